@@ -1,0 +1,76 @@
+# One entry to everything. A first `make run` or `make test` builds .venv from requirements.lock;
+# later ones start at once, until the lock, pyproject.toml, the Python or the folder changes.
+
+PYTHON ?= python3
+VENV := $(or $(STEELEXP_VENV),.venv)
+BIN := $(VENV)/bin
+
+# What pytest gets besides the defaults of pyproject.toml: make test TESTS="-k rle"
+TESTS ?=
+# What `steelexp run` gets besides the spec: make run ARGS="--fresh seed=1"; and uv, besides what
+# leaves unrelated pins alone: make lock ARGS=--upgrade
+ARGS ?=
+SPEC ?= experiments/quickstart.yaml
+
+# A virtual environment holds its own absolute path and belongs to one Python: the stamp's name
+# carries both, so that a moved or copied checkout, or another PYTHON, gets a new environment.
+IDENTITY := $(shell { pwd -P; $(PYTHON) -c 'import sys; print(sys.version)' 2>&1; } | cksum | cut -d' ' -f1)
+READY := $(VENV)/.ready-$(IDENTITY)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test slow check format lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'Settings: PYTHON=python3.12  SPEC=experiments/b4_dice.yaml  ARGS="--fresh"  TESTS="-k rle"'
+
+setup: $(READY)  ## Install everything into .venv (3 to 5 minutes once, then instant)
+
+run: $(READY)  ## Run an experiment (default: the quickstart, about 5 minutes)
+	$(BIN)/python -m steelexp run $(SPEC) $(ARGS)
+
+test: check  ## Check everything, then run the default tests (at most 10 minutes)
+	$(BIN)/python -m pytest $(TESTS)
+
+slow: $(READY)  ## Run the tests marked slow
+	$(BIN)/python -m pytest -m slow $(TESTS)
+
+check: $(READY)  ## Check format, lint, types, layers and the shipped specs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m steelexp check experiments
+
+format: $(READY)  ## Format the code and mend what ruff can
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: | $(BIN)/uv  ## Pin every dependency again, for Python 3.10 to 3.13
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 \
+	  --fork-strategy fewest \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command 'make lock' --quiet --output-file requirements.lock $(ARGS)
+
+clean:  ## Remove .venv and caches; runs/ and data/ stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# The stamp goes first and comes back last: an install that was cut short is begun again from an
+# empty environment, and one whose lock or pyproject.toml changed is brought up to date in place.
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo \
+	  "make: there is no '$(PYTHON)' here; name a Python 3.10 to 3.13: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { echo \
+	  "make: steelexp needs Python 3.10 to 3.13 and $(PYTHON) is $$($(PYTHON) -V 2>&1); name another:" \
+	  "make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@test -e $@ || { echo "Setting up $(VENV) (3 to 5 minutes)"; $(PYTHON) -m venv --clear $(VENV); }
+	@rm -f $@
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check 'uv>=0.7'

@@ -1,0 +1,280 @@
+"""Learning curves of one run, or of several together.
+
+    python analysis/learning_curves.py runs/b4_dice/3f9c1a7e
+    python analysis/learning_curves.py runs --metric val_iou_pooled --out curves.png
+
+At the left the training and validation loss, at the right a metric: of one run overall and per
+class, of several runs a line each. The best epoch is marked. Run folders are all that is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from steelexp.records.store import RunFolder, run_folders
+
+# The class colours of steelexp.evaluation.overlays, in the same order: a test compares them.
+CLASS_COLOURS: Final = (
+    "#56b4e9",
+    "#e69f00",
+    "#d55e00",
+    "#0072b2",
+    "#f0e442",
+    "#332288",
+    "#cc79a7",
+    "#009e73",
+)
+RUN_COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000")
+MARKERS: Final = ("", "o", "s", "^", "D", "v", "P", "X")
+INK: Final = "#202020"
+RATIOS: Final = ("dice", "iou", "accuracy")  # metrics between 0 and 1
+FORMATS: Final = (".png", ".pdf", ".svg")
+
+Values = npt.NDArray[np.float64]
+
+
+class RunError(Exception):
+    """A run folder that cannot be drawn; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is drawn of a run.
+
+    Attributes:
+        folder: where it lies.
+        name: `name` of its spec.
+        seed: `seed` of its spec.
+        epochs: [E] finished epochs, from 1, ascending.
+        metrics: by name [E] values, NaN where an epoch has none.
+    """
+
+    folder: Path
+    name: str
+    seed: int
+    epochs: npt.NDArray[np.int64]
+    metrics: dict[str, Values]
+
+
+def main(argv: list[str]) -> int:
+    """Draw the learning curves that `argv` asks for; 0 if they are drawn, 2 if they cannot be."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if arguments.out.suffix not in FORMATS:
+            raise RunError(
+                f"--out {arguments.out}: its ending has to be one of {', '.join(FORMATS)}"
+            )
+        runs = read_runs(arguments.runs)
+        figure = draw(runs, arguments.metric)
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(arguments.out, dpi=160)
+    except (RunError, OSError) as error:
+        print(f"learning_curves: {error}", file=sys.stderr)
+        return 2
+    print(f"learning curves of {len(runs)} run{'s'[: len(runs) > 1]}: {arguments.out}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="learning_curves",
+        description="Draw loss and a metric of runs, epoch by epoch, and mark the best epoch.",
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="a run folder, or a folder of runs"
+    )
+    parser.add_argument(
+        "--metric",
+        default="val_dice_positive",
+        help="a metric of epochs.jsonl (default: %(default)s); the least value of a loss is its "
+        "best, the greatest of any other metric",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("learning_curves.png"),
+        metavar="FILE",
+        help="the picture: .png, .pdf or .svg (default: %(default)s)",
+    )
+    return parser
+
+
+def read_runs(paths: list[Path]) -> list[Run]:
+    """Read the runs at or beneath each path that have finished an epoch, none twice.
+
+    Raises:
+        RunError: a path does not exist or leads to no such run, or a spec.yaml is not a spec.
+    """
+    found: dict[Path, Run] = {}
+    for path in paths:
+        if not path.is_dir():
+            raise RunError(f"{path}: there is no such folder; give a run folder, or a runs folder")
+        here = {folder.path.resolve(): _read_run(folder) for folder in run_folders(path)}
+        begun = {place: run for place, run in here.items() if len(run.epochs)}
+        if not begun:
+            raise RunError(f"{path}: no run at or beneath it has finished an epoch")
+        found |= begun
+    return list(found.values())
+
+
+def _read_run(folder: RunFolder) -> Run:
+    path = folder.path / "spec.yaml"
+    try:
+        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
+        name, seed = str(spec["name"]), int(spec["seed"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise RunError(f"{path}: not a spec with a name and a seed; run it again") from None
+    epochs = folder.epochs
+    metrics = {
+        metric: np.array([epoch.metrics.get(metric, np.nan) for epoch in epochs], np.float64)
+        for metric in dict.fromkeys(metric for epoch in epochs for metric in epoch.metrics)
+    }
+    numbers = np.array([epoch.epoch for epoch in epochs], np.int64)
+    return Run(folder.path, name, seed, numbers, metrics)
+
+
+def best_epoch(values: Values, metric: str) -> int:
+    """The place in `values` of the least loss, or of the greatest value of any other metric."""
+    return int(np.nanargmin(values) if metric.endswith("loss") else np.nanargmax(values))
+
+
+def draw(runs: list[Run], metric: str) -> Figure:
+    """Draw the loss and the metric, side by side.
+
+    Args:
+        runs: one run, drawn with its classes, or several, drawn as a line each.
+        metric: a name in `Run.metrics`, such as "val_dice_positive".
+
+    Raises:
+        RunError: a run does not have the metric.
+    """
+    for run in runs:
+        if np.isnan(run.metrics.get(metric, np.array([np.nan]))).all():
+            known = ", ".join(name for name in run.metrics if "/" not in name)
+            raise RunError(f"{run.folder}: no value of {metric}; its metrics are {known}")
+    figure = Figure(figsize=(11.0, 4.2), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
+    loss, score = figure.subplots(1, 2)
+    if len(runs) == 1:
+        loss.set_title(_wrapped(f"{runs[0].name}, seed {runs[0].seed}"), loc="left")
+        _draw_loss_of_one(loss, runs[0])
+        _draw_metric_of_one(score, runs[0], metric)
+    else:
+        handles = _draw_each(loss, score, runs, metric)
+        lines = sum(str(handle.get_label()).count("\n") + 1 for handle in handles)
+        figure.set_size_inches(13.0, max(4.2, 1.0 + 0.22 * lines))
+        figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=9)
+        _explain_lines(loss, score)
+    _label(loss, "loss")
+    _label(score, metric)
+    return figure
+
+
+def _draw_loss_of_one(axes: Axes, run: Run) -> None:
+    for metric, label, colour, style in (
+        ("loss", "training", RUN_COLOURS[0], "--"),
+        ("val_loss", "validation", RUN_COLOURS[4], "-"),
+    ):
+        if metric in run.metrics:
+            _line(axes, run, run.metrics[metric], colour, linestyle=style, label=label)
+    if axes.lines:
+        axes.legend(frameon=False)
+
+
+def _draw_metric_of_one(axes: Axes, run: Run, metric: str) -> None:
+    values = run.metrics[metric]
+    best = best_epoch(values, metric)
+    lines = []
+    per_class = [name for name in run.metrics if name.startswith(f"{metric}/")]
+    for number, name in enumerate(per_class):
+        colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
+        value = run.metrics[name][best]
+        score = "none" if np.isnan(value) else f"{value:.3f}"
+        label = f"{name.removeprefix(metric + '/')}: {score}"
+        lines.append(_line(axes, run, run.metrics[name], colour, label=_wrapped(label)))
+    label = f"{'all classes' if per_class else metric}: {values[best]:.3f}"
+    overall = _line(axes, run, values, INK, linewidth=2.8, label=label)
+    axes.axvline(run.epochs[best], color=INK, linewidth=0.8, linestyle=":")
+    axes.plot(run.epochs[best], values[best], "*", color=INK, markersize=14, zorder=4)
+    axes.legend(
+        handles=[overall, *lines],
+        title=f"best epoch: {run.epochs[best]}",
+        alignment="left",
+        frameon=False,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+    )
+
+
+def _draw_each(loss: Axes, score: Axes, runs: list[Run], metric: str) -> list[Line2D]:
+    """Draw a line a run, of one colour where they share a name; return the legend, best first."""
+    names = list(dict.fromkeys(run.name for run in runs))
+    drawn: Counter[str] = Counter()
+    ranked = []
+    for number, run in enumerate(runs):
+        group = names.index(run.name) if len(names) > 1 else number
+        colour = RUN_COLOURS[group % len(RUN_COLOURS)]
+        marker = MARKERS[drawn[colour] % len(MARKERS)]
+        drawn[colour] += 1
+        if "loss" in run.metrics:
+            _line(loss, run, run.metrics["loss"], colour, linestyle="--", linewidth=1.0)
+        if "val_loss" in run.metrics:
+            _line(loss, run, run.metrics["val_loss"], colour, marker=marker)
+        values = run.metrics[metric]
+        best = best_epoch(values, metric)
+        text = f"{run.name}, seed {run.seed}: {values[best]:.3f} at epoch {run.epochs[best]}"
+        line = _line(score, run, values, colour, marker=marker, label=_wrapped(text))
+        score.plot(run.epochs[best], values[best], "*", color=colour, markersize=14, zorder=4)
+        ranked.append((values[best], line))
+    ranked.sort(key=lambda pair: pair[0], reverse=not metric.endswith("loss"))
+    return [line for _, line in ranked]
+
+
+def _explain_lines(loss: Axes, score: Axes) -> None:
+    validation = Line2D([], [], color=INK, label="validation")
+    training = Line2D([], [], color=INK, linestyle="--", linewidth=1.0, label="training")
+    best = Line2D([], [], color=INK, linestyle="", marker="*", markersize=11, label="best epoch")
+    loss.legend(handles=[validation, training], frameon=False)
+    score.legend(handles=[best], frameon=False)
+
+
+def _line(axes: Axes, run: Run, values: Values, colour: str, **style: Any) -> Line2D:
+    """Draw a curve; one of a single epoch is a dot."""
+    if len(run.epochs) == 1 and not style.get("marker"):
+        style["marker"] = "o"
+    every = max(1, len(run.epochs) // 8)
+    (line,) = axes.plot(run.epochs, values, color=colour, markersize=5, markevery=every, **style)
+    return line
+
+
+def _label(axes: Axes, metric: str) -> None:
+    where = ", validation strips" if metric.startswith("val_") else ""
+    axes.set_ylabel(metric.removeprefix("val_") + where)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(axis="y", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    if any(ratio in metric for ratio in RATIOS):
+        axes.set_ylim(-0.02, 1.02)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 48)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

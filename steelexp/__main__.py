@@ -1,0 +1,288 @@
+"""The command line, nothing else."""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from steelexp import __version__, experiment
+from steelexp.data.strips import DataError
+from steelexp.data.synthetic import draw
+from steelexp.model.unet import ARCHITECTURES, WeightsError
+from steelexp.progress import say, show, steps
+from steelexp.records.store import BusyError, RunFolder, run_folders
+from steelexp.report.tables import leaderboard, metrics_table, run_lines
+from steelexp.spec import ExperimentSpec, SpecError, json_schema, load, read_resolved
+from steelexp.tracking.tracker import TrackingError
+from steelexp.training.fit import DivergedError
+
+DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+EPILOG = """\
+examples:
+  python -m steelexp run experiments/quickstart.yaml
+  python -m steelexp run experiments/b4_dice.yaml training.epochs=2 data.root=path/to/severstal
+  python -m steelexp run experiments/imbalance --seeds 0,1,2
+  python -m steelexp check experiments
+
+exit codes: 0 done, 1 a run failed, 2 the request was wrong, 130 stopped by the user
+"""
+
+
+class RequestError(Exception):
+    """The command cannot be obeyed; the message is for the user."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, act, and turn what users can cause into a message and an exit code."""
+    parser = _parser()
+    given, rest = parser.parse_known_args(arguments)
+    # argparse ends a list of words at the first option; overrides may follow --runs and the like.
+    if any(word.startswith("-") for word in rest) or (rest and not hasattr(given, "specs")):
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    if rest:
+        given.specs += rest
+    act: Callable[[argparse.Namespace], int] = given.act
+    try:
+        return act(given)
+    except (RequestError, SpecError, DataError, WeightsError, TrackingError, BusyError) as error:
+        print(f"steelexp: {error}", file=sys.stderr)
+        return WRONG_REQUEST
+    except KeyboardInterrupt:
+        print("\nsteelexp: stopped; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run every spec, one after the other; what is finished is skipped."""
+    specs = _specs(given.specs, given.seeds)
+    if given.dry_run:
+        for spec, command in specs:
+            _show_plan(spec, given.runs, command)
+        return DONE
+    failed = []
+    for number, (spec, command) in enumerate(specs, start=1):
+        if len(specs) > 1:
+            say(f"--- {number} of {len(specs)}: {spec.name}, seed {spec.seed}")
+        try:
+            _run_one(spec, given, command)
+        except (DataError, WeightsError, TrackingError, BusyError, DivergedError) as error:
+            if len(specs) == 1 and not isinstance(error, DivergedError):
+                raise
+            print(f"steelexp: {spec.name}, seed {spec.seed}: {error}", file=sys.stderr)
+            failed.append(spec.name)
+    if len(specs) > 1:
+        show(leaderboard(run_folders(given.runs)))
+        say(f"{len(specs) - len(failed)} of {len(specs)} runs are finished in {given.runs}")
+    return FAILED if failed else DONE
+
+
+def check(given: argparse.Namespace) -> int:
+    """Check names, settings and ranges; with --data, the data as well."""
+    problems = []
+    paths = _spec_files(given.specs)
+    for path in paths:
+        try:
+            spec = load(path, model=experiment.MODEL)
+            if given.data:
+                experiment.prepare(spec, given.runs)
+        except (SpecError, DataError) as error:
+            problems.append(str(error))
+            continue
+        root = Path(str(spec.data.settings.get("root", ".")))
+        absent = spec.data.chosen != "synthetic" and not root.exists()
+        say(f"{path}: ok{f' (its data is not at {root})' if absent else ''}")
+    if problems:
+        raise RequestError("\n".join(["these specs cannot be used:", *problems]))
+    return DONE
+
+
+def list_runs(given: argparse.Namespace) -> int:
+    """Print the leaderboard."""
+    folders = list(run_folders(given.folder))
+    if not folders:
+        raise RequestError(f"{given.folder}: no runs here; make one: make run")
+    show(leaderboard(folders))
+    return DONE
+
+
+def show_run(given: argparse.Namespace) -> int:
+    """Print one run."""
+    folders = list(run_folders(given.run))
+    if len(folders) != 1:
+        names = ", ".join(str(f.path) for f in folders[:5])
+        raise RequestError(f"{given.run}: one run folder is expected{names and f'; here: {names}'}")
+    _show_record(folders[0])
+    return DONE
+
+
+def schema(given: argparse.Namespace) -> int:
+    """Print the JSON Schema of a spec."""
+    print(json.dumps(json_schema(experiment.MODEL), indent=2))
+    return DONE
+
+
+def draw_data(given: argparse.Namespace) -> int:
+    """Draw a Severstal-like data set."""
+    with steps("drawing", given.strips, every=10.0) as advance:
+        draw(
+            given.folder,
+            strips=given.strips,
+            seed=given.seed,
+            rarity=given.rarity,
+            report=lambda done, total: advance(done),
+        )
+    say(f"{given.folder}: {given.strips} strips; use it with data.root={given.folder}")
+    return DONE
+
+
+def _run_one(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> None:
+    plan = experiment.prepare(spec, given.runs)
+    if given.fresh and (aside := plan.folder.set_aside()):
+        say(f"The earlier run is kept as {aside}")
+    if plan.folder.record is not None:
+        say(f"{plan.folder.path} is finished already; --fresh runs it again")
+    else:
+        say(_plan_line(plan))
+        experiment.run(plan, command=command)
+    _show_record(plan.folder)
+
+
+def _show_record(folder: RunFolder) -> None:
+    record, spec = folder.record, read_resolved(folder.path / "spec.yaml")
+    if record is None:
+        say(f"{folder.path}: unfinished, {len(folder.epochs)} epochs; run its spec again to go on")
+        return
+    classes = record.split["strips_per_class"]["validation"]
+    show(metrics_table(record.metrics, classes, title=f"{record.name} {record.digest}"))
+    for line in run_lines(record, spec, folder):
+        say(line)
+    say(f"Again: {record.command}")
+
+
+def _show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
+    plan = experiment.prepare(spec, runs)
+    model = spec.model.bind(ARCHITECTURES)(plan.classes)
+    held, rows = plan.split["strips_per_class"], len(plan.fold.validation)
+    empty = 1 - sum(held["validation"].values()) / (rows * plan.classes)
+    finished = plan.folder.record is not None
+    lines = [
+        f"{spec.name}: {spec.question}".rstrip(": "),
+        f"  strips      {len(plan.fold.train)} to train, {rows} to judge on",
+        f"  per class   {held['train']} to train, {held['validation']} to judge on",
+        f"  tiles       {plan.tile_count} of {plan.tile_size[0]} x {plan.tile_size[1]} an epoch, "
+        f"{plan.uncovered:.1%} of the training pixels in none",
+        f"  steps       {plan.steps} an epoch, at most {spec.training.epochs} epochs",
+        f"  parameters  {model.count_params():,}",
+        f"  baseline    val_dice_kaggle of predicting nothing: {empty:.4f}",
+    ]
+    if spec.baseline is not None:
+        base = spec.baseline
+        lines.append(f"              {base.metric} {base.value:g}, {base.source}")
+    lines.append(f"  results     {plan.folder.path}{' (finished already)' if finished else ''}")
+    say("\n".join([*lines, f"  command     {command}"]))
+
+
+def _plan_line(plan: experiment.Plan) -> str:
+    spec = plan.spec
+    return (
+        f"{spec.name} {plan.digest}: {len(plan.fold.train)} strips to train, "
+        f"{len(plan.fold.validation)} to judge on; {plan.tile_count} tiles, {plan.steps} steps an "
+        f"epoch; {plan.uncovered:.1%} of the training pixels are in no tile"
+    )
+
+
+def _specs(words: Sequence[str], seeds: str | None) -> list[tuple[ExperimentSpec, str]]:
+    """Every spec that was asked for, with the command that runs it alone; problems all at once."""
+    overrides = [word for word in words if "=" in word]
+    paths = _spec_files([word for word in words if "=" not in word])
+    each = [[f"seed={seed}"] for seed in seeds.split(",")] if seeds else [[]]
+    found, problems = [], []
+    for path in paths:
+        for extra in each:
+            try:
+                spec = load(path, [*overrides, *extra], model=experiment.MODEL)
+            except SpecError as error:
+                problems += [problem for problem in error.problems if problem not in problems]
+                continue
+            command = ["python", "-m", "steelexp", "run", str(path), *overrides, *extra]
+            found.append((spec, shlex.join(command)))
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def _spec_files(words: Sequence[str]) -> list[Path]:
+    """Files as they are; of folders, every spec below."""
+    paths: list[Path] = []
+    for word in words:
+        path = Path(word)
+        if path.is_dir():
+            below = sorted(path.glob("**/*.yaml"))
+            if not below:
+                raise RequestError(f"{path}: no .yaml below this folder")
+            paths += below
+        elif path.is_file():
+            paths.append(path)
+        else:
+            raise RequestError(f"{word}: no such spec or folder; the shipped ones: experiments/")
+    if not paths:
+        raise RequestError("no spec was named; for example: experiments/quickstart.yaml")
+    return paths
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m steelexp",
+        description="Tracked, declarative experiments for finding defects on steel.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    runs = argparse.ArgumentParser(add_help=False)
+    runs.add_argument(
+        "--runs", type=Path, default=Path("runs"), help="folder of the run folders (default: runs)"
+    )
+
+    train = commands.add_parser("run", parents=[runs], help="train, judge and track experiments")
+    train.set_defaults(act=run)
+    train.add_argument("specs", nargs="+", metavar="SPEC|FOLDER|key=value")
+    train.add_argument("--seeds", help="run each spec with each of these seeds, e.g. 0,1,2")
+    train.add_argument("--fresh", action="store_true", help="begin anew; an earlier run is kept aside")
+    train.add_argument("--dry-run", action="store_true", help="say what would be run")
+
+    checks = commands.add_parser("check", parents=[runs], help="check specs; trains nothing")
+    checks.set_defaults(act=check)
+    checks.add_argument("specs", nargs="+", metavar="SPEC|FOLDER")
+    checks.add_argument("--data", action="store_true", help="read the data set as well")
+
+    board = commands.add_parser("list", help="the leaderboard of a folder of runs")
+    board.set_defaults(act=list_runs)
+    board.add_argument("folder", nargs="?", type=Path, default=Path("runs"))
+
+    one = commands.add_parser("show", help="one run")
+    one.set_defaults(act=show_run)
+    one.add_argument("run", type=Path, metavar="RUN")
+
+    commands.add_parser("schema", help="the JSON Schema of a spec").set_defaults(act=schema)
+
+    data = commands.add_parser("data", help="data sets").add_subparsers(metavar="WHAT", required=True)
+    drawn = data.add_parser("draw", help="draw a Severstal-like data set in Kaggle's layout")
+    drawn.set_defaults(act=draw_data)
+    drawn.add_argument("folder", type=Path, metavar="FOLDER")
+    drawn.add_argument("--strips", type=int, default=200, help="training strips (default: 200)")
+    drawn.add_argument("--seed", type=int, default=0)
+    drawn.add_argument(
+        "--rarity",
+        type=float,
+        default=1.0,
+        help="1: Severstal's class imbalance (default), 0: classes equally frequent",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Data: strips, folds, tiles, batches."""

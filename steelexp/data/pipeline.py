@@ -1,0 +1,163 @@
+"""From a fold and a tiling to batches on the device.
+
+Grey uint8 and one bit per class travel: 2 bytes a pixel, not 28. The model expands them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from steelexp.data.strips import DataError, Strips
+from steelexp.data.tiling import Tiles, up_to_32
+from steelexp.lazy import tf
+
+Tiling = Callable[[int, int, np.random.Generator], Tiles]
+Table = npt.NDArray[np.int64]
+
+
+def tile_table(
+    strips: Strips, rows: npt.NDArray[np.int64], tiling: Tiling, *, seed: int, epoch: int = 0
+) -> tuple[Table, tuple[int, int]]:
+    """All tiles of some strips.
+
+    Args:
+        strips: the data set.
+        rows: [R] strip numbers.
+        tiling: where to cut.
+        seed: seed of the run; with the epoch and the strip it seeds random tilings.
+        epoch: counted from 1; 0 for validation.
+
+    Returns:
+        [N, 3] strip, top, left; and the tiles' height and width.
+
+    Raises:
+        DataError: the strips' sizes lead to tiles of several sizes.
+    """
+    corners, sizes = [], {}
+    for row in rows.tolist():
+        height, width = strips.sizes[row].tolist()
+        size, cut = tiling(height, width, tile_draw(seed, epoch, row))
+        sizes[size] = strips.names[row]
+        corners.append(np.insert(cut, 0, row, axis=1))
+    if len(sizes) > 1:
+        raise DataError(
+            "tiling: strips of several sizes give tiles of several sizes, which cannot share a "
+            f"batch: {sizes}; take tiling.kind=random_crops or cover with a fixed size"
+        )
+    return np.concatenate(corners), next(iter(sizes))
+
+
+def tile_draw(seed: int, epoch: int, strip: int) -> np.random.Generator:
+    """What a random tiling draws from: one generator for each run, epoch and strip."""
+    return np.random.default_rng([seed, epoch, strip])
+
+
+def training_batches(
+    strips: Strips,
+    rows: npt.NDArray[np.int64],
+    tiling: Tiling,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+) -> Any:
+    """One epoch: every tile once, in an order drawn from the seed and the epoch.
+
+    Returns:
+        tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1] uint8); the last batch may
+        be smaller.
+    """
+    table, size = tile_table(strips, rows, tiling, seed=seed, epoch=epoch)
+    np.random.default_rng([seed, epoch]).shuffle(table)
+    return batches(strips, table, size, batch_size=batch_size)
+
+
+def batches(
+    strips: Strips, table: Table, size: tuple[int, int], *, batch_size: int
+) -> Any:
+    """Tiles in the order of the table.
+
+    Args:
+        strips: the data set.
+        table: [N, 3] strip, top, left.
+        size: the tiles' height and width.
+        batch_size: tiles a batch.
+
+    Returns:
+        tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1] uint8).
+    """
+
+    def read(tile: Table) -> tuple[Any, Any]:
+        grey, bits = read_tile(strips, tile, size)
+        return grey[..., None], bits[..., None]
+
+    def load(tile: Any) -> tuple[Any, Any]:
+        grey, bits = tf.numpy_function(read, [tile], (tf.uint8, tf.uint8))
+        return tf.ensure_shape(grey, (*size, 1)), tf.ensure_shape(bits, (*size, 1))
+
+    return (
+        tf.data.Dataset.from_tensor_slices(table)
+        .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .batch(batch_size)
+        .prefetch(2)
+    )
+
+
+def whole_strips(strips: Strips, rows: npt.NDArray[np.int64], *, pixels: int) -> Any:
+    """Whole strips, each continued by reflection to a multiple of 32, equal sizes batched.
+
+    Args:
+        strips: the data set.
+        rows: [R] strip numbers.
+        pixels: at most so many a batch, at least one strip.
+
+    Returns:
+        Iterable of (rows [B], grey [B, h, w, 1] uint8, bits [B, H, W, 1] uint8, unpadded).
+    """
+    for group in _groups_of_equal_size(strips, rows, pixels):
+        height, width = strips.sizes[group[0]].tolist()
+        padded = (up_to_32(height), up_to_32(width))
+        read = [read_tile(strips, np.array([row, 0, 0]), padded) for row in group]
+        yield (
+            np.array(group),
+            np.stack([grey for grey, _ in read])[..., None],
+            np.stack([bits[:height, :width] for _, bits in read])[..., None],
+        )
+
+
+def read_tile(
+    strips: Strips, tile: Table, size: tuple[int, int]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """One tile's grey and bits, each [h, w] uint8; reflected where it leaves the strip."""
+    strip, top, left = (int(number) for number in tile)
+    return (
+        _crop(strips.image(strip), top, left, size),
+        _crop(strips.mask(strip), top, left, size),
+    )
+
+
+def _crop(
+    image: npt.NDArray[np.uint8], top: int, left: int, size: tuple[int, int]
+) -> npt.NDArray[np.uint8]:
+    below = max(top + size[0] - image.shape[0], 0)
+    right = max(left + size[1] - image.shape[1], 0)
+    if below or right:
+        image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
+    return image[top : top + size[0], left : left + size[1]]
+
+
+def _groups_of_equal_size(
+    strips: Strips, rows: npt.NDArray[np.int64], pixels: int
+) -> list[list[int]]:
+    groups: list[list[int]] = []
+    for row in rows.tolist():
+        height, width = strips.sizes[row].tolist()
+        fits = bool(groups) and tuple(strips.sizes[groups[-1][0]]) == (height, width)
+        if fits and (len(groups[-1]) + 1) * height * width <= pixels:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups

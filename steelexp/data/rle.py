@@ -1,0 +1,114 @@
+"""Kaggle's run-length code of a mask.
+
+Pairs "start length", separated by spaces. Pixels are numbered from 1, down the columns first
+(column-major), as https://www.kaggle.com/c/severstal-steel-defect-detection/overview/evaluation
+defines it. The empty string is the empty mask.
+"""
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+
+Mask = npt.NDArray[np.bool_]
+
+# 15 digits: more than any image has pixels, and within 64 bits.
+_NUMBERS = re.compile(r"\s*(?:[+-]?\d{1,15}(?:\s+|$))*", re.ASCII)
+
+
+class RleError(ValueError):
+    """A run-length code that is not one; the message says where and why."""
+
+
+def encode(mask: Mask) -> str:
+    """Encode a mask.
+
+    Args:
+        mask: [H, W] bool.
+
+    Returns:
+        The runs in ascending order, none touching the next; "" for an empty mask.
+
+    Example:
+        >>> encode(np.array([[1, 0], [1, 1]], bool))
+        '1 2 4 1'
+    """
+    flat = mask.ravel(order="F")
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1  # where runs start and end, from 0
+    if flat.size and flat[0]:
+        edges = np.r_[0, edges]
+    if len(edges) % 2:
+        edges = np.r_[edges, flat.size]
+    runs = edges.reshape(-1, 2)
+    runs[:, 1] -= runs[:, 0]
+    runs[:, 0] += 1
+    return " ".join(map(str, runs.ravel().tolist()))
+
+
+def decode(rle: str, shape: tuple[int, int]) -> Mask:
+    """Decode a mask, strictly.
+
+    Args:
+        rle: pairs "start length", or "".
+        shape: height and width in pixels.
+
+    Returns:
+        [H, W] bool, in column-major memory order.
+
+    Raises:
+        RleError: text that is not whole numbers, an odd count of them, a start below 1, a length
+            below 1, a run beyond the last pixel, a run that overlaps or precedes the one before.
+
+    Example:
+        >>> decode("1 2 4 1", (2, 2)).astype(int)
+        array([[1, 0],
+               [1, 1]])
+    """
+    runs = runs_of(rle, shape[0] * shape[1])
+    edges = np.zeros(2 * len(runs) + 2, np.int64)
+    edges[1:-1:2] = runs[:, 0]
+    edges[2:-1:2] = runs[:, 0] + runs[:, 1]
+    edges[-1] = shape[0] * shape[1]
+    inside = np.arange(len(edges) - 1) % 2 == 1
+    return np.repeat(inside, np.diff(edges)).reshape(shape, order="F")
+
+
+def runs_of(rle: str, pixels: int) -> npt.NDArray[np.int64]:
+    """The checked runs of a code.
+
+    Args:
+        rle: pairs "start length", or "".
+        pixels: how many pixels the mask has.
+
+    Returns:
+        [R, 2]: start, counted from 0, and length.
+
+    Raises:
+        RleError: as `decode`.
+    """
+    runs = _numbers(rle).reshape(-1, 2)
+    starts, lengths = runs[:, 0], runs[:, 1]
+    ends = starts + lengths - 1
+    _refuse(starts < 1, runs, "starts before pixel 1")
+    _refuse(lengths < 1, runs, "has a length below 1")
+    _refuse(ends > pixels, runs, f"ends beyond pixel {pixels}, the last")
+    _refuse(np.r_[False, starts[1:] < starts[:-1]], runs, "starts before the run in front of it")
+    _refuse(np.r_[False, starts[1:] <= ends[:-1]], runs, "overlaps the run in front of it")
+    return np.stack([starts - 1, lengths], axis=1)
+
+
+def _numbers(rle: str) -> npt.NDArray[np.int64]:
+    if not _NUMBERS.fullmatch(rle):
+        words = enumerate(rle.split(), start=1)
+        position, word = next((i, word) for i, word in words if not _NUMBERS.fullmatch(word))
+        raise RleError(f"number {position} of the code is {word[:20]!r}, not a pixel's number")
+    numbers = np.fromstring(rle, np.int64, sep=" ") if rle.strip() else np.empty(0, np.int64)
+    if len(numbers) % 2:
+        raise RleError(f"{len(numbers)} numbers, an odd count: the last start has no length")
+    return numbers
+
+
+def _refuse(wrong: npt.NDArray[np.bool_], runs: npt.NDArray[np.int64], why: str) -> None:
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise RleError(f"run {i + 1} ({runs[i, 0]} {runs[i, 1]}) {why}")

@@ -1,0 +1,14 @@
+"""The kinds of data set a spec can name."""
+
+from collections.abc import Callable
+
+from steelexp.data.mask_folder import mask_folder
+from steelexp.data.severstal import severstal
+from steelexp.data.strips import Strips
+from steelexp.data.synthetic import synthetic
+
+SOURCES: dict[str, Callable[..., Strips]] = {
+    "severstal": severstal,
+    "mask_folder": mask_folder,
+    "synthetic": synthetic,
+}

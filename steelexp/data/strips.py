@@ -1,0 +1,118 @@
+"""A data set in memory: names, sizes, labelled pixels, and how to read one strip."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Bits = npt.NDArray[np.uint8]
+
+
+class DataError(Exception):
+    """The data set cannot be used as it is; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Strips:
+    """The strips of a data set, each read from disk when asked for.
+
+    Attributes:
+        names: [S] image ids.
+        paths: [S] image files.
+        sizes: [S, 2] height and width in pixels.
+        classes: [C] class names; class c is bit c of a mask.
+        pixels: [S, C] labelled pixels.
+        read_mask: strip number -> [H, W] uint8, bit c set where class c is.
+        manifest: sha256 of what the data set holds, wherever it lies.
+    """
+
+    names: tuple[str, ...]
+    paths: tuple[Path, ...]
+    sizes: npt.NDArray[np.int32]
+    classes: tuple[str, ...]
+    pixels: npt.NDArray[np.int64]
+    read_mask: Callable[[int], Bits]
+    manifest: str
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def image(self, strip: int) -> npt.NDArray[np.uint8]:
+        """Read one strip.
+
+        Returns:
+            [H, W] uint8 grey.
+
+        Raises:
+            DataError: the file is not a readable image of the size its header promises.
+        """
+        path = self.paths[strip]
+        grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if grey is None or grey.shape != tuple(self.sizes[strip]):
+            raise DataError(
+                f"{path}: the image cannot be decoded; copy it again from its source, or remove "
+                "it and its labels from the data set"
+            )
+        return grey.astype(np.uint8, copy=False)
+
+    def mask(self, strip: int) -> Bits:
+        """Read one strip's labels: [H, W] uint8, bit c set where class c is."""
+        return self.read_mask(strip)
+
+
+def image_sizes(paths: Iterable[Path]) -> npt.NDArray[np.int32]:
+    """Read height and width from the images' headers.
+
+    Returns:
+        [S, 2] height and width in pixels.
+
+    Raises:
+        DataError: naming every file whose header cannot be read.
+    """
+    sizes, problems = [], []
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                sizes.append((image.height, image.width))
+        except OSError as error:
+            problems.append(f"{path}: not a readable image ({error})")
+    refuse(problems)
+    return np.array(sizes, np.int32).reshape(-1, 2)
+
+
+def draw_subset(names: list[str], subset: int | None, seed: int, root: str) -> list[str]:
+    """Keep `subset` of the names, drawn without replacement, in their order.
+
+    Raises:
+        DataError: there are fewer, or none at all.
+    """
+    if not names:
+        raise DataError(f"{root}: no images to train on")
+    if subset is None:
+        return names
+    if subset > len(names):
+        raise DataError(f"data.subset: {subset} of {len(names)} images in {root}; ask for fewer")
+    drawn = np.random.default_rng(seed).choice(len(names), subset, replace=False)
+    return [names[i] for i in sorted(drawn.tolist())]
+
+
+def digest(parts: Iterable[object]) -> str:
+    """sha256 over the text of each part, in order."""
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(f"{part}\0".encode())
+    return sha.hexdigest()
+
+
+def refuse(problems: list[str], shown: int = 20) -> None:
+    """Raise one DataError that lists the problems, if there are any."""
+    if not problems:
+        return
+    rest = len(problems) - shown
+    lines = problems[:shown] + ([f"... and {rest} more"] if rest > 0 else [])
+    raise DataError("\n".join(lines))

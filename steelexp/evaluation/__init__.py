@@ -1,0 +1,1 @@
+"""Evaluation: counts, whole strips, overlays."""

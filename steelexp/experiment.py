@@ -1,0 +1,331 @@
+"""The story of one experiment, read downwards."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from steelexp.data import pipeline
+from steelexp.data.sources import SOURCES
+from steelexp.data.split import SPLITS, Fold
+from steelexp.data.strips import DataError, Strips
+from steelexp.data.tiling import TILINGS, coverage
+from steelexp.evaluation.counts import DEFINITIONS
+from steelexp.evaluation.judge import Judge, write_strip_scores
+from steelexp.model.losses import LOSSES
+from steelexp.model.optimizers import OPTIMIZERS
+from steelexp.model.unet import ARCHITECTURES
+from steelexp.progress import say
+from steelexp.records import provenance
+from steelexp.records.record import Record
+from steelexp.records.store import Epoch, RunFolder
+from steelexp.spec import ExperimentSpec, Registry, digest, dump, experiment_model
+from steelexp.tracking.tracker import TrackedRun, Tracker
+from steelexp.tracking.trackers import TRACKERS
+from steelexp.training import checkpoint, runtime
+from steelexp.training.fit import compile_model, fit, smaller
+from steelexp.training.plateau import best_epoch
+
+COMPONENTS: dict[str, Registry] = {
+    "data": SOURCES,
+    "split": SPLITS,
+    "tiling": TILINGS,
+    "model": ARCHITECTURES,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+    "tracking": TRACKERS,
+}
+
+MODEL = experiment_model(COMPONENTS)
+"""What `spec.load` checks a file against."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A spec and the data it is about; nothing is trained yet.
+
+    Attributes:
+        spec: resolved.
+        strips: the data set.
+        fold: strip numbers that train and that judge.
+        tiling: where tiles are cut.
+        tile_count: training tiles an epoch.
+        tile_size: height and width in pixels.
+        uncovered: share of the training strips' pixels that no tile of an epoch shows.
+        digest: names the run.
+        folder: where it goes.
+    """
+
+    spec: ExperimentSpec
+    strips: Strips
+    fold: Fold
+    tiling: pipeline.Tiling
+    tile_count: int
+    tile_size: tuple[int, int]
+    uncovered: float
+    digest: str
+    folder: RunFolder
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps an epoch."""
+        return -(-self.tile_count // self.spec.training.batch_size)
+
+    @property
+    def classes(self) -> int:
+        """C."""
+        return len(self.strips.classes)
+
+    @property
+    def split(self) -> dict[str, Any]:
+        """What trains and what judges, with strips per class."""
+        parts = {"train": self.fold.train, "validation": self.fold.validation}
+        return {
+            "kind": self.spec.split.chosen,
+            **self.spec.split.settings,
+            **{name: len(rows) for name, rows in parts.items()},
+            "strips_per_class": {
+                name: dict(zip(self.strips.classes, self._held(rows), strict=True))
+                for name, rows in parts.items()
+            },
+        }
+
+    @property
+    def tiles(self) -> dict[str, Any]:
+        """What training sees, and what it never sees."""
+        return {
+            "kind": self.spec.tiling.chosen,
+            **self.spec.tiling.settings,
+            "tiles": self.tile_count,
+            "uncovered": round(self.uncovered, 4),
+        }
+
+    def _held(self, rows: npt.NDArray[np.int64]) -> list[int]:
+        """Strips that hold each class."""
+        held: list[int] = (self.strips.pixels[rows] > 0).sum(axis=0).tolist()
+        return held
+
+
+def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
+    """Read the data set's tables and check that the spec can be obeyed on it.
+
+    Raises:
+        DataError: the data set is missing or wrong, or the spec does not fit it.
+    """
+    strips: Strips = spec.data.bind(SOURCES)()
+    fold: Fold = spec.split.bind(SPLITS)(len(strips))
+    tiling = spec.tiling.bind(TILINGS)
+    table, size = pipeline.tile_table(strips, fold.train, tiling, seed=spec.seed, epoch=1)
+    if not strips.pixels[fold.validation].any():
+        raise DataError(
+            f"split: none of the {len(fold.validation)} validation strips holds a defect, so "
+            "nothing can be judged; take more strips or another split.seed"
+        )
+    name = digest(spec, data=strips.manifest, weights=_weights_digest(spec))
+    return Plan(
+        spec=spec,
+        strips=strips,
+        fold=fold,
+        tiling=tiling,
+        tile_count=len(table),
+        tile_size=size,
+        uncovered=_uncovered(strips, fold.train, tiling, spec.seed),
+        digest=name,
+        folder=RunFolder(runs / spec.name / name),
+    )
+
+
+def run(plan: Plan, *, command: str) -> Record:
+    """Run an experiment to its end, from wherever an earlier session left it.
+
+    Args:
+        plan: what to run.
+        command: that runs it again; goes into the record.
+
+    Returns:
+        The record; it is written as the last act.
+
+    Raises:
+        BusyError: another process is at it.
+        WeightsError, TrackingError: the run cannot start; nothing is written.
+        DivergedError: the loss is no longer a number; the epochs before are kept.
+    """
+    spec, folder = plan.spec, plan.folder
+    if folder.record is not None:
+        return folder.record
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    tracker: Tracker = spec.tracking.bind(TRACKERS)()
+    device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
+    model = spec.model.bind(ARCHITECTURES)(plan.classes)
+    loss, optimizer = spec.loss.bind(LOSSES), spec.optimizer.bind(OPTIMIZERS)()
+    compile_model(model, loss=loss, optimizer=optimizer, classes=plan.classes)
+    judge = Judge(
+        model, loss, spec.training, plan.strips, plan.fold.validation, plan.tiling, spec.seed
+    )
+
+    with folder.hold():
+        history = _open(plan, model)
+        tracker.start(_tracked_run(plan, resumed=bool(history)))
+        for epoch in history if tracker.wants_replay else ():
+            _track(plan, tracker, judge.shown, epoch)
+
+        def keep(epoch: Epoch, best: bool) -> None:
+            _keep(folder, model, epoch, best=best)
+            _track(plan, tracker, judge.shown, epoch)
+
+        try:
+            history = fit(
+                model,
+                spec,
+                history,
+                batches=lambda epoch: _training_batches(plan, epoch),
+                validate=lambda epoch: judge.after_epoch(epoch, folder),
+                keep=keep,
+            )
+            checkpoint.restore(folder.best_weights, model)
+            verdict = judge.verdict()
+        except BaseException:
+            say(tracker.finish({}))
+            raise
+        closing = tracker.finish(verdict.metrics)
+        scores = write_strip_scores(folder.path, plan.strips.names, plan.strips.classes, verdict)
+        record = Record(
+            name=spec.name,
+            digest=plan.digest,
+            seed=spec.seed,
+            started=started,
+            seconds=round(sum(epoch.seconds for epoch in history), 1),
+            command=command,
+            device=device,
+            parameters=model.count_params(),
+            steps=plan.steps,
+            epochs=len(history),
+            best_epoch=_best(spec, history),
+            monitor=spec.training.monitor,
+            metrics=verdict.metrics,
+            definitions=DEFINITIONS,
+            split=plan.split,
+            tiling=plan.tiles,
+            batch_size=spec.training.batch_size,
+            threshold=spec.training.threshold,
+            data=plan.strips.manifest,
+            strips=scores.name,
+            tracking=closing,
+            provenance=_provenance(),
+        )
+        folder.write("record.json", record.model_dump_json(indent=2) + "\n")
+    return record
+
+
+def _open(plan: Plan, model: Any) -> list[Epoch]:
+    """Write down what is run; load what an earlier session left. The epochs behind."""
+    folder, spec = plan.folder, plan.spec
+    last = checkpoint.epoch_of(folder.last_weights)
+    if last is None:
+        folder.write("spec.yaml", dump(spec))
+        folder.write("environment.json", json.dumps(provenance.environment(), indent=2) + "\n")
+        folder.write("changes.patch", provenance.git_state().patch)
+        return []
+    history = folder.epochs
+    if len(history) < last.epoch:  # killed between the weights and the line
+        folder.append(last)
+        history = folder.epochs
+    if _best(spec, history) == last.epoch != checkpoint.number_of(folder.best_weights):
+        checkpoint.copy(folder.last_weights, folder.best_weights)
+    checkpoint.restore(folder.last_weights, model)
+    say(f"{folder.path}: going on after epoch {last.epoch}")
+    return history
+
+
+def _keep(folder: RunFolder, model: Any, epoch: Epoch, *, best: bool) -> None:
+    """Weights first: they hold the epoch's line too, so that a kill in between loses nothing."""
+    checkpoint.save(folder.last_weights, model, epoch)
+    folder.append(epoch)
+    if best:
+        checkpoint.copy(folder.last_weights, folder.best_weights)
+
+
+def _track(plan: Plan, tracker: Tracker, shown: Sequence[int], epoch: Epoch) -> None:
+    tracker.epoch(epoch.epoch, epoch.metrics, epoch.step)
+    for row in shown:
+        name = plan.strips.names[row]
+        path = plan.folder.overlay(epoch.epoch, name)
+        if path.is_file():
+            tracker.picture(path, name=name, epoch=epoch.epoch, step=epoch.step)
+
+
+def _training_batches(plan: Plan, epoch: int) -> Any:
+    return pipeline.training_batches(
+        plan.strips,
+        plan.fold.train,
+        plan.tiling,
+        batch_size=plan.spec.training.batch_size,
+        seed=plan.spec.seed,
+        epoch=epoch,
+    )
+
+
+def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
+    values = [epoch.metrics[spec.training.monitor] for epoch in history]
+    return best_epoch(values, smaller=smaller(spec))
+
+
+def _tracked_run(plan: Plan, *, resumed: bool) -> TrackedRun:
+    spec, folder, git = plan.spec, plan.folder, provenance.git_state()
+    names = ("spec.yaml", "environment.json", "changes.patch")
+    return TrackedRun(
+        identity=f"{spec.name}/{plan.digest}",
+        name=f"{spec.name} {plan.digest}",
+        folder=folder.path,
+        parameters=_flat(spec.model_dump(mode="json")),
+        tags=(spec.name, spec.loss.chosen, f"seed {spec.seed}"),
+        git={"commit": git.commit, "branch": git.branch, "dirty": str(git.dirty).lower()},
+        files=tuple(folder.path / name for name in names),
+        resumed=resumed,
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted keys; lists as text."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = json.dumps(value) if isinstance(value, list) else value
+    return flat
+
+
+def _provenance() -> dict[str, Any]:
+    git = provenance.git_state()
+    return {
+        "commit": git.commit,
+        "branch": git.branch,
+        "dirty": git.dirty,
+        **provenance.environment(),
+    }
+
+
+def _weights_digest(spec: ExperimentSpec) -> str | None:
+    """sha256 of the file that model.weights names, if it is a file."""
+    path = Path(str(spec.model.settings.get("weights")))
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _uncovered(
+    strips: Strips, rows: npt.NDArray[np.int64], tiling: pipeline.Tiling, seed: int
+) -> float:
+    """Share of the strips' pixels that no tile of the first epoch shows."""
+    seen = total = 0
+    for row in rows.tolist():
+        height, width = strips.sizes[row].tolist()
+        tiles = tiling(height, width, pipeline.tile_draw(seed, 1, row))
+        seen += int(coverage(height, width, tiles).sum())
+        total += height * width
+    return 1 - seen / total

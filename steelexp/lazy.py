@@ -1,0 +1,51 @@
+"""TensorFlow and its companions, imported when first used.
+
+`steelexp --help`, `check` and `list` read the signatures of losses and models and must answer in
+well under a second; importing TensorFlow takes several.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+Tensor = Any
+"""A `tf.Tensor`; an alias, because naming the class would import TensorFlow."""
+
+
+class _Lazy:
+    """A module by name, imported at the first attribute read from it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        if self._name not in sys.modules:
+            with _silence():
+                importlib.import_module(self._name)
+        return getattr(sys.modules[self._name], attribute)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Drop what is printed: TensorFlow's C++ side logs the processor before its log level holds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with open(os.devnull, "w") as nowhere:
+        try:
+            os.dup2(nowhere.fileno(), 1)
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            sys.stdout.flush()
+            for number, copy in enumerate(kept, start=1):
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+tf: Any = _Lazy("tensorflow")
+keras: Any = _Lazy("tf_keras")
+segmentation_models: Any = _Lazy("segmentation_models")

@@ -1,0 +1,1 @@
+"""The model: backbones, architectures, losses, optimizers."""

@@ -1,0 +1,158 @@
+"""U-Net (Ronneberger et al., MICCAI 2015, https://arxiv.org/abs/1505.04597) on a pretrained encoder.
+
+The network takes grey strips as they come from the file and gives logits, so that scaling and the
+sigmoid's numerics are settled once and here.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt, Strict
+
+from steelexp.lazy import Tensor, keras, segmentation_models, tf
+from steelexp.model.backbones import BACKBONES, UNIT
+from steelexp.spec.component import one_of
+
+Backbone = one_of(BACKBONES)
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+Filters = Annotated[tuple[PositiveInt, ...], Strict(False), Field(min_length=5, max_length=5)]
+
+
+class WeightsError(Exception):
+    """The encoder's weights cannot be had; the message is for the user."""
+
+
+def unet(
+    classes: int,
+    *,
+    backbone: Backbone,  # type: ignore[valid-type]  # a str; the names come from BACKBONES
+    weights: str = "imagenet",
+    scaling: Literal["unit", "imagenet"] = "unit",
+    batch_norm_momentum: Momentum = 0.99,
+    decoder_filters: Filters = (256, 128, 64, 32, 16),
+    resolution: Literal["full", "half"] = "full",
+) -> Any:
+    """U-Net of segmentation-models.
+
+    Args:
+        classes: C, how many masks it predicts.
+        backbone: the encoder, one of segmentation-models' 32.
+        weights: imagenet (downloaded at first use), none, or the path of an encoder's .h5 file.
+        scaling: unit divides grey by 255; imagenet is what the backbone's weights were trained on.
+        batch_norm_momentum: share of the old moving average kept each step, in every layer. At 0.99
+            a short run is judged by averages that lag behind its weights: take 0.9 below about
+            1,000 steps.
+        decoder_filters: channels of the five decoder stages, deepest first.
+        resolution: half averages 2 x 2 pixels before the network and interpolates the logits behind
+            it: about four times as fast, and blind to what is a pixel or two wide.
+
+    Returns:
+        tf_keras.Model: grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32, h and w multiples
+        of 32.
+
+    Raises:
+        WeightsError: the weights cannot be downloaded, found or fitted to the backbone.
+    """
+    keras.backend.clear_session()
+    network = _network(backbone, weights, classes=classes, decoder_filters=decoder_filters)
+    _load_encoder(network, backbone, weights)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = batch_norm_momentum
+    grey = keras.Input((None, None, 1), dtype="uint8", name="grey")
+    mean, std = BACKBONES[str(backbone)] if scaling == "imagenet" else UNIT
+    image = keras.layers.Lambda(lambda x: _scale(x, mean, std), name="scale")(grey)
+    scores = _at_half(network)(image) if resolution == "half" else network(image)
+    logits = keras.layers.Activation("linear", dtype="float32", name="logits")(scores)
+    return keras.Model(grey, logits, name=f"unet_{backbone}")
+
+
+ARCHITECTURES: dict[str, Callable[..., Any]] = {"unet": unet}
+
+
+def expand_bits(bits: Tensor, classes: int) -> Tensor:
+    """One bit per class to one channel per class.
+
+    Args:
+        bits: [B, h, w, 1] uint8, bit c set where class c is.
+        classes: C.
+
+    Returns:
+        [B, h, w, C] float32 of 0 and 1.
+    """
+    places = tf.cast(tf.range(classes), tf.uint8)
+    channels = tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits, places), tf.constant(1, tf.uint8))
+    return tf.cast(channels, tf.float32)  # [B, h, w, C]
+
+
+def _scale(grey: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """[B, h, w, 1] uint8 -> [B, h, w, 3] float, in the policy's precision."""
+    scaled = (tf.cast(grey, tf.float32) - tf.constant(mean)) / tf.constant(std)
+    return tf.cast(scaled, keras.mixed_precision.global_policy().compute_dtype)
+
+
+def _at_half(network: Any) -> Callable[[Tensor], Tensor]:
+    """The network on averages of 2 x 2 pixels."""
+    layers = keras.layers
+
+    def scores(image: Tensor) -> Tensor:
+        # A multiple of 64 at full size is one of 32 at half; the strip's mirror image fills it up.
+        even = layers.Lambda(_mirrored_to_64, name="mirror")(image)
+        small = network(layers.AveragePooling2D(2, name="half")(even))
+        large = layers.UpSampling2D(2, interpolation="bilinear", name="full")(small)
+        crop = layers.Lambda(lambda x: x[0][:, : tf.shape(x[1])[1], : tf.shape(x[1])[2]])
+        return crop([large, image])
+
+    return scores
+
+
+def _mirrored_to_64(image: Tensor) -> Tensor:
+    missing = -tf.shape(image)[1:3] % 64
+    pads = [[0, 0], [0, missing[0]], [0, missing[1]], [0, 0]]
+    return tf.pad(image, pads, "SYMMETRIC")
+
+
+def _network(backbone: Any, weights: str, **settings: Any) -> Any:
+    """segmentation-models' network; of the weights, only ImageNet's are loaded."""
+    try:
+        return segmentation_models.Unet(
+            backbone,
+            input_shape=(None, None, 3),
+            activation="linear",
+            encoder_weights="imagenet" if weights == "imagenet" else None,
+            **settings,
+        )
+    except Exception as error:
+        if weights != "imagenet":
+            raise
+        # Keras raises a plain Exception for a failed download and ValueError for weights it has not.
+        raise WeightsError(
+            f"model.weights: imagenet: the weights of {backbone} cannot be downloaded "
+            f"({_first_line(error)}); set model.weights=none, or model.weights=path/to/file.h5"
+        ) from error
+
+
+def _load_encoder(network: Any, backbone: Any, weights: str) -> None:
+    """Load an encoder's own .h5 file into the encoder half of the network."""
+    if weights in {"imagenet", "none"}:
+        return
+    if not Path(weights).is_file():
+        raise WeightsError(
+            f"model.weights: there is no file {weights}; give the path of the encoder's .h5 file, "
+            "or one of: imagenet, none"
+        )
+    bridge = {layer.name: layer for layer in network.layers}
+    first = bridge.get("center_block1_conv") or bridge["decoder_stage0_upsampling"]
+    encoder = keras.Model(network.input, first.input)
+    try:
+        encoder.load_weights(weights)
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"model.weights: {weights} does not hold the encoder weights of {backbone} "
+            f"({_first_line(error)}); give the file of that backbone without its top, or none"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

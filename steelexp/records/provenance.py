@@ -1,0 +1,79 @@
+"""Where a run came from: sources, versions, machine."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_PACKAGES = (
+    "steelexp",
+    "tensorflow",
+    "tf-keras",
+    "segmentation-models",
+    "numpy",
+    "opencv-python-headless",
+    "comet-ml",
+)
+
+
+class GitState(NamedTuple):
+    """The sources a run was made with.
+
+    Attributes:
+        commit: hash, or "" outside a checkout.
+        branch: name, or "".
+        dirty: whether tracked files differ from the commit.
+        patch: by what.
+    """
+
+    commit: str
+    branch: str
+    dirty: bool
+    patch: str
+
+
+def git_state() -> GitState:
+    """The state of the checkout that this package is imported from."""
+    commit, branch = _git("rev-parse", "HEAD"), _git("rev-parse", "--abbrev-ref", "HEAD")
+    patch = _git("diff", "HEAD", "--binary") if commit else ""
+    return GitState(commit.strip(), branch.strip(), bool(patch), patch)
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+    }
+
+
+def _git(*arguments: str) -> str:
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=here, capture_output=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else ""
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

@@ -1,0 +1,63 @@
+"""The record of a finished run: enough to compare it, explain it and run it again."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    """What `record.json` holds.
+
+    Attributes:
+        schema_version: of this file.
+        name: the spec's.
+        digest: names the run folder.
+        status: finished; a run without a record can be resumed.
+        seed: the spec's.
+        started: UTC, ISO 8601; of the session that finished the run.
+        seconds: training and validation of all epochs.
+        command: what to type to run it again.
+        device: in words.
+        parameters: weights of the network.
+        steps: optimizer steps an epoch.
+        epochs: how many were run.
+        best_epoch: whose weights were kept and judged.
+        monitor: the metric that picked it.
+        metrics: of the best weights on the validation strips.
+        definitions: what each metric means.
+        split: what the metrics were computed on.
+        tiling: what training saw, and what it never sees.
+        batch_size: tiles; `dice_batch` depends on it.
+        threshold: on the scores.
+        data: sha256 of what the data set holds.
+        strips: the file with pixels per strip and class.
+        tracking: where the run was mirrored to.
+        provenance: git state, versions, machine.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    name: str
+    digest: str
+    status: Literal["finished"] = "finished"
+    seed: int
+    started: str
+    seconds: float
+    command: str
+    device: str
+    parameters: int
+    steps: int
+    epochs: int
+    best_epoch: int
+    monitor: str
+    metrics: dict[str, float]
+    definitions: dict[str, str]
+    split: dict[str, Any]
+    tiling: dict[str, Any]
+    batch_size: int
+    threshold: float
+    data: str
+    strips: str
+    tracking: str
+    provenance: dict[str, Any]

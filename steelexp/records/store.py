@@ -1,0 +1,152 @@
+"""The run folder: written beside and renamed, appended to, never taken back.
+
+    runs/b4_dice/3f9c1a7e/
+      spec.yaml  environment.json  changes.patch   what was run
+      epochs.jsonl                                 one line an epoch, appended and flushed
+      weights/  overlays/  comet/                  what came out
+      strips.parquet  record.json                  record.json is the last act
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from steelexp.records.record import Record
+
+
+class BusyError(Exception):
+    """Another process is at work in the run folder."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch left behind.
+
+    Attributes:
+        epoch: counted from 1.
+        step: optimizer steps so far.
+        seconds: training and validation.
+        metrics: "loss", "val_dice_positive", "val_dice_positive/1", ...
+    """
+
+    epoch: int
+    step: int
+    seconds: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where one run is kept."""
+
+    path: Path
+
+    @property
+    def record(self) -> Record | None:
+        """The record of a finished run; None before."""
+        file = self.path / "record.json"
+        return Record.model_validate_json(file.read_text("utf-8")) if file.is_file() else None
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        """The epochs so far."""
+        return read_epochs(self.path)
+
+    @property
+    def last_weights(self) -> Path:
+        """Weights and optimizer state after the last epoch."""
+        return self.path / "weights" / "last.h5"
+
+    @property
+    def best_weights(self) -> Path:
+        """The same after the best epoch."""
+        return self.path / "weights" / "best.h5"
+
+    def overlay(self, epoch: int, strip: str) -> Path:
+        """The picture of one strip after one epoch."""
+        return self.path / "overlays" / f"epoch_{epoch:03d}" / f"{Path(strip).stem}.png"
+
+    def hold(self) -> FileLock:
+        """Hold the folder for this process; the kernel lets go when the process ends.
+
+        Raises:
+            BusyError: another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BusyError(
+                f"{self.path}: another process is running this experiment; wait for it or stop it"
+            ) from None
+        return lock
+
+    def append(self, epoch: Epoch) -> None:
+        """Add an epoch; a torn last line, left by a kill, is closed first."""
+        file = self.path / "epochs.jsonl"
+        before = file.read_bytes() if file.is_file() else b""
+        torn = bool(before) and not before.endswith(b"\n")
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(("\n" if torn else "") + json.dumps(asdict(epoch)) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a text file atomically."""
+        return write_atomically(self.path / name, text.encode())
+
+    def set_aside(self) -> Path | None:
+        """Rename the folder out of the way, if it is there, so that the run starts anew."""
+        if not self.path.exists():
+            return None
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
+            number += 1
+        self.path.rename(aside)
+        return aside
+
+
+def write_atomically(path: Path, content: bytes) -> Path:
+    """Write beside, then rename: the file is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_bytes(content)
+    beside.replace(path)
+    return path
+
+
+def read_epochs(folder: Path) -> list[Epoch]:
+    """The epochs of a run, in order; a torn line is passed over, the later of two equals counts."""
+    file = folder / "epochs.jsonl"
+    if not file.is_file():
+        return []
+    found = {}
+    for line in file.read_text("utf-8", errors="replace").splitlines():
+        entry = _parse(line)
+        if entry is not None:
+            found[entry["epoch"]] = Epoch(**entry)
+    return [found[number] for number in sorted(found)]
+
+
+def run_folders(root: Path) -> Iterator[RunFolder]:
+    """Every run below a folder, or the folder itself if it is one; runs set aside are left out."""
+    if (root / "spec.yaml").is_file():
+        yield RunFolder(root)
+        return
+    for spec in sorted(root.glob("**/spec.yaml")):
+        if ".old-" not in spec.parent.name:
+            yield RunFolder(spec.parent)
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return entry if isinstance(entry, dict) else None

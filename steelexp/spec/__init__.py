@@ -1,0 +1,20 @@
+"""The spec: one YAML file, one question."""
+
+from steelexp.spec.component import Component, Registry
+from steelexp.spec.digest import digest
+from steelexp.spec.files import SpecError, dump, load, read_resolved
+from steelexp.spec.schema import ExperimentSpec, Metric, experiment_model, json_schema
+
+__all__ = [
+    "Component",
+    "ExperimentSpec",
+    "Metric",
+    "Registry",
+    "SpecError",
+    "digest",
+    "dump",
+    "experiment_model",
+    "json_schema",
+    "load",
+    "read_resolved",
+]

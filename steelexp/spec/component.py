@@ -1,0 +1,94 @@
+"""A component is a plain function; its keyword-only arguments are its YAML schema.
+
+    def focal(y_true, logits, *, gamma: NonNegativeFloat = 2.0, alpha: Share = 0.25): ...
+    LOSSES = {"focal": focal}
+
+lets a spec say `loss: {name: focal, gamma: 3.0}`. Names, types, ranges and defaults are read from
+the signature, descriptions from the docstring; nothing is declared twice.
+"""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+
+Registry = Mapping[str, Callable[..., Any]]
+"""The components of one kind by name: LOSSES, TILINGS, ..."""
+
+C = TypeVar("C", bound="Component")
+
+STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Component(BaseModel):
+    """One section of a spec that names a function and its settings."""
+
+    # Read back from a run folder, any setting is taken: the run was checked when it was made.
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow", protected_namespaces=())
+    selector: ClassVar[str] = "name"
+
+    @property
+    def chosen(self) -> str:
+        """The name of the function."""
+        return str(getattr(self, self.selector))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting, defaults included."""
+        return {key: value for key, value in self if key != self.selector}
+
+    def bind(self, registry: Registry) -> Callable[..., Any]:
+        """The named function with its settings filled in."""
+        return functools.partial(registry[self.chosen], **self.settings)
+
+
+def component_model(section: type[C], name: str, function: Callable[..., Any]) -> type[C]:
+    """The section's model for one component.
+
+    Args:
+        section: the section's own class, with its selector.
+        name: the component's name in the registry.
+        function: whose keyword-only arguments become fields.
+    """
+    hints = inspect.get_annotations(function)
+    described = argument_descriptions(function)
+    fields: dict[str, Any] = {section.selector: (Literal[name], Field())}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            default = ... if parameter.default is parameter.empty else parameter.default
+            field = Field(default, description=described.get(parameter.name))
+            fields[parameter.name] = (hints[parameter.name], field)
+    strict_section = type(section.__name__, (section,), {"model_config": STRICT})
+    summary = (inspect.getdoc(function) or "").partition("\n")[0]
+    return create_model(name, __base__=strict_section, __doc__=summary, **fields)
+
+
+def argument_descriptions(function: Callable[..., Any]) -> dict[str, str]:
+    """Argument name -> text, from the "Args:" part of a Google-style docstring."""
+    _, _, args = (inspect.getdoc(function) or "").partition("Args:\n")
+    block = re.split(r"\n(?=\S)", args)[0]
+    entries = re.findall(r"^    (\w+): (.+(?:\n      +.+)*)", block, re.MULTILINE)
+    return {name: re.sub(r"\s+", " ", text) for name, text in entries}
+
+
+def one_of(names: Iterable[str]) -> Any:
+    """A string annotation that takes the listed names only; the list goes into the JSON Schema."""
+    known = sorted(names)
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise UnknownName(value, known)
+        return value
+
+    return Annotated[str, AfterValidator(check), WithJsonSchema({"enum": known})]
+
+
+class UnknownName(ValueError):
+    """A name that is not among those known."""
+
+    def __init__(self, value: str, known: list[str]) -> None:
+        super().__init__(value)
+        self.known = known

@@ -1,0 +1,29 @@
+"""What makes two runs the same run."""
+
+import hashlib
+import json
+
+from steelexp.spec.schema import ExperimentSpec
+
+# They name, explain or mirror a run; no weight and no score depends on them.
+_WITHOUT_EFFECT = {"name", "question", "tracking", "baseline"}
+
+
+def digest(spec: ExperimentSpec, *, data: str, weights: str | None) -> str:
+    """Eight hex digits that change when weights or scores may.
+
+    The data section is replaced by what it holds and a weights file by its content, so that
+    neither depends on where the files lie.
+
+    Args:
+        spec: the resolved spec.
+        data: the manifest of its strips.
+        weights: sha256 of the file that `model.weights` names, if it names one.
+    """
+    parts = spec.model_dump(exclude={*_WITHOUT_EFFECT, "data"}, mode="json")
+    parts["training"].pop("overlays")
+    parts["data"] = data
+    if weights is not None:
+        parts["model"]["weights"] = weights
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

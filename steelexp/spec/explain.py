@@ -1,0 +1,95 @@
+"""A validation error, said with its line, its value and the way out."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from steelexp.spec.component import UnknownName
+from steelexp.spec.schema import SECTIONS, ExperimentSpec
+from steelexp.spec.yaml_tree import Branch, Leaf, Problem, Tree
+
+
+def explain(tree: Branch, model: type[ExperimentSpec], detail: Any) -> Problem:
+    """A pydantic error as a problem.
+
+    Args:
+        tree: what was written, with its lines.
+        model: what it was validated against.
+        detail: one of `ValidationError.errors()`.
+    """
+    loc = [str(part) for part in detail["loc"]]
+    if detail["type"].startswith("union_tag"):
+        loc.append(SECTIONS[loc[0]].selector)
+    elif len(loc) > 1 and len(_variants(model, loc[0])) > 1:
+        del loc[1]  # the component's name, which pydantic puts in behind the section's
+    return Problem(_where(tree, loc), ".".join(loc), _message(tree, model, detail, loc))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean X?" where one of the known names is near."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _message(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[str]) -> str:
+    kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
+    names = _names(tree, model, detail, loc)
+    allowed = f"; allowed: {', '.join(names)}" if names else ""
+    if kind in {"missing", "union_tag_not_found"}:
+        return f"missing{allowed}"
+    if kind == "extra_forbidden":
+        return f"unknown setting{allowed}{nearest(loc[-1], names)}"
+    if kind in {"model_type", "model_attributes_type", "dict_type"}:
+        return f"{value!r}: a mapping of settings is expected"
+    if names:
+        named = context.get("tag", value)
+        return f"{named!r} is not known{allowed}{nearest(str(named), names)}"
+    return f"{value!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+def _names(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[str]) -> list[str]:
+    """What could have stood there: names of components, of settings, or of a choice."""
+    if detail["type"].startswith("union_tag"):
+        return [variant.__name__ for variant in _variants(model, loc[0])]
+    error = detail.get("ctx", {}).get("error")
+    if isinstance(error, UnknownName):
+        return error.known
+    owner = _owner(tree, model, loc)
+    if detail["type"] == "extra_forbidden":
+        return list(owner.model_fields)
+    field = owner.model_fields.get(loc[-1])
+    choices = get_args(field.annotation) if field is not None else ()
+    return [name for name in choices if isinstance(name, str)]
+
+
+def _owner(tree: Branch, model: type[ExperimentSpec], loc: list[str]) -> type[BaseModel]:
+    """The model that holds the key at `loc`."""
+    if len(loc) < 2:
+        return model
+    variants = _variants(model, loc[0])
+    section = tree.items.get(loc[0])
+    if len(variants) == 1 or not isinstance(section, Branch):
+        return variants[0]
+    named = section.items.get(SECTIONS[loc[0]].selector)
+    chosen = named.value if isinstance(named, Leaf) else None
+    return next((variant for variant in variants if variant.__name__ == chosen), variants[0])
+
+
+def _variants(model: type[ExperimentSpec], section: str) -> list[type[BaseModel]]:
+    """The models of a section, one a component."""
+    field = model.model_fields.get(section)
+    annotation = field.annotation if field is not None else None
+    parts = get_args(annotation) or (annotation,)
+    return [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+
+
+def _where(tree: Branch, loc: list[str]) -> str:
+    """The line of the nearest thing that was written."""
+    node: Tree = tree
+    for part in loc:
+        if not isinstance(node, Branch) or part not in node.items:
+            break
+        node = node.items[part]
+    return node.where

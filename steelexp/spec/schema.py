@@ -1,0 +1,167 @@
+"""What a spec holds."""
+
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, create_model
+
+from steelexp.spec.component import STRICT, Component, Registry, component_model
+
+Metric = Literal[
+    "val_dice_positive",
+    "val_dice_kaggle",
+    "val_dice_pooled",
+    "val_iou_pooled",
+    "val_dice_batch",
+    "val_loss",
+]
+METRICS: tuple[str, ...] = get_args(Metric)
+
+
+class DataSpec(Component):
+    """Which strips."""
+
+    selector: ClassVar[str] = "source"
+    source: str
+
+
+class SplitSpec(Component):
+    """Which of them train and which judge."""
+
+    selector: ClassVar[str] = "kind"
+    kind: str
+
+
+class TilingSpec(Component):
+    """Where tiles are cut from a strip."""
+
+    selector: ClassVar[str] = "kind"
+    kind: str
+
+
+class ModelSpec(Component):
+    """The network."""
+
+    selector: ClassVar[str] = "architecture"
+    architecture: str
+
+
+class LossSpec(Component):
+    """What training makes small."""
+
+    name: str
+
+
+class OptimizerSpec(Component):
+    """How."""
+
+    name: str
+
+
+class TrackingSpec(Component):
+    """Where the run is mirrored to."""
+
+    name: str
+
+
+class TrainingSpec(BaseModel):
+    """How long, and what decides."""
+
+    model_config = STRICT
+
+    epochs: PositiveInt = Field(description="Passes over the tiles, at most.")
+    batch_size: PositiveInt = Field(description="Tiles a step.")
+    monitor: Metric = Field(
+        "val_dice_positive", description="What picks the best epoch; val_loss is made small."
+    )
+    early_stopping: PositiveInt | None = Field(
+        None, description="Stop after so many epochs without a better one; absent: never."
+    )
+    reduce_lr: PositiveInt | None = Field(
+        None, description="Lower the rate after so many epochs without a better one; absent: never."
+    )
+    reduce_lr_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1, description="What the rate is multiplied by."
+    )
+    threshold: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="A pixel is a defect where its score reaches this."
+    )
+    precision: Literal["float32", "mixed_float16"] = Field(
+        "float32", description="mixed_float16 is for GPUs; logits stay float32."
+    )
+    overlays: NonNegativeInt = Field(6, description="Validation strips drawn after every epoch.")
+
+
+class BaselineSpec(BaseModel):
+    """A figure to hold the result against; shown beside the same metric only."""
+
+    model_config = STRICT
+
+    metric: Metric
+    value: float
+    source: str
+
+
+class ExperimentSpec(BaseModel):
+    """One experiment, every default written out."""
+
+    model_config = STRICT
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
+        description="Names the run's folder: letters, digits, dot, dash, underscore."
+    )
+    question: str = Field("", description="What the experiment is to answer.")
+    data: DataSpec
+    split: SplitSpec
+    tiling: TilingSpec
+    model: ModelSpec
+    loss: LossSpec
+    optimizer: OptimizerSpec
+    training: TrainingSpec
+    tracking: TrackingSpec
+    baseline: BaselineSpec | None = None
+    seed: NonNegativeInt = Field(description="Seeds weights, tile order and random tilings.")
+
+
+SECTIONS: dict[str, type[Component]] = {
+    name: field.annotation
+    for name, field in ExperimentSpec.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Component)
+}
+
+
+def experiment_model(components: Mapping[str, Registry]) -> type[ExperimentSpec]:
+    """ExperimentSpec with the settings of every known component spelt out.
+
+    Args:
+        components: section name -> its components.
+    """
+    fields: dict[str, Any] = {}
+    for section, registry in components.items():
+        parent = SECTIONS[section]
+        models = [component_model(parent, name, function) for name, function in registry.items()]
+        union: Any = reduce(or_, models)
+        if len(models) > 1:
+            union = Annotated[union, Field(discriminator=parent.selector)]
+        fields[section] = (union, ...)
+    return create_model("Experiment", __base__=ExperimentSpec, **fields)
+
+
+def json_schema(model: type[ExperimentSpec]) -> dict[str, Any]:
+    """The JSON Schema of a spec file, for editors.
+
+    Nothing is required: a file that says `extends` gives only what differs, and `steelexp check`
+    reports what is missing after inheritance.
+    """
+    schema = model.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "steelexp experiment"
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "A spec to inherit from, relative to this file.",
+    }
+    for part in (schema, *schema["$defs"].values()):
+        part.pop("required", None)
+    return schema

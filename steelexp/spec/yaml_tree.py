@@ -1,0 +1,183 @@
+"""YAML with the line of every value, and without its surprises.
+
+PyYAML reads `1e-3` as text, `no` as false, `010` as 8, and keeps the last of two equal keys without
+a word. Here each of them is a problem, reported with its line.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a spec.
+
+    Attributes:
+        where: file:line, or the argument.
+        key: dotted.
+        message: the value, what is allowed, the way out.
+    """
+
+    where: str
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.key, self.message) if part)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A value that is not a mapping, and where it was written."""
+
+    value: Any
+    where: str
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A mapping, and where it was written."""
+
+    items: "dict[str, Leaf | Branch]"
+    where: str
+
+    def plain(self) -> dict[str, Any]:
+        """The values alone."""
+        return {
+            key: node.plain() if isinstance(node, Branch) else node.value
+            for key, node in self.items.items()
+        }
+
+
+Tree = Leaf | Branch
+
+
+def read(text: str, locate: Callable[[int], str], problems: list[Problem]) -> Tree | None:
+    """Parse YAML; what is wrong is added to `problems`.
+
+    Args:
+        text: the YAML.
+        locate: line number, from 1 -> where it is.
+        problems: appended to.
+
+    Returns:
+        The tree, or None where there is none.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        problems.append(Problem(locate(line), "", f"not YAML: {error.problem}"))
+        return None
+    return None if node is None else _Reader(locate, problems).tree(node, "")
+
+
+def read_file(path: Path, problems: list[Problem]) -> Branch | None:
+    """Parse a spec file; what is wrong is added to `problems`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        problems.append(Problem(str(path), "", f"cannot be read: {reason}"))
+        return None
+    before = len(problems)
+    tree = read(text, lambda line: f"{path}:{line}", problems)
+    if not isinstance(tree, Branch):
+        if len(problems) == before:
+            problems.append(Problem(f"{path}:1", "", "not a spec: a mapping of settings is expected"))
+        return None
+    return tree
+
+
+class _Reader:
+    def __init__(self, locate: Callable[[int], str], problems: list[Problem]) -> None:
+        self.locate, self.problems = locate, problems
+
+    def tree(self, node: yaml.Node, key: str) -> Tree:
+        where = self.locate(node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return Branch(self.items(node, key), where)
+        if isinstance(node, yaml.SequenceNode):
+            values = [self.tree(item, f"{key}[{i}]") for i, item in enumerate(node.value)]
+            return Leaf([v.plain() if isinstance(v, Branch) else v.value for v in values], where)
+        return Leaf(self.scalar(node, key, where), where)
+
+    def items(self, node: yaml.MappingNode, key: str) -> dict[str, Tree]:
+        items: dict[str, Tree] = {}
+        for name_node, value_node in node.value:
+            name = str(name_node.value)
+            dotted = f"{key}.{name}" if key else name
+            if name in items:
+                where = self.locate(name_node.start_mark.line + 1)
+                first = items[name].where
+                self.problems.append(
+                    Problem(where, dotted, f"given twice, first at {first}; keep one")
+                )
+            items[name] = self.tree(value_node, dotted)
+        return items
+
+    def scalar(self, node: yaml.ScalarNode, key: str, where: str) -> Any:
+        def refuse(why: str) -> None:
+            self.problems.append(Problem(where, key, why))
+
+        text = expand(node.value, refuse)
+        if node.style is not None:  # quoted: text as it stands
+            return text
+        surprise = surprise_of(text)
+        if surprise is not None:
+            refuse(surprise)
+            return text
+        plain = yaml.ScalarNode(_resolve(text), text)
+        return yaml.constructor.SafeConstructor().construct_object(plain)
+
+
+def expand(text: str, refuse: Callable[[str], None]) -> str:
+    """Replace ${NAME} and ${NAME:-default} by the environment's values.
+
+    An unset or empty variable takes its default; without one it is refused.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match["name"], match["default"]
+        found = os.environ.get(name, "")
+        if found:
+            return found
+        if default is None:
+            refuse(f"${{{name}}}: the variable {name} is not set; set it or write ${{{name}:-...}}")
+            return match[0]
+        return default
+
+    return re.sub(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}", value, text)
+
+
+def surprise_of(text: str) -> str | None:
+    """Why a plain scalar would not be read as its writer meant it."""
+    kind = _resolve(text).rpartition(":")[2]
+    if kind == "str" and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", text):
+        return f"{text} is read as text by YAML; write {_float_text(text)}"
+    if kind == "bool" and text not in {"true", "false"}:
+        meant = "true" if text.lower() in {"yes", "on", "true"} else "false"
+        return f"{text} is read as {meant} by YAML; write {meant}, or '{text}' for the word"
+    if kind == "int" and not re.fullmatch(r"[-+]?(0|[1-9]\d*)", text):
+        number = yaml.safe_load(text)
+        return f"{text} is read as {number} by YAML; write {number}, or '{text}' for the word"
+    if kind in {"timestamp", "binary", "merge", "value"}:
+        return f"{text} is read as a {kind} by YAML; write '{text}' for the word"
+    return None
+
+
+def _float_text(text: str) -> str:
+    mantissa, _, exponent = text.lower().partition("e")
+    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
+    return f"{mantissa}e{int(exponent):+d}"
+
+
+def _resolve(text: str) -> str:
+    tag: str = yaml.SafeLoader("").resolve(yaml.ScalarNode, text, (True, False))
+    return tag

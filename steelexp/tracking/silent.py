@@ -1,0 +1,34 @@
+"""No tracking: an object that does nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from steelexp.tracking.tracker import TrackedRun, Tracker
+
+
+class Silent:
+    """A tracker that takes everything and keeps nothing."""
+
+    wants_replay = False
+
+    def start(self, run: TrackedRun) -> None:
+        """Do nothing."""
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float], step: int) -> None:
+        """Do nothing."""
+
+    def picture(self, path: Path, *, name: str, epoch: int, step: int) -> None:
+        """Do nothing."""
+
+    def finish(self, metrics: Mapping[str, float]) -> str:
+        """Say that nothing was tracked."""
+        return "Tracking: off."
+
+
+def none() -> Tracker:
+    """Track nothing.
+
+    Returns:
+        A tracker that does nothing.
+    """
+    return Silent()

@@ -1,0 +1,1 @@
+"""Training: the loop, its schedule, the machine it runs on."""

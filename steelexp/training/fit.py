@@ -1,0 +1,164 @@
+"""The training loop: an epoch, its validation, its record, and what they decide."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from steelexp.lazy import Tensor, keras
+from steelexp.model.unet import expand_bits
+from steelexp.progress import duration, say, steps
+from steelexp.records.store import Epoch
+from steelexp.spec import ExperimentSpec
+from steelexp.training.plateau import best_epoch, learning_rate, should_stop
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class DivergedError(Exception):
+    """The loss is no longer a number."""
+
+
+def compile_model(model: Any, *, loss: Loss, optimizer: Any, classes: int) -> None:
+    """Tie loss and optimizer to the model.
+
+    Args:
+        model: grey -> logits.
+        loss: (y_true, logits) -> [B].
+        optimizer: a tf_keras optimizer; its state is built at once.
+        classes: C.
+    """
+
+    def loss_on_bits(bits: Tensor, logits: Tensor) -> Tensor:
+        return loss(expand_bits(bits, classes), logits)
+
+    model.compile(optimizer=optimizer, loss=loss_on_bits)
+    inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    inner.build(model.trainable_variables)
+
+
+def fit(
+    model: Any,
+    spec: ExperimentSpec,
+    history: Sequence[Epoch],
+    *,
+    batches: Callable[[int], Any],
+    validate: Callable[[int], Mapping[str, float]],
+    keep: Callable[[Epoch, bool], None],
+) -> list[Epoch]:
+    """Train from where the history ends to where the spec or the plateau says.
+
+    Args:
+        model: compiled, with the weights of the history's last epoch.
+        spec: epochs, patience, what is monitored.
+        history: the epochs behind.
+        batches: epoch, from 1 -> tf.data.Dataset of (grey, bits).
+        validate: epoch -> metrics, "val_..." each.
+        keep: called with each epoch and whether it is the best so far, before the next begins.
+
+    Returns:
+        The whole history.
+
+    Raises:
+        DivergedError: the loss, or the monitored metric, is not a finite number.
+    """
+    done = list(history)
+    initial = spec.optimizer.settings["learning_rate"]
+    while len(done) < spec.training.epochs and not _exhausted(spec, done):
+        number, started = len(done) + 1, time.monotonic()
+        rate = _rate(spec, done, initial)
+        model.optimizer.learning_rate.assign(rate)
+        loss, taken = _train(model, batches(number), f"epoch {number}/{spec.training.epochs}")
+        metrics = {"loss": loss, "learning_rate": rate, **validate(number)}
+        step = taken + (done[-1].step if done else 0)
+        epoch = Epoch(number, step, round(time.monotonic() - started, 3), metrics)
+        _refuse_divergence(spec, epoch)
+        done.append(epoch)
+        best = best_epoch(_monitored(spec, done), smaller=smaller(spec)) == number
+        keep(epoch, best)
+        say(_line(spec, done, best=best))
+    return done
+
+
+def smaller(spec: ExperimentSpec) -> bool:
+    """Whether the monitored metric is to be small."""
+    return spec.training.monitor.endswith("loss")
+
+
+def _monitored(spec: ExperimentSpec, epochs: Sequence[Epoch]) -> list[float]:
+    return [epoch.metrics[spec.training.monitor] for epoch in epochs]
+
+
+def _rate(spec: ExperimentSpec, done: Sequence[Epoch], initial: float) -> float:
+    settings = spec.training
+    return learning_rate(
+        _monitored(spec, done),
+        initial=initial,
+        patience=settings.reduce_lr,
+        factor=settings.reduce_lr_factor,
+        smaller=smaller(spec),
+    )
+
+
+def _exhausted(spec: ExperimentSpec, done: Sequence[Epoch]) -> bool:
+    patience = spec.training.early_stopping
+    return should_stop(_monitored(spec, done), patience=patience, smaller=smaller(spec))
+
+
+def _train(model: Any, batches: Any, label: str) -> tuple[float, int]:
+    """One epoch: its mean loss and its optimizer steps."""
+    total = int(batches.cardinality())
+    with steps(label, total) as advance:
+        watch = _watch(advance)
+        history = model.fit(batches, epochs=1, verbose=0, callbacks=[watch]).history
+    return float(history["loss"][0]), total
+
+
+def _watch(advance: Callable[[int, str], None]) -> Any:
+    """A Keras callback that shows the progress and stops at a loss that is not a number."""
+
+    class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # tf_keras has no types
+        _supports_tf_logs = True  # or Keras would copy the loss from the device after every step
+        seen = 0.0
+
+        def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
+            now = time.monotonic()
+            if now - self.seen < 0.5:
+                return
+            self.seen = now
+            loss = float(logs["loss"])
+            advance(batch + 1, f"loss {loss:.4f}")
+            if not math.isfinite(loss):
+                self.model.stop_training = True
+
+    return Watch()
+
+
+def _refuse_divergence(spec: ExperimentSpec, epoch: Epoch) -> None:
+    for key in ("loss", spec.training.monitor):
+        value = epoch.metrics.get(key, math.nan)
+        if not math.isfinite(value):
+            rate = epoch.metrics["learning_rate"]
+            raise DivergedError(
+                f"{spec.name}: {key} is {value} after epoch {epoch.epoch}; lower "
+                f"optimizer.learning_rate (now {rate:g}) or set optimizer.clip_norm"
+            )
+
+
+def _line(spec: ExperimentSpec, done: Sequence[Epoch], *, best: bool) -> str:
+    epoch, monitor = done[-1], spec.training.monitor
+    shown = dict.fromkeys((monitor, "val_dice_positive", "val_dice_kaggle"))
+    values = [f"{key} {epoch.metrics[key]:.4f}" for key in shown if key in epoch.metrics]
+    seconds = sum(e.seconds for e in done) / len(done)
+    left = (spec.training.epochs - len(done)) * seconds
+    return "  ".join(
+        [
+            f"epoch {epoch.epoch}/{spec.training.epochs}",
+            f"loss {epoch.metrics['loss']:.4f}",
+            *values,
+            f"lr {epoch.metrics['learning_rate']:.1e}",
+            duration(epoch.seconds),
+            f"at most {duration(left)} left" if left else "the last",
+            "best so far" if best else "",
+        ]
+    ).rstrip()

@@ -1,0 +1,64 @@
+"""What the monitored metric's history decides: the best epoch, the learning rate, when to stop.
+
+Each is a function of the whole history, so a resumed run decides as an undisturbed one and no
+counter has to be saved. They agree with Keras' ModelCheckpoint, ReduceLROnPlateau and EarlyStopping
+with their default min_delta (0, 0.0001 and 0).
+"""
+
+from collections.abc import Sequence
+
+MIN_DELTA = 1e-4
+"""By how much a value must be better to count for the learning rate, as in Keras."""
+
+
+def best_epoch(values: Sequence[float], *, smaller: bool = False) -> int:
+    """The first epoch, from 1, with the best value.
+
+    Args:
+        values: the monitored metric, one an epoch, at least one.
+        smaller: whether smaller is better.
+    """
+    ordered = [-value if smaller else value for value in values]
+    return ordered.index(max(ordered)) + 1
+
+
+def should_stop(values: Sequence[float], *, patience: int | None, smaller: bool = False) -> bool:
+    """Whether `patience` epochs have passed since the best one.
+
+    Args:
+        values: the monitored metric, one an epoch.
+        patience: in epochs; None never stops.
+        smaller: whether smaller is better.
+    """
+    if patience is None or len(values) < 2:
+        return False
+    return len(values) - best_epoch(values, smaller=smaller) >= patience
+
+
+def learning_rate(
+    values: Sequence[float],
+    *,
+    initial: float,
+    patience: int | None,
+    factor: float,
+    smaller: bool = False,
+) -> float:
+    """The rate of the next epoch: `initial` times `factor` for each plateau behind it.
+
+    Args:
+        values: the monitored metric, one an epoch.
+        initial: the rate of the first epoch.
+        patience: epochs without a better value that make a plateau; None keeps the rate.
+        factor: below 1.
+        smaller: whether smaller is better.
+    """
+    rate, best, waited = initial, float("-inf"), 0
+    for value in values if patience is not None else ():
+        score = -value if smaller else value
+        if score > best + MIN_DELTA:
+            best, waited = score, 0
+            continue
+        waited += 1
+        if waited >= (patience or 0):
+            rate, waited = rate * factor, 0
+    return rate
