@@ -12,13 +12,16 @@ from steelexp.data.strips import DataError
 from steelexp.data.synthetic import draw
 from steelexp.model.unet import ARCHITECTURES, WeightsError
 from steelexp.progress import say, show, steps
-from steelexp.records.store import BusyError, RunFolder, run_folders
+from steelexp.records.store import BusyError, DamagedError, RunFolder, run_folders
 from steelexp.report.tables import leaderboard, metrics_table, run_lines
 from steelexp.spec import ExperimentSpec, SpecError, json_schema, load, read_resolved
 from steelexp.tracking.tracker import TrackingError
 from steelexp.training.fit import DivergedError
 
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+OBSTACLES = (DataError, WeightsError, TrackingError, BusyError, DamagedError)
+"""Why a run cannot be had; each says what to do."""
 
 EPILOG = """\
 examples:
@@ -47,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     act: Callable[[argparse.Namespace], int] = given.act
     try:
         return act(given)
-    except (RequestError, SpecError, DataError, WeightsError, TrackingError, BusyError) as error:
+    except (RequestError, SpecError, *OBSTACLES) as error:
         print(f"steelexp: {error}", file=sys.stderr)
         return WRONG_REQUEST
     except KeyboardInterrupt:
@@ -68,7 +71,7 @@ def run(given: argparse.Namespace) -> int:
             say(f"--- {number} of {len(specs)}: {spec.name}, seed {spec.seed}")
         try:
             _run_one(spec, given, command)
-        except (DataError, WeightsError, TrackingError, BusyError, DivergedError) as error:
+        except (*OBSTACLES, DivergedError) as error:
             if len(specs) == 1 and not isinstance(error, DivergedError):
                 raise
             print(f"steelexp: {spec.name}, seed {spec.seed}: {error}", file=sys.stderr)
@@ -167,13 +170,15 @@ def _show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
     held, rows = plan.split["strips_per_class"], len(plan.fold.validation)
     empty = 1 - sum(held["validation"].values()) / (rows * plan.classes)
-    finished = plan.folder.record is not None
+    finished, (height, width) = plan.folder.record is not None, plan.tile_size
     lines = [
         f"{spec.name}: {spec.question}".rstrip(": "),
         f"  strips      {len(plan.fold.train)} to train, {rows} to judge on",
         f"  per class   {held['train']} to train, {held['validation']} to judge on",
-        f"  tiles       {plan.tile_count} of {plan.tile_size[0]} x {plan.tile_size[1]} an epoch, "
-        f"{plan.uncovered:.1%} of the training pixels in none",
+        (
+            f"  tiles       {plan.tile_count} of {height} x {width} an epoch, "
+            f"{plan.uncovered:.1%} of the training pixels in none"
+        ),
         f"  steps       {plan.steps} an epoch, at most {spec.training.epochs} epochs",
         f"  parameters  {model.count_params():,}",
         f"  baseline    val_dice_kaggle of predicting nothing: {empty:.4f}",
@@ -198,7 +203,7 @@ def _specs(words: Sequence[str], seeds: str | None) -> list[tuple[ExperimentSpec
     """Every spec that was asked for, with the command that runs it alone; problems all at once."""
     overrides = [word for word in words if "=" in word]
     paths = _spec_files([word for word in words if "=" not in word])
-    each = [[f"seed={seed}"] for seed in seeds.split(",")] if seeds else [[]]
+    each = [[f"seed={seed}"] for seed in seeds.split(",")] if seeds is not None else [[]]
     found, problems = [], []
     for path in paths:
         for extra in each:
@@ -251,7 +256,9 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(act=run)
     train.add_argument("specs", nargs="+", metavar="SPEC|FOLDER|key=value")
     train.add_argument("--seeds", help="run each spec with each of these seeds, e.g. 0,1,2")
-    train.add_argument("--fresh", action="store_true", help="begin anew; an earlier run is kept aside")
+    train.add_argument(
+        "--fresh", action="store_true", help="begin anew; an earlier run is kept aside"
+    )
     train.add_argument("--dry-run", action="store_true", help="say what would be run")
 
     checks = commands.add_parser("check", parents=[runs], help="check specs; trains nothing")
@@ -269,7 +276,9 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("schema", help="the JSON Schema of a spec").set_defaults(act=schema)
 
-    data = commands.add_parser("data", help="data sets").add_subparsers(metavar="WHAT", required=True)
+    data = commands.add_parser("data", help="data sets").add_subparsers(
+        metavar="WHAT", required=True
+    )
     drawn = data.add_parser("draw", help="draw a Severstal-like data set in Kaggle's layout")
     drawn.set_defaults(act=draw_data)
     drawn.add_argument("folder", type=Path, metavar="FOLDER")

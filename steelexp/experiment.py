@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data import pipeline
+from steelexp.data.sampling import SAMPLERS
 from steelexp.data.sources import SOURCES
 from steelexp.data.split import SPLITS, Fold
 from steelexp.data.strips import DataError, Strips
@@ -36,6 +37,7 @@ COMPONENTS: dict[str, Registry] = {
     "data": SOURCES,
     "split": SPLITS,
     "tiling": TILINGS,
+    "sampling": SAMPLERS,
     "model": ARCHITECTURES,
     "loss": LOSSES,
     "optimizer": OPTIMIZERS,
@@ -169,7 +171,7 @@ def run(plan: Plan, *, command: str) -> Record:
         model, loss, spec.training, plan.strips, plan.fold.validation, plan.tiling, spec.seed
     )
 
-    with folder.hold():
+    with folder.hold(), pipeline.reading():
         history = _open(plan, model)
         tracker.start(_tracked_run(plan, resumed=bool(history)))
         for epoch in history if tracker.wants_replay else ():
@@ -265,6 +267,7 @@ def _training_batches(plan: Plan, epoch: int) -> Any:
         plan.strips,
         plan.fold.train,
         plan.tiling,
+        plan.spec.sampling.bind(SAMPLERS),
         batch_size=plan.spec.training.batch_size,
         seed=plan.spec.seed,
         epoch=epoch,

@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 Tensor = Any
@@ -34,13 +35,14 @@ def _silence() -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(1), os.dup(2)]
-    with open(os.devnull, "w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         try:
             os.dup2(nowhere.fileno(), 1)
             os.dup2(nowhere.fileno(), 2)
             yield
         finally:
             sys.stdout.flush()
+            sys.stderr.flush()
             for number, copy in enumerate(kept, start=1):
                 os.dup2(copy, number)
                 os.close(copy)
@@ -49,3 +51,4 @@ def _silence() -> Iterator[None]:
 tf: Any = _Lazy("tensorflow")
 keras: Any = _Lazy("tf_keras")
 segmentation_models: Any = _Lazy("segmentation_models")
+h5py: Any = _Lazy("h5py")

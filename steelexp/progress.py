@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-CONSOLE = Console(highlight=False, soft_wrap=True)
+CONSOLE = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 class Advance(Protocol):
@@ -25,7 +25,9 @@ def say(text: str) -> None:
 
 
 def show(table: Table) -> None:
-    """A table."""
+    """A table; folded to a terminal, as wide as it is elsewhere."""
+    if not CONSOLE.is_terminal:
+        table.width = CONSOLE.measure(table, options=CONSOLE.options.update(max_width=1000)).maximum
     CONSOLE.print(table)
 
 

@@ -3,19 +3,23 @@
 Grey uint8 and one bit per class travel: 2 bytes a pixel, not 28. The model expands them.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.strips import DataError, Strips
+from steelexp.data.sampling import Sampler
+from steelexp.data.strips import Bits, DataError, Strips
 from steelexp.data.tiling import Tiles, up_to_32
 from steelexp.lazy import tf
 
 Tiling = Callable[[int, int, np.random.Generator], Tiles]
 Table = npt.NDArray[np.int64]
+
+_raised: list[Exception] = []  # by readers inside tf.data, which hands on an exception's text only
 
 
 def tile_table(
@@ -55,29 +59,51 @@ def tile_draw(seed: int, epoch: int, strip: int) -> np.random.Generator:
     return np.random.default_rng([seed, epoch, strip])
 
 
+def tile_pixels(strips: Strips, table: Table, size: tuple[int, int]) -> Table:
+    """Labelled pixels of each tile and class: [N, C]. Each strip is read once.
+
+    Args:
+        strips: the data set.
+        table: [N, 3] strip, top, left; the tiles of a strip lie together.
+        size: the tiles' height and width.
+    """
+    pixels = np.zeros((len(table), len(strips.classes)), np.int64)
+    read, mask = -1, np.empty((0, 0), np.uint8)
+    for i, (strip, top, left) in enumerate(table.tolist()):
+        if strip != read:
+            read, mask = strip, strips.mask(strip)
+        tile = mask[top : top + size[0], left : left + size[1]]
+        pixels[i] = [np.count_nonzero(tile & (1 << c)) for c in range(len(strips.classes))]
+    return pixels
+
+
 def training_batches(
     strips: Strips,
     rows: npt.NDArray[np.int64],
     tiling: Tiling,
+    sampler: Sampler,
     *,
     batch_size: int,
     seed: int,
     epoch: int,
 ) -> Any:
-    """One epoch: every tile once, in an order drawn from the seed and the epoch.
+    """One epoch: as many tiles as there are, drawn from the seed and the epoch.
 
     Returns:
         tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1] uint8); the last batch may
         be smaller.
     """
     table, size = tile_table(strips, rows, tiling, seed=seed, epoch=epoch)
-    np.random.default_rng([seed, epoch]).shuffle(table)
+    draw = np.random.default_rng([seed, epoch])
+    chances = sampler(lambda: tile_pixels(strips, table, size))
+    if chances is None:
+        draw.shuffle(table)
+    else:
+        table = table[draw.choice(len(table), len(table), p=chances)]
     return batches(strips, table, size, batch_size=batch_size)
 
 
-def batches(
-    strips: Strips, table: Table, size: tuple[int, int], *, batch_size: int
-) -> Any:
+def batches(strips: Strips, table: Table, size: tuple[int, int], *, batch_size: int) -> Any:
     """Tiles in the order of the table.
 
     Args:
@@ -87,11 +113,16 @@ def batches(
         batch_size: tiles a batch.
 
     Returns:
-        tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1] uint8).
+        tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1] uint8). What reads it
+        belongs inside `reading`.
     """
 
     def read(tile: Table) -> tuple[Any, Any]:
-        grey, bits = read_tile(strips, tile, size)
+        try:
+            grey, bits = read_tile(strips, tile, size)
+        except Exception as error:
+            _raised.append(error)
+            raise
         return grey[..., None], bits[..., None]
 
     def load(tile: Any) -> tuple[Any, Any]:
@@ -106,16 +137,41 @@ def batches(
     )
 
 
-def whole_strips(strips: Strips, rows: npt.NDArray[np.int64], *, pixels: int) -> Any:
-    """Whole strips, each continued by reflection to a multiple of 32, equal sizes batched.
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Inside it, what fails while a dataset of `batches` is read is raised as it was.
+
+    TensorFlow would raise an error of its own, with the traceback in its text.
+
+    Raises:
+        DataError: an image or a mask cannot be read.
+    """
+    try:
+        yield
+    except Exception as error:
+        text = str(error)
+        for cause in _raised:
+            if f"{type(cause).__name__}: {cause}" in text:
+                raise cause from None
+        raise
+    finally:
+        _raised.clear()
+
+
+def whole_strips(
+    strips: Strips, rows: npt.NDArray[np.int64], *, pixels: int
+) -> Iterator[tuple[npt.NDArray[np.int64], Bits, Bits]]:
+    """Whole strips, each continued by reflection to a multiple of 32.
+
+    Neighbours of one size share a batch.
 
     Args:
         strips: the data set.
         rows: [R] strip numbers.
-        pixels: at most so many a batch, at least one strip.
+        pixels: at most so many a batch, the reflected ones included; at least one strip.
 
-    Returns:
-        Iterable of (rows [B], grey [B, h, w, 1] uint8, bits [B, H, W, 1] uint8, unpadded).
+    Yields:
+        (rows [B], grey [B, h, w, 1] uint8, bits [B, H, W, 1] uint8, unpadded).
     """
     for group in _groups_of_equal_size(strips, rows, pixels):
         height, width = strips.sizes[group[0]].tolist()
@@ -145,18 +201,21 @@ def _crop(
     below = max(top + size[0] - image.shape[0], 0)
     right = max(left + size[1] - image.shape[1], 0)
     if below or right:
-        image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
+        reflected = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
+        image = reflected.astype(np.uint8, copy=False)
     return image[top : top + size[0], left : left + size[1]]
 
 
 def _groups_of_equal_size(
     strips: Strips, rows: npt.NDArray[np.int64], pixels: int
 ) -> list[list[int]]:
+    """The rows in their order, cut where the size changes or the batch is full."""
     groups: list[list[int]] = []
     for row in rows.tolist():
         height, width = strips.sizes[row].tolist()
-        fits = bool(groups) and tuple(strips.sizes[groups[-1][0]]) == (height, width)
-        if fits and (len(groups[-1]) + 1) * height * width <= pixels:
+        alike = bool(groups) and tuple(strips.sizes[groups[-1][0]]) == (height, width)
+        each = up_to_32(height) * up_to_32(width)
+        if alike and (len(groups[-1]) + 1) * each <= pixels:
             groups[-1].append(row)
         else:
             groups.append([row])

@@ -5,6 +5,7 @@ https://www.kaggle.com/c/severstal-steel-defect-detection/data
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,14 @@ EXTENTS = (
 """By class number from 0."""
 
 
-def classes_of(seed: int, strip: int, *, rarity: float, defect_share: float) -> tuple[int, ...]:
+def classes_of(
+    seed: int,
+    strip: int,
+    *,
+    rarity: float,
+    defect_share: float,
+    classes_per_strip: int | None = None,
+) -> tuple[int, ...]:
     """Which classes a strip shows.
 
     Strips take turns along a Kronecker sequence, frac(offset + strip * golden ratio), instead of
@@ -61,31 +69,42 @@ def classes_of(seed: int, strip: int, *, rarity: float, defect_share: float) -> 
         strip: number of the strip.
         rarity: a class's frequency is proportional to Severstal's to this power, 0 to 1.
         defect_share: share of the strips that have a defect.
+        classes_per_strip: of those strips; None: Severstal's mixture, mostly one.
 
     Returns:
         Class numbers from 0, none for a clean strip.
     """
     offset = np.random.default_rng(seed).random()
     position = (offset + strip * (5**0.5 - 1) / 2) % 1
-    for classes, share in combination_shares(rarity).items():
+    for classes, share in combination_shares(rarity, classes_per_strip).items():
         position -= share * defect_share
         if position < 0:
             return classes
     return ()
 
 
-def combination_shares(rarity: float) -> dict[tuple[int, ...], float]:
+def combination_shares(
+    rarity: float, classes_per_strip: int | None = None
+) -> dict[tuple[int, ...], float]:
     """Share of each combination of classes among the strips with a defect.
 
     Pairs stay as frequent as Severstal's. Strips of one class make up for what the pairs leave of
-    each class's frequency.
+    each class's frequency. With a number of classes per strip, a combination of so many is as
+    frequent as the product of its classes' frequencies.
 
     Args:
         rarity: a class's frequency is proportional to Severstal's to this power, 0 to 1.
+        classes_per_strip: None: Severstal's mixture.
 
     Returns:
         Class numbers from 0 -> share; the shares sum to 1.
     """
+    if classes_per_strip is not None:
+        chances = {
+            classes: float(np.prod(CLASS_STRIPS[list(classes)] ** rarity))
+            for classes in combinations(range(len(CLASS_STRIPS)), classes_per_strip)
+        }
+        return {classes: chance / sum(chances.values()) for classes, chance in chances.items()}
     shares = {classes: count / DEFECT_STRIPS for classes, count in PAIR_STRIPS.items()}
     weights = CLASS_STRIPS**rarity
     wanted = weights / weights.sum() * (1 + sum(shares.values()))

@@ -14,6 +14,7 @@ Mask = npt.NDArray[np.bool_]
 
 # 15 digits: more than any image has pixels, and within 64 bits.
 _NUMBERS = re.compile(r"\s*(?:[+-]?\d{1,15}(?:\s+|$))*", re.ASCII)
+_WORD = re.compile(r"\S+", re.ASCII)
 
 
 class RleError(ValueError):
@@ -99,7 +100,7 @@ def runs_of(rle: str, pixels: int) -> npt.NDArray[np.int64]:
 
 def _numbers(rle: str) -> npt.NDArray[np.int64]:
     if not _NUMBERS.fullmatch(rle):
-        words = enumerate(rle.split(), start=1)
+        words = enumerate(_WORD.findall(rle), start=1)
         position, word = next((i, word) for i, word in words if not _NUMBERS.fullmatch(word))
         raise RleError(f"number {position} of the code is {word[:20]!r}, not a pixel's number")
     numbers = np.fromstring(rle, np.int64, sep=" ") if rle.strip() else np.empty(0, np.int64)

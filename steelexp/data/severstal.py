@@ -10,7 +10,6 @@ https://www.kaggle.com/c/severstal-steel-defect-detection/data
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -21,12 +20,13 @@ from steelexp.data import rle
 from steelexp.data.strips import Bits, DataError, Strips, digest, draw_subset, image_sizes, refuse
 
 CLASSES = ("1", "2", "3", "4")
+HEADERS = (["ImageId", "ClassId", "EncodedPixels"], ["ImageId_ClassId", "EncodedPixels"])
 
 
 class Label(NamedTuple):
     """One row of train.csv that holds a mask."""
 
-    row: int
+    line: int
     image: str
     class_id: str
     runs: str
@@ -56,18 +56,18 @@ def severstal(
     folder = Path(root)
     table, pictures = folder / "train.csv", folder / "train_images"
     _expect_layout(folder, table, pictures)
-    labels = list(_read_labels(table))
+    labels, incomplete = _read_labels(table)
     files = {path.name: path for path in sorted(pictures.iterdir()) if _is_image(path)}
     labelled = {label.image for label in labels}
     names = [name for name in files if images == "all" or name in labelled]
     sizes = dict(zip(names, image_sizes(files[name] for name in names), strict=True))
-    problems = [
-        f"{table}:{label.row}: {label.image} is not in {pictures}"
+    missing = [
+        f"{table}:{label.line}: {label.image} is not in {pictures}"
         for label in labels
         if label.image not in files
     ]
     runs, pixels, wrong = _check_runs(table, [x for x in labels if x.image in sizes], sizes)
-    refuse(problems + wrong)
+    refuse(incomplete + missing + wrong)
     kept = draw_subset(names, subset, subset_seed, root)
 
     def read_mask(strip: int) -> Bits:
@@ -90,13 +90,13 @@ def severstal(
 
 
 def _expect_layout(folder: Path, table: Path, pictures: Path) -> None:
-    missing = [path.name for path in (table, pictures) if not path.exists()]
     if not folder.is_dir():
         raise DataError(
             f"data.root: there is no folder {folder}; download the competition's data from "
             "https://www.kaggle.com/c/severstal-steel-defect-detection/data and set data.root or "
             "STEELEXP_SEVERSTAL, or draw a set like it: python -m steelexp data draw FOLDER"
         )
+    missing = [table.name] * (not table.is_file()) + [pictures.name] * (not pictures.is_dir())
     if missing:
         found = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
         raise DataError(
@@ -105,26 +105,30 @@ def _expect_layout(folder: Path, table: Path, pictures: Path) -> None:
         )
 
 
-def _read_labels(table: Path) -> Iterator[Label]:
-    """The rows that hold a mask; raises DataError for a table of another form."""
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        header = tuple(rows.fieldnames or ())
-        if header == ("ImageId", "ClassId", "EncodedPixels"):
-            split = [(row["ImageId"], row["ClassId"], row["EncodedPixels"]) for row in rows]
-        elif header == ("ImageId_ClassId", "EncodedPixels"):
-            pairs = [((row["ImageId_ClassId"] or "").rpartition("_"), row) for row in rows]
-            split = [(pair[0], pair[2], row["EncodedPixels"]) for pair, row in pairs]
-        else:
-            raise DataError(
-                f"{table}:1: the columns are {','.join(header)}; Kaggle's are "
-                "ImageId,ClassId,EncodedPixels or ImageId_ClassId,EncodedPixels"
-            )
-    for row, (image, class_id, runs) in enumerate(split, start=2):
-        if runs is None or (runs.strip() and not image):
-            raise DataError(f"{table}:{row}: the row is incomplete")
-        if runs.strip():
-            yield Label(row, image, class_id, runs)
+def _read_labels(table: Path) -> tuple[list[Label], list[str]]:
+    """The rows that hold a mask, and the lines that are no rows; DataError for another table."""
+    csv.field_size_limit(2**24)  # the runs of a noisy mask take 2 MB, and csv stops at 128 kB
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            rows = [(reader.line_num, row) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table}: not a readable table of UTF-8 text ({error})") from error
+    if header not in HEADERS:
+        raise DataError(
+            f"{table}:1: the columns are {','.join(header)[:80] or 'absent'}; Kaggle's are "
+            f"{' or '.join(map(','.join, HEADERS))}"
+        )
+    labels, problems = [], []
+    for line, row in rows:
+        *key, runs = row
+        image, class_id = key if len(key) == 2 else "_".join(key).rpartition("_")[::2]
+        if len(row) != len(header) or not image:
+            problems.append(f"{table}:{line}: not {','.join(header)}: {','.join(row)[:40]!r}")
+        elif runs.strip():
+            labels.append(Label(line, image, class_id, runs))
+    return labels, problems
 
 
 def _check_runs(
@@ -135,7 +139,7 @@ def _check_runs(
     pixels: dict[str, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
     problems = []
     for label in labels:
-        where = f"{table}:{label.row}: {label.image}"
+        where = f"{table}:{label.line}: {label.image}"
         if label.class_id not in CLASSES:
             allowed = ", ".join(CLASSES)
             problems.append(f"{where}: there is no class {label.class_id!r}; allowed: {allowed}")

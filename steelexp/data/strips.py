@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,7 +29,8 @@ class Strips:
         classes: [C] class names; class c is bit c of a mask.
         pixels: [S, C] labelled pixels.
         read_mask: strip number -> [H, W] uint8, bit c set where class c is.
-        manifest: sha256 of what the data set holds, wherever it lies.
+        manifest: sha256 of what the data set holds, wherever it lies: the names of the images,
+            their sizes in bytes, and the labels.
     """
 
     names: tuple[str, ...]
@@ -49,14 +51,15 @@ class Strips:
             [H, W] uint8 grey.
 
         Raises:
-            DataError: the file is not a readable image of the size its header promises.
+            DataError: the file is missing, broken or cut short, or has changed its size.
         """
-        path = self.paths[strip]
-        grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if grey is None or grey.shape != tuple(self.sizes[strip]):
+        path, size = self.paths[strip], tuple(self.sizes[strip].tolist())
+        # The header gives the size of the pixels as stored, and labels are drawn on those.
+        grey = decode_image(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+        if grey.shape != size:
             raise DataError(
-                f"{path}: the image cannot be decoded; copy it again from its source, or remove "
-                "it and its labels from the data set"
+                f"{path}: the image is {grey.shape[0]} x {grey.shape[1]} and was {size[0]} x "
+                f"{size[1]} when the data set was opened; leave it unchanged during a run"
             )
         return grey.astype(np.uint8, copy=False)
 
@@ -79,10 +82,38 @@ def image_sizes(paths: Iterable[Path]) -> npt.NDArray[np.int32]:
         try:
             with Image.open(path) as image:
                 sizes.append((image.height, image.width))
-        except OSError as error:
+        except (OSError, Image.DecompressionBombError) as error:
             problems.append(f"{path}: not a readable image ({error})")
     refuse(problems)
     return np.array(sizes, np.int32).reshape(-1, 2)
+
+
+def decode_image(path: Path, flags: int) -> npt.NDArray[Any]:
+    """Decode an image file.
+
+    Args:
+        path: of the file.
+        flags: of `cv2.imread`.
+
+    Returns:
+        [H, W] or [H, W, channels].
+
+    Raises:
+        DataError: the file is missing, broken or cut short.
+    """
+    try:
+        # Not cv2.imread: it paints what a JPEG that was cut short lacks in one grey, and goes on.
+        pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), flags)
+    except OSError as error:
+        raise DataError(f"{path}: the image cannot be read: {error.strerror}") from error
+    except cv2.error:  # an empty file; a header that asks for more pixels than OpenCV allows
+        pixels = None
+    if pixels is None:
+        raise DataError(
+            f"{path}: the image is broken or cut short; copy it again from its source, or remove "
+            "it and its labels from the data set"
+        )
+    return pixels
 
 
 def draw_subset(names: list[str], subset: int | None, seed: int, root: str) -> list[str]:

@@ -52,6 +52,7 @@ class Settings:
     seed: int
     rarity: float
     defect_share: float
+    classes_per_strip: int | None = None
     drawing: int = _DRAWING
 
     def __post_init__(self) -> None:
@@ -61,6 +62,8 @@ class Settings:
         for key in ("rarity", "defect_share"):
             if not 0 <= getattr(self, key) <= 1:
                 raise DataError(f"{key}: {getattr(self, key)} is not between 0 and 1")
+        if self.classes_per_strip is not None and not 1 <= self.classes_per_strip <= len(FAMILIES):
+            raise DataError(f"classes_per_strip: {self.classes_per_strip} is not between 1 and 4")
 
 
 def synthetic(
@@ -70,6 +73,7 @@ def synthetic(
     seed: Annotated[int, Field(ge=0)] = 0,
     rarity: Share = 1.0,
     defect_share: Share = 0.53,
+    classes_per_strip: Annotated[int, Field(ge=1, le=4)] | None = None,
     images: Literal["all", "with_defects"] = "all",
 ) -> Strips:
     """Strips like Severstal's, drawn the first time they are asked for.
@@ -81,6 +85,7 @@ def synthetic(
         rarity: how rare the rare classes are: a class's frequency is proportional to Severstal's
             to this power, from 1, Severstal's own imbalance, to 0, all classes equally frequent.
         defect_share: share of the strips that have a defect.
+        classes_per_strip: of those strips; absent: Severstal's mixture, mostly one.
         images: all strips, or only those with a defect.
 
     Returns:
@@ -89,7 +94,14 @@ def synthetic(
     Raises:
         DataError: the folder holds something else, or was drawn with other settings.
     """
-    draw(Path(root), strips=strips, seed=seed, rarity=rarity, defect_share=defect_share)
+    draw(
+        Path(root),
+        strips=strips,
+        seed=seed,
+        rarity=rarity,
+        defect_share=defect_share,
+        classes_per_strip=classes_per_strip,
+    )
     return severstal(root=root, images=images)
 
 
@@ -100,6 +112,7 @@ def draw(
     seed: int,
     rarity: float = 1.0,
     defect_share: float = 0.53,
+    classes_per_strip: int | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> None:
     """Draw a data set like Severstal's, whole or not at all.
@@ -114,13 +127,14 @@ def draw(
         seed: seed of the drawing; strip k depends on the seed, k and the two shares only.
         rarity: power of Severstal's class frequencies, 0 to 1.
         defect_share: share of the strips that have a defect.
+        classes_per_strip: of those strips; None: Severstal's mixture, mostly one.
         report: called with strips drawn and strips in all, after each.
 
     Raises:
         DataError: root holds something else or was drawn with other settings, or a setting is out
             of its range.
     """
-    settings = Settings(strips, seed, float(rarity), float(defect_share))
+    settings = Settings(strips, seed, float(rarity), float(defect_share), classes_per_strip)
     root = root.resolve()  # through links: a rename would replace the link
     if _is_drawn(root, settings):
         return
@@ -172,7 +186,11 @@ def _draw_strip(settings: Settings, strip: int) -> tuple[str, npt.NDArray[np.uin
     rng = np.random.default_rng([settings.seed, strip])
     surface = sheet(rng)
     classes = classes_of(
-        settings.seed, strip, rarity=settings.rarity, defect_share=settings.defect_share
+        settings.seed,
+        strip,
+        rarity=settings.rarity,
+        defect_share=settings.defect_share,
+        classes_per_strip=settings.classes_per_strip,
     )
     _, labels = draw_defects(rng, surface, classes)
     return image_name(settings.seed, strip), photograph(rng, surface), labels

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt
 
+from steelexp.data.strips import DataError
+
 Size = Annotated[int, Field(ge=32, multiple_of=32)]
 """Pixels; a U-Net halves five times, so multiples of 32."""
 
@@ -41,13 +43,27 @@ def columns(
         draw: not used.
         size: side of a tile in pixels.
         count: how many tiles.
+
+    Raises:
+        DataError: the last tile would begin beyond the right edge.
     """
     left = np.arange(count) * size
+    if left[-1] >= width:
+        raise DataError(
+            f"tiling.count: {count} tiles of {size} pixels side by side do not fit a strip of "
+            f"{height} x {width}, whose columns end before tile {-(-width // size) + 1}; set "
+            f"tiling.count to at most {-(-width // size)}, or take tiling.kind=cover"
+        )
     return Tiles((size, size), np.stack([np.zeros_like(left), left], axis=1))
 
 
 def cover(
-    height: int, width: int, draw: np.random.Generator, *, size: Size = 256, stride: PositiveInt = 224
+    height: int,
+    width: int,
+    draw: np.random.Generator,
+    *,
+    size: Size = 256,
+    stride: PositiveInt = 224,
 ) -> Tiles:
     """Tiles at a stride, the last one moved back to the edge, so that every pixel is covered.
 

@@ -82,7 +82,7 @@ def metrics(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
 
 
 def _ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Values:
-    """numerator / denominator, NaN where the denominator is 0."""
+    """The quotient, NaN where the denominator is 0."""
     below = np.asarray(denominator, np.float64)
     return np.asarray(numerator, np.float64) / np.where(below == 0, np.nan, below)
 

@@ -77,16 +77,12 @@ class Judge:
         pixels = self._batch_size * self._size[0] * self._size[1]
         batches = pipeline.whole_strips(self._strips, self._rows, pixels=pixels)
         prediction = self._on_strips(batches, keep)
-        tiles = pipeline.batches(
-            self._strips, self._table, self._size, batch_size=self._batch_size
-        )
+        tiles = pipeline.batches(self._strips, self._table, self._size, batch_size=self._batch_size)
         found = metrics(prediction.counts, self._strips.classes) | self._on_tiles(tiles)
         named = {f"val_{name}": value for name, value in found.items()}
         return prediction, Verdict(prediction.rows, prediction.counts, named)
 
-    def _draw(
-        self, row: int, epoch: int, mask: npt.NDArray[np.uint8], folder: RunFolder
-    ) -> None:
+    def _draw(self, row: int, epoch: int, mask: npt.NDArray[np.uint8], folder: RunFolder) -> None:
         name, truth, classes = self._strips.names[row], self._strips.mask(row), self._strips.classes
         title = overlays.caption(name, truth, mask, classes=classes, epoch=epoch)
         image = self._strips.image(row)

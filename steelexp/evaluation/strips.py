@@ -43,7 +43,7 @@ def whole_strip_judge(
     """
     cut = math.log(threshold / (1 - threshold))
 
-    @tf.function(
+    @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types
         input_signature=[
             tf.TensorSpec((None, None, None, 1), tf.uint8),
             tf.TensorSpec((None, None, None, 1), tf.uint8),
@@ -88,7 +88,7 @@ def tile_judge(
         tf.data.Dataset of (grey, bits) -> {"loss": ..., "dice_batch": ...}.
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # as above
     def measure(grey: Tensor, bits: Tensor) -> Tensor:
         logits, y_true = model(grey, training=False), expand_bits(bits, classes)
         scores = tf.sigmoid(logits)

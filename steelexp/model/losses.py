@@ -117,11 +117,11 @@ def focal(
 
     Source: Lin et al., ICCV 2017, https://arxiv.org/abs/1708.02002, equation 5.
     """
-    p = tf.sigmoid(logits)
-    error = p + y_true - 2.0 * p * y_true  # 1 - p_t, without the cancellation of 1 - (...)
+    margin = (2.0 * y_true - 1.0) * logits  # p_t = sigmoid(margin), -log(p_t) = softplus(-margin)
     weight = alpha * y_true + (1.0 - alpha) * (1.0 - y_true)
-    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=y_true, logits=logits)
-    return tf.reduce_mean(weight * error**gamma * losses, [1, 2, 3])
+    # Not (1 - p_t)^gamma: its gradient is NaN where p_t rounds to 1 and gamma is below 1.
+    discount = tf.exp(-gamma * tf.nn.softplus(margin))
+    return tf.reduce_mean(weight * discount * tf.nn.softplus(-margin), [1, 2, 3])
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {

@@ -1,4 +1,6 @@
-"""U-Net (Ronneberger et al., MICCAI 2015, https://arxiv.org/abs/1505.04597) on a pretrained encoder.
+"""U-Net on a pretrained encoder.
+
+Ronneberger et al., MICCAI 2015, https://arxiv.org/abs/1505.04597.
 
 The network takes grey strips as they come from the file and gives logits, so that scaling and the
 sigmoid's numerics are settled once and here.
@@ -54,9 +56,11 @@ def unet(
     Raises:
         WeightsError: the weights cannot be downloaded, found or fitted to the backbone.
     """
+    file = _weights_file(weights)
     keras.backend.clear_session()
     network = _network(backbone, weights, classes=classes, decoder_filters=decoder_filters)
-    _load_encoder(network, backbone, weights)
+    if file is not None:
+        _load_encoder(network, backbone, file)
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = batch_norm_momentum
@@ -82,7 +86,9 @@ def expand_bits(bits: Tensor, classes: int) -> Tensor:
         [B, h, w, C] float32 of 0 and 1.
     """
     places = tf.cast(tf.range(classes), tf.uint8)
-    channels = tf.bitwise.bitwise_and(tf.bitwise.right_shift(bits, places), tf.constant(1, tf.uint8))
+    channels = tf.bitwise.bitwise_and(
+        tf.bitwise.right_shift(bits, places), tf.constant(1, tf.uint8)
+    )
     return tf.cast(channels, tf.float32)  # [B, h, w, C]
 
 
@@ -113,6 +119,18 @@ def _mirrored_to_64(image: Tensor) -> Tensor:
     return tf.pad(image, pads, "SYMMETRIC")
 
 
+def _weights_file(weights: str) -> Path | None:
+    """The file that holds the encoder's weights; None for imagenet and none."""
+    if weights in {"imagenet", "none"}:
+        return None
+    if not Path(weights).is_file():
+        raise WeightsError(
+            f"model.weights: there is no file {weights}; give the path of the encoder's .h5 file, "
+            "or one of: imagenet, none"
+        )
+    return Path(weights)
+
+
 def _network(backbone: Any, weights: str, **settings: Any) -> Any:
     """segmentation-models' network; of the weights, only ImageNet's are loaded."""
     try:
@@ -126,30 +144,23 @@ def _network(backbone: Any, weights: str, **settings: Any) -> Any:
     except Exception as error:
         if weights != "imagenet":
             raise
-        # Keras raises a plain Exception for a failed download and ValueError for weights it has not.
+        # Keras raises a plain Exception for a failed download, ValueError for weights it has not.
         raise WeightsError(
             f"model.weights: imagenet: the weights of {backbone} cannot be downloaded "
             f"({_first_line(error)}); set model.weights=none, or model.weights=path/to/file.h5"
         ) from error
 
 
-def _load_encoder(network: Any, backbone: Any, weights: str) -> None:
+def _load_encoder(network: Any, backbone: Any, file: Path) -> None:
     """Load an encoder's own .h5 file into the encoder half of the network."""
-    if weights in {"imagenet", "none"}:
-        return
-    if not Path(weights).is_file():
-        raise WeightsError(
-            f"model.weights: there is no file {weights}; give the path of the encoder's .h5 file, "
-            "or one of: imagenet, none"
-        )
     bridge = {layer.name: layer for layer in network.layers}
     first = bridge.get("center_block1_conv") or bridge["decoder_stage0_upsampling"]
     encoder = keras.Model(network.input, first.input)
     try:
-        encoder.load_weights(weights)
+        encoder.load_weights(file)
     except (OSError, ValueError) as error:
         raise WeightsError(
-            f"model.weights: {weights} does not hold the encoder weights of {backbone} "
+            f"model.weights: {file} does not hold the encoder weights of {backbone} "
             f"({_first_line(error)}); give the file of that backbone without its top, or none"
         ) from error
 

@@ -17,6 +17,9 @@ _PACKAGES = (
     "comet-ml",
 )
 
+# Whatever the user's settings: a patch that `git apply` takes.
+_PATCH = ("--binary", "--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/")
+
 
 class GitState(NamedTuple):
     """The sources a run was made with.
@@ -37,7 +40,7 @@ class GitState(NamedTuple):
 def git_state() -> GitState:
     """The state of the checkout that this package is imported from."""
     commit, branch = _git("rev-parse", "HEAD"), _git("rev-parse", "--abbrev-ref", "HEAD")
-    patch = _git("diff", "HEAD", "--binary") if commit else ""
+    patch = _git("diff", "HEAD", *_PATCH) if commit else ""
     return GitState(commit.strip(), branch.strip(), bool(patch), patch)
 
 

@@ -35,7 +35,7 @@ class Record(BaseModel):
         provenance: git state, versions, machine.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     schema_version: Literal[1] = 1
     name: str

@@ -1,26 +1,31 @@
 """The run folder: written beside and renamed, appended to, never taken back.
 
-    runs/b4_dice/3f9c1a7e/
-      spec.yaml  environment.json  changes.patch   what was run
-      epochs.jsonl                                 one line an epoch, appended and flushed
-      weights/  overlays/  comet/                  what came out
-      strips.parquet  record.json                  record.json is the last act
+runs/b4_dice/3f9c1a7e/
+  spec.yaml  environment.json  changes.patch   what was run
+  epochs.jsonl                                 one line an epoch, appended and flushed
+  weights/  overlays/  comet/                  what came out
+  strips.parquet  record.json                  record.json is the last act
 """
 
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
 
 from steelexp.records.record import Record
 
 
 class BusyError(Exception):
     """Another process is at work in the run folder."""
+
+
+class DamagedError(Exception):
+    """A file of a run folder does not hold what it should; the message is for the user."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,20 @@ class RunFolder:
 
     @property
     def record(self) -> Record | None:
-        """The record of a finished run; None before."""
+        """The record of a finished run; None before.
+
+        Raises:
+            DamagedError: it is not a record, or another version wrote it.
+        """
         file = self.path / "record.json"
-        return Record.model_validate_json(file.read_text("utf-8")) if file.is_file() else None
+        if not file.is_file():
+            return None
+        try:
+            return Record.model_validate_json(file.read_bytes())
+        except ValidationError as error:
+            raise DamagedError(
+                f"{file}: not a record that this version reads ({_reason(error)})"
+            ) from None
 
     @property
     def epochs(self) -> list[Epoch]:
@@ -71,7 +87,8 @@ class RunFolder:
         """The picture of one strip after one epoch."""
         return self.path / "overlays" / f"epoch_{epoch:03d}" / f"{Path(strip).stem}.png"
 
-    def hold(self) -> FileLock:
+    @contextmanager
+    def hold(self) -> Iterator[None]:
         """Hold the folder for this process; the kernel lets go when the process ends.
 
         Raises:
@@ -85,7 +102,10 @@ class RunFolder:
             raise BusyError(
                 f"{self.path}: another process is running this experiment; wait for it or stop it"
             ) from None
-        return lock
+        try:
+            yield
+        finally:
+            lock.release()
 
     def append(self, epoch: Epoch) -> None:
         """Add an epoch; a torn last line, left by a kill, is closed first."""
@@ -102,13 +122,18 @@ class RunFolder:
         return write_atomically(self.path / name, text.encode())
 
     def set_aside(self) -> Path | None:
-        """Rename the folder out of the way, if it is there, so that the run starts anew."""
+        """Rename the folder out of the way, if it is there, so that the run starts anew.
+
+        Raises:
+            BusyError: another process is at work in it.
+        """
         if not self.path.exists():
             return None
         number = 1
         while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
             number += 1
-        self.path.rename(aside)
+        with self.hold():
+            self.path.rename(aside)
         return aside
 
 
@@ -116,21 +141,35 @@ def write_atomically(path: Path, content: bytes) -> Path:
     """Write beside, then rename: the file is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(content)
-    beside.replace(path)
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
     return path
 
 
 def read_epochs(folder: Path) -> list[Epoch]:
-    """The epochs of a run, in order; a torn line is passed over, the later of two equals counts."""
+    """The epochs of a run, in order; a torn line is passed over, the later of two equals counts.
+
+    Raises:
+        DamagedError: a line is whole, as no kill leaves it, and not an epoch.
+    """
     file = folder / "epochs.jsonl"
     if not file.is_file():
         return []
-    found = {}
-    for line in file.read_text("utf-8", errors="replace").splitlines():
-        entry = _parse(line)
-        if entry is not None:
-            found[entry["epoch"]] = Epoch(**entry)
+    epochs, found = TypeAdapter(Epoch), {}
+    lines = file.read_text("utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # torn
+        try:
+            epoch = epochs.validate_python(entry)
+        except ValidationError as error:
+            raise DamagedError(f"{file}:{number}: not an epoch ({_reason(error)})") from None
+        found[epoch.epoch] = epoch
     return [found[number] for number in sorted(found)]
 
 
@@ -144,9 +183,6 @@ def run_folders(root: Path) -> Iterator[RunFolder]:
             yield RunFolder(spec.parent)
 
 
-def _parse(line: str) -> dict[str, Any] | None:
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return entry if isinstance(entry, dict) else None
+def _reason(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))

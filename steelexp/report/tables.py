@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
+from rich.markup import escape
 from rich.table import Table
 
 from steelexp.records.record import Record
-from steelexp.records.store import RunFolder
+from steelexp.records.store import DamagedError, RunFolder
 from steelexp.spec import ExperimentSpec
 
 COLUMNS = (
@@ -21,11 +22,13 @@ COLUMNS = (
 def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title: str) -> Table:
     """One row a class and one for all: every whole-strip metric."""
     table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("class")
+    table.add_column("class", overflow="fold")
     for name in COLUMNS:
-        table.add_column(name.replace("dice_kaggle_all_empty", "if all empty"), justify="right")
+        head = name.replace("dice_kaggle_all_empty", "if all empty")
+        table.add_column(head, justify="right", overflow="fold")
     for label in classes:
-        table.add_row(label, *(_figure(metrics, f"val_{name}/{label}") for name in COLUMNS))
+        figures = (_figure(metrics, f"val_{name}/{label}") for name in COLUMNS)
+        table.add_row(escape(label), *figures)
     table.add_section()
     table.add_row("all", *(_figure(metrics, f"val_{name}") for name in COLUMNS), style="bold")
     return table
@@ -35,11 +38,15 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
     """What the table's figures were measured on, and what they are held against."""
     split, metrics = record.split, record.metrics
     lines = [
-        f"{split['validation']} validation strips ({split['kind']} split, seed {record.seed}); "
-        f"best of {record.epochs} epochs by {record.monitor}: epoch {record.best_epoch}; "
-        f"threshold {record.threshold:g}.",
-        f"val_dice_batch {metrics['val_dice_batch']:.4f} (published definition, batch size "
-        f"{record.batch_size}), val_loss {metrics['val_loss']:.4f}.",
+        (
+            f"{split['validation']} validation strips ({split['kind']} split, seed {record.seed}); "
+            f"best of {record.epochs} epochs by {record.monitor}: epoch {record.best_epoch}; "
+            f"threshold {record.threshold:g}."
+        ),
+        (
+            f"val_dice_batch {metrics['val_dice_batch']:.4f} (published definition, batch size "
+            f"{record.batch_size}), val_loss {metrics['val_loss']:.4f}."
+        ),
     ]
     if spec.baseline is not None:
         base = spec.baseline
@@ -55,17 +62,17 @@ def leaderboard(folders: Iterable[RunFolder]) -> Table:
     """Every run, the best first; unfinished ones last."""
     table = Table(title="Runs, by dice_positive", title_justify="left", title_style="bold")
     for name in ("run", "seed", "status", "best epoch"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for name in ("dice_positive", "dice_kaggle", "if all empty", "minutes"):
-        table.add_column(name, justify="right")
-    rows = [(folder, folder.record) for folder in folders]
+        table.add_column(name, justify="right", overflow="fold")
+    rows = [(folder, _outcome(folder)) for folder in folders]
     for folder, record in sorted(rows, key=_rank):
         label = f"{folder.path.parent.name}/{folder.path.name}"
-        if record is None:
-            table.add_row(label, "", f"unfinished, {len(folder.epochs)} epochs")
+        if isinstance(record, str):
+            table.add_row(escape(label), "", record)
             continue
         table.add_row(
-            label,
+            escape(label),
             str(record.seed),
             record.status,
             f"{record.best_epoch} of {record.epochs}",
@@ -75,9 +82,16 @@ def leaderboard(folders: Iterable[RunFolder]) -> Table:
     return table
 
 
-def _rank(row: tuple[RunFolder, Record | None]) -> float:
+def _outcome(folder: RunFolder) -> Record | str:
+    try:
+        return folder.record or f"unfinished, {len(folder.epochs)} epochs"
+    except DamagedError:
+        return "cannot be read"
+
+
+def _rank(row: tuple[RunFolder, Record | str]) -> float:
     _, record = row
-    return 2.0 if record is None else -record.metrics.get("val_dice_positive", 0.0)
+    return 2.0 if isinstance(record, str) else -record.metrics.get("val_dice_positive", 0.0)
 
 
 def _figure(metrics: Mapping[str, float], key: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from steelexp.spec.component import UnknownName
+from steelexp.spec.component import UnknownNameError
 from steelexp.spec.schema import SECTIONS, ExperimentSpec
 from steelexp.spec.yaml_tree import Branch, Leaf, Problem, Tree
 
@@ -19,28 +19,33 @@ def explain(tree: Branch, model: type[ExperimentSpec], detail: Any) -> Problem:
         model: what it was validated against.
         detail: one of `ValidationError.errors()`.
     """
-    loc = [str(part) for part in detail["loc"]]
+    loc = list(detail["loc"])
     if detail["type"].startswith("union_tag"):
         loc.append(SECTIONS[loc[0]].selector)
     elif len(loc) > 1 and len(_variants(model, loc[0])) > 1:
         del loc[1]  # the component's name, which pydantic puts in behind the section's
-    return Problem(_where(tree, loc), ".".join(loc), _message(tree, model, detail, loc))
+    return Problem(_where(tree, loc), _dotted(loc), _message(tree, model, detail, loc))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean X?" where one of the known names is near."""
+    """The ending "; did you mean X?" where one of the known names is near."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def _message(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[str]) -> str:
+def _dotted(loc: list[Any]) -> str:
+    """("model", "decoder_filters", 0) -> model.decoder_filters[0]."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)[1:]
+
+
+def _message(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[Any]) -> str:
     kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
     names = _names(tree, model, detail, loc)
     allowed = f"; allowed: {', '.join(names)}" if names else ""
     if kind in {"missing", "union_tag_not_found"}:
         return f"missing{allowed}"
     if kind == "extra_forbidden":
-        return f"unknown setting{allowed}{nearest(loc[-1], names)}"
+        return f"unknown setting{_elsewhere(model, loc)}{allowed}{nearest(loc[-1], names)}"
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
         return f"{value!r}: a mapping of settings is expected"
     if names:
@@ -49,22 +54,29 @@ def _message(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[s
     return f"{value!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 
-def _names(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[str]) -> list[str]:
+def _elsewhere(model: type[ExperimentSpec], loc: list[Any]) -> str:
+    """The words ", it is one of focal" where another component of the section has it."""
+    variants = _variants(model, loc[0]) if len(loc) > 1 else []
+    owners = [variant.__name__ for variant in variants if loc[-1] in variant.model_fields]
+    return f", it is one of {' and '.join(owners)}" if owners else ""
+
+
+def _names(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[Any]) -> list[str]:
     """What could have stood there: names of components, of settings, or of a choice."""
     if detail["type"].startswith("union_tag"):
         return [variant.__name__ for variant in _variants(model, loc[0])]
     error = detail.get("ctx", {}).get("error")
-    if isinstance(error, UnknownName):
+    if isinstance(error, UnknownNameError):
         return error.known
     owner = _owner(tree, model, loc)
     if detail["type"] == "extra_forbidden":
-        return list(owner.model_fields)
+        return [*owner.model_fields, *(["extends"] if owner is model else [])]
     field = owner.model_fields.get(loc[-1])
     choices = get_args(field.annotation) if field is not None else ()
     return [name for name in choices if isinstance(name, str)]
 
 
-def _owner(tree: Branch, model: type[ExperimentSpec], loc: list[str]) -> type[BaseModel]:
+def _owner(tree: Branch, model: type[ExperimentSpec], loc: list[Any]) -> type[BaseModel]:
     """The model that holds the key at `loc`."""
     if len(loc) < 2:
         return model
@@ -85,7 +97,7 @@ def _variants(model: type[ExperimentSpec], section: str) -> list[type[BaseModel]
     return [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
 
 
-def _where(tree: Branch, loc: list[str]) -> str:
+def _where(tree: Branch, loc: list[Any]) -> str:
     """The line of the nearest thing that was written."""
     node: Tree = tree
     for part in loc:

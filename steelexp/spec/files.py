@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from steelexp.spec.explain import explain, nearest
 from steelexp.spec.schema import SECTIONS, ExperimentSpec
-from steelexp.spec.yaml_tree import Branch, Leaf, Problem, Tree, read, read_file
+from steelexp.spec.yaml_tree import Branch, Leaf, Problem, Tree, read, read_file, surprise_of
 
 
 class SpecError(Exception):
@@ -36,14 +36,15 @@ def load(
     tree = _inherit(path, problems, ())
     if tree is None:
         raise SpecError(problems)
-    for override in overrides:
-        tree = _override(tree, override, problems)
+    orphan = any(problem.key in {"", "extends"} for problem in problems)
+    tree = _override(tree, overrides, problems)
     try:
         spec = model.model_validate(tree.plain())
     except ValidationError as error:
-        known = {(p.where, p.key) for p in problems}
-        found = [explain(tree, model, detail) for detail in error.errors()]
-        problems += [p for p in found if (p.where, p.key) not in known]
+        # What an ancestor that cannot be read would have given is not missing.
+        absent = {"missing", "union_tag_not_found"} if orphan else set()
+        details = [detail for detail in error.errors() if detail["type"] not in absent]
+        problems += _news([explain(tree, model, detail) for detail in details], problems)
     if problems:
         raise SpecError(sorted(problems, key=_position))
     return spec
@@ -52,18 +53,37 @@ def load(
 def dump(spec: ExperimentSpec) -> str:
     """The resolved spec as YAML, every default written out."""
     values = spec.model_dump(mode="json")
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    return yaml.dump(
+        values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None
+    )
 
 
 def read_resolved(path: Path) -> ExperimentSpec:
-    """A spec that `dump` wrote, without the components' code."""
-    return ExperimentSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    """A spec that `dump` wrote, without the components' code.
+
+    Raises:
+        SpecError: it is not one, or another version wrote it.
+    """
+    try:
+        return ExperimentSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        reason = " ".join(str(error).split())
+        problem = Problem(str(path), "", f"not a spec that this version wrote ({reason})")
+        raise SpecError([problem]) from None
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what `load` would refuse as a plain word: a run named 1e5."""
+
+    def text(self, value: str) -> yaml.ScalarNode:
+        style = "'" if surprise_of(value) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.text)
 
 
 def _inherit(path: Path, problems: list[Problem], heirs: tuple[Path, ...]) -> Branch | None:
-    if path.resolve() in heirs:
-        problems.append(Problem(str(path), "extends", "inherits from itself"))
-        return None
     tree = read_file(path, problems)
     if tree is None or "extends" not in tree.items:
         return tree
@@ -75,10 +95,14 @@ def _inherit(path: Path, problems: list[Problem], heirs: tuple[Path, ...]) -> Br
         return child
     target = path.parent / parent.value
     if not target.is_file():
-        near = nearest(parent.value, _specs_beside(target))
+        near = nearest(parent.value, _specs_beside(target) - {path.name})
         problems.append(Problem(parent.where, "extends", f"there is no spec {target}{near}"))
         return child
-    inherited = _inherit(target, problems, (*heirs, path.resolve()))
+    heirs = (*heirs, path.resolve())
+    if target.resolve() in heirs:
+        problems.append(Problem(parent.where, "extends", f"{target} inherits from this file"))
+        return child
+    inherited = _inherit(target, problems, heirs)
     return child if inherited is None else _merge(inherited, child)
 
 
@@ -96,27 +120,46 @@ def _merge(old: Branch, new: Branch, section: str | None = None) -> Branch:
             items[key] = _merge(known, node, key if section is None else "")
         else:
             items[key] = node
-    return Branch(items, new.where)
+    return Branch(items, new.where if section is None else old.where)
 
 
-def _override(tree: Branch, override: str, problems: list[Problem]) -> Branch:
+def _override(tree: Branch, overrides: Sequence[str], problems: list[Problem]) -> Branch:
+    """All at once, so that loss.gamma=3 loss.name=focal is the same in either order."""
+    given = Branch({}, tree.where)
+    for override in overrides:
+        given = _merge(given, _branch(override, problems), "")
+    return Branch(_merge(tree, given).items, tree.where)
+
+
+def _branch(override: str, problems: list[Problem]) -> Branch:
     key, equals, text = override.partition("=")
     where = f"argument {override!r}"
     if not equals or not all(key.split(".")):
         problems.append(Problem(where, "", "key=value with a dotted key is expected"))
-        return tree
+        return Branch({}, where)
     before = len(problems)
     node: Tree = read(text, lambda line: where, problems) or Leaf(None, where)
     problems[before:] = [Problem(p.where, key, p.message) for p in problems[before:]]
     for part in reversed(key.split(".")):
         node = Branch({part: node}, where)
     assert isinstance(node, Branch)
-    merged = _merge(tree, node)
-    return Branch(merged.items, tree.where)
+    return node
 
 
-def _specs_beside(target: Path) -> list[str]:
-    return [path.name for path in target.parent.glob("*.yaml")] if target.parent.is_dir() else []
+def _specs_beside(target: Path) -> set[str]:
+    return {path.name for path in target.parent.glob("*.yaml")} if target.parent.is_dir() else set()
+
+
+def _news(found: Sequence[Problem], known: Sequence[Problem]) -> list[Problem]:
+    """Without those that follow from another: a value refused as read, a list with a wrong item."""
+    said = {(_position(problem)[0], problem.key) for problem in known}
+    keys = [problem.key for problem in (*found, *known)]
+    return [
+        problem
+        for problem in found
+        if (_position(problem)[0], problem.key) not in said
+        and not any(key.startswith(f"{problem.key}[") for key in keys)
+    ]
 
 
 def _position(problem: Problem) -> tuple[str, int]:

@@ -41,6 +41,13 @@ class TilingSpec(Component):
     kind: str
 
 
+class SamplingSpec(Component):
+    """Which tiles an epoch shows, and how often."""
+
+    selector: ClassVar[str] = "kind"
+    kind: str
+
+
 class ModelSpec(Component):
     """The network."""
 
@@ -116,13 +123,16 @@ class ExperimentSpec(BaseModel):
     data: DataSpec
     split: SplitSpec
     tiling: TilingSpec
+    sampling: SamplingSpec = SamplingSpec(kind="uniform")
     model: ModelSpec
     loss: LossSpec
     optimizer: OptimizerSpec
     training: TrainingSpec
     tracking: TrackingSpec
     baseline: BaselineSpec | None = None
-    seed: NonNegativeInt = Field(description="Seeds weights, tile order and random tilings.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
+        description="Seeds weights, tile order and random tilings."
+    )
 
 
 SECTIONS: dict[str, type[Component]] = {
@@ -141,11 +151,14 @@ def experiment_model(components: Mapping[str, Registry]) -> type[ExperimentSpec]
     fields: dict[str, Any] = {}
     for section, registry in components.items():
         parent = SECTIONS[section]
-        models = [component_model(parent, name, function) for name, function in registry.items()]
-        union: Any = reduce(or_, models)
+        models = {name: component_model(parent, name, f) for name, f in registry.items()}
+        union: Any = reduce(or_, models.values())
         if len(models) > 1:
             union = Annotated[union, Field(discriminator=parent.selector)]
-        fields[section] = (union, ...)
+        default = ExperimentSpec.model_fields[section].default
+        if isinstance(default, Component):
+            default = models[default.chosen].model_validate(default.model_dump())
+        fields[section] = (union, Field(default=default))
     return create_model("Experiment", __base__=ExperimentSpec, **fields)
 
 
@@ -153,7 +166,8 @@ def json_schema(model: type[ExperimentSpec]) -> dict[str, Any]:
     """The JSON Schema of a spec file, for editors.
 
     Nothing is required: a file that says `extends` gives only what differs, and `steelexp check`
-    reports what is missing after inheritance.
+    reports what is missing after inheritance. Such a section need not name its component, so more
+    than one may fit.
     """
     schema = model.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -162,6 +176,10 @@ def json_schema(model: type[ExperimentSpec]) -> dict[str, Any]:
         "type": "string",
         "description": "A spec to inherit from, relative to this file.",
     }
+    for section in schema["properties"].values():
+        if "oneOf" in section:
+            section["anyOf"] = section.pop("oneOf")
+            del section["discriminator"]
     for part in (schema, *schema["$defs"].values()):
         part.pop("required", None)
     return schema

@@ -71,11 +71,16 @@ def read(text: str, locate: Callable[[int], str], problems: list[Problem]) -> Tr
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        return None if node is None else _Reader(locate, problems).tree(node, "")
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problems.append(Problem(locate(line), "", f"not YAML: {error.problem}"))
-        return None
-    return None if node is None else _Reader(locate, problems).tree(node, "")
+        reason = ", ".join(part for part in (error.context, error.problem) if part)
+    except yaml.reader.ReaderError as error:
+        line, reason = text.count("\n", 0, error.position) + 1, error.reason
+    except RecursionError:
+        line, reason = 1, "nested too deep, or an alias that holds itself"
+    problems.append(Problem(locate(line), "", f"not YAML: {reason}"))
+    return None
 
 
 def read_file(path: Path, problems: list[Problem]) -> Branch | None:
@@ -90,7 +95,9 @@ def read_file(path: Path, problems: list[Problem]) -> Branch | None:
     tree = read(text, lambda line: f"{path}:{line}", problems)
     if not isinstance(tree, Branch):
         if len(problems) == before:
-            problems.append(Problem(f"{path}:1", "", "not a spec: a mapping of settings is expected"))
+            problems.append(
+                Problem(f"{path}:1", "", "not a spec: a mapping of settings is expected")
+            )
         return None
     return tree
 
@@ -101,17 +108,23 @@ class _Reader:
 
     def tree(self, node: yaml.Node, key: str) -> Tree:
         where = self.locate(node.start_mark.line + 1)
+        if node.tag != _implicit_tag(node):
+            self.problems.append(Problem(where, key, f"{node.tag}: tags are not taken; remove it"))
+        if isinstance(node, yaml.ScalarNode):
+            return Leaf(self.scalar(node, key, where), where)
         if isinstance(node, yaml.MappingNode):
             return Branch(self.items(node, key), where)
-        if isinstance(node, yaml.SequenceNode):
-            values = [self.tree(item, f"{key}[{i}]") for i, item in enumerate(node.value)]
-            return Leaf([v.plain() if isinstance(v, Branch) else v.value for v in values], where)
-        return Leaf(self.scalar(node, key, where), where)
+        values = [self.tree(item, f"{key}[{i}]") for i, item in enumerate(node.value)]
+        return Leaf([v.plain() if isinstance(v, Branch) else v.value for v in values], where)
 
     def items(self, node: yaml.MappingNode, key: str) -> dict[str, Tree]:
         items: dict[str, Tree] = {}
         for name_node, value_node in node.value:
-            name = str(name_node.value)
+            if not isinstance(name_node, yaml.ScalarNode):
+                where = self.locate(name_node.start_mark.line + 1)
+                self.problems.append(Problem(where, key, "a key is one word"))
+                continue
+            name = name_node.value
             dotted = f"{key}.{name}" if key else name
             if name in items:
                 where = self.locate(name_node.start_mark.line + 1)
@@ -159,12 +172,13 @@ def expand(text: str, refuse: Callable[[str], None]) -> str:
 def surprise_of(text: str) -> str | None:
     """Why a plain scalar would not be read as its writer meant it."""
     kind = _resolve(text).rpartition(":")[2]
-    if kind == "str" and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", text):
+    if kind == "str" and re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+", text):
         return f"{text} is read as text by YAML; write {_float_text(text)}"
     if kind == "bool" and text not in {"true", "false"}:
         meant = "true" if text.lower() in {"yes", "on", "true"} else "false"
         return f"{text} is read as {meant} by YAML; write {meant}, or '{text}' for the word"
-    if kind == "int" and not re.fullmatch(r"[-+]?(0|[1-9]\d*)", text):
+    odd_int = kind == "int" and not re.fullmatch(r"[-+]?(0|[1-9][0-9]*)", text)
+    if odd_int or (kind == "float" and re.search(r"[_:]", text)):
         number = yaml.safe_load(text)
         return f"{text} is read as {number} by YAML; write {number}, or '{text}' for the word"
     if kind in {"timestamp", "binary", "merge", "value"}:
@@ -174,10 +188,18 @@ def surprise_of(text: str) -> str | None:
 
 def _float_text(text: str) -> str:
     mantissa, _, exponent = text.lower().partition("e")
-    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
-    return f"{mantissa}e{int(exponent):+d}"
+    sign = mantissa[0] if mantissa[0] in "-+" else ""
+    whole, _, fraction = mantissa.removeprefix(sign).partition(".")
+    return f"{sign}{whole or 0}.{fraction or 0}e{int(exponent):+d}"
+
+
+def _implicit_tag(node: yaml.Node) -> str:
+    if isinstance(node, yaml.ScalarNode):
+        return _resolve(node.value) if node.style is None else "tag:yaml.org,2002:str"
+    kind = "map" if isinstance(node, yaml.MappingNode) else "seq"
+    return f"tag:yaml.org,2002:{kind}"
 
 
 def _resolve(text: str) -> str:
-    tag: str = yaml.SafeLoader("").resolve(yaml.ScalarNode, text, (True, False))
-    return tag
+    loader: Any = yaml.SafeLoader("")
+    return str(loader.resolve(yaml.ScalarNode, text, (True, False)))

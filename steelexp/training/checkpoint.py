@@ -11,8 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import h5py
-
+from steelexp.lazy import h5py
 from steelexp.records.store import Epoch
 
 _GROUP = "steelexp_training_state"
@@ -26,7 +25,7 @@ def save(path: Path, model: Any, epoch: Epoch) -> None:
     with h5py.File(beside, "a") as file:
         group = file.create_group(_GROUP)
         group.attrs["epoch"] = json.dumps(asdict(epoch))
-        for i, variable in enumerate(model.optimizer.variables):
+        for i, variable in enumerate(_state(model.optimizer)):
             group.create_dataset(f"{i:05d}", data=variable.numpy())
     beside.replace(path)
 
@@ -53,13 +52,20 @@ def number_of(path: Path) -> int | None:
 
 
 def restore(path: Path, model: Any) -> None:
-    """Load weights and optimizer state."""
+    """Load weights and optimizer state; the learning rate follows from the epochs behind."""
     model.load_weights(path)
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     inner.build(model.trainable_variables)
+    state = _state(optimizer)
     with h5py.File(path, "r") as file:
-        group = file[_GROUP]
-        values = [group[f"{i:05d}"][()] for i in range(len(optimizer.variables))]
-    for variable, value in zip(optimizer.variables, values, strict=True):
+        values = [file[_GROUP][f"{i:05d}"][()] for i in range(len(state))]
+    for variable, value in zip(state, values, strict=True):
         variable.assign(value)
+
+
+def _state(optimizer: Any) -> list[Any]:
+    """The optimizer's variables, and mixed precision's loss scale, which Keras leaves out."""
+    scale = getattr(optimizer, "_loss_scale", None)
+    dynamic = [scale.current_loss_scale, scale.counter] if scale is not None else []
+    return [*optimizer.variables, *dynamic]

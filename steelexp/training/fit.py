@@ -60,7 +60,7 @@ def fit(
         The whole history.
 
     Raises:
-        DivergedError: the loss, or the monitored metric, is not a finite number.
+        DivergedError: the loss or a metric is not a finite number, or the monitored one is missing.
     """
     done = list(history)
     initial = spec.optimizer.settings["learning_rate"]
@@ -69,7 +69,8 @@ def fit(
         rate = _rate(spec, done, initial)
         model.optimizer.learning_rate.assign(rate)
         loss, taken = _train(model, batches(number), f"epoch {number}/{spec.training.epochs}")
-        metrics = {"loss": loss, "learning_rate": rate, **validate(number)}
+        found = validate(number) if math.isfinite(loss) else {}
+        metrics = {"loss": loss, "learning_rate": rate, **found}
         step = taken + (done[-1].step if done else 0)
         epoch = Epoch(number, step, round(time.monotonic() - started, 3), metrics)
         _refuse_divergence(spec, epoch)
@@ -135,8 +136,8 @@ def _watch(advance: Callable[[int, str], None]) -> Any:
 
 
 def _refuse_divergence(spec: ExperimentSpec, epoch: Epoch) -> None:
-    for key in ("loss", spec.training.monitor):
-        value = epoch.metrics.get(key, math.nan)
+    monitor = spec.training.monitor
+    for key, value in {**epoch.metrics, monitor: epoch.metrics.get(monitor, math.nan)}.items():
         if not math.isfinite(value):
             rate = epoch.metrics["learning_rate"]
             raise DivergedError(

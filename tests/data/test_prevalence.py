@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -76,3 +78,10 @@ def test_areas_and_counts_are_severstals(c):
 def test_no_more_is_drawn_than_there_is_room_for():
     totals = [component_areas(np.random.default_rng(k), 2, 4096.0).sum() for k in range(100)]
     assert max(totals) == pytest.approx(4096)
+
+
+def test_two_classes_a_strip_by_hand() -> None:
+    shares = combination_shares(0.0, 2)
+    assert shares == pytest.approx(dict.fromkeys(combinations(range(4), 2), 1 / 6))
+    natural = combination_shares(1.0, 3)  # proportional to the products of 897, 247, 5150 and 801
+    assert natural[0, 1, 2] / natural[1, 2, 3] == pytest.approx(897 / 801)

@@ -141,7 +141,8 @@ def test_drawing_again_with_the_same_settings_does_nothing(six):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("strips", 7), ("seed", 1), ("rarity", 0.5), ("defect_share", 0.5)]
+    ("key", "value"),
+    [("strips", 7), ("seed", 1), ("rarity", 0.5), ("defect_share", 0.5), ("classes_per_strip", 2)],
 )
 def test_other_settings_are_refused_by_name(six, key, value):
     with pytest.raises(DataError) as refusal:
@@ -186,7 +187,14 @@ def test_an_empty_folder_and_missing_parents_will_do(tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("strips", 0), ("seed", -1), ("rarity", 1.5), ("rarity", float("nan")), ("defect_share", -1)],
+    [
+        ("strips", 0),
+        ("seed", -1),
+        ("rarity", 1.5),
+        ("rarity", float("nan")),
+        ("defect_share", -1),
+        ("classes_per_strip", 5),
+    ],
 )
 def test_settings_out_of_range_are_refused(tmp_path, key, value):
     with pytest.raises(DataError, match=f"{key}: {value}"):

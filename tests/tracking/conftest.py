@@ -1,9 +1,7 @@
 """A clean Comet environment, a server on loopback, and runs to track."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,13 +12,8 @@ from tests.comet_server import API_KEY, CometServer, comet_server
 
 
 @pytest.fixture(autouse=True)
-def no_comet_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hide the settings of whoever runs the tests, and undo those that the tracker makes."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("COMET_")}
-    with mock.patch.dict(os.environ, kept, clear=True):
-        monkeypatch.setenv("COMET_API_KEY", "")  # an empty one hides ~/.comet.config
-        monkeypatch.setenv("HOME", str(tmp_path))
-        yield
+def clean(no_comet_settings: None) -> None:
+    """Every test here starts without settings of Comet's."""
 
 
 @pytest.fixture

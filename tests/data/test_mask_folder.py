@@ -1,0 +1,203 @@
+import shutil
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from steelexp.data.mask_folder import mask_folder
+from steelexp.data.strips import DataError
+
+NEEDED = "a mask is a PNG of one channel of 8 bits, 0 for background and k for the k-th class"
+CLASSES = ("inclusion", "patches", "scratches")
+VALUES = {
+    "a": [[0, 1, 1], [2, 0, 3]],
+    "b": [[0, 0, 0], [0, 0, 0]],
+    "c": [[3, 3, 3], [3, 3, 3]],
+}
+
+
+def draw(folder, values=VALUES):
+    """A tiny folder: images/NAME.jpg and masks/NAME.png."""
+    (folder / "images").mkdir(parents=True)
+    (folder / "masks").mkdir()
+    for seed, (name, mask) in enumerate(values.items()):
+        grey = np.random.default_rng(seed).integers(0, 256, np.shape(mask), np.uint8)
+        cv2.imwrite(str(folder / "images" / f"{name}.jpg"), grey)
+        write_mask(folder, name, np.array(mask, np.uint8))
+    return folder
+
+
+def write_mask(folder, name, values):
+    cv2.imwrite(str(folder / "masks" / f"{name}.png"), values)
+
+
+def read(folder, **settings):
+    return mask_folder(root=str(folder), **{"classes": CLASSES, **settings})
+
+
+def refusal(folder, **settings):
+    before = sorted((path, path.stat().st_mtime_ns) for path in folder.parent.rglob("*"))
+    with pytest.raises(DataError) as refused:
+        read(folder, **settings)
+    assert sorted((path, path.stat().st_mtime_ns) for path in folder.parent.rglob("*")) == before
+    return str(refused.value)
+
+
+def test_values_become_bits_worked_by_hand(tmp_path):
+    strips = read(draw(tmp_path / "set"))
+    assert strips.names == ("a.jpg", "b.jpg", "c.jpg")
+    assert strips.classes == CLASSES
+    assert strips.sizes.tolist() == [[2, 3]] * 3
+    assert strips.pixels.tolist() == [[2, 1, 1], [0, 0, 0], [0, 0, 6]]
+    assert strips.mask(0).tolist() == [[0, 1, 1], [2, 0, 4]]
+    assert strips.mask(1).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert strips.mask(2).tolist() == [[4, 4, 4], [4, 4, 4]]
+    assert strips.mask(0).dtype == strips.image(0).dtype == np.uint8
+    assert strips.image(0).shape == (2, 3)
+
+
+def test_eight_classes_fill_the_bits(tmp_path):
+    strips = read(draw(tmp_path / "set", {"a": [list(range(9))]}), classes=tuple("12345678"))
+    assert strips.mask(0).tolist() == [[0, 1, 2, 4, 8, 16, 32, 64, 128]]
+    assert strips.pixels.tolist() == [[1] * 8]
+
+
+def test_the_folders_can_be_named(tmp_path):
+    folder = draw(tmp_path / "set")
+    (folder / "images").rename(folder / "pictures")
+    (folder / "masks").rename(folder / "truth")
+    assert len(read(folder, images="pictures", masks="truth")) == 3
+
+
+def test_what_lies_beside_the_images_is_left_alone(tmp_path):
+    folder = draw(tmp_path / "set")
+    (folder / "images" / ".DS_Store").write_bytes(b"\0")
+    (folder / "images" / "readme.txt").write_text("of the authors")
+    (folder / "images" / "older").mkdir()
+    (folder / "masks" / "unused.png").write_bytes(b"")
+    assert read(folder).names == ("a.jpg", "b.jpg", "c.jpg")
+
+
+def test_a_subset_is_drawn_by_its_seed(tmp_path):
+    folder = draw(tmp_path / "set", {f"{i}": [[i % 4]] for i in range(10)})
+    drawn = [read(folder, subset=4, subset_seed=seed) for seed in (0, 0, 1, 2)]
+    assert drawn[0].names == drawn[1].names
+    assert len({strips.names for strips in drawn}) > 1
+    for strips in drawn:
+        values = [int(name[0]) % 4 for name in strips.names]
+        assert [int(strips.mask(i)[0, 0]) for i in range(4)] == [[0, 1, 2, 4][v] for v in values]
+
+
+def test_the_manifest_is_of_what_the_folder_holds(tmp_path):
+    folder = draw(tmp_path / "here")
+    first = read(folder).manifest
+    copy = shutil.copytree(folder, tmp_path / "there", copy_function=shutil.copyfile)
+    assert read(copy).manifest == first
+    seen = {first, read(copy, classes=("a", "b", "c")).manifest, read(copy, subset=2).manifest}
+    write_mask(copy, "a", np.array([[0, 1, 1], [2, 0, 2]], np.uint8))
+    seen.add(read(copy).manifest)
+    image = copy / "images" / "b.jpg"
+    image.write_bytes(image.read_bytes() + b"\0")
+    seen.add(read(copy).manifest)
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("key", ["images", "masks"])
+def test_no_folder(tmp_path, key):
+    folder = draw(tmp_path / "set")
+    shutil.rmtree(folder / key)
+    assert refusal(folder) == (
+        f"data.{key}: there is no folder {folder / key}; set data.root or data.{key}"
+    )
+
+
+def test_no_images(tmp_path):
+    folder = draw(tmp_path / "set", {})
+    assert refusal(folder) == f"{folder / 'images'}: no images to train on"
+
+
+def test_a_class_named_twice(tmp_path):
+    said = refusal(draw(tmp_path / "set"), classes=("pit", "oil", "pit"))
+    assert said == "data.classes: pit, oil, pit: a name is given twice"
+
+
+def test_all_missing_masks_are_named(tmp_path):
+    folder = draw(tmp_path / "set")
+    images, masks = folder / "images", folder / "masks"
+    (masks / "a.png").unlink()
+    (masks / "c.png").rename(masks / "c.bmp")
+    assert refusal(folder).splitlines() == [
+        f"{images / 'a.jpg'}: no mask {masks / 'a.png'}",
+        f"{images / 'c.jpg'}: no mask {masks / 'c.png'}",
+    ]
+
+
+def test_two_images_of_one_mask(tmp_path):
+    folder = draw(tmp_path / "set")
+    images = folder / "images"
+    cv2.imwrite(str(images / "b.png"), np.zeros((2, 3), np.uint8))
+    assert refusal(folder) == (
+        f"{images / 'b.png'}: b.jpg has the same mask; remove one of the two"
+    )
+
+
+def test_all_wrong_masks_are_named(tmp_path):
+    folder = draw(tmp_path / "set")
+    masks = folder / "masks"
+    write_mask(folder, "a", np.zeros((3, 2), np.uint8))
+    write_mask(folder, "b", np.array([[0, 4, 0], [0, 0, 1]], np.uint8))
+    write_mask(folder, "c", np.zeros((2, 3, 3), np.uint8))
+    assert refusal(folder).splitlines() == [
+        f"{masks / 'a.png'}: 3 x 2, its image 2 x 3",
+        f"{masks / 'b.png'}: value 4, but data.classes names 3",
+        f"{masks / 'c.png'}: 3 channels of uint8; {NEEDED}",
+    ]
+
+
+def test_a_mask_of_16_bits(tmp_path):
+    folder = draw(tmp_path / "set")
+    write_mask(folder, "a", np.ones((2, 3), np.uint16))
+    path = folder / "masks" / "a.png"
+    assert refusal(folder) == f"{path}: 1 channels of uint16; {NEEDED}"
+
+
+def test_a_mask_with_a_palette(tmp_path):
+    folder = draw(tmp_path / "set")
+    mask = Image.fromarray(np.ones((2, 3), np.uint8)).convert("P")
+    mask.putpalette([0, 0, 0, 255, 0, 0])
+    path = folder / "masks" / "a.png"
+    mask.save(path)
+    assert refusal(folder) == f"{path}: 3 channels of uint8; {NEEDED}"
+
+
+def test_a_mask_that_cannot_be_read(tmp_path):
+    folder = draw(tmp_path / "set")
+    path = folder / "masks" / "a.png"
+    for code in (b"", b"no picture", path.read_bytes()[:-20]):
+        path.write_bytes(code)
+        assert refusal(folder).startswith(f"{path}: the image is broken or cut short; copy it")
+
+
+def test_an_image_that_cannot_be_read(tmp_path):
+    folder = draw(tmp_path / "set")
+    path = folder / "images" / "b.jpg"
+    path.write_bytes(b"no picture")
+    assert refusal(folder).startswith(f"{path}: not a readable image (")
+
+
+def test_real_images_of_neu_seg(tmp_path, realdata):
+    names = [f"00122{i}" for i in range(4)]
+    with zipfile.ZipFile(realdata / "neu_seg.zip") as archive:
+        for name in names:
+            archive.extract(f"images/training/{name}.jpg", tmp_path)
+            archive.extract(f"annotations/training/{name}.png", tmp_path)
+    strips = read(tmp_path, images="images/training", masks="annotations/training")
+    assert strips.names == tuple(f"{name}.jpg" for name in names)
+    assert strips.sizes.tolist() == [[200, 200]] * 4
+    assert strips.pixels.tolist() == [[0, 4313, 0], [0, 3337, 0], [0, 6296, 0], [0, 5432, 0]]
+    for strip in range(4):
+        assert strips.image(strip).shape == (200, 200)
+        values = np.asarray(Image.open(tmp_path / f"annotations/training/{names[strip]}.png"))
+        np.testing.assert_array_equal(strips.mask(strip), (values == 2) * 2)

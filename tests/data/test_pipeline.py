@@ -1,0 +1,256 @@
+import functools
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steelexp.data import pipeline
+from steelexp.data.sampling import uniform
+from steelexp.data.strips import DataError, Strips
+from steelexp.data.tiling import Tiles, columns, random_crops, whole
+from steelexp.lazy import keras, tf
+
+
+class Drawn(Strips):
+    """Strips without files: strip s is grey 10 s + column, its mask the same bits; some broken."""
+
+    def image(self, strip):
+        time.sleep(0.002 * (strip % 3))  # so that readers finish out of order
+        if self.names[strip] == "broken":
+            raise DataError("broken.jpg: the image is broken: «é» 100% {x}\n... and 3 more")
+        if self.names[strip] == "bug":
+            raise KeyError("a bug")
+        return drawn(strip, *self.sizes[strip])
+
+
+def drawn(strip, height, width):
+    return np.tile(10 * strip + np.arange(width) % 10, (height, 1)).astype(np.uint8)
+
+
+def strips_of(*sizes, names=None):
+    return Drawn(
+        names=tuple(names or (f"{i}.jpg" for i in range(len(sizes)))),
+        paths=tuple(Path(f"{i}.jpg") for i in range(len(sizes))),
+        sizes=np.array(sizes, np.int32),
+        classes=("1",),
+        pixels=np.ones((len(sizes), 1), np.int64),
+        read_mask=lambda strip: drawn(strip, *sizes[strip]) // 10,
+        manifest="",
+    )
+
+
+def tiny(height, width, draw):
+    """Two tiles of 2 x 3 a strip, the second reaching one column over the edge of a 3 x 4 strip."""
+    return Tiles((2, 3), np.array([[0, 0], [1, 2]]))
+
+
+def epoch_of(strips, sampler=uniform, *, seed=0, epoch=1, batch_size=2, threads=None):
+    """[N, h, w] greys of an epoch, in order."""
+    rows = np.arange(len(strips))
+    data = pipeline.training_batches(
+        strips, rows, tiny, sampler, batch_size=batch_size, seed=seed, epoch=epoch
+    )
+    if threads:
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = threads
+        data = data.with_options(options)
+    return np.concatenate([grey.numpy()[..., 0] for grey, _ in data])
+
+
+def test_tile_table_by_hand():
+    strips = strips_of(*[(3, 4)] * 4)
+    table, size = pipeline.tile_table(strips, np.array([3, 1]), tiny, seed=0)
+    assert size == (2, 3)
+    assert table.tolist() == [[3, 0, 0], [3, 1, 2], [1, 0, 0], [1, 1, 2]]
+
+
+def test_random_tiles_are_drawn_by_seed_epoch_and_strip():
+    strips = strips_of(*[(256, 1600)] * 3)
+
+    def table(rows, seed, epoch):
+        return pipeline.tile_table(strips, np.array(rows), random_crops, seed=seed, epoch=epoch)[
+            0
+        ].tolist()
+
+    assert table([0, 2], 5, 1) == table([0], 5, 1) + table([2], 5, 1)
+    assert table([0], 5, 1) == table([0], 5, 1)
+    corners = [table(*key) for key in (([0], 5, 1), ([1], 5, 1), ([0], 6, 1), ([0], 5, 2))]
+    assert len({str(np.array(tiles)[:, 1:]) for tiles in corners}) == 4
+
+
+def test_tiles_of_several_sizes_are_refused():
+    strips = strips_of((200, 200), (256, 1600))
+    with pytest.raises(DataError, match="strips of several sizes give tiles of several sizes"):
+        pipeline.tile_table(strips, np.arange(2), whole, seed=0)
+
+
+def test_columns_that_do_not_fit_are_refused():
+    strips = strips_of((256, 1600), (200, 200))
+    with pytest.raises(DataError, match=r"^tiling\.count: 6 tiles of 256 pixels"):
+        pipeline.tile_table(strips, np.arange(2), columns, seed=0)
+
+
+def test_a_tile_is_reflected_where_it_leaves_the_strip():
+    strips = strips_of((3, 4))
+    image = np.array([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]], np.uint8)
+    object.__setattr__(strips, "image", lambda strip: image)
+    object.__setattr__(strips, "read_mask", lambda strip: image + 100)
+
+    def read(top, left, size):
+        grey, bits = pipeline.read_tile(strips, np.array([0, top, left]), size)
+        np.testing.assert_array_equal(bits, grey + 100)
+        return grey.tolist()
+
+    assert read(0, 1, (2, 2)) == [[1, 2], [5, 6]]
+    assert read(1, 2, (2, 3)) == [[6, 7, 6], [10, 11, 10]]
+    assert read(2, 0, (3, 2)) == [[8, 9], [4, 5], [0, 1]]
+    assert read(2, 3, (2, 2)) == [[11, 10], [7, 6]]
+    assert read(0, 0, (1, 9)) == [[0, 1, 2, 3, 2, 1, 0, 1, 2]]  # twice over the strip's width
+    assert read(0, 0, (3, 4)) == image.tolist()
+
+
+def test_whole_strips_are_batched_by_size_and_come_back_unpadded():
+    sizes = [(32, 64)] * 3 + [(20, 40)] * 2 + [(32, 64)]
+    strips = strips_of(*sizes)
+    found = list(pipeline.whole_strips(strips, np.array([0, 1, 2, 3, 4, 5]), pixels=2 * 32 * 64))
+    assert [rows.tolist() for rows, _, _ in found] == [[0, 1], [2], [3, 4], [5]]
+    for rows, grey, bits in found:
+        height, width = sizes[rows[0]]
+        assert grey.shape == (len(rows), 32, 64, 1)
+        assert bits.shape == (len(rows), height, width, 1)
+        assert grey.dtype == bits.dtype == np.uint8
+        for i, row in enumerate(rows):
+            image = drawn(row, height, width)
+            np.testing.assert_array_equal(grey[i, :height, :width, 0], image)
+            np.testing.assert_array_equal(bits[i, ..., 0], image // 10)
+            np.testing.assert_array_equal(
+                grey[i, :height, width:, 0], image[:, -2 : width - 66 : -1]
+            )
+
+
+@pytest.mark.parametrize(
+    ("pixels", "groups"),
+    [(1, [[2], [0], [1]]), (2 * 32 * 64 - 1, [[2], [0], [1]]), (2 * 32 * 64, [[2, 0], [1]])],
+)
+def test_the_limit_counts_the_pixels_the_model_sees(pixels, groups):
+    strips = strips_of(*[(20, 40)] * 3)
+    found = pipeline.whole_strips(strips, np.array([2, 0, 1]), pixels=pixels)
+    assert [rows.tolist() for rows, _, _ in found] == groups
+
+
+def test_whole_strips_raise_what_reading_raises():
+    strips = strips_of((32, 32), (32, 32), names=["fine", "broken"])
+    with pytest.raises(DataError, match=r"^broken\.jpg"):
+        list(pipeline.whole_strips(strips, np.arange(2), pixels=1))
+
+
+def test_batches_keep_the_tables_order():
+    strips = strips_of(*[(3, 4)] * 5)
+    table = np.array([[4, 0, 0], [0, 1, 2], [2, 0, 1]])
+    data = pipeline.batches(strips, table, (2, 3), batch_size=2)
+    assert int(data.cardinality()) == 2
+    assert [spec.shape.as_list() for spec in data.element_spec] == [[None, 2, 3, 1]] * 2
+    (first, first_bits), (last, last_bits) = data.as_numpy_iterator()
+    assert first.dtype == first_bits.dtype == np.uint8
+    assert first[..., 0].tolist() == [[[40, 41, 42]] * 2, [[2, 3, 2]] * 2]
+    assert first_bits[..., 0].tolist() == [[[4, 4, 4]] * 2, [[0, 0, 0]] * 2]
+    assert last[..., 0].tolist() == [[[21, 22, 23]] * 2]
+    assert last_bits[..., 0].tolist() == [[[2, 2, 2]] * 2]
+
+
+def test_an_epoch_holds_every_tile_once():
+    strips = strips_of(*[(3, 4)] * 7)
+    greys = epoch_of(strips)
+    wanted = [
+        row
+        for s in range(7)
+        for row in ([10 * s, 10 * s + 1, 10 * s + 2], [10 * s + 2, 10 * s + 3, 10 * s + 2])
+    ]
+    assert sorted(greys[:, 0].tolist()) == sorted(wanted)
+    assert (greys[:, 0] == greys[:, 1]).all()
+
+
+def test_the_order_depends_on_seed_and_epoch_only():
+    strips = strips_of(*[(3, 4)] * 12)
+    order = functools.partial(epoch_of, strips)
+    wanted = order()
+    np.testing.assert_array_equal(order(threads=1), wanted)
+    np.testing.assert_array_equal(order(threads=8), wanted)
+    np.testing.assert_array_equal(order(batch_size=5), wanted)
+    assert not np.array_equal(order(epoch=2), wanted)
+    assert not np.array_equal(order(seed=1), wanted)
+
+
+def test_labelled_pixels_of_tiles_by_hand():
+    strips = strips_of((3, 4), (3, 4))
+    object.__setattr__(strips, "classes", ("1", "2"))
+    masks = [[[1, 0, 2, 2], [1, 0, 0, 3], [0, 0, 0, 2]], [[0, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0]]]
+    object.__setattr__(strips, "read_mask", lambda strip: np.array(masks[strip], np.uint8))
+    table = np.array([[0, 0, 0], [0, 1, 2], [1, 0, 0], [1, 1, 2]])  # the second reaches over
+    found = pipeline.tile_pixels(strips, table, (2, 3))
+    assert found.tolist() == [[2, 1], [1, 2], [0, 1], [0, 0]]
+
+
+def test_a_sampler_decides_how_often_a_tile_is_shown():
+    strips = strips_of(*[(3, 4)] * 20)
+    chances = np.zeros(40)
+    chances[[14, 15]] = 0.25, 0.75  # both tiles of strip 7
+    greys = epoch_of(strips, lambda count: chances)
+    assert len(greys) == 40
+    first = (greys == drawn(7, 2, 3)).all(axis=(1, 2))
+    assert set(greys[:, 0, 0].tolist()) == {70, 72}
+    assert 2 <= first.sum() <= 19  # 10 expected, 3 standard errors
+    np.testing.assert_array_equal(epoch_of(strips, lambda count: chances), greys)
+    assert not np.array_equal(epoch_of(strips, lambda count: chances, epoch=2), greys)
+
+
+def one_weight():
+    """A model that trains on anything, and reads every batch."""
+    model = keras.Sequential([keras.layers.Conv2D(1, 1, input_shape=(2, 3, 1))])
+    model.compile(loss="mse")
+    return model
+
+
+def consume(data):
+    for _ in data:
+        pass
+
+
+@pytest.mark.parametrize("reader", ["iteration", "fit"])
+def test_an_unreadable_strip_reaches_the_user_as_it_was_raised(reader):
+    strips = strips_of(*[(3, 4)] * 4, names=["fine", "fine", "broken", "fine"])
+    data = pipeline.training_batches(
+        strips, np.arange(4), tiny, uniform, batch_size=1, seed=0, epoch=1
+    )
+    with pytest.raises(DataError) as refused, pipeline.reading():
+        consume(data) if reader == "iteration" else one_weight().fit(data, verbose=0)
+    assert str(refused.value) == "broken.jpg: the image is broken: «é» 100% {x}\n... and 3 more"
+    assert refused.value.__suppress_context__
+
+
+def test_a_bug_in_a_reader_is_raised_as_it_was():
+    strips = strips_of((3, 4), names=["bug"])
+    with pytest.raises(KeyError, match="a bug"), pipeline.reading():
+        consume(pipeline.batches(strips, np.array([[0, 0, 0]]), (2, 3), batch_size=1))
+
+
+def test_other_errors_pass_even_after_an_unreadable_strip():
+    strips = strips_of((3, 4), names=["broken"])
+    data = pipeline.batches(strips, np.array([[0, 0, 0]]), (2, 3), batch_size=1)
+
+    def fail_again():
+        with pytest.raises(tf.errors.OpError):
+            consume(data)
+        tf.reshape(tf.zeros(3), (2, 2))
+
+    with pytest.raises(tf.errors.InvalidArgumentError), pipeline.reading():
+        fail_again()
+
+
+def test_nothing_is_remembered_from_one_reading_to_the_next():
+    strips = strips_of((3, 4), names=["broken"])
+    with pipeline.reading(), pytest.raises(tf.errors.OpError) as first:
+        consume(pipeline.batches(strips, np.array([[0, 0, 0]]), (2, 3), batch_size=1))
+    with pytest.raises(tf.errors.OpError), pipeline.reading():
+        raise first.value

@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steelexp.data.strips import DataError
+from steelexp.data.tiling import (
+    TILINGS,
+    Tiles,
+    columns,
+    cover,
+    coverage,
+    random_crops,
+    up_to_32,
+    whole,
+)
+
+SIDES = st.integers(1, 400)
+SIZES = st.sampled_from([32, 64, 96, 256])
+
+
+def draw(seed=0):
+    return np.random.default_rng(seed)
+
+
+def lefts(tiles):
+    return tiles.corners[:, 1].tolist()
+
+
+def test_the_published_six_leave_the_last_64_columns():
+    tiles = columns(256, 1600, draw())
+    assert tiles.size == (256, 256)
+    assert tiles.corners.tolist() == [[0, 0], [0, 256], [0, 512], [0, 768], [0, 1024], [0, 1280]]
+    seen = coverage(256, 1600, tiles)
+    assert seen[:, :1536].all()
+    assert not seen[:, 1536:].any()
+
+
+def test_columns_of_another_size_and_count():
+    tiles = columns(256, 1600, draw(), size=128, count=2)
+    assert (tiles.size, tiles.corners.tolist()) == ((128, 128), [[0, 0], [0, 128]])
+    assert coverage(256, 1600, tiles).sum() == 128 * 256
+
+
+def test_a_seventh_column_may_reach_over_the_edge():
+    assert coverage(256, 1600, columns(256, 1600, draw(), count=7)).all()
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "count", "most"),
+    [(200, 200, 6, 1), (256, 1600, 8, 7), (256, 512, 3, 2), (256, 513, 4, 3)],
+)
+def test_columns_beyond_the_edge_are_refused(height, width, count, most):
+    with pytest.raises(DataError) as refused:
+        columns(height, width, draw(), count=count)
+    assert str(refused.value) == (
+        f"tiling.count: {count} tiles of 256 pixels side by side do not fit a strip of {height} x "
+        f"{width}, whose columns end before tile {most + 1}; set tiling.count to at most {most}, "
+        "or take tiling.kind=cover"
+    )
+    assert len(columns(height, width, draw(), count=most).corners) == most
+
+
+def test_cover_by_hand_on_severstals_strips():
+    assert lefts(cover(256, 1600, draw())) == [0, 224, 448, 672, 896, 1120, 1344]
+    eight = cover(256, 1600, draw(), stride=192)
+    assert lefts(eight) == [0, 192, 384, 576, 768, 960, 1152, 1344]
+    assert (eight.corners[:, 0] == 0).all()
+
+
+def test_the_last_tile_of_a_cover_moves_back_to_the_edge():
+    tiles = cover(100, 70, draw(), size=32, stride=32)
+    assert tiles.corners.tolist() == [
+        [top, left] for top in (0, 32, 64, 68) for left in (0, 32, 38)
+    ]
+
+
+@given(SIDES, SIDES, SIZES, st.integers(1, 256))
+def test_a_cover_without_gaps_shows_every_pixel_within_the_strip(height, width, size, stride):
+    tiles = cover(height, width, draw(), size=size, stride=max(min(stride, size), size // 4))
+    assert coverage(height, width, tiles).all()
+    assert (tiles.corners >= 0).all()
+    assert (tiles.corners[:, 0] <= max(height - size, 0)).all()
+    assert (tiles.corners[:, 1] <= max(width - size, 0)).all()
+    assert len(np.unique(tiles.corners, axis=0)) == len(tiles.corners)
+
+
+def test_a_stride_above_the_size_leaves_gaps_that_are_stated():
+    tiles = cover(256, 1600, draw(), stride=500)
+    assert lefts(tiles) == [0, 500, 1000, 1344]
+    seen = coverage(256, 1600, tiles)
+    missed = [*range(256, 500), *range(756, 1000), *range(1256, 1344)]
+    assert np.flatnonzero(~seen.any(axis=0)).tolist() == missed
+    assert seen.sum() == 256 * (1600 - len(missed))
+
+
+@pytest.mark.parametrize("tiling", [columns, cover, random_crops])
+def test_a_strip_smaller_than_the_tile_is_one_tile(tiling):
+    count = {} if tiling is cover else {"count": 1}
+    tiles = tiling(200, 100, draw(), **count)
+    assert (tiles.size, tiles.corners.tolist()) == ((256, 256), [[0, 0]])
+    assert coverage(200, 100, tiles).all()
+
+
+@given(SIDES, SIDES, SIZES, st.integers(1, 8), st.integers(0, 99))
+def test_random_crops_lie_inside_and_follow_the_seed(height, width, size, count, seed):
+    tiles, again = (
+        random_crops(height, width, draw(seed), size=size, count=count) for _ in range(2)
+    )
+    np.testing.assert_array_equal(tiles.corners, again.corners)
+    assert tiles.corners.shape == (count, 2)
+    assert (tiles.corners >= 0).all()
+    assert (tiles.corners[:, 0] <= max(height - size, 0)).all()
+    assert (tiles.corners[:, 1] <= max(width - size, 0)).all()
+
+
+def test_random_crops_reach_both_edges_and_differ_by_seed():
+    tiles = random_crops(34, 35, draw(), size=32, count=200)
+    assert set(tiles.corners[:, 0].tolist()) == {0, 1, 2}
+    assert set(tiles.corners[:, 1].tolist()) == {0, 1, 2, 3}
+    one, other = (random_crops(256, 1600, draw(seed)).corners.tolist() for seed in (0, 1))
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("strip", "size"),
+    [((256, 1600), (256, 1600)), ((200, 200), (224, 224)), ((1, 33), (32, 64))],
+)
+def test_whole_is_continued_to_a_multiple_of_32(strip, size):
+    tiles = whole(*strip, draw())
+    assert (tiles.size, tiles.corners.tolist()) == (size, [[0, 0]])
+    assert coverage(*strip, tiles).all()
+
+
+def test_up_to_32():
+    assert [up_to_32(n) for n in (1, 31, 32, 33, 1600)] == [32, 32, 32, 64, 1600]
+
+
+def test_coverage_by_hand():
+    seen = coverage(2, 4, Tiles((1, 2), np.array([[0, 0], [1, 3]])))
+    assert seen.tolist() == [[True, True, False, False], [False, False, False, True]]
+
+
+def test_names_in_a_spec():
+    assert {
+        "columns": columns,
+        "cover": cover,
+        "random_crops": random_crops,
+        "whole": whole,
+    } == TILINGS

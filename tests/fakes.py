@@ -1,0 +1,45 @@
+"""Small stand-ins that the tests share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from steelexp.data.strips import Strips
+from steelexp.lazy import keras, tf
+
+
+def strips_of(
+    folder: Path, images: Sequence[np.ndarray], masks: Sequence[np.ndarray], classes: Sequence[str]
+) -> Strips:
+    """Write images to a folder; the data set of these images and masks of bits."""
+    paths = tuple(folder / f"{number}.png" for number in range(len(images)))
+    for path, image in zip(paths, images, strict=True):
+        assert cv2.imwrite(str(path), image.astype(np.uint8))
+    pixels = [[int((mask >> c & 1).sum()) for c in range(len(classes))] for mask in masks]
+    return Strips(
+        names=tuple(path.name for path in paths),
+        paths=paths,
+        sizes=np.array([image.shape for image in images], np.int32),
+        classes=tuple(classes),
+        pixels=np.array(pixels, np.int64),
+        read_mask=lambda strip: masks[strip].astype(np.uint8),
+        manifest="fake",
+    )
+
+
+def pixel_model(*lines: tuple[float, float]) -> Any:
+    """A model that sees one pixel at a time: a line (slope, intercept) from grey to logit a class.
+
+    Returns:
+        tf_keras.Model: grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32.
+    """
+    slopes, intercepts = np.array(lines, np.float32).T
+    grey = keras.Input((None, None, 1), dtype="uint8")
+    image = keras.layers.Lambda(lambda x: tf.cast(x, tf.float32))(grey)
+    scores = keras.layers.Conv2D(len(lines), 1, name="pixel")
+    logits = keras.layers.Activation("linear", dtype="float32")(scores(image))
+    scores.set_weights([slopes[None, None, None], intercepts])
+    return keras.Model(grey, logits)

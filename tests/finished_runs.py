@@ -1,0 +1,79 @@
+"""Run folders as finished runs leave them."""
+
+from pathlib import Path
+
+from steelexp.experiment import MODEL
+from steelexp.records.record import Record
+from steelexp.records.store import RunFolder
+from steelexp.spec import dump
+
+METRICS = {
+    "val_dice_positive": 0.5,
+    "val_dice_positive/1": 0.75,
+    "val_dice_positive/2": 0.25,
+    "val_dice_kaggle": 0.875,
+    "val_dice_kaggle_all_empty": 0.8125,
+    "val_dice_batch": 0.25,
+    "val_loss": 0.125,
+}
+
+
+def record(**fields: object) -> Record:
+    """Return the record of a run of four epochs on two classes; any field can be another."""
+    values: dict[str, object] = {
+        "name": "b4_dice",
+        "digest": "3f9c1a7e",
+        "seed": 42,
+        "started": "2026-01-31T12:00:00+00:00",
+        "seconds": 90.0,
+        "command": "python -m steelexp run experiments/b4_dice.yaml",
+        "device": "CPU, 2 cores",
+        "parameters": 1000,
+        "steps": 10,
+        "epochs": 4,
+        "best_epoch": 3,
+        "monitor": "val_dice_batch",
+        "metrics": METRICS,
+        "definitions": {"dice_positive": "..."},
+        "split": {
+            "kind": "random",
+            "validation": 6,
+            "strips_per_class": {"validation": {"1": 3, "2": 1}},
+        },
+        "tiling": {"kind": "columns"},
+        "batch_size": 16,
+        "threshold": 0.5,
+        "data": "sha",
+        "strips": "strips.parquet",
+        "tracking": "Tracking: off.",
+        "provenance": {"commit": ""},
+    }
+    return Record.model_validate(values | fields)
+
+
+def finished(path: Path, **fields: object) -> RunFolder:
+    """Write spec.yaml and record.json of a finished run."""
+    made = record(**fields)
+    folder = unfinished(path, name=made.name, seed=made.seed)
+    folder.write("record.json", made.model_dump_json(indent=2) + "\n")
+    return folder
+
+
+def unfinished(path: Path, **fields: object) -> RunFolder:
+    """Write spec.yaml of a run that has only begun."""
+    values: dict[str, object] = {
+        "name": "b4_dice",
+        "data": {"source": "synthetic", "root": "drawn"},
+        "split": {"kind": "random"},
+        "tiling": {"kind": "columns"},
+        "model": {"architecture": "unet", "backbone": "mobilenet", "weights": "none"},
+        "loss": {"name": "dice"},
+        "optimizer": {"name": "adam"},
+        "training": {"epochs": 4, "batch_size": 16},
+        "tracking": {"name": "none"},
+        "baseline": {"metric": "val_dice_batch", "value": 0.7172, "source": "published"},
+        "seed": 42,
+    }
+    folder = RunFolder(path)
+    folder.write("spec.yaml", dump(MODEL.model_validate(values | fields)))
+    return folder

@@ -1,0 +1,311 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steelexp.records.store import (
+    BusyError,
+    DamagedError,
+    Epoch,
+    RunFolder,
+    read_epochs,
+    run_folders,
+    write_atomically,
+)
+from tests.finished_runs import record
+
+ROOT = Path(__file__).parents[2]
+FIRST = Epoch(1, step=10, seconds=2.5, metrics={"loss": 0.5, "val_dice_positive/1": 0.25})
+SECOND = Epoch(2, step=20, seconds=2.25, metrics={"loss": 0.375, "val_dice_positive/1": 0.5})
+THIRD = Epoch(3, step=30, seconds=2.0, metrics={"loss": 0.25})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "runs" / "b4_dice" / "3f9c1a7e")
+
+
+def line(epoch):
+    text = json.dumps({"epoch": epoch.epoch, "step": epoch.step, "seconds": epoch.seconds})
+    return text[:-1] + f', "metrics": {json.dumps(epoch.metrics)}}}\n'
+
+
+class TestEpochs:
+    @pytest.fixture
+    def file(self, folder):
+        folder.path.mkdir(parents=True)
+        return folder.path / "epochs.jsonl"
+
+    def test_are_none_at_first(self, folder):
+        assert folder.epochs == []
+
+    def test_come_back_as_they_were(self, folder, file):
+        for epoch in (FIRST, SECOND, THIRD):
+            folder.append(epoch)
+        assert folder.epochs == read_epochs(folder.path) == [FIRST, SECOND, THIRD]
+        assert file.read_text() == line(FIRST) + line(SECOND) + line(THIRD)
+
+    @settings(deadline=None, max_examples=30)
+    @given(
+        st.lists(
+            st.builds(
+                Epoch,
+                st.integers(1, 99),
+                st.integers(0),
+                st.floats(0, 1e6),
+                st.dictionaries(st.text(), st.floats(allow_nan=False)),
+            ),
+            unique_by=lambda epoch: epoch.epoch,
+            max_size=4,
+        )
+    )
+    def test_append_and_read_are_inverse(self, tmp_path_factory, epochs):
+        folder = RunFolder(tmp_path_factory.mktemp("run"))
+        for epoch in epochs:
+            folder.append(epoch)
+        assert folder.epochs == sorted(epochs, key=lambda epoch: epoch.epoch)
+
+    def test_the_later_of_two_counts(self, folder, file):
+        again = Epoch(1, step=10, seconds=9.0, metrics={"loss": 0.75})
+        for epoch in (FIRST, SECOND, again):
+            folder.append(epoch)
+        assert folder.epochs == [again, SECOND]
+
+    @pytest.mark.parametrize("cut", range(len(line(SECOND))))
+    def test_a_kill_anywhere_in_a_line_costs_that_line_alone(self, folder, file, cut):
+        file.write_text(line(FIRST) + line(SECOND)[:cut])
+        whole = cut == len(line(SECOND)) - 1  # only the end of the line is missing
+        assert folder.epochs == ([FIRST, SECOND] if whole else [FIRST])
+        folder.append(SECOND)
+        folder.append(THIRD)
+        assert folder.epochs == [FIRST, SECOND, THIRD]
+        assert file.read_text().endswith("\n" + line(SECOND) + line(THIRD))
+
+    def test_several_kills(self, folder, file):
+        file.write_text(line(FIRST)[:20])
+        folder.append(FIRST)
+        file.write_text(file.read_text() + line(SECOND)[:30])
+        folder.append(SECOND)
+        assert folder.epochs == [FIRST, SECOND]
+
+    def test_a_file_of_garbage_has_none(self, folder, file):
+        file.write_bytes(b"\xff\xfe\0\0\0 \n\n{]\n")
+        assert folder.epochs == []
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("5", "Input should be a dictionary or an instance of Epoch"),
+            ("null", "Input should be a dictionary or an instance of Epoch"),
+            ("[]", "Input should be a dictionary or an instance of Epoch"),
+            ("{}", "epoch: Field required"),
+            ('{"epoch": 1}', "step: Field required"),
+            (line(SECOND).replace("20", '"many"'), "step: Input should be a valid integer"),
+            (line(SECOND).replace("0.375", "null"), "metrics.loss: Input should be a valid number"),
+        ],
+    )
+    def test_a_whole_line_that_is_none_is_said(self, folder, file, text, reason):
+        file.write_text(line(FIRST) + text.rstrip() + "\n" + line(THIRD))
+        with pytest.raises(DamagedError) as caught:
+            read_epochs(folder.path)
+        assert str(caught.value).startswith(f"{file}:2: not an epoch ({reason}")
+
+
+class TestRecord:
+    def test_is_none_before_the_end(self, folder):
+        assert folder.record is None
+
+    def test_comes_back(self, folder):
+        folder.write("record.json", record().model_dump_json(indent=2) + "\n")
+        assert folder.record == record()
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("", "Invalid JSON: EOF"),
+            ('{"name": "b4', "Invalid JSON: EOF"),
+            ("{}", "name: Field required"),
+            ("[]", "Input should be an object"),
+            (b"\xff", "Invalid JSON"),
+        ],
+    )
+    def test_that_is_none_is_said(self, folder, text, reason):
+        file = folder.write("record.json", "")
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(DamagedError) as caught:
+            folder.record  # noqa: B018
+        assert str(caught.value).startswith(
+            f"{file}: not a record that this version reads ({reason}"
+        )
+
+    def test_of_another_version(self, folder):
+        text = record().model_dump_json().replace('"schema_version":1', '"schema_version":2')
+        folder.write("record.json", text)
+        with pytest.raises(DamagedError, match="schema_version: Input should be 1"):
+            folder.record  # noqa: B018
+
+
+class TestAtomicWrites:
+    def test_make_the_folder_and_replace(self, tmp_path):
+        path = tmp_path / "a" / "b" / "spec.yaml"
+        assert write_atomically(path, b"one") == path
+        write_atomically(path, b"two")
+        assert path.read_bytes() == b"two"
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_text_is_utf_8(self, folder):
+        assert (
+            folder.write("spec.yaml", "Schäden 0x\u263a\n").read_bytes() == "Schäden 0x☺\n".encode()
+        )
+
+    @pytest.mark.parametrize("step", ["write_bytes", "replace"])
+    def test_a_failure_leaves_the_old_file_and_nothing_else(self, tmp_path, monkeypatch, step):
+        path = write_atomically(tmp_path / "record.json", b"old")
+        real = Path.write_bytes
+
+        def fail(self, content):
+            if step == "write_bytes":
+                real(self, content[:1])  # a full disk takes the first byte
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(Path, step, fail)
+        with pytest.raises(OSError, match="No space left"):
+            write_atomically(path, b"new")
+        assert path.read_bytes() == b"old"
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_kill_leaves_the_old_file_or_the_new_one(self, tmp_path):
+        path = tmp_path / "record.json"
+        script = (
+            "import sys; from pathlib import Path; from steelexp.records.store import *\n"
+            "path, n = Path(sys.argv[1]), 0\n"
+            "while True:\n"
+            "    n = (n + 1) % 10; write_atomically(path, str(n).encode() * 2_000_000)\n"
+            "    print(flush=True)\n"
+        )
+        for kill in range(3):
+            command = [sys.executable, "-c", script, str(path)]
+            with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as writer:
+                for _ in range(5 + kill):
+                    writer.stdout.readline()
+                writer.kill()
+            content = path.read_bytes()
+            assert len(content) == 2_000_000
+            assert set(content) == {content[0]}
+
+
+HOLD = (
+    "import sys; from pathlib import Path; from steelexp.records.store import RunFolder\n"
+    "with RunFolder(Path(sys.argv[1])).hold():\n"
+    "    print('held', flush=True); sys.stdin.read(1)\n"
+    "print('free', flush=True); sys.stdin.read()\n"
+)
+
+
+class TestHold:
+    @pytest.fixture
+    def holder(self, folder):
+        """Another process that holds the folder until a byte comes."""
+        command = [sys.executable, "-c", HOLD, str(folder.path)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+            assert process.stdout.readline() == b"held\n"
+            yield process
+            process.kill()
+
+    def refused(self, folder):
+        with pytest.raises(BusyError) as caught, folder.hold():
+            pytest.fail("two hold it")
+        assert str(caught.value) == (
+            f"{folder.path}: another process is running this experiment; wait for it or stop it"
+        )
+
+    def test_keeps_another_process_out_until_let_go(self, folder, holder):
+        self.refused(folder)
+        holder.stdin.write(b"x")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == b"free\n"
+        with folder.hold():
+            assert holder.poll() is None  # let go, and not ended
+
+    def test_ends_with_its_process(self, folder, holder):
+        self.refused(folder)
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+        with folder.hold():
+            pass
+
+    def test_keeps_this_process_out_too(self, folder):
+        with folder.hold():
+            self.refused(folder)
+        with folder.hold():
+            pass
+
+    def test_ends_with_an_error(self, folder):
+        with pytest.raises(ZeroDivisionError), folder.hold():
+            raise ZeroDivisionError
+        with folder.hold():
+            pass
+
+    def test_keeps_the_folder_from_being_set_aside(self, folder, holder):
+        with pytest.raises(BusyError):
+            folder.set_aside()
+        assert folder.path.is_dir()
+        assert [path.name for path in folder.path.parent.iterdir()] == ["3f9c1a7e"]
+
+
+class TestSetAside:
+    def test_of_nothing_is_nothing(self, folder):
+        assert folder.set_aside() is None
+        assert not folder.path.parent.exists()
+
+    def test_never_overwrites(self, folder):
+        kept = []
+        for number in range(3):
+            folder.write("spec.yaml", str(number))
+            kept.append(folder.set_aside())
+            assert not folder.path.exists()
+        assert [path.name for path in kept] == [f"3f9c1a7e.old-{n}" for n in (1, 2, 3)]
+        assert [(path / "spec.yaml").read_text() for path in kept] == ["0", "1", "2"]
+
+    def test_passes_over_the_numbers_that_are_taken(self, folder):
+        taken = folder.path.with_name("3f9c1a7e.old-1")
+        taken.mkdir(parents=True)
+        folder.write("spec.yaml", "new")
+        assert folder.set_aside() == folder.path.with_name("3f9c1a7e.old-2")
+        assert list(taken.iterdir()) == []
+
+
+class TestRunFolders:
+    @pytest.fixture
+    def runs(self, tmp_path):
+        for name in ("b/2", "a/1", "b/1", "b/1.old-1", "deep/er/c/3"):
+            RunFolder(tmp_path / name).write("spec.yaml", "name: x\n")
+        (tmp_path / "a" / "1" / "weights").mkdir()
+        (tmp_path / "empty" / "4").mkdir(parents=True)
+        return tmp_path
+
+    def test_are_found_at_any_depth_in_order(self, runs):
+        found = [folder.path.relative_to(runs).as_posix() for folder in run_folders(runs)]
+        assert found == ["a/1", "b/1", "b/2", "deep/er/c/3"]
+
+    @pytest.mark.parametrize("name", ["a/1", "b/1.old-1"])
+    def test_a_run_is_itself(self, runs, name):
+        assert list(run_folders(runs / name)) == [RunFolder(runs / name)]
+
+    @pytest.mark.parametrize("name", ["empty", "absent", "a/1/spec.yaml"])
+    def test_elsewhere_are_none(self, runs, name):
+        assert list(run_folders(runs / name)) == []
+
+
+def test_places(folder):
+    place = folder.path
+    assert folder.last_weights == place / "weights" / "last.h5"
+    assert folder.best_weights == place / "weights" / "best.h5"
+    assert folder.overlay(7, "0002cc93b.jpg") == place / "overlays" / "epoch_007" / "0002cc93b.png"

@@ -1,0 +1,113 @@
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from steelexp.records.store import Epoch, RunFolder
+from steelexp.report.tables import leaderboard, metrics_table, run_lines
+from steelexp.spec import read_resolved
+from tests.finished_runs import METRICS, finished, record, unfinished
+
+
+def text(table, width=200):
+    console = Console(file=StringIO(), width=width)
+    console.print(table)
+    return console.file.getvalue()
+
+
+def rows(table):
+    """Return the cells of every row but the head's."""
+    lines = [line for line in text(table).splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
+
+
+class TestMetricsTable:
+    def test_one_row_a_class_and_one_for_all(self):
+        table = metrics_table(METRICS, ["1", "2"], title="b4_dice 3f9c1a7e")
+        assert text(table).splitlines()[0].rstrip() == "b4_dice 3f9c1a7e"
+        assert rows(table) == [
+            ["1", "0.7500", "-", "-", "-", "-", "-"],
+            ["2", "0.2500", "-", "-", "-", "-", "-"],
+            ["all", "0.5000", "0.8750", "0.8125", "-", "-", "-"],
+        ]
+
+    def test_heads_name_the_metrics(self):
+        table = metrics_table(METRICS, ["1"], title="")
+        assert [column.header for column in table.columns] == [
+            "class",
+            "dice_positive",
+            "dice_kaggle",
+            "if all empty",
+            "empty_accuracy",
+            "dice_pooled",
+            "iou_pooled",
+        ]
+
+    def test_a_class_may_have_any_name(self):
+        table = metrics_table({"val_iou_pooled/[red]pit[/red]": 1.0}, ["[red]pit[/red]"], title="")
+        assert rows(table)[0] == ["[red]pit[/red]", "-", "-", "-", "-", "-", "1.0000"]
+
+    def test_is_folded_to_a_terminal_and_nothing_is_cut(self):
+        metrics = METRICS | {"val_iou_pooled/a_class_with_a_long_name": 0.0625}
+        table = metrics_table(metrics, ["a_class_with_a_long_name"], title="")
+        drawn = text(table, width=80)
+        assert max(map(len, drawn.splitlines())) <= 80
+        assert "0.0625" in drawn
+        assert "…" not in drawn
+
+
+class TestRunLines:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        return finished(tmp_path / "b4_dice" / "3f9c1a7e")
+
+    def test_say_what_was_measured_on_what(self, folder):
+        spec = read_resolved(folder.path / "spec.yaml")
+        assert run_lines(record(), spec, folder) == [
+            (
+                "6 validation strips (random split, seed 42); best of 4 epochs by val_dice_batch: "
+                "epoch 3; threshold 0.5."
+            ),
+            "val_dice_batch 0.2500 (published definition, batch size 16), val_loss 0.1250.",
+            "Baseline: val_dice_batch 0.7172 (published); this run: 0.2500.",
+            "Tracking: off.",
+            f"Run folder: {folder.path}",
+        ]
+
+    def test_without_a_baseline(self, tmp_path):
+        folder = unfinished(tmp_path / "run", baseline=None)
+        lines = run_lines(record(), read_resolved(folder.path / "spec.yaml"), folder)
+        assert not any("Baseline" in line for line in lines)
+
+
+class TestLeaderboard:
+    def test_the_best_first_and_unfinished_ones_last(self, tmp_path):
+        begun = unfinished(tmp_path / "a" / "1")
+        begun.append(Epoch(1, step=10, seconds=1.0, metrics={}))
+        low = finished(tmp_path / "b" / "2", metrics=METRICS | {"val_dice_positive": 0.25})
+        high = finished(tmp_path / "c" / "3", seed=7, seconds=150.0)
+        none = finished(tmp_path / "d" / "4", metrics={})
+        assert rows(leaderboard([begun, low, none, high])) == [
+            ["c/3", "7", "finished", "3 of 4", "0.5000", "0.8750", "0.8125", "2.5"],
+            ["b/2", "42", "finished", "3 of 4", "0.2500", "0.8750", "0.8125", "1.5"],
+            ["d/4", "42", "finished", "3 of 4", "-", "-", "-", "1.5"],
+            ["a/1", "", "unfinished, 1 epochs", "", "", "", "", ""],
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "content"), [("record.json", "{}"), ("epochs.jsonl", "5\n"), ("record.json", "")]
+    )
+    def test_a_damaged_run_does_not_hide_the_others(self, tmp_path, name, content):
+        damaged = unfinished(tmp_path / "a" / "1")
+        damaged.write(name, content)
+        found = rows(leaderboard([damaged, finished(tmp_path / "b" / "2")]))
+        assert [row[0] for row in found] == ["b/2", "a/1"]
+        assert found[1][2] == "cannot be read"
+
+    def test_of_nothing_is_empty(self):
+        assert rows(leaderboard([])) == []
+
+    def test_names_the_runs_by_spec_and_digest(self, tmp_path):
+        folder = RunFolder(tmp_path / "b4_dice" / "3f9c1a7e")
+        unfinished(folder.path)
+        assert rows(leaderboard([folder]))[0][0] == "b4_dice/3f9c1a7e"

@@ -1,0 +1,134 @@
+import re
+
+import pytest
+
+from steelexp.spec import digest, dump, read_resolved
+
+# One other value for every setting of good.yaml that weights or scores depend on.
+WITH_EFFECT = {
+    "seed": "2",
+    "split.kind": "same",
+    "split.validation": "0.2",
+    "split.seed": "43",
+    "tiling.kind": "random_crops",
+    "tiling.size": "128",
+    "tiling.count": "5",
+    "sampling.kind": "foreground",
+    "model.backbone": "mobilenetv2",
+    "model.weights": "imagenet",
+    "model.scaling": "imagenet",
+    "model.batch_norm_momentum": "0.9",
+    "model.decoder_filters": "[256, 128, 64, 32, 8]",
+    "model.resolution": "half",
+    "loss.name": "dice",
+    "loss.gamma": "2.0",
+    "loss.alpha": "0.5",
+    "optimizer.learning_rate": "2.0e-4",
+    "optimizer.beta_1": "0.8",
+    "optimizer.beta_2": "0.99",
+    "optimizer.epsilon": "1.0e-8",
+    "optimizer.clip_norm": "1.0",
+    "training.epochs": "3",
+    "training.batch_size": "8",
+    "training.monitor": "val_loss",
+    "training.early_stopping": "1",
+    "training.reduce_lr": "1",
+    "training.reduce_lr_factor": "0.5",
+    "training.threshold": "0.4",
+    "training.precision": "mixed_float16",
+}
+WITHOUT_EFFECT = {
+    "name": "other",
+    "question": "Why?",
+    "tracking.name": "comet",
+    "baseline": "{metric: val_dice_batch, value: 0.7, source: published}",
+    "training.overlays": "0",
+    # What the data section leads to is in the manifest.
+    "data.root": "elsewhere",
+    "data.strips": "20",
+    "data.seed": "1",
+    "data.rarity": "0.0",
+    "data.defect_share": "0.4",
+    "data.images": "with_defects",
+}
+ELSEWHERE = {
+    "data.source",
+    "model.architecture",
+    "optimizer.name",
+}  # the first below, one choice each
+
+
+def digest_of(found, data="manifest", weights=None):
+    return digest(found, data=data, weights=weights)
+
+
+def leaves(values, prefix=""):
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+def test_every_setting_is_in_one_of_the_tables(spec):
+    listed = {*WITH_EFFECT, *WITHOUT_EFFECT, *ELSEWHERE}
+    assert set(leaves(spec().model_dump())) == listed
+
+
+@pytest.mark.parametrize("key", WITH_EFFECT)
+def test_changes_with(spec, key):
+    assert digest_of(spec("", f"{key}={WITH_EFFECT[key]}")) != digest_of(spec())
+
+
+@pytest.mark.parametrize("key", WITHOUT_EFFECT)
+def test_does_not_change_with(spec, key):
+    other = spec("", f"{key}={WITHOUT_EFFECT[key]}")
+    assert other != spec()
+    assert digest_of(other) == digest_of(spec())
+
+
+def test_does_not_change_with_the_way_the_data_are_read(spec):
+    other = spec("data: {source: severstal, root: elsewhere}")
+    assert other != spec()
+    assert digest_of(other) == digest_of(spec())
+
+
+def test_changes_with_what_the_data_set_holds(spec):
+    assert digest_of(spec(), data="a") != digest_of(spec(), data="b")
+
+
+class TestWeights:
+    def test_change_it_by_their_content(self, spec):
+        found = spec("", "model.weights=a.h5")
+        assert digest_of(found, weights="sha of a") != digest_of(found, weights="sha of b")
+
+    def test_do_not_change_it_by_where_they_lie(self, spec):
+        here, there = spec("", "model.weights=a.h5"), spec("", "model.weights=b/c.h5")
+        assert digest_of(here, weights="sha") == digest_of(there, weights="sha")
+
+    def test_are_not_those_of_a_name(self, spec):
+        found = spec("", "model.weights=imagenet")
+        assert digest_of(found) != digest_of(found, weights="sha")
+
+
+def test_is_the_same_for_a_number_written_otherwise(spec):
+    assert digest_of(spec("", "loss.gamma=3")) == digest_of(spec("", "loss.gamma=3.0"))
+
+
+def test_is_the_same_for_the_resolved_spec(spec, tmp_path):
+    (tmp_path / "resolved.yaml").write_text(dump(spec()))
+    assert digest_of(read_resolved(tmp_path / "resolved.yaml")) == digest_of(spec())
+
+
+def test_is_the_same_in_another_order(spec, folder):
+    before = digest_of(spec())
+    lines = (folder / "good.yaml").read_text().splitlines()
+    lines = [
+        line.replace("{name: focal, gamma: 3.0}", "{gamma: 3.0, name: focal}") for line in lines
+    ]
+    (folder / "good.yaml").write_text("\n".join(reversed(lines)))
+    assert digest_of(spec()) == before
+
+
+def test_is_eight_hex_digits(spec):
+    assert re.fullmatch("[0-9a-f]{8}", digest_of(spec()))

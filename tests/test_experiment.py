@@ -1,0 +1,290 @@
+"""One experiment from its spec to its record, and what a kill leaves of it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from steelexp import experiment
+from steelexp.__main__ import main
+from steelexp.data import rle
+from steelexp.data.split import random
+from steelexp.data.strips import DataError
+from steelexp.records.record import Record
+from steelexp.records.store import Epoch, RunFolder, read_epochs
+from steelexp.spec import load
+from steelexp.training import checkpoint
+from tests.comet_archive import Archive
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+SHIPPED = sorted(EXPERIMENTS.glob("**/*.yaml"))
+CLASSES = ("1", "2", "3", "4")
+
+pytestmark = pytest.mark.usefixtures("no_comet_settings")
+
+
+@pytest.fixture(scope="module")
+def tiny_severstal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten strips of 64 x 128 in Kaggle's layout: a square of each class, two strips clean."""
+    root = tmp_path_factory.mktemp("severstal")
+    (root / "train_images").mkdir()
+    rows = ["ImageId,ClassId,EncodedPixels"]
+    for strip in range(10):
+        image = np.full((64, 128), 100, np.uint8)
+        if strip < 8:
+            mask = np.zeros((64, 128), bool)
+            mask[16:48, 8 * strip + 16 : 8 * strip + 48] = True
+            image[mask] = 180 + 20 * (strip % 4)
+            rows.append(f"{strip}.png,{strip % 4 + 1},{rle.encode(mask)}")
+        cv2.imwrite(str(root / "train_images" / f"{strip}.png"), image)
+    (root / "train.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+@pytest.fixture
+def tiny_spec(tiny_severstal: Path, tmp_path: Path) -> Path:
+    """A spec that trains in seconds."""
+    spec = f"""
+        name: tiny
+        question: Does one run end to end?
+        data: {{source: severstal, root: {tiny_severstal}}}
+        split: {{kind: random, validation: 0.4, seed: 3}}
+        tiling: {{kind: columns, size: 64, count: 1}}
+        model: {{architecture: unet, backbone: mobilenet, weights: none,
+                batch_norm_momentum: 0.9, decoder_filters: [8, 8, 8, 8, 8]}}
+        loss: {{name: bce_dice}}
+        optimizer: {{name: adam, learning_rate: 1.0e-3}}
+        training: {{epochs: 3, batch_size: 3, overlays: 2}}
+        tracking: {{name: comet, mode: offline}}
+        seed: 1
+    """
+    path = tmp_path / "tiny.yaml"
+    path.write_text(spec)
+    return path
+
+
+def run(spec: Path, runs: Path, *overrides: str) -> tuple[RunFolder, Record]:
+    plan = experiment.prepare(load(spec, overrides, model=experiment.MODEL), runs)
+    return plan.folder, experiment.run(plan, command="python -m steelexp run tiny.yaml")
+
+
+def without_time(epochs: list[Epoch]) -> list[tuple[int, int, dict[str, float]]]:
+    return [(epoch.epoch, epoch.step, epoch.metrics) for epoch in epochs]
+
+
+def test_a_run_leaves_what_the_design_promises(tiny_spec: Path, tmp_path: Path) -> None:
+    folder, record = run(tiny_spec, tmp_path / "runs")
+
+    epochs = folder.epochs
+    assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
+    assert [epoch.step for epoch in epochs] == [2, 4, 6]  # 6 strips, 1 tile each, batches of 3
+    assert record.split["train"] == 6
+    assert record.split["validation"] == 4
+    assert record.tiling["uncovered"] == 0.5  # 64 of 128 columns
+    best = max(epochs, key=lambda epoch: epoch.metrics["val_dice_positive"])
+    assert record.best_epoch == best.epoch
+    kept = {name: best.metrics[name] for name in record.metrics}
+    assert record.metrics == pytest.approx(kept, abs=1e-6)  # judged again from the kept weights
+    assert json.loads((folder.path / "record.json").read_text())["status"] == "finished"
+
+    scores = parquet.read_table(folder.path / record.strips).to_pylist()
+    assert len(scores) == 4 * 4
+    kaggle = np.mean([row["dice"] for row in scores])
+    assert kaggle == pytest.approx(record.metrics["val_dice_kaggle"])
+
+    assert len(list((folder.path / "overlays" / "epoch_003").glob("*.png"))) == 2
+    for name in ("spec.yaml", "environment.json", "changes.patch"):
+        assert (folder.path / name).is_file()
+    assert not list(folder.path.rglob(".*.*"))  # nothing half written is left beside
+
+
+def test_the_comet_archive_holds_every_epoch(tiny_spec: Path, tmp_path: Path) -> None:
+    folder, record = run(tiny_spec, tmp_path / "runs")
+
+    (path,) = (folder.path / "comet").glob("*.zip")
+    archive = Archive(path)
+    sent = {(name, epoch): value for name, value, _, epoch in archive.metrics()}
+    for epoch in folder.epochs:
+        for name, value in epoch.metrics.items():
+            assert sent[name, epoch.epoch] == pytest.approx(value)
+        for c in CLASSES:
+            if f"val_dice_positive/{c}" in epoch.metrics:
+                assert (f"val_dice_positive/{c}", epoch.epoch) in sent
+            assert (f"val_dice_kaggle/{c}", epoch.epoch) in sent
+    assert archive.parameters()["loss.name"] == "bce_dice"
+    pictures = [p for p in archive.payloads["file_upload"] if p["upload_type"] == "visualization"]
+    assert len(pictures) == 2 * 3
+    assert str(path) in record.tracking
+
+
+def test_a_finished_run_is_not_run_again(
+    tiny_spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    command = ["run", str(tiny_spec), "--runs", str(runs), "training.epochs=1"]
+    assert main(command) == 0
+    (first,) = runs.glob("*/*/record.json")
+    before = first.read_bytes()
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "is finished already; --fresh runs it again" in capsys.readouterr().out
+    assert first.read_bytes() == before
+
+    assert main([*command, "--fresh"]) == 0
+    assert first.read_bytes() != before
+    (aside,) = runs.glob("*/*.old-1/record.json")
+    assert aside.read_bytes() == before
+
+
+class Killed(BaseException):
+    """In place of SIGKILL: no handler of ours may turn it into a clean end."""
+
+
+def killed_at(function: Callable[..., object], call: int, *, after: bool) -> Callable[..., object]:
+    calls = 0
+
+    def wrapper(*args: object, **kwargs: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == call and not after:
+            raise Killed
+        result = function(*args, **kwargs)
+        if calls == call:
+            raise Killed
+        return result
+
+    return wrapper
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "after"),
+    [
+        (checkpoint, "save", False),  # the second epoch is trained, and not yet saved
+        (RunFolder, "append", False),  # saved, and not yet in epochs.jsonl
+        (checkpoint, "copy", False),  # there, and not yet kept as the best
+        (RunFolder, "append", True),
+    ],
+)
+def test_a_killed_run_goes_on_as_if_undisturbed(
+    tiny_spec: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: object,
+    name: str,
+    after: bool,
+) -> None:
+    whole, record = run(tiny_spec, tmp_path / "whole")
+
+    with monkeypatch.context() as patch:
+        call = 1 if name == "copy" else 2
+        patch.setattr(owner, name, killed_at(getattr(owner, name), call, after=after))
+        with pytest.raises(Killed):
+            run(tiny_spec, tmp_path / "killed")
+    (folder,) = (tmp_path / "killed" / "tiny").iterdir()
+    assert not (folder / "record.json").exists()
+    survivors = without_time(read_epochs(folder))
+
+    resumed, again = run(tiny_spec, tmp_path / "killed")
+    assert resumed.path == folder
+    assert without_time(resumed.epochs) == without_time(whole.epochs)
+    assert without_time(resumed.epochs)[: len(survivors)] == survivors
+    assert again.best_epoch == record.best_epoch
+    assert again.metrics == record.metrics
+    (path,) = (folder / "comet").glob("*.zip")
+    assert {epoch for *_, epoch in Archive(path).metrics() if epoch} == {1, 2, 3}
+
+
+def test_equal_seeds_give_equal_runs(tiny_spec: Path, tmp_path: Path) -> None:
+    one, _ = run(tiny_spec, tmp_path / "one", "training.epochs=1")
+    two, _ = run(tiny_spec, tmp_path / "two", "training.epochs=1")
+    other, _ = run(tiny_spec, tmp_path / "one", "training.epochs=1", "seed=2")
+    assert without_time(one.epochs) == without_time(two.epochs)
+    assert without_time(one.epochs) != without_time(other.epochs)
+    assert one.path != other.path
+
+
+def test_dry_run_says_what_would_happen(
+    tiny_spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    assert main(["run", str(tiny_spec), "--dry-run", "--runs", str(runs), "--seeds", "1,2"]) == 0
+    said = capsys.readouterr().out
+    assert "strips      6 to train, 4 to judge on" in said
+    assert "tiles       6 of 64 x 64 an epoch, 50.0% of the training pixels in none" in said
+    assert "steps       2 an epoch, at most 3 epochs" in said
+    assert "val_dice_kaggle of predicting nothing: 0.8" in said
+    assert said.count(f"results     {runs}/tiny/") == 2
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.root=nowhere", "data.root: there is no folder nowhere"),
+        ("model.weights=nowhere.h5", "model.weights: there is no file nowhere.h5"),
+        ("tracking.mode=online", "tracking.mode is online, and no Comet API key is configured"),
+    ],
+)
+def test_what_cannot_start_writes_nothing(
+    tiny_spec: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    override: str,
+    message: str,
+) -> None:
+    assert main(["run", str(tiny_spec), override, "--runs", str(tmp_path / "runs")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_no_defect_to_judge_on_is_refused(tiny_spec: Path, tmp_path: Path) -> None:
+    def validation_holds(seed: int) -> bool:
+        drawn = random(10, validation=0.1, seed=seed).validation
+        return drawn.max() < 8  # strips 8 and 9 are clean
+
+    seed = next(seed for seed in range(100) if not validation_holds(seed))
+    spec = load(tiny_spec, ["split.validation=0.1", f"split.seed={seed}"], model=experiment.MODEL)
+    with pytest.raises(DataError, match="none of the 1 validation strips holds a defect"):
+        experiment.prepare(spec, tmp_path)
+
+
+def shipped_overrides(path: Path, data: Path) -> list[str]:
+    """Cut a shipped spec down to seconds; its loss, tiling, backbone and schedule stay its own."""
+    overrides = ["training.epochs=1", "training.batch_size=3", "model.weights=none"]
+    source = load(path, [], model=experiment.MODEL).data.chosen
+    if source == "mask_folder":
+        return [*overrides, f"data.root={data / 'neu'}", "data.subset=6", "tiling.size=32"]
+    small = [f"data.root={data}", "data.source=severstal", "tiling.size=32", "tiling.count=2"]
+    return [*overrides, *small]
+
+
+@pytest.fixture(scope="module")
+def tiny_neu(tiny_severstal: Path) -> Path:
+    """Six images of 40 x 40 beside PNG masks of values 0 to 3."""
+    root = tiny_severstal / "neu"
+    for folder in ("images/training", "annotations/training"):
+        (root / folder).mkdir(parents=True)
+    for i in range(6):
+        values = np.zeros((40, 40), np.uint8)
+        values[8:24, 8:24] = i % 3 + 1
+        cv2.imwrite(str(root / "annotations/training" / f"{i}.png"), values)
+        cv2.imwrite(str(root / "images/training" / f"{i}.jpg"), 60 * values)
+    return root
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_spec_trains(
+    path: Path, tiny_severstal: Path, tiny_neu: Path, tmp_path: Path
+) -> None:
+    overrides = shipped_overrides(path, tiny_severstal)
+    if path.stem in {"b4_bce_dice", "b4_focal"}:  # b4_dice builds the same network
+        overrides.append("model.backbone=mobilenet")
+    folder, record = run(path, tmp_path, *overrides)
+    assert record.epochs == 1
+    assert all(np.isfinite(value) for value in record.metrics.values())
+    assert record.monitor in record.metrics
+    assert folder.best_weights.is_file()

@@ -1,0 +1,131 @@
+import time
+from io import StringIO
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from steelexp import progress
+from steelexp.progress import duration, say, show, steps
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes when told to."""
+
+    class Clock:
+        now = 1000.0
+
+    monkeypatch.setattr(time, "monotonic", lambda: Clock.now)
+    return Clock
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal of 80 columns, without colours."""
+    console = Console(file=StringIO(), force_terminal=True, color_system=None, width=80)
+    monkeypatch.setattr(progress, "CONSOLE", console)
+    return console
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.4, "0 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (89 * 60, "89 min"),
+        (90 * 60, "1 h 30 min"),
+        (120 * 60, "2 h 0 min"),
+        (2 * 3600 + 5 * 60 + 29, "2 h 5 min"),
+        (50 * 3600, "50 h 0 min"),
+    ],
+)
+def test_duration_in_words(seconds, words):
+    assert duration(seconds) == words
+
+
+class TestSay:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "[bold]not markup[/bold]",
+            "runs/[x]/y: [/]",
+            ":warning: is no picture",
+            "a line that is far longer than a terminal is wide " * 5,
+            "two\nlines",
+        ],
+    )
+    def test_as_it_stands(self, capsys, text):
+        say(text)
+        assert capsys.readouterr().out == f"{text}\n"
+
+
+class TestShow:
+    @pytest.fixture
+    def table(self):
+        table = Table(title="Runs")
+        for number in range(12):
+            table.add_column(f"column {number}")
+        table.add_row(*(f"figure {number}.0000" for number in range(12)))
+        return table
+
+    def test_gives_a_file_the_whole_table(self, capsys, table):
+        show(table)
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 6  # title, rule, head, rule, row, rule
+        assert all(f"figure {number}.0000" in lines[4] for number in range(12))
+
+    def test_folds_it_to_a_terminal(self, terminal, table):
+        show(table)
+        assert max(map(len, terminal.file.getvalue().splitlines())) <= terminal.width
+
+
+class TestPlainLines:
+    def test_come_at_intervals_with_the_time_left(self, capsys, clock):
+        with steps("epoch 1/3", 100, every=60.0) as advance:
+            for done in range(1, 101):
+                clock.now += 10.0
+                advance(done, f"loss {done / 100:.2f}")
+        assert capsys.readouterr().out.splitlines()[:3] == [
+            "epoch 1/3  6/100  16 min left  loss 0.06",
+            "epoch 1/3  12/100  15 min left  loss 0.12",
+            "epoch 1/3  18/100  14 min left  loss 0.18",
+        ]
+
+    def test_are_none_for_what_is_quick(self, capsys, clock):
+        with steps("epoch", 100, every=60.0) as advance:
+            for done in range(1, 101):
+                clock.now += 0.1
+                advance(done)
+        assert capsys.readouterr().out == ""
+
+    @pytest.mark.parametrize("done", [0, 5])
+    def test_are_none_at_the_start_and_at_the_end(self, capsys, clock, done):
+        with steps("epoch", 5, every=60.0) as advance:
+            clock.now += 100.0
+            advance(done)
+        assert capsys.readouterr().out == ""
+
+    def test_end_without_blanks_where_there_is_no_note(self, capsys, clock):
+        with steps("drawing", 4, every=1.0) as advance:
+            clock.now += 40.0
+            advance(2)
+        assert capsys.readouterr().out == "drawing  2/4  40 s left\n"
+
+
+class TestBar:
+    def test_shows_label_count_and_note(self, terminal):
+        with steps("epoch 1/3", 40) as advance:
+            advance(30, "loss 0.25")
+        drawn = terminal.file.getvalue()
+        assert "epoch 1/3" in drawn
+        assert "30/40" in drawn
+        assert "loss 0.25" in drawn
+
+    def test_goes_away_when_an_error_ends_it(self, terminal):
+        with pytest.raises(ZeroDivisionError), steps("epoch", 40):
+            raise ZeroDivisionError
+        say("after")
+        assert terminal.file.getvalue().endswith("after\n")

@@ -1,0 +1,186 @@
+import h5py
+import numpy as np
+import pytest
+
+from steelexp.lazy import keras
+from steelexp.model.losses import bce
+from steelexp.model.optimizers import adam
+from steelexp.records.store import Epoch
+from steelexp.training import checkpoint
+from steelexp.training.fit import compile_model
+from tests.fakes import pixel_model
+
+EPOCH = Epoch(3, 12, 1.5, {"loss": 0.1, "val_dice_positive/2": 1 / 3})
+
+
+def compiled(slope=0.01, classes=2, factor=1.0):
+    model = pixel_model(*[(slope, -1.0)] * classes)
+    compile_model(
+        model,
+        loss=lambda y, logits: factor * bce(y, logits),
+        optimizer=adam(learning_rate=0.01),
+        classes=classes,
+    )
+    return model
+
+
+def train(model, steps, seed=0):
+    draw = np.random.default_rng(seed)
+    for _ in range(steps):
+        grey, bits = (draw.integers(0, top, (2, 8, 8, 1), np.uint8) for top in (256, 4))
+        model.train_on_batch(grey, bits)
+
+
+def state(model):
+    """Weights and optimizer state as arrays."""
+    return [variable.numpy() for variable in (*model.weights, *model.optimizer.variables)]
+
+
+def assert_equal(ours, theirs):
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "weights" / "last.h5"
+
+
+@pytest.fixture
+def mixed_float16():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    yield
+    keras.mixed_precision.set_global_policy("float32")
+
+
+def test_a_restored_model_goes_on_as_if_it_had_not_been_stopped(path):
+    model = compiled()
+    train(model, 3)
+    checkpoint.save(path, model, EPOCH)
+    stopped = state(model)
+
+    fresh = compiled(slope=0.02)
+    assert all((v == 0).all() for v in (w.numpy() for w in fresh.optimizer.variables[2:]))
+    checkpoint.restore(path, fresh)
+    assert_equal(state(fresh), stopped)
+    train(model, 1, seed=1)
+    train(fresh, 1, seed=1)
+    assert_equal(state(fresh), state(model))
+    assert np.abs(state(fresh)[0] - stopped[0]).max() > 1e-4
+
+
+def test_adams_moments_are_in_the_file(path):
+    # Without them the next step would be another one.
+    model = compiled()
+    train(model, 3)
+    checkpoint.save(path, model, EPOCH)
+    fresh = compiled()
+    fresh.load_weights(path)
+    train(model, 1, seed=1)
+    train(fresh, 1, seed=1)
+    assert np.abs(state(fresh)[0] - state(model)[0]).max() > 1e-4
+
+
+@pytest.mark.usefixtures("mixed_float16")
+def test_the_loss_scale_of_mixed_precision_is_kept(path):
+    # Gradients overflow float16 at first: Keras halves its loss scale and skips the step.
+    model = compiled(factor=50.0)
+    assert isinstance(model.optimizer, keras.mixed_precision.LossScaleOptimizer)
+    initial = float(model.optimizer.loss_scale)
+    train(model, 12)
+    assert 1 < float(model.optimizer.loss_scale) < initial
+    checkpoint.save(path, model, EPOCH)
+
+    fresh = compiled(slope=0.02, factor=50.0)
+    checkpoint.restore(path, fresh)
+    assert float(fresh.optimizer.loss_scale) == float(model.optimizer.loss_scale)
+    assert int(fresh.optimizer.dynamic_counter) == int(model.optimizer.dynamic_counter) > 0
+    train(model, 2, seed=1)
+    train(fresh, 2, seed=1)
+    assert_equal(state(fresh), state(model))
+
+
+def test_the_rate_is_not_kept_because_it_follows_from_the_history(path):
+    model = compiled()
+    checkpoint.save(path, model, EPOCH)
+    model.optimizer.learning_rate.assign(0.25)
+    checkpoint.restore(path, model)
+    assert float(model.optimizer.learning_rate) == 0.25
+
+
+def test_keras_reads_the_weights_by_itself(path):
+    model = compiled()
+    checkpoint.save(path, model, EPOCH)
+    fresh = pixel_model((0.5, 0.5), (0.5, 0.5))
+    fresh.load_weights(path)
+    assert_equal(fresh.get_weights(), model.get_weights())
+
+
+def test_the_weights_of_another_model_are_refused(path):
+    checkpoint.save(path, compiled(classes=2), EPOCH)
+    with pytest.raises(ValueError, match="pixel/kernel"):
+        checkpoint.restore(path, compiled(classes=3))
+
+
+def test_epoch_of_gives_back_the_epoch(path):
+    checkpoint.save(path, compiled(), EPOCH)
+    assert checkpoint.epoch_of(path) == EPOCH
+    assert checkpoint.number_of(path) == 3
+
+
+def test_epoch_of_a_missing_file_is_none(path):
+    assert checkpoint.epoch_of(path) is None
+    assert checkpoint.number_of(path) is None
+
+
+def test_a_later_epoch_replaces_an_earlier_one(path):
+    model = compiled()
+    checkpoint.save(path, model, EPOCH)
+    train(model, 1)
+    checkpoint.save(path, model, Epoch(4, 16, 1.0, {}))
+    assert checkpoint.number_of(path) == 4
+    assert [file.name for file in path.parent.iterdir()] == ["last.h5"]
+    fresh = compiled()
+    checkpoint.restore(path, fresh)
+    assert_equal(state(fresh), state(model))
+
+
+@pytest.mark.parametrize("fault", ["save_weights", "create_dataset", "replace"])
+def test_killed_while_writing_leaves_the_old_file(path, monkeypatch, fault):
+    model = compiled()
+    checkpoint.save(path, model, EPOCH)
+    before = path.read_bytes()
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    holder = {"save_weights": model, "create_dataset": h5py.Group, "replace": type(path)}[fault]
+    with monkeypatch.context() as patch:
+        patch.setattr(holder, fault, killed)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint.save(path, model, Epoch(4, 16, 1.0, {}))
+    assert path.read_bytes() == before
+    assert checkpoint.number_of(path) == 3
+
+    checkpoint.save(path, model, Epoch(5, 20, 1.0, {}))
+    assert checkpoint.number_of(path) == 5
+
+
+def test_killed_while_copying_leaves_the_old_file(path, monkeypatch):
+    best = path.with_name("best.h5")
+    checkpoint.save(path, compiled(), EPOCH)
+    checkpoint.copy(path, best)
+    assert best.read_bytes() == path.read_bytes()
+    checkpoint.save(path, compiled(), Epoch(4, 16, 1.0, {}))
+
+    def killed(source, target):
+        target.write_bytes(source.read_bytes()[:100])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.shutil, "copyfile", killed)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint.copy(path, best)
+    assert checkpoint.number_of(best) == 3
+    checkpoint.copy(path, best)
+    assert checkpoint.number_of(best) == 4

@@ -1,0 +1,121 @@
+import os
+
+import numpy as np
+import pytest
+
+from steelexp.lazy import keras, tf
+from steelexp.training import runtime
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A function that says which GPUs there are; settings are put back."""
+    yield lambda *gpus: monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind: list(gpus) if kind == "GPU" else ["CPU:0"]
+    )
+    keras.mixed_precision.set_global_policy("float32")
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+
+
+def prepare(seed=0, precision="float32"):
+    return runtime.prepare(seed=seed, precision=precision)
+
+
+def train():
+    """Weights of a small network with random weights, dropout and shuffled tiles, trained."""
+    draw = np.random.default_rng(0)
+    images, targets = draw.random((12, 8, 8, 3), np.float32), draw.random((12, 1), np.float32)
+    layers = keras.layers
+    model = keras.Sequential(
+        [layers.Conv2D(4, 3), layers.Dropout(0.5), layers.Flatten(), layers.Dense(1)]
+    )
+    model.compile("adam", "mse")
+    model.fit(images, targets, batch_size=4, epochs=2, verbose=0)
+    return np.concatenate([weights.ravel() for weights in model.get_weights()])
+
+
+def test_names_the_cores(machine, monkeypatch):
+    machine()
+    monkeypatch.setattr(runtime, "available_cores", lambda: 2)
+    assert prepare() == "CPU, 2 cores"
+
+
+def test_names_the_gpu_and_takes_its_memory_as_it_is_needed(machine, monkeypatch):
+    grown = []
+    machine("GPU:0")
+    monkeypatch.setattr(
+        tf.config.experimental, "get_device_details", lambda gpu: {"device_name": f"Tesla {gpu}"}
+    )
+    monkeypatch.setattr(
+        tf.config.experimental, "set_memory_growth", lambda gpu, on: grown.append((gpu, on))
+    )
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", lambda _: None)
+    monkeypatch.setattr(tf.config.threading, "set_inter_op_parallelism_threads", lambda _: None)
+    assert prepare() == "Tesla GPU:0"
+    assert grown == [("GPU:0", True)]
+
+
+@pytest.mark.parametrize(("gpus", "expected"), [((), False), (("GPU:0",), True)])
+def test_fused_convolutions_are_for_gpus(machine, monkeypatch, gpus, expected):
+    machine(*gpus)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda _: {})
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *_: None)
+    assert prepare() == ("GPU" if gpus else f"CPU, {runtime.available_cores()} cores")
+    assert tf.config.optimizer.get_experimental_options()["remapping"] is expected
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_sets_the_precision(machine, precision):
+    prepare(precision=precision)
+    assert keras.mixed_precision.global_policy().name == precision
+
+
+def test_a_second_run_in_the_same_process_is_prepared_too(machine):
+    tf.constant(1) + 1  # TensorFlow's threads are there from now on
+    assert prepare(seed=1) == prepare(seed=2)
+
+
+def test_the_same_seed_gives_the_same_weights(machine):
+    trained = []
+    for seed in (3, 3, 4):
+        prepare(seed=seed)
+        trained.append(train())
+    np.testing.assert_array_equal(trained[0], trained[1])
+    assert np.abs(trained[0] - trained[2]).max() > 0.01
+
+
+def test_seeds_python_numpy_and_tensorflow(machine):
+    import random
+
+    drawn = []
+    for _ in range(2):
+        prepare(seed=5)
+        drawn.append((random.random(), np.random.rand(), float(tf.random.uniform(()))))  # noqa: NPY002
+    assert drawn[0] == drawn[1]
+
+
+def test_memory_that_is_kept_is_as_good_as_any():
+    runtime.keep_memory()
+    blocks = [np.full(4_000_000, i, np.float32) for i in range(4)]
+    del blocks[::2]
+    blocks += [np.full(6_000_000, i, np.float32) for i in range(4, 6)]
+    assert [(block.min(), block.max()) for block in blocks] == [(i, i) for i in (1, 3, 4, 5)]
+
+
+def test_memory_is_left_alone_where_there_is_no_glibc(monkeypatch):
+    monkeypatch.setattr(runtime.platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(runtime.ctypes, "CDLL", lambda _: pytest.fail("called"))
+    runtime.keep_memory()
+
+
+def test_cores_are_those_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert runtime.available_cores() == 3
+
+
+@pytest.mark.parametrize(("count", "expected"), [(64, 64), (None, 1)])
+def test_cores_are_those_of_the_machine_where_there_is_no_affinity(monkeypatch, count, expected):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    assert runtime.available_cores() == expected
