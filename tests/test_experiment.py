@@ -45,8 +45,8 @@ def tiny_severstal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
-def tiny_spec(tiny_severstal: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def tiny_spec(tiny_severstal: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A spec that trains in seconds."""
     spec = f"""
         name: tiny
@@ -62,7 +62,7 @@ def tiny_spec(tiny_severstal: Path, tmp_path: Path) -> Path:
         tracking: {{name: comet, mode: offline}}
         seed: 1
     """
-    path = tmp_path / "tiny.yaml"
+    path = tmp_path_factory.mktemp("spec") / "tiny.yaml"
     path.write_text(spec)
     return path
 
@@ -72,12 +72,20 @@ def run(spec: Path, runs: Path, *overrides: str) -> tuple[RunFolder, Record]:
     return plan.folder, experiment.run(plan, command="python -m steelexp run tiny.yaml")
 
 
+@pytest.fixture(scope="module")
+def undisturbed(
+    tiny_spec: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RunFolder, Record]:
+    """The tiny spec's run, shared: building a network's graph takes most of a test's time."""
+    return run(tiny_spec, tmp_path_factory.mktemp("runs"))
+
+
 def without_time(epochs: list[Epoch]) -> list[tuple[int, int, dict[str, float]]]:
     return [(epoch.epoch, epoch.step, epoch.metrics) for epoch in epochs]
 
 
-def test_a_run_leaves_what_the_design_promises(tiny_spec: Path, tmp_path: Path) -> None:
-    folder, record = run(tiny_spec, tmp_path / "runs")
+def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Record]) -> None:
+    folder, record = undisturbed
 
     epochs = folder.epochs
     assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
@@ -102,8 +110,8 @@ def test_a_run_leaves_what_the_design_promises(tiny_spec: Path, tmp_path: Path) 
     assert not list(folder.path.rglob(".*.*"))  # nothing half written is left beside
 
 
-def test_the_comet_archive_holds_every_epoch(tiny_spec: Path, tmp_path: Path) -> None:
-    folder, record = run(tiny_spec, tmp_path / "runs")
+def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Record]) -> None:
+    folder, record = undisturbed
 
     (path,) = (folder.path / "comet").glob("*.zip")
     archive = Archive(path)
@@ -163,22 +171,23 @@ def killed_at(function: Callable[..., object], call: int, *, after: bool) -> Cal
 @pytest.mark.parametrize(
     ("owner", "name", "after"),
     [
-        (checkpoint, "save", False),  # the second epoch is trained, and not yet saved
         (RunFolder, "append", False),  # saved, and not yet in epochs.jsonl
         (checkpoint, "copy", False),  # there, and not yet kept as the best
-        (RunFolder, "append", True),
+        # the second epoch is trained, and not yet saved
+        pytest.param(checkpoint, "save", False, marks=pytest.mark.slow),
+        pytest.param(RunFolder, "append", True, marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_run_goes_on_as_if_undisturbed(
     tiny_spec: Path,
+    undisturbed: tuple[RunFolder, Record],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     owner: object,
     name: str,
     after: bool,
 ) -> None:
-    whole, record = run(tiny_spec, tmp_path / "whole")
-
+    whole, record = undisturbed
     with monkeypatch.context() as patch:
         call = 1 if name == "copy" else 2
         patch.setattr(owner, name, killed_at(getattr(owner, name), call, after=after))
@@ -198,12 +207,14 @@ def test_a_killed_run_goes_on_as_if_undisturbed(
     assert {epoch for *_, epoch in Archive(path).metrics() if epoch} == {1, 2, 3}
 
 
-def test_equal_seeds_give_equal_runs(tiny_spec: Path, tmp_path: Path) -> None:
-    one, _ = run(tiny_spec, tmp_path / "one", "training.epochs=1")
-    two, _ = run(tiny_spec, tmp_path / "two", "training.epochs=1")
-    other, _ = run(tiny_spec, tmp_path / "one", "training.epochs=1", "seed=2")
-    assert without_time(one.epochs) == without_time(two.epochs)
-    assert without_time(one.epochs) != without_time(other.epochs)
+def test_equal_seeds_give_equal_runs(
+    tiny_spec: Path, undisturbed: tuple[RunFolder, Record], tmp_path: Path
+) -> None:
+    first = without_time(undisturbed[0].epochs[:1])
+    one, _ = run(tiny_spec, tmp_path, "training.epochs=1")
+    other, _ = run(tiny_spec, tmp_path, "training.epochs=1", "seed=2")
+    assert without_time(one.epochs) == first
+    assert without_time(other.epochs) != first
     assert one.path != other.path
 
 

@@ -376,9 +376,9 @@ class TestStart:
         assert done.stderr == "[]\n"
 
     def test_takes_little_more_than_its_libraries(self, runs):
-        """At most four times the import of what it cannot do without: measured, 2.0 times.
+        """At most six times the import of what it cannot do without: measured, 2.5 times.
 
-        Importing TensorFlow would make it over ten. Processor time, the best of three, because
+        Importing TensorFlow would make it over twenty. Processor time, the best of three, because
         others use the machine too.
         """
 
@@ -392,7 +392,7 @@ class TestStart:
             return min(spent)
 
         command = "from steelexp.__main__ import main; raise SystemExit(main())"
-        assert best(command, "check") < 4 * best("import numpy, pydantic, cv2", "")
+        assert best(command, "check") < 6 * best("import numpy, pydantic, cv2", "")
 
 
 def test_python_m_steelexp_ends_with_the_exit_code(folder):

@@ -140,7 +140,7 @@ class RunFolder:
 def write_atomically(path: Path, content: bytes) -> Path:
     """Write beside, then rename: the file is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.partial")
     try:
         beside.write_bytes(content)
         beside.replace(path)

@@ -5,7 +5,6 @@ record beside them. Being one file, it cannot be renamed into place by half.
 """
 
 import json
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ _GROUP = "steelexp_training_state"
 def save(path: Path, model: Any, epoch: Epoch) -> None:
     """Write weights, optimizer state and epoch beside, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.partial")
     model.save_weights(beside, save_format="h5")
     with h5py.File(beside, "a") as file:
         group = file.create_group(_GROUP)
@@ -32,7 +31,7 @@ def save(path: Path, model: Any, epoch: Epoch) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Copy beside, then rename."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    beside = target.with_name(f".{target.name}.partial")
     shutil.copyfile(source, beside)
     beside.replace(target)
 

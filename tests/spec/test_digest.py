@@ -49,6 +49,7 @@ WITHOUT_EFFECT = {
     "data.seed": "1",
     "data.rarity": "0.0",
     "data.defect_share": "0.4",
+    "data.classes_per_strip": "2",
     "data.images": "with_defects",
 }
 ELSEWHERE = {
