@@ -26,7 +26,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from steelexp.records.store import RunFolder, run_folders
+from steelexp.records.store import DamagedError, RunFolder, run_folders
 
 # The class colours of steelexp.evaluation.overlays, in the same order: a test compares them.
 CLASS_COLOURS: Final = (
@@ -83,7 +83,7 @@ def main(argv: list[str]) -> int:
         figure = draw(runs, arguments.metric)
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(arguments.out, dpi=160)
-    except (RunError, OSError) as error:
+    except (RunError, DamagedError, OSError) as error:
         print(f"learning_curves: {error}", file=sys.stderr)
         return 2
     print(f"learning curves of {len(runs)} run{'s'[: len(runs) > 1]}: {arguments.out}")

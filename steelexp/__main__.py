@@ -11,6 +11,7 @@ from steelexp import __version__, experiment
 from steelexp.data.strips import DataError
 from steelexp.data.synthetic import draw
 from steelexp.model.unet import ARCHITECTURES, WeightsError
+from steelexp.plan import MODEL, Plan, prepare
 from steelexp.progress import say, show, steps
 from steelexp.records.store import BusyError, DamagedError, RunFolder, run_folders
 from steelexp.report.tables import leaderboard, metrics_table, run_lines
@@ -88,9 +89,9 @@ def check(given: argparse.Namespace) -> int:
     paths = _spec_files(given.specs)
     for path in paths:
         try:
-            spec = load(path, model=experiment.MODEL)
+            spec = load(path, model=MODEL)
             if given.data:
-                experiment.prepare(spec, given.runs)
+                prepare(spec, given.runs)
         except (SpecError, DataError) as error:
             problems.append(str(error))
             continue
@@ -123,7 +124,7 @@ def show_run(given: argparse.Namespace) -> int:
 
 def schema(given: argparse.Namespace) -> int:
     """Print the JSON Schema of a spec."""
-    print(json.dumps(json_schema(experiment.MODEL), indent=2))
+    print(json.dumps(json_schema(MODEL), indent=2))
     return DONE
 
 
@@ -142,7 +143,7 @@ def draw_data(given: argparse.Namespace) -> int:
 
 
 def _run_one(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> None:
-    plan = experiment.prepare(spec, given.runs)
+    plan = prepare(spec, given.runs)
     if given.fresh and (aside := plan.folder.set_aside()):
         say(f"The earlier run is kept as {aside}")
     if plan.folder.record is not None:
@@ -166,7 +167,7 @@ def _show_record(folder: RunFolder) -> None:
 
 
 def _show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
-    plan = experiment.prepare(spec, runs)
+    plan = prepare(spec, runs)
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
     held, rows = plan.split["strips_per_class"], len(plan.fold.validation)
     empty = 1 - sum(held["validation"].values()) / (rows * plan.classes)
@@ -190,7 +191,7 @@ def _show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     say("\n".join([*lines, f"  command     {command}"]))
 
 
-def _plan_line(plan: experiment.Plan) -> str:
+def _plan_line(plan: Plan) -> str:
     spec = plan.spec
     return (
         f"{spec.name} {plan.digest}: {len(plan.fold.train)} strips to train, "
@@ -208,7 +209,7 @@ def _specs(words: Sequence[str], seeds: str | None) -> list[tuple[ExperimentSpec
     for path in paths:
         for extra in each:
             try:
-                spec = load(path, [*overrides, *extra], model=experiment.MODEL)
+                spec = load(path, [*overrides, *extra], model=MODEL)
             except SpecError as error:
                 problems += [problem for problem in error.problems if problem not in problems]
                 continue

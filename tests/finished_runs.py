@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from steelexp.experiment import MODEL
+from steelexp.plan import MODEL
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 from steelexp.spec import dump

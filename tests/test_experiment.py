@@ -14,6 +14,7 @@ from steelexp.__main__ import main
 from steelexp.data import rle
 from steelexp.data.split import random
 from steelexp.data.strips import DataError
+from steelexp.plan import MODEL, prepare
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder, read_epochs
 from steelexp.spec import load
@@ -68,7 +69,7 @@ def tiny_spec(tiny_severstal: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def run(spec: Path, runs: Path, *overrides: str) -> tuple[RunFolder, Record]:
-    plan = experiment.prepare(load(spec, overrides, model=experiment.MODEL), runs)
+    plan = prepare(load(spec, overrides, model=MODEL), runs)
     return plan.folder, experiment.run(plan, command="python -m steelexp run tiny.yaml")
 
 
@@ -258,15 +259,15 @@ def test_no_defect_to_judge_on_is_refused(tiny_spec: Path, tmp_path: Path) -> No
         return drawn.max() < 8  # strips 8 and 9 are clean
 
     seed = next(seed for seed in range(100) if not validation_holds(seed))
-    spec = load(tiny_spec, ["split.validation=0.1", f"split.seed={seed}"], model=experiment.MODEL)
+    spec = load(tiny_spec, ["split.validation=0.1", f"split.seed={seed}"], model=MODEL)
     with pytest.raises(DataError, match="none of the 1 validation strips holds a defect"):
-        experiment.prepare(spec, tmp_path)
+        prepare(spec, tmp_path)
 
 
 def shipped_overrides(path: Path, data: Path) -> list[str]:
     """Cut a shipped spec down to seconds; its loss, tiling, backbone and schedule stay its own."""
     overrides = ["training.epochs=1", "training.batch_size=3", "model.weights=none"]
-    source = load(path, [], model=experiment.MODEL).data.chosen
+    source = load(path, [], model=MODEL).data.chosen
     if source == "mask_folder":
         return [*overrides, f"data.root={data / 'neu'}", "data.subset=6", "tiling.size=32"]
     small = [f"data.root={data}", "data.source=severstal", "tiling.size=32", "tiling.count=2"]

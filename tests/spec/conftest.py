@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from steelexp.experiment import MODEL
+from steelexp.plan import MODEL
 from steelexp.spec import ExperimentSpec, load
 
 GOOD = """\

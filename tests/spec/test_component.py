@@ -3,8 +3,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field, ValidationError
 
-from steelexp.experiment import COMPONENTS, MODEL
 from steelexp.model.losses import LOSSES
+from steelexp.plan import COMPONENTS, MODEL
 from steelexp.spec.component import argument_descriptions, component_model, one_of
 from steelexp.spec.schema import LossSpec
 

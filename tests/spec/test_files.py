@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from steelexp.experiment import MODEL
+from steelexp.plan import MODEL
 from steelexp.spec import SpecError, dump, load, read_resolved
 
 TOP = ", ".join([*MODEL.model_fields, "extends"])

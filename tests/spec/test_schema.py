@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from steelexp.__main__ import main
-from steelexp.experiment import COMPONENTS, MODEL
+from steelexp.plan import COMPONENTS, MODEL
 from steelexp.spec import json_schema, load
 from steelexp.spec.schema import METRICS, SECTIONS, ExperimentSpec
 
