@@ -215,9 +215,7 @@ def test_a_run_whose_only_epoch_is_torn_is_refused(tmp_path, capsys):
     assert "has finished an epoch" in refused([folder], capsys)
 
 
-def test_a_damaged_line_is_said_with_its_place(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_line_is_said_with_its_place(tmp_path, capsys):
     (tmp_path / "spec.yaml").write_text("name: damaged\nseed: 1\n")
     (tmp_path / "epochs.jsonl").write_text('{"epoch": 1}\n')
     assert main([str(tmp_path)]) == 2
