@@ -200,8 +200,9 @@ def _draw_metric_of_one(axes: Axes, run: Run, metric: str) -> None:
     best = best_epoch(values, metric)
     lines = []
     per_class = [name for name in run.metrics if name.startswith(f"{metric}/")]
-    for number, name in enumerate(per_class):
-        colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
+    classes = _classes(run)
+    for name in per_class:
+        colour = CLASS_COLOURS[classes.index(name.partition("/")[2]) % len(CLASS_COLOURS)]
         value = run.metrics[name][best]
         score = "none" if np.isnan(value) else f"{value:.3f}"
         label = f"{name.removeprefix(metric + '/')}: {score}"
@@ -218,6 +219,19 @@ def _draw_metric_of_one(axes: Axes, run: Run, metric: str) -> None:
         loc="center left",
         bbox_to_anchor=(1.0, 0.5),
     )
+
+
+def _classes(run: Run) -> list[str]:
+    """Every class, in order: of the metric that has a value for the most of them.
+
+    dice_positive has none for a class that no strip holds, and colours go by the class's number.
+    """
+    families: dict[str, list[str]] = {}
+    for name in run.metrics:
+        family, _, label = name.partition("/")
+        if label:
+            families.setdefault(family, []).append(label)
+    return max(families.values(), key=len, default=[])
 
 
 def _draw_each(loss: Axes, score: Axes, runs: list[Run], metric: str) -> list[Line2D]:

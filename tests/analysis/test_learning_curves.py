@@ -220,3 +220,14 @@ def test_a_damaged_line_is_said_with_its_place(tmp_path, capsys):
     (tmp_path / "epochs.jsonl").write_text('{"epoch": 1}\n')
     assert main([str(tmp_path)]) == 2
     assert "epochs.jsonl:1: not an epoch" in capsys.readouterr().err
+
+
+def test_a_class_keeps_its_colour_where_others_are_not_held(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write("spec.yaml", "name: rare\nseed: 1\n")
+    kaggle = {f"val_dice_kaggle/{c}": 0.5 for c in "123"}
+    metrics = {"loss": 1.0, METRIC: 0.6, f"{METRIC}/3": 0.6, **kaggle}
+    folder.append(Epoch(1, step=1, seconds=1.0, metrics=metrics))
+    figure = draw(read_runs([tmp_path]), METRIC)
+    (third,) = [line for line in figure.axes[1].lines if line.get_label() == "3: 0.600"]
+    assert to_hex(third.get_color()) == learning_curves.CLASS_COLOURS[2]
