@@ -96,9 +96,9 @@ def _shape(rng: np.random.Generator, family: Family, area: float) -> tuple[Point
         )
 
     vertices = int(rng.integers(8, 14) + area**0.5 / 20)
-    angles = (np.arange(vertices) + rng.uniform(-0.3, 0.3, vertices)) * 2 * np.pi / vertices
+    angles: Points = (np.arange(vertices) + rng.uniform(-0.3, 0.3, vertices)) * 2 * np.pi / vertices
     polygon = curve(angles, rng.uniform(1.08, 1.26, vertices))
-    outline = curve(np.linspace(0, 2 * np.pi, 90), np.ones(90))
+    outline = curve(np.linspace(0, 2 * np.pi, 90, dtype=np.float64), np.ones(90))
     scale = np.sqrt(area / cv2.contourArea(polygon.astype(np.float32)))
     return outline * scale, polygon * scale
 
@@ -116,8 +116,8 @@ def _place(
         corner = scale * polygon.min(axis=0)
         width, height = np.ceil(scale * polygon.max(axis=0) - corner).astype(int) + 1
         if height <= HEIGHT and width <= WIDTH:
-            held = sums[height:, width:] - sums[:-height, width:]
-            held -= sums[height:, :-width] - sums[:-height, :-width]
+            right, left_of = sums[:, width:], sums[:, :-width]
+            held = (right[height:] - right[:-height]) - (left_of[height:] - left_of[:-height])
             free = np.flatnonzero(held == 0)
             if free.size:
                 top, left = divmod(int(rng.choice(free)), held.shape[1])
@@ -196,7 +196,8 @@ def _along(rng: np.random.Generator, cover: Grey, cell: tuple[float, float]) -> 
     angle = np.arctan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"]) / 2
     side = int(np.hypot(height, width)) + 1
     noise = smooth_noise(rng, (side, side), cell)
-    turn = cv2.getRotationMatrix2D((side / 2, side / 2), -float(np.degrees(angle)), 1.0)
+    centre = (side / 2, side / 2)
+    turn = np.asarray(cv2.getRotationMatrix2D(centre, -float(np.degrees(angle)), 1.0), np.float64)
     turn[:, 2] += (width - side) / 2, (height - side) / 2
     return np.asarray(cv2.warpAffine(noise, turn, (width, height)), np.float32)
 

@@ -68,7 +68,7 @@ def tile_pixels(strips: Strips, table: Table, size: tuple[int, int]) -> Table:
         size: the tiles' height and width.
     """
     pixels = np.zeros((len(table), len(strips.classes)), np.int64)
-    read, mask = -1, np.empty((0, 0), np.uint8)
+    read, mask = -1, strips.mask(int(table[0, 0]))
     for i, (strip, top, left) in enumerate(table.tolist()):
         if strip != read:
             read, mask = strip, strips.mask(strip)

@@ -10,10 +10,12 @@ https://www.kaggle.com/c/severstal-steel-defect-detection/data
 
 import csv
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import PositiveInt
 
 from steelexp.data import rle
@@ -132,7 +134,7 @@ def _read_labels(table: Path) -> tuple[list[Label], list[str]]:
 
 
 def _check_runs(
-    table: Path, labels: list[Label], sizes: dict[str, np.ndarray]
+    table: Path, labels: list[Label], sizes: Mapping[str, npt.NDArray[np.int32]]
 ) -> tuple[dict[str, dict[int, str]], dict[str, list[int]], list[str]]:
     """Runs per image and class number, labelled pixels per image, and what is wrong."""
     runs: dict[str, dict[int, str]] = defaultdict(dict)

@@ -73,7 +73,7 @@ def photograph(rng: np.random.Generator, scene: Sheet) -> npt.NDArray[np.uint8]:
 
 
 def smooth_noise(
-    rng: np.random.Generator, shape: tuple[int, int], cell: tuple[float, float]
+    rng: np.random.Generator, shape: tuple[int, ...], cell: tuple[float, float]
 ) -> Grey:
     """Noise of about unit variance whose features are `cell` pixels large.
 

@@ -134,4 +134,5 @@ def coverage(height: int, width: int, tiles: Tiles) -> npt.NDArray[np.bool_]:
 def _positions(length: int, size: int, stride: int) -> npt.NDArray[np.int64]:
     """0, stride, 2 stride, ... up to the position that reaches the far edge."""
     last = max(length - size, 0)
-    return np.minimum(np.arange(0, last + stride, stride), last)
+    positions = np.arange(0, last + stride, stride, dtype=np.int64)
+    return np.asarray(np.minimum(positions, last), np.int64)

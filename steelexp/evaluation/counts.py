@@ -84,7 +84,8 @@ def metrics(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
 def _ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Values:
     """The quotient, NaN where the denominator is 0."""
     below = np.asarray(denominator, np.float64)
-    return np.asarray(numerator, np.float64) / np.where(below == 0, np.nan, below)
+    ratio = np.asarray(numerator, np.float64) / np.where(below == 0, np.nan, below)
+    return np.asarray(ratio, np.float64)
 
 
 def _mean(values: Values) -> float:
