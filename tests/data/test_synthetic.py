@@ -12,7 +12,7 @@ from steelexp.data.prevalence import classes_of
 from steelexp.data.strips import DataError
 from steelexp.data.synthetic import draw, image_name, synthetic
 
-SETTINGS = {"strips": 6, "seed": 5, "rarity": 0.0, "defect_share": 1.0}
+SETTINGS = {"strips": 6, "seed": 5, "rarity": 0.0, "defect_share": 1.0, "classes_per_strip": None}
 
 
 def contents(root):
