@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from steelexp.records.record import Record
@@ -94,6 +93,8 @@ class RunFolder:
         Raises:
             BusyError: another process holds it.
         """
+        from filelock import FileLock, Timeout  # imports asyncio, which --help and list need not
+
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / ".lock")
         try:
