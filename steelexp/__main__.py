@@ -175,7 +175,7 @@ def _show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     lines = [
         f"{spec.name}: {spec.question}".rstrip(": "),
         f"  strips      {len(plan.fold.train)} to train, {rows} to judge on",
-        f"  per class   {held['train']} to train, {held['validation']} to judge on",
+        f"  of class    {_listed(held['train'])} to train; {_listed(held['validation'])}",
         (
             f"  tiles       {plan.tile_count} of {height} x {width} an epoch, "
             f"{plan.uncovered:.1%} of the training pixels in none"
@@ -189,6 +189,10 @@ def _show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
         lines.append(f"              {base.metric} {base.value:g}, {base.source}")
     lines.append(f"  results     {plan.folder.path}{' (finished already)' if finished else ''}")
     say("\n".join([*lines, f"  command     {command}"]))
+
+
+def _listed(strips: dict[str, int]) -> str:
+    return ", ".join(f"{label}: {count}" for label, count in strips.items())
 
 
 def _plan_line(plan: Plan) -> str:

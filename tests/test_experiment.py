@@ -1,6 +1,7 @@
 """One experiment from its spec to its record, and what a kill leaves of it."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -226,6 +227,7 @@ def test_dry_run_says_what_would_happen(
     assert main(["run", str(tiny_spec), "--dry-run", "--runs", str(runs), "--seeds", "1,2"]) == 0
     said = capsys.readouterr().out
     assert "strips      6 to train, 4 to judge on" in said
+    assert re.search(r"of class    1: \d, 2: \d, 3: \d, 4: \d to train; 1: \d", said)
     assert "tiles       6 of 64 x 64 an epoch, 50.0% of the training pixels in none" in said
     assert "steps       2 an epoch, at most 3 epochs" in said
     assert "val_dice_kaggle of predicting nothing: 0.8" in said
