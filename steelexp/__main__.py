@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from steelexp import __version__, experiment
+from steelexp.data.commands import data_commands
 from steelexp.data.strips import DataError
-from steelexp.data.synthetic import draw
 from steelexp.model.unet import ARCHITECTURES, WeightsError
 from steelexp.plan import MODEL, Plan, prepare
-from steelexp.progress import say, show, steps
+from steelexp.progress import say, show
 from steelexp.records.store import BusyError, DamagedError, RunFolder, run_folders
 from steelexp.report.tables import leaderboard, metrics_table, run_lines
 from steelexp.spec import ExperimentSpec, SpecError, json_schema, load, read_resolved
@@ -125,20 +125,6 @@ def show_run(given: argparse.Namespace) -> int:
 def schema(given: argparse.Namespace) -> int:
     """Print the JSON Schema of a spec."""
     print(json.dumps(json_schema(MODEL), indent=2))
-    return DONE
-
-
-def draw_data(given: argparse.Namespace) -> int:
-    """Draw a Severstal-like data set."""
-    with steps("drawing", given.strips, every=10.0) as advance:
-        draw(
-            given.folder,
-            strips=given.strips,
-            seed=given.seed,
-            rarity=given.rarity,
-            report=lambda done, total: advance(done),
-        )
-    say(f"{given.folder}: {given.strips} strips; use it with data.root={given.folder}")
     return DONE
 
 
@@ -281,20 +267,7 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("schema", help="the JSON Schema of a spec").set_defaults(act=schema)
 
-    data = commands.add_parser("data", help="data sets").add_subparsers(
-        metavar="WHAT", required=True
-    )
-    drawn = data.add_parser("draw", help="draw a Severstal-like data set in Kaggle's layout")
-    drawn.set_defaults(act=draw_data)
-    drawn.add_argument("folder", type=Path, metavar="FOLDER")
-    drawn.add_argument("--strips", type=int, default=200, help="training strips (default: 200)")
-    drawn.add_argument("--seed", type=int, default=0)
-    drawn.add_argument(
-        "--rarity",
-        type=float,
-        default=1.0,
-        help="1: Severstal's class imbalance (default), 0: classes equally frequent",
-    )
+    data_commands(commands.add_parser("data", help="check, draw or fetch a data set"))
     return parser
 
 
