@@ -25,10 +25,10 @@ import numpy.typing as npt
 from pydantic import Field, PositiveInt
 
 from steelexp.data import rle
-from steelexp.data.defects import FAMILIES, draw_defects
-from steelexp.data.prevalence import classes_of
+from steelexp.data.drawing.defects import FAMILIES, draw_defects
+from steelexp.data.drawing.prevalence import classes_of
+from steelexp.data.drawing.steel import photograph, sheet
 from steelexp.data.severstal import severstal
-from steelexp.data.steel import photograph, sheet
 from steelexp.data.strips import Bits, DataError, Strips
 
 Share = Annotated[float, Field(ge=0, le=1)]

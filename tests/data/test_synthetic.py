@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from steelexp.data import rle
-from steelexp.data.prevalence import classes_of
+from steelexp.data.drawing.prevalence import classes_of
 from steelexp.data.strips import DataError
 from steelexp.data.synthetic import draw, image_name, synthetic
 

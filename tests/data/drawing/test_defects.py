@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from steelexp.data.defects import draw_defects
-from steelexp.data.steel import Sheet
+from steelexp.data.drawing.defects import draw_defects
+from steelexp.data.drawing.steel import Sheet
 
 AREAS = [1.06, 0.82, 6.22, 8.39]  # percent of the strip where present, as Severstal's
 COUNTS = [3.4, 1.3, 2.8, 2.4]

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.prevalence import component_areas
-from steelexp.data.steel import HEIGHT, WIDTH, Grey, Sheet, smooth_noise
+from steelexp.data.drawing.prevalence import component_areas
+from steelexp.data.drawing.steel import HEIGHT, WIDTH, Grey, Sheet, smooth_noise
 
 Points = npt.NDArray[np.float64]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelexp.data.prevalence import (
+from steelexp.data.drawing.prevalence import (
     CLASS_STRIPS,
     PAIR_STRIPS,
     classes_of,

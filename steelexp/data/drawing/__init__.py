@@ -1,0 +1,1 @@
+"""Strips like Severstal's, drawn."""
