@@ -1,0 +1,1 @@
+"""Severstal from Kaggle, with the user's own account."""
