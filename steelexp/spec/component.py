@@ -13,7 +13,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    create_model,
+    model_serializer,
+    model_validator,
+)
 
 Registry = Mapping[str, Callable[..., Any]]
 """The components of one kind by name: LOSSES, TILINGS, ..."""
@@ -38,6 +48,8 @@ class Component(BaseModel):
     # Read back from a run folder, any setting is taken: the run was checked when it was made.
     model_config = STRICT | ConfigDict(extra="allow")
     selector: ClassVar[str] = "name"
+    outside: ClassVar[frozenset[str]] = frozenset()
+    """Settings of the section, not of its function."""
 
     @property
     def chosen(self) -> str:
@@ -46,12 +58,84 @@ class Component(BaseModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every setting, defaults included."""
-        return {key: value for key, value in self if key != self.selector}
+        """Every setting of the function, defaults included."""
+        return {
+            key: value for key, value in self if key != self.selector and key not in self.outside
+        }
 
     def bind(self, registry: Registry) -> Callable[..., Any]:
         """The named function with its settings filled in."""
         return functools.partial(registry[self.chosen], **self.settings)
+
+
+class Chain(BaseModel):
+    """A section that names functions one by one, each with its settings, or none of them."""
+
+    model_config = STRICT | ConfigDict(extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_false(cls, given: Any) -> Any:
+        """`noise: false` takes away what a spec inherits."""
+        if not isinstance(given, Mapping):
+            return given
+        return {k: v for k, v in given.items() if v is not False or k not in cls.model_fields}
+
+    @model_serializer(mode="wrap")
+    def _named_ones(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is not named: a new function must not change the digest of old specs."""
+        return {name: settings for name, settings in dump(self).items() if settings is not None}
+
+    def bind(self, registry: Registry) -> list[Callable[..., Any]]:
+        """The named functions with their settings filled in, in the registry's order."""
+        given = {key: value for key, value in self if value is not None}
+        return [
+            functools.partial(registry[name], **dict(given[name]))
+            for name in registry
+            if name in given
+        ]
+
+
+def chain_model(section: type[Chain], registry: Registry) -> type[Chain]:
+    """The section's model for its functions: one optional field each.
+
+    Args:
+        section: the section's own class.
+        registry: its functions; their keyword-only arguments become the fields of each.
+    """
+    fields: dict[str, Any] = {}
+    for name, function in registry.items():
+        summary = (inspect.getdoc(function) or "").partition("\n")[0]
+        settings = create_model(
+            name,
+            __base__=_Settings,
+            __doc__=summary,
+            **_settings_fields(function),
+        )
+        fields[name] = (settings, Field(None, description=summary))
+    strict = type(section.__name__, (section,), {"model_config": STRICT})
+    return create_model(section.__name__, __base__=strict, __doc__=section.__doc__, **fields)
+
+
+class _Settings(BaseModel):
+    model_config = STRICT
+
+
+def _settings_fields(function: Callable[..., Any]) -> dict[str, Any]:
+    """Keyword-only arguments as pydantic fields."""
+    hints = inspect.get_annotations(function)
+    described = argument_descriptions(function)
+    return {
+        parameter.name: (
+            hints[parameter.name],
+            Field(
+                ... if parameter.default is parameter.empty else parameter.default,
+                description=described.get(parameter.name),
+            ),
+        )
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
 
 
 def component_model(section: type[C], name: str, function: Callable[..., Any]) -> type[C]:
@@ -62,14 +146,7 @@ def component_model(section: type[C], name: str, function: Callable[..., Any]) -
         name: the component's name in the registry.
         function: whose keyword-only arguments become fields.
     """
-    hints = inspect.get_annotations(function)
-    described = argument_descriptions(function)
-    fields: dict[str, Any] = {section.selector: (Literal[name], Field())}
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            default = ... if parameter.default is parameter.empty else parameter.default
-            field = Field(default, description=described.get(parameter.name))
-            fields[parameter.name] = (hints[parameter.name], field)
+    fields = {section.selector: (Literal[name], Field()), **_settings_fields(function)}
     strict_section = type(section.__name__, (section,), {"model_config": STRICT})
     summary = (inspect.getdoc(function) or "").partition("\n")[0]
     return create_model(name, __base__=strict_section, __doc__=summary, **fields)

@@ -9,20 +9,21 @@ from steelexp.spec.schema import ExperimentSpec
 _WITHOUT_EFFECT = {"name", "question", "tracking", "baseline"}
 
 
-def digest(spec: ExperimentSpec, *, data: str, weights: str | None) -> str:
+def digest(spec: ExperimentSpec, *, data: str, split: str, weights: str | None) -> str:
     """Eight hex digits that change when weights or scores may.
 
-    The data section is replaced by what it holds and a weights file by its content, so that
-    neither depends on where the files lie.
+    The data section is replaced by what it holds, and the split and a weights file by their
+    content, so that none depends on where files lie.
 
     Args:
         spec: the resolved spec.
         data: the manifest of its strips.
+        split: sha256 of which of them train, tune and test.
         weights: sha256 of the file that `model.weights` names, if it names one.
     """
-    parts = spec.model_dump(exclude={*_WITHOUT_EFFECT, "data"}, mode="json")
+    parts = spec.model_dump(exclude={*_WITHOUT_EFFECT, "data", "split"}, mode="json")
     parts["training"].pop("overlays")
-    parts["data"] = data
+    parts |= {"data": data, "split": split}
     if weights is not None:
         parts["model"]["weights"] = weights
     text = json.dumps(parts, sort_keys=True)

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from steelexp.spec.component import UnknownNameError
-from steelexp.spec.schema import SECTIONS, ExperimentSpec
+from steelexp.spec.schema import CHAINS, SECTIONS, ExperimentSpec
 from steelexp.spec.yaml_tree import Branch, Leaf, Problem, Tree
 
 
@@ -56,7 +56,7 @@ def _message(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[A
 
 def _elsewhere(model: type[ExperimentSpec], loc: list[Any]) -> str:
     """The words ", it is one of focal" where another component of the section has it."""
-    variants = _variants(model, loc[0]) if len(loc) > 1 else []
+    variants = _variants(model, loc[0]) if len(loc) == 2 else []
     owners = [variant.__name__ for variant in variants if loc[-1] in variant.model_fields]
     return f", it is one of {' and '.join(owners)}" if owners else ""
 
@@ -81,6 +81,9 @@ def _owner(tree: Branch, model: type[ExperimentSpec], loc: list[Any]) -> type[Ba
     if len(loc) < 2:
         return model
     variants = _variants(model, loc[0])
+    if loc[0] in CHAINS and len(loc) > 2:
+        inner = variants[0].model_fields[loc[1]].annotation
+        return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else variants[0]
     section = tree.items.get(loc[0])
     if len(variants) == 1 or not isinstance(section, Branch):
         return variants[0]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, create_model
 
-from steelexp.spec.component import STRICT, Component, Registry, component_model
+from steelexp.spec.component import STRICT, Chain, Component, Registry, chain_model, component_model
 
 Metric = Literal[
     "val_dice_positive",
@@ -24,11 +24,16 @@ class DataSpec(Component):
     """Which strips."""
 
     selector: ClassVar[str] = "source"
+    outside: ClassVar[frozenset[str]] = frozenset({"cache"})
     source: str
+    cache: Literal["disk", "memory", "none"] = Field(
+        "disk",
+        description="Decode the images once for all runs, once for each run, or at every use.",
+    )
 
 
 class SplitSpec(Component):
-    """Which of them train and which judge."""
+    """Which of them train, which tune and which test."""
 
     selector: ClassVar[str] = "kind"
     kind: str
@@ -46,6 +51,10 @@ class SamplingSpec(Component):
 
     selector: ClassVar[str] = "kind"
     kind: str
+
+
+class AugmentSpec(Chain):
+    """What is changed in training tiles; each by its name, in the order of this list."""
 
 
 class ModelSpec(Component):
@@ -124,6 +133,7 @@ class ExperimentSpec(BaseModel):
     split: SplitSpec
     tiling: TilingSpec
     sampling: SamplingSpec = SamplingSpec(kind="uniform")
+    augment: AugmentSpec = AugmentSpec()
     model: ModelSpec
     loss: LossSpec
     optimizer: OptimizerSpec
@@ -141,6 +151,12 @@ SECTIONS: dict[str, type[Component]] = {
     if isinstance(field.annotation, type) and issubclass(field.annotation, Component)
 }
 
+CHAINS: dict[str, type[Chain]] = {
+    name: field.annotation
+    for name, field in ExperimentSpec.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Chain)
+}
+
 
 def experiment_model(components: Mapping[str, Registry]) -> type[ExperimentSpec]:
     """ExperimentSpec with the settings of every known component spelt out.
@@ -150,6 +166,10 @@ def experiment_model(components: Mapping[str, Registry]) -> type[ExperimentSpec]
     """
     fields: dict[str, Any] = {}
     for section, registry in components.items():
+        if section in CHAINS:
+            model = chain_model(CHAINS[section], registry)
+            fields[section] = (model, Field(default=model()))
+            continue
         parent = SECTIONS[section]
         models = {name: component_model(parent, name, f) for name, f in registry.items()}
         union: Any = reduce(or_, models.values())
@@ -180,6 +200,10 @@ def json_schema(model: type[ExperimentSpec]) -> dict[str, Any]:
         if "oneOf" in section:
             section["anyOf"] = section.pop("oneOf")
             del section["discriminator"]
+    for section in CHAINS.values():
+        for setting in schema["$defs"][section.__name__]["properties"].values():
+            del setting["default"]
+            setting["anyOf"] = [{"$ref": setting.pop("$ref")}, {"const": False}]
     for part in (schema, *schema["$defs"].values()):
         part.pop("required", None)
     return schema

@@ -7,13 +7,11 @@ from steelexp.spec import digest, dump, read_resolved
 # One other value for every setting of good.yaml that weights or scores depend on.
 WITH_EFFECT = {
     "seed": "2",
-    "split.kind": "same",
-    "split.validation": "0.2",
-    "split.seed": "43",
     "tiling.kind": "random_crops",
     "tiling.size": "128",
     "tiling.count": "5",
     "sampling.kind": "foreground",
+    "augment": "{flips: {}}",
     "model.backbone": "mobilenetv2",
     "model.weights": "imagenet",
     "model.scaling": "imagenet",
@@ -51,6 +49,11 @@ WITHOUT_EFFECT = {
     "data.defect_share": "0.4",
     "data.classes_per_strip": "2",
     "data.images": "with_defects",
+    "data.cache": "none",
+    # What the split section leads to is in the split's own hash.
+    "split.kind": "same",
+    "split.validation": "0.2",
+    "split.seed": "43",
 }
 ELSEWHERE = {
     "data.source",
@@ -59,13 +62,13 @@ ELSEWHERE = {
 }  # the first below, one choice each
 
 
-def digest_of(found, data="manifest", weights=None):
-    return digest(found, data=data, weights=weights)
+def digest_of(found, data="manifest", split="split", weights=None):
+    return digest(found, data=data, split=split, weights=weights)
 
 
 def leaves(values, prefix=""):
     for key, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield prefix + key
@@ -96,6 +99,14 @@ def test_does_not_change_with_the_way_the_data_are_read(spec):
 
 def test_changes_with_what_the_data_set_holds(spec):
     assert digest_of(spec(), data="a") != digest_of(spec(), data="b")
+
+
+def test_changes_with_which_strips_train(spec):
+    assert digest_of(spec(), split="a") != digest_of(spec(), split="b")
+
+
+def test_does_not_change_with_an_augmentation_that_is_taken_away(spec):
+    assert digest_of(spec("", "augment.flips=false")) == digest_of(spec())
 
 
 class TestWeights:

@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from steelexp.__main__ import main
+from steelexp.data.augment import AUGMENTATIONS
 from steelexp.plan import COMPONENTS, MODEL
 from steelexp.spec import json_schema, load
-from steelexp.spec.schema import METRICS, SECTIONS, ExperimentSpec
+from steelexp.spec.schema import CHAINS, METRICS, SECTIONS, ExperimentSpec
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SHIPPED = sorted(EXPERIMENTS.glob("**/*.yaml"))
@@ -49,6 +50,7 @@ class TestJsonSchema:
             "optimizer: {learning_rate: 1}",
             "training: {early_stopping: null}",
             "baseline: null",
+            "augment: {flips: {}, shift: {pixels: 8}, noise: false}",
         ],
     )
     def test_a_spec_that_inherits_gives_what_differs(self, text):
@@ -80,18 +82,32 @@ class TestJsonSchema:
             "question: 5",
             "extends: [a.yaml, b.yaml]",
             "tracking: {mode: live}",
+            "augment: {flps: {}}",
+            "augment: {flips: true}",
+            "augment: {flips: null}",
+            "augment: {shift: {pixels: 0}}",
+            "augment: [flips]",
+            "data: {cache: ram}",
         ],
     )
     def test_a_wrong_one_is_not(self, text):
         assert not VALIDATOR.is_valid(yaml.safe_load(text))
 
     def test_names_every_component_with_its_summary(self):
-        for section, registry in COMPONENTS.items():
+        for section in SECTIONS:
+            registry = COMPONENTS[section]
             selector = SECTIONS[section].selector
             for name, function in registry.items():
                 part = SCHEMA["$defs"][name]
                 assert part["description"] == function.__doc__.partition("\n")[0]
                 assert part["properties"][selector]["const"] == name
+
+    def test_names_every_augmentation_with_its_summary(self):
+        part = SCHEMA["$defs"]["AugmentSpec"]
+        assert list(part["properties"]) == list(AUGMENTATIONS)
+        for name, function in AUGMENTATIONS.items():
+            described = SCHEMA["$defs"][name]["description"]
+            assert described == function.__doc__.partition("\n")[0]
 
     def test_leaves_the_model_as_it_is(self):
         before = copy.deepcopy(MODEL.model_json_schema())
@@ -141,7 +157,7 @@ class TestShippedSpecs:
 
 
 def test_every_section_of_the_spec_has_components():
-    assert set(SECTIONS) == set(COMPONENTS)
+    assert {*SECTIONS, *CHAINS} == set(COMPONENTS)
     assert set(MODEL.model_fields) == set(ExperimentSpec.model_fields)
 
 

@@ -1,0 +1,6 @@
+"""Training tiles, changed."""
+
+from steelexp.data.augment.augmentations import AUGMENTATIONS, Augmentation, augment
+from steelexp.data.augment.donors import Donors
+
+__all__ = ["AUGMENTATIONS", "Augmentation", "Donors", "augment"]
