@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from steelexp.data.kaggle.fetch import fetch
 from steelexp.data.synthetic import draw
 from steelexp.progress import say, steps
 
@@ -23,6 +24,35 @@ def data_commands(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="1: Severstal's class imbalance (default), 0: classes equally frequent",
     )
+    fetched = commands.add_parser("fetch", help="download Severstal's strips with your account")
+    fetched.set_defaults(act=fetch_set)
+    fetched.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path("data/severstal"),
+        metavar="FOLDER",
+        help="default: data/severstal",
+    )
+
+    doctor = commands.add_parser("doctor", help="everything that is wrong with a data set")
+    doctor.set_defaults(act=examine_set)
+    doctor.add_argument("root", type=Path, metavar="ROOT", help="folder of the data set")
+    doctor.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to write (default: doctor/NAME OF ROOT)"
+    )
+    doctor.add_argument(
+        "--split",
+        type=Path,
+        metavar="FILE",
+        help="look for leaks under this split: CSV of image,part with train, tune or test",
+    )
+    doctor.add_argument(
+        "--classes",
+        type=lambda names: tuple(names.split(",")),
+        metavar="A,B,...",
+        help="names of the mask values 1, 2, ... (default: every value is a class)",
+    )
 
 
 def draw_set(given: argparse.Namespace) -> int:
@@ -36,4 +66,20 @@ def draw_set(given: argparse.Namespace) -> int:
             report=lambda done, total: advance(done),
         )
     say(f"{given.folder}: {given.strips} strips; use it with data.root={given.folder}")
+    return DONE
+
+
+def examine_set(given: argparse.Namespace) -> int:
+    """Say all that is wrong with a data set, and what its labels amount to."""
+    from steelexp.data.doctor import diagnosis, report  # SciPy takes a second, --help none
+
+    found = diagnosis.diagnose(given.root, split=given.split, classes=given.classes)
+    out = given.out or Path("doctor") / given.root.resolve().name
+    report.report(found, diagnosis.write(found, out))
+    return PROBLEMS if found.findings else DONE
+
+
+def fetch_set(given: argparse.Namespace) -> int:
+    """Download Severstal's strips with the user's own Kaggle account."""
+    fetch(given.folder)
     return DONE

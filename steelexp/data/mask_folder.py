@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt, Strict
 
+from steelexp.data.finding import Finding
 from steelexp.data.strips import (
     Bits,
     DataError,
@@ -19,6 +20,8 @@ from steelexp.data.strips import (
     image_sizes,
     refuse,
 )
+
+FORM = "a mask is a PNG of one channel of 8 bits, 0 for background and k for the k-th class"
 
 ClassNames = Annotated[tuple[str, ...], Strict(False), Field(min_length=1, max_length=8)]
 
@@ -57,7 +60,8 @@ def mask_folder(
     for key, folder in (("images", pictures), ("masks", labels)):
         if not folder.is_dir():
             raise DataError(f"data.{key}: there is no folder {folder}; set data.root or data.{key}")
-    found = _pair(pictures, labels)
+    found, unpaired = pair(pictures, labels)
+    refuse(list(map(str, unpaired)))
     kept = draw_subset(list(found), subset, subset_seed, str(pictures))
     paths = [found[stem] for stem in kept]
     mask_paths = [labels / f"{stem}.png" for stem in kept]
@@ -68,31 +72,31 @@ def mask_folder(
         sizes=sizes,
         classes=classes,
         pixels=_labelled_pixels(mask_paths, sizes, len(classes)),
-        read_mask=lambda strip: _bits(_read(mask_paths[strip])),
+        read_mask=lambda strip: bits_of(_read(mask_paths[strip])),
         manifest=digest([classes, *_contents(paths, mask_paths)]),
     )
 
 
-def _pair(pictures: Path, labels: Path) -> dict[str, Path]:
-    """The images by the name they share with their mask, after checking that each has its own."""
-    paths = [path for path in sorted(pictures.iterdir()) if _may_be_image(path)]
+def pair(pictures: Path, labels: Path) -> tuple[dict[str, Path], list[Finding]]:
+    """The images by the name they share with their mask, and those that do not have their own."""
+    paths = [path for path in sorted(pictures.iterdir()) if may_be_image(path)]
     found = {path.stem: path for path in reversed(paths)}
-    refuse(
-        [
-            f"{path}: {found[path.stem].name} has the same mask; remove one of the two"
-            for path in paths
-            if found[path.stem] != path
-        ]
-        + [
-            f"{path}: no mask {labels / path.stem}.png"
-            for path in paths
-            if not (labels / f"{path.stem}.png").is_file()
-        ]
-    )
-    return dict(sorted(found.items()))
+    alike = {path.stem.casefold(): path.name for path in sorted(labels.iterdir())}
+    findings = []
+    for path in paths:
+        if found[path.stem] != path:
+            text = f"{found[path.stem].name} has the same mask; remove one of the two"
+            findings.append(Finding("shared mask", path, None, text))
+        if not (labels / f"{path.stem}.png").is_file():
+            meant = alike.get(path.stem.casefold())
+            hint = f"; {meant} is there" if meant else ""
+            text = f"no mask {labels / path.stem}.png{hint}"
+            findings.append(Finding("missing mask", path, None, text))
+    return dict(sorted(found.items())), findings
 
 
-def _may_be_image(path: Path) -> bool:
+def may_be_image(path: Path) -> bool:
+    """Whether a file among the images is taken for one."""
     return path.is_file() and not path.name.startswith(".") and path.suffix != ".txt"
 
 
@@ -106,39 +110,57 @@ def _labelled_pixels(
     paths: list[Path], sizes: npt.NDArray[np.int32], classes: int
 ) -> npt.NDArray[np.int64]:
     """[S, C] pixels of each class, after checking size and values of every mask."""
-    pixels, problems = np.zeros((len(paths), classes), np.int64), []
-    for i, path in enumerate(paths):
-        try:
-            values = _read(path)
-        except DataError as error:
-            problems.append(str(error))
-            continue
-        counts = np.bincount(values.ravel(), minlength=classes + 1)
-        if values.shape != tuple(sizes[i]):
-            height, width = sizes[i]
-            problems.append(
-                f"{path}: {values.shape[0]} x {values.shape[1]}, its image {height} x {width}"
-            )
-        elif len(counts) > classes + 1:
-            problems.append(f"{path}: value {len(counts) - 1}, but data.classes names {classes}")
-        else:
-            pixels[i] = counts[1:]
-    refuse(problems)
+    pixels, findings = np.zeros((len(paths), classes), np.int64), []
+    for i, (path, (height, width)) in enumerate(zip(paths, sizes.tolist(), strict=True)):
+        values, wrong = read_mask(path, (height, width), classes, f"data.classes names {classes}")
+        findings += wrong
+        if values is not None:
+            pixels[i] = np.bincount(values.ravel(), minlength=classes + 1)[1:]
+    refuse(list(map(str, findings)))
     return pixels
 
 
-def _read(path: Path) -> npt.NDArray[np.uint8]:
-    values = decode_image(path, cv2.IMREAD_UNCHANGED)
+def read_mask(
+    path: Path, size: tuple[int, int] | None, classes: int, named: str
+) -> tuple[npt.NDArray[np.uint8] | None, list[Finding]]:
+    """Read a mask and check it.
+
+    Args:
+        path: of the mask.
+        size: height and width of its image; None where they are not known.
+        classes: how many there are.
+        named: the same in words, for what is said of a value without a class.
+
+    Returns:
+        [H, W] values, None unless they are as they should be, and what is wrong.
+    """
+    try:
+        values = decode_image(path, cv2.IMREAD_UNCHANGED)
+    except DataError as error:
+        text = str(error).removeprefix(f"{path}: ")
+        return None, [Finding("unreadable mask", path, None, text)]
     if values.ndim != 2 or values.dtype != np.uint8:
-        raise DataError(
-            f"{path}: {values.shape[2] if values.ndim > 2 else 1} channels of {values.dtype}; a "
-            "mask is a PNG of one channel of 8 bits, 0 for background and k for the k-th class"
-        )
-    return values.astype(np.uint8, copy=False)
+        channels = values.shape[2] if values.ndim > 2 else 1
+        text = f"{channels} channels of {values.dtype}; {FORM}"
+        return None, [Finding("mask channels", path, None, text)]
+    findings = []
+    if size is not None and values.shape != size:
+        text = f"{values.shape[0]} x {values.shape[1]}, its image {size[0]} x {size[1]}"
+        findings.append(Finding("mask size", path, None, text))
+    if values.max() > classes:
+        findings.append(Finding("mask value", path, None, f"value {values.max()}, but {named}"))
+    return None if findings else values.astype(np.uint8, copy=False), findings
 
 
-def _bits(values: npt.NDArray[np.uint8]) -> Bits:
+def bits_of(values: npt.NDArray[np.uint8]) -> Bits:
     """Value k -> bit k - 1."""
     table = np.zeros(256, np.uint8)
     table[1:9] = 1 << np.arange(8)
     return table[values]
+
+
+def _read(path: Path) -> npt.NDArray[np.uint8]:
+    values, findings = read_mask(path, None, 8, "there are 8 bits")
+    if values is None:
+        raise DataError("\n".join(map(str, findings)))
+    return values

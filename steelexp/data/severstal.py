@@ -10,28 +10,57 @@ https://www.kaggle.com/c/severstal-steel-defect-detection/data
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import PositiveInt
 
 from steelexp.data import rle
+from steelexp.data.finding import Finding
 from steelexp.data.strips import Bits, DataError, Strips, digest, draw_subset, image_sizes, refuse
 
 CLASSES = ("1", "2", "3", "4")
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 HEADERS = (["ImageId", "ClassId", "EncodedPixels"], ["ImageId_ClassId", "EncodedPixels"])
 
 
 class Label(NamedTuple):
-    """One row of train.csv that holds a mask."""
+    """One row of train.csv; its runs are empty where an image is said not to hold a class."""
 
     line: int
     image: str
     class_id: str
     runs: str
+
+
+class Table(NamedTuple):
+    """What train.csv holds.
+
+    Attributes:
+        columns: its form, one of HEADERS; empty where it has neither's number of columns.
+        labels: its rows.
+        findings: lines that are no rows, or why the table cannot be read.
+    """
+
+    columns: list[str]
+    labels: list[Label]
+    findings: list[Finding]
+
+
+class Marked(NamedTuple):
+    """The rows that can be used.
+
+    Attributes:
+        labels: by image and class number; of two for one class, the first.
+        pixels: by image [C] labelled pixels.
+        findings: what is wrong with the others.
+    """
+
+    labels: dict[str, dict[int, Label]]
+    pixels: dict[str, list[int]]
+    findings: list[Finding]
 
 
 def severstal(
@@ -58,27 +87,29 @@ def severstal(
     folder = Path(root)
     table, pictures = folder / "train.csv", folder / "train_images"
     _expect_layout(folder, table, pictures)
-    labels, incomplete = _read_labels(table)
-    files = {path.name: path for path in sorted(pictures.iterdir()) if _is_image(path)}
+    _, rows, unread = read_table(table)
+    labels = [label for label in rows if label.runs.strip()]
+    files = images_in(pictures)
     labelled = {label.image for label in labels}
     names = [name for name in files if images == "all" or name in labelled]
     sizes = dict(zip(names, image_sizes(files[name] for name in names), strict=True))
-    missing = [
-        f"{table}:{label.line}: {label.image} is not in {pictures}"
-        for label in labels
-        if label.image not in files
-    ]
-    runs, pixels, wrong = _check_runs(table, [x for x in labels if x.image in sizes], sizes)
-    refuse(incomplete + missing + wrong)
+    missing = missing_images(table, labels, pictures, files)
+    present = [label for label in labels if label.image in sizes]
+    runs, pixels, wrong = mark(table, present, lambda name: int(np.prod(sizes[name])))
+    refuse([str(finding) for finding in unread + missing + wrong])
     kept = draw_subset(names, subset, subset_seed, root)
 
     def read_mask(strip: int) -> Bits:
         name = kept[strip]
         height, width = sizes[name]
         bits = np.zeros((height, width), np.uint8)
-        for class_number, code in runs[name].items():
-            bits[rle.decode(code, (height, width))] |= 1 << class_number
+        for class_number, label in runs[name].items():
+            bits[rle.decode(label.runs, (height, width))] |= 1 << class_number
         return bits
+
+    def contents(name: str) -> tuple[str, int, list[tuple[int, str]]]:
+        masks = sorted((c, label.runs) for c, label in runs[name].items())
+        return name, files[name].stat().st_size, masks
 
     return Strips(
         names=tuple(kept),
@@ -87,7 +118,7 @@ def severstal(
         classes=CLASSES,
         pixels=np.array([pixels[name] for name in kept], np.int64).reshape(-1, len(CLASSES)),
         read_mask=read_mask,
-        manifest=digest([(n, files[n].stat().st_size, sorted(runs[n].items())) for n in kept]),
+        manifest=digest(map(contents, kept)),
     )
 
 
@@ -107,8 +138,13 @@ def _expect_layout(folder: Path, table: Path, pictures: Path) -> None:
         )
 
 
-def _read_labels(table: Path) -> tuple[list[Label], list[str]]:
-    """The rows that hold a mask, and the lines that are no rows; DataError for another table."""
+def images_in(pictures: Path) -> dict[str, Path]:
+    """The images of a folder by their names, in order."""
+    return {path.name: path for path in sorted(pictures.iterdir()) if path.suffix.lower() in IMAGES}
+
+
+def read_table(table: Path) -> Table:
+    """Read train.csv; with a wrong header, the rows are read by their number of columns."""
     csv.field_size_limit(2**24)  # the runs of a noisy mask take 2 MB, and csv stops at 128 kB
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
@@ -116,48 +152,76 @@ def _read_labels(table: Path) -> tuple[list[Label], list[str]]:
             header = next(reader, [])
             rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table}: not a readable table of UTF-8 text ({error})") from error
+        text = f"not a readable table of UTF-8 text ({error})"
+        return Table([], [], [Finding("unreadable table", table, None, text)])
+    labels, findings = [], []
     if header not in HEADERS:
-        raise DataError(
-            f"{table}:1: the columns are {','.join(header)[:80] or 'absent'}; Kaggle's are "
-            f"{' or '.join(map(','.join, HEADERS))}"
-        )
-    labels, problems = [], []
+        shown = ",".join(header)[:80] or "absent"
+        published = " or ".join(map(",".join, HEADERS))
+        text = f"the columns are {shown}; Kaggle's are {published}"
+        findings.append(Finding("wrong header", table, 1, text))
+        header = next((known for known in HEADERS if len(known) == len(header)), [])
+        rows = rows if header else []
     for line, row in rows:
         *key, runs = row
         image, class_id = key if len(key) == 2 else "_".join(key).rpartition("_")[::2]
         if len(row) != len(header) or not image:
-            problems.append(f"{table}:{line}: not {','.join(header)}: {','.join(row)[:40]!r}")
-        elif runs.strip():
+            text = f"not {','.join(header)}: {','.join(row)[:40]!r}"
+            findings.append(Finding("malformed row", table, line, text))
+        else:
             labels.append(Label(line, image, class_id, runs))
-    return labels, problems
+    return Table(header, labels, findings)
 
 
-def _check_runs(
-    table: Path, labels: list[Label], sizes: Mapping[str, npt.NDArray[np.int32]]
-) -> tuple[dict[str, dict[int, str]], dict[str, list[int]], list[str]]:
-    """Runs per image and class number, labelled pixels per image, and what is wrong."""
-    runs: dict[str, dict[int, str]] = defaultdict(dict)
-    pixels: dict[str, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
-    problems = []
+def missing_images(
+    table: Path, labels: Iterable[Label], pictures: Path, files: Collection[str]
+) -> list[Finding]:
+    """The rows whose image is not there, with the file that may be meant."""
+    alike = {Path(name).stem.casefold(): name for name in files}
+    findings = []
     for label in labels:
-        where = f"{table}:{label.line}: {label.image}"
-        if label.class_id not in CLASSES:
-            allowed = ", ".join(CLASSES)
-            problems.append(f"{where}: there is no class {label.class_id!r}; allowed: {allowed}")
+        if label.image not in files:
+            meant = alike.get(Path(label.image.strip()).stem.casefold())
+            hint = f"; {meant} is there" if meant else ""
+            text = f"{label.image} is not in {pictures}{hint}"
+            findings.append(Finding("missing image", table, label.line, text))
+    return findings
+
+
+def mark(table: Path, labels: Iterable[Label], pixels_of: Callable[[str], int]) -> Marked:
+    """Sort the rows by image and class, and check their runs.
+
+    Args:
+        table: train.csv, for what is said.
+        labels: its rows.
+        pixels_of: how many pixels an image has.
+    """
+    marked: dict[str, dict[int, Label]] = defaultdict(dict)
+    pixels: dict[str, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
+    findings = []
+    for label in labels:
+        image, class_id = label.image, label.class_id
+        if class_id not in CLASSES:
+            text = f"{image}: there is no class {class_id!r}; allowed: {', '.join(CLASSES)}"
+            findings.append(Finding("unknown class", table, label.line, text))
             continue
-        number = CLASSES.index(label.class_id)
-        if number in runs[label.image]:
-            problems.append(f"{where}: a second row for class {label.class_id}")
+        number = CLASSES.index(class_id)
+        again = number in marked[image]
+        if again:
+            text = f"{image}: a second row for class {class_id}"
+            findings.append(Finding("duplicate row", table, label.line, text))
         try:
-            checked = rle.runs_of(label.runs, int(np.prod(sizes[label.image])))
+            runs = rle.runs_of(label.runs, pixels_of(image))
         except rle.RleError as error:
-            problems.append(f"{where}: class {label.class_id}: {error}")
+            findings.append(invalid_runs(table, label, error))
             continue
-        runs[label.image][number] = label.runs
-        pixels[label.image][number] = int(checked[:, 1].sum())
-    return runs, pixels, problems
+        if not again:
+            marked[image][number] = label
+            pixels[image][number] = int(runs[:, 1].sum())
+    return Marked(marked, pixels, findings)
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in {".jpg", ".jpeg", ".png", ".bmp"}
+def invalid_runs(table: Path, label: Label, error: rle.RleError) -> Finding:
+    """Runs that are no mask of their image."""
+    text = f"{label.image}: class {label.class_id}: {error}"
+    return Finding("invalid runs", table, label.line, text)

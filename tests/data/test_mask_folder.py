@@ -130,7 +130,7 @@ def test_all_missing_masks_are_named(tmp_path):
     (masks / "c.png").rename(masks / "c.bmp")
     assert refusal(folder).splitlines() == [
         f"{images / 'a.jpg'}: no mask {masks / 'a.png'}",
-        f"{images / 'c.jpg'}: no mask {masks / 'c.png'}",
+        f"{images / 'c.jpg'}: no mask {masks / 'c.png'}; c.bmp is there",
     ]
 
 
