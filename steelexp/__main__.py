@@ -9,12 +9,13 @@ from pathlib import Path
 
 from steelexp import __version__, experiment
 from steelexp.data.commands import data_commands
+from steelexp.data.fold import PARTS
 from steelexp.data.strips import DataError
 from steelexp.model.unet import ARCHITECTURES, WeightsError
 from steelexp.plan import MODEL, Plan, prepare
 from steelexp.progress import say, show
 from steelexp.records.store import BusyError, DamagedError, RunFolder, run_folders
-from steelexp.report.tables import leaderboard, metrics_table, run_lines
+from steelexp.report.tables import leaderboard, leak_lines, metrics_table, run_lines
 from steelexp.spec import ExperimentSpec, SpecError, json_schema, load, read_resolved
 from steelexp.tracking.tracker import TrackingError
 from steelexp.training.fit import DivergedError
@@ -145,7 +146,7 @@ def _show_record(folder: RunFolder) -> None:
     if record is None:
         say(f"{folder.path}: unfinished, {len(folder.epochs)} epochs; run its spec again to go on")
         return
-    classes = record.split["strips_per_class"]["validation"]
+    classes = record.split["parts"]["strips_per_class"]["tune"]
     show(metrics_table(record.metrics, classes, title=f"{record.name} {record.digest}"))
     for line in run_lines(record, spec, folder):
         say(line)
@@ -155,20 +156,21 @@ def _show_record(folder: RunFolder) -> None:
 def _show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     plan = prepare(spec, runs)
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
-    held, rows = plan.split["strips_per_class"], len(plan.fold.validation)
-    empty = 1 - sum(held["validation"].values()) / (rows * plan.classes)
+    parts = plan.split["parts"]
+    held, (part, rows) = parts["strips_per_class"], plan.judged
+    empty = 1 - sum(held[part].values()) / (rows * plan.classes)
     finished, (height, width) = plan.folder.record is not None, plan.tile_size
     lines = [
         f"{spec.name}: {spec.question}".rstrip(": "),
-        f"  strips      {len(plan.fold.train)} to train, {rows} to judge on",
-        f"  of class    {_listed(held['train'])} to train; {_listed(held['validation'])}",
+        *(f"  {name:<11} {parts[name]} strips; of class {_listed(held[name])}" for name in PARTS),
+        *(f"  {line}" for line in leak_lines(parts)),
         (
             f"  tiles       {plan.tile_count} of {height} x {width} an epoch, "
             f"{plan.uncovered:.1%} of the training pixels in none"
         ),
         f"  steps       {plan.steps} an epoch, at most {spec.training.epochs} epochs",
         f"  parameters  {model.count_params():,}",
-        f"  baseline    val_dice_kaggle of predicting nothing: {empty:.4f}",
+        f"  baseline    dice_kaggle of predicting nothing on the {part} strips: {empty:.4f}",
     ]
     if spec.baseline is not None:
         base = spec.baseline
@@ -182,12 +184,14 @@ def _listed(strips: dict[str, int]) -> str:
 
 
 def _plan_line(plan: Plan) -> str:
-    spec = plan.spec
-    return (
-        f"{spec.name} {plan.digest}: {len(plan.fold.train)} strips to train, "
-        f"{len(plan.fold.validation)} to judge on; {plan.tile_count} tiles, {plan.steps} steps an "
-        f"epoch; {plan.uncovered:.1%} of the training pixels are in no tile"
+    spec, (part, rows) = plan.spec, plan.judged
+    tuned = f"{len(plan.fold.tune)} to tune, " if part == "test" else ""
+    line = (
+        f"{spec.name} {plan.digest}: {len(plan.fold.train)} strips to train, {tuned}{rows} to "
+        f"judge on; {plan.tile_count} tiles, {plan.steps} steps an epoch; {plan.uncovered:.1%} of "
+        "the training pixels are in no tile"
     )
+    return "\n".join([line, *leak_lines(plan.split["parts"])])
 
 
 def _specs(words: Sequence[str], seeds: str | None) -> list[tuple[ExperimentSpec, str]]:

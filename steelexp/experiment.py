@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from steelexp.data import pipeline
+from steelexp.data.fold import split_csv
 from steelexp.data.sampling import SAMPLERS
 from steelexp.evaluation.counts import DEFINITIONS
 from steelexp.evaluation.judge import Judge, write_strip_scores
@@ -49,9 +50,7 @@ def run(plan: Plan, *, command: str) -> Record:
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
     loss, optimizer = spec.loss.bind(LOSSES), spec.optimizer.bind(OPTIMIZERS)()
     compile_model(model, loss=loss, optimizer=optimizer, classes=plan.classes)
-    judge = Judge(
-        model, loss, spec.training, plan.strips, plan.fold.validation, plan.tiling, spec.seed
-    )
+    judge = Judge(model, loss, spec.training, plan.strips, plan.fold, plan.tiling, spec.seed)
 
     with folder.hold(), pipeline.reading():
         history = _open(plan, model)
@@ -78,7 +77,7 @@ def run(plan: Plan, *, command: str) -> Record:
             say(tracker.finish({}))
             raise
         closing = tracker.finish(verdict.metrics)
-        scores = write_strip_scores(folder.path, plan.strips.names, plan.strips.classes, verdict)
+        scores = write_strip_scores(folder.path, plan.strips, plan.groups, verdict)
         record = Record(
             name=spec.name,
             digest=plan.digest,
@@ -115,6 +114,7 @@ def _open(plan: Plan, model: Any) -> list[Epoch]:
         folder.write("spec.yaml", dump(spec))
         folder.write("environment.json", json.dumps(provenance.environment(), indent=2) + "\n")
         folder.write("changes.patch", provenance.git_state().patch)
+        folder.write("split.csv", split_csv(plan.strips, plan.fold))
         return []
     history = folder.epochs
     if len(history) < last.epoch:  # killed between the weights and the line
@@ -150,10 +150,11 @@ def _training_batches(plan: Plan, epoch: int) -> Any:
         plan.fold.train,
         plan.tiling,
         plan.spec.sampling.bind(SAMPLERS),
+        plan.chain,
         batch_size=plan.spec.training.batch_size,
         seed=plan.spec.seed,
         epoch=epoch,
-    )
+    ).dataset()
 
 
 def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
@@ -163,7 +164,7 @@ def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
 
 def _tracked_run(plan: Plan, *, resumed: bool) -> TrackedRun:
     spec, folder, git = plan.spec, plan.folder, provenance.git_state()
-    names = ("spec.yaml", "environment.json", "changes.patch")
+    names = ("spec.yaml", "environment.json", "changes.patch", "split.csv")
     return TrackedRun(
         identity=f"{spec.name}/{plan.digest}",
         name=f"{spec.name} {plan.digest}",

@@ -1,6 +1,8 @@
 """What a spec comes to on its data, before anything is trained."""
 
+import functools
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data import pipeline
+from steelexp.data.augment import AUGMENTATIONS, Augmentation
+from steelexp.data.cache import cache_root, cached, duplicate_groups
+from steelexp.data.fold import Fold, described, split_digest
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.sources import SOURCES
-from steelexp.data.split import SPLITS, Fold
+from steelexp.data.split import SPLITS
 from steelexp.data.strips import DataError, Strips
 from steelexp.data.tiling import TILINGS, coverage
 from steelexp.model.losses import LOSSES
@@ -26,6 +31,7 @@ COMPONENTS: dict[str, Registry] = {
     "split": SPLITS,
     "tiling": TILINGS,
     "sampling": SAMPLERS,
+    "augment": AUGMENTATIONS,
     "model": ARCHITECTURES,
     "loss": LOSSES,
     "optimizer": OPTIMIZERS,
@@ -43,8 +49,10 @@ class Plan:
     Attributes:
         spec: resolved.
         strips: the data set.
-        fold: strip numbers that train and that judge.
+        groups: [S] group of near-duplicates of each strip.
+        fold: strip numbers that train, tune and test.
         tiling: where tiles are cut.
+        chain: augmentations, in their order.
         tile_count: training tiles an epoch.
         tile_size: height and width in pixels.
         uncovered: share of the training strips' pixels that no tile of an epoch shows.
@@ -54,8 +62,10 @@ class Plan:
 
     spec: ExperimentSpec
     strips: Strips
+    groups: npt.NDArray[np.int64]
     fold: Fold
     tiling: pipeline.Tiling
+    chain: Sequence[Augmentation]
     tile_count: int
     tile_size: tuple[int, int]
     uncovered: float
@@ -68,23 +78,22 @@ class Plan:
         return -(-self.tile_count // self.spec.training.batch_size)
 
     @property
+    def judged(self) -> tuple[str, int]:
+        """The part that is reported, and its strips."""
+        return (
+            ("test", len(self.fold.test)) if len(self.fold.test) else ("tune", len(self.fold.tune))
+        )
+
+    @property
     def classes(self) -> int:
         """C."""
         return len(self.strips.classes)
 
-    @property
+    @functools.cached_property
     def split(self) -> dict[str, Any]:
-        """What trains and what judges, with strips per class."""
-        parts = {"train": self.fold.train, "validation": self.fold.validation}
-        return {
-            "kind": self.spec.split.chosen,
-            **self.spec.split.settings,
-            **{name: len(rows) for name, rows in parts.items()},
-            "strips_per_class": {
-                name: dict(zip(self.strips.classes, self._held(rows), strict=True))
-                for name, rows in parts.items()
-            },
-        }
+        """What trains, tunes and tests: strips per class, hash, leak."""
+        kind = {"kind": self.spec.split.chosen, **self.spec.split.settings}
+        return kind | {"parts": described(self.strips, self.fold, self.groups)}
 
     @property
     def tiles(self) -> dict[str, Any]:
@@ -96,11 +105,6 @@ class Plan:
             "uncovered": round(self.uncovered, 4),
         }
 
-    def _held(self, rows: npt.NDArray[np.int64]) -> list[int]:
-        """Strips that hold each class."""
-        held: list[int] = (self.strips.pixels[rows] > 0).sum(axis=0).tolist()
-        return held
-
 
 def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     """Read the data set's tables and check that the spec can be obeyed on it.
@@ -108,27 +112,55 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     Raises:
         DataError: the data set is missing or wrong, or the spec does not fit it.
     """
-    strips: Strips = spec.data.bind(SOURCES)()
-    fold: Fold = spec.split.bind(SPLITS)(len(strips))
-    tiling = spec.tiling.bind(TILINGS)
+    opened: Strips = spec.data.bind(SOURCES)()
+    strips = cached(opened, spec.data.cache, cache_root())
+    groups = duplicate_groups(strips, cache_root())
+    fold: Fold = spec.split.bind(SPLITS)(strips, groups)
+    _expect_defects(strips, fold)
+    _expect_donors(spec, strips, fold)
+    tiling, chain = spec.tiling.bind(TILINGS), spec.augment.bind(AUGMENTATIONS)
     table, size = pipeline.tile_table(strips, fold.train, tiling, seed=spec.seed, epoch=1)
-    if not strips.pixels[fold.validation].any():
-        raise DataError(
-            f"split: none of the {len(fold.validation)} validation strips holds a defect, so "
-            "nothing can be judged; take more strips or another split.seed"
-        )
-    name = digest(spec, data=strips.manifest, weights=_weights_digest(spec))
+    pipeline.try_out(strips.classes, size, chain)
+    name = digest(
+        spec,
+        data=strips.manifest,
+        split=split_digest(strips, fold),
+        weights=_weights_digest(spec),
+    )
     return Plan(
         spec=spec,
         strips=strips,
+        groups=groups,
         fold=fold,
         tiling=tiling,
+        chain=chain,
         tile_count=len(table),
         tile_size=size,
         uncovered=_uncovered(strips, fold.train, tiling, spec.seed),
         digest=name,
         folder=RunFolder(runs / spec.name / name),
     )
+
+
+def _expect_donors(spec: ExperimentSpec, strips: Strips, fold: Fold) -> None:
+    """Classes that are to be pasted have to occur in training; others are the chain's to refuse."""
+    pasted = spec.augment.model_dump().get("copy_paste", {}).get("classes") or ()
+    held = strips.pixels[fold.train].sum(axis=0).tolist()
+    absent = [c for c, count in zip(strips.classes, held, strict=True) if c in pasted and not count]
+    if absent:
+        raise DataError(
+            f"augment.copy_paste.classes: no training strip holds {', '.join(absent)}; leave it "
+            "out, or take more strips or another split"
+        )
+
+
+def _expect_defects(strips: Strips, fold: Fold) -> None:
+    for part, rows in (("tune", fold.tune), ("test", fold.test)):
+        if len(rows) and not strips.pixels[rows].any():
+            raise DataError(
+                f"split: none of the {len(rows)} {part} strips holds a defect, so nothing can be "
+                "judged; take more strips or another split.seed"
+            )
 
 
 def _weights_digest(spec: ExperimentSpec) -> str | None:

@@ -31,6 +31,14 @@ def realdata() -> Path:
     return REALDATA
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decode data sets into a folder of the tests' own."""
+    folder = str(tmp_path_factory.mktemp("cache"))
+    with mock.patch.dict(os.environ, {"STEELEXP_CACHE": folder}):
+        yield
+
+
 @pytest.fixture
 def no_comet_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Hide the settings of whoever runs the tests, and undo those that the tracker makes."""

@@ -30,6 +30,21 @@ def strips_of(
     )
 
 
+def labelled(pixels: Any) -> Strips:
+    """A data set without files: labelled pixels [S, C] of strips 00000.jpg, 00001.jpg, ..."""
+    counts = np.array(pixels, np.int64)
+    names = tuple(f"{number:05d}.jpg" for number in range(len(counts)))
+    return Strips(
+        names=names,
+        paths=tuple(map(Path, names)),
+        sizes=np.full((len(counts), 2), 32, np.int32),
+        classes=tuple(str(c + 1) for c in range(counts.shape[1])),
+        pixels=counts,
+        read_mask=lambda strip: np.zeros((32, 32), np.uint8),
+        manifest="fake",
+    )
+
+
 def pixel_model(*lines: tuple[float, float]) -> Any:
     """A model that sees one pixel at a time: a line (slope, intercept) from grey to logit a class.
 

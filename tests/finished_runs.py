@@ -16,6 +16,15 @@ METRICS = {
     "val_dice_batch": 0.25,
     "val_loss": 0.125,
 }
+PARTS = {
+    "train": 10,
+    "tune": 6,
+    "test": 0,
+    "strips_per_class": {"train": {"1": 5, "2": 3}, "tune": {"1": 3, "2": 1}},
+    "digest": "sha",
+    "groups": 16,
+    "leak": {"groups": 0, "tune": 0, "test": 0},
+}
 
 
 def record(**fields: object) -> Record:
@@ -37,8 +46,8 @@ def record(**fields: object) -> Record:
         "definitions": {"dice_positive": "..."},
         "split": {
             "kind": "random",
-            "validation": 6,
-            "strips_per_class": {"validation": {"1": 3, "2": 1}},
+            "validation": 0.15,
+            "parts": PARTS,
         },
         "tiling": {"kind": "columns"},
         "batch_size": 16,

@@ -1,7 +1,9 @@
 """One experiment from its spec to its record, and what a kill leaves of it."""
 
+import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from steelexp.records.store import Epoch, RunFolder, read_epochs
 from steelexp.spec import load
 from steelexp.training import checkpoint
 from tests.comet_archive import Archive
+from tests.fakes import labelled
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 SHIPPED = sorted(EXPERIMENTS.glob("**/*.yaml"))
@@ -34,9 +37,9 @@ def tiny_severstal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten strips of 64 x 128 in Kaggle's layout: a square of each class, two strips clean."""
     root = tmp_path_factory.mktemp("severstal")
     (root / "train_images").mkdir()
-    rows = ["ImageId,ClassId,EncodedPixels"]
+    rows, draw = ["ImageId,ClassId,EncodedPixels"], np.random.default_rng(0)
     for strip in range(10):
-        image = np.full((64, 128), 100, np.uint8)
+        image = draw.integers(70, 130, (64, 128), np.uint8)
         if strip < 8:
             mask = np.zeros((64, 128), bool)
             mask[16:48, 8 * strip + 16 : 8 * strip + 48] = True
@@ -92,8 +95,11 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
     epochs = folder.epochs
     assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
     assert [epoch.step for epoch in epochs] == [2, 4, 6]  # 6 strips, 1 tile each, batches of 3
-    assert record.split["train"] == 6
-    assert record.split["validation"] == 4
+    parts = record.split["parts"]
+    assert (parts["train"], parts["tune"], parts["test"]) == (6, 4, 0)
+    table = (folder.path / "split.csv").read_text()
+    assert table.count(",train") == 6
+    assert hashlib.sha256(table.encode()).hexdigest() == parts["digest"]
     assert record.tiling["uncovered"] == 0.5  # 64 of 128 columns
     best = max(epochs, key=lambda epoch: epoch.metrics["val_dice_positive"])
     assert record.best_epoch == best.epoch
@@ -107,7 +113,7 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
     assert kaggle == pytest.approx(record.metrics["val_dice_kaggle"])
 
     assert len(list((folder.path / "overlays" / "epoch_003").glob("*.png"))) == 2
-    for name in ("spec.yaml", "environment.json", "changes.patch"):
+    for name in ("spec.yaml", "environment.json", "changes.patch", "split.csv"):
         assert (folder.path / name).is_file()
     assert not list(folder.path.rglob(".*.*"))  # nothing half written is left beside
 
@@ -226,11 +232,12 @@ def test_dry_run_says_what_would_happen(
     runs = tmp_path / "runs"
     assert main(["run", str(tiny_spec), "--dry-run", "--runs", str(runs), "--seeds", "1,2"]) == 0
     said = capsys.readouterr().out
-    assert "strips      6 to train, 4 to judge on" in said
-    assert re.search(r"of class    1: \d, 2: \d, 3: \d, 4: \d to train; 1: \d", said)
+    assert re.search(r"train       6 strips; of class 1: \d, 2: \d, 3: \d, 4: \d\n", said)
+    assert re.search(r"tune        4 strips; of class 1: \d", said)
+    assert "test        0 strips" in said
     assert "tiles       6 of 64 x 64 an epoch, 50.0% of the training pixels in none" in said
     assert "steps       2 an epoch, at most 3 epochs" in said
-    assert "val_dice_kaggle of predicting nothing: 0.8" in said
+    assert "dice_kaggle of predicting nothing on the tune strips: 0.8" in said
     assert said.count(f"results     {runs}/tiny/") == 2
     assert not runs.exists()
 
@@ -257,12 +264,12 @@ def test_what_cannot_start_writes_nothing(
 
 def test_no_defect_to_judge_on_is_refused(tiny_spec: Path, tmp_path: Path) -> None:
     def validation_holds(seed: int) -> bool:
-        drawn = random(10, validation=0.1, seed=seed).validation
+        drawn = random(labelled([[1]] * 10), np.arange(10), validation=0.1, seed=seed).tune
         return drawn.max() < 8  # strips 8 and 9 are clean
 
     seed = next(seed for seed in range(100) if not validation_holds(seed))
     spec = load(tiny_spec, ["split.validation=0.1", f"split.seed={seed}"], model=MODEL)
-    with pytest.raises(DataError, match="none of the 1 validation strips holds a defect"):
+    with pytest.raises(DataError, match="none of the 1 tune strips holds a defect"):
         prepare(spec, tmp_path)
 
 
@@ -271,22 +278,24 @@ def shipped_overrides(path: Path, data: Path) -> list[str]:
     overrides = ["training.epochs=1", "training.batch_size=3", "model.weights=none"]
     source = load(path, [], model=MODEL).data.chosen
     if source == "mask_folder":
-        return [*overrides, f"data.root={data / 'neu'}", "data.subset=6", "tiling.size=32"]
+        return [*overrides, f"data.root={data / 'neu'}", "data.subset=null", "tiling.size=32"]
     small = [f"data.root={data}", "data.source=severstal", "tiling.size=32", "tiling.count=2"]
     return [*overrides, *small]
 
 
 @pytest.fixture(scope="module")
 def tiny_neu(tiny_severstal: Path) -> Path:
-    """Six images of 40 x 40 beside PNG masks of values 0 to 3."""
+    """Twelve different images of 40 x 40 beside PNG masks of values 0 to 3."""
     root = tiny_severstal / "neu"
     for folder in ("images/training", "annotations/training"):
         (root / folder).mkdir(parents=True)
-    for i in range(6):
+    draw = np.random.default_rng(0)
+    for i in range(12):
         values = np.zeros((40, 40), np.uint8)
         values[8:24, 8:24] = i % 3 + 1
+        surface = (60 * values + draw.integers(0, 60, values.shape)).astype(np.uint8)
         cv2.imwrite(str(root / "annotations/training" / f"{i}.png"), values)
-        cv2.imwrite(str(root / "images/training" / f"{i}.jpg"), 60 * values)
+        cv2.imwrite(str(root / "images/training" / f"{i}.jpg"), surface)
     return root
 
 
@@ -302,3 +311,43 @@ def test_every_shipped_spec_trains(
     assert all(np.isfinite(value) for value in record.metrics.values())
     assert record.monitor in record.metrics
     assert folder.best_weights.is_file()
+    assert set(record.split["parts"]["leak"].values()) == {0} or path.stem == "four_strips"
+    scores = parquet.read_table(folder.path / record.strips).to_pandas()
+    for part, prefix in (("tune", "val"), ("test", "test")):
+        assert (scores["part"] == part).sum() == record.split["parts"][part] * scores[
+            "class"
+        ].nunique()
+        if record.split["parts"][part]:
+            kaggle = scores.loc[scores["part"] == part, "dice"].mean()
+            assert record.metrics[f"{prefix}_dice_kaggle"] == pytest.approx(kaggle)
+
+
+def test_a_leak_is_said_before_and_after(
+    tiny_spec: Path, tiny_severstal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copied"
+    shutil.copytree(tiny_severstal, copy)
+    for strip in range(10):  # every strip a second time, upside down
+        picture = cv2.imread(str(copy / "train_images" / f"{strip}.png"))
+        cv2.imwrite(str(copy / "train_images" / f"{strip}b.png"), picture[::-1])
+    given = [str(tiny_spec), f"data.root={copy}", "--dry-run", "--runs", str(tmp_path / "runs")]
+    assert main(["run", *given]) == 0
+    said = capsys.readouterr().out
+    assert re.search(
+        r"Leak: \d of 10 groups of near-duplicates cross the split, \d of 8 tune", said
+    )
+    assert main(["run", *given, "split={kind: grouped}"]) == 0
+    assert "Leak" not in capsys.readouterr().out
+
+
+def test_copies_of_a_class_that_nothing_trains_are_refused(tiny_spec: Path, tmp_path: Path) -> None:
+    spec = load(tiny_spec, ["augment.copy_paste={classes: ['4']}"], model=MODEL)
+    assert prepare(spec, tmp_path).chain
+    table = "\n".join(
+        ["image,part", *(f"{i}.png,{'train' if i % 4 < 3 else 'tune'}" for i in range(10))]
+    )
+    (tmp_path / "split.csv").write_text(table)
+    split = f"split={{kind: file, path: {tmp_path / 'split.csv'}}}"
+    spec = load(tiny_spec, ["augment.copy_paste={classes: ['4']}", split], model=MODEL)
+    with pytest.raises(DataError, match=r"augment\.copy_paste\.classes: no training strip holds 4"):
+        prepare(spec, tmp_path)

@@ -224,7 +224,7 @@ class TestShow:
         run = finished(tmp_path / "b4_dice" / "3f9c1a7e")
         code, out, err = steelexp("show", str(run.path))
         assert (code, err) == (0, [])
-        assert out[0].rstrip() == "b4_dice 3f9c1a7e"
+        assert out[0].rstrip() == "b4_dice 3f9c1a7e, tune strips"
         assert f"Run folder: {run.path}" in out
         assert out[-1] == "Again: python -m steelexp run experiments/b4_dice.yaml"
         assert steelexp("show", str(tmp_path)) == (0, out, [])  # the only one below

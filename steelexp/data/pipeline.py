@@ -4,13 +4,17 @@ Grey uint8 and one bit per class travel: 2 bytes a pixel, not 28. The model expa
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.data.augment import Augmentation, Donors, augment
+from steelexp.data.cache import RECENT
 from steelexp.data.sampling import Sampler
 from steelexp.data.strips import Bits, DataError, Strips
 from steelexp.data.tiling import Tiles, up_to_32
@@ -18,6 +22,14 @@ from steelexp.lazy import tf
 
 Tiling = Callable[[int, int, np.random.Generator], Tiles]
 Table = npt.NDArray[np.int64]
+Pixels = npt.NDArray[np.uint8]
+Change = Callable[[int, Pixels, Pixels], tuple[Pixels, Pixels]]
+"""(step, grey, bits), each [B, h, w] -> the same, augmented."""
+
+# What a run draws, each from a stream of its own: default_rng([seed, stream, epoch, ...]).
+_CORNERS, _ORDER, _CHANGES = 1, 2, 3
+
+_ALIGNMENT = 64  # bytes; TensorFlow copies an array that does not begin at a multiple
 
 _raised: list[Exception] = []  # by readers inside tf.data, which hands on an exception's text only
 
@@ -56,7 +68,7 @@ def tile_table(
 
 def tile_draw(seed: int, epoch: int, strip: int) -> np.random.Generator:
     """What a random tiling draws from: one generator for each run, epoch and strip."""
-    return np.random.default_rng([seed, epoch, strip])
+    return np.random.default_rng([seed, _CORNERS, epoch, strip])
 
 
 def tile_pixels(strips: Strips, table: Table, size: tuple[int, int]) -> Table:
@@ -67,14 +79,74 @@ def tile_pixels(strips: Strips, table: Table, size: tuple[int, int]) -> Table:
         table: [N, 3] strip, top, left; the tiles of a strip lie together.
         size: the tiles' height and width.
     """
-    pixels = np.zeros((len(table), len(strips.classes)), np.int64)
-    read, mask = -1, strips.mask(int(table[0, 0]))
+    pixels, read = np.zeros((len(table), len(strips.classes)), np.int64), -1
+    held = [np.flatnonzero(counts).tolist() for counts in strips.pixels]
     for i, (strip, top, left) in enumerate(table.tolist()):
+        if not held[strip]:
+            continue
         if strip != read:
             read, mask = strip, strips.mask(strip)
         tile = mask[top : top + size[0], left : left + size[1]]
-        pixels[i] = [np.count_nonzero(tile & (1 << c)) for c in range(len(strips.classes))]
+        for c in held[strip]:
+            pixels[i, c] = np.count_nonzero(tile & (1 << c))
     return pixels
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Tiles in the order of a table, a batch at a time.
+
+    Attributes:
+        strips: the data set.
+        table: [N, 3] strip, top, left.
+        size: the tiles' height and width.
+        batch_size: tiles a batch; the last one may be smaller.
+        change: what is done to a batch.
+    """
+
+    strips: Strips
+    table: Table
+    size: tuple[int, int]
+    batch_size: int
+    change: Change | None = None
+
+    def __len__(self) -> int:
+        return -(-len(self.table) // self.batch_size)
+
+    def read(self, step: int) -> Pixels:
+        """One batch, [2, B, h, w, 1] uint8: grey and bits."""
+        rows = self.table[step * self.batch_size : (step + 1) * self.batch_size]
+        both = _empty((2, len(rows), *self.size))
+        cut(self.strips, rows, grey=both[0], bits=both[1])
+        if self.change is not None:
+            both[0], both[1] = self.change(step, both[0], both[1])
+        return both[..., None]
+
+    def dataset(self, first: int = 0) -> Any:
+        """The batches from step `first` on.
+
+        Returns:
+            tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1] uint8). What reads it
+            belongs inside `reading`.
+        """
+
+        def read(step: np.int64) -> Pixels:
+            try:
+                return self.read(int(step))
+            except Exception as error:
+                _raised.append(error)
+                raise
+
+        def load(step: Any) -> tuple[Any, Any]:
+            both = tf.numpy_function(read, [step], tf.uint8)
+            both = tf.ensure_shape(both, (2, None, *self.size, 1))
+            return both[0], both[1]
+
+        return (
+            tf.data.Dataset.range(first, len(self))
+            .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .prefetch(2)
+        )
 
 
 def training_batches(
@@ -82,64 +154,89 @@ def training_batches(
     rows: npt.NDArray[np.int64],
     tiling: Tiling,
     sampler: Sampler,
+    chain: Sequence[Augmentation] = (),
     *,
     batch_size: int,
     seed: int,
     epoch: int,
-) -> Any:
+) -> Batches:
     """One epoch: as many tiles as there are, drawn from the seed and the epoch.
 
-    Returns:
-        tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1] uint8); the last batch may
-        be smaller.
-    """
-    table, size = tile_table(strips, rows, tiling, seed=seed, epoch=epoch)
-    draw = np.random.default_rng([seed, epoch])
-    chances = sampler(lambda: tile_pixels(strips, table, size))
-    if chances is None:
-        draw.shuffle(table)
-    else:
-        table = table[draw.choice(len(table), len(table), p=chances)]
-    return batches(strips, table, size, batch_size=batch_size)
-
-
-def batches(strips: Strips, table: Table, size: tuple[int, int], *, batch_size: int) -> Any:
-    """Tiles in the order of the table.
+    Order and content depend on the seed and the epoch only, whatever the threads, so an epoch can
+    go on from its middle.
 
     Args:
         strips: the data set.
-        table: [N, 3] strip, top, left.
-        size: the tiles' height and width.
+        rows: [R] strips that train.
+        tiling: where to cut.
+        sampler: how often a tile is drawn.
+        chain: augmentations, in their order.
         batch_size: tiles a batch.
-
-    Returns:
-        tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1] uint8). What reads it
-        belongs inside `reading`.
+        seed: seed of the run.
+        epoch: counted from 1.
     """
+    table, size = tile_table(strips, rows, tiling, seed=seed, epoch=epoch)
+    count = functools.cache(lambda: tile_pixels(strips, table, size))
+    chances = sampler(count)
+    draw = np.random.default_rng([seed, _ORDER, epoch])
+    every = np.arange(len(table))
+    drawn = every if chances is None else draw.choice(every, len(table), p=chances)
+    order = drawn[_shuffled(table[drawn, 0], draw)]
+    donors = Donors(strips.classes, _tiles_by_class(strips, table, size, count))
 
-    def read(tile: Table) -> tuple[Any, Any]:
-        try:
-            grey, bits = read_tile(strips, tile, size)
-        except Exception as error:
-            _raised.append(error)
-            raise
-        return grey[..., None], bits[..., None]
+    def change(step: int, grey: Pixels, bits: Pixels) -> tuple[Pixels, Pixels]:
+        rng = np.random.default_rng([seed, _CHANGES, epoch, step])
+        return augment(grey, bits, rng, donors, chain)
 
-    def load(tile: Any) -> tuple[Any, Any]:
-        grey, bits = tf.numpy_function(read, [tile], (tf.uint8, tf.uint8))
-        return tf.ensure_shape(grey, (*size, 1)), tf.ensure_shape(bits, (*size, 1))
+    return Batches(strips, table[order], size, batch_size, change if chain else None)
 
-    return (
-        tf.data.Dataset.from_tensor_slices(table)
-        .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(batch_size)
-        .prefetch(2)
-    )
+
+def _shuffled(strips: Table, draw: np.random.Generator) -> Table:
+    """An order of tiles in which those of a strip are near one another.
+
+    The strips are shuffled and taken in blocks of 256, and the tiles of a block are shuffled: what
+    decodes strips at every use, or reads them from a slow disk, does so once an epoch.
+
+    Args:
+        strips: [N] strip of each tile.
+        draw: the source of every choice.
+    """
+    numbers, place = np.unique(strips, return_inverse=True)
+    block = draw.permutation(len(numbers))[place.ravel()] // RECENT  # [N]
+    return np.asarray(np.lexsort((draw.random(len(strips)), block)))
+
+
+def try_out(classes: tuple[str, ...], size: tuple[int, int], chain: Sequence[Augmentation]) -> None:
+    """Apply a chain to one empty tile, so that what it refuses is refused before training.
+
+    Raises:
+        DataError: a setting does not fit the data set's classes or the tiles' size.
+    """
+    blank = np.zeros((1, *size), np.uint8)
+    augment(blank, blank, np.random.default_rng(0), Donors(classes, lambda draw, c: None), chain)
+
+
+def cut(strips: Strips, table: Table, *, grey: Pixels, bits: Pixels) -> None:
+    """Cut tiles out of strips; reflected where they leave the strip.
+
+    Args:
+        strips: the data set.
+        table: [B, 3] strip, top, left; a strip is read once for neighbours in the table.
+        grey: [B, h, w], written to.
+        bits: [B, h, w], written to.
+    """
+    size, read = grey.shape[1:], -1
+    for i, (strip, top, left) in enumerate(table.tolist()):
+        if strip != read:
+            read, image = strip, strips.image(strip)
+            mask = strips.mask(strip) if strips.labelled[strip] else None
+        grey[i] = _crop(image, top, left, size)
+        bits[i] = 0 if mask is None else _crop(mask, top, left, size)
 
 
 @contextlib.contextmanager
 def reading() -> Iterator[None]:
-    """Inside it, what fails while a dataset of `batches` is read is raised as it was.
+    """Inside it, what fails while the dataset of `Batches` is read is raised as it was.
 
     TensorFlow would raise an error of its own, with the traceback in its text.
 
@@ -176,34 +273,42 @@ def whole_strips(
     for group in _groups_of_equal_size(strips, rows, pixels):
         height, width = strips.sizes[group[0]].tolist()
         padded = (up_to_32(height), up_to_32(width))
-        read = [read_tile(strips, np.array([row, 0, 0]), padded) for row in group]
-        yield (
-            np.array(group),
-            np.stack([grey for grey, _ in read])[..., None],
-            np.stack([bits[:height, :width] for _, bits in read])[..., None],
-        )
+        table = np.array([[row, 0, 0] for row in group])
+        grey, bits = Batches(strips, table, padded, len(group)).read(0)
+        yield np.array(group), grey, bits[:, :height, :width]
 
 
-def read_tile(
-    strips: Strips, tile: Table, size: tuple[int, int]
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """One tile's grey and bits, each [h, w] uint8; reflected where it leaves the strip."""
-    strip, top, left = (int(number) for number in tile)
-    return (
-        _crop(strips.image(strip), top, left, size),
-        _crop(strips.mask(strip), top, left, size),
-    )
+def _tiles_by_class(
+    strips: Strips, table: Table, size: tuple[int, int], count: Callable[[], Table]
+) -> Callable[[np.random.Generator, int], tuple[Pixels, Pixels] | None]:
+    """A function that reads a drawn tile that holds a class."""
+
+    def tile(draw: np.random.Generator, class_number: int) -> tuple[Pixels, Pixels] | None:
+        holders = np.flatnonzero(count()[:, class_number])
+        if not len(holders):
+            return None
+        grey, bits = Batches(strips, table[draw.choice(holders, 1)], size, 1).read(0)
+        return grey[0, ..., 0], bits[0, ..., 0]
+
+    return tile
 
 
-def _crop(
-    image: npt.NDArray[np.uint8], top: int, left: int, size: tuple[int, int]
-) -> npt.NDArray[np.uint8]:
+def _crop(image: Pixels, top: int, left: int, size: tuple[int, ...]) -> Pixels:
+    tile = image[top : top + size[0], left : left + size[1]]
+    if tile.shape == size:
+        return tile
     below = max(top + size[0] - image.shape[0], 0)
     right = max(left + size[1] - image.shape[1], 0)
-    if below or right:
-        reflected = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
-        image = reflected.astype(np.uint8, copy=False)
-    return image[top : top + size[0], left : left + size[1]]
+    reflected = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
+    return reflected[top : top + size[0], left : left + size[1]].astype(np.uint8, copy=False)
+
+
+def _empty(shape: tuple[int, ...]) -> Pixels:
+    """An array that TensorFlow takes over as it is, without a copy."""
+    size = int(np.prod(shape))
+    room = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % _ALIGNMENT
+    return room[start : start + size].reshape(shape)
 
 
 def _groups_of_equal_size(

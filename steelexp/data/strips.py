@@ -1,5 +1,6 @@
 """A data set in memory: names, sizes, labelled pixels, and how to read one strip."""
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ class Strips:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @functools.cached_property
+    def labelled(self) -> list[bool]:
+        """[S] whether a strip has a labelled pixel."""
+        return [any(counts) for counts in self.pixels.tolist()]
 
     def image(self, strip: int) -> npt.NDArray[np.uint8]:
         """Read one strip.

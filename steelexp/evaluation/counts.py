@@ -22,7 +22,7 @@ DEFINITIONS = {
     "the mean over the classes that occur or are predicted",
     "dice_batch": "(2 sum(p y) + 1) / (sum(p) + sum(y) + 1) of the scores p over a whole batch of "
     "tiles and all classes, averaged over the batches: the published definition",
-    "loss": "the loss on the validation tiles, averaged over tiles",
+    "loss": "the loss on the tiles of those strips, averaged over tiles",
 }
 
 

@@ -1,5 +1,6 @@
-"""The one judge of all runs: whole validation strips, never resampled, augmented or tiled away."""
+"""The one judge of all runs: whole strips, never resampled, augmented or tiled away."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data import pipeline
+from steelexp.data.fold import Fold
 from steelexp.data.strips import Strips
 from steelexp.evaluation import overlays
 from steelexp.evaluation.counts import Counts, dice, metrics
@@ -20,25 +22,28 @@ class Verdict(NamedTuple):
     """What a model is worth.
 
     Attributes:
+        parts: [S] "tune" or "test".
         rows: [S] strip numbers.
         counts: [S, C] pixels each.
-        metrics: "val_dice_positive", "val_dice_positive/1", ...
+        metrics: "val_dice_positive", "val_dice_positive/1", ... of the tune strips, "test_..." of
+            the test strips.
     """
 
+    parts: Sequence[str]
     rows: npt.NDArray[np.int64]
     counts: Counts
     metrics: Mapping[str, float]
 
 
 class Judge:
-    """Judges a model, as it then is, on the validation strips.
+    """Judges a model, as it then is: on the tune strips after every epoch, on all at the end.
 
     Args:
         model: grey -> logits.
         loss: (y_true, logits) -> [B].
         settings: threshold, batch size, number of overlays.
         strips: the data set.
-        rows: [S] strips to judge on.
+        fold: strips to judge on.
         tiling: of `val_loss` and `val_dice_batch`, which are defined on tiles.
         seed: of a random tiling.
     """
@@ -49,38 +54,53 @@ class Judge:
         loss: Any,
         settings: TrainingSpec,
         strips: Strips,
-        rows: npt.NDArray[np.int64],
+        fold: Fold,
         tiling: pipeline.Tiling,
         seed: int,
     ) -> None:
         self.shown: tuple[int, ...] = ()
         if settings.overlays:
-            self.shown = overlays.choose(strips.pixels, rows, count=settings.overlays)
-        self._strips, self._rows, self._batch_size = strips, rows, settings.batch_size
-        self._table, self._size = pipeline.tile_table(strips, rows, tiling, seed=seed)
+            self.shown = overlays.choose(strips.pixels, fold.tune, count=settings.overlays)
+        self._strips, self._fold, self._batch_size = strips, fold, settings.batch_size
+        self._table = functools.partial(pipeline.tile_table, strips, tiling=tiling, seed=seed)
         classes = len(strips.classes)
         self._on_strips = whole_strip_judge(model, classes, settings.threshold)
         self._on_tiles = tile_judge(model, classes, loss)
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
         """Every metric; the fixed strips are drawn into the run folder."""
-        prediction, verdict = self._judge(frozenset(self.shown))
+        prediction, found = self._judge(self._fold.tune, frozenset(self.shown))
         for row in self.shown:
             self._draw(row, epoch, prediction.masks[row], folder)
-        return verdict.metrics
+        return _named("val", found)
 
     def verdict(self) -> Verdict:
-        """The counts of every strip, and every metric."""
-        return self._judge(frozenset())[1]
+        """The counts of every tune and test strip, and every metric."""
+        tuned, found = self._judge(self._fold.tune)
+        named = _named("val", found)
+        predictions = [tuned]
+        if len(self._fold.test):
+            tested, found = self._judge(self._fold.test)
+            named |= _named("test", found)
+            predictions.append(tested)
+        return Verdict(
+            parts=["tune"] * len(tuned.rows) + ["test"] * len(self._fold.test),
+            rows=np.concatenate([each.rows for each in predictions]),
+            counts=Counts(
+                *(np.concatenate(c) for c in zip(*(p.counts for p in predictions), strict=True))
+            ),
+            metrics=named,
+        )
 
-    def _judge(self, keep: frozenset[int]) -> tuple[Prediction, Verdict]:
-        pixels = self._batch_size * self._size[0] * self._size[1]
-        batches = pipeline.whole_strips(self._strips, self._rows, pixels=pixels)
-        prediction = self._on_strips(batches, keep)
-        tiles = pipeline.batches(self._strips, self._table, self._size, batch_size=self._batch_size)
+    def _judge(
+        self, rows: npt.NDArray[np.int64], keep: frozenset[int] = frozenset()
+    ) -> tuple[Prediction, dict[str, float]]:
+        table, size = self._table(rows)
+        limit = self._batch_size * size[0] * size[1]
+        prediction = self._on_strips(pipeline.whole_strips(self._strips, rows, pixels=limit), keep)
+        tiles = pipeline.Batches(self._strips, table, size, self._batch_size).dataset()
         found = metrics(prediction.counts, self._strips.classes) | self._on_tiles(tiles)
-        named = {f"val_{name}": value for name, value in found.items()}
-        return prediction, Verdict(prediction.rows, prediction.counts, named)
+        return prediction, found
 
     def _draw(self, row: int, epoch: int, mask: npt.NDArray[np.uint8], folder: RunFolder) -> None:
         name, truth, classes = self._strips.names[row], self._strips.mask(row), self._strips.classes
@@ -92,20 +112,27 @@ class Judge:
         picture.save(path)
 
 
+def _named(prefix: str, found: Mapping[str, float]) -> dict[str, float]:
+    return {f"{prefix}_{name}": value for name, value in found.items()}
+
+
 def write_strip_scores(
-    folder: Path, names: Sequence[str], classes: Sequence[str], verdict: Verdict
+    folder: Path, strips: Strips, groups: npt.NDArray[np.int64], verdict: Verdict
 ) -> Path:
     """One row a strip and class: what every metric and every comparison starts from.
 
-    Columns: strip, class, tp, fp, fn (pixels), dice (1 where truth and prediction are empty).
+    Columns: part, strip, group (of near-duplicates), class, tp, fp, fn (pixels), dice (1 where
+    truth and prediction are empty).
     """
     import pyarrow as pa  # 0.1 s that --help and check need not pay
     from pyarrow import parquet
 
-    counts = verdict.counts
+    counts, classes = verdict.counts, strips.classes
     table = pa.table(
         {
-            "strip": np.repeat([names[row] for row in verdict.rows], len(classes)),
+            "part": np.repeat(verdict.parts, len(classes)),
+            "strip": np.repeat([strips.names[row] for row in verdict.rows], len(classes)),
+            "group": np.repeat(groups[verdict.rows], len(classes)),
             "class": np.tile(list(classes), len(verdict.rows)),
             "tp": counts.tp.ravel(),
             "fp": counts.fp.ravel(),

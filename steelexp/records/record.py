@@ -15,7 +15,7 @@ class Record(BaseModel):
         status: finished; a run without a record can be resumed.
         seed: the spec's.
         started: UTC, ISO 8601; of the session that finished the run.
-        seconds: training and validation of all epochs.
+        seconds: training and tuning of all epochs.
         command: what to type to run it again.
         device: in words.
         parameters: weights of the network.
@@ -23,9 +23,9 @@ class Record(BaseModel):
         epochs: how many were run.
         best_epoch: whose weights were kept and judged.
         monitor: the metric that picked it.
-        metrics: of the best weights on the validation strips.
+        metrics: of the best weights: "val_..." on the tune strips, "test_..." on the test strips.
         definitions: what each metric means.
-        split: what the metrics were computed on.
+        split: what trained, tuned and tested: strips per class, hash, leak.
         tiling: what training saw, and what it never sees.
         batch_size: tiles; `dice_batch` depends on it.
         threshold: on the scores.
@@ -37,7 +37,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     name: str
     digest: str
     status: Literal["finished"] = "finished"

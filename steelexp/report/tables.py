@@ -1,6 +1,7 @@
 """Runs as tables for a terminal."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -19,35 +20,52 @@ COLUMNS = (
 )
 
 
+def reported(metrics: Mapping[str, float]) -> tuple[str, str]:
+    """The prefix of the metrics to report, and the part of the split they are of.
+
+    Test strips where there are some; in the published protocol the strips that picked the epoch.
+    """
+    return ("test", "test") if "test_dice_kaggle" in metrics else ("val", "tune")
+
+
 def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title: str) -> Table:
-    """One row a class and one for all: every whole-strip metric."""
+    """One row a class and one for all: every whole-strip metric of the reported part."""
+    prefix, part = reported(metrics)
+    title = f"{title}, {part} strips"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("class", overflow="fold")
     for name in COLUMNS:
         head = name.replace("dice_kaggle_all_empty", "if all empty")
         table.add_column(head, justify="right", overflow="fold")
     for label in classes:
-        figures = (_figure(metrics, f"val_{name}/{label}") for name in COLUMNS)
+        figures = (_figure(metrics, f"{prefix}_{name}/{label}") for name in COLUMNS)
         table.add_row(escape(label), *figures)
     table.add_section()
-    table.add_row("all", *(_figure(metrics, f"val_{name}") for name in COLUMNS), style="bold")
+    table.add_row("all", *(_figure(metrics, f"{prefix}_{name}") for name in COLUMNS), style="bold")
     return table
 
 
 def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[str]:
     """What the table's figures were measured on, and what they are held against."""
-    split, metrics = record.split, record.metrics
+    metrics, (prefix, part) = record.metrics, reported(record.metrics)
+    parts = record.split["parts"]
+    chosen = f"best of {record.epochs} epochs by {record.monitor}: epoch {record.best_epoch}"
     lines = [
         (
-            f"{split['validation']} validation strips ({split['kind']} split, seed {record.seed}); "
-            f"best of {record.epochs} epochs by {record.monitor}: epoch {record.best_epoch}; "
-            f"threshold {record.threshold:g}."
+            f"{parts[part]} {part} strips ({record.split['kind']} split, seed {record.seed}); "
+            f"{chosen}; threshold {record.threshold:g}."
         ),
         (
-            f"val_dice_batch {metrics['val_dice_batch']:.4f} (published definition, batch size "
-            f"{record.batch_size}), val_loss {metrics['val_loss']:.4f}."
+            f"{prefix}_dice_batch {metrics[f'{prefix}_dice_batch']:.4f} (published definition, "
+            f"batch size {record.batch_size}), {prefix}_loss {metrics[f'{prefix}_loss']:.4f}."
         ),
     ]
+    if part == "test":
+        lines.append(
+            f"On the {parts['tune']} tune strips, which picked the epoch: val_dice_positive "
+            f"{metrics['val_dice_positive']:.4f}, val_dice_kaggle {metrics['val_dice_kaggle']:.4f}."
+        )
+    lines += leak_lines(parts)
     if spec.baseline is not None:
         base = spec.baseline
         lines.append(
@@ -58,10 +76,32 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
     return lines
 
 
+def leak_lines(parts: Mapping[str, Any]) -> list[str]:
+    """What a split has on two sides, in words; nothing where nothing crosses it.
+
+    Args:
+        parts: of a record's `split`.
+    """
+    leak = parts["leak"]
+    if not leak["groups"]:
+        return []
+    copies = [
+        f"{leak[part]} of {parts[part]} {part} strips" for part in ("tune", "test") if leak[part]
+    ]
+    line = (
+        f"Leak: {leak['groups']} of {parts['groups']} groups of near-duplicates cross the split, "
+        f"{' and '.join(copies) or 'no judged strips'} have a copy that trains; scores are higher "
+        "than on unseen steel. split.kind=grouped keeps groups whole."
+    )
+    return [line]
+
+
 def leaderboard(folders: Iterable[RunFolder]) -> Table:
     """Every run, the best first; unfinished ones last."""
     table = Table(title="Runs, by dice_positive", title_justify="left", title_style="bold")
     for name in ("run", "seed", "status", "best epoch"):
+        table.add_column(name, overflow="fold")
+    for name in ("on", "leak"):
         table.add_column(name, overflow="fold")
     for name in ("dice_positive", "dice_kaggle", "if all empty", "minutes"):
         table.add_column(name, justify="right", overflow="fold")
@@ -71,12 +111,16 @@ def leaderboard(folders: Iterable[RunFolder]) -> Table:
         if isinstance(record, str):
             table.add_row(escape(label), "", record)
             continue
+        prefix, part = reported(record.metrics)
+        parts = record.split["parts"]
         table.add_row(
             escape(label),
             str(record.seed),
             record.status,
             f"{record.best_epoch} of {record.epochs}",
-            *(_figure(record.metrics, f"val_{name}") for name in COLUMNS[:3]),
+            f"{parts[part]} {part} strips",
+            f"{parts['leak']['groups']} groups" if parts["leak"]["groups"] else "none",
+            *(_figure(record.metrics, f"{prefix}_{name}") for name in COLUMNS[:3]),
             f"{record.seconds / 60:.1f}",
         )
     return table
@@ -91,7 +135,11 @@ def _outcome(folder: RunFolder) -> Record | str:
 
 def _rank(row: tuple[RunFolder, Record | str]) -> float:
     _, record = row
-    return 2.0 if isinstance(record, str) else -record.metrics.get("val_dice_positive", 0.0)
+    return (
+        2.0
+        if isinstance(record, str)
+        else -record.metrics.get(f"{reported(record.metrics)[0]}_dice_positive", 0.0)
+    )
 
 
 def _figure(metrics: Mapping[str, float], key: str) -> str:

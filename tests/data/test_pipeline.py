@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from steelexp.data import pipeline
-from steelexp.data.sampling import uniform
+from steelexp.data.augment.geometry import shift
+from steelexp.data.sampling import foreground, uniform
 from steelexp.data.strips import DataError, Strips
 from steelexp.data.tiling import Tiles, columns, random_crops, whole
 from steelexp.lazy import keras, tf
@@ -45,12 +46,20 @@ def tiny(height, width, draw):
     return Tiles((2, 3), np.array([[0, 0], [1, 2]]))
 
 
-def epoch_of(strips, sampler=uniform, *, seed=0, epoch=1, batch_size=2, threads=None):
+def epoch_of(
+    strips, sampler=uniform, chain=(), *, seed=0, epoch=1, batch_size=2, threads=None, first=0
+):
     """[N, h, w] greys of an epoch, in order."""
-    rows = np.arange(len(strips))
     data = pipeline.training_batches(
-        strips, rows, tiny, sampler, batch_size=batch_size, seed=seed, epoch=epoch
-    )
+        strips,
+        np.arange(len(strips)),
+        tiny,
+        sampler,
+        chain,
+        batch_size=batch_size,
+        seed=seed,
+        epoch=epoch,
+    ).dataset(first)
     if threads:
         options = tf.data.Options()
         options.threading.private_threadpool_size = threads
@@ -98,9 +107,9 @@ def test_a_tile_is_reflected_where_it_leaves_the_strip():
     object.__setattr__(strips, "read_mask", lambda strip: image + 100)
 
     def read(top, left, size):
-        grey, bits = pipeline.read_tile(strips, np.array([0, top, left]), size)
+        grey, bits = pipeline.Batches(strips, np.array([[0, top, left]]), size, 1).read(0)
         np.testing.assert_array_equal(bits, grey + 100)
-        return grey.tolist()
+        return grey[0, ..., 0].tolist()
 
     assert read(0, 1, (2, 2)) == [[1, 2], [5, 6]]
     assert read(1, 2, (2, 3)) == [[6, 7, 6], [10, 11, 10]]
@@ -148,7 +157,7 @@ def test_whole_strips_raise_what_reading_raises():
 def test_batches_keep_the_tables_order():
     strips = strips_of(*[(3, 4)] * 5)
     table = np.array([[4, 0, 0], [0, 1, 2], [2, 0, 1]])
-    data = pipeline.batches(strips, table, (2, 3), batch_size=2)
+    data = pipeline.Batches(strips, table, (2, 3), 2).dataset()
     assert int(data.cardinality()) == 2
     assert [spec.shape.as_list() for spec in data.element_spec] == [[None, 2, 3, 1]] * 2
     (first, first_bits), (last, last_bits) = data.as_numpy_iterator()
@@ -171,6 +180,20 @@ def test_an_epoch_holds_every_tile_once():
     assert (greys[:, 0] == greys[:, 1]).all()
 
 
+def test_tiles_are_shuffled_within_blocks_of_strips(monkeypatch):
+    monkeypatch.setattr(pipeline, "RECENT", 5)
+    strips = strips_of(*[(3, 4)] * 20)
+    data = pipeline.training_batches(
+        strips, np.arange(20), tiny, uniform, batch_size=2, seed=0, epoch=1
+    )
+    blocks = data.table.reshape(4, 10, 3)  # of five strips, two tiles each
+    assert all(len(set(block[:, 0].tolist())) == 5 for block in blocks)
+    assert sorted(data.table[:, 0].tolist()) == sorted([*range(20), *range(20)])
+    apart = [np.flatnonzero(block[:, 0] == strip) for block in blocks for strip in block[:1, 0]]
+    assert max(np.ptp(places) for places in apart) > 1  # and not strip by strip
+    assert blocks[0, :, 0].max() > 5  # nor in the order of the strips
+
+
 def test_the_order_depends_on_seed_and_epoch_only():
     strips = strips_of(*[(3, 4)] * 12)
     order = functools.partial(epoch_of, strips)
@@ -187,9 +210,86 @@ def test_labelled_pixels_of_tiles_by_hand():
     object.__setattr__(strips, "classes", ("1", "2"))
     masks = [[[1, 0, 2, 2], [1, 0, 0, 3], [0, 0, 0, 2]], [[0, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0]]]
     object.__setattr__(strips, "read_mask", lambda strip: np.array(masks[strip], np.uint8))
+    object.__setattr__(strips, "pixels", np.array([[3, 4], [0, 1]]))
     table = np.array([[0, 0, 0], [0, 1, 2], [1, 0, 0], [1, 1, 2]])  # the second reaches over
     found = pipeline.tile_pixels(strips, table, (2, 3))
     assert found.tolist() == [[2, 1], [1, 2], [0, 1], [0, 0]]
+
+
+def test_an_epoch_goes_on_from_its_middle():
+    strips = strips_of(*[(3, 4)] * 12)
+    wanted = epoch_of(strips, foreground, [speckled], batch_size=5)
+    for first in (1, 3, 4):
+        rest = epoch_of(strips, foreground, [speckled], batch_size=5, first=first)
+        np.testing.assert_array_equal(rest, wanted[5 * first :])
+
+
+def speckled(grey, bits, draw, donors):
+    """An augmentation that adds drawn numbers."""
+    return grey + draw.integers(0, 100, grey.shape, np.uint8), bits
+
+
+def pasted(grey, bits, draw, donors):
+    """An augmentation that shows a donor of the first class instead of the first tile."""
+    found = donors.tile(draw, 0)
+    assert found is not None
+    return np.concatenate([found[0][None], grey[1:]]), np.concatenate([found[1][None], bits[1:]])
+
+
+def test_augmented_epochs_are_the_same_on_any_number_of_threads():
+    strips = strips_of(*[(3, 4)] * 12)
+    order = functools.partial(epoch_of, strips, foreground, [pasted, speckled], batch_size=3)
+    wanted = order(threads=1)
+    np.testing.assert_array_equal(order(threads=2), wanted)
+    np.testing.assert_array_equal(order(threads=8), wanted)
+    plain = epoch_of(strips, foreground, batch_size=3)
+    assert not np.array_equal(wanted, plain)
+    changes = epoch_of(strips, foreground, [speckled], batch_size=3) - plain
+    assert changes.max() < 100
+    assert len({tile.tobytes() for tile in changes}) == len(changes)  # each tile its own
+
+
+def test_donors_hold_the_class_they_are_asked_for():
+    strips = strips_of((3, 4), (3, 4), (3, 4))
+    object.__setattr__(strips, "pixels", np.array([[0], [12], [0]]))
+    object.__setattr__(strips, "read_mask", lambda strip: np.ones((3, 4), np.uint8))
+    seen = []
+
+    def look(grey, bits, draw, donors):
+        assert donors.classes == ("1",)
+        seen.extend(donors.tile(draw, 0)[0][0, 0] for _ in range(20))
+        return grey, bits
+
+    epoch_of(strips, chain=[look])
+    assert set(seen) <= {10, 12}  # the two tiles of strip 1 begin so
+
+
+def test_what_an_augmentation_refuses_is_refused_before_training():
+    with pytest.raises(DataError, match=r"augment\.shift\.pixels: 64 "):
+        pipeline.try_out(("1",), (64, 64), [functools.partial(shift, pixels=64)])
+    pipeline.try_out(("1",), (64, 64), [functools.partial(shift, pixels=32)])
+
+
+def test_tensorflow_takes_the_tiles_without_a_copy():
+    both = pipeline.Batches(strips_of((3, 4)), np.array([[0, 0, 0]]), (2, 3), 1).read(0)
+    assert both.ctypes.data % 64 == 0
+
+
+def test_clean_strips_masks_are_not_read():
+    strips = strips_of((3, 4))
+    object.__setattr__(strips, "pixels", np.zeros((1, 1), np.int64))
+    object.__setattr__(strips, "read_mask", lambda strip: pytest.fail("read"))
+    assert not pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).read(0)[1].any()
+
+
+def test_neighbours_in_a_table_share_one_reading(monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        Drawn, "image", lambda self, strip: read.append(strip) or drawn(strip, 3, 4)
+    )
+    table = np.array([[0, 0, 0], [0, 1, 2], [1, 0, 0], [0, 0, 0]])
+    pipeline.Batches(strips_of((3, 4), (3, 4)), table, (2, 3), 4).read(0)
+    assert read == [0, 1, 0]
 
 
 def test_a_sampler_decides_how_often_a_tile_is_shown():
@@ -222,7 +322,7 @@ def test_an_unreadable_strip_reaches_the_user_as_it_was_raised(reader):
     strips = strips_of(*[(3, 4)] * 4, names=["fine", "fine", "broken", "fine"])
     data = pipeline.training_batches(
         strips, np.arange(4), tiny, uniform, batch_size=1, seed=0, epoch=1
-    )
+    ).dataset()
     with pytest.raises(DataError) as refused, pipeline.reading():
         consume(data) if reader == "iteration" else one_weight().fit(data, verbose=0)
     assert str(refused.value) == "broken.jpg: the image is broken: «é» 100% {x}\n... and 3 more"
@@ -232,12 +332,12 @@ def test_an_unreadable_strip_reaches_the_user_as_it_was_raised(reader):
 def test_a_bug_in_a_reader_is_raised_as_it_was():
     strips = strips_of((3, 4), names=["bug"])
     with pytest.raises(KeyError, match="a bug"), pipeline.reading():
-        consume(pipeline.batches(strips, np.array([[0, 0, 0]]), (2, 3), batch_size=1))
+        consume(pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).dataset())
 
 
 def test_other_errors_pass_even_after_an_unreadable_strip():
     strips = strips_of((3, 4), names=["broken"])
-    data = pipeline.batches(strips, np.array([[0, 0, 0]]), (2, 3), batch_size=1)
+    data = pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).dataset()
 
     def fail_again():
         with pytest.raises(tf.errors.OpError):
@@ -251,6 +351,6 @@ def test_other_errors_pass_even_after_an_unreadable_strip():
 def test_nothing_is_remembered_from_one_reading_to_the_next():
     strips = strips_of((3, 4), names=["broken"])
     with pipeline.reading(), pytest.raises(tf.errors.OpError) as first:
-        consume(pipeline.batches(strips, np.array([[0, 0, 0]]), (2, 3), batch_size=1))
+        consume(pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).dataset())
     with pytest.raises(tf.errors.OpError), pipeline.reading():
         raise first.value

@@ -5,13 +5,14 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from steelexp.data.fold import Fold
 from steelexp.data.tiling import columns, random_crops, whole
 from steelexp.evaluation.counts import Counts, metrics
 from steelexp.evaluation.judge import Judge, Verdict, write_strip_scores
 from steelexp.model.losses import bce
 from steelexp.records.store import RunFolder
 from steelexp.spec.schema import TrainingSpec
-from tests.fakes import pixel_model, strips_of
+from tests.fakes import labelled, pixel_model, strips_of
 
 CLASSES = ("dark", "bright")
 
@@ -34,11 +35,12 @@ def model():
 
 @pytest.fixture
 def judge(strips, model):
-    """A function from settings to a judge of strips 4, 2 and 1."""
+    """A function from settings to a judge that tunes on strips 4, 2 and 1."""
 
-    def build(tiling=whole, seed=0, rows=(4, 2, 1), **settings):
+    def build(tiling=whole, seed=0, rows=(4, 2, 1), tested=(), **settings):
         training = TrainingSpec(**{"epochs": 1, "batch_size": 2, "overlays": 2, **settings})
-        return Judge(model, bce, training, strips, np.array(rows), tiling, seed)
+        fold = Fold(np.array([0]), np.array(rows), np.array(tested, np.int64))
+        return Judge(model, bce, training, strips, fold, tiling, seed)
 
     return build
 
@@ -52,6 +54,24 @@ def test_judges_the_given_strips_whole(judge, strips):
         assert verdict.counts.fp[i, 0] == (~dark & (image <= 50)).sum()
         assert verdict.counts.fn[i, 0] == (dark & (image > 50)).sum()
     assert (verdict.counts.tp > 0).tolist() == [[True, True], [False, False], [True, True]]
+
+
+def test_test_strips_are_judged_at_the_end_only(judge, tmp_path):
+    judges = judge(rows=(4, 2), tested=(1, 3))
+    verdict = judges.verdict()
+    assert list(verdict.parts) == ["tune", "tune", "test", "test"]
+    assert verdict.rows.tolist() == [4, 2, 1, 3]
+    assert verdict.counts.tp.shape == (4, 2)
+    for prefix, rows in (("val", slice(0, 2)), ("test", slice(2, 4))):
+        counts = Counts(*(part[rows] for part in verdict.counts))
+        for name, value in metrics(counts, CLASSES).items():
+            assert verdict.metrics[f"{prefix}_{name}"] == value
+    of_test = judge(rows=(1, 3)).verdict().metrics
+    for name in ("loss", "dice_batch"):
+        assert verdict.metrics[f"test_{name}"] == of_test[f"val_{name}"]
+    after = judges.after_epoch(1, RunFolder(tmp_path))
+    assert after == {k: v for k, v in verdict.metrics.items() if k.startswith("val_")}
+    assert set(judges.shown) <= {4, 2}
 
 
 def test_metrics_are_those_of_the_counts_and_the_tiles(judge):
@@ -133,23 +153,29 @@ def verdict():
     counts = Counts(
         tp=np.array([[3, 0], [0, 2]]), fp=np.array([[1, 0], [4, 0]]), fn=np.array([[2, 0], [0, 1]])
     )
-    return Verdict(np.array([2, 0]), counts, {})
+    return Verdict(["tune", "test"], np.array([2, 0]), counts, {})
+
+
+THREE = labelled([[1, 1]] * 3)
+GROUPS = np.array([7, 8, 9])
 
 
 def test_strip_scores_have_a_row_a_strip_and_class(verdict, tmp_path):
-    path = write_strip_scores(tmp_path, ("a.jpg", "b.jpg", "c.jpg"), CLASSES, verdict)
+    path = write_strip_scores(tmp_path, THREE, GROUPS, verdict)
     assert path == tmp_path / "strips.parquet"
+    tuned = {"part": "tune", "strip": "00002.jpg", "group": 9}
+    tested = {"part": "test", "strip": "00000.jpg", "group": 7}
     assert parquet.read_table(path).to_pylist() == [
-        {"strip": "c.jpg", "class": "dark", "tp": 3, "fp": 1, "fn": 2, "dice": 6 / 9},
-        {"strip": "c.jpg", "class": "bright", "tp": 0, "fp": 0, "fn": 0, "dice": 1.0},
-        {"strip": "a.jpg", "class": "dark", "tp": 0, "fp": 4, "fn": 0, "dice": 0.0},
-        {"strip": "a.jpg", "class": "bright", "tp": 2, "fp": 0, "fn": 1, "dice": 4 / 5},
+        {**tuned, "class": "1", "tp": 3, "fp": 1, "fn": 2, "dice": 6 / 9},
+        {**tuned, "class": "2", "tp": 0, "fp": 0, "fn": 0, "dice": 1.0},
+        {**tested, "class": "1", "tp": 0, "fp": 4, "fn": 0, "dice": 0.0},
+        {**tested, "class": "2", "tp": 2, "fp": 0, "fn": 1, "dice": 4 / 5},
     ]
 
 
 def test_strip_scores_give_the_metrics_back(judge, strips, tmp_path):
     found = judge().verdict()
-    table = parquet.read_table(write_strip_scores(tmp_path, strips.names, CLASSES, found))
+    table = parquet.read_table(write_strip_scores(tmp_path, strips, np.arange(5), found))
     frame = table.to_pandas()
     counts = Counts(*(frame[name].to_numpy().reshape(3, 2) for name in ("tp", "fp", "fn")))
     again = {f"val_{name}": value for name, value in metrics(counts, CLASSES).items()}
@@ -158,6 +184,6 @@ def test_strip_scores_give_the_metrics_back(judge, strips, tmp_path):
 
 def test_strip_scores_replace_a_file_whole(verdict, tmp_path):
     (tmp_path / "strips.parquet").write_text("torn")
-    write_strip_scores(tmp_path, ("a.jpg", "b.jpg", "c.jpg"), CLASSES, verdict)
+    write_strip_scores(tmp_path, THREE, GROUPS, verdict)
     assert [path.name for path in tmp_path.iterdir()] == ["strips.parquet"]
     assert parquet.read_table(tmp_path / "strips.parquet").num_rows == 4

@@ -4,9 +4,9 @@ import pytest
 from rich.console import Console
 
 from steelexp.records.store import Epoch, RunFolder
-from steelexp.report.tables import leaderboard, metrics_table, run_lines
+from steelexp.report.tables import leaderboard, leak_lines, metrics_table, run_lines
 from steelexp.spec import read_resolved
-from tests.finished_runs import METRICS, finished, record, unfinished
+from tests.finished_runs import METRICS, PARTS, finished, record, unfinished
 
 
 def text(table, width=200):
@@ -24,7 +24,7 @@ def rows(table):
 class TestMetricsTable:
     def test_one_row_a_class_and_one_for_all(self):
         table = metrics_table(METRICS, ["1", "2"], title="b4_dice 3f9c1a7e")
-        assert text(table).splitlines()[0].rstrip() == "b4_dice 3f9c1a7e"
+        assert text(table).splitlines()[0].rstrip() == "b4_dice 3f9c1a7e, tune strips"
         assert rows(table) == [
             ["1", "0.7500", "-", "-", "-", "-", "-"],
             ["2", "0.2500", "-", "-", "-", "-", "-"],
@@ -65,7 +65,7 @@ class TestRunLines:
         spec = read_resolved(folder.path / "spec.yaml")
         assert run_lines(record(), spec, folder) == [
             (
-                "6 validation strips (random split, seed 42); best of 4 epochs by val_dice_batch: "
+                "6 tune strips (random split, seed 42); best of 4 epochs by val_dice_batch: "
                 "epoch 3; threshold 0.5."
             ),
             "val_dice_batch 0.2500 (published definition, batch size 16), val_loss 0.1250.",
@@ -87,11 +87,12 @@ class TestLeaderboard:
         low = finished(tmp_path / "b" / "2", metrics=METRICS | {"val_dice_positive": 0.25})
         high = finished(tmp_path / "c" / "3", seed=7, seconds=150.0)
         none = finished(tmp_path / "d" / "4", metrics={})
+        judged = ["finished", "3 of 4", "6 tune strips", "none"]
         assert rows(leaderboard([begun, low, none, high])) == [
-            ["c/3", "7", "finished", "3 of 4", "0.5000", "0.8750", "0.8125", "2.5"],
-            ["b/2", "42", "finished", "3 of 4", "0.2500", "0.8750", "0.8125", "1.5"],
-            ["d/4", "42", "finished", "3 of 4", "-", "-", "-", "1.5"],
-            ["a/1", "", "unfinished, 1 epochs", "", "", "", "", ""],
+            ["c/3", "7", *judged, "0.5000", "0.8750", "0.8125", "2.5"],
+            ["b/2", "42", *judged, "0.2500", "0.8750", "0.8125", "1.5"],
+            ["d/4", "42", *judged, "-", "-", "-", "1.5"],
+            ["a/1", "", "unfinished, 1 epochs", *[""] * 7],
         ]
 
     @pytest.mark.parametrize(
@@ -111,3 +112,43 @@ class TestLeaderboard:
         folder = RunFolder(tmp_path / "b4_dice" / "3f9c1a7e")
         unfinished(folder.path)
         assert rows(leaderboard([folder]))[0][0] == "b4_dice/3f9c1a7e"
+
+
+class TestTestStrips:
+    metrics = METRICS | {f"test{name[3:]}": value / 2 for name, value in METRICS.items()}
+    parts = PARTS | {"test": 8}
+
+    def test_are_what_is_reported(self, tmp_path):
+        table = metrics_table(self.metrics, ["1"], title="b4")
+        assert text(table).splitlines()[0].rstrip() == "b4, test strips"
+        assert [row[1] for row in rows(table)] == ["0.3750", "0.2500"]
+        split = {"kind": "grouped", "parts": self.parts}
+        folder = finished(tmp_path / "a" / "1", metrics=self.metrics, split=split)
+        assert rows(leaderboard([folder]))[0][4:9] == [
+            "8 test strips", "none", "0.2500", "0.4375", "0.4062",
+        ]  # fmt: skip
+        spec = read_resolved(folder.path / "spec.yaml")
+        lines = run_lines(folder.record, spec, folder)
+        assert lines[0].startswith("8 test strips (grouped split, seed 42); best of 4 epochs")
+        assert lines[1].startswith("test_dice_batch 0.1250")
+        assert lines[2] == (
+            "On the 6 tune strips, which picked the epoch: val_dice_positive 0.5000, "
+            "val_dice_kaggle 0.8750."
+        )
+        assert lines[3].startswith("Baseline: val_dice_batch 0.7172 (published); this run: 0.2500")
+
+
+class TestLeak:
+    def test_is_said_in_groups_and_strips(self, tmp_path):
+        parts = PARTS | {"leak": {"groups": 4, "tune": 5, "test": 0}}
+        (line,) = leak_lines(parts)
+        assert line.startswith(
+            "Leak: 4 of 16 groups of near-duplicates cross the split, 5 of 6 tune strips have a "
+            "copy that trains"
+        )
+        folder = finished(tmp_path / "a" / "1", split={"kind": "random", "parts": parts})
+        assert rows(leaderboard([folder]))[0][5] == "4 groups"
+        assert line in run_lines(folder.record, read_resolved(folder.path / "spec.yaml"), folder)
+
+    def test_is_not_mentioned_where_there_is_none(self):
+        assert leak_lines(PARTS) == []

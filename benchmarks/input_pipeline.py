@@ -1,0 +1,232 @@
+"""Tiles a second, ours beside the published design, on the same strips in one process.
+
+    python benchmarks/input_pipeline.py STRIPS
+    python benchmarks/input_pipeline.py STRIPS --memory 500 4000
+
+STRIPS is a folder in Kaggle's layout: the competition's, or `python -m steelexp data draw STRIPS
+--strips 4000`.
+
+The peer is a Keras `Sequence` as public notebooks for this competition write it: `cv2.imread` in
+colour, a filter over the whole table for each image, a Python loop over the runs, float32 scaling,
+six tiles, shuffled batches. It is given twice: shuffling tiles, each of which reads its image, and
+shuffling strips, which is kinder: an image is read once for its six tiles, and they stay together.
+Ours shows the same tiles, shuffled tile by tile, with a warm cache and without one. memcpy copies
+as many bytes from random places of the same cache into one buffer. Rounds take turns; the median
+of the rounds is printed, and ratios are medians of the rounds' own ratios.
+
+--memory shows every tile of the first N strips once, in a process of its own for each N, and prints
+its peak of anonymous memory, which the kernel cannot take back. Pages of the cache that a process
+looks at are the kernel's and are left out; the peak of everything resident is printed beside.
+"""
+
+import argparse
+import ctypes
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from steelexp.data import pipeline
+from steelexp.data.cache import CachedStrips, cached
+from steelexp.data.sampling import uniform
+from steelexp.data.severstal import severstal
+from steelexp.data.tiling import columns
+from steelexp.lazy import keras
+from steelexp.training.runtime import keep_memory
+
+SIZE, COUNT, CLASSES, BATCH = 256, 6, 4, 16
+
+
+def published(root, names, *, by):
+    """The peer, a tf_keras Sequence of ([B, 256, 256, 3], [B, 256, 256, 4]) float32."""
+    table = pd.read_csv(root / "train.csv")
+
+    def read(name):
+        image = cv2.imread(str(root / "train_images" / name)).astype(np.float32) / 255
+        mask = np.zeros((CLASSES, 256 * 1600), np.float32)
+        for _, row in table[table["ImageId"] == name].iterrows():
+            numbers = [int(number) for number in row["EncodedPixels"].split()]
+            for start, length in zip(numbers[::2], numbers[1::2], strict=True):
+                mask[int(row["ClassId"]) - 1, start - 1 : start - 1 + length] = 1
+        return image, mask.reshape(CLASSES, 1600, 256).transpose(2, 1, 0)
+
+    def tile(image, mask, number):
+        columns = slice(number * SIZE, (number + 1) * SIZE)
+        return image[:, columns], mask[:, columns]
+
+    class Published(keras.utils.Sequence):
+        def __init__(self):
+            self.per_batch = BATCH if by == "tiles" else BATCH // COUNT
+            items = len(names) * (COUNT if by == "tiles" else 1)
+            self.order = np.random.default_rng(0).permutation(items)
+
+        def __len__(self):
+            return math.ceil(len(self.order) / self.per_batch)
+
+        def __getitem__(self, batch):
+            tiles = []
+            for item in self.order[batch * self.per_batch : (batch + 1) * self.per_batch]:
+                if by == "tiles":
+                    tiles.append(tile(*read(names[item // COUNT]), item % COUNT))
+                else:
+                    pair = read(names[item])
+                    tiles += [tile(*pair, number) for number in range(COUNT)]
+            images, masks = zip(*tiles, strict=True)
+            return np.stack(images), np.stack(masks)
+
+    return Published()
+
+
+def ours(strips, epoch):
+    """One epoch of every tile, shuffled."""
+    return pipeline.training_batches(
+        strips, np.arange(len(strips)), columns, uniform, batch_size=BATCH, seed=0, epoch=epoch
+    )
+
+
+def read_by_threads(batches):
+    """Each batch in its order, read by as many threads as there are cores."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        ahead = deque()
+        for step in range(len(batches)):
+            ahead.append(threads.submit(batches.read, step))
+            if len(ahead) > 4:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def tiles_a_second(batches, limit):
+    """Show about `limit` tiles."""
+    shown, started = 0, time.perf_counter()
+    for grey, _ in batches:
+        shown += int(grey.shape[0])
+        if shown >= limit:
+            break
+    return shown / (time.perf_counter() - started)
+
+
+def copies_a_second(strips, limit):
+    """The speed of copying a tile's grey and bits from random places, by memcpy."""
+    draw, bytes_ = np.random.default_rng(0), SIZE * SIZE
+    places = draw.integers(0, len(strips.grey) - bytes_, limit).tolist()
+    buffer = np.empty(2 * bytes_, np.uint8)
+    grey, bits = strips.grey.ctypes.data, strips.bits.ctypes.data
+    target = buffer.ctypes.data
+    started = time.perf_counter()
+    for place in places:
+        ctypes.memmove(target, grey + place, bytes_)
+        ctypes.memmove(target + bytes_, bits + place, bytes_)
+    return limit / (time.perf_counter() - started)
+
+
+def speed(root, cache, rounds, subset):
+    """Print the table of tiles a second."""
+    keep_memory()
+    opened = severstal(root=str(root), subset=subset)
+    uncached, warm = cached(opened, "none", cache), cached(opened, "disk", cache)
+    every = COUNT * len(warm)
+    assert isinstance(warm, CachedStrips)
+    for strip in range(len(warm)):  # into the kernel's page cache
+        warm.image(strip).max()
+        warm.mask(strip).max()
+    ways = {
+        "memcpy": lambda epoch: copies_a_second(warm, 20_000),
+        "warm cache": lambda epoch: tiles_a_second(read_by_threads(ours(warm, epoch)), every),
+        "warm cache, through tf.data": lambda epoch: tiles_a_second(
+            ours(warm, epoch).dataset(), every
+        ),
+        "no cache": lambda epoch: tiles_a_second(read_by_threads(ours(uncached, epoch)), every),
+        "published, shuffling strips": lambda epoch: tiles_a_second(by_strips, 600),
+        "published, shuffling tiles": lambda epoch: tiles_a_second(by_tiles, 300),
+    }
+    by_strips, by_tiles = (published(root, warm.names, by=by) for by in ("strips", "tiles"))
+    found = {way: [] for way in ways}
+    for epoch in range(rounds + 1):
+        for way, measure in ways.items():
+            rate = measure(epoch)
+            if epoch:  # the first round warms up
+                found[way].append(rate)
+    print(f"{len(warm)} strips, {rounds} rounds, tiles of {SIZE} x {SIZE} in batches of {BATCH}")
+    print("| | tiles/s | to published by strips | to published by tiles | to memcpy |")
+    print("|---|---|---|---|---|")
+    for way, rates in found.items():
+        ratios = [
+            np.median(np.divide(rates, found[other]))
+            for other in ("published, shuffling strips", "published, shuffling tiles", "memcpy")
+        ]
+        print(
+            f"| {way} | {np.median(rates):,.0f} | " + " | ".join(f"{x:.3g}" for x in ratios) + " |"
+        )
+
+
+def peak(root, cache, strips, kind):
+    """Show every tile once and print the peaks of memory in MB, less what was there before."""
+    keep_memory()
+    data = cached(severstal(root=str(root), subset=strips), kind, cache)
+    tiles_a_second(ours(data, 0).dataset(), 4 * BATCH)
+    peaks, stop = [_resident()], threading.Event()
+
+    def watch():
+        while not stop.wait(0.02):
+            peaks.append(_resident())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    tiles_a_second(ours(data, 1).dataset(), math.inf)
+    stop.set()
+    thread.join()
+    anonymous, everything = np.max(peaks, axis=0)
+    print(f"| {strips} | {kind} | {anonymous:.0f} | {everything:.0f} |")
+
+
+def _resident():
+    """Anonymous and all resident memory of this process, MB (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    return [int(fields[name].split()[0]) / 1024 for name in ("RssAnon", "VmRSS")]
+
+
+def main():
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("root", type=Path, metavar="STRIPS")
+    parser.add_argument("--cache", type=Path, help="where to decode (default: a temporary folder)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--subset", type=int, help="so many of the strips")
+    parser.add_argument("--memory", type=int, nargs="+", metavar="N", help="peak memory instead")
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)  # one line of --memory
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        cache = given.cache or Path(scratch)
+        if given.peak:
+            peak(given.root, cache, int(given.peak[0]), given.peak[1])
+        elif given.memory:
+            print("| strips | cache | peak of anonymous memory, MB | all that is resident, MB |")
+            print("|---|---|---|---|", flush=True)
+            for kind in ("disk", "none"):
+                for strips in given.memory:
+                    base = [sys.executable, __file__, str(given.root), "--cache", str(cache)]
+                    done = subprocess.run(
+                        [*base, "--peak", str(strips), kind],
+                        check=True,
+                        capture_output=True,
+                        text=True,
+                    )
+                    print(done.stdout.splitlines()[-1], flush=True)
+        else:
+            speed(given.root, cache, given.rounds, given.subset)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""Strips decoded once: grey and labels side by side in memory or in memory-mapped files.
+
+<cache>/<key>/grey.u8     every strip's grey, one after the other, 1 byte a pixel
+<cache>/<key>/bits.u8     every strip's labels; clean strips are holes that take no room on disk
+<cache>/<key>/cache.json  what it was made from
+<cache>/<key>.groups.npy  the groups of near-duplicates
+
+The key is the data's digest and the time stamps of its images: a changed image makes another cache.
+Drawing a tile then costs microseconds and not a JPEG's decoding.
+"""
+
+import functools
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from steelexp.data.duplicates import near_duplicates
+from steelexp.data.strips import Bits, DataError, Strips, refuse
+from steelexp.progress import say, steps
+from steelexp.records.store import write_atomically
+
+Kind = Literal["disk", "memory", "none"]
+Pixels = npt.NDArray[np.uint8]
+
+RECENT = 256
+"""Strips that are kept when they are decoded at every use: 0.2 GB of Severstal's."""
+
+_VERSION = 1
+"""Raised whenever the files or the groups are made differently."""
+
+_SPARE = 2**28
+"""Bytes of disk or memory to be left free."""
+
+
+@dataclass(frozen=True)
+class CachedStrips(Strips):
+    """Strips whose pixels are decoded already.
+
+    Attributes:
+        grey: [pixels of all strips], strip after strip.
+        bits: the same for the labels.
+        starts: [S + 1] where each strip begins.
+    """
+
+    grey: Pixels
+    bits: Pixels
+    starts: tuple[int, ...]
+    shapes: tuple[tuple[int, int], ...]
+
+    def image(self, strip: int) -> Pixels:
+        """A strip's grey, [H, W] uint8; a view."""
+        return self.grey[self.starts[strip] : self.starts[strip + 1]].reshape(self.shapes[strip])
+
+    def mask(self, strip: int) -> Bits:
+        """A strip's labels, [H, W] uint8, bit c set where class c is; a view."""
+        return self.bits[self.starts[strip] : self.starts[strip + 1]].reshape(self.shapes[strip])
+
+
+class RecentStrips(Strips):
+    """Strips that are decoded when they are used, and kept while they are among the last used."""
+
+    @functools.cached_property
+    def image(self) -> Callable[[int], Pixels]:
+        """Strip number -> [H, W] uint8 grey."""
+        return functools.lru_cache(RECENT)(super().image)
+
+    @functools.cached_property
+    def mask(self) -> Callable[[int], Bits]:
+        """Strip number -> [H, W] uint8, bit c set where class c is."""
+        return functools.lru_cache(RECENT)(super().mask)
+
+
+def cache_root() -> Path:
+    """Where caches lie: STEELEXP_CACHE, or data/cache below the current folder."""
+    return Path(os.environ.get("STEELEXP_CACHE") or "data/cache")
+
+
+def cached(strips: Strips, kind: Kind, root: Path) -> Strips:
+    """The same strips, decoded.
+
+    Args:
+        strips: the data set.
+        kind: disk, decoded once for all runs; memory, once for this run; none, at every use (the
+            last 256 are kept).
+        root: where caches lie.
+
+    Raises:
+        DataError: images cannot be read (all are listed), or there is no room.
+    """
+    if kind == "none" or not len(strips):
+        return RecentStrips(**_fields(strips))
+    if kind == "memory":
+        _expect_room(_bytes(strips), _memory(), "data.cache: memory", "data.cache=disk")
+        arrays = [np.zeros(_pixels(strips), np.uint8) for _ in range(2)]
+        _decode(strips, *arrays)
+        return _with(strips, *arrays)
+    folder = root / _key(strips)
+    if not _whole(folder, strips):
+        with _alone(folder):
+            if not _whole(folder, strips):  # another process may have built it meanwhile
+                _build(strips, folder)
+    return _with(strips, *(_mapped(folder / name, strips, "r") for name in ("grey.u8", "bits.u8")))
+
+
+def duplicate_groups(strips: Strips, root: Path) -> npt.NDArray[np.int64]:
+    """Group of near-duplicates of each strip, [S]; found once for a data set.
+
+    Args:
+        strips: the data set, decoded or not.
+        root: where caches lie.
+
+    Raises:
+        DataError: an image cannot be read.
+    """
+    file = root / f"{_key(strips)}.groups.npy"
+    if file.is_file():
+        return np.asarray(np.load(file), np.int64)
+    with steps("looking for near-duplicates", len(strips), every=10.0) as advance:
+        groups = near_duplicates(
+            strips.image, len(strips), report=lambda done, total: advance(done)
+        )
+    content = io.BytesIO()
+    np.save(content, groups)
+    write_atomically(file, content.getvalue())
+    return np.asarray(groups, np.int64)
+
+
+def _key(strips: Strips) -> str:
+    sha = hashlib.sha256(f"{_VERSION} {strips.manifest}".encode())
+    for path in strips.paths:
+        status = path.stat()
+        sha.update(f" {status.st_size} {status.st_mtime_ns}".encode())
+    return sha.hexdigest()[:16]
+
+
+def _pixels(strips: Strips) -> int:
+    return int(strips.sizes.astype(np.int64).prod(axis=1).sum())
+
+
+def _bytes(strips: Strips) -> int:
+    """Grey of every strip and labels of those that have some."""
+    each = strips.sizes.astype(np.int64).prod(axis=1)
+    return int(each.sum() + each[strips.labelled].sum())
+
+
+def _memory() -> int:
+    """Bytes of the machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _expect_room(needed: int, free: int, what: str, instead: str) -> None:
+    if needed + _SPARE > free:
+        raise DataError(
+            f"{what}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are there; make "
+            f"room, or take {instead} or data.cache=none"
+        )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process builds; the kernel lets go when it ends, however it ends."""
+    from filelock import FileLock, Timeout  # imports asyncio, which --help and list need not
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"{folder}: another process is decoding this data set; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _build(strips: Strips, folder: Path) -> None:
+    """Beside, then renamed: whole or not at all. What a killed build left is removed first."""
+    beside = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    needed, free = _bytes(strips), shutil.disk_usage(folder.parent).free
+    _expect_room(needed, free, f"{folder.parent}", "another STEELEXP_CACHE")
+    say(f"Decoding {len(strips)} strips into {folder}, {needed / 1e9:.2f} GB, once")
+    beside.mkdir()
+    try:
+        grey, bits = (_mapped(beside / name, strips, "w+") for name in ("grey.u8", "bits.u8"))
+        _decode(strips, grey, bits)
+        for array in (grey, bits):
+            array.flush()
+        made = {"version": _VERSION, "manifest": strips.manifest, "strips": len(strips)}
+        (beside / "cache.json").write_text(json.dumps(made) + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)  # one that somebody damaged
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _whole(folder: Path, strips: Strips) -> bool:
+    files = [folder / name for name in ("grey.u8", "bits.u8")]
+    return (folder / "cache.json").is_file() and all(
+        file.is_file() and file.stat().st_size == _pixels(strips) for file in files
+    )
+
+
+def _mapped(file: Path, strips: Strips, mode: Literal["r", "w+"]) -> "np.memmap[Any, Any]":
+    return np.memmap(file, np.uint8, mode, shape=(_pixels(strips),))
+
+
+def _decode(strips: Strips, grey: Pixels, bits: Pixels) -> None:
+    """Read every strip into its place, on all cores; OpenCV and NumPy work without the GIL."""
+    target, problems = _with(strips, grey, bits), []
+
+    def read(strip: int) -> None:
+        np.copyto(target.image(strip), strips.image(strip))
+        if strips.labelled[strip]:
+            np.copyto(target.mask(strip), strips.mask(strip))
+
+    with steps("decoding", len(strips), every=10.0) as advance, ThreadPoolExecutor() as threads:
+        try:
+            tasks = [threads.submit(read, strip) for strip in range(len(strips))]
+            for done, task in enumerate(as_completed(tasks), start=1):
+                if isinstance(error := task.exception(), DataError):
+                    problems.append(str(error))
+                else:
+                    task.result()
+                advance(done)
+        finally:
+            threads.shutdown(cancel_futures=True)
+    refuse(sorted(problems))
+
+
+def _with(strips: Strips, grey: Pixels, bits: Pixels) -> CachedStrips:
+    each = strips.sizes.astype(np.int64).prod(axis=1)
+    return CachedStrips(
+        **_fields(strips),
+        # A plain view: an np.memmap makes a Python object of each slice, four times as slow.
+        grey=grey.view(np.ndarray),
+        bits=bits.view(np.ndarray),
+        starts=tuple(np.r_[0, each.cumsum()].tolist()),
+        shapes=tuple((int(h), int(w)) for h, w in strips.sizes),
+    )
+
+
+def _fields(strips: Strips) -> dict[str, Any]:
+    return {field.name: getattr(strips, field.name) for field in fields(Strips)}

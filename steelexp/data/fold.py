@@ -1,0 +1,124 @@
+"""A split of a data set: its parts, its table, its hash, and what it has on two sides."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from steelexp.data.strips import DataError, Strips, refuse
+
+Rows = npt.NDArray[np.int64]
+
+PARTS = ("train", "tune", "test")
+HEADER = ["image", "part"]
+
+
+class Fold(NamedTuple):
+    """Strip numbers, ascending; disjoint unless the split says otherwise.
+
+    Attributes:
+        train: what the weights learn from.
+        tune: what picks the epoch.
+        test: what is judged once at the end; empty in the published protocol.
+    """
+
+    train: Rows
+    tune: Rows
+    test: Rows
+
+
+class Leak(NamedTuple):
+    """What a split has on two sides.
+
+    Attributes:
+        groups: of near-duplicates with strips in more than one part.
+        tune: tune strips with a copy among the training strips.
+        test: test strips with a copy among the training strips.
+    """
+
+    groups: int
+    tune: int
+    test: int
+
+
+def leak(fold: Fold, groups: Rows) -> Leak:
+    """How many groups, and how many judged strips, a split has on two sides.
+
+    Args:
+        fold: strip numbers.
+        groups: [S] group of each strip.
+    """
+    within = np.zeros((len(PARTS), int(groups.max(initial=-1)) + 1), bool)
+    for part, rows in enumerate(fold):
+        within[part, groups[rows]] = True
+    trained = within[0]
+    return Leak(
+        groups=int((within.sum(axis=0) > 1).sum()),
+        tune=int(trained[groups[fold.tune]].sum()),
+        test=int(trained[groups[fold.test]].sum()),
+    )
+
+
+def described(strips: Strips, fold: Fold, groups: Rows) -> dict[str, Any]:
+    """What a record says of a split: strips and classes of each part, its hash, its leak."""
+    parts = dict(zip(PARTS, fold, strict=True))
+    held = {name: (strips.pixels[rows] > 0).sum(axis=0).tolist() for name, rows in parts.items()}
+    return {
+        **{name: len(rows) for name, rows in parts.items()},
+        "strips_per_class": {
+            name: dict(zip(strips.classes, counts, strict=True)) for name, counts in held.items()
+        },
+        "digest": split_digest(strips, fold),
+        "groups": len(np.unique(groups)),
+        "leak": leak(fold, groups)._asdict(),
+    }
+
+
+def split_digest(strips: Strips, fold: Fold) -> str:
+    """sha256 of split.csv."""
+    return hashlib.sha256(split_csv(strips, fold).encode()).hexdigest()
+
+
+def split_csv(strips: Strips, fold: Fold) -> str:
+    """The table that `file` reads: image,part, in the order of the images."""
+    rows = [
+        (strips.names[row], part)
+        for part, numbers in zip(PARTS, fold, strict=True)
+        for row in numbers.tolist()
+    ]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([HEADER, *sorted(rows)])
+    return text.getvalue()
+
+
+def read_split(path: Path) -> Mapping[str, str]:
+    """The part of each image.
+
+    Raises:
+        DataError: naming every row that is wrong.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.reader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"split.path: {path}: not a readable table ({error})") from error
+    if not rows or rows[0] != HEADER:
+        raise DataError(f"{path}:1: the columns of a split are {','.join(HEADER)}")
+    parts: dict[str, str] = {}
+    problems = []
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) != len(HEADER) or row[1] not in PARTS:
+            known = ", ".join(PARTS)
+            problems.append(f"{path}:{line}: {','.join(row)[:60]!r}: image,part; parts: {known}")
+        elif row[0] in parts:
+            problems.append(f"{path}:{line}: {row[0]}: a second row for this image")
+        else:
+            parts[row[0]] = row[1]
+    refuse(problems)
+    return parts

@@ -1,0 +1,48 @@
+import hashlib
+
+import numpy as np
+
+from steelexp.data.fold import Fold, described, leak, split_csv, split_digest
+from tests.fakes import labelled
+
+PIXELS = [[5, 0], [0, 0], [0, 7], [1, 1], [0, 0]]
+FOLD = Fold(train=np.array([0, 3]), tune=np.array([1]), test=np.array([2, 4]))
+
+
+def test_leak_by_hand():
+    assert leak(FOLD, np.array([0, 1, 2, 3, 4])) == (0, 0, 0)
+    assert leak(FOLD, np.array([0, 0, 2, 3, 0])) == (1, 1, 1)  # 0, 1 and 4 are copies
+    assert leak(FOLD, np.array([0, 1, 0, 0, 3])) == (1, 0, 1)  # 0, 2 and 3
+    assert leak(FOLD, np.array([0, 1, 1, 0, 3])) == (1, 0, 0)  # tune and test share a surface
+    assert leak(FOLD, np.array([0, 1, 0, 3, 3])) == (2, 0, 2)
+
+
+def test_description_by_hand():
+    found = described(labelled(PIXELS), FOLD, np.array([0, 1, 0, 2, 3]))
+    assert found == {
+        "train": 2,
+        "tune": 1,
+        "test": 2,
+        "strips_per_class": {
+            "train": {"1": 2, "2": 1},
+            "tune": {"1": 0, "2": 0},
+            "test": {"1": 0, "2": 1},
+        },
+        "digest": hashlib.sha256(split_csv(labelled(PIXELS), FOLD).encode()).hexdigest(),
+        "groups": 4,
+        "leak": {"groups": 1, "tune": 0, "test": 1},
+    }
+
+
+def test_table_by_hand():
+    assert split_csv(labelled(PIXELS), FOLD) == (
+        "image,part\n00000.jpg,train\n00001.jpg,tune\n00002.jpg,test\n00003.jpg,train\n"
+        "00004.jpg,test\n"
+    )
+
+
+def test_the_hash_changes_with_a_strips_part_and_not_with_the_pixels():
+    moved = Fold(train=np.array([0]), tune=np.array([1, 3]), test=np.array([2, 4]))
+    strips = labelled(PIXELS)
+    assert split_digest(strips, moved) != split_digest(strips, FOLD)
+    assert split_digest(labelled(np.zeros((5, 2), int)), FOLD) == split_digest(strips, FOLD)
