@@ -1,131 +1,194 @@
-"""Losses on logits.
+"""Losses on logits, by name; here are those made of two others.
 
-Each is `(y_true [B, h, w, C], logits [B, h, w, C], *, settings) -> [B]`, one value a tile; the mean
-over the batch is taken once, by the training step. y_true holds 0 and 1; logits are float32.
+Each is `(y_true [B, h, w, C], logits [B, h, w, C], class_weights [C], *, settings) -> [B]`, one
+value a tile; the mean over the batch is taken once, by the training step. y_true holds 0 and 1. A
+loss that cannot use class weights does not take them. All sums are float32, whatever comes in.
 """
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from steelexp.lazy import Tensor, tf
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Over = Literal["tile_and_class", "tile", "batch_and_class", "batch"]
-
-# The axes of [B, h, w, C] that one Dice coefficient sums over.
-_AXES: dict[str, tuple[int, ...]] = {
-    "tile_and_class": (1, 2),
-    "tile": (1, 2, 3),
-    "batch_and_class": (0, 1, 2),
-    "batch": (0, 1, 2, 3),
-}
-
-
-def dice(
-    y_true: Tensor, logits: Tensor, *, over: Over = "tile_and_class", smooth: PositiveFloat = 1.0
-) -> Tensor:
-    """Soft Dice loss.
-
-    1 - (2 sum(p y) + s) / (sum(p) + sum(y) + s), p = sigmoid(logits), s = smooth; the mean over the
-    coefficients that `over` leaves.
-
-    Where a class is absent, no prediction costs 0 and a predicted mass of m pixels m / (m + s):
-    with s = 1 one certain false pixel costs 0.5, and beyond that the loss is nearly flat. Summing
-    over the batch or over all classes hides an absent or a rare class behind the others.
-
-    Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        over: what one coefficient sums over: each class of each tile, each tile, each class of the
-            batch, or everything at once (the published loss).
-        smooth: pixels added above and below.
-
-    Returns:
-        [B].
-
-    Source: Milletari et al., V-Net, 3DV 2016, https://arxiv.org/abs/1606.04797, section 3, with the
-    smoothing of its Keras implementations.
-    """
-    p, axes = tf.sigmoid(logits), _AXES[over]
-    overlap = tf.reduce_sum(p * y_true, axes, keepdims=True)
-    total = tf.reduce_sum(p, axes, keepdims=True) + tf.reduce_sum(y_true, axes, keepdims=True)
-    loss = tf.reduce_mean(1.0 - (2.0 * overlap + smooth) / (total + smooth), [1, 2, 3])
-    return tf.broadcast_to(loss, tf.shape(logits)[:1])  # [B]
-
-
-def bce(y_true: Tensor, logits: Tensor) -> Tensor:
-    """Binary cross-entropy, the mean over pixels and classes.
-
-    -(y log p + (1 - y) log(1 - p)), p = sigmoid(logits). A class that is absent costs what its
-    false scores cost: every background pixel counts.
-
-    Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-
-    Returns:
-        [B].
-    """
-    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=y_true, logits=logits)
-    return tf.reduce_mean(losses, [1, 2, 3])
+from steelexp.lazy import Tensor
+from steelexp.model.loss_inputs import Absent, Over, Share
+from steelexp.model.lovasz_loss import Sets, lovasz_hinge
+from steelexp.model.overlap_losses import dice, focal_tversky, generalized_dice, jaccard, tversky
+from steelexp.model.pixel_losses import asymmetric_focal, bce, focal, topk_bce, weighted_bce
 
 
 def bce_dice(
     y_true: Tensor,
     logits: Tensor,
+    class_weights: Tensor | None = None,
     *,
     bce_weight: Share = 0.5,
     over: Over = "tile_and_class",
     smooth: PositiveFloat = 1.0,
+    absent: Absent = "smoothed",
 ) -> Tensor:
     """Binary cross-entropy and Dice: w bce + (1 - w) dice.
 
+    Where a class is absent, the cross-entropy still sees every false pixel when Dice is flat.
+
     Args:
         y_true: [B, h, w, C] of 0 and 1.
         logits: [B, h, w, C].
+        class_weights: [C], mean one.
         bce_weight: w. 0.75 in several medal solutions on Severstal.
         over: as for dice.
         smooth: as for dice.
+        absent: as for dice.
 
     Returns:
         [B].
     """
-    overlap = dice(y_true, logits, over=over, smooth=smooth)
-    return bce_weight * bce(y_true, logits) + (1.0 - bce_weight) * overlap
+    overlap = dice(y_true, logits, class_weights, over=over, smooth=smooth, absent=absent)
+    return bce_weight * bce(y_true, logits, class_weights) + (1.0 - bce_weight) * overlap
 
 
-def focal(
-    y_true: Tensor, logits: Tensor, *, gamma: NonNegativeFloat = 2.0, alpha: Share = 0.25
+def focal_dice(
+    y_true: Tensor,
+    logits: Tensor,
+    class_weights: Tensor | None = None,
+    *,
+    focal_weight: Share = 0.5,
+    gamma: NonNegativeFloat = 2.0,
+    alpha: Share = 0.25,
+    over: Over = "tile_and_class",
+    smooth: PositiveFloat = 1.0,
+    absent: Absent = "smoothed",
 ) -> Tensor:
-    """Focal loss, the mean over pixels and classes.
+    """Focal and Dice: w focal + (1 - w) dice.
 
-    -a_t (1 - p_t)^gamma log(p_t); p_t = p where y = 1 and 1 - p elsewhere, a_t likewise from alpha.
-    gamma = 0, alpha = 0.5 is half the binary cross-entropy. Well-classified background, and with it
-    a class that is absent and not predicted, costs next to nothing.
+    Once most pixels are easy, focal loss is small beside Dice; w decides when it is still felt.
+    Where a class is absent, its false pixels cost what they cost in both.
 
     Args:
         y_true: [B, h, w, C] of 0 and 1.
         logits: [B, h, w, C].
-        gamma: how strongly easy pixels are discounted.
-        alpha: weight of defect pixels; background has 1 - alpha. The paper's 0.25 gives positives a
-            third of the negatives' weight, tuned with gamma = 2 on COCO.
+        class_weights: [C], mean one.
+        focal_weight: w.
+        gamma: as for focal.
+        alpha: as for focal.
+        over: as for dice.
+        smooth: as for dice.
+        absent: as for dice.
 
     Returns:
         [B].
 
-    Source: Lin et al., ICCV 2017, https://arxiv.org/abs/1708.02002, equation 5.
+    Source: Zhu et al., AnatomyNet, Medical Physics 2019, https://arxiv.org/abs/1808.05238, which
+    adds the two.
     """
-    margin = (2.0 * y_true - 1.0) * logits  # p_t = sigmoid(margin), -log(p_t) = softplus(-margin)
-    weight = alpha * y_true + (1.0 - alpha) * (1.0 - y_true)
-    # Not (1 - p_t)^gamma: its gradient is NaN where p_t rounds to 1 and gamma is below 1.
-    discount = tf.exp(-gamma * tf.nn.softplus(margin))
-    return tf.reduce_mean(weight * discount * tf.nn.softplus(-margin), [1, 2, 3])
+    overlap = dice(y_true, logits, class_weights, over=over, smooth=smooth, absent=absent)
+    pixels = focal(y_true, logits, class_weights, gamma=gamma, alpha=alpha)
+    return focal_weight * pixels + (1.0 - focal_weight) * overlap
+
+
+def bce_lovasz(
+    y_true: Tensor,
+    logits: Tensor,
+    class_weights: Tensor | None = None,
+    *,
+    bce_weight: Share = 0.5,
+    over: Sets = "tile_and_class",
+) -> Tensor:
+    """Binary cross-entropy and Lovasz hinge: w bce + (1 - w) lovasz_hinge.
+
+    Where a class is absent, the cross-entropy sees every false pixel and the hinge the worst.
+
+    Args:
+        y_true: [B, h, w, C] of 0 and 1.
+        logits: [B, h, w, C].
+        class_weights: [C], mean one.
+        bce_weight: w.
+        over: as for lovasz_hinge.
+
+    Returns:
+        [B].
+    """
+    overlap = lovasz_hinge(y_true, logits, class_weights, over=over)
+    return bce_weight * bce(y_true, logits, class_weights) + (1.0 - bce_weight) * overlap
+
+
+def unified_focal(
+    y_true: Tensor,
+    logits: Tensor,
+    class_weights: Tensor | None = None,
+    *,
+    focal_weight: Share = 0.5,
+    delta: Share = 0.6,
+    gamma: Annotated[float, Field(ge=0, lt=1)] = 0.5,
+    over: Over = "tile_and_class",
+    smooth: PositiveFloat = 1.0,
+) -> Tensor:
+    """Unified focal loss, asymmetric: w focal + (1 - w) focal Tversky.
+
+    The focal part is -d log(p) on defect pixels and -(1 - d) p^g log(1 - p) on background, so only
+    easy background is discounted. The Tversky part is the mean of (1 - TI)^(1 - g) of the defect
+    and 1 - TI of its background, with TI = (hit + s) / (hit + (1 - d) false + d missed + s), so
+    only the defect is enhanced. p = sigmoid(logits), d = delta, g = gamma, s = smooth.
+
+    Each class is set against its own background. Where it is absent, m false pixels cost
+    (u / (u + s))^(1 - g), u = (1 - d) m, in the Tversky part.
+
+    Args:
+        y_true: [B, h, w, C] of 0 and 1.
+        logits: [B, h, w, C].
+        class_weights: [C], mean one; as for focal and dice.
+        focal_weight: w; the paper's lambda.
+        delta: weight of defect pixels and of missed ones.
+        gamma: both the discount of background and the enhancement of defects.
+        over: what one Tversky index sums over; as for dice.
+        smooth: pixels added above and below; the paper's is next to 0, which makes a step of the
+            first false pixel of an absent class.
+
+    Returns:
+        [B].
+
+    Source: Yeung et al., Computerized Medical Imaging and Graphics 95, 2022,
+    https://arxiv.org/abs/2102.04525, the asymmetric variant, averaged over the two classes as in
+    its authors' code.
+    """
+    pixels = asymmetric_focal(
+        y_true, logits, class_weights, defect_gamma=0.0, background_gamma=gamma, alpha=delta
+    )
+    defect = focal_tversky(
+        y_true,
+        logits,
+        class_weights,
+        gamma=1.0 / (1.0 - gamma),
+        false_positives=1.0 - delta,
+        false_negatives=delta,
+        over=over,
+        smooth=smooth,
+    )
+    background = tversky(
+        1.0 - y_true,
+        -logits,
+        class_weights,
+        false_positives=1.0 - delta,
+        false_negatives=delta,
+        over=over,
+        smooth=smooth,
+    )
+    return focal_weight * pixels + (1.0 - focal_weight) * (defect + background) / 2.0
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
-    "dice": dice,
-    "bce_dice": bce_dice,
+    "bce": bce,
+    "weighted_bce": weighted_bce,
+    "topk_bce": topk_bce,
     "focal": focal,
+    "dice": dice,
+    "generalized_dice": generalized_dice,
+    "jaccard": jaccard,
+    "tversky": tversky,
+    "focal_tversky": focal_tversky,
+    "lovasz_hinge": lovasz_hinge,
+    "bce_dice": bce_dice,
+    "focal_dice": focal_dice,
+    "bce_lovasz": bce_lovasz,
+    "unified_focal": unified_focal,
 }

@@ -5,242 +5,230 @@ import numpy as np
 import pytest
 
 from steelexp.lazy import segmentation_models, tf
-from steelexp.model.losses import LOSSES, bce, bce_dice, dice, focal
+from steelexp.model.losses import (
+    LOSSES,
+    bce,
+    bce_dice,
+    bce_lovasz,
+    dice,
+    focal,
+    focal_dice,
+    lovasz_hinge,
+    unified_focal,
+)
 from steelexp.spec.component import component_model
 from steelexp.spec.schema import LossSpec
+from tests.model.masks import CERTAIN, cross_entropy, random_batch, row, sigmoid
 
-CERTAIN = 50.0
-"""A logit whose sigmoid is 1 in float32; that of its negative is 2e-22."""
-
-# Two tiles of 2 x 2 pixels and two classes; rows of (truth, prediction).
-TILES = [
-    # class 0: 1 pixel of 2 found; class 1: absent, 1 false pixel
-    [([[1, 1], [0, 0]], [[1, 0], [0, 0]]), ([[0, 0], [0, 0]], [[0, 0], [1, 0]])],
-    # class 0: all 4 found; class 1: 1 pixel, missed
-    [([[1, 1], [1, 1]], [[1, 1], [1, 1]]), ([[1, 0], [0, 0]], [[0, 0], [0, 0]])],
-]
-
-
-def tensors(tiles):
-    """(y_true, logits), [B, h, w, C], of a prediction that is certain everywhere."""
-    pairs = np.array(tiles, np.float32).transpose(2, 0, 3, 4, 1)
-    return tf.constant(pairs[0]), tf.constant((2 * pairs[1] - 1) * CERTAIN)
-
-
-def random_batch(seed=0, shape=(3, 8, 16, 4), spread=4.0):
-    draw = np.random.default_rng(seed)
-    y = (draw.random(shape) < 0.2).astype(np.float32)
-    y[0, ..., 1] = 0  # a class that a tile does not hold
-    return y, draw.normal(0, spread, shape).astype(np.float32)
-
-
-def sigmoid(logits):
-    return 1 / (1 + np.exp(-logits.astype(np.float64)))
-
-
-# --- Dice
-
-
-@pytest.mark.parametrize(
-    ("over", "expected"),
-    [
-        # Tile 0: 1 - (2 + 1) / (3 + 1) and 1 - 1 / (1 + 1); tile 1: 1 - 9 / 9 and 1 - 1 / 2.
-        ("tile_and_class", [(1 / 4 + 1 / 2) / 2, (0 + 1 / 2) / 2]),
-        # Tile 0: 1 - (2 + 1) / (4 + 1); tile 1: 1 - (8 + 1) / (9 + 1).
-        ("tile", [2 / 5, 1 / 10]),
-        # Class 0: 1 - (10 + 1) / (11 + 1); class 1: 1 - (0 + 1) / (2 + 1); their mean.
-        ("batch_and_class", [3 / 8, 3 / 8]),
-        # 1 - (10 + 1) / (13 + 1).
-        ("batch", [3 / 14, 3 / 14]),
-    ],
-)
-def test_dice_by_hand(over, expected):
-    assert dice(*tensors(TILES), over=over).numpy() == pytest.approx(expected, abs=1e-6)
-
-
-def test_dice_smooth_by_hand():
-    # 1 - (2 + s) / (3 + s) with s = 3 is 1 / 6; class 1, absent: 1 / (1 + 3).
-    loss = dice(*tensors(TILES[:1]), smooth=3.0)
-    assert loss.numpy() == pytest.approx([(1 / 6 + 1 / 4) / 2], abs=1e-6)
-
-
-@pytest.mark.parametrize("over", ["tile_and_class", "tile", "batch_and_class", "batch"])
-@pytest.mark.parametrize("smooth", [0.5, 1.0, 10.0])
-@pytest.mark.parametrize("m", [0, 1, 2, 4])
-def test_m_false_pixels_of_an_absent_class_cost_m_over_m_plus_smooth(over, smooth, m):
-    predicted = np.arange(4).reshape(2, 2) < m
-    loss = dice(*tensors([[(np.zeros((2, 2)), predicted)]]), over=over, smooth=smooth)
-    assert loss.numpy() == pytest.approx([m / (m + smooth)], abs=1e-6)
-
-
-def test_a_missed_rare_class_is_seen_per_class_and_hidden_when_pooled():
-    full, rare = np.ones((32, 32)), np.zeros((32, 32))
-    rare[0, 0] = 1
-    missed = tensors([[(full, full), (rare, np.zeros((32, 32)))]])
-    assert dice(*missed, over="tile_and_class").numpy() == pytest.approx([0.25], abs=1e-6)
-    assert dice(*missed, over="batch").numpy() == pytest.approx([1 / 2050], abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("over", "axes"),
-    [
-        ("tile_and_class", (1, 2)),
-        ("tile", (1, 2, 3)),
-        ("batch_and_class", (0, 1, 2)),
-        ("batch", (0, 1, 2, 3)),
-    ],
-)
-def test_dice_agrees_with_numpy(over, axes):
-    y, logits = random_batch()
-    p = sigmoid(logits)
-    ratio = (2 * (p * y).sum(axes, keepdims=True) + 0.7) / ((p + y).sum(axes, keepdims=True) + 0.7)
-    each = np.broadcast_to((1 - ratio).mean((1, 2, 3)), 3)
-    assert dice(y, logits, over=over, smooth=0.7).numpy() == pytest.approx(each, abs=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("over", "per_image"), [("tile_and_class", True), ("batch_and_class", False)]
-)
-@pytest.mark.parametrize("smooth", [1e-5, 1.0])
-def test_dice_agrees_with_segmentation_models(over, per_image, smooth):
-    # Its loss always keeps the classes apart: `tile` and `batch` have no counterpart there.
-    y, logits = random_batch()
-    theirs = segmentation_models.losses.DiceLoss(per_image=per_image, smooth=smooth)
-    ours = tf.reduce_mean(dice(y, logits, over=over, smooth=smooth))
-    assert float(ours) == pytest.approx(float(theirs(y, tf.sigmoid(logits))), abs=1e-5)
-
-
-# --- cross-entropy
-
-
-def test_bce_by_hand():
-    # p = 3/4 at log 3: log(4/3) where y is 1, log 4 where it is 0.
-    y = tf.constant([[[[1.0]], [[0.0]]], [[[1.0]], [[1.0]]]])  # [2, 2, 1, 1]
-    logits = tf.fill((2, 2, 1, 1), math.log(3))
-    expected = [(math.log(4 / 3) + math.log(4)) / 2, math.log(4 / 3)]
-    assert bce(y, logits).numpy() == pytest.approx(expected, abs=1e-6)
-
-
-def test_bce_agrees_with_numpy():
-    y, logits = random_batch()
-    p = sigmoid(logits)
-    expected = -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean((1, 2, 3))
-    assert bce(y, logits).numpy() == pytest.approx(expected, abs=1e-5)
+# --- two losses at once
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
-def test_bce_dice_is_the_weighted_sum(weight):
-    y, logits = random_batch()
-    got = bce_dice(y, logits, bce_weight=weight, over="tile", smooth=0.7).numpy()
-    parts = bce(y, logits).numpy(), dice(y, logits, over="tile", smooth=0.7).numpy()
-    assert got == pytest.approx(weight * parts[0] + (1 - weight) * parts[1], abs=1e-6)
-    assert parts[0] != pytest.approx(parts[1], abs=0.1)
+@pytest.mark.parametrize("class_weights", [None, np.array([0.4, 1.6, 0.5, 1.5], np.float32)])
+def test_mixtures_are_weighted_sums(weight, class_weights):
+    batch = (*random_batch(), class_weights)
+    overlap = {"over": "tile", "smooth": 0.7, "absent": "nothing"}
+    sharp = {"gamma": 1.0, "alpha": 0.7}
+    sets = {"over": "batch_and_class"}
+    cases = [
+        (bce_dice(*batch, bce_weight=weight, **overlap), bce(*batch), dice(*batch, **overlap)),
+        (
+            focal_dice(*batch, focal_weight=weight, **sharp, **overlap),
+            focal(*batch, **sharp),
+            dice(*batch, **overlap),
+        ),
+        (bce_lovasz(*batch, bce_weight=weight, **sets), bce(*batch), lovasz_hinge(*batch, **sets)),
+    ]
+    for mixed, first, second in cases:
+        expected = weight * first.numpy() + (1 - weight) * second.numpy()
+        assert mixed.numpy() == pytest.approx(expected, abs=1e-5)
+        assert first.numpy() != pytest.approx(second.numpy(), abs=0.01)
 
 
-# --- focal
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(bce_dice, "bce_dice_loss"), (focal_dice, "binary_focal_dice_loss")]
+)
+def test_mixtures_are_half_of_segmentation_models_sums(ours, theirs):
+    y, logits = random_batch(spread=2.0)
+    both = getattr(segmentation_models.losses, theirs)(y, tf.sigmoid(logits))
+    half = tf.reduce_mean(ours(y, logits, over="batch_and_class", smooth=1e-5))
+    assert float(half) == pytest.approx(float(both) / 2, abs=1e-5)
 
 
-def test_focal_by_hand():
-    # p = 3/4. y = 1: 1/4 (1/4)^2 log(4/3). y = 0: 3/4 (3/4)^2 log 4.
-    y = tf.constant([[[[1.0]], [[0.0]]]])  # [1, 2, 1, 1]
-    logits = tf.fill((1, 2, 1, 1), math.log(3))
-    expected = (math.log(4 / 3) / 64 + 27 / 64 * math.log(4)) / 2
-    assert focal(y, logits).numpy() == pytest.approx([expected], abs=1e-6)
+# --- unified focal
 
 
-def test_focal_without_focus_is_half_the_cross_entropy():
-    y, logits = random_batch()
-    plain = focal(y, logits, gamma=0.0, alpha=0.5).numpy()
-    assert plain == pytest.approx(bce(y, logits).numpy() / 2, abs=1e-6)
+def test_unified_focal_by_hand():
+    # p = 3/4 on a defect pixel and on one of background, d = 0.6, g = 1/2.
+    y, logits = row([1, 0]), row([math.log(3)] * 2)
+    pixels = (0.6 * math.log(4 / 3) + 0.4 * math.sqrt(3 / 4) * math.log(4)) / 2
+    # Hit 3/4, false 3/4, missed 1/4; of the background, hit 1/4, false 1/4, missed 3/4. s = 1.
+    defect = math.sqrt(0.45 / (0.75 + 0.45 + 1))
+    background = 0.55 / (0.25 + 0.55 + 1)
+    expected = (pixels + (defect + background) / 2) / 2
+    assert unified_focal(y, logits).numpy() == pytest.approx([expected], abs=1e-6)
 
 
-@pytest.mark.parametrize(("gamma", "alpha"), [(2.0, 0.25), (0.5, 0.9), (5.0, 0.0), (1.0, 1.0)])
-def test_focal_agrees_with_numpy(gamma, alpha):
+@pytest.mark.parametrize(("weight", "delta", "gamma"), [(0.5, 0.6, 0.5), (0.2, 0.9, 0.0)])
+def test_unified_focal_agrees_with_numpy(weight, delta, gamma):
+    # As its authors compute it, on the two channels background and defect of each class.
     y, logits = random_batch()
     p = sigmoid(logits)
-    p_t, alpha_t = np.where(y == 1, p, 1 - p), np.where(y == 1, alpha, 1 - alpha)
-    expected = -(alpha_t * (1 - p_t) ** gamma * np.log(p_t)).mean((1, 2, 3))
-    assert focal(y, logits, gamma=gamma, alpha=alpha).numpy() == pytest.approx(expected, abs=1e-5)
+    discount = np.where(y == 1, delta, (1 - delta) * p**gamma)
+    pixels = (discount * cross_entropy(y, logits)).mean((1, 2, 3))
+
+    def tversky_loss(y, p):
+        tp, fn, fp = ((a * b).sum((1, 2)) for a, b in [(y, p), (y, 1 - p), (1 - y, p)])
+        return 1 - (tp + 1) / (tp + delta * fn + (1 - delta) * fp + 1)
+
+    defect, background = tversky_loss(y, p) ** (1 - gamma), tversky_loss(1 - y, 1 - p)
+    expected = weight * pixels + (1 - weight) * ((defect + background) / 2).mean(1)
+    loss = unified_focal(y, logits, focal_weight=weight, delta=delta, gamma=gamma)
+    assert loss.numpy() == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize(("gamma", "alpha"), [(2.0, 0.25), (3.0, 0.75)])
-def test_focal_agrees_with_segmentation_models_where_it_does_not_clip(gamma, alpha):
-    # Its scores are clipped to 1e-7 from 0 and 1: no logit here is beyond 16.
-    y, logits = random_batch(spread=3.0)
-    assert np.abs(logits).max() < 16
-    theirs = segmentation_models.losses.BinaryFocalLoss(gamma=gamma, alpha=alpha)
-    ours = tf.reduce_mean(focal(y, logits, gamma=gamma, alpha=alpha))
-    assert float(ours) == pytest.approx(float(theirs(y, tf.sigmoid(logits))), abs=1e-5)
-
-
-@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
-def test_focal_has_a_gradient_where_a_pixel_is_certain(gamma):
-    logits = tf.constant([-200.0, -CERTAIN, 0.0, CERTAIN, 200.0], shape=(1, 5, 1, 1))
-    for truth in (0.0, 1.0):
-        with tf.GradientTape() as tape:
-            tape.watch(logits)
-            loss = focal(tf.fill((1, 5, 1, 1), truth), logits, gamma=gamma)
-        assert np.isfinite(tape.gradient(loss, logits).numpy()).all()
+def test_unified_focal_without_focus_is_cross_entropy_and_dice():
+    y, logits = random_batch()
+    plain = unified_focal(y, logits, delta=0.5, gamma=0.0).numpy()
+    both_sides = (dice(y, logits, smooth=2.0) + dice(1 - y, -logits, smooth=2.0)).numpy() / 2
+    assert plain == pytest.approx((bce(y, logits).numpy() / 2 + both_sides) / 2, abs=1e-5)
 
 
 # --- every loss
 
 
 @pytest.fixture(params=sorted(LOSSES))
-def loss(request):
-    return LOSSES[request.param]
+def name(request):
+    return request.param
 
 
 @pytest.fixture
-def settings(loss):
-    """Every setting of the loss at its default."""
-    return inspect.getfullargspec(loss).kwonlydefaults or {}
+def loss(name):
+    return LOSSES[name]
 
 
-def test_is_a_component(loss):
-    signature = inspect.signature(loss).parameters.values()
-    positional = [p.name for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
-    assert positional == ["y_true", "logits"]
-    name = next(name for name, function in LOSSES.items() if function is loss)
+WEIGHTED = [n for n in sorted(LOSSES) if "class_weights" in inspect.signature(LOSSES[n]).parameters]
+
+
+@pytest.fixture(params=WEIGHTED)
+def weighted(request):
+    return LOSSES[request.param]
+
+
+def with_gradient(loss, y, logits):
+    """The loss and its gradient, both as arrays."""
+    logits = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        values = loss(tf.constant(y), logits)
+    return values.numpy(), tape.gradient(values, logits).numpy()
+
+
+def test_is_a_component(loss, name):
+    parameters = inspect.signature(loss).parameters.values()
+    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert positional in (["y_true", "logits"], ["y_true", "logits", "class_weights"])
     model = component_model(LossSpec, name, loss)
     fields = {key: field for key, field in model.model_fields.items() if key != "name"}
-    undescribed = [key for key, field in fields.items() if not field.description]
-    assert undescribed == []
+    assert [key for key, field in fields.items() if not field.description] == []
+    model.model_validate({"name": name})
+    assert "absent" in loss.__doc__
 
 
-def test_gives_one_float32_a_tile(loss, settings):
+def test_gives_one_float32_a_tile(loss):
     y, logits = random_batch()
-    values = loss(y, logits, **settings)
+    values = loss(y, logits)
     assert values.shape == (3,)
     assert values.dtype == tf.float32
 
 
-def test_rises_with_errors(loss, settings):
+def test_rises_with_errors(loss):
     y, _ = random_batch()
     right = (2 * y - 1) * 10
-    costs = [loss(y, logits, **settings).numpy() for logits in (right, 0 * right, -right)]
+    costs = [loss(y, logits).numpy() for logits in (right, 0 * right, -right)]
     assert (costs[0] >= 0).all()
     assert (costs[0] < costs[1]).all()
     assert (costs[1] < costs[2]).all()
 
 
-@pytest.mark.parametrize("logit", [-CERTAIN, CERTAIN])
-@pytest.mark.parametrize("truth", [0.0, 1.0])
-def test_is_finite_with_its_gradient_on_empty_and_full_masks(loss, settings, truth, logit):
-    y, logits = tf.fill((2, 4, 4, 3), truth), tf.fill((2, 4, 4, 3), logit)
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        values = loss(y, logits, **settings)
-    gradient = tape.gradient(values, logits).numpy()
-    assert np.isfinite(values.numpy()).all()
+def test_next_to_nothing_is_paid_for_a_perfect_prediction(loss):
+    y, _ = random_batch()
+    assert loss(y, (2 * y - 1) * 40).numpy() == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("logit", [-CERTAIN, 0.0, CERTAIN])
+@pytest.mark.parametrize("truth", [0, 1])
+def test_is_finite_with_its_gradient_on_empty_and_full_masks(loss, truth, logit, dtype):
+    shape = (2, 4, 4, 3)
+    values, gradient = with_gradient(
+        loss, np.full(shape, truth, dtype), np.full(shape, logit, dtype)
+    )
+    assert np.isfinite(values).all()
     assert np.isfinite(gradient).all()
     assert (gradient * (1 if truth == 0 else -1) >= 0).all()  # downhill is towards the truth
 
 
-def test_takes_tiles_of_any_number_and_size_in_a_graph(loss, settings):
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_is_finite_with_its_gradient_where_certain_pixels_are_right_and_wrong(loss, dtype):
+    y, _ = random_batch()
+    signs = np.sign(np.random.default_rng(1).normal(size=y.shape))
+    values, gradient = with_gradient(loss, y.astype(dtype), (CERTAIN * signs).astype(dtype))
+    assert np.isfinite(values).all()
+    assert np.isfinite(gradient).all()
+
+
+def test_wrong_pixels_pull(loss):
+    # At a score of 1/2 everywhere, some pixel of each tile pulls its logit the right way.
+    y, _ = random_batch()
+    _, gradient = with_gradient(loss, y, np.zeros_like(y))
+    towards = gradient * (1 - 2 * y)
+    assert (towards.sum((1, 2, 3)) > 0).all()
+
+
+@pytest.mark.parametrize("truth", [0, 1])
+def test_takes_more_pixels_in_float16_than_float16_can_count(loss, truth):
+    # 256 x 260 pixels of one class; the largest float16 is 65,504.
+    y, logits = np.full((1, 256, 260, 1), truth, np.float32), np.full((1, 256, 260, 1), 2.0)
+    half = loss(y.astype(np.float16), logits.astype(np.float16)).numpy()
+    full = loss(y, logits.astype(np.float32)).numpy()
+    assert np.isfinite(half).all()
+    assert half == pytest.approx(full, rel=1e-6)
+
+
+def test_a_tile_does_not_depend_on_the_others(loss):
+    y, logits = random_batch()
+    together = loss(y, logits).numpy()
+    alone = [loss(y[i : i + 1], logits[i : i + 1]).numpy()[0] for i in range(3)]
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_class_weights_of_one_change_nothing(weighted):
+    y, logits = random_batch()
+    ones = weighted(y, logits, np.ones(4)).numpy()
+    assert ones == pytest.approx(weighted(y, logits).numpy(), abs=1e-6)
+
+
+def test_a_heavier_class_makes_its_errors_dearer(weighted):
+    y, _ = random_batch(seed=2)
+    right = (2 * y - 1) * 10
+    wrong = right.copy()
+    wrong[..., 2] *= -1  # class 2 alone
+    costs = [weighted(y, wrong, np.array([1, 1, w, 2 - w])).numpy() for w in (0.5, 1.0, 1.5)]
+    assert (costs[0] < costs[1]).all()
+    assert (costs[1] < costs[2]).all()
+
+
+def test_takes_tiles_of_any_number_and_size_in_a_graph(loss):
     shape = tf.TensorSpec((None, None, None, None), tf.float32)
-    graph = tf.function(lambda y, x: loss(y, x, **settings), input_signature=[shape, shape])
+    graph = tf.function(loss, input_signature=[shape, shape])
     for size in ((1, 4, 8, 2), (3, 8, 4, 4)):
         y, logits = random_batch(shape=size)
-        eager = loss(y, logits, **settings).numpy()
+        eager = loss(y, logits).numpy()
         assert graph(y, logits).numpy() == pytest.approx(eager, abs=1e-6)
+
+
+def test_positive_weights_are_read_from_a_list():
+    model = component_model(LossSpec, "weighted_bce", LOSSES["weighted_bce"])
+    given = {"name": "weighted_bce", "positive_weights": [2, 2, 1, 1.5]}
+    assert model.model_validate(given).settings == {"positive_weights": (2.0, 2.0, 1.0, 1.5)}

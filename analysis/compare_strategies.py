@@ -1,0 +1,140 @@
+"""Which strategy beats the baseline, by how much, and is that more than chance?
+
+    python analysis/compare_strategies.py runs --baseline b4_dice
+    python analysis/compare_strategies.py runs/b4_dice runs/b4_focal --baseline b4_dice --out focal
+
+A strategy is a spec's name, its seeds are its runs. Strategies are paired strip by strip on the
+same strips; numbers of other strips, thresholds or definitions are refused. Run folders are all
+that is read; unfinished runs are named and left out. Written are comparison.md, comparison.csv,
+runs.csv and the figures differences, classes and, where the baseline's spec has a published figure,
+published: that metric alone, on an axis of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+from matplotlib.figure import Figure
+
+from analysis.comparison import ALL, HEADLINE, Comparison, compare
+from analysis.comparison_figures import draw_classes, draw_differences
+from analysis.comparison_tables import interval, markdown, rows_csv, runs_csv, signed, warnings
+from analysis.judged_run import RunError
+from analysis.judged_runs import read_judged
+from analysis.paired_bootstrap import DRAWS, METRICS
+from analysis.published_figure import draw_published
+from steelexp.records.store import DamagedError, write_atomically
+
+FORMATS: Final = ("png", "pdf", "svg")
+FEWEST_DRAWS: Final = 1000
+
+
+def main(argv: list[str]) -> int:
+    """Write the comparison that `argv` asks for; 0 if it is written, 2 if it cannot be."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if arguments.metric not in METRICS:
+            raise RunError(
+                f"--metric {arguments.metric}: not paired strip by strip; {' or '.join(METRICS)}"
+            )
+        if arguments.draws < FEWEST_DRAWS:
+            raise RunError(f"--draws {arguments.draws}: at least {FEWEST_DRAWS}")
+        judged = read_judged(arguments.runs, arguments.part)
+        comparison = compare(judged, arguments.baseline, draws=arguments.draws, seed=arguments.seed)
+        figures, unpublished = _figures(comparison, arguments.metric)
+        written = _write(comparison, figures, arguments)
+    except (RunError, DamagedError, OSError) as error:
+        print(f"compare_strategies: {error}", file=sys.stderr)
+        return 2
+    for text in (*judged.left_out, *warnings(comparison), *unpublished):
+        print(f"compare_strategies: {text.removeprefix('- ')}", file=sys.stderr)
+    print("\n".join(_summary(comparison, arguments.metric)))
+    print(f"comparison of {len(judged.strategies)} strategies: {', '.join(map(str, written))}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="compare_strategies",
+        description="Compare strategies with a baseline: differences, 95 % intervals, tests.",
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUNS", help="a run folder, or a folder of runs"
+    )
+    parser.add_argument(
+        "--baseline", required=True, metavar="NAME", help="the spec name that others are held to"
+    )
+    parser.add_argument(
+        "--metric",
+        default=HEADLINE,
+        help=f"what is drawn and printed: {' or '.join(METRICS)}; the tables hold both, and the "
+        f"tests are of {HEADLINE} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--part",
+        choices=("test", "tune"),
+        default="test",
+        help="of the split; tune strips picked the epochs (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--draws", type=int, default=DRAWS, help="of the bootstrap (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the draws (default: %(default)s)")
+    parser.add_argument(
+        "--format", choices=FORMATS, default="png", help="of the figures (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("comparison"),
+        metavar="DIR",
+        help="where all is written (default: %(default)s)",
+    )
+    return parser
+
+
+def _figures(comparison: Comparison, metric: str) -> tuple[dict[str, Figure], list[str]]:
+    """The figures by name, and why one is not drawn."""
+    figures = {
+        "differences": draw_differences(comparison, metric),
+        "classes": draw_classes(comparison, metric),
+    }
+    published = draw_published(comparison.judged, comparison.baseline)
+    if isinstance(published, Figure):
+        return figures | {"published": published}, []
+    return figures, [published] if published else []
+
+
+def _write(
+    comparison: Comparison, figures: dict[str, Figure], arguments: argparse.Namespace
+) -> list[Path]:
+    out: Path = arguments.out
+    texts = {
+        "comparison.md": markdown(comparison, draws=arguments.draws),
+        "comparison.csv": rows_csv(comparison),
+        "runs.csv": runs_csv(comparison),
+    }
+    written = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
+    for name, figure in figures.items():
+        path = out / f"{name}.{arguments.format}"
+        figure.savefig(path, dpi=200)
+        written.append(path)
+    return written
+
+
+def _summary(comparison: Comparison, metric: str) -> list[str]:
+    """A line a strategy."""
+    rows = comparison.of(metric, ALL)
+    width = max(len(row.strategy) for row in rows)
+    lines = [f"{metric} less that of {comparison.baseline} ({rows[0].baseline_mean:.3f})"]
+    for row in sorted(rows, key=lambda row: -row.difference):
+        line = f"  {row.strategy:{width}}  {signed(row.difference)}  [{interval(row)}]  "
+        lines.append((line + row.verdict).rstrip())
+    return lines
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

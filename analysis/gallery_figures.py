@@ -1,0 +1,129 @@
+"""Figures of the error gallery: what each strategy found, missed and falsely marked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from PIL import Image
+
+from analysis.comparison_figures import folded, on_strips
+from analysis.judged_run import JudgedRun
+from analysis.judged_runs import JudgedRuns
+from analysis.learning_curves import INK
+
+FOUND: Final = "#0072b2"
+MISSED: Final = "#e69f00"
+FALSE: Final = "#cc79a7"
+WIDE: Final = 2.0  # pictures this many times as wide as high are laid below one another
+COLUMNS: Final = 3  # strips side by side
+
+Strips = npt.NDArray[np.int64]
+
+
+def draw_pixels(judged: JudgedRuns, label: str, strips: Strips) -> Figure:
+    """A panel a strip, a bar a strategy: pixels found, missed and falsely marked, mean over runs."""
+    columns = min(len(strips), COLUMNS)
+    lines, names = -(-len(strips) // columns), list(judged.strategies)
+    figure = Figure(
+        figsize=(2.4 + 3.2 * columns, 1.2 + lines * (0.9 + 0.32 * len(names))),
+        layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08),
+    )
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for axes in grid.flat[len(strips) :]:
+        axes.set_axis_off()
+    for number, (axes, strip) in enumerate(zip(grid.flat, strips.tolist(), strict=False)):
+        _draw_strip(axes, judged, judged.strips.classes.index(label), strip)
+        texts = [folded(name) for name in names]
+        axes.set_yticks(range(len(names)), texts if number % columns == 0 else [""] * len(names))
+    figure.suptitle(f"worst strips of class {label}, of {on_strips(judged)}", fontsize=11)
+    words = {"found": FOUND, "missed": MISSED, "falsely marked": FALSE}
+    figure.legend(
+        handles=[Patch(color=colour, label=word) for word, colour in words.items()],
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+    )
+    return figure
+
+
+def _draw_strip(axes: Axes, judged: JudgedRuns, place: int, strip: int) -> None:
+    at = (strip, place)
+    labelled = int(judged.strips.labelled[at])
+    for row, runs in enumerate(judged.strategies.values()):
+        tp, fp, dice = (
+            float(np.mean([value[at] for value in values]))
+            for values in zip(*((run.tp, run.fp, run.dice) for run in runs), strict=True)
+        )
+        left = 0.0
+        for width, colour in ((tp, FOUND), (labelled - tp, MISSED), (fp, FALSE)):
+            axes.barh(row, width, left=left, color=colour, height=0.7)
+            left += width
+        axes.annotate(
+            f"{dice:.2f}",
+            (left, row),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    axes.axvline(labelled, color=INK, linewidth=0.8, linestyle=":")
+    axes.margins(x=0.16)
+    axes.set_xlim(left=0)
+    axes.invert_yaxis()
+    axes.set_title(f"{judged.strips.names[strip]}\n{labelled:,} labelled pixels", fontsize=9)
+    axes.set_xlabel("pixels; figures: Dice", fontsize=8.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.tick_params(axis="both", labelsize=8.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_pictures(judged: JudgedRuns, label: str, strips: Strips) -> Figure:
+    """The overlays of the first run of every strategy: a column a strategy, a row a strip.
+
+    Wide strips lie the other way: below one another for each strip, one strategy a row.
+    """
+    firsts = [runs[0] for runs in judged.strategies.values()]
+    pictures = [[np.asarray(Image.open(_picture(run, n))) for run in firsts] for n in strips]
+    height, width = pictures[0][0].shape[:2]
+    stacked = width > WIDE * height
+    cell = 7.0 if stacked else 3.0
+    rows, columns = (len(strips) * len(firsts), 1) if stacked else (len(strips), len(firsts))
+    size = (cell * columns, 0.6 + rows * (cell * height / width + 0.3))
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    place = judged.strips.classes.index(label)
+    cells = [(n, k) for n in range(len(strips)) for k in range(len(firsts))]
+    for axes, (n, k) in zip(grid.flat, cells, strict=True):
+        axes.imshow(pictures[n][k])
+        axes.set_axis_off()
+        run, dice = firsts[k], firsts[k].dice[strips[n], place]
+        axes.set_title(
+            f"{folded(run.record.name)}, seed {run.record.seed}: Dice {dice:.2f}", fontsize=8.5
+        )
+    figure.suptitle(f"worst drawn strips of class {label}; {on_strips(judged)}", fontsize=10)
+    return figure
+
+
+def pictured(judged: JudgedRuns) -> list[int]:
+    """The strips of which the first run of every strategy has a picture."""
+    if judged.strips.part != "tune":
+        return []
+    firsts = [runs[0] for runs in judged.strategies.values()]
+    strips = range(len(judged.strips.names))
+    return [n for n in strips if all(_picture(run, n).is_file() for run in firsts)]
+
+
+def _picture(run: JudgedRun, strip: int) -> Path:
+    """The overlay of a strip after the epoch whose weights were judged."""
+    return run.folder.overlay(run.record.best_epoch, run.strips.names[strip])

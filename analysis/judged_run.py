@@ -1,0 +1,114 @@
+"""One finished run: its record, its spec, and its pixels on each strip and class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import yaml
+
+from steelexp.records.record import Record
+from steelexp.records.store import RunFolder
+
+Part = Literal["test", "tune"]
+Pixels = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+
+COLUMNS: Final = ("part", "strip", "group", "class", "tp", "fp", "fn", "dice")
+PREFIX: Final[Mapping[Part, str]] = {"test": "test", "tune": "val"}  # of a record's metrics
+
+
+class RunError(Exception):
+    """Runs that cannot be compared; the message says why and what to do."""
+
+
+class Strips(NamedTuple):
+    """The strips that all runs were judged on.
+
+    Attributes:
+        part: of the split.
+        names: [S].
+        groups: [S] from 0; near-duplicates share a number.
+        classes: [C] names.
+        labelled: [S, C] pixels.
+    """
+
+    part: Part
+    names: tuple[str, ...]
+    groups: Pixels
+    classes: tuple[str, ...]
+    labelled: Pixels
+
+    @property
+    def held(self) -> npt.NDArray[np.bool_]:
+        """[S, C], whether the strip holds the class."""
+        return self.labelled > 0
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """A finished run.
+
+    Attributes:
+        folder: where it lies.
+        record: its record.json.
+        spec: its spec.yaml.
+        strips: what it was judged on.
+        tp: [S, C] pixels labelled and predicted.
+        fp: [S, C] pixels predicted only.
+        dice: [S, C], 1 where truth and prediction are empty.
+    """
+
+    folder: RunFolder
+    record: Record
+    spec: Mapping[str, Any]
+    strips: Strips
+    tp: Pixels
+    fp: Pixels
+    dice: Values
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return str(self.folder.path)
+
+    def metric(self, name: str) -> float:
+        """A metric of the record, such as "dice_positive/1", on these strips; NaN if undefined."""
+        return self.record.metrics.get(f"{PREFIX[self.strips.part]}_{name}", float("nan"))
+
+
+def read_run(folder: RunFolder, record: Record, part: Part) -> JudgedRun:
+    """Read spec and strips of a finished run.
+
+    Raises:
+        RunError: spec.yaml is not a spec, or the table is not one of the record's strips.
+    """
+    path, spec_path = folder.path / record.strips, folder.path / "spec.yaml"
+    try:
+        spec = dict(yaml.safe_load(spec_path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, TypeError, ValueError):
+        raise RunError(f"{spec_path}: not a spec; run it again") from None
+    try:
+        table = pd.read_parquet(path, columns=list(COLUMNS))
+        table = table[table["part"] == part]
+        classes = tuple(dict.fromkeys(map(str, table["class"])))
+        shape = (-1, len(classes))
+        grids = {name: table[name].to_numpy().reshape(shape) for name in COLUMNS}  # [S, C] each
+    except (OSError, KeyError, ValueError, ZeroDivisionError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(
+            f"{path}: not a table of {', '.join(COLUMNS)} ({reason}); run it again"
+        ) from None
+    if len(grids["strip"]) != record.split["parts"][part]:
+        raise RunError(
+            f"{path}: {len(grids['strip'])} {part} strips, and the record has "
+            f"{record.split['parts'][part]}; run it again"
+        )
+    names, groups = grids["strip"][:, 0], np.unique(grids["group"][:, 0], return_inverse=True)[1]
+    labelled = grids["tp"] + grids["fn"]
+    strips = Strips(part, tuple(map(str, names)), groups, classes, labelled)
+    return JudgedRun(folder, record, spec, strips, grids["tp"], grids["fp"], grids["dice"])

@@ -1,0 +1,126 @@
+"""Every strategy on every class: mean and spread over the seeds.
+
+    python analysis/per_class_table.py runs
+    python analysis/per_class_table.py runs --metric iou_pooled --out per_class.csv
+
+Printed as Markdown; --out writes it, or as CSV in full digits. Run folders are all that is read.
+Numbers of other strips, thresholds or definitions do not share a table: they are refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.comparison_tables import figure, setting, table
+from analysis.judged_run import RunError
+from analysis.judged_runs import JudgedRuns, read_judged
+from steelexp.records.store import DamagedError, write_atomically
+
+ALL_EMPTY: Final = "dice_kaggle_all_empty"
+OVERALL_ONLY: Final = ("dice_batch", "loss")  # of tiles, not of strips and classes
+FORMATS: Final = (".md", ".csv")
+
+Values = npt.NDArray[np.float64]
+
+
+def main(argv: list[str]) -> int:
+    """Print the table that `argv` asks for; 0 if it is printed, 2 if it cannot be."""
+    arguments = _parser().parse_args(argv)
+    out: Path | None = arguments.out
+    try:
+        if out is not None and out.suffix not in FORMATS:
+            raise RunError(f"--out {out}: its ending has to be one of {', '.join(FORMATS)}")
+        judged = read_judged(arguments.runs, arguments.part)
+        values = per_class(judged, arguments.metric)
+        text = markdown(judged, arguments.metric, values)
+        if out is not None:
+            write_atomically(out, (text if out.suffix == ".md" else long(judged, values)).encode())
+    except (RunError, DamagedError, OSError) as error:
+        print(f"per_class_table: {error}", file=sys.stderr)
+        return 2
+    print(text, end="")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="per_class_table", description="Mean and spread of each strategy on each class."
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUNS", help="a run folder, or a folder of runs"
+    )
+    parser.add_argument(
+        "--metric", default="dice_positive", help="of whole strips (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--part",
+        choices=("test", "tune"),
+        default="test",
+        help="of the split; tune strips picked the epochs (default: %(default)s)",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="a .md or a .csv, too")
+    return parser
+
+
+def per_class(judged: JudgedRuns, metric: str) -> dict[str, Values]:
+    """Strategy -> [R, C + 1] of each run, all classes last; the best strategy first.
+
+    Raises:
+        RunError: the records have no such metric per class.
+    """
+    known = [name for name in judged.record.definitions if name not in OVERALL_ONLY]
+    if metric not in known:
+        raise RunError(f"--metric {metric}: not known per class; {', '.join(known)}")
+    keys = [*(f"{metric}/{label}" for label in judged.strips.classes), metric]
+    found = {
+        name: np.array([[run.metric(key) for key in keys] for run in runs])
+        for name, runs in judged.strategies.items()
+    }
+    return dict(sorted(found.items(), key=lambda item: -np.nan_to_num(item[1][:, -1].mean())))
+
+
+def markdown(judged: JudgedRuns, metric: str, values: dict[str, Values]) -> str:
+    """A row a strategy, a column a class, as mean ± standard deviation over the runs."""
+    held = judged.strips.held.sum(axis=0).tolist()
+    labels = zip(judged.strips.classes, held, strict=True)
+    head = ["strategy", "runs", *(f"{label} ({count:,} strips)" for label, count in labels), "all"]
+    body = [
+        [name, str(len(runs)), *(_spread(column) for column in runs.T)]
+        for name, runs in values.items()
+    ]
+    if metric == "dice_kaggle":
+        empty = per_class(judged, ALL_EMPTY)
+        nothing = next(iter(empty.values()))[0].tolist()
+        body.append(["(predicting nothing)", "-", *map(figure, nothing)])
+    meaning = f"{metric}: {judged.record.definitions[metric]}. Mean ± standard deviation over runs."
+    return "\n\n".join([setting(judged), meaning, table(head, body)]) + "\n"
+
+
+def _spread(values: Values) -> str:
+    mean = figure(float(values.mean()))
+    return f"{mean} ± {values.std(ddof=1):.3f}" if len(values) > 1 and mean != "-" else mean
+
+
+def long(judged: JudgedRuns, values: dict[str, Values]) -> str:
+    """A line a strategy and class: strategy, class, runs, mean, sd; empty where undefined."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["strategy", "class", "runs", "mean", "sd"])
+    for name, runs in values.items():
+        for label, column in zip([*judged.strips.classes, "all"], runs.T, strict=True):
+            sd = column.std(ddof=1) if len(column) > 1 else np.nan
+            cells = ["" if np.isnan(value) else value for value in (column.mean(), sd)]
+            writer.writerow([name, label, len(column), *cells])
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

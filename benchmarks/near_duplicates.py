@@ -1,0 +1,145 @@
+"""Judge and time the search for near-duplicates.
+
+    python benchmarks/near_duplicates.py NEU_SEG [--drawn FOLDER]
+
+NEU_SEG holds images/ and near_duplicate_groups.csv (split, file, group): precision and recall of
+the pairs, and how many test images that leak are found. Where the two disagree, each pair is looked
+at again at full size, by the normalised circular cross-correlation of both images over all flips,
+turns and shifts, broad light taken out.
+
+FOLDER holds 12,000 strips of `python -m steelexp data draw FOLDER --strips 12000`; where there are
+none they are drawn first (about 7 minutes, not counted). No two are of one surface, so every copy
+found is a false one. Times are seconds by the clock / seconds of computing on all cores, which a
+busy machine lengthens less. The exponents are those of power laws fitted to them; 1 is linear.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from steelexp.data import duplicates
+from steelexp.data.severstal import severstal
+from steelexp.data.strips import decode_image
+from steelexp.data.synthetic import draw
+
+STRIPS = (1000, 2000, 4000, 8000, 12000)
+STAGES = ("reading", "descriptors", "neighbours", "verification")
+SAME = 0.7  # correlation at full size; pairs taken at random lie below 0.5
+
+
+def pairs_of(labels: np.ndarray) -> set[tuple[int, int]]:
+    """Every pair of one group, the lower number first."""
+    members = pd.Series(range(len(labels))).groupby(labels).apply(list)
+    return {(a, b) for group in members for i, b in enumerate(group) for a in group[:i]}
+
+
+def full_size(a: np.ndarray, b: np.ndarray) -> float:
+    """Highest circular correlation of two [200, 200] images over flips, turns and shifts."""
+    spectrum = np.fft.rfft2(_flat(a))
+    b = _flat(b)
+    views = [view for square in (b, b.T) for view in (square, square[::-1])]
+    return max(
+        float(np.fft.irfft2(spectrum * np.fft.rfft2(turned).conj()).max())
+        for view in views
+        for turned in (view, view[:, ::-1])
+    )
+
+
+def _flat(image: np.ndarray) -> np.ndarray:
+    """Without light broader than 25 pixels, of mean 0 and length 1."""
+    grey = image.astype(np.float32)
+    grey -= cv2.GaussianBlur(grey, (0, 0), 25)
+    grey -= grey.mean()
+    return grey / np.linalg.norm(grey)
+
+
+def confirmed(pairs: set[tuple[int, int]], image: Callable[[int], np.ndarray]) -> str:
+    """How many of the pairs the comparison at full size calls copies."""
+    same = sum(full_size(image(a), image(b)) >= SAME for a, b in pairs)
+    return f"{len(pairs)} pairs, {same} of them alike at full size"
+
+
+def judge(root: Path) -> None:
+    """Print the figures for NEU-Seg."""
+    table = pd.read_csv(root / "near_duplicate_groups.csv")
+    paths = [root / "images" / row.split / row.file for row in table.itertuples()]
+
+    def image(n: int) -> np.ndarray:
+        return decode_image(paths[n], cv2.IMREAD_GRAYSCALE)
+
+    started = time.perf_counter()
+    found = duplicates.near_duplicates(image, len(paths))
+    seconds = time.perf_counter() - started
+    ours, theirs = pairs_of(found), pairs_of(table["group"].to_numpy())
+    leaks, leaking = (leaking_images(table, groups) for groups in (found, table["group"]))
+    both = len(ours & theirs)
+    print(f"NEU-Seg: {len(paths)} images, {found.max() + 1} groups, {seconds:.1f} s")
+    print(f"  pairs: precision {both / len(ours):.4f}  recall {both / len(theirs):.4f}")
+    print(f"  leaking test images: {len(leaks & leaking)} of {len(leaking)} found")
+    print(f"  in the table, not found: {confirmed(theirs - ours, image)}")
+    print(f"  found, not in the table: {confirmed(ours - theirs, image)}")
+
+
+def leaking_images(table: pd.DataFrame, groups: np.ndarray) -> set[int]:
+    """Test images that share a group with a training image."""
+    training = table["split"] == "training"
+    leaks = ~training & np.isin(groups, groups[training])
+    return set(np.flatnonzero(leaks).tolist())
+
+
+def stage_times(image: Callable[[int], np.ndarray], count: int) -> tuple[np.ndarray, int]:
+    """Seconds and processor seconds of each stage, and how many copies were found.
+
+    Returns:
+        [stages, 2], and the copies.
+    """
+    clock = [_now()]
+    small = np.array(list(duplicates.thumbnails(image, count, lambda done, total: None)))
+    clock.append(_now())
+    descriptors = duplicates.descriptors(small)
+    clock.append(_now())
+    pairs = duplicates.candidates(descriptors)
+    clock.append(_now())
+    copies = duplicates.copies(small, pairs)
+    clock.append(_now())
+    return np.diff(clock, axis=0), len(copies)
+
+
+def _now() -> tuple[float, float]:
+    """Seconds by the clock, and those that this process computed."""
+    return time.perf_counter(), time.process_time()
+
+
+def grow(root: Path) -> None:
+    """Print the seconds of each stage for more and more drawn strips."""
+    if not root.exists():
+        draw(root, strips=STRIPS[-1], seed=0)
+    strips = severstal(root=str(root))
+    stage_times(strips.image, 200)  # the first strips pay for threads and caches
+    print("drawn strips" + "".join(f"{head:>14}" for head in (*STAGES, "all", "copies")))
+    totals = []
+    for count in STRIPS:
+        seconds, copies = stage_times(strips.image, count)
+        seconds = np.vstack([seconds, seconds.sum(axis=0)])
+        totals.append(seconds[-1])
+        times = "".join(f"{wall:6.1f}/{cpu:5.1f} s" for wall, cpu in seconds)
+        print(f"{count:12}{times}{copies:14}", flush=True)
+    wall, cpu = np.polyfit(np.log(STRIPS), np.log(totals), 1)[0]
+    print(f"seconds grow as strips ** {wall:.2f}, processor seconds as strips ** {cpu:.2f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("neu_seg", type=Path, metavar="NEU_SEG")
+    parser.add_argument("--drawn", type=Path, metavar="FOLDER")
+    given = parser.parse_args()
+    judge(given.neu_seg)
+    if given.drawn:
+        grow(given.drawn)
