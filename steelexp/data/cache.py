@@ -25,7 +25,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.duplicates import near_duplicates
 from steelexp.data.strips import Bits, DataError, Strips, refuse
 from steelexp.progress import say, steps
 from steelexp.records.store import write_atomically
@@ -126,6 +125,8 @@ def duplicate_groups(strips: Strips, root: Path) -> npt.NDArray[np.int64]:
     file = root / f"{_key(strips)}.groups.npy"
     if file.is_file():
         return np.asarray(np.load(file), np.int64)
+    from steelexp.data.duplicates import near_duplicates  # SciPy, which --help need not load
+
     with steps("looking for near-duplicates", len(strips), every=10.0) as advance:
         groups = near_duplicates(
             strips.image, len(strips), report=lambda done, total: advance(done)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from steelexp.data import cache
+from steelexp.data import cache, duplicates
 from steelexp.data.strips import DataError
 from tests.fakes import strips_of
 
@@ -203,7 +203,7 @@ class TestGroups:
             report(count, count)
             return np.array([0, 1, 0, 2, 3, 4, 5])
 
-        monkeypatch.setattr(cache, "near_duplicates", near_duplicates)
+        monkeypatch.setattr(duplicates, "near_duplicates", near_duplicates)
         for _ in range(2):
             found = cache.duplicate_groups(strips, tmp_path)
             assert found.tolist() == [0, 1, 0, 2, 3, 4, 5]
