@@ -1,7 +1,7 @@
 """Strategies beside a baseline: the rows of every table and every figure.
 
 A strategy is called higher or lower than the baseline where two tests agree, each corrected by Holm
-over its family. The t test of the interval asks whether the strategies differ, seeds and surfaces
+over its family. The p of the interval asks whether the strategies differ, seeds and surfaces
 allowed for; Wilcoxon's signed ranks ask whether the surfaces side with one of them rather than a
 few large differences. Signed ranks alone do not do: they take the trained networks as given, and
 two sets of seeds of one and the same strategy then "differ" far more often than 5 % of the time.
@@ -49,7 +49,7 @@ class Row:
         high: of it.
         group_error: standard error of the difference, from the choice of surfaces.
         run_error: from the seeds; NaN where neither strategy has two runs.
-        p: of the interval's t test.
+        p: of the interval: one that leaves out p just reaches zero.
         p_holm: corrected.
         wilcoxon_p: of the signed ranks of the groups that hold the class.
         wilcoxon_holm: corrected.
@@ -123,33 +123,51 @@ def compare(judged: JudgedRuns, baseline: str, *, draws: int, seed: int) -> Comp
     names = list(judged.strategies)
     if baseline not in names:
         raise RunError(f"--baseline {baseline}: no finished run has that name; {', '.join(names)}")
-    others = [name for name in names if name != baseline]
-    if not others:
+    if len(names) == 1:
         raise RunError(f"only runs of {baseline}; give those of another strategy too")
+    dice = {
+        name: np.stack([run.dice for run in runs])  # [R, S, C]
+        for name, runs in judged.strategies.items()
+    }
+    rows, scores = contrast(dice, judged.strips, baseline, draws=draws, seed=seed)
+    for metric, found in scores.items():
+        for name, runs in judged.strategies.items():
+            for run, value in zip(runs, found[name][:, -1].tolist(), strict=True):
+                _agrees(run, metric, value)
+    return Comparison(judged, baseline, rows, scores)
+
+
+def contrast(
+    dice: Mapping[str, Values], strips: Strips, baseline: str, *, draws: int, seed: int
+) -> tuple[tuple[Row, ...], dict[str, dict[str, Values]]]:
+    """Set every strategy against the baseline, in every metric.
+
+    Args:
+        dice: strategy -> [R, S, C].
+        strips: what they were judged on.
+        baseline: a key of `dice`.
+        draws: of the bootstrap.
+        seed: of the draws.
+
+    Returns:
+        The rows and the scores of a `Comparison`.
+    """
+    others = [name for name in dice if name != baseline]
     rows: list[Row] = []
     scores = {}
-    for metric in METRICS:
-        sums = {name: _sums(metric, judged, name) for name in names}
-        found = differences(sums[baseline], [sums[name] for name in others], draws=draws, seed=seed)
-        tests = [_signed_ranks(metric, sums[baseline], sums[name]) for name in others]
+    for metric, summed in METRICS.items():
+        sums = {name: summed(each, strips.held, strips.groups) for name, each in dice.items()}
+        beside = [sums[name] for name in others]
+        found = differences(sums[baseline], beside, draws=draws, seed=seed)
+        tests = [_signed_ranks(metric, sums[baseline], each) for each in beside]
         scores[metric] = {name: per_run(each) for name, each in sums.items()}
-        for place, label in enumerate([*judged.strips.classes, ALL]):
-            rows += [
-                _row(metric, label, place, name, baseline, judged.strips, scores[metric], *each)
-                for name, each in zip(others, zip(found, tests, strict=True), strict=True)
-            ]
-    rows.sort(key=lambda row: row.label != ALL)  # stable: all classes first
-    rows.sort(key=lambda row: list(METRICS).index(row.metric))
-    return Comparison(judged, baseline, tuple(_decided(rows)), scores)
-
-
-def _sums(metric: str, judged: JudgedRuns, name: str) -> Sums:
-    runs, strips = judged.strategies[name], judged.strips
-    dice = np.stack([run.dice for run in runs])  # [R, S, C]
-    sums = METRICS[metric](dice, strips.held, strips.groups)
-    for run, value in zip(runs, per_run(sums)[:, -1].tolist(), strict=True):
-        _agrees(run, metric, value)
-    return sums
+        labels = [(ALL, len(strips.classes)), *((c, n) for n, c in enumerate(strips.classes))]
+        rows += [
+            _row(metric, label, place, name, baseline, strips, scores[metric], *each)
+            for label, place in labels
+            for name, each in zip(others, zip(found, tests, strict=True), strict=True)
+        ]
+    return tuple(_decided(rows)), scores
 
 
 def _agrees(run: JudgedRun, metric: str, value: float) -> None:

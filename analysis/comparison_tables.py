@@ -24,8 +24,8 @@ ERRORS: Final = ("error: groups", "error: runs")
 TESTS: Final = ("p of interval, Holm", "p of Wilcoxon, Holm", "rank-biserial", "verdict")
 NOTES: Final = """\
 - 95 % interval: of the difference of the means over runs. {draws:,} bootstrap draws of groups of
-  near-duplicates, the same for all strategies, and of runs; Student's t at Satterthwaite's degrees
-  of freedom. Intervals are not corrected for their number.
+  near-duplicates, the same for all strategies, and of runs; Student's t for each of the two parts.
+  Intervals are not corrected for their number.
 - error: standard error of the difference from the choice of surfaces (groups; more strips make it
   small) and from the seeds (runs; more seeds do).
 - p of Wilcoxon: signed ranks of the differences on the strips that hold the class, averaged over

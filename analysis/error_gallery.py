@@ -96,9 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 def _labels(judged: JudgedRuns, label: str | None) -> list[str]:
     """The classes to show: those that a strip holds."""
     strips = judged.strips
-    held = [
-        name for name, any_ in zip(strips.classes, strips.held.any(axis=0), strict=True) if any_
-    ]
+    held = [strips.classes[c] for c in np.flatnonzero(strips.labelled.any(axis=0)).tolist()]
     if label is None:
         return held
     if label not in held:

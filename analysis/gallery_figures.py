@@ -29,7 +29,7 @@ Strips = npt.NDArray[np.int64]
 
 
 def draw_pixels(judged: JudgedRuns, label: str, strips: Strips) -> Figure:
-    """A panel a strip, a bar a strategy: pixels found, missed and falsely marked, mean over runs."""
+    """A panel a strip, a bar a strategy: pixels found, missed, falsely marked; mean over runs."""
     columns = min(len(strips), COLUMNS)
     lines, names = -(-len(strips) // columns), list(judged.strategies)
     figure = Figure(

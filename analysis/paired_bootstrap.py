@@ -14,8 +14,15 @@ common shows in the draws as interaction, both - groups - runs + estimate, and i
 
     variance = var(groups) + var(runs) - var(interaction), at least var(groups) and var(runs)
 
-With three runs a strategy a percentile of the draws, or 1.96 standard errors, is too narrow. The
-interval is estimate -+ t * sqrt(variance), t Student's at Satterthwaite's degrees of freedom.
+With three runs a strategy a percentile of the draws, or 1.96 standard errors, is too narrow. Each
+part has a Student's t of its own (Howe, JASA 69:789, 1974): groups less one for the groups, Welch's
+degrees of freedom for the runs,
+
+    interval = estimate -+ sqrt((t_groups^2 var(groups) + t_runs^2 var(runs)) c)
+    c = variance / (var(groups) + var(runs))
+
+One t at Satterthwaite's degrees of freedom for both is narrower and, where seeds scatter, wrong too
+often: 8 % of 250 simulated studies of seven equal strategies had a false alarm, of this one 3 %.
 """
 
 from __future__ import annotations
@@ -32,6 +39,8 @@ Values = npt.NDArray[np.float64]
 LEVEL: Final = 0.95
 DRAWS: Final = 10_000
 FEWEST: Final = 2.0  # effective groups: below them a variance between groups has no meaning
+TINY: Final = 1e-12  # the least p
+HALVINGS: Final = 45  # p to 3e-14
 CHUNK: Final = 500  # draws at a time: 500 x 5,000 groups are 20 MB
 
 
@@ -56,7 +65,7 @@ class Difference(NamedTuple):
         value: difference of the means over runs.
         low: lower end of the interval.
         high: upper end.
-        p: of no difference, two-sided, by the same t.
+        p: of no difference, two-sided: the interval that leaves out p just reaches zero.
         group_error: standard error from the groups.
         run_error: standard error from the runs; 0 where each strategy has one.
     """
@@ -185,32 +194,62 @@ def effective_groups(below: Values) -> Values:
     return np.asarray(squares.sum(axis=0) ** 2 / (squares**2).sum(axis=0))
 
 
+class _Parts(NamedTuple):
+    """The variance of a difference, [C + 1] each: from groups and runs, with degrees of freedom."""
+
+    groups: Values
+    groups_free: Values
+    runs: Values
+    runs_free: Values
+    share: Values  # of the two together, what is left without their overlap
+
+    def half(self, p: Values | float) -> Values:
+        """Half the interval that leaves out p."""
+        wide = stats.t.isf(np.asarray(p) / 2, self.groups_free) ** 2 * self.groups
+        wide = wide + stats.t.isf(np.asarray(p) / 2, self.runs_free) ** 2 * self.runs
+        return np.asarray(np.sqrt(wide * self.share), np.float64)
+
+
 def _difference(baseline: Sums, sums: Sums, base: Draws, drawn: Draws) -> Difference:
-    estimate = per_run(sums).mean(axis=0) - per_run(baseline).mean(axis=0)  # [C + 1]
+    its, mine = (per_run(each).mean(axis=0) for each in (baseline, sums))  # [C + 1] each
     count = effective_groups(baseline.below)
     count = np.where(count < FEWEST, np.nan, count)
-    by_groups = _variance(drawn.groups - base.groups) * count / (count - 1)
-    per_strategy = np.stack([_variance(base.runs), _variance(drawn.runs)])  # [2, C + 1]
-    by_runs = per_strategy.sum(axis=0)
+    groups = _variance(drawn.groups - base.groups) * count / (count - 1)
+    per_strategy = np.stack(
+        [_variance(base.runs - its), _variance(drawn.runs - mine)]
+    )  # [2, C + 1]
+    runs = per_strategy.sum(axis=0)
     common = _variance(drawn.both - drawn.groups - drawn.runs - base.both + base.groups + base.runs)
-    variance = np.maximum.reduce([by_groups, by_runs, by_groups + by_runs - common])
+    variance = np.maximum.reduce([groups, runs, groups + runs - common])
     free = np.maximum([len(baseline.above) - 1, len(sums.above) - 1], 1)[:, None]  # [2, 1]
-    spread = by_groups**2 / (count - 1) + (per_strategy**2 / free).sum(axis=0)
-    certain = spread == 0  # the two predict the same
-    freedom = (by_groups + by_runs) ** 2 / np.where(certain, 1.0, spread)
-    freedom = np.where(certain, np.inf, freedom)
-    error = np.sqrt(variance)
-    half = stats.t.ppf((1 + LEVEL) / 2, freedom) * error
-    sure = np.where(estimate == 0, 1.0, 0.0)
-    p = 2 * stats.t.sf(np.abs(estimate) / np.where(error == 0, np.nan, error), freedom)
-    return Difference(
-        value=estimate,
-        low=estimate - half,
-        high=estimate + half,
-        p=np.where(error == 0, sure, p),
-        group_error=np.sqrt(by_groups),
-        run_error=np.sqrt(by_runs),
+    spread = (per_strategy**2 / free).sum(axis=0)
+    parts = _Parts(
+        groups,
+        count - 1,
+        runs,
+        runs_free=np.where(spread == 0, 1.0, runs**2 / np.where(spread == 0, 1.0, spread)),
+        share=np.where(variance == 0, 0.0, variance / np.where(variance == 0, 1.0, groups + runs)),
     )
+    half = parts.half(1 - LEVEL)
+    return Difference(
+        value=mine - its,
+        low=mine - its - half,
+        high=mine - its + half,
+        p=_p_of(np.abs(mine - its), parts),
+        group_error=np.sqrt(groups),
+        run_error=np.sqrt(runs),
+    )
+
+
+def _p_of(size: Values, parts: _Parts) -> Values:
+    """The p whose interval just reaches zero, found by halving; 1 of no difference."""
+    low, high = np.full(size.shape, TINY), np.ones(size.shape)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        beyond = parts.half(middle) > size
+        low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
+    p = np.where(size == 0, 1.0, high)
+    return np.asarray(np.where(np.isnan(parts.groups), np.nan, p), np.float64)
 
 
 def _variance(draws: Values) -> Values:

@@ -162,7 +162,11 @@ def _show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     finished, (height, width) = plan.folder.record is not None, plan.tile_size
     lines = [
         f"{spec.name}: {spec.question}".rstrip(": "),
-        *(f"  {name:<11} {parts[name]} strips; of class {_listed(held[name])}" for name in PARTS),
+        *(
+            f"  {name:<11} {parts[name]} strips; of class {_listed(held[name])}"
+            for name in PARTS
+            if parts[name]
+        ),
         *(f"  {line}" for line in leak_lines(parts)),
         (
             f"  tiles       {plan.tile_count} of {height} x {width} an epoch, "

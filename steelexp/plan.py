@@ -19,6 +19,7 @@ from steelexp.data.sources import SOURCES
 from steelexp.data.split import SPLITS
 from steelexp.data.strips import DataError, Strips
 from steelexp.data.tiling import TILINGS, coverage
+from steelexp.data.variant import select, variant
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
@@ -113,8 +114,11 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
         DataError: the data set is missing or wrong, or the spec does not fit it.
     """
     opened: Strips = spec.data.bind(SOURCES)()
-    strips = cached(opened, spec.data.cache, cache_root())
-    groups = duplicate_groups(strips, cache_root())
+    decoded = cached(opened, spec.data.cache, cache_root())
+    grouped = duplicate_groups(decoded, cache_root())
+    wanted = spec.data
+    rows = variant(decoded, grouped, copies=wanted.copies, keep=wanted.keep, seed=wanted.keep_seed)
+    strips, groups = select(decoded, rows), grouped[rows]
     fold: Fold = spec.split.bind(SPLITS)(strips, groups)
     _expect_defects(strips, fold)
     _expect_donors(spec, strips, fold)

@@ -234,7 +234,7 @@ def test_dry_run_says_what_would_happen(
     said = capsys.readouterr().out
     assert re.search(r"train       6 strips; of class 1: \d, 2: \d, 3: \d, 4: \d\n", said)
     assert re.search(r"tune        4 strips; of class 1: \d", said)
-    assert "test        0 strips" in said
+    assert "test   " not in said  # the published protocol has none
     assert "tiles       6 of 64 x 64 an epoch, 50.0% of the training pixels in none" in said
     assert "steps       2 an epoch, at most 3 epochs" in said
     assert "dice_kaggle of predicting nothing on the tune strips: 0.8" in said
@@ -338,6 +338,14 @@ def test_a_leak_is_said_before_and_after(
     )
     assert main(["run", *given, "split={kind: grouped}"]) == 0
     assert "Leak" not in capsys.readouterr().out
+
+
+def test_a_longer_tail_is_another_run(tiny_spec: Path, tmp_path: Path) -> None:
+    whole = prepare(load(tiny_spec, model=MODEL), tmp_path)
+    tail = prepare(load(tiny_spec, ["data.keep={'4': 0.5}"], model=MODEL), tmp_path)
+    assert (whole.strips.pixels > 0).sum(axis=0).tolist() == [2, 2, 2, 2]
+    assert (tail.strips.pixels > 0).sum(axis=0).tolist() == [2, 2, 2, 1]
+    assert tail.digest != whole.digest
 
 
 def test_copies_of_a_class_that_nothing_trains_are_refused(tiny_spec: Path, tmp_path: Path) -> None:

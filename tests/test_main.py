@@ -10,6 +10,7 @@ import pytest
 from steelexp import __version__
 from steelexp.__main__ import main
 from steelexp.data.strips import DataError
+from steelexp.model.losses import LOSSES
 from steelexp.records.store import BusyError, Epoch
 from steelexp.training.fit import DivergedError
 from tests.finished_runs import METRICS, finished, unfinished
@@ -73,7 +74,7 @@ class TestCheck:
                 "steelexp: these specs cannot be used:",
                 "bad.yaml:2: seed: -1: input should be greater than or equal to 0",
                 (
-                    "worse.yaml:2: loss.name: 'dise' is not known; allowed: dice, bce_dice, focal; "
+                    f"worse.yaml:2: loss.name: 'dise' is not known; allowed: {', '.join(LOSSES)}; "
                     "did you mean dice?"
                 ),
             ],

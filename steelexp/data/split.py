@@ -154,8 +154,8 @@ def _deal(strips: Strips, groups: Rows, shares: Sequence[float], seed: int) -> l
 
     Each group goes where its rarest combination is lacking most, and of equals where strips are
     lacking most (Sechidis et al., ECML PKDD 2011, with groups in place of examples). Shares are
-    kept to a strip or a group, and 12,568 strips take 0.2 s; scikit-learn's StratifiedGroupKFold
-    has equal folds only and took 30 s for twenty of them.
+    kept to a strip or a group. scikit-learn's StratifiedGroupKFold knows equal folds only and takes
+    about a hundred times as long (benchmarks/group_split.py).
     """
     codes = combinations(strips.pixels > 0, len(shares))
     groups = np.unique(groups, return_inverse=True)[1].ravel()

@@ -24,12 +24,19 @@ class DataSpec(Component):
     """Which strips."""
 
     selector: ClassVar[str] = "source"
-    outside: ClassVar[frozenset[str]] = frozenset({"cache"})
+    outside: ClassVar[frozenset[str]] = frozenset({"cache", "copies", "keep", "keep_seed"})
     source: str
     cache: Literal["disk", "memory", "none"] = Field(
         "disk",
         description="Decode the images once for all runs, once for each run, or at every use.",
     )
+    copies: Literal["all", "one"] = Field(
+        "all", description="Every image, or one of each group of near-duplicates."
+    )
+    keep: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        {}, description="Class name -> share of the groups of near-duplicates that hold it."
+    )
+    keep_seed: NonNegativeInt = Field(0, description="Seed of which groups are kept.")
 
 
 class SplitSpec(Component):

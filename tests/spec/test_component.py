@@ -117,5 +117,5 @@ class TestReadBack:
 def test_every_setting_of_every_component_is_described(section, name):
     described = argument_descriptions(COMPONENTS[section][name])
     schema = MODEL.model_json_schema()["$defs"][name]
-    others = {"name", "kind", "source", "architecture", "cache"}  # of the section
+    others = {"name", "kind", "source", "architecture", "cache", "copies", "keep", "keep_seed"}
     assert [key for key in schema["properties"] if key not in {*described, *others}] == []

@@ -50,6 +50,9 @@ WITHOUT_EFFECT = {
     "data.classes_per_strip": "2",
     "data.images": "with_defects",
     "data.cache": "none",
+    "data.copies": "one",
+    "data.keep": "{'1': 0.5}",
+    "data.keep_seed": "1",
     # What the split section leads to is in the split's own hash.
     "split.kind": "same",
     "split.validation": "0.2",

@@ -5,8 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from steelexp.model.losses import LOSSES
 from steelexp.plan import MODEL
 from steelexp.spec import SpecError, dump, load, read_resolved
+
+KNOWN = ", ".join(LOSSES)
+DICE = {"over": "tile_and_class", "smooth": 1.0, "absent": "smoothed"}
 
 TOP = ", ".join([*MODEL.model_fields, "extends"])
 
@@ -58,7 +62,10 @@ WRONG = {
     ),
     "setting of another component": (
         "loss: {name: dice, gamma: 2.0}",
-        "2: loss.gamma: unknown setting, it is one of focal; allowed: name, over, smooth",
+        (
+            "2: loss.gamma: unknown setting, it is one of focal and focal_tversky and focal_dice and "
+            "unified_focal; allowed: name, over, smooth, absent"
+        ),
     ),
     "setting of two others": (
         "tiling: {kind: whole, count: 2}",
@@ -66,7 +73,7 @@ WRONG = {
     ),
     "unknown component": (
         "loss: {name: dise}",
-        "2: loss.name: 'dise' is not known; allowed: dice, bce_dice, focal; did you mean dice?",
+        f"2: loss.name: 'dise' is not known; allowed: {KNOWN}; did you mean dice?",
     ),
     "unknown only component": (
         "optimizer: {name: sgd}",
@@ -237,7 +244,7 @@ def test_missing_sections_and_the_components_that_could_be_named(folder):
         "spec.yaml:2: training: missing",
         "spec.yaml:2: tracking: missing",
         "spec.yaml:2: seed: missing",
-        "spec.yaml:3: loss.name: missing; allowed: dice, bce_dice, focal",
+        f"spec.yaml:3: loss.name: missing; allowed: {KNOWN}",
         "spec.yaml:5: model.architecture: missing; allowed: unet",
         "spec.yaml:5: model.backbone: missing",
     ]
@@ -293,7 +300,7 @@ class TestInheritance:
 
     def test_a_section_that_names_another_component_starts_anew(self, spec):
         child = spec("loss: {name: dice}\ntiling: {kind: whole}")
-        assert child.loss.settings == {"over": "tile_and_class", "smooth": 1.0}
+        assert child.loss.settings == DICE
         assert child.tiling.settings == {}
 
     def test_grandparents_in_other_folders(self, folder):
@@ -353,7 +360,7 @@ class TestOverrides:
         assert found.loss.settings == {"gamma": 1.5, "alpha": 0.25}
 
     def test_another_component_drops_the_settings_of_the_first(self, spec):
-        assert spec("", "loss.name=dice").loss.settings == {"over": "tile_and_class", "smooth": 1.0}
+        assert spec("", "loss.name=dice").loss.settings == DICE
 
     def test_the_later_of_two_counts(self, spec):
         assert spec("", "seed=2", "seed=3").seed == 3
@@ -386,10 +393,7 @@ class TestOverrides:
             ),
             (
                 "loss.name=dise",
-                (
-                    "loss.name: 'dise' is not known; allowed: dice, bce_dice, focal; "
-                    "did you mean dice?"
-                ),
+                (f"loss.name: 'dise' is not known; allowed: {KNOWN}; did you mean dice?"),
             ),
             ("training=5", "training: 5: a mapping of settings is expected"),
             (
