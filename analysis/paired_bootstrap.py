@@ -22,7 +22,7 @@ degrees of freedom for the runs,
     c = variance / (var(groups) + var(runs))
 
 One t at Satterthwaite's degrees of freedom for both is narrower and, where seeds scatter, wrong too
-often: 8 % of 250 simulated studies of seven equal strategies had a false alarm, of this one 3 %.
+often: 34 of 500 simulated studies of seven equal strategies had a false alarm, above 5 %.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtrit
 
 Values = npt.NDArray[np.float64]
 
@@ -205,9 +205,9 @@ class _Parts(NamedTuple):
 
     def half(self, p: Values | float) -> Values:
         """Half the interval that leaves out p."""
-        wide = stats.t.isf(np.asarray(p) / 2, self.groups_free) ** 2 * self.groups
-        wide = wide + stats.t.isf(np.asarray(p) / 2, self.runs_free) ** 2 * self.runs
-        return np.asarray(np.sqrt(wide * self.share), np.float64)
+        by_groups = stdtrit(self.groups_free, np.asarray(p) / 2) ** 2 * self.groups
+        by_runs = stdtrit(self.runs_free, np.asarray(p) / 2) ** 2 * self.runs
+        return np.asarray(np.sqrt((by_groups + by_runs) * self.share), np.float64)
 
 
 def _difference(baseline: Sums, sums: Sums, base: Draws, drawn: Draws) -> Difference:

@@ -11,6 +11,8 @@ from steelexp import __version__, experiment
 from steelexp.data.commands import data_commands
 from steelexp.data.fold import PARTS
 from steelexp.data.strips import DataError
+from steelexp.model.class_weights import ClassWeightsError
+from steelexp.model.loss_inputs import LossError
 from steelexp.model.unet import ARCHITECTURES, WeightsError
 from steelexp.plan import MODEL, Plan, prepare
 from steelexp.progress import say, show
@@ -22,7 +24,15 @@ from steelexp.training.fit import DivergedError
 
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
-OBSTACLES = (DataError, WeightsError, TrackingError, BusyError, DamagedError)
+OBSTACLES = (
+    DataError,
+    ClassWeightsError,
+    WeightsError,
+    LossError,
+    TrackingError,
+    BusyError,
+    DamagedError,
+)
 """Why a run cannot be had; each says what to do."""
 
 EPILOG = """\

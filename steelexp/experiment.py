@@ -1,15 +1,19 @@
 """The story of one experiment, read downwards."""
 
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
+
+import numpy as np
 
 from steelexp.data import pipeline
 from steelexp.data.fold import split_csv
 from steelexp.data.sampling import SAMPLERS
 from steelexp.evaluation.counts import DEFINITIONS
 from steelexp.evaluation.judge import Judge, write_strip_scores
+from steelexp.lazy import Tensor, tf
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
@@ -38,7 +42,7 @@ def run(plan: Plan, *, command: str) -> Record:
 
     Raises:
         BusyError: another process is at it.
-        WeightsError, TrackingError: the run cannot start; nothing is written.
+        WeightsError, LossError, TrackingError: the run cannot start; nothing is written.
         DivergedError: the loss is no longer a number; the epochs before are kept.
     """
     spec, folder = plan.spec, plan.folder
@@ -48,7 +52,7 @@ def run(plan: Plan, *, command: str) -> Record:
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
-    loss, optimizer = spec.loss.bind(LOSSES), spec.optimizer.bind(OPTIMIZERS)()
+    loss, optimizer = _loss(plan), spec.optimizer.bind(OPTIMIZERS)()
     compile_model(model, loss=loss, optimizer=optimizer, classes=plan.classes)
     judge = Judge(model, loss, spec.training, plan.strips, plan.fold, plan.tiling, spec.seed)
 
@@ -88,6 +92,7 @@ def run(plan: Plan, *, command: str) -> Record:
             device=device,
             parameters=model.count_params(),
             steps=plan.steps,
+            class_weights=_named_weights(plan),
             epochs=len(history),
             best_epoch=_best(spec, history),
             monitor=spec.training.monitor,
@@ -104,6 +109,20 @@ def run(plan: Plan, *, command: str) -> Record:
         )
         folder.write("record.json", record.model_dump_json(indent=2) + "\n")
     return record
+
+
+def _loss(plan: Plan) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss with its settings and class weights, tried out on one pixel.
+
+    Raises:
+        LossError: it does not fit the number of classes.
+    """
+    loss = plan.spec.loss.bind(LOSSES)
+    if plan.class_weights is not None:
+        loss = functools.partial(loss, class_weights=plan.class_weights)
+    pixel = tf.zeros([1, 1, 1, plan.classes])
+    loss(pixel, pixel)
+    return loss
 
 
 def _open(plan: Plan, model: Any) -> list[Epoch]:
@@ -155,6 +174,11 @@ def _training_batches(plan: Plan, epoch: int) -> Any:
         seed=plan.spec.seed,
         epoch=epoch,
     ).dataset()
+
+
+def _named_weights(plan: Plan) -> dict[str, float]:
+    weights = np.ones(plan.classes) if plan.class_weights is None else plan.class_weights
+    return dict(zip(plan.strips.classes, weights.tolist(), strict=True))
 
 
 def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from steelexp.data.split import SPLITS
 from steelexp.data.strips import DataError, Strips
 from steelexp.data.tiling import TILINGS, coverage
 from steelexp.data.variant import select, variant
+from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, occurrence
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
@@ -35,6 +37,7 @@ COMPONENTS: dict[str, Registry] = {
     "augment": AUGMENTATIONS,
     "model": ARCHITECTURES,
     "loss": LOSSES,
+    "class_weights": CLASS_WEIGHTS,
     "optimizer": OPTIMIZERS,
     "tracking": TRACKERS,
 }
@@ -54,6 +57,7 @@ class Plan:
         fold: strip numbers that train, tune and test.
         tiling: where tiles are cut.
         chain: augmentations, in their order.
+        class_weights: [C], mean one; None where all classes count alike.
         tile_count: training tiles an epoch.
         tile_size: height and width in pixels.
         uncovered: share of the training strips' pixels that no tile of an epoch shows.
@@ -67,6 +71,7 @@ class Plan:
     fold: Fold
     tiling: pipeline.Tiling
     chain: Sequence[Augmentation]
+    class_weights: Weights | None
     tile_count: int
     tile_size: tuple[int, int]
     uncovered: float
@@ -111,7 +116,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     """Read the data set's tables and check that the spec can be obeyed on it.
 
     Raises:
-        DataError: the data set is missing or wrong, or the spec does not fit it.
+        DataError, ClassWeightsError: the data set is missing or wrong, or the spec does not fit it.
     """
     opened: Strips = spec.data.bind(SOURCES)()
     decoded = cached(opened, spec.data.cache, cache_root())
@@ -138,12 +143,31 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
         fold=fold,
         tiling=tiling,
         chain=chain,
+        class_weights=_class_weights(spec, strips, fold),
         tile_count=len(table),
         tile_size=size,
         uncovered=_uncovered(strips, fold.train, tiling, spec.seed),
         digest=name,
         folder=RunFolder(runs / spec.name / name),
     )
+
+
+def _class_weights(spec: ExperimentSpec, strips: Strips, fold: Fold) -> Weights | None:
+    """Weights of the classes, from the training strips; refused by a loss that takes none."""
+    kind, loss = spec.class_weights, spec.loss
+    if kind.chosen == "equal":
+        return None
+    takers = [
+        name for name, f in LOSSES.items() if "class_weights" in inspect.signature(f).parameters
+    ]
+    if loss.chosen not in takers:
+        raise DataError(
+            f"class_weights.kind: {kind.chosen}: the loss {loss.chosen} takes no class weights; "
+            f"those that do: {', '.join(takers)}"
+        )
+    rows = fold.train
+    weights: Weights = kind.bind(CLASS_WEIGHTS)(occurrence(strips.pixels[rows], strips.sizes[rows]))
+    return weights
 
 
 def _expect_donors(spec: ExperimentSpec, strips: Strips, fold: Fold) -> None:

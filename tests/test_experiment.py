@@ -348,6 +348,30 @@ def test_a_longer_tail_is_another_run(tiny_spec: Path, tmp_path: Path) -> None:
     assert tail.digest != whole.digest
 
 
+def test_class_weights_are_of_the_training_strips(tiny_spec: Path, tmp_path: Path) -> None:
+    given = ["class_weights.kind=inverse", "split={kind: same}", "data.keep={'4': 0.5}"]
+    plan = prepare(load(tiny_spec, given, model=MODEL), tmp_path)
+    # Two strips hold each class, one the last: 1/2, 1/2, 1/2, 1 over their mean of 5/8.
+    assert plan.class_weights == pytest.approx([0.8, 0.8, 0.8, 1.6])
+
+
+def test_class_weights_for_a_loss_that_takes_none_are_refused(
+    tiny_spec: Path, tmp_path: Path
+) -> None:
+    given = ["class_weights.kind=inverse", "loss.name=generalized_dice"]
+    with pytest.raises(DataError, match="generalized_dice takes no class weights; those that do: "):
+        prepare(load(tiny_spec, given, model=MODEL), tmp_path)
+
+
+def test_a_loss_that_does_not_fit_the_classes_writes_nothing(
+    tiny_spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["loss={name: weighted_bce, positive_weights: [1.0, 2.0]}"]
+    assert main(["run", str(tiny_spec), *given, "--runs", str(tmp_path / "runs")]) == 2
+    assert "positive_weights" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_copies_of_a_class_that_nothing_trains_are_refused(tiny_spec: Path, tmp_path: Path) -> None:
     spec = load(tiny_spec, ["augment.copy_paste={classes: ['4']}"], model=MODEL)
     assert prepare(spec, tmp_path).chain

@@ -54,6 +54,18 @@ def occurrence(
     return Occurrence(images, pixels.sum(axis=0, dtype=np.int64) / (areas @ held))
 
 
+def equal(seen: Occurrence) -> Weights:
+    """All classes alike; any loss can be given these.
+
+    Args:
+        seen: how often classes occur.
+
+    Returns:
+        [C] ones.
+    """
+    return np.ones(len(seen.images))
+
+
 def inverse(seen: Occurrence) -> Weights:
     """Weights in proportion to 1 / n_c, n_c the images that hold class c.
 
@@ -125,6 +137,7 @@ def _mean_one(weights: npt.NDArray[np.floating[Any]]) -> Weights:
 
 
 CLASS_WEIGHTS: dict[str, Callable[..., Weights]] = {
+    "equal": equal,
     "inverse": inverse,
     "inverse_sqrt": inverse_sqrt,
     "median_frequency": median_frequency,

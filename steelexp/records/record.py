@@ -20,6 +20,7 @@ class Record(BaseModel):
         device: in words.
         parameters: weights of the network.
         steps: optimizer steps an epoch.
+        class_weights: of each class in the loss, mean one.
         epochs: how many were run.
         best_epoch: whose weights were kept and judged.
         monitor: the metric that picked it.
@@ -48,6 +49,7 @@ class Record(BaseModel):
     device: str
     parameters: int
     steps: int
+    class_weights: dict[str, float]
     epochs: int
     best_epoch: int
     monitor: str

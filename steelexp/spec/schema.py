@@ -77,6 +77,13 @@ class LossSpec(Component):
     name: str
 
 
+class ClassWeightsSpec(Component):
+    """How much each class counts in the loss."""
+
+    selector: ClassVar[str] = "kind"
+    kind: str
+
+
 class OptimizerSpec(Component):
     """How."""
 
@@ -143,6 +150,7 @@ class ExperimentSpec(BaseModel):
     augment: AugmentSpec = AugmentSpec()
     model: ModelSpec
     loss: LossSpec
+    class_weights: ClassWeightsSpec = ClassWeightsSpec(kind="equal")
     optimizer: OptimizerSpec
     training: TrainingSpec
     tracking: TrackingSpec

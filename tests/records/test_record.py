@@ -15,7 +15,7 @@ def test_survives_its_file():
 
 def test_of_another_version_is_refused():
     with pytest.raises(ValidationError, match="schema_version"):
-        record(schema_version=2)
+        record(schema_version=3)
 
 
 @pytest.mark.parametrize("status", ["failed", "running"])

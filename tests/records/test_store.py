@@ -145,9 +145,9 @@ class TestRecord:
         )
 
     def test_of_another_version(self, folder):
-        text = record().model_dump_json().replace('"schema_version":1', '"schema_version":2')
+        text = record().model_dump_json().replace('"schema_version":2', '"schema_version":3')
         folder.write("record.json", text)
-        with pytest.raises(DamagedError, match="schema_version: Input should be 1"):
+        with pytest.raises(DamagedError, match="schema_version: Input should be 2"):
             folder.record  # noqa: B018
 
 

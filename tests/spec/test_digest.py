@@ -21,6 +21,7 @@ WITH_EFFECT = {
     "loss.name": "dice",
     "loss.gamma": "2.0",
     "loss.alpha": "0.5",
+    "class_weights.kind": "inverse",
     "optimizer.learning_rate": "2.0e-4",
     "optimizer.beta_1": "0.8",
     "optimizer.beta_2": "0.99",

@@ -63,8 +63,8 @@ WRONG = {
     "setting of another component": (
         "loss: {name: dice, gamma: 2.0}",
         (
-            "2: loss.gamma: unknown setting, it is one of focal and focal_tversky and focal_dice and "
-            "unified_focal; allowed: name, over, smooth, absent"
+            "2: loss.gamma: unknown setting, it is one of focal and focal_tversky and focal_dice "
+            "and unified_focal; allowed: name, over, smooth, absent"
         ),
     ),
     "setting of two others": (

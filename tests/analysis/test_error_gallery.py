@@ -1,0 +1,121 @@
+"""The worst strips: which, what is drawn of them, and what cannot be."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from analysis.error_gallery import main, worst
+from analysis.gallery_figures import draw_pictures, draw_pixels, pictured
+from analysis.judged_runs import read_judged
+from steelexp.evaluation.counts import Counts
+from steelexp.records.store import run_folders
+from tests.simulated_runs import Study, write_run, write_study
+
+FOUND = {  # of 10 labelled pixels of class 1 on strips 0 to 4; strip 4 holds none
+    "b4_dice": [(9, 2, 3, 5, 0), (9, 4, 3, 5, 0)],
+    "b4_focal": [(8, 4, 2, 1, 0)],
+}
+GROUPS = [0, 1, 1, 2, 3]
+
+
+@pytest.fixture
+def judged(tmp_path):
+    for name, runs in FOUND.items():
+        for seed, found in enumerate(runs):
+            tp = np.array(found, np.int64)[:, None]
+            held = np.array([[1], [1], [1], [1], [0]])
+            pixels = Counts(tp, 10 * held - tp, 10 * held - tp)
+            parts = {"test": pixels, "tune": pixels}
+            groups = {"test": np.array(GROUPS), "tune": np.array(GROUPS)}
+            write_run(tmp_path / name / str(seed), parts, groups, name=name, seed=seed)
+    return read_judged([tmp_path], "test")
+
+
+def draw_overlays(root, strips, size=(60, 80)):
+    for folder in run_folders(root):
+        for strip in strips:
+            path = folder.overlay(3, f"tune_{strip:04d}.jpg")  # record.best_epoch is 3
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", size[::-1], (40 * strip, 90, 90)).save(path)
+
+
+def test_worst_by_hand(judged):
+    """Means over strategies of means over runs: 0.85, 0.35, 0.25, 0.3. 1 and 2 are copies."""
+    assert worst(judged, "1", 9).tolist() == [2, 3, 0]
+    assert worst(judged, "1", 1).tolist() == [2]
+    assert worst(judged, "1", 9, among=[0, 1, 4]).tolist() == [1, 0]
+    assert worst(judged, "1", 9, among=[]).tolist() == []
+
+
+def test_pixels_are_those_of_the_mean_run(judged):
+    figure = draw_pixels(judged, "1", worst(judged, "1", 2))
+    axes = figure.axes[0]
+    assert axes.get_title() == "test_0002.jpg\n10 labelled pixels"
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths == [3, 7, 7, 2, 8, 8]  # found, missed, false of b4_dice and of b4_focal
+    assert [text.get_text() for text in axes.texts] == ["0.30", "0.20"]
+    assert [bar.get_width() for bar in figure.axes[1].patches][:2] == [5, 5]
+
+
+def test_test_strips_have_no_pictures_and_that_is_said(judged, tmp_path, capsys):
+    draw_overlays(tmp_path, [0])
+    out = tmp_path / "out"
+    assert main([str(tmp_path), "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["worst.csv", "worst_1.png"]
+    assert "no pictures: runs draw some tune strips and no test strips" in capsys.readouterr().err
+    table = pd.read_csv(out / "worst.csv", dtype={"class": str})
+    assert len(table) == 3 * 3  # strips, runs
+    first = table.iloc[0]
+    assert first[["strip", "strategy", "seed"]].tolist() == ["test_0002.jpg", "b4_dice", 0]
+    assert first[["tp", "fp", "fn", "dice"]].tolist() == [3, 7, 7, 0.3]
+
+
+def test_drawn_tune_strips_are_shown(judged, tmp_path, capsys):
+    draw_overlays(tmp_path, [0, 3])
+    out = tmp_path / "out"
+    assert main([str(tmp_path), "--part", "tune", "--class", "1", "--out", str(out)]) == 0
+    assert (out / "pictures_1.png").is_file()
+    assert capsys.readouterr().err == ""
+    found = read_judged([tmp_path], "tune")
+    assert pictured(found) == [0, 3]
+    figure = draw_pictures(found, "1", worst(found, "1", 9, among=[0, 3]))
+    assert [axes.get_title() for axes in figure.axes] == [
+        "b4_dice, seed 0: Dice 0.50",
+        "b4_focal, seed 0: Dice 0.10",
+        "b4_dice, seed 0: Dice 0.90",
+        "b4_focal, seed 0: Dice 0.80",
+    ]
+    assert [axes.images[0].get_array()[0, 0, 0] for axes in figure.axes] == [120, 120, 0, 0]
+
+
+def test_wide_strips_lie_below_one_another(judged, tmp_path):
+    draw_overlays(tmp_path, [0], size=(20, 90))
+    figure = draw_pictures(read_judged([tmp_path], "tune"), "1", np.array([0]))
+    assert {axes.get_subplotspec().colspan.start for axes in figure.axes} == {0}
+    assert len(figure.axes) == 2
+
+
+def test_pictures_need_every_strategy_and_its_best_epoch(judged, tmp_path, capsys):
+    draw_overlays(tmp_path / "b4_dice", [0])
+    assert main([str(tmp_path), "--part", "tune", "--out", str(tmp_path / "out")]) == 0
+    assert "training.overlays says how many" in capsys.readouterr().err
+
+
+def test_every_class_that_is_held(tmp_path):
+    study = Study({"b4_dice": 0.0, "b4_focal": 0.0}, groups=20, seeds=1)
+    write_study(tmp_path / "runs", study)
+    assert main([str(tmp_path / "runs"), "--count", "2", "--out", str(tmp_path / "out")]) == 0
+    names = {path.name for path in (tmp_path / "out").glob("*.png")}
+    assert names == {f"worst_{c}.png" for c in "1234"}
+
+
+def test_refusals(judged, tmp_path, capsys):
+    for arguments, expected in (
+        ([tmp_path, "--class", "9"], "--class 9: no test strip holds it; 1"),
+        ([tmp_path, "--count", "0"], "--count 0: at least 1"),
+        ([tmp_path / "nowhere"], "no such folder"),
+    ):
+        assert main([str(argument) for argument in arguments]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert expected in line
