@@ -14,15 +14,16 @@ from steelexp.data.sampling import SAMPLERS
 from steelexp.evaluation.counts import DEFINITIONS
 from steelexp.evaluation.judge import Judge, write_strip_scores
 from steelexp.lazy import Tensor, tf
+from steelexp.model.loss_schedule import going_over, warm_up_weight
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
-from steelexp.plan import Plan
+from steelexp.plan import Plan, weighted_losses
 from steelexp.progress import say
 from steelexp.records import provenance
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder
-from steelexp.spec import ExperimentSpec, dump
+from steelexp.spec import Component, ExperimentSpec, dump
 from steelexp.tracking.tracker import TrackedRun, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
@@ -52,8 +53,10 @@ def run(plan: Plan, *, command: str) -> Record:
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
-    loss, optimizer = _loss(plan), spec.optimizer.bind(OPTIMIZERS)()
-    compile_model(model, loss=loss, optimizer=optimizer, classes=plan.classes)
+    loss, optimizer = _loss(plan, spec.loss), spec.optimizer.bind(OPTIMIZERS)()
+    share = tf.Variable(1.0, trainable=False)  # of the loss itself, beside the warm-up's
+    trained = going_over(_loss(plan, spec.warm_up), loss, share) if spec.warm_up.epochs else loss
+    compile_model(model, loss=trained, optimizer=optimizer, classes=plan.classes)
     judge = Judge(model, loss, spec.training, plan.strips, plan.fold, plan.tiling, spec.seed)
 
     with folder.hold(), pipeline.reading():
@@ -71,7 +74,7 @@ def run(plan: Plan, *, command: str) -> Record:
                 model,
                 spec,
                 history,
-                batches=lambda epoch: _training_batches(plan, epoch),
+                batches=lambda epoch: _training_batches(plan, epoch, share),
                 validate=lambda epoch: judge.after_epoch(epoch, folder),
                 keep=keep,
             )
@@ -111,14 +114,14 @@ def run(plan: Plan, *, command: str) -> Record:
     return record
 
 
-def _loss(plan: Plan) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss with its settings and class weights, tried out on one pixel.
+def _loss(plan: Plan, chosen: Component) -> Callable[[Tensor, Tensor], Tensor]:
+    """A loss with its settings and the class weights that it can use, tried out on one pixel.
 
     Raises:
         LossError: it does not fit the number of classes.
     """
-    loss = plan.spec.loss.bind(LOSSES)
-    if plan.class_weights is not None:
+    loss = chosen.bind(LOSSES)
+    if plan.class_weights is not None and chosen.chosen in weighted_losses():
         loss = functools.partial(loss, class_weights=plan.class_weights)
     pixel = tf.zeros([1, 1, 1, plan.classes])
     loss(pixel, pixel)
@@ -163,7 +166,10 @@ def _track(plan: Plan, tracker: Tracker, shown: Sequence[int], epoch: Epoch) -> 
             tracker.picture(path, name=name, epoch=epoch.epoch, step=epoch.step)
 
 
-def _training_batches(plan: Plan, epoch: int) -> Any:
+def _training_batches(plan: Plan, epoch: int, share: Any) -> Any:
+    """An epoch's tiles; the share that the loss has in it is set."""
+    warm_up = plan.spec.warm_up
+    share.assign(warm_up_weight(epoch, epochs=warm_up.epochs, fade=warm_up.fade))
     return pipeline.training_batches(
         plan.strips,
         plan.fold.train,

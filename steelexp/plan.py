@@ -37,6 +37,7 @@ COMPONENTS: dict[str, Registry] = {
     "augment": AUGMENTATIONS,
     "model": ARCHITECTURES,
     "loss": LOSSES,
+    "warm_up": LOSSES,
     "class_weights": CLASS_WEIGHTS,
     "optimizer": OPTIMIZERS,
     "tracking": TRACKERS,
@@ -157,10 +158,7 @@ def _class_weights(spec: ExperimentSpec, strips: Strips, fold: Fold) -> Weights 
     kind, loss = spec.class_weights, spec.loss
     if kind.chosen == "equal":
         return None
-    takers = [
-        name for name, f in LOSSES.items() if "class_weights" in inspect.signature(f).parameters
-    ]
-    if loss.chosen not in takers:
+    if loss.chosen not in (takers := weighted_losses()):
         raise DataError(
             f"class_weights.kind: {kind.chosen}: the loss {loss.chosen} takes no class weights; "
             f"those that do: {', '.join(takers)}"
@@ -168,6 +166,13 @@ def _class_weights(spec: ExperimentSpec, strips: Strips, fold: Fold) -> Weights 
     rows = fold.train
     weights: Weights = kind.bind(CLASS_WEIGHTS)(occurrence(strips.pixels[rows], strips.sizes[rows]))
     return weights
+
+
+def weighted_losses() -> list[str]:
+    """The losses that take class weights."""
+    return [
+        name for name, f in LOSSES.items() if "class_weights" in inspect.signature(f).parameters
+    ]
 
 
 def _expect_donors(spec: ExperimentSpec, strips: Strips, fold: Fold) -> None:

@@ -62,6 +62,7 @@ def tiny_spec(tiny_severstal: Path, tmp_path_factory: pytest.TempPathFactory) ->
         model: {{architecture: unet, backbone: mobilenet, weights: none,
                 batch_norm_momentum: 0.9, decoder_filters: [8, 8, 8, 8, 8]}}
         loss: {{name: bce_dice}}
+        warm_up: {{name: focal, epochs: 1, fade: 1}}
         optimizer: {{name: adam, learning_rate: 1.0e-3}}
         training: {{epochs: 3, batch_size: 3, overlays: 2}}
         tracking: {{name: comet, mode: offline}}

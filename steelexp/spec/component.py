@@ -50,6 +50,8 @@ class Component(BaseModel):
     selector: ClassVar[str] = "name"
     outside: ClassVar[frozenset[str]] = frozenset()
     """Settings of the section, not of its function."""
+    component: ClassVar[str] = ""
+    """The function's name in the registry."""
 
     @property
     def chosen(self) -> str:
@@ -138,18 +140,21 @@ def _settings_fields(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def component_model(section: type[C], name: str, function: Callable[..., Any]) -> type[C]:
+def component_model(
+    section: type[C], name: str, function: Callable[..., Any], prefix: str = ""
+) -> type[C]:
     """The section's model for one component.
 
     Args:
         section: the section's own class, with its selector.
         name: the component's name in the registry.
         function: whose keyword-only arguments become fields.
+        prefix: of the model's own name, where two sections share a registry.
     """
     fields = {section.selector: (Literal[name], Field()), **_settings_fields(function)}
-    strict_section = type(section.__name__, (section,), {"model_config": STRICT})
+    strict_section = type(section.__name__, (section,), {"model_config": STRICT, "component": name})
     summary = (inspect.getdoc(function) or "").partition("\n")[0]
-    return create_model(name, __base__=strict_section, __doc__=summary, **fields)
+    return create_model(prefix + name, __base__=strict_section, __doc__=summary, **fields)
 
 
 def argument_descriptions(function: Callable[..., Any]) -> dict[str, str]:

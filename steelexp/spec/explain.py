@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from steelexp.spec.component import UnknownNameError
+from steelexp.spec.component import Component, UnknownNameError
 from steelexp.spec.schema import CHAINS, SECTIONS, ExperimentSpec
 from steelexp.spec.yaml_tree import Branch, Leaf, Problem, Tree
 
@@ -57,14 +57,14 @@ def _message(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[A
 def _elsewhere(model: type[ExperimentSpec], loc: list[Any]) -> str:
     """The words ", it is one of focal" where another component of the section has it."""
     variants = _variants(model, loc[0]) if len(loc) == 2 else []
-    owners = [variant.__name__ for variant in variants if loc[-1] in variant.model_fields]
+    owners = [_component(v) for v in variants if loc[-1] in v.model_fields]
     return f", it is one of {' and '.join(owners)}" if owners else ""
 
 
 def _names(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[Any]) -> list[str]:
     """What could have stood there: names of components, of settings, or of a choice."""
     if detail["type"].startswith("union_tag"):
-        return [variant.__name__ for variant in _variants(model, loc[0])]
+        return [_component(variant) for variant in _variants(model, loc[0])]
     error = detail.get("ctx", {}).get("error")
     if isinstance(error, UnknownNameError):
         return error.known
@@ -89,7 +89,7 @@ def _owner(tree: Branch, model: type[ExperimentSpec], loc: list[Any]) -> type[Ba
         return variants[0]
     named = section.items.get(SECTIONS[loc[0]].selector)
     chosen = named.value if isinstance(named, Leaf) else None
-    return next((variant for variant in variants if variant.__name__ == chosen), variants[0])
+    return next((v for v in variants if _component(v) == chosen), variants[0])
 
 
 def _variants(model: type[ExperimentSpec], section: str) -> list[type[BaseModel]]:
@@ -98,6 +98,11 @@ def _variants(model: type[ExperimentSpec], section: str) -> list[type[BaseModel]
     annotation = field.annotation if field is not None else None
     parts = get_args(annotation) or (annotation,)
     return [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+
+
+def _component(variant: type[BaseModel]) -> str:
+    """The name by which a spec chooses a model."""
+    return variant.component if issubclass(variant, Component) else variant.__name__
 
 
 def _where(tree: Branch, loc: list[Any]) -> str:

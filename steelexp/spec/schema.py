@@ -77,6 +77,17 @@ class LossSpec(Component):
     name: str
 
 
+class WarmUpSpec(Component):
+    """A loss for the first epochs; with 0 epochs there is none."""
+
+    outside: ClassVar[frozenset[str]] = frozenset({"epochs", "fade"})
+    name: str
+    epochs: NonNegativeInt = Field(description="How many epochs have this loss alone.")
+    fade: NonNegativeInt = Field(
+        0, description="How many epochs then mix it with the loss, which grows in equal steps."
+    )
+
+
 class ClassWeightsSpec(Component):
     """How much each class counts in the loss."""
 
@@ -150,6 +161,7 @@ class ExperimentSpec(BaseModel):
     augment: AugmentSpec = AugmentSpec()
     model: ModelSpec
     loss: LossSpec
+    warm_up: WarmUpSpec = WarmUpSpec(name="bce", epochs=0)
     class_weights: ClassWeightsSpec = ClassWeightsSpec(kind="equal")
     optimizer: OptimizerSpec
     training: TrainingSpec
@@ -165,6 +177,9 @@ SECTIONS: dict[str, type[Component]] = {
     for name, field in ExperimentSpec.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, Component)
 }
+
+SHARED = {"warm_up"}
+"""Sections whose registry is another section's too."""
 
 CHAINS: dict[str, type[Chain]] = {
     name: field.annotation
@@ -186,7 +201,8 @@ def experiment_model(components: Mapping[str, Registry]) -> type[ExperimentSpec]
             fields[section] = (model, Field(default=model()))
             continue
         parent = SECTIONS[section]
-        models = {name: component_model(parent, name, f) for name, f in registry.items()}
+        prefix = "" if section not in SHARED else f"{section}_"
+        models = {name: component_model(parent, name, f, prefix) for name, f in registry.items()}
         union: Any = reduce(or_, models.values())
         if len(models) > 1:
             union = Annotated[union, Field(discriminator=parent.selector)]

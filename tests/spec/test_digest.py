@@ -22,6 +22,10 @@ WITH_EFFECT = {
     "loss.gamma": "2.0",
     "loss.alpha": "0.5",
     "class_weights.kind": "inverse",
+    # Given whole: no epochs are foreseen for another loss.
+    "warm_up.name": "warm_up={name: dice, epochs: 0}",
+    "warm_up.epochs": "warm_up={name: bce, epochs: 1}",
+    "warm_up.fade": "warm_up={name: bce, epochs: 0, fade: 1}",
     "optimizer.learning_rate": "2.0e-4",
     "optimizer.beta_1": "0.8",
     "optimizer.beta_2": "0.99",
@@ -85,7 +89,9 @@ def test_every_setting_is_in_one_of_the_tables(spec):
 
 @pytest.mark.parametrize("key", WITH_EFFECT)
 def test_changes_with(spec, key):
-    assert digest_of(spec("", f"{key}={WITH_EFFECT[key]}")) != digest_of(spec())
+    value = WITH_EFFECT[key]
+    override = value if value.startswith("warm_up=") else f"{key}={value}"
+    assert digest_of(spec("", override)) != digest_of(spec())
 
 
 @pytest.mark.parametrize("key", WITHOUT_EFFECT)

@@ -98,7 +98,7 @@ class TestJsonSchema:
             registry = COMPONENTS[section]
             selector = SECTIONS[section].selector
             for name, function in registry.items():
-                part = SCHEMA["$defs"][name]
+                part = SCHEMA["$defs"][f"warm_up_{name}" if section == "warm_up" else name]
                 assert part["description"] == function.__doc__.partition("\n")[0]
                 assert part["properties"][selector]["const"] == name
 
