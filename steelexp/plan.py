@@ -19,6 +19,7 @@ from steelexp.data.sampling import SAMPLERS
 from steelexp.data.sources import SOURCES
 from steelexp.data.split import SPLITS
 from steelexp.data.strips import DataError, Strips
+from steelexp.data.tiles import Tiling, tile_draw, tile_table
 from steelexp.data.tiling import TILINGS, coverage
 from steelexp.data.variant import select, variant
 from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, occurrence
@@ -70,7 +71,7 @@ class Plan:
     strips: Strips
     groups: npt.NDArray[np.int64]
     fold: Fold
-    tiling: pipeline.Tiling
+    tiling: Tiling
     chain: Sequence[Augmentation]
     class_weights: Weights | None
     tile_count: int
@@ -129,7 +130,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     _expect_defects(strips, fold)
     _expect_donors(spec, strips, fold)
     tiling, chain = spec.tiling.bind(TILINGS), spec.augment.bind(AUGMENTATIONS)
-    table, size = pipeline.tile_table(strips, fold.train, tiling, seed=spec.seed, epoch=1)
+    table, size = tile_table(strips, fold.train, tiling, seed=spec.seed, epoch=1)
     pipeline.try_out(strips.classes, size, chain)
     name = digest(
         spec,
@@ -202,14 +203,12 @@ def _weights_digest(spec: ExperimentSpec) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def _uncovered(
-    strips: Strips, rows: npt.NDArray[np.int64], tiling: pipeline.Tiling, seed: int
-) -> float:
+def _uncovered(strips: Strips, rows: npt.NDArray[np.int64], tiling: Tiling, seed: int) -> float:
     """Share of the strips' pixels that no tile of the first epoch shows."""
     seen = total = 0
     for row in rows.tolist():
         height, width = strips.sizes[row].tolist()
-        tiles = tiling(height, width, pipeline.tile_draw(seed, 1, row))
+        tiles = tiling(height, width, tile_draw(seed, 1, row))
         seen += int(coverage(height, width, tiles).sum())
         total += height * width
     return 1 - seen / total

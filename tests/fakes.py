@@ -1,5 +1,6 @@
 """Small stand-ins that the tests share."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from steelexp.data.strips import Strips
+from steelexp.data.strips import DataError, Strips
+from steelexp.data.tiling import Tiles
 from steelexp.lazy import keras, tf
 
 
@@ -58,3 +60,36 @@ def pixel_model(*lines: tuple[float, float]) -> Any:
     logits = keras.layers.Activation("linear", dtype="float32")(scores(image))
     scores.set_weights([slopes[None, None, None], intercepts])
     return keras.Model(grey, logits)
+
+
+class DrawnStrips(Strips):
+    """Strips without files: strip s is grey 10 s + column, its mask the same bits; some broken."""
+
+    def image(self, strip):
+        time.sleep(0.002 * (strip % 3))  # so that readers finish out of order
+        if self.names[strip] == "broken":
+            raise DataError("broken.jpg: the image is broken: «é» 100% {x}\n... and 3 more")
+        if self.names[strip] == "bug":
+            raise KeyError("a bug")
+        return columns_of(strip, *self.sizes[strip])
+
+
+def columns_of(strip, height, width):
+    return np.tile(10 * strip + np.arange(width) % 10, (height, 1)).astype(np.uint8)
+
+
+def drawn_strips(*sizes, names=None):
+    return DrawnStrips(
+        names=tuple(names or (f"{i}.jpg" for i in range(len(sizes)))),
+        paths=tuple(Path(f"{i}.jpg") for i in range(len(sizes))),
+        sizes=np.array(sizes, np.int32),
+        classes=("1",),
+        pixels=np.ones((len(sizes), 1), np.int64),
+        read_mask=lambda strip: columns_of(strip, *sizes[strip]) // 10,
+        manifest="",
+    )
+
+
+def tiny_tiling(height, width, draw):
+    """Two tiles of 2 x 3 a strip, the second reaching one column over the edge of a 3 x 4 strip."""
+    return Tiles((2, 3), np.array([[0, 0], [1, 2]]))

@@ -9,87 +9,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.augment import Augmentation, Donors, augment
 from steelexp.data.cache import RECENT
 from steelexp.data.sampling import Sampler
-from steelexp.data.strips import Bits, DataError, Strips
-from steelexp.data.tiling import Tiles, up_to_32
+from steelexp.data.strips import Bits, Strips
+from steelexp.data.tiles import Pixels, Table, Tiling, cut, tile_pixels, tile_table
+from steelexp.data.tiling import up_to_32
 from steelexp.lazy import tf
 
-Tiling = Callable[[int, int, np.random.Generator], Tiles]
-Table = npt.NDArray[np.int64]
-Pixels = npt.NDArray[np.uint8]
 Change = Callable[[int, Pixels, Pixels], tuple[Pixels, Pixels]]
 """(step, grey, bits), each [B, h, w] -> the same, augmented."""
 
-# What a run draws, each from a stream of its own: default_rng([seed, stream, epoch, ...]).
-_CORNERS, _ORDER, _CHANGES = 1, 2, 3
+# What an epoch draws, each from a stream of its own: default_rng([seed, stream, epoch, ...]).
+# tiles.CORNERS is another.
+_ORDER, _CHANGES = 2, 3
 
 _ALIGNMENT = 64  # bytes; TensorFlow copies an array that does not begin at a multiple
 
 _raised: list[Exception] = []  # by readers inside tf.data, which hands on an exception's text only
-
-
-def tile_table(
-    strips: Strips, rows: npt.NDArray[np.int64], tiling: Tiling, *, seed: int, epoch: int = 0
-) -> tuple[Table, tuple[int, int]]:
-    """All tiles of some strips.
-
-    Args:
-        strips: the data set.
-        rows: [R] strip numbers.
-        tiling: where to cut.
-        seed: seed of the run; with the epoch and the strip it seeds random tilings.
-        epoch: counted from 1; 0 for validation.
-
-    Returns:
-        [N, 3] strip, top, left; and the tiles' height and width.
-
-    Raises:
-        DataError: the strips' sizes lead to tiles of several sizes.
-    """
-    corners, sizes = [], {}
-    for row in rows.tolist():
-        height, width = strips.sizes[row].tolist()
-        size, cut = tiling(height, width, tile_draw(seed, epoch, row))
-        sizes[size] = strips.names[row]
-        corners.append(np.insert(cut, 0, row, axis=1))
-    if len(sizes) > 1:
-        raise DataError(
-            "tiling: strips of several sizes give tiles of several sizes, which cannot share a "
-            f"batch: {sizes}; take tiling.kind=random_crops or cover with a fixed size"
-        )
-    return np.concatenate(corners), next(iter(sizes))
-
-
-def tile_draw(seed: int, epoch: int, strip: int) -> np.random.Generator:
-    """What a random tiling draws from: one generator for each run, epoch and strip."""
-    return np.random.default_rng([seed, _CORNERS, epoch, strip])
-
-
-def tile_pixels(strips: Strips, table: Table, size: tuple[int, int]) -> Table:
-    """Labelled pixels of each tile and class: [N, C]. Each strip is read once.
-
-    Args:
-        strips: the data set.
-        table: [N, 3] strip, top, left; the tiles of a strip lie together.
-        size: the tiles' height and width.
-    """
-    pixels, read = np.zeros((len(table), len(strips.classes)), np.int64), -1
-    held = [np.flatnonzero(counts).tolist() for counts in strips.pixels]
-    for i, (strip, top, left) in enumerate(table.tolist()):
-        if not held[strip]:
-            continue
-        if strip != read:
-            read, mask = strip, strips.mask(strip)
-        tile = mask[top : top + size[0], left : left + size[1]]
-        for c in held[strip]:
-            pixels[i, c] = np.count_nonzero(tile & (1 << c))
-    return pixels
 
 
 @dataclass(frozen=True)
@@ -216,24 +156,6 @@ def try_out(classes: tuple[str, ...], size: tuple[int, int], chain: Sequence[Aug
     augment(blank, blank, np.random.default_rng(0), Donors(classes, lambda draw, c: None), chain)
 
 
-def cut(strips: Strips, table: Table, *, grey: Pixels, bits: Pixels) -> None:
-    """Cut tiles out of strips; reflected where they leave the strip.
-
-    Args:
-        strips: the data set.
-        table: [B, 3] strip, top, left; a strip is read once for neighbours in the table.
-        grey: [B, h, w], written to.
-        bits: [B, h, w], written to.
-    """
-    size, read = grey.shape[1:], -1
-    for i, (strip, top, left) in enumerate(table.tolist()):
-        if strip != read:
-            read, image = strip, strips.image(strip)
-            mask = strips.mask(strip) if strips.labelled[strip] else None
-        grey[i] = _crop(image, top, left, size)
-        bits[i] = 0 if mask is None else _crop(mask, top, left, size)
-
-
 @contextlib.contextmanager
 def reading() -> Iterator[None]:
     """Inside it, what fails while the dataset of `Batches` is read is raised as it was.
@@ -291,16 +213,6 @@ def _tiles_by_class(
         return grey[0, ..., 0], bits[0, ..., 0]
 
     return tile
-
-
-def _crop(image: Pixels, top: int, left: int, size: tuple[int, ...]) -> Pixels:
-    tile = image[top : top + size[0], left : left + size[1]]
-    if tile.shape == size:
-        return tile
-    below = max(top + size[0] - image.shape[0], 0)
-    right = max(left + size[1] - image.shape[1], 0)
-    reflected = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
-    return reflected[top : top + size[0], left : left + size[1]].astype(np.uint8, copy=False)
 
 
 def _empty(shape: tuple[int, ...]) -> Pixels:

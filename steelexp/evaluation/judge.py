@@ -11,6 +11,7 @@ import numpy.typing as npt
 from steelexp.data import pipeline
 from steelexp.data.fold import Fold
 from steelexp.data.strips import Strips
+from steelexp.data.tiles import Tiling, tile_table
 from steelexp.evaluation import overlays
 from steelexp.evaluation.counts import Counts, dice, metrics
 from steelexp.evaluation.strips import Prediction, tile_judge, whole_strip_judge
@@ -55,14 +56,14 @@ class Judge:
         settings: TrainingSpec,
         strips: Strips,
         fold: Fold,
-        tiling: pipeline.Tiling,
+        tiling: Tiling,
         seed: int,
     ) -> None:
         self.shown: tuple[int, ...] = ()
         if settings.overlays:
             self.shown = overlays.choose(strips.pixels, fold.tune, count=settings.overlays)
         self._strips, self._fold, self._batch_size = strips, fold, settings.batch_size
-        self._table = functools.partial(pipeline.tile_table, strips, tiling=tiling, seed=seed)
+        self._table = functools.partial(tile_table, strips, tiling=tiling, seed=seed)
         classes = len(strips.classes)
         self._on_strips = whole_strip_judge(model, classes, settings.threshold)
         self._on_tiles = tile_judge(model, classes, loss)

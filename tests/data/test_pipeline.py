@@ -1,6 +1,4 @@
 import functools
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,42 +6,9 @@ import pytest
 from steelexp.data import pipeline
 from steelexp.data.augment.geometry import shift
 from steelexp.data.sampling import foreground, uniform
-from steelexp.data.strips import DataError, Strips
-from steelexp.data.tiling import Tiles, columns, random_crops, whole
+from steelexp.data.strips import DataError
 from steelexp.lazy import keras, tf
-
-
-class Drawn(Strips):
-    """Strips without files: strip s is grey 10 s + column, its mask the same bits; some broken."""
-
-    def image(self, strip):
-        time.sleep(0.002 * (strip % 3))  # so that readers finish out of order
-        if self.names[strip] == "broken":
-            raise DataError("broken.jpg: the image is broken: «é» 100% {x}\n... and 3 more")
-        if self.names[strip] == "bug":
-            raise KeyError("a bug")
-        return drawn(strip, *self.sizes[strip])
-
-
-def drawn(strip, height, width):
-    return np.tile(10 * strip + np.arange(width) % 10, (height, 1)).astype(np.uint8)
-
-
-def strips_of(*sizes, names=None):
-    return Drawn(
-        names=tuple(names or (f"{i}.jpg" for i in range(len(sizes)))),
-        paths=tuple(Path(f"{i}.jpg") for i in range(len(sizes))),
-        sizes=np.array(sizes, np.int32),
-        classes=("1",),
-        pixels=np.ones((len(sizes), 1), np.int64),
-        read_mask=lambda strip: drawn(strip, *sizes[strip]) // 10,
-        manifest="",
-    )
-
-
-def tiny(height, width, draw):
-    """Two tiles of 2 x 3 a strip, the second reaching one column over the edge of a 3 x 4 strip."""
-    return Tiles((2, 3), np.array([[0, 0], [1, 2]]))
+from tests.fakes import DrawnStrips, columns_of, drawn_strips, tiny_tiling
 
 
 def epoch_of(
@@ -53,7 +18,7 @@ def epoch_of(
     data = pipeline.training_batches(
         strips,
         np.arange(len(strips)),
-        tiny,
+        tiny_tiling,
         sampler,
         chain,
         batch_size=batch_size,
@@ -67,41 +32,8 @@ def epoch_of(
     return np.concatenate([grey.numpy()[..., 0] for grey, _ in data])
 
 
-def test_tile_table_by_hand():
-    strips = strips_of(*[(3, 4)] * 4)
-    table, size = pipeline.tile_table(strips, np.array([3, 1]), tiny, seed=0)
-    assert size == (2, 3)
-    assert table.tolist() == [[3, 0, 0], [3, 1, 2], [1, 0, 0], [1, 1, 2]]
-
-
-def test_random_tiles_are_drawn_by_seed_epoch_and_strip():
-    strips = strips_of(*[(256, 1600)] * 3)
-
-    def table(rows, seed, epoch):
-        return pipeline.tile_table(strips, np.array(rows), random_crops, seed=seed, epoch=epoch)[
-            0
-        ].tolist()
-
-    assert table([0, 2], 5, 1) == table([0], 5, 1) + table([2], 5, 1)
-    assert table([0], 5, 1) == table([0], 5, 1)
-    corners = [table(*key) for key in (([0], 5, 1), ([1], 5, 1), ([0], 6, 1), ([0], 5, 2))]
-    assert len({str(np.array(tiles)[:, 1:]) for tiles in corners}) == 4
-
-
-def test_tiles_of_several_sizes_are_refused():
-    strips = strips_of((200, 200), (256, 1600))
-    with pytest.raises(DataError, match="strips of several sizes give tiles of several sizes"):
-        pipeline.tile_table(strips, np.arange(2), whole, seed=0)
-
-
-def test_columns_that_do_not_fit_are_refused():
-    strips = strips_of((256, 1600), (200, 200))
-    with pytest.raises(DataError, match=r"^tiling\.count: 6 tiles of 256 pixels"):
-        pipeline.tile_table(strips, np.arange(2), columns, seed=0)
-
-
 def test_a_tile_is_reflected_where_it_leaves_the_strip():
-    strips = strips_of((3, 4))
+    strips = drawn_strips((3, 4))
     image = np.array([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]], np.uint8)
     object.__setattr__(strips, "image", lambda strip: image)
     object.__setattr__(strips, "read_mask", lambda strip: image + 100)
@@ -121,7 +53,7 @@ def test_a_tile_is_reflected_where_it_leaves_the_strip():
 
 def test_whole_strips_are_batched_by_size_and_come_back_unpadded():
     sizes = [(32, 64)] * 3 + [(20, 40)] * 2 + [(32, 64)]
-    strips = strips_of(*sizes)
+    strips = drawn_strips(*sizes)
     found = list(pipeline.whole_strips(strips, np.array([0, 1, 2, 3, 4, 5]), pixels=2 * 32 * 64))
     assert [rows.tolist() for rows, _, _ in found] == [[0, 1], [2], [3, 4], [5]]
     for rows, grey, bits in found:
@@ -130,7 +62,7 @@ def test_whole_strips_are_batched_by_size_and_come_back_unpadded():
         assert bits.shape == (len(rows), height, width, 1)
         assert grey.dtype == bits.dtype == np.uint8
         for i, row in enumerate(rows):
-            image = drawn(row, height, width)
+            image = columns_of(row, height, width)
             np.testing.assert_array_equal(grey[i, :height, :width, 0], image)
             np.testing.assert_array_equal(bits[i, ..., 0], image // 10)
             np.testing.assert_array_equal(
@@ -143,19 +75,19 @@ def test_whole_strips_are_batched_by_size_and_come_back_unpadded():
     [(1, [[2], [0], [1]]), (2 * 32 * 64 - 1, [[2], [0], [1]]), (2 * 32 * 64, [[2, 0], [1]])],
 )
 def test_the_limit_counts_the_pixels_the_model_sees(pixels, groups):
-    strips = strips_of(*[(20, 40)] * 3)
+    strips = drawn_strips(*[(20, 40)] * 3)
     found = pipeline.whole_strips(strips, np.array([2, 0, 1]), pixels=pixels)
     assert [rows.tolist() for rows, _, _ in found] == groups
 
 
 def test_whole_strips_raise_what_reading_raises():
-    strips = strips_of((32, 32), (32, 32), names=["fine", "broken"])
+    strips = drawn_strips((32, 32), (32, 32), names=["fine", "broken"])
     with pytest.raises(DataError, match=r"^broken\.jpg"):
         list(pipeline.whole_strips(strips, np.arange(2), pixels=1))
 
 
 def test_batches_keep_the_tables_order():
-    strips = strips_of(*[(3, 4)] * 5)
+    strips = drawn_strips(*[(3, 4)] * 5)
     table = np.array([[4, 0, 0], [0, 1, 2], [2, 0, 1]])
     data = pipeline.Batches(strips, table, (2, 3), 2).dataset()
     assert int(data.cardinality()) == 2
@@ -169,7 +101,7 @@ def test_batches_keep_the_tables_order():
 
 
 def test_an_epoch_holds_every_tile_once():
-    strips = strips_of(*[(3, 4)] * 7)
+    strips = drawn_strips(*[(3, 4)] * 7)
     greys = epoch_of(strips)
     wanted = [
         row
@@ -182,9 +114,9 @@ def test_an_epoch_holds_every_tile_once():
 
 def test_tiles_are_shuffled_within_blocks_of_strips(monkeypatch):
     monkeypatch.setattr(pipeline, "RECENT", 5)
-    strips = strips_of(*[(3, 4)] * 20)
+    strips = drawn_strips(*[(3, 4)] * 20)
     data = pipeline.training_batches(
-        strips, np.arange(20), tiny, uniform, batch_size=2, seed=0, epoch=1
+        strips, np.arange(20), tiny_tiling, uniform, batch_size=2, seed=0, epoch=1
     )
     blocks = data.table.reshape(4, 10, 3)  # of five strips, two tiles each
     assert all(len(set(block[:, 0].tolist())) == 5 for block in blocks)
@@ -195,7 +127,7 @@ def test_tiles_are_shuffled_within_blocks_of_strips(monkeypatch):
 
 
 def test_the_order_depends_on_seed_and_epoch_only():
-    strips = strips_of(*[(3, 4)] * 12)
+    strips = drawn_strips(*[(3, 4)] * 12)
     order = functools.partial(epoch_of, strips)
     wanted = order()
     np.testing.assert_array_equal(order(threads=1), wanted)
@@ -205,19 +137,8 @@ def test_the_order_depends_on_seed_and_epoch_only():
     assert not np.array_equal(order(seed=1), wanted)
 
 
-def test_labelled_pixels_of_tiles_by_hand():
-    strips = strips_of((3, 4), (3, 4))
-    object.__setattr__(strips, "classes", ("1", "2"))
-    masks = [[[1, 0, 2, 2], [1, 0, 0, 3], [0, 0, 0, 2]], [[0, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0]]]
-    object.__setattr__(strips, "read_mask", lambda strip: np.array(masks[strip], np.uint8))
-    object.__setattr__(strips, "pixels", np.array([[3, 4], [0, 1]]))
-    table = np.array([[0, 0, 0], [0, 1, 2], [1, 0, 0], [1, 1, 2]])  # the second reaches over
-    found = pipeline.tile_pixels(strips, table, (2, 3))
-    assert found.tolist() == [[2, 1], [1, 2], [0, 1], [0, 0]]
-
-
 def test_an_epoch_goes_on_from_its_middle():
-    strips = strips_of(*[(3, 4)] * 12)
+    strips = drawn_strips(*[(3, 4)] * 12)
     wanted = epoch_of(strips, foreground, [speckled], batch_size=5)
     for first in (1, 3, 4):
         rest = epoch_of(strips, foreground, [speckled], batch_size=5, first=first)
@@ -237,7 +158,7 @@ def pasted(grey, bits, draw, donors):
 
 
 def test_augmented_epochs_are_the_same_on_any_number_of_threads():
-    strips = strips_of(*[(3, 4)] * 12)
+    strips = drawn_strips(*[(3, 4)] * 12)
     order = functools.partial(epoch_of, strips, foreground, [pasted, speckled], batch_size=3)
     wanted = order(threads=1)
     np.testing.assert_array_equal(order(threads=2), wanted)
@@ -250,7 +171,7 @@ def test_augmented_epochs_are_the_same_on_any_number_of_threads():
 
 
 def test_donors_hold_the_class_they_are_asked_for():
-    strips = strips_of((3, 4), (3, 4), (3, 4))
+    strips = drawn_strips((3, 4), (3, 4), (3, 4))
     object.__setattr__(strips, "pixels", np.array([[0], [12], [0]]))
     object.__setattr__(strips, "read_mask", lambda strip: np.ones((3, 4), np.uint8))
     seen = []
@@ -271,12 +192,12 @@ def test_what_an_augmentation_refuses_is_refused_before_training():
 
 
 def test_tensorflow_takes_the_tiles_without_a_copy():
-    both = pipeline.Batches(strips_of((3, 4)), np.array([[0, 0, 0]]), (2, 3), 1).read(0)
+    both = pipeline.Batches(drawn_strips((3, 4)), np.array([[0, 0, 0]]), (2, 3), 1).read(0)
     assert both.ctypes.data % 64 == 0
 
 
 def test_clean_strips_masks_are_not_read():
-    strips = strips_of((3, 4))
+    strips = drawn_strips((3, 4))
     object.__setattr__(strips, "pixels", np.zeros((1, 1), np.int64))
     object.__setattr__(strips, "read_mask", lambda strip: pytest.fail("read"))
     assert not pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).read(0)[1].any()
@@ -285,20 +206,20 @@ def test_clean_strips_masks_are_not_read():
 def test_neighbours_in_a_table_share_one_reading(monkeypatch):
     read = []
     monkeypatch.setattr(
-        Drawn, "image", lambda self, strip: read.append(strip) or drawn(strip, 3, 4)
+        DrawnStrips, "image", lambda self, strip: read.append(strip) or columns_of(strip, 3, 4)
     )
     table = np.array([[0, 0, 0], [0, 1, 2], [1, 0, 0], [0, 0, 0]])
-    pipeline.Batches(strips_of((3, 4), (3, 4)), table, (2, 3), 4).read(0)
+    pipeline.Batches(drawn_strips((3, 4), (3, 4)), table, (2, 3), 4).read(0)
     assert read == [0, 1, 0]
 
 
 def test_a_sampler_decides_how_often_a_tile_is_shown():
-    strips = strips_of(*[(3, 4)] * 20)
+    strips = drawn_strips(*[(3, 4)] * 20)
     chances = np.zeros(40)
     chances[[14, 15]] = 0.25, 0.75  # both tiles of strip 7
     greys = epoch_of(strips, lambda count: chances)
     assert len(greys) == 40
-    first = (greys == drawn(7, 2, 3)).all(axis=(1, 2))
+    first = (greys == columns_of(7, 2, 3)).all(axis=(1, 2))
     assert set(greys[:, 0, 0].tolist()) == {70, 72}
     assert 2 <= first.sum() <= 19  # 10 expected, 3 standard errors
     np.testing.assert_array_equal(epoch_of(strips, lambda count: chances), greys)
@@ -319,9 +240,9 @@ def consume(data):
 
 @pytest.mark.parametrize("reader", ["iteration", "fit"])
 def test_an_unreadable_strip_reaches_the_user_as_it_was_raised(reader):
-    strips = strips_of(*[(3, 4)] * 4, names=["fine", "fine", "broken", "fine"])
+    strips = drawn_strips(*[(3, 4)] * 4, names=["fine", "fine", "broken", "fine"])
     data = pipeline.training_batches(
-        strips, np.arange(4), tiny, uniform, batch_size=1, seed=0, epoch=1
+        strips, np.arange(4), tiny_tiling, uniform, batch_size=1, seed=0, epoch=1
     ).dataset()
     with pytest.raises(DataError) as refused, pipeline.reading():
         consume(data) if reader == "iteration" else one_weight().fit(data, verbose=0)
@@ -330,13 +251,13 @@ def test_an_unreadable_strip_reaches_the_user_as_it_was_raised(reader):
 
 
 def test_a_bug_in_a_reader_is_raised_as_it_was():
-    strips = strips_of((3, 4), names=["bug"])
+    strips = drawn_strips((3, 4), names=["bug"])
     with pytest.raises(KeyError, match="a bug"), pipeline.reading():
         consume(pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).dataset())
 
 
 def test_other_errors_pass_even_after_an_unreadable_strip():
-    strips = strips_of((3, 4), names=["broken"])
+    strips = drawn_strips((3, 4), names=["broken"])
     data = pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).dataset()
 
     def fail_again():
@@ -349,7 +270,7 @@ def test_other_errors_pass_even_after_an_unreadable_strip():
 
 
 def test_nothing_is_remembered_from_one_reading_to_the_next():
-    strips = strips_of((3, 4), names=["broken"])
+    strips = drawn_strips((3, 4), names=["broken"])
     with pipeline.reading(), pytest.raises(tf.errors.OpError) as first:
         consume(pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).dataset())
     with pytest.raises(tf.errors.OpError), pipeline.reading():

@@ -1,0 +1,103 @@
+"""The tiles of a data set: where they lie, what they hold, and their pixels."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from steelexp.data.strips import DataError, Strips
+from steelexp.data.tiling import Tiles
+
+Tiling = Callable[[int, int, np.random.Generator], Tiles]
+Table = npt.NDArray[np.int64]
+Pixels = npt.NDArray[np.uint8]
+
+CORNERS = 1
+"""What random corners are drawn from: default_rng([seed, CORNERS, epoch, strip])."""
+
+
+def tile_table(
+    strips: Strips, rows: npt.NDArray[np.int64], tiling: Tiling, *, seed: int, epoch: int = 0
+) -> tuple[Table, tuple[int, int]]:
+    """All tiles of some strips.
+
+    Args:
+        strips: the data set.
+        rows: [R] strip numbers.
+        tiling: where to cut.
+        seed: seed of the run; with the epoch and the strip it seeds random tilings.
+        epoch: counted from 1; 0 for validation.
+
+    Returns:
+        [N, 3] strip, top, left; and the tiles' height and width.
+
+    Raises:
+        DataError: the strips' sizes lead to tiles of several sizes.
+    """
+    corners, sizes = [], {}
+    for row in rows.tolist():
+        height, width = strips.sizes[row].tolist()
+        size, cut = tiling(height, width, tile_draw(seed, epoch, row))
+        sizes[size] = strips.names[row]
+        corners.append(np.insert(cut, 0, row, axis=1))
+    if len(sizes) > 1:
+        raise DataError(
+            "tiling: strips of several sizes give tiles of several sizes, which cannot share a "
+            f"batch: {sizes}; take tiling.kind=random_crops or cover with a fixed size"
+        )
+    return np.concatenate(corners), next(iter(sizes))
+
+
+def tile_draw(seed: int, epoch: int, strip: int) -> np.random.Generator:
+    """What a random tiling draws from: one generator for each run, epoch and strip."""
+    return np.random.default_rng([seed, CORNERS, epoch, strip])
+
+
+def tile_pixels(strips: Strips, table: Table, size: tuple[int, int]) -> Table:
+    """Labelled pixels of each tile and class: [N, C]. Each strip is read once.
+
+    Args:
+        strips: the data set.
+        table: [N, 3] strip, top, left; the tiles of a strip lie together.
+        size: the tiles' height and width.
+    """
+    pixels, read = np.zeros((len(table), len(strips.classes)), np.int64), -1
+    held = [np.flatnonzero(counts).tolist() for counts in strips.pixels]
+    for i, (strip, top, left) in enumerate(table.tolist()):
+        if not held[strip]:
+            continue
+        if strip != read:
+            read, mask = strip, strips.mask(strip)
+        tile = mask[top : top + size[0], left : left + size[1]]
+        for c in held[strip]:
+            pixels[i, c] = np.count_nonzero(tile & (1 << c))
+    return pixels
+
+
+def cut(strips: Strips, table: Table, *, grey: Pixels, bits: Pixels) -> None:
+    """Cut tiles out of strips; reflected where they leave the strip.
+
+    Args:
+        strips: the data set.
+        table: [B, 3] strip, top, left; a strip is read once for neighbours in the table.
+        grey: [B, h, w], written to.
+        bits: [B, h, w], written to.
+    """
+    size, read = grey.shape[1:], -1
+    for i, (strip, top, left) in enumerate(table.tolist()):
+        if strip != read:
+            read, image = strip, strips.image(strip)
+            mask = strips.mask(strip) if strips.labelled[strip] else None
+        grey[i] = _crop(image, top, left, size)
+        bits[i] = 0 if mask is None else _crop(mask, top, left, size)
+
+
+def _crop(image: Pixels, top: int, left: int, size: tuple[int, ...]) -> Pixels:
+    tile = image[top : top + size[0], left : left + size[1]]
+    if tile.shape == size:
+        return tile
+    below = max(top + size[0] - image.shape[0], 0)
+    right = max(left + size[1] - image.shape[1], 0)
+    reflected = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
+    return reflected[top : top + size[0], left : left + size[1]].astype(np.uint8, copy=False)
