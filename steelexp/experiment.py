@@ -137,6 +137,7 @@ def _open(plan: Plan, model: Any) -> list[Epoch]:
         folder.write("environment.json", json.dumps(provenance.environment(), indent=2) + "\n")
         folder.write("changes.patch", provenance.git_state().patch)
         folder.write("split.csv", split_csv(plan.strips, plan.fold))
+        folder.write("split.json", json.dumps(plan.split, indent=2) + "\n")
         return []
     history = folder.epochs
     if len(history) < last.epoch:  # killed between the weights and the line
@@ -194,7 +195,7 @@ def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
 
 def _tracked_run(plan: Plan, *, resumed: bool) -> TrackedRun:
     spec, folder, git = plan.spec, plan.folder, provenance.git_state()
-    names = ("spec.yaml", "environment.json", "changes.patch", "split.csv")
+    names = ("spec.yaml", "environment.json", "changes.patch", "split.csv", "split.json")
     return TrackedRun(
         identity=f"{spec.name}/{plan.digest}",
         name=f"{spec.name} {plan.digest}",

@@ -101,6 +101,7 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
     table = (folder.path / "split.csv").read_text()
     assert table.count(",train") == 6
     assert hashlib.sha256(table.encode()).hexdigest() == parts["digest"]
+    assert json.loads((folder.path / "split.json").read_text()) == record.split
     assert record.tiling["uncovered"] == 0.5  # 64 of 128 columns
     best = max(epochs, key=lambda epoch: epoch.metrics["val_dice_positive"])
     assert record.best_epoch == best.epoch
@@ -114,7 +115,7 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
     assert kaggle == pytest.approx(record.metrics["val_dice_kaggle"])
 
     assert len(list((folder.path / "overlays" / "epoch_003").glob("*.png"))) == 2
-    for name in ("spec.yaml", "environment.json", "changes.patch", "split.csv"):
+    for name in ("spec.yaml", "environment.json", "changes.patch", "split.csv", "split.json"):
         assert (folder.path / name).is_file()
     assert not list(folder.path.rglob(".*.*"))  # nothing half written is left beside
 
