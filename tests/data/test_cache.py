@@ -164,7 +164,7 @@ def test_two_processes_that_start_together_build_it_once(folder):
 
 def killed(folder, moment):
     """Kill a build `moment` seconds after its files appeared; whether it was still at work."""
-    process = build(folder, pause=0.01)
+    process = build(folder, pause=0.05)
     while process.poll() is None and not list((folder / "cache").glob(".*.partial")):
         time.sleep(0.002)
     time.sleep(moment)
