@@ -97,22 +97,37 @@ def split_csv(strips: Strips, fold: Fold) -> str:
     return text.getvalue()
 
 
+def split_rows(path: Path, named: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header of a split's table, and its rows with their lines; blank ones are passed over.
+
+    Args:
+        path: of the table.
+        named: the setting or option that gave it, for the message.
+
+    Raises:
+        DataError: it is not a readable table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(stream)
+            header = next(reader, [])
+            return header, [(reader.line_num, row) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{named} {path}: not a readable table of UTF-8 text ({error})") from error
+
+
 def read_split(path: Path) -> Mapping[str, str]:
     """The part of each image.
 
     Raises:
         DataError: naming every row that is wrong.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.reader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"split.path: {path}: not a readable table ({error})") from error
-    if not rows or rows[0] != HEADER:
+    header, rows = split_rows(path, "split.path:")
+    if header != HEADER:
         raise DataError(f"{path}:1: the columns of a split are {','.join(HEADER)}")
     parts: dict[str, str] = {}
     problems = []
-    for line, row in enumerate(rows[1:], start=2):
+    for line, row in rows:
         if len(row) != len(HEADER) or row[1] not in PARTS:
             known = ", ".join(PARTS)
             problems.append(f"{path}:{line}: {','.join(row)[:60]!r}: image,part; parts: {known}")

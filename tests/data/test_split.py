@@ -154,7 +154,7 @@ class TestFile:
 
     def test_a_subset_of_its_images_will_do(self, tmp_path):
         path = self.table(
-            tmp_path, "00001.jpg,tune", "00000.jpg,train", "zz.jpg,test", "00002.jpg,train"
+            tmp_path, "00001.jpg,tune", "", "00000.jpg,train", "zz.jpg,test", "00002.jpg,train"
         )
         fold = file(clean(3), np.arange(3), path=path)
         assert [part.tolist() for part in fold] == [[0, 2], [1], []]

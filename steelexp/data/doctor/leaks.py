@@ -1,6 +1,5 @@
 """What near copies leak from one part of a data set into another."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.finding import Finding
-from steelexp.data.fold import HEADER, PARTS
-from steelexp.data.strips import DataError
+from steelexp.data.fold import HEADER, PARTS, split_rows
 
 # Subfolders by what they are for, training first; those of other names come between.
 RANKS = {"train": 0, "training": 0, "tune": 2, "valid": 2, "val": 2, "validation": 2, "test": 3}
@@ -78,13 +76,7 @@ def read_split(path: Path, names: Sequence[str]) -> tuple[list[str], list[Findin
     Raises:
         DataError: the file cannot be read.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            rows = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"--split {path}: not a readable table of UTF-8 text ({error})") from error
+    header, rows = split_rows(path, "--split")
     findings = []
     if header != HEADER:
         shown = ",".join(header)[:80] or "absent"
