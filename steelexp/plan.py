@@ -21,7 +21,7 @@ from steelexp.data.split import SPLITS
 from steelexp.data.strips import DataError, Strips
 from steelexp.data.tiles import Tiling, tile_draw, tile_table
 from steelexp.data.tiling import TILINGS, coverage
-from steelexp.data.variant import select, variant
+from steelexp.data.variant import first_of_each, long_tailed, select
 from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, occurrence
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
@@ -123,10 +123,10 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     opened: Strips = spec.data.bind(SOURCES)()
     decoded = cached(opened, spec.data.cache, cache_root())
     grouped = duplicate_groups(decoded, cache_root())
-    wanted = spec.data
-    rows = variant(decoded, grouped, copies=wanted.copies, keep=wanted.keep, seed=wanted.keep_seed)
+    rows = first_of_each(grouped) if spec.data.copies == "one" else np.arange(len(decoded))
     strips, groups = select(decoded, rows), grouped[rows]
-    fold: Fold = spec.split.bind(SPLITS)(strips, groups)
+    dealt: Fold = spec.split.bind(SPLITS)(strips, groups)
+    fold = long_tailed(strips, groups, dealt, spec.data.keep, seed=spec.data.keep_seed)
     _expect_defects(strips, fold)
     _expect_donors(spec, strips, fold)
     tiling, chain = spec.tiling.bind(TILINGS), spec.augment.bind(AUGMENTATIONS)

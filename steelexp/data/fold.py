@@ -15,6 +15,8 @@ from steelexp.data.strips import DataError, Strips, refuse
 Rows = npt.NDArray[np.int64]
 
 PARTS = ("train", "tune", "test")
+UNUSED = "unused"
+"""What split.csv calls a strip that is in no part."""
 HEADER = ["image", "part"]
 
 
@@ -70,6 +72,7 @@ def described(strips: Strips, fold: Fold, groups: Rows) -> dict[str, Any]:
     held = {name: (strips.pixels[rows] > 0).sum(axis=0).tolist() for name, rows in parts.items()}
     return {
         **{name: len(rows) for name, rows in parts.items()},
+        UNUSED: len(unused(strips, fold)),
         "strips_per_class": {
             name: dict(zip(strips.classes, counts, strict=True)) for name, counts in held.items()
         },
@@ -88,13 +91,18 @@ def split_csv(strips: Strips, fold: Fold) -> str:
     """The table that `file` reads: image,part, in the order of the images."""
     rows = [
         (strips.names[row], part)
-        for part, numbers in zip(PARTS, fold, strict=True)
+        for part, numbers in zip((*PARTS, UNUSED), (*fold, unused(strips, fold)), strict=True)
         for row in numbers.tolist()
     ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([HEADER, *sorted(rows)])
     return text.getvalue()
+
+
+def unused(strips: Strips, fold: Fold) -> Rows:
+    """Strips in no part; `data.keep` leaves some out."""
+    return np.setdiff1d(np.arange(len(strips)), np.concatenate(fold))
 
 
 def split_rows(path: Path, named: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -128,8 +136,8 @@ def read_split(path: Path) -> Mapping[str, str]:
     parts: dict[str, str] = {}
     problems = []
     for line, row in rows:
-        if len(row) != len(HEADER) or row[1] not in PARTS:
-            known = ", ".join(PARTS)
+        if len(row) != len(HEADER) or row[1] not in (*PARTS, UNUSED):
+            known = ", ".join((*PARTS, UNUSED))
             problems.append(f"{path}:{line}: {','.join(row)[:60]!r}: image,part; parts: {known}")
         elif row[0] in parts:
             problems.append(f"{path}:{line}: {row[0]}: a second row for this image")

@@ -100,8 +100,8 @@ def file(strips: Strips, groups: Rows, *, path: str) -> Fold:
     Args:
         strips: the data set.
         groups: not used.
-        path: a table image,part with a row for each image; part is train, tune or test. Images that
-            the data set does not hold are passed over: it may be a subset.
+        path: a table image,part with a row for each image; part is train, tune, test or unused.
+            Images that the data set does not hold are passed over: it may be a subset.
 
     Raises:
         DataError: the table cannot be read, an image has no row or two, a part is unknown, or

@@ -1,15 +1,13 @@
-"""Variants of a data set: without copies, or with a longer tail."""
+"""Variants of a data set: without copies, or with a longer tail in training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.data.fold import Fold, Rows
 from steelexp.data.strips import Bits, DataError, Strips, digest
-
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,33 +48,32 @@ def select(strips: Strips, rows: Rows) -> Strips:
     return Selection(**kept, source=strips, rows=numbers)
 
 
-def variant(
-    strips: Strips,
-    groups: Rows,
-    *,
-    copies: Literal["all", "one"],
-    keep: Mapping[str, float],
-    seed: int,
-) -> Rows:
-    """Which strips of a data set a variant of it has.
+def first_of_each(groups: Rows) -> Rows:
+    """Of each group of near-duplicates its first strip; ascending strip numbers."""
+    return np.sort(np.unique(groups, return_index=True)[1])
 
-    Of a class that `keep` names, round(share * groups that hold it) groups of near-duplicates are
-    left, drawn without replacement; others are taken out whole, with whatever else they hold. The
-    class with the smallest share is thinned first, so a class on the same strips may end below its
-    share, never above.
+
+def long_tailed(
+    strips: Strips, groups: Rows, fold: Fold, keep: Mapping[str, float], *, seed: int
+) -> Fold:
+    """The fold with rarer classes in training; what is judged stays as it was.
+
+    Of a class that `keep` names, round(share * training groups that hold it) groups of
+    near-duplicates are left, drawn without replacement; others are taken out whole, with whatever
+    else they hold. The class with the smallest share is thinned first, so a class on the same
+    strips may end below its share, never above. Only training is thinned, as is usual for
+    long-tailed variants (Cui et al., CVPR 2019): a rare class is then judged on as many strips as
+    before, and on the same ones whatever its share.
 
     Args:
         strips: the data set.
         groups: [S] group of near-duplicates of each strip.
-        copies: all, or of each group its first strip only.
+        fold: strip numbers.
         keep: class name -> share of its groups.
         seed: seed of the draw.
 
-    Returns:
-        Strip numbers, ascending.
-
     Raises:
-        DataError: a class is unknown, or nothing is left.
+        DataError: a class is unknown, or nothing is left to train on.
     """
     unknown = [name for name in keep if name not in strips.classes]
     if unknown:
@@ -85,16 +82,14 @@ def variant(
             f"{', '.join(strips.classes)}"
         )
     draw = np.random.default_rng(seed)
-    left = np.ones(len(strips), bool)
+    rows = fold.train
     for name in sorted(keep, key=lambda name: (keep[name], strips.classes.index(name))):
         holds = strips.pixels[:, strips.classes.index(name)] > 0
-        every, present = np.unique(groups[holds]), np.unique(groups[holds & left])
+        every = np.unique(groups[fold.train[holds[fold.train]]])
+        present = np.unique(groups[rows[holds[rows]]])
         surplus = len(present) - round(keep[name] * len(every))
         if surplus > 0:
-            left &= ~np.isin(groups, draw.choice(present, surplus, replace=False))
-    if copies == "one":
-        first = np.unique(groups, return_index=True)[1]
-        left &= np.isin(np.arange(len(strips)), first)
-    if not left.any():
-        raise DataError("data.keep: no strip is left; keep a larger share")
-    return np.flatnonzero(left)
+            rows = rows[~np.isin(groups[rows], draw.choice(present, surplus, replace=False))]
+    if not len(rows):
+        raise DataError("data.keep: no strip is left to train on; keep a larger share")
+    return fold._replace(train=rows)

@@ -34,7 +34,9 @@ class DataSpec(Component):
         "all", description="Every image, or one of each group of near-duplicates."
     )
     keep: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
-        {}, description="Class name -> share of the groups of near-duplicates that hold it."
+        {},
+        description="Class name -> share of the groups of near-duplicates that hold it to train on."
+        " What tunes and tests stays as it is.",
     )
     keep_seed: NonNegativeInt = Field(0, description="Seed of which groups are kept.")
 

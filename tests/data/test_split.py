@@ -152,6 +152,14 @@ class TestFile:
         for part, expected in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(part, expected)
 
+    def test_what_is_left_out_stays_out(self, tmp_path):
+        wanted = Fold(np.array([1]), np.array([3]), np.array([0]))
+        table = split_csv(clean(4), wanted)
+        assert "00002.jpg,unused" in table
+        (tmp_path / "split.csv").write_text(table)
+        found = file(clean(4), np.arange(4), path=str(tmp_path / "split.csv"))
+        assert [part.tolist() for part in found] == [[1], [3], [0]]
+
     def test_a_subset_of_its_images_will_do(self, tmp_path):
         path = self.table(
             tmp_path, "00001.jpg,tune", "", "00000.jpg,train", "zz.jpg,test", "00002.jpg,train"
@@ -167,7 +175,7 @@ class TestFile:
                 ["00000.jpg,train", "00000.jpg,tune", "x"],
                 [
                     "split.csv:3: 00000.jpg: a second row for this image",
-                    "split.csv:4: 'x': image,part; parts: train, tune, test",
+                    "split.csv:4: 'x': image,part; parts: train, tune, test, unused",
                 ],
             ),
             (["00000.jpg,validation"], ["split.csv:2: '00000.jpg,validation': image,part"]),

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from steelexp.data.fold import Fold
 from steelexp.data.strips import DataError
-from steelexp.data.variant import select, variant
+from steelexp.data.variant import first_of_each, long_tailed, select
 from tests.fakes import labelled, strips_of
 
 GROUPS = np.array([0, 0, 1, 2, 2, 3, 4, 5])
@@ -10,8 +11,12 @@ GROUPS = np.array([0, 0, 1, 2, 2, 3, 4, 5])
 STRIPS = labelled([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [0, 1], [0, 0], [1, 1]])
 
 
-def rows(copies="all", keep=None, seed=0):
-    return variant(STRIPS, GROUPS, copies=copies, keep=keep or {}, seed=seed).tolist()
+NONE = np.empty(0, np.int64)
+
+
+def rows(keep=None, seed=0, train=range(8)):
+    fold = Fold(np.array(train), NONE, NONE)
+    return long_tailed(STRIPS, GROUPS, fold, keep or {}, seed=seed).train.tolist()
 
 
 def test_everything_by_default():
@@ -19,7 +24,22 @@ def test_everything_by_default():
 
 
 def test_one_copy_of_each_surface_is_its_first():
-    assert rows("one") == [0, 2, 3, 5, 6, 7]
+    assert first_of_each(GROUPS).tolist() == [0, 2, 3, 5, 6, 7]
+    assert first_of_each(np.array([0, 1, 0, 2, 1])).tolist() == [0, 1, 3]
+
+
+def test_only_training_is_thinned():
+    fold = Fold(np.array([0, 1, 2, 6]), np.array([3, 4]), np.array([5, 7]))
+    left = long_tailed(STRIPS, GROUPS, fold, {"1": 0.0, "2": 0.0}, seed=0)
+    assert left.train.tolist() == [6]
+    assert left.tune.tolist() == [3, 4]
+    assert left.test.tolist() == [5, 7]
+
+
+def test_a_share_is_of_the_training_strips():
+    # Of class 1 surfaces 0 and 1 train, surface 5 does not: half of two, not of three, is left.
+    left = rows(keep={"1": 0.5}, train=[0, 1, 2, 6])
+    assert len({GROUPS[row] for row in left if STRIPS.pixels[row, 0]}) == 1
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -51,8 +71,8 @@ def test_depends_on_the_seed_only():
 def test_what_cannot_be_kept(keep, message):
     if message is None:
         assert rows(keep=keep) == [6]  # the clean strip
-        with pytest.raises(DataError, match="no strip is left"):
-            variant(select(STRIPS, np.array([0])), np.array([0]), copies="all", keep=keep, seed=0)
+        with pytest.raises(DataError, match="no strip is left to train on"):
+            rows(keep=keep, train=[0])
     else:
         with pytest.raises(DataError, match=message):
             rows(keep=keep)

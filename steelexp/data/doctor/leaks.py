@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.finding import Finding
-from steelexp.data.fold import HEADER, PARTS, split_rows
+from steelexp.data.fold import HEADER, PARTS, UNUSED, split_rows
 
 # Subfolders by what they are for, training first; those of other names come between.
 RANKS = {"train": 0, "training": 0, "tune": 2, "valid": 2, "val": 2, "validation": 2, "test": 3}
@@ -96,7 +96,7 @@ def _assign(
 ) -> Iterator[Finding]:
     """Fill in the parts; what cannot be used is yielded."""
     for line, row in rows:
-        if len(row) != len(HEADER) or row[1] not in PARTS:
+        if len(row) != len(HEADER) or row[1] not in (*PARTS, UNUSED):
             text = f"not image,part: {','.join(row)[:60]!r}"
             yield Finding("malformed split row", path, line, text)
         elif row[0] not in numbers:
