@@ -23,6 +23,7 @@ def test_description_by_hand():
         "train": 2,
         "tune": 1,
         "test": 2,
+        "unused": 0,
         "strips_per_class": {
             "train": {"1": 2, "2": 1},
             "tune": {"1": 0, "2": 0},

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelexp.data.fold import leak, split_csv
+from steelexp.data.fold import Fold, leak, split_csv
 from steelexp.data.split import SPLITS, combinations, file, grouped, kfold, random, same
 from steelexp.data.strips import DataError
 from tests.fakes import labelled
