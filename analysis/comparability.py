@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from analysis.judged_run import JudgedRun, Part
+from analysis.judged_run import OF_SPLIT, JudgedRun, Part
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 
@@ -22,9 +22,9 @@ def strangers(finished: Sequence[tuple[RunFolder, Record]], part: Part) -> list[
     first_folder, first = finished[0]
     reasons = []
     for folder, record in finished:
-        if not record.split["parts"][part]:
+        if not record.split["parts"][OF_SPLIT[part]]:
             reasons.append(
-                f"{folder.path}: it has no {part} strips (split {record.split['kind']}); "
+                f"{folder.path}: it has no {OF_SPLIT[part]} strips (split {record.split['kind']}); "
                 "--part tune compares on the strips that picked the epoch, or leave it out"
             )
         for what, own, its in (

@@ -2,6 +2,7 @@
 
     python analysis/compare_strategies.py runs --baseline b4_dice
     python analysis/compare_strategies.py runs/b4_dice runs/b4_focal --baseline b4_dice --out focal
+    python analysis/compare_strategies.py runs --baseline b4_dice --tuned
 
 A strategy is a spec's name, its seeds are its runs. Strategies are paired strip by strip on the
 same strips; numbers of other strips, thresholds or definitions are refused. Run folders are all
@@ -23,7 +24,7 @@ from analysis.comparison import ALL, HEADLINE, Comparison, compare
 from analysis.comparison_figures import draw_classes, draw_differences
 from analysis.comparison_tables import interval, markdown, rows_csv, runs_csv, signed, warnings
 from analysis.judged_run import RunError
-from analysis.judged_runs import read_judged
+from analysis.judged_runs import JudgedRuns, beside_tuned, read_judged
 from analysis.paired_bootstrap import DRAWS, METRICS
 from analysis.published_figure import draw_published
 from steelexp.records.store import DamagedError, write_atomically
@@ -42,7 +43,7 @@ def main(argv: list[str]) -> int:
             )
         if arguments.draws < FEWEST_DRAWS:
             raise RunError(f"--draws {arguments.draws}: at least {FEWEST_DRAWS}")
-        judged = read_judged(arguments.runs, arguments.part)
+        judged = _judged(arguments)
         comparison = compare(judged, arguments.baseline, draws=arguments.draws, seed=arguments.seed)
         figures, unpublished = _figures(comparison, arguments.metric)
         written = _write(comparison, figures, arguments)
@@ -80,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
         help="of the split; tune strips picked the epochs (default: %(default)s)",
     )
     parser.add_argument(
+        "--tuned",
+        action="store_true",
+        help="beside each strategy the same runs with thresholds tuned on the tune strips",
+    )
+    parser.add_argument(
         "--draws", type=int, default=DRAWS, help="of the bootstrap (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the draws (default: %(default)s)")
@@ -94,6 +100,15 @@ def _parser() -> argparse.ArgumentParser:
         help="where all is written (default: %(default)s)",
     )
     return parser
+
+
+def _judged(arguments: argparse.Namespace) -> JudgedRuns:
+    judged = read_judged(arguments.runs, arguments.part)
+    if not arguments.tuned:
+        return judged
+    if arguments.part != "test":
+        raise RunError("--tuned: what was tuned on the tune strips says nothing there; --part test")
+    return beside_tuned(judged, arguments.runs)
 
 
 def _figures(comparison: Comparison, metric: str) -> tuple[dict[str, Figure], list[str]]:

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from analysis.comparison import ALL, HEADLINE, Comparison, Row
 from analysis.judged_run import Part
-from analysis.judged_runs import JudgedRuns
+from analysis.judged_runs import TUNED, JudgedRuns
 from analysis.paired_bootstrap import METRICS
 
 PART_WORDS: Final[Mapping[Part, str]] = {
     "test": "test strips",
     "tune": "tune strips, which picked the epochs",
+    "decided": "test strips with tuned thresholds",
 }
 FEW_GROUPS: Final = 20  # below: an interval rests on few surfaces, and the text says so
 HEAD: Final = ("strategy", "runs", "mean", "SD of runs", "difference", "95 % interval")
@@ -191,6 +192,13 @@ def _all_empty(part: Part) -> str:
 def warnings(comparison: Comparison) -> list[str]:
     """What this comparison cannot tell."""
     found = []
+    if any(name.endswith(TUNED) for name in comparison.judged.strategies):
+        found.append(
+            f"- Strategies that end in '{TUNED}' are the same networks with a threshold a class, "
+            "chosen on the tune strips for dice_kaggle. The intervals take them for other networks "
+            "with other seeds, so between a strategy and itself tuned they are too wide, not too "
+            "narrow."
+        )
     single = [name for name, runs in comparison.judged.strategies.items() if len(runs) == 1]
     if single:
         found.append(

@@ -14,12 +14,17 @@ import yaml
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 
-Part = Literal["test", "tune"]
+Part = Literal["test", "tune", "decided"]
 Pixels = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 COLUMNS: Final = ("part", "strip", "group", "class", "tp", "fp", "fn", "dice")
-PREFIX: Final[Mapping[Part, str]] = {"test": "test", "tune": "val"}  # of a record's metrics
+PREFIX: Final[Mapping[Part, str]] = {  # of a record's metrics
+    "test": "test",
+    "tune": "val",
+    "decided": "decided",
+}
+OF_SPLIT: Final[Mapping[Part, str]] = {"test": "test", "tune": "tune", "decided": "test"}
 
 
 class RunError(Exception):
@@ -30,7 +35,7 @@ class Strips(NamedTuple):
     """The strips that all runs were judged on.
 
     Attributes:
-        part: of the split.
+        part: of the split; "decided" are the test strips with tuned thresholds.
         names: [S].
         groups: [S] from 0; near-duplicates share a number.
         classes: [C] names.
@@ -85,8 +90,14 @@ def read_run(folder: RunFolder, record: Record, part: Part) -> JudgedRun:
     """Read spec and strips of a finished run.
 
     Raises:
-        RunError: spec.yaml is not a spec, or the table is not one of the record's strips.
+        RunError: spec.yaml is not a spec, the table is not one of the record's strips, or no
+            thresholds were tuned.
     """
+    if part == "decided" and record.tuned_thresholds is None:
+        raise RunError(
+            f"{folder.path}: it has no tuned thresholds; where there are test strips, "
+            f"python -m steelexp evaluate {folder.path} tunes them"
+        )
     path, spec_path = folder.path / record.strips, folder.path / "spec.yaml"
     try:
         spec = dict(yaml.safe_load(spec_path.read_text(encoding="utf-8")))
@@ -103,10 +114,10 @@ def read_run(folder: RunFolder, record: Record, part: Part) -> JudgedRun:
         raise RunError(
             f"{path}: not a table of {', '.join(COLUMNS)} ({reason}); run it again"
         ) from None
-    if len(grids["strip"]) != record.split["parts"][part]:
+    wanted = record.split["parts"][OF_SPLIT[part]]
+    if len(grids["strip"]) != wanted:
         raise RunError(
-            f"{path}: {len(grids['strip'])} {part} strips, and the record has "
-            f"{record.split['parts'][part]}; run it again"
+            f"{path}: {len(grids['strip'])} {part} strips, the record has {wanted}; run it again"
         )
     names, groups = grids["strip"][:, 0], np.unique(grids["group"][:, 0], return_inverse=True)[1]
     labelled = grids["tp"] + grids["fn"]

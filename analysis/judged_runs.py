@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from analysis.comparability import other_settings, other_strips, seeds_twice, strangers
 from analysis.judged_run import JudgedRun, Part, RunError, Strips, read_run
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder, run_folders
+
+TUNED: Final = ", tuned"
+"""Behind a strategy's name: with thresholds tuned on the tune strips."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,29 @@ def read_judged(paths: Sequence[Path], part: Part) -> JudgedRuns:
         strategies.setdefault(run.record.name, []).append(run)
     found = dict.fromkeys(run.record.name for run in runs)
     return JudgedRuns(runs[0].strips, {name: strategies[name] for name in found}, left_out)
+
+
+def beside_tuned(judged: JudgedRuns, paths: Sequence[Path]) -> JudgedRuns:
+    """The same with each strategy a second time, its thresholds tuned on the tune strips.
+
+    Args:
+        judged: on test strips.
+        paths: what it was read from.
+
+    Raises:
+        RunError: no thresholds were tuned in a run.
+        DamagedError: a record cannot be read.
+    """
+    tuned = read_judged(paths, "decided").strategies
+    strategies = {
+        title: runs
+        for name in judged.strategies
+        for title, runs in (
+            (name, judged.strategies[name]),
+            (f"{name}{TUNED}", tuned[name]),
+        )
+    }
+    return replace(judged, strategies=strategies)
 
 
 def _folders(paths: Sequence[Path]) -> list[RunFolder]:

@@ -32,6 +32,7 @@ OBSTACLES = (
     TrackingError,
     BusyError,
     DamagedError,
+    experiment.UnfinishedError,
 )
 """Why a run cannot be had; each says what to do."""
 
@@ -111,6 +112,28 @@ def check(given: argparse.Namespace) -> int:
         say(f"{path}: ok{f' (its data is not at {root})' if absent else ''}")
     if problems:
         raise RequestError("\n".join(["these specs cannot be used:", *problems]))
+    return DONE
+
+
+def evaluate(given: argparse.Namespace) -> int:
+    """Judge finished runs again, from their best weights."""
+    folders = [folder for path in given.runs for folder in run_folders(path)]
+    if not folders:
+        raise RequestError(f"{', '.join(map(str, given.runs))}: no runs here")
+    finished = [folder for folder in folders if folder.record is not None]
+    for folder in folders:
+        if folder not in finished:
+            say(f"{folder.path}: unfinished, left out; run its spec again to go on")
+    for number, folder in enumerate(finished, start=1):
+        say(f"--- {number} of {len(finished)}: {folder.path}")
+        plan = prepare(load(folder.path / "spec.yaml", model=MODEL), folder.path.parent.parent)
+        if plan.folder.path != folder.path:
+            raise RequestError(
+                f"{folder.path}: its data, split or weights file is no longer what it was "
+                f"(digest {plan.digest}), so its scores cannot be had again; run its spec anew"
+            )
+        experiment.evaluate(plan, pictures=given.pictures)
+        _show_record(folder)
     return DONE
 
 
@@ -274,6 +297,17 @@ def _parser() -> argparse.ArgumentParser:
     checks.set_defaults(act=check)
     checks.add_argument("specs", nargs="+", metavar="SPEC|FOLDER")
     checks.add_argument("--data", action="store_true", help="read the data set as well")
+
+    judge = commands.add_parser("evaluate", help="judge finished runs again, from their weights")
+    judge.set_defaults(act=evaluate)
+    judge.add_argument("runs", nargs="+", type=Path, metavar="RUN|FOLDER")
+    judge.add_argument(
+        "--pictures",
+        nargs="+",
+        default=[],
+        metavar="STRIP",
+        help="draw these strips, too, for analysis/error_gallery.py",
+    )
 
     board = commands.add_parser("list", help="the leaderboard of a folder of runs")
     board.set_defaults(act=list_runs)

@@ -11,8 +11,9 @@ import numpy as np
 from steelexp.data import pipeline
 from steelexp.data.fold import split_csv
 from steelexp.data.sampling import SAMPLERS
+from steelexp.data.strips import refuse
 from steelexp.evaluation.counts import DEFINITIONS
-from steelexp.evaluation.judge import Judge, write_strip_scores
+from steelexp.evaluation.judge import Judge, Verdict, write_strip_scores
 from steelexp.lazy import Tensor, tf
 from steelexp.model.loss_schedule import going_over, warm_up_weight
 from steelexp.model.losses import LOSSES
@@ -29,6 +30,10 @@ from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
 from steelexp.training.fit import compile_model, fit, smaller
 from steelexp.training.plateau import best_epoch
+
+
+class UnfinishedError(Exception):
+    """The run has no record yet."""
 
 
 def run(plan: Plan, *, command: str) -> Record:
@@ -52,12 +57,7 @@ def run(plan: Plan, *, command: str) -> Record:
     started, origin = datetime.now(timezone.utc).isoformat(timespec="seconds"), _provenance()
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
-    model = spec.model.bind(ARCHITECTURES)(plan.classes)
-    loss, optimizer = _loss(plan, spec.loss), spec.optimizer.bind(OPTIMIZERS)()
-    share = tf.Variable(1.0, trainable=False)  # of the loss itself, beside the warm-up's
-    trained = going_over(_loss(plan, spec.warm_up), loss, share) if spec.warm_up.epochs else loss
-    compile_model(model, loss=trained, optimizer=optimizer, classes=plan.classes)
-    judge = Judge(model, loss, spec.training, plan.strips, plan.fold, plan.tiling, spec.seed)
+    model, judge, share = _network(plan)
 
     with folder.hold(), pipeline.reading():
         history = _open(plan, model)
@@ -105,6 +105,7 @@ def run(plan: Plan, *, command: str) -> Record:
             tiling=plan.tiles,
             batch_size=spec.training.batch_size,
             threshold=spec.training.threshold,
+            tuned_thresholds=_named_thresholds(plan, verdict),
             data=plan.strips.manifest,
             strips=scores.name,
             tracking=closing,
@@ -112,6 +113,64 @@ def run(plan: Plan, *, command: str) -> Record:
         )
         folder.write("record.json", record.model_dump_json(indent=2) + "\n")
     return record
+
+
+def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
+    """Judge a finished run again, from its best weights; the record gets what comes out.
+
+    Args:
+        plan: of the run's own spec.
+        pictures: names of strips to draw, as the run draws some tune strips after each epoch.
+
+    Returns:
+        The record as it is now.
+
+    Raises:
+        UnfinishedError: the run has no record yet.
+        DataError: the data set holds no strip of a name.
+    """
+    spec, folder = plan.spec, plan.folder
+    if folder.record is None:
+        raise UnfinishedError(f"{folder.path}: unfinished; run its spec again to go on")
+    rows = _named_rows(plan, pictures)
+    runtime.prepare(seed=spec.seed, precision=spec.training.precision)
+    model, judge, _ = _network(plan)
+    with folder.hold(), pipeline.reading():
+        checkpoint.restore(folder.best_weights, model)
+        judge.draw(rows, folder.record.best_epoch, folder)
+        verdict = judge.verdict()
+        scores = write_strip_scores(folder.path, plan.strips, plan.groups, verdict)
+        news = {
+            "metrics": verdict.metrics,
+            "strips": scores.name,
+            "tuned_thresholds": _named_thresholds(plan, verdict),
+        }
+        record = folder.record.model_copy(update=news)
+        folder.write("record.json", record.model_dump_json(indent=2) + "\n")
+    return record
+
+
+def _named_rows(plan: Plan, names: Sequence[str]) -> list[int]:
+    """Strip numbers.
+
+    Raises:
+        DataError: naming every name that the data set does not hold.
+    """
+    number = {name: row for row, name in enumerate(plan.strips.names)}
+    refuse([f"--pictures {name}: no such strip" for name in names if name not in number])
+    return [number[name] for name in names]
+
+
+def _network(plan: Plan) -> tuple[Any, Judge, Any]:
+    """The model with loss and optimizer, its judge, and the loss's share beside the warm-up's."""
+    spec = plan.spec
+    model = spec.model.bind(ARCHITECTURES)(plan.classes)
+    loss, optimizer = _loss(plan, spec.loss), spec.optimizer.bind(OPTIMIZERS)()
+    share = tf.Variable(1.0, trainable=False)
+    trained = going_over(_loss(plan, spec.warm_up), loss, share) if spec.warm_up.epochs else loss
+    compile_model(model, loss=trained, optimizer=optimizer, classes=plan.classes)
+    judge = Judge(model, loss, spec.training, plan.strips, plan.fold, plan.tiling, spec.seed)
+    return model, judge, share
 
 
 def _loss(plan: Plan, chosen: Component) -> Callable[[Tensor, Tensor], Tensor]:
@@ -186,6 +245,12 @@ def _training_batches(plan: Plan, epoch: int, share: Any) -> Any:
 def _named_weights(plan: Plan) -> dict[str, float]:
     weights = np.ones(plan.classes) if plan.class_weights is None else plan.class_weights
     return dict(zip(plan.strips.classes, weights.tolist(), strict=True))
+
+
+def _named_thresholds(plan: Plan, verdict: Verdict) -> dict[str, float] | None:
+    if verdict.thresholds is None:
+        return None
+    return dict(zip(plan.strips.classes, verdict.thresholds, strict=True))
 
 
 def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:

@@ -39,6 +39,7 @@ class Study:
         suits: standard deviation of how a strategy suits a surface.
         luck: of a run, over all strips and again per class.
         noise: of a run on a group; half of it again on each strip.
+        tuned: what tuned thresholds add; with 0 none were tuned.
     """
 
     effects: Mapping[str, float | tuple[float, ...]] = field(
@@ -50,6 +51,7 @@ class Study:
     suits: float = 0.1
     luck: float = 0.015
     noise: float = 0.1
+    tuned: float = 0.0
 
 
 class Scores(NamedTuple):
@@ -111,11 +113,16 @@ def write_study(
     folders = []
     for k, name in enumerate(study.effects):
         for r in range(study.seeds):
+            tested = test.dice[k, r]
             parts = {
                 "tune": counts(tune.dice[k, r], tune.held, random),
-                "test": counts(test.dice[k, r], test.held, random),
+                "test": counts(tested, test.held, random),
             }
             groups = {"tune": tune.groups + study.groups, "test": test.groups}
+            if study.tuned:
+                parts["decided"] = counts(tested + study.tuned, test.held, random)
+                groups["decided"] = test.groups
+                fields["tuned_thresholds"] = dict.fromkeys(classes[: len(study.held)], 0.3)
             path = root / name / str(r)
             write_run(path, parts, groups, name=name, seed=r, classes=classes, **fields)
             folders.append(path)
@@ -157,11 +164,14 @@ def write_run(
 
 
 def _table(part: str, found: Counts, groups: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
-    strips = len(found.tp)
+    strips, split = len(found.tp), part.replace("decided", "test")
     return pd.DataFrame(
         {
             "part": part,
-            "strip": np.repeat([f"{part}_{n:04d}.jpg" for n in range(strips)], len(classes)),
+            "strip": np.repeat(
+                [f"{split}_{n:04d}.jpg" for n in range(strips)],
+                len(classes),
+            ),
             "group": np.repeat(groups, len(classes)),
             "class": np.tile(list(classes), strips),
             "tp": found.tp.ravel(),
@@ -181,7 +191,7 @@ def _split(parts: Mapping[str, Counts], groups: Mapping[str, np.ndarray]) -> dic
             **sizes,
             "strips_per_class": {},
             "digest": "0123456789abcdef",
-            "groups": 80 + sum(len(np.unique(each)) for each in groups.values()),
+            "groups": 80 + len(np.unique(np.concatenate(list(groups.values())))),
             "leak": {"groups": 0, "tune": 0, "test": 0},
         },
     }

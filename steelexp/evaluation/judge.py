@@ -1,7 +1,7 @@
 """The one judge of all runs: whole strips, never resampled, augmented or tiled away."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,26 +14,33 @@ from steelexp.data.strips import Strips
 from steelexp.data.tiles import Tiling, tile_table
 from steelexp.evaluation import overlays
 from steelexp.evaluation.counts import Counts, dice, metrics
-from steelexp.evaluation.strips import Prediction, tile_judge, whole_strip_judge
+from steelexp.evaluation.decision import Scores, grid_with, tuned_places
+from steelexp.evaluation.strips import score_judge, tile_judge, whole_strip_judge
 from steelexp.records.store import RunFolder
 from steelexp.spec.schema import TrainingSpec
+
+PREFIX = {"tune": "val", "test": "test", "decided": "decided"}
+"""Of the metrics of each part."""
 
 
 class Verdict(NamedTuple):
     """What a model is worth.
 
     Attributes:
-        parts: [S] "tune" or "test".
+        parts: [S] "tune", "test" or "decided": the test strips again, with tuned thresholds.
         rows: [S] strip numbers.
         counts: [S, C] pixels each.
         metrics: "val_dice_positive", "val_dice_positive/1", ... of the tune strips, "test_..." of
-            the test strips.
+            the test strips, "decided_..." of those with tuned thresholds.
+        thresholds: [C] tuned on the tune strips; None where there are no test strips to use them
+            on.
     """
 
     parts: Sequence[str]
     rows: npt.NDArray[np.int64]
     counts: Counts
     metrics: Mapping[str, float]
+    thresholds: Sequence[float] | None
 
 
 class Judge:
@@ -67,41 +74,65 @@ class Judge:
         classes = len(strips.classes)
         self._on_strips = whole_strip_judge(model, classes, settings.threshold)
         self._on_tiles = tile_judge(model, classes, loss)
+        self._threshold = settings.threshold
+        self._scores = score_judge(model, classes, grid_with(settings.threshold))
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
         """Every metric; the fixed strips are drawn into the run folder."""
-        prediction, found = self._judge(self._fold.tune, frozenset(self.shown))
+        tune = self._fold.tune
+        prediction = self._on_strips(self._batches(tune), frozenset(self.shown))
+        found = metrics(prediction.counts, self._strips.classes) | self._tile_metrics(tune)
         for row in self.shown:
             self._draw(row, epoch, prediction.masks[row], folder)
         return _named("val", found)
 
+    def draw(self, rows: Sequence[int], epoch: int, folder: RunFolder) -> None:
+        """Draw strips into the run folder, as those of an epoch."""
+        if rows:
+            masks = self._on_strips(self._batches(np.array(rows)), frozenset(rows)).masks
+            for row in rows:
+                self._draw(row, epoch, masks[row], folder)
+
     def verdict(self) -> Verdict:
         """The counts of every tune and test strip, and every metric."""
-        tuned, found = self._judge(self._fold.tune)
-        named = _named("val", found)
-        predictions = [tuned]
-        if len(self._fold.test):
-            tested, found = self._judge(self._fold.test)
-            named |= _named("test", found)
-            predictions.append(tested)
+        fold, classes = self._fold, self._strips.classes
+        rows, tuned = self._scored(fold.tune)
+        fixed = np.array(tuned.place(self._threshold))
+        counts = {"tune": (rows, tuned.at(fixed))}
+        thresholds = None
+        if len(fold.test):
+            places = tuned_places(tuned)
+            rows, tested = self._scored(fold.test)
+            counts |= {"test": (rows, tested.at(fixed)), "decided": (rows, tested.at(places))}
+            thresholds = tested.thresholds[places].tolist()
+        found: dict[str, float] = {}
+        for part, (_, pixels) in counts.items():
+            found |= _named(PREFIX[part], metrics(pixels, classes))
+        for part, judged in (("tune", fold.tune), ("test", fold.test)):
+            found |= _named(PREFIX[part], self._tile_metrics(judged)) if len(judged) else {}
         return Verdict(
-            parts=["tune"] * len(tuned.rows) + ["test"] * len(self._fold.test),
-            rows=np.concatenate([each.rows for each in predictions]),
+            parts=[part for part, (numbers, _) in counts.items() for _ in numbers],
+            rows=np.concatenate([numbers for numbers, _ in counts.values()]),
             counts=Counts(
-                *(np.concatenate(c) for c in zip(*(p.counts for p in predictions), strict=True))
+                *map(np.concatenate, zip(*(pixels for _, pixels in counts.values()), strict=True))
             ),
-            metrics=named,
+            metrics=found,
+            thresholds=thresholds,
         )
 
-    def _judge(
-        self, rows: npt.NDArray[np.int64], keep: frozenset[int] = frozenset()
-    ) -> tuple[Prediction, dict[str, float]]:
-        table, size = self._table(rows)
+    def _scored(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Scores]:
+        return self._scores(self._batches(rows))
+
+    def _batches(self, rows: npt.NDArray[np.int64]) -> Iterable[Any]:
+        _, size = self._table(rows)
         limit = self._batch_size * size[0] * size[1]
-        prediction = self._on_strips(pipeline.whole_strips(self._strips, rows, pixels=limit), keep)
-        tiles = pipeline.Batches(self._strips, table, size, self._batch_size).dataset()
-        found = metrics(prediction.counts, self._strips.classes) | self._on_tiles(tiles)
-        return prediction, found
+        return pipeline.whole_strips(self._strips, rows, pixels=limit)
+
+    def _tile_metrics(self, rows: npt.NDArray[np.int64]) -> dict[str, float]:
+        table, size = self._table(rows)
+        return self._on_tiles(
+            pipeline.Batches(self._strips, table, size, self._batch_size).dataset()
+        )
 
     def _draw(self, row: int, epoch: int, mask: npt.NDArray[np.uint8], folder: RunFolder) -> None:
         name, truth, classes = self._strips.names[row], self._strips.mask(row), self._strips.classes
@@ -120,7 +151,7 @@ def _named(prefix: str, found: Mapping[str, float]) -> dict[str, float]:
 def write_strip_scores(
     folder: Path, strips: Strips, groups: npt.NDArray[np.int64], verdict: Verdict
 ) -> Path:
-    """One row a strip and class: what every metric and every comparison starts from.
+    """One row a part, strip and class: what every metric and every comparison starts from.
 
     Columns: part, strip, group (of near-duplicates), class, tp, fp, fn (pixels), dice (1 where
     truth and prediction are empty).

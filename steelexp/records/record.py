@@ -24,12 +24,14 @@ class Record(BaseModel):
         epochs: how many were run.
         best_epoch: whose weights were kept and judged.
         monitor: the metric that picked it.
-        metrics: of the best weights: "val_..." on the tune strips, "test_..." on the test strips.
+        metrics: of the best weights: "val_..." on the tune strips, "test_..." on the test strips,
+            "decided_..." on the test strips with the tuned thresholds.
         definitions: what each metric means.
         split: what trained, tuned and tested: strips per class, hash, leak.
         tiling: what training saw, and what it never sees.
         batch_size: tiles; `dice_batch` depends on it.
         threshold: on the scores.
+        tuned_thresholds: of each class, chosen on the tune strips; None without test strips.
         data: sha256 of what the data set holds.
         strips: the file with pixels per strip and class.
         tracking: where the run was mirrored to.
@@ -59,6 +61,7 @@ class Record(BaseModel):
     tiling: dict[str, Any]
     batch_size: int
     threshold: float
+    tuned_thresholds: dict[str, float] | None = None
     data: str
     strips: str
     tracking: str

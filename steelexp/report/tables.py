@@ -65,6 +65,13 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
             f"On the {parts['tune']} tune strips, which picked the epoch: val_dice_positive "
             f"{metrics['val_dice_positive']:.4f}, val_dice_kaggle {metrics['val_dice_kaggle']:.4f}."
         )
+    if record.tuned_thresholds is not None:
+        tuned = ", ".join(f"{label}: {t:g}" for label, t in record.tuned_thresholds.items())
+        lines.append(
+            f"With thresholds tuned on the tune strips ({tuned}): dice_positive "
+            f"{metrics['decided_dice_positive']:.4f}, dice_kaggle "
+            f"{metrics['decided_dice_kaggle']:.4f} on the test strips."
+        )
     lines += leak_lines(parts)
     if spec.baseline is not None:
         base = spec.baseline

@@ -52,6 +52,30 @@ def clear(picture, pixels=3):
 # --- tables
 
 
+def test_tuned_thresholds_beside_the_fixed_one(tmp_path, capsys):
+    write_study(tmp_path / "runs", Study({"b4_dice": 0.0, "b4_focal": 0.0}, groups=40, tuned=0.2))
+    command = [str(tmp_path / "runs"), "--baseline", "b4_dice", "--draws", "1000", "--tuned"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    rows = pd.read_csv(tmp_path / "out" / "comparison.csv", dtype={"class": str})
+    found = rows[(rows["metric"] == "dice_positive") & (rows["class"] == ALL)]
+    verdicts = dict(zip(found["strategy"], found["verdict"], strict=True))
+    assert verdicts == {
+        "b4_focal": "no difference shown",
+        "b4_dice, tuned": "higher",
+        "b4_focal, tuned": "higher",
+    }
+    assert "chosen on the tune strips" in (tmp_path / "out" / "comparison.md").read_text()
+    capsys.readouterr()
+    assert main([*command, "--part", "tune"]) == 2
+    assert "says nothing there" in capsys.readouterr().err
+
+
+def test_runs_without_tuned_thresholds_say_how_to_get_them(study, capsys):
+    assert main([str(study), "--baseline", "b4_dice", "--tuned"]) == 2
+    assert "it has no tuned thresholds" in (error := capsys.readouterr().err)
+    assert "python -m steelexp evaluate" in error
+
+
 def test_all_is_written(study, tmp_path, capsys):
     out = tmp_path / "new" / "out"
     assert main([str(study), "--baseline", "b4_dice", "--draws", "1000", "--out", str(out)]) == 0

@@ -59,10 +59,10 @@ def test_judges_the_given_strips_whole(judge, strips):
 def test_test_strips_are_judged_at_the_end_only(judge, tmp_path):
     judges = judge(rows=(4, 2), tested=(1, 3))
     verdict = judges.verdict()
-    assert list(verdict.parts) == ["tune", "tune", "test", "test"]
-    assert verdict.rows.tolist() == [4, 2, 1, 3]
-    assert verdict.counts.tp.shape == (4, 2)
-    for prefix, rows in (("val", slice(0, 2)), ("test", slice(2, 4))):
+    assert list(verdict.parts) == ["tune", "tune", "test", "test", "decided", "decided"]
+    assert verdict.rows.tolist() == [4, 2, 1, 3, 1, 3]
+    assert verdict.counts.tp.shape == (6, 2)
+    for prefix, rows in (("val", slice(0, 2)), ("test", slice(2, 4)), ("decided", slice(4, 6))):
         counts = Counts(*(part[rows] for part in verdict.counts))
         for name, value in metrics(counts, CLASSES).items():
             assert verdict.metrics[f"{prefix}_{name}"] == value
@@ -72,6 +72,24 @@ def test_test_strips_are_judged_at_the_end_only(judge, tmp_path):
     after = judges.after_epoch(1, RunFolder(tmp_path))
     assert after == {k: v for k, v in verdict.metrics.items() if k.startswith("val_")}
     assert set(judges.shown) <= {4, 2}
+
+
+def test_thresholds_are_tuned_on_the_tune_strips_and_used_on_the_test_strips(judge, strips):
+    # Class dark is labelled where grey < 40 and scored 5 - grey / 10: 0.73 at grey 40. Class
+    # bright is labelled where grey > 220 and scored grey / 10 - 20: 0.88 at 220.
+    verdict = judge(rows=(4, 2), tested=(1, 3)).verdict()
+    dark, bright = verdict.thresholds
+    assert 0.72 <= dark <= 0.75
+    assert 0.88 <= bright <= 0.89
+    assert verdict.metrics["decided_dice_kaggle"] > 0.99 > verdict.metrics["test_dice_kaggle"]
+    first = int(np.flatnonzero(np.array(verdict.parts) == "decided")[0])
+    image, labels = strips.image(1).astype(float), strips.mask(1)
+    found = 5 - image / 10 >= np.log(dark / (1 - dark))
+    assert verdict.counts.tp[first, 0] == (found & (labels & 1 == 1)).sum()
+
+
+def test_without_test_strips_nothing_is_tuned(judge):
+    assert judge().verdict().thresholds is None
 
 
 def test_metrics_are_those_of_the_counts_and_the_tiles(judge):
@@ -125,6 +143,14 @@ def test_draws_the_same_strips_after_every_epoch(judge, tmp_path):
         assert picture.mode == "RGB"
 
 
+def test_draws_any_strips_on_demand(judge, tmp_path):
+    judges = judge(overlays=0, rows=(4,), tested=(1, 3))
+    judges.draw([], 2, RunFolder(tmp_path))
+    judges.draw([3, 1], 2, RunFolder(tmp_path))
+    drawn = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
+    assert drawn == ["overlays/epoch_002/1.png", "overlays/epoch_002/3.png"]
+
+
 def test_draws_what_the_model_predicts(judge, strips, tmp_path):
     judges = judge(overlays=1, rows=(1,))
     judges.after_epoch(1, RunFolder(tmp_path))
@@ -153,7 +179,7 @@ def verdict():
     counts = Counts(
         tp=np.array([[3, 0], [0, 2]]), fp=np.array([[1, 0], [4, 0]]), fn=np.array([[2, 0], [0, 1]])
     )
-    return Verdict(["tune", "test"], np.array([2, 0]), counts, {})
+    return Verdict(["tune", "test"], np.array([2, 0]), counts, {}, None)
 
 
 THREE = labelled([[1, 1]] * 3)
