@@ -42,6 +42,7 @@ check: $(READY)  ## Check format, lint, types, layers and the shipped specs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m steelexp check experiments
+	$(BIN)/python -m steelexp schema > experiments/spec.schema.json
 
 format: $(READY)  ## Format the code and mend what ruff can
 	$(BIN)/ruff check --fix-only .
@@ -69,6 +70,7 @@ $(READY): requirements.lock pyproject.toml
 	@rm -f $@
 	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m steelexp schema > experiments/spec.schema.json
 	@touch $@
 
 $(BIN)/uv:

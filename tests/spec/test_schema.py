@@ -29,11 +29,9 @@ class TestJsonSchema:
     def test_is_one(self):
         jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
-    def test_the_file_is_what_the_command_prints(self, capsys):
+    def test_the_command_prints_it(self, capsys):
         assert main(["schema"]) == 0
-        printed = capsys.readouterr().out
-        assert (EXPERIMENTS / "spec.schema.json").read_text() == printed
-        assert json.loads(printed) == SCHEMA
+        assert json.loads(capsys.readouterr().out) == SCHEMA
 
     @pytest.mark.parametrize("path", SHIPPED, ids=IDS)
     def test_shipped_specs_are_valid(self, path):
@@ -136,7 +134,8 @@ class TestShippedSpecs:
     @pytest.mark.parametrize("path", SHIPPED, ids=IDS)
     def test_loads_under_the_name_of_its_file(self, path):
         spec = load(path, model=MODEL)
-        folders = path.parent.relative_to(EXPERIMENTS).parts
+        study = path.parent.name == "imbalance"  # runs apart, and its tables have short names
+        folders = () if study else path.parent.relative_to(EXPERIMENTS).parts
         assert spec.name == "_".join([*folders, path.stem])
         assert spec.question.endswith("?")
 
