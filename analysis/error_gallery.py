@@ -1,15 +1,15 @@
 """The worst strips of each class, side by side across strategies.
 
     python analysis/error_gallery.py runs
-    python analysis/error_gallery.py runs --class 2 --part tune --count 6
+    python analysis/error_gallery.py runs --class 2 --count 6
 
 Worst is the least Dice on a strip that holds the class, mean over all runs, strategies alike; of
 near-duplicates only the worst is shown. For each class worst_<class> shows what every strategy
 found, missed and falsely marked there, in pixels; worst.csv has the same of every run.
 
-Run folders hold counts of every strip, and pictures of few: those that the run drew after each
-epoch (training.overlays of the tune strips). pictures_<class> shows the worst strips among them,
-with --part tune. Pictures of other strips would need the predicted masks, which runs do not keep.
+pictures_<class> shows the worst strips that have a picture in the first run of every strategy. Runs
+draw some tune strips after each epoch (training.overlays); where the worst strips have no pictures,
+the command that draws them is printed: it judges the runs again from their weights.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import argparse
 import csv
 import io
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,9 +56,10 @@ def main(argv: list[str]) -> int:
     except (RunError, DamagedError, OSError) as error:
         print(f"error_gallery: {error}", file=sys.stderr)
         return 2
-    if not any(name.startswith("pictures") for name in figures):
-        print(f"error_gallery: {_no_pictures(judged)}", file=sys.stderr)
     print(f"worst strips of {len(labels)} classes: {', '.join(map(str, written))}")
+    drawn = set(pictured(judged))
+    if any(not drawn.issuperset(strips.tolist()) for strips in shown.values()):
+        print(f"Not all of them have pictures; this draws them: {drawing(judged, shown)}")
     return 0
 
 
@@ -78,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "--part",
         choices=("test", "tune"),
         default="test",
-        help="of the split; there are pictures of tune strips only (default: %(default)s)",
+        help="of the split (default: %(default)s)",
     )
     parser.add_argument(
         "--format", choices=FORMATS, default="png", help="of the figures (default: %(default)s)"
@@ -161,13 +163,11 @@ def _figures(judged: JudgedRuns, shown: dict[str, Strips], count: int) -> dict[s
     return figures
 
 
-def _no_pictures(judged: JudgedRuns) -> str:
-    if judged.strips.part == "test":
-        return "no pictures: runs draw some tune strips and no test strips; --part tune shows them"
-    return (
-        "no pictures: no strip that holds the class was drawn by every strategy at its best epoch; "
-        "training.overlays says how many strips a run draws"
-    )
+def drawing(judged: JudgedRuns, shown: dict[str, Strips]) -> str:
+    """The command that draws the worst strips with the first run of every strategy."""
+    names = {judged.strips.names[strip]: None for strips in shown.values() for strip in strips}
+    folders = [runs[0].label for runs in judged.strategies.values()]
+    return shlex.join(["python", "-m", "steelexp", "evaluate", *folders, "--pictures", *names])
 
 
 if __name__ == "__main__":

@@ -117,8 +117,6 @@ def draw_pictures(judged: JudgedRuns, label: str, strips: Strips) -> Figure:
 
 def pictured(judged: JudgedRuns) -> list[int]:
     """The strips of which the first run of every strategy has a picture."""
-    if judged.strips.part != "tune":
-        return []
     firsts = [runs[0] for runs in judged.strategies.values()]
     strips = range(len(judged.strips.names))
     return [n for n in strips if all(_picture(run, n).is_file() for run in firsts)]

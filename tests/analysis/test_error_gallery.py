@@ -32,10 +32,10 @@ def judged(tmp_path):
     return read_judged([tmp_path], "test")
 
 
-def draw_overlays(root, strips, size=(60, 80)):
+def draw_overlays(root, strips, size=(60, 80), part="tune"):
     for folder in run_folders(root):
         for strip in strips:
-            path = folder.overlay(3, f"tune_{strip:04d}.jpg")  # record.best_epoch is 3
+            path = folder.overlay(3, f"{part}_{strip:04d}.jpg")  # record.best_epoch is 3
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", size[::-1], (40 * strip, 90, 90)).save(path)
 
@@ -58,12 +58,19 @@ def test_pixels_are_those_of_the_mean_run(judged):
     assert [bar.get_width() for bar in figure.axes[1].patches][:2] == [5, 5]
 
 
-def test_test_strips_have_no_pictures_and_that_is_said(judged, tmp_path, capsys):
-    draw_overlays(tmp_path, [0])
+def test_the_command_that_draws_what_has_no_picture(judged, tmp_path, capsys):
+    draw_overlays(tmp_path, [0], part="tune")
     out = tmp_path / "out"
     assert main([str(tmp_path), "--out", str(out)]) == 0
     assert sorted(path.name for path in out.iterdir()) == ["worst.csv", "worst_1.png"]
-    assert "no pictures: runs draw some tune strips and no test strips" in capsys.readouterr().err
+    command = capsys.readouterr().out.splitlines()[-1].partition("this draws them: ")[2].split()
+    assert command[:4] == ["python", "-m", "steelexp", "evaluate"]
+    assert command[4:] == [
+        str(tmp_path / "b4_dice" / "0"),
+        str(tmp_path / "b4_focal" / "0"),
+        "--pictures",
+        *("test_0002.jpg", "test_0003.jpg", "test_0000.jpg"),
+    ]
     table = pd.read_csv(out / "worst.csv", dtype={"class": str})
     assert len(table) == 3 * 3  # strips, runs
     first = table.iloc[0]
@@ -71,13 +78,13 @@ def test_test_strips_have_no_pictures_and_that_is_said(judged, tmp_path, capsys)
     assert first[["tp", "fp", "fn", "dice"]].tolist() == [3, 7, 7, 0.3]
 
 
-def test_drawn_tune_strips_are_shown(judged, tmp_path, capsys):
-    draw_overlays(tmp_path, [0, 3])
+@pytest.mark.parametrize("part", ["tune", "test"])
+def test_drawn_strips_are_shown(judged, tmp_path, part):
+    draw_overlays(tmp_path, [0, 3], part=part)
     out = tmp_path / "out"
-    assert main([str(tmp_path), "--part", "tune", "--class", "1", "--out", str(out)]) == 0
+    assert main([str(tmp_path), "--part", part, "--class", "1", "--out", str(out)]) == 0
     assert (out / "pictures_1.png").is_file()
-    assert capsys.readouterr().err == ""
-    found = read_judged([tmp_path], "tune")
+    found = read_judged([tmp_path], part)
     assert pictured(found) == [0, 3]
     figure = draw_pictures(found, "1", worst(found, "1", 9, among=[0, 3]))
     assert [axes.get_title() for axes in figure.axes] == [
@@ -99,7 +106,8 @@ def test_wide_strips_lie_below_one_another(judged, tmp_path):
 def test_pictures_need_every_strategy_and_its_best_epoch(judged, tmp_path, capsys):
     draw_overlays(tmp_path / "b4_dice", [0])
     assert main([str(tmp_path), "--part", "tune", "--out", str(tmp_path / "out")]) == 0
-    assert "training.overlays says how many" in capsys.readouterr().err
+    assert "Not all of them have pictures" in capsys.readouterr().out
+    assert not list((tmp_path / "out").glob("pictures*"))
 
 
 def test_every_class_that_is_held(tmp_path):
