@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.comparison import ALL, HEADLINE, Comparison, Row
 from analysis.comparison_tables import signed
 from analysis.judged_runs import JudgedRuns
-from analysis.learning_curves import INK
+from analysis.palette import INK
 
 HIGHER: Final = "#0072b2"  # blue and vermillion of Okabe and Ito; the marker's shape says the same
 LOWER: Final = "#d55e00"

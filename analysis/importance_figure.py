@@ -9,7 +9,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from analysis.comparison_figures import HIGHER, UNDECIDED, folded
-from analysis.learning_curves import INK
+from analysis.palette import INK
 from analysis.search_figures import short
 from analysis.search_trials import Search
 from analysis.setting_importance import Importances

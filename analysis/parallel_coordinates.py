@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from analysis.comparison_figures import LOWER, UNDECIDED, folded
-from analysis.learning_curves import INK
+from analysis.palette import INK
 from analysis.search_figures import objective, score_of, short, worst_drawn
 from analysis.search_trials import Search, Setting, Trial, spelt
 

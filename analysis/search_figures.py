@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.comparison_figures import HIGHER, LOWER, UNDECIDED
-from analysis.learning_curves import INK
+from analysis.palette import INK
 from analysis.search_trials import Search, Trial
 
 FAR: Final = 4.0  # interquartile ranges beyond a quartile: worse scores are drawn at the edge
