@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.comparison import ALL, HEADLINE, Comparison, Row
 from analysis.comparison_tables import signed
 from analysis.judged_runs import JudgedRuns
-from analysis.learning_curves import INK
+from analysis.palette import INK
 
 HIGHER: Final = "#0072b2"  # blue and vermillion of Okabe and Ito; the marker's shape says the same
 LOWER: Final = "#d55e00"
@@ -168,16 +168,16 @@ def label_rows(panels: Sequence[Axes], names: Sequence[str]) -> None:
         axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def folded(name: str) -> str:
+def folded(name: str, width: int = LONGEST) -> str:
     """A long name on several lines, broken after an underscore, a dash or a dot if possible."""
     loose = re.sub(r"([-_.])", r"\1 ", name)
     lines, line = [], ""
     for word in loose.split(" "):
-        if line and len(line + word) > LONGEST:
+        if line and len(line + word) > width:
             lines.append(line)
             line = ""
         line += word
-    return "\n".join([*lines, *textwrap.wrap(line, LONGEST)])
+    return "\n".join(text for whole in [*lines, line] for text in textwrap.wrap(whole, width))
 
 
 def _finish(figure: Figure, title: str, judged: JudgedRuns, handles: Sequence[Line2D]) -> None:

@@ -24,7 +24,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from analysis.learning_curves import CLASS_COLOURS, FORMATS, INK
+from analysis.learning_curves import FORMATS
+from analysis.palette import CLASS_COLOURS, INK
 
 SCHEMA_VERSION: Final = 1
 CLEAN: Final = "#b0b0b0"

@@ -17,7 +17,7 @@ from PIL import Image
 from analysis.comparison_figures import folded, on_strips
 from analysis.judged_run import JudgedRun
 from analysis.judged_runs import JudgedRuns
-from analysis.learning_curves import INK
+from analysis.palette import INK
 
 FOUND: Final = "#0072b2"
 MISSED: Final = "#e69f00"

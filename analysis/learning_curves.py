@@ -4,7 +4,9 @@
     python analysis/learning_curves.py runs --metric val_iou_pooled --out curves.png
 
 At the left the training and validation loss, at the right a metric: of one run overall and per
-class, of several runs a line each. The best epoch is marked. Run folders are all that is read.
+class, of several runs a line each. The best epoch is marked. Of strategies with several seeds the
+metric alone is drawn, mean and spread of each strategy in a panel of its own; `--metric val_loss`
+draws their loss. Run folders are all that is read.
 """
 
 from __future__ import annotations
@@ -13,62 +15,24 @@ import argparse
 import sys
 import textwrap
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
-import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from steelexp.records.store import DamagedError, RunFolder, run_folders
+from analysis.epoch_curves import Run, RunError, Values, best_epoch, read_runs
+from analysis.palette import CLASS_COLOURS, INK, RUN_COLOURS
+from analysis.strategy_curves import draw_strategies
+from steelexp.records.store import DamagedError
 
-# The class colours of steelexp.evaluation.overlays, in the same order: a test compares them.
-CLASS_COLOURS: Final = (
-    "#56b4e9",
-    "#e69f00",
-    "#d55e00",
-    "#0072b2",
-    "#f0e442",
-    "#332288",
-    "#cc79a7",
-    "#009e73",
-)
-RUN_COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000")
 MARKERS: Final = ("", "o", "s", "^", "D", "v", "P", "X")
-INK: Final = "#202020"
 RATIOS: Final = ("dice", "iou", "accuracy")  # metrics between 0 and 1
 FORMATS: Final = (".png", ".pdf", ".svg")
-
-Values = npt.NDArray[np.float64]
-
-
-class RunError(Exception):
-    """A run folder that cannot be drawn; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What is drawn of a run.
-
-    Attributes:
-        folder: where it lies.
-        name: `name` of its spec.
-        seed: `seed` of its spec.
-        epochs: [E] finished epochs, from 1, ascending.
-        metrics: by name [E] values, NaN where an epoch has none.
-    """
-
-    folder: Path
-    name: str
-    seed: int
-    epochs: npt.NDArray[np.int64]
-    metrics: dict[str, Values]
 
 
 def main(argv: list[str]) -> int:
@@ -114,50 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_runs(paths: list[Path]) -> list[Run]:
-    """Read the runs at or beneath each path that have finished an epoch, none twice.
-
-    Raises:
-        RunError: a path does not exist or leads to no such run, or a spec.yaml is not a spec.
-    """
-    found: dict[Path, Run] = {}
-    for path in paths:
-        if not path.is_dir():
-            raise RunError(f"{path}: there is no such folder; give a run folder, or a runs folder")
-        here = {folder.path.resolve(): _read_run(folder) for folder in run_folders(path)}
-        begun = {place: run for place, run in here.items() if len(run.epochs)}
-        if not begun:
-            raise RunError(f"{path}: no run at or beneath it has finished an epoch")
-        found |= begun
-    return list(found.values())
-
-
-def _read_run(folder: RunFolder) -> Run:
-    path = folder.path / "spec.yaml"
-    try:
-        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-        name, seed = str(spec["name"]), int(spec["seed"])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError):
-        raise RunError(f"{path}: not a spec with a name and a seed; run it again") from None
-    epochs = folder.epochs
-    metrics = {
-        metric: np.array([epoch.metrics.get(metric, np.nan) for epoch in epochs], np.float64)
-        for metric in dict.fromkeys(metric for epoch in epochs for metric in epoch.metrics)
-    }
-    numbers = np.array([epoch.epoch for epoch in epochs], np.int64)
-    return Run(folder.path, name, seed, numbers, metrics)
-
-
-def best_epoch(values: Values, metric: str) -> int:
-    """The place in `values` of the least loss, or of the greatest value of any other metric."""
-    return int(np.nanargmin(values) if metric.endswith("loss") else np.nanargmax(values))
-
-
 def draw(runs: list[Run], metric: str) -> Figure:
-    """Draw the loss and the metric, side by side.
+    """Draw the loss and the metric, side by side, or the metric of strategies with several seeds.
 
     Args:
-        runs: one run, drawn with its classes, or several, drawn as a line each.
+        runs: one run, drawn with its classes, several, drawn as a line each, or strategies.
         metric: a name in `Run.metrics`, such as "val_dice_positive".
 
     Raises:
@@ -167,6 +92,9 @@ def draw(runs: list[Run], metric: str) -> Figure:
         if np.isnan(run.metrics.get(metric, np.array([np.nan]))).all():
             known = ", ".join(name for name in run.metrics if "/" not in name)
             raise RunError(f"{run.folder}: no value of {metric}; its metrics are {known}")
+    names = {run.name for run in runs}
+    if 1 < len(names) < len(runs):
+        return draw_strategies(runs, metric)
     figure = Figure(figsize=(11.0, 4.2), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
     loss, score = figure.subplots(1, 2)
     if len(runs) == 1:

@@ -108,13 +108,13 @@ def test_several_runs_are_a_line_each_and_listed_from_the_best(tmp_path):
     runs = [
         read_run(make_run(tmp_path / "a", name="dice", seed=0, dice=(0.2, 0.5))),
         read_run(make_run(tmp_path / "b", name="focal", seed=0, dice=(0.1, 0.4, 0.7))),
-        read_run(make_run(tmp_path / "c", name="dice", seed=1, dice=(0.6, 0.3))),
+        read_run(make_run(tmp_path / "c", name="jaccard", seed=1, dice=(0.6, 0.3))),
     ]
     figure = draw(runs, METRIC)
     (legend,) = figure.legends
     assert texts(legend) == [
         "focal, seed 0: 0.700 at epoch 3",
-        "dice, seed 1: 0.600 at epoch 1",
+        "jaccard, seed 1: 0.600 at epoch 1",
         "dice, seed 0: 0.500 at epoch 2",
     ]
     loss, score = figure.axes
@@ -123,18 +123,12 @@ def test_several_runs_are_a_line_each_and_listed_from_the_best(tmp_path):
     assert len(loss.lines) == 6  # training and validation of three runs
 
 
-def test_runs_of_one_name_share_a_colour_and_no_two_runs_look_alike(tmp_path):
-    runs = [
-        read_run(make_run(tmp_path / f"{name}{seed}", name=f"run{name}", seed=seed))
-        for name in range(10)
-        for seed in range(3)
-    ]
+def test_runs_of_one_name_look_different(tmp_path):
+    runs = [read_run(make_run(tmp_path / str(seed), seed=seed)) for seed in range(20)]
     _, score = draw(runs, METRIC).axes
     lines = {line.get_label(): line for line in score.lines if ", seed" in str(line.get_label())}
     looks = {label: (line.get_color(), line.get_marker()) for label, line in lines.items()}
-    assert len(looks) == len(set(looks.values())) == 30
-    shared = {look[0] for label, look in looks.items() if label.startswith("run4,")}
-    assert len(shared) == 1
+    assert len(looks) == len(set(looks.values())) == 20
 
 
 def test_a_loss_is_ranked_from_the_least(tmp_path):
@@ -156,6 +150,44 @@ def test_a_class_that_no_validation_strip_holds_has_no_value_and_breaks_nothing(
     RunFolder(folder).append(Epoch(1, step=10, seconds=60.0, metrics=metrics))
     _, score = draw([read_run(folder)], METRIC).axes
     assert texts(score.get_legend()) == ["all classes: 0.400", "1: none", "2: 0.400"]
+
+
+def test_strategies_have_a_panel_each_with_mean_and_spread_of_their_seeds(tmp_path):
+    curves_of = {
+        ("dice", 0): (0.2, 0.5),
+        ("dice", 1): (0.4, 0.3, 0.6),
+        ("focal", 0): (0.1, 0.8),
+        ("focal", 1): (0.3, 0.6),
+    }
+    runs = [
+        read_run(make_run(tmp_path / f"{name}{seed}", name=name, seed=seed, dice=dice))
+        for (name, seed), dice in curves_of.items()
+    ]
+    focal, dice = draw(runs, METRIC).axes
+    assert focal.get_title() == "focal\n0.700 ± 0.141, 2 seeds"
+    assert dice.get_title() == "dice\n0.550 ± 0.071, 2 seeds"
+    assert dice.get_ylim() == focal.get_ylim()
+    mean = max(dice.lines, key=lambda line: line.get_linewidth())
+    assert mean.get_xdata().tolist() == [1, 2]  # both seeds have finished them
+    assert mean.get_ydata() == pytest.approx([0.3, 0.4])
+    (band,) = dice.collections
+    heights = band.get_paths()[0].vertices
+    assert {round(y, 3) for x, y in heights if x == 1} == {0.2, 0.4}
+    assert [0.4, 0.3, 0.6] in [list(line.get_ydata()) for line in dice.lines]
+    stars = [line for line in dice.lines if line.get_marker() == "*"]
+    assert [star.get_ydata()[0] for star in stars] == [0.5, 0.6]
+
+
+def test_ten_strategies_stay_within_the_picture(tmp_path):
+    for number in range(20):
+        name = f"a_rather_long_name_of_a_strategy_{number // 2}_and_more_of_it"
+        make_run(tmp_path / "runs" / str(number), name=name, seed=number % 2, dice=(0.1, 0.9))
+    out = tmp_path / "curves.png"
+    assert main([str(tmp_path / "runs"), "--out", str(out)]) == 0
+    grey = np.asarray(Image.open(out).convert("L"))
+    for places, size in zip((grey < 250).nonzero(), grey.shape, strict=True):
+        assert places.min() >= 3
+        assert places.max() < size - 3
 
 
 # --- the command

@@ -1,0 +1,76 @@
+"""Runs as curves: every metric of every epoch that they have finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from steelexp.records.store import RunFolder, run_folders
+
+Values = npt.NDArray[np.float64]
+
+
+class RunError(Exception):
+    """A run folder that cannot be drawn; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is drawn of a run.
+
+    Attributes:
+        folder: where it lies.
+        name: `name` of its spec.
+        seed: `seed` of its spec.
+        epochs: [E] finished epochs, from 1, ascending.
+        metrics: by name [E] values, NaN where an epoch has none.
+    """
+
+    folder: Path
+    name: str
+    seed: int
+    epochs: npt.NDArray[np.int64]
+    metrics: dict[str, Values]
+
+
+def read_runs(paths: list[Path]) -> list[Run]:
+    """Read the runs at or beneath each path that have finished an epoch, none twice.
+
+    Raises:
+        RunError: a path does not exist or leads to no such run, or a spec.yaml is not a spec.
+    """
+    found: dict[Path, Run] = {}
+    for path in paths:
+        if not path.is_dir():
+            raise RunError(f"{path}: there is no such folder; give a run folder, or a runs folder")
+        here = {folder.path.resolve(): _read_run(folder) for folder in run_folders(path)}
+        begun = {place: run for place, run in here.items() if len(run.epochs)}
+        if not begun:
+            raise RunError(f"{path}: no run at or beneath it has finished an epoch")
+        found |= begun
+    return list(found.values())
+
+
+def _read_run(folder: RunFolder) -> Run:
+    path = folder.path / "spec.yaml"
+    try:
+        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
+        name, seed = str(spec["name"]), int(spec["seed"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise RunError(f"{path}: not a spec with a name and a seed; run it again") from None
+    epochs = folder.epochs
+    metrics = {
+        metric: np.array([epoch.metrics.get(metric, np.nan) for epoch in epochs], np.float64)
+        for metric in dict.fromkeys(metric for epoch in epochs for metric in epoch.metrics)
+    }
+    numbers = np.array([epoch.epoch for epoch in epochs], np.int64)
+    return Run(folder.path, name, seed, numbers, metrics)
+
+
+def best_epoch(values: Values, metric: str) -> int:
+    """The place in `values` of the least loss, or of the greatest value of any other metric."""
+    return int(np.nanargmin(values) if metric.endswith("loss") else np.nanargmax(values))

@@ -1,0 +1,115 @@
+"""What a search found, what it cost, and which settings mattered.
+
+    python analysis/search_history.py runs/quick_search/search
+    python analysis/search_history.py runs/quick_search/search --out docs/results/quick_search
+
+search.json is all that is read; a search that goes on can be looked at. Written are search.md,
+search.csv and the figures progress, parallel, importance and cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis.compare_strategies import FORMATS
+from analysis.importance_figure import draw_importance
+from analysis.parallel_coordinates import draw_parallel
+from analysis.search_figures import draw_cost, draw_progress, score_of
+from analysis.search_tables import markdown, spent, trials_csv, warnings
+from analysis.search_trials import Search, SearchError, read_search, spelt
+from analysis.setting_importance import DRAWS, Importances, importances
+from steelexp.records.store import write_atomically
+
+
+def main(argv: list[str]) -> int:
+    """Write the history that `argv` asks for; 0 if it is written, 2 if it cannot be."""
+    arguments = _parser().parse_args(argv)
+    try:
+        search = read_search(arguments.search)
+        if not search.finished and not search.failed:
+            raise SearchError(f"{arguments.search}: no trial has ended yet; look again later")
+        found = importances(search, draws=DRAWS)
+        figures, undrawn = _figures(search, found)
+        written = _write(search, found, figures, arguments)
+    except (SearchError, OSError) as error:
+        print(f"search_history: {error}", file=sys.stderr)
+        return 2
+    for text in (*warnings(search, found), *undrawn):
+        print(f"search_history: {text}", file=sys.stderr)
+    print(_summary(search))
+    print(f"history of {len(search.trials)} trials: {', '.join(map(str, written))}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="search_history",
+        description="Progress, settings, their importance and the cost of a search.",
+    )
+    parser.add_argument(
+        "search", type=Path, metavar="SEARCH", help="the folder of a search, RUNS/<name>/search"
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, default="png", help="of the figures (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("search_history"),
+        metavar="FOLDER",
+        help="where all is written (default: %(default)s)",
+    )
+    return parser
+
+
+def _figures(search: Search, found: Importances | str) -> tuple[dict[str, Figure], list[str]]:
+    """The figures by name, and why others are not drawn."""
+    drawn: dict[str, Figure | str] = {
+        "progress": draw_progress(search),
+        "parallel": draw_parallel(search),
+        "importance": f"importance is not drawn: {found}"
+        if isinstance(found, str)
+        else draw_importance(search, found),
+        "cost": draw_cost(search),
+    }
+    figures = {name: each for name, each in drawn.items() if isinstance(each, Figure)}
+    return figures, [each for each in drawn.values() if isinstance(each, str)]
+
+
+def _write(
+    search: Search,
+    found: Importances | str,
+    figures: dict[str, Figure],
+    arguments: argparse.Namespace,
+) -> list[Path]:
+    out: Path = arguments.out
+    files = {name: f"{name}.{arguments.format}" for name in figures}
+    texts = {
+        "search.md": markdown(search, found, files, draws=DRAWS),
+        "search.csv": trials_csv(search),
+    }
+    written = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
+    for name, figure in figures.items():
+        figure.savefig(out / files[name], dpi=200)
+        written.append(out / files[name])
+    return written
+
+
+def _summary(search: Search) -> str:
+    """The best trial and the budget, in a line."""
+    best = search.best
+    if best is None:
+        return f"no trial has a score; {', '.join(spent(search))}"
+    values = ", ".join(f"{path} {spelt(value)}" for path, value in best.values.items())
+    return (
+        f"best {search.objective} {spelt(score_of(best))}, trial {best.id}: {values}; "
+        f"{', '.join(spent(search))}"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
