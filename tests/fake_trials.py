@@ -68,7 +68,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_for(path: Path, seconds: float = 60.0) -> None:
+def wait_for(path: Path, seconds: float = 120.0) -> None:
     """Until a file is there."""
     until = time.monotonic() + seconds
     while not path.exists():

@@ -6,33 +6,18 @@ gives a GPU's memory back only when its process ends. What kills a process costs
 was in, because the trial is submitted again and its run folder goes on from its last epoch.
 """
 
-import logging
 import os
-import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from steelexp.progress import say
 from steelexp.records.store import BusyError
 from steelexp.search.engine import Outcome, Trial
+from steelexp.search.ray_cluster import EngineError, connected, cores_for_each, gpus_for_each, nodes
 
 RunTrial = Callable[[Trial], Outcome]
-
-OBJECT_STORE = 100_000_000
-"""Bytes of shared memory that a Ray of our own takes: trials hand over a few numbers each."""
-
-
-class EngineError(Exception):
-    """The engine cannot run trials, or no longer; the message is for the user."""
-
-
-class Node(NamedTuple):
-    """What a machine of the cluster offers."""
-
-    cores: float
-    gpus: float
 
 
 class RayEngine:
@@ -68,11 +53,11 @@ class RayEngine:
         Raises:
             EngineError: Ray is not installed or not at the address, or the trials do not fit.
         """
-        self._ray = _connected(address)
+        self._ray = connected(address)
         try:
-            nodes = [_node(each["Resources"]) for each in self._ray.nodes() if each["Alive"]]
-            gpus = gpus_for_each(nodes, gpus_per_trial)
-            cores = cores_for_each(nodes, workers, gpus)
+            offered = nodes(self._ray)
+            gpus = gpus_for_each(offered, gpus_per_trial)
+            cores = cores_for_each(offered, workers, gpus)
         except EngineError:
             self._ray.shutdown()
             raise
@@ -208,91 +193,6 @@ def _attempt(run_trial: RunTrial, place: Place, trial: Trial) -> Outcome:
             if time.monotonic() >= until:
                 raise
             time.sleep(min(1.0, place.patience))
-
-
-def _connected(address: str | None) -> Any:
-    """Ray, quiet and without reports of its use."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    try:
-        import ray
-    except ImportError:
-        raise EngineError("the engine ray needs Ray: pip install 'steelexp[ray]'") from None
-    _expect_listener(address)
-    own: dict[str, Any] = {
-        "include_dashboard": False,
-        "num_cpus": _cores_here(),
-        "object_store_memory": OBJECT_STORE,
-    }
-    try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **({} if address else own),
-        )
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise EngineError(f"no Ray at {address or 'this machine'}: {error}") from None
-    return ray
-
-
-def _expect_listener(address: str | None) -> None:
-    """Ask for the cluster at an address; Ray itself would do so for over five minutes."""
-    if address in (None, "auto"):
-        return
-    host, _, port = str(address).rpartition(":")
-    if not host or not port.isdecimal() or "/" in host:
-        raise EngineError(
-            f"address: {address}: HOST:PORT of the cluster's head, as `ray start` prints it, or "
-            "auto on a machine of the cluster"
-        )
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except OSError as error:
-        raise EngineError(f"no Ray at {address}: {error.strerror or error}") from None
-
-
-def _cores_here() -> int:
-    """Cores that this process may use: Ray knows a container's share, not a scheduler's."""
-    from ray._private.utils import get_num_cpus
-
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    return int(min(get_num_cpus(), allowed or get_num_cpus()))
-
-
-def _node(resources: Mapping[str, float]) -> Node:
-    return Node(resources.get("CPU", 0), resources.get("GPU", 0))
-
-
-def gpus_for_each(nodes: Sequence[Node], wanted: float | None) -> float:
-    """What each trial gets of the GPUs."""
-    if wanted is None:
-        return 1 if any(node.gpus >= 1 for node in nodes) else 0
-    if wanted < 0 or (wanted > 1 and wanted != int(wanted)):
-        raise EngineError(f"gpus_per_trial: {wanted:g}: 0, a share below 1, or a whole number")
-    return wanted
-
-
-def cores_for_each(nodes: Sequence[Node], workers: int, gpus: float) -> int:
-    """The most cores that each of `workers` trials can have at once, all on one machine."""
-    for cores in range(int(max(node.cores for node in nodes)), 0, -1):
-        if sum(_room(node, cores, gpus) for node in nodes) >= workers:
-            return cores
-    room = sum(_room(node, 1, gpus) for node in nodes)
-    offered = ", ".join(f"{node.cores:g} cores and {node.gpus:g} GPUs" for node in nodes)
-    raise EngineError(
-        f"workers: {workers}: there is room for {room} trials at once with a core and {gpus:g} "
-        f"GPUs each ({offered}); ask for fewer workers, or for another share of a GPU"
-    )
-
-
-def _room(node: Node, cores: int, gpus: float) -> int:
-    """How many trials fit on a machine."""
-    fitting = int(node.cores // cores)
-    if not gpus:
-        return fitting
-    # A share of a GPU lies on one GPU. 1 / 3 three times is a whole one, floating point or not.
-    by_gpu = int(node.gpus // gpus) if gpus >= 1 else int(node.gpus) * int(1 / gpus + 1e-9)
-    return min(fitting, by_gpu)
 
 
 def _lost(loss: Exception) -> str:

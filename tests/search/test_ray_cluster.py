@@ -1,79 +1,69 @@
-"""A Ray cluster of two machines, both of them this one: a machine is lost, and so is the driver."""
+"""What each trial gets of a cluster, and what is refused; Ray itself is not started."""
 
-import os
-import subprocess
+import re
 import sys
-import time
-from functools import partial
-from pathlib import Path
 
 import pytest
 
-from steelexp.records.store import read_epochs
-from steelexp.search.engine import Trial
-from steelexp.search.ray_engine import EngineError, RayEngine
-from tests.fake_trials import alive, events, run_trial, wait_for
-
-pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
-TRIALS = ("0000", "0001")
+from steelexp.search.ray_cluster import EngineError, Node, connected, cores_for_each, gpus_for_each
 
 
-@pytest.fixture
-def cluster(monkeypatch):
-    from ray.cluster_utils import Cluster
+class TestShares:
+    @pytest.mark.parametrize(
+        ("nodes", "workers", "gpus", "cores"),
+        [
+            ([Node(2, 0)], 2, 0, 1),
+            ([Node(2, 0)], 1, 0, 2),
+            ([Node(7, 0)], 2, 0, 3),
+            ([Node(10, 0), Node(10, 0)], 3, 0, 5),  # 6 each would leave room for two
+            ([Node(0, 0), Node(16, 4), Node(16, 4)], 8, 1, 4),
+            ([Node(16, 1), Node(16, 3)], 4, 1, 5),  # the GPUs decide how they are spread
+            ([Node(16, 4)], 2, 2, 8),
+            ([Node(16, 2)], 4, 0.5, 4),
+            ([Node(9, 3)], 9, 1 / 3, 1),
+        ],
+    )
+    def test_of_cores(self, nodes, workers, gpus, cores):
+        assert cores_for_each(nodes, workers, gpus) == cores
 
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    for _ in TRIALS:
-        cluster.add_node(num_cpus=1)
-    yield cluster
-    cluster.shutdown()
+    @pytest.mark.parametrize(
+        ("nodes", "workers", "gpus", "room"),
+        [
+            ([Node(2, 0)], 3, 0, 2),
+            ([Node(16, 2)], 3, 1, 2),
+            ([Node(16, 2)], 3, 0.6, 2),  # a share lies on one GPU
+            ([Node(16, 3), Node(16, 3)], 3, 2, 2),
+        ],
+    )
+    def test_that_do_not_fit_are_refused(self, nodes, workers, gpus, room):
+        with pytest.raises(EngineError, match=f"workers: {workers}: there is room for {room} "):
+            cores_for_each(nodes, workers, gpus)
 
-
-def test_a_lost_machine_costs_no_trial(cluster, tmp_path):
-    engine = RayEngine(partial(run_trial, folder=tmp_path), workers=2, address=cluster.address)
-    try:
-        (tmp_path / "1").touch()
-        for name in TRIALS:
-            engine.submit(Trial(name, {"gate": str(tmp_path)}, 3, None))
-        for name in TRIALS:
-            wait_for(tmp_path / name / "epochs.jsonl")
-        cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-        for gate in ("2", "3"):
-            (tmp_path / gate).touch()
-        assert {engine.next().trial, engine.next().trial} == set(TRIALS)
-    finally:
-        engine.close()
-    assert sorted(len(events(tmp_path / name)) for name in TRIALS) == [1, 2]
-    for name in TRIALS:
-        assert [epoch.epoch for epoch in read_epochs(tmp_path / name)] == [1, 2, 3]
-
-
-def test_a_lost_driver_takes_its_workers_along(cluster, tmp_path):
-    (tmp_path / "1").touch()
-    command = [sys.executable, "-m", "tests.fake_trials", str(tmp_path), cluster.address]
-    driver = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    for name in TRIALS:
-        wait_for(tmp_path / name / "epochs.jsonl")
-    driver.kill()
-    driver.wait()
-    engine = RayEngine(partial(run_trial, folder=tmp_path), workers=2, address=cluster.address)
-    try:
-        for name in TRIALS:
-            engine.submit(Trial(name, {"gate": str(tmp_path)}, 3, None))
-        orphans = [events(tmp_path / name)[0]["pid"] for name in TRIALS]
-        until = time.monotonic() + 60
-        while any(map(alive, orphans)):
-            assert time.monotonic() < until
-            time.sleep(0.1)
-        for gate in ("2", "3"):
-            (tmp_path / gate).touch()
-        assert [engine.next().trained, engine.next().trained] == [2, 2]
-    finally:
-        engine.close()
+    def test_of_gpus(self):
+        cpu_only, both = [Node(2, 0)], [Node(0, 0), Node(8, 4)]
+        assert gpus_for_each(cpu_only, None) == 0
+        assert gpus_for_each(both, None) == 1
+        assert gpus_for_each(both, 0) == 0
+        assert gpus_for_each(both, 0.25) == 0.25
+        for wrong in (-1, 1.5):
+            with pytest.raises(EngineError, match=f"gpus_per_trial: {wrong}"):
+                gpus_for_each(both, wrong)
 
 
-def test_too_many_workers_are_refused_with_what_there_is(cluster):
-    with pytest.raises(EngineError, match=r"workers: 3: there is room for 2 .*0 cores .*1 cores"):
-        RayEngine(run_trial, workers=3, address=cluster.address)
+def test_without_ray_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(EngineError, match=r"pip install 'steelexp\[ray\]'"):
+        connected(None)
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("127.0.0.1:9", "no Ray at 127.0.0.1:9: Connection refused"),
+        ("ray://head:10001", "address: ray://head:10001: HOST:PORT"),
+        ("head", "address: head: HOST:PORT"),
+    ],
+)
+def test_a_wrong_address_is_refused_at_once(address, message):
+    with pytest.raises(EngineError, match=re.escape(message)):
+        connected(address)
