@@ -8,16 +8,14 @@ was in, because the trial is submitted again and its run folder goes on from its
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from steelexp.progress import say
 from steelexp.records.store import BusyError
-from steelexp.search.engine import Outcome, Trial
+from steelexp.search.engine import Outcome, RunTrial, Trial
 from steelexp.search.ray_cluster import EngineError, connected, cores_for_each, gpus_for_each, nodes
-
-RunTrial = Callable[[Trial], Outcome]
 
 
 class RayEngine:
@@ -135,7 +133,7 @@ class Attempt(NamedTuple):
         """What is recorded of a trial that its machines' memory cannot hold."""
         seconds = round(time.monotonic() - self.started, 1)
         reason = "out of memory: Ray ended its process each time it was run"
-        return Outcome(self.trial.id, None, reason, None, 0, 0, seconds, "")
+        return Outcome(self.trial.id, None, reason, seconds=seconds)
 
     def given_up(self, loss: Exception) -> str:
         """What to do about a trial whose process does not survive."""
