@@ -172,6 +172,13 @@ class TestLock:
         names = [canonicalize_name(requirement.name) for requirement in RUNTIME]
         assert pip == [f"{name}=={pinned[name]}" for name in names] + ["-e ."]
 
+    def test_scaling_names_the_same_ray(self):
+        page = (ROOT / "docs" / "scaling.md").read_text()
+        named = re.findall(r"(?:\[default\]==|rayVersion: \"|Ray )(\d+\.\d+\.\d+)", page)
+        assert set(named) == {pins(self.LOCK, "3.11")["ray"]}
+        manifest = yaml.safe_load_all(page.partition("```yaml\n")[2].partition("```")[0])
+        assert [part["kind"] for part in manifest] == ["PersistentVolumeClaim", "RayJob"]
+
 
 class TestPyproject:
     def test_unexplained_sees_bare_bounds(self):

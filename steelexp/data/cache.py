@@ -123,8 +123,14 @@ def duplicate_groups(strips: Strips, root: Path) -> npt.NDArray[np.int64]:
         DataError: an image cannot be read.
     """
     file = root / f"{_key(strips)}.groups.npy"
-    if file.is_file():
-        return np.asarray(np.load(file), np.int64)
+    if not file.is_file():
+        with _alone(root / _key(strips)):
+            if not file.is_file():  # another process may have found them meanwhile
+                _find_groups(strips, file)
+    return np.asarray(np.load(file), np.int64)
+
+
+def _find_groups(strips: Strips, file: Path) -> None:
     from steelexp.data.duplicates import near_duplicates  # SciPy, which --help need not load
 
     with steps("looking for near-duplicates", len(strips), every=10.0) as advance:
@@ -134,7 +140,6 @@ def duplicate_groups(strips: Strips, root: Path) -> npt.NDArray[np.int64]:
     content = io.BytesIO()
     np.save(content, groups)
     write_atomically(file, content.getvalue())
-    return np.asarray(groups, np.int64)
 
 
 def _key(strips: Strips) -> str:
@@ -178,7 +183,7 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        say(f"{folder}: another process is decoding this data set; waiting for it")
+        say(f"{folder}: another process is reading this data set; waiting for it")
         lock.acquire()
     try:
         yield

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -208,6 +209,17 @@ class TestGroups:
             found = cache.duplicate_groups(strips, tmp_path)
             assert found.tolist() == [0, 1, 0, 2, 3, 4, 5]
         assert calls == [[tuple(size) for size in strips.sizes.tolist()]]
+
+
+def test_groups_that_another_process_finds_meanwhile_are_taken(strips, tmp_path, monkeypatch):
+    @contextmanager
+    def alone(folder):
+        np.save(folder.with_name(f"{folder.name}.groups.npy"), np.arange(len(strips)))
+        yield
+
+    monkeypatch.setattr(cache, "_alone", alone)
+    monkeypatch.setattr(duplicates, "near_duplicates", None)
+    assert cache.duplicate_groups(strips, tmp_path).tolist() == list(range(len(strips)))
 
 
 def test_lies_where_the_user_says(monkeypatch):

@@ -119,3 +119,14 @@ def test_cores_are_those_of_the_machine_where_there_is_no_affinity(monkeypatch, 
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: count)
     assert runtime.available_cores() == expected
+
+
+@pytest.mark.parametrize(
+    ("share", "cores"), [("1", 1), ("64", 4), ("", 4), ("0", 4), ("2,1", 4), (None, 4)]
+)
+def test_a_share_of_the_cores(monkeypatch, share, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if share is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", share)
+    assert runtime.available_cores() == cores

@@ -1,0 +1,1 @@
+"""Search: which values of a spec's settings score best."""

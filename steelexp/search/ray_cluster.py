@@ -1,0 +1,106 @@
+"""Ray, quietly: joining a cluster or starting one here, and what each trial gets of it."""
+
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+OBJECT_STORE = 100_000_000
+"""Bytes of shared memory that a Ray of our own takes: trials hand over a few numbers each."""
+
+
+class EngineError(Exception):
+    """The engine cannot run trials, or no longer; the message is for the user."""
+
+
+class Node(NamedTuple):
+    """What a machine of the cluster offers."""
+
+    cores: float
+    gpus: float
+
+
+def connected(address: str | None) -> Any:
+    """Ray, quiet and without reports of its use."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    try:
+        import ray
+    except ImportError:
+        raise EngineError("the engine ray needs Ray: pip install 'steelexp[ray]'") from None
+    _expect_listener(address)
+    own: dict[str, Any] = {
+        "include_dashboard": False,
+        "num_cpus": _cores_here(),
+        "object_store_memory": OBJECT_STORE,
+    }
+    try:
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **({} if address else own),
+        )
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise EngineError(f"no Ray at {address or 'this machine'}: {error}") from None
+    return ray
+
+
+def _expect_listener(address: str | None) -> None:
+    """Ask for the cluster at an address; Ray itself would do so for over five minutes."""
+    if address in (None, "auto"):
+        return
+    host, _, port = str(address).rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise EngineError(
+            f"address: {address}: HOST:PORT of the cluster's head, as `ray start` prints it, or "
+            "auto on a machine of the cluster"
+        )
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise EngineError(f"no Ray at {address}: {error.strerror or error}") from None
+
+
+def _cores_here() -> int | None:
+    """Cores that a scheduler left this process; None where it has all that Ray finds."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return None if allowed == os.cpu_count() else allowed
+
+
+def nodes(ray: Any) -> list[Node]:
+    """What the machines of the cluster offer at present."""
+    offers = [each["Resources"] for each in ray.nodes() if each["Alive"]]
+    return [Node(offer.get("CPU", 0), offer.get("GPU", 0)) for offer in offers]
+
+
+def gpus_for_each(nodes: Sequence[Node], wanted: float | None) -> float:
+    """What each trial gets of the GPUs."""
+    if wanted is None:
+        return 1 if any(node.gpus >= 1 for node in nodes) else 0
+    if wanted < 0 or (wanted > 1 and wanted != int(wanted)):
+        raise EngineError(f"gpus_per_trial: {wanted:g}: 0, a share below 1, or a whole number")
+    return wanted
+
+
+def cores_for_each(nodes: Sequence[Node], workers: int, gpus: float) -> int:
+    """The most cores that each of `workers` trials can have at once, all on one machine."""
+    for cores in range(int(max(node.cores for node in nodes)), 0, -1):
+        if sum(_room(node, cores, gpus) for node in nodes) >= workers:
+            return cores
+    room = sum(_room(node, 1, gpus) for node in nodes)
+    offered = ", ".join(f"{node.cores:g} cores and {node.gpus:g} GPUs" for node in nodes)
+    raise EngineError(
+        f"workers: {workers}: there is room for {room} trials at once with a core and {gpus:g} "
+        f"GPUs each ({offered}); ask for fewer workers, or for another share of a GPU"
+    )
+
+
+def _room(node: Node, cores: int, gpus: float) -> int:
+    """How many trials fit on a machine."""
+    fitting = int(node.cores // cores)
+    if not gpus:
+        return fitting
+    # A share of a GPU lies on one GPU. 1 / 3 three times is a whole one, floating point or not.
+    by_gpu = int(node.gpus // gpus) if gpus >= 1 else int(node.gpus) * int(1 / gpus + 1e-9)
+    return min(fitting, by_gpu)
