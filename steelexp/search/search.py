@@ -89,6 +89,8 @@ def _run(
     budget: Budget,
 ) -> None:
     _write(spec, folder, trials, status="running")
+    if (best := trials.best(direction(spec))) is not None:  # a kill may have come in between
+        _write_best(spec, folder, best)
     for trial in trials.running:
         say(f"trial {trial.id}: going on")
         engine.submit(trial)
@@ -109,6 +111,9 @@ def _run(
         trials.end(outcome, budget.elapsed)
         tuner.tell(outcome)
         _write(spec, folder, trials, status="running")
+        best = trials.best(direction(spec))
+        if best is not None and best.trial.id == outcome.trial:
+            _write_best(spec, folder, best)
         say(_line(spec, trials, outcome, budget.left(engine.slots)))
 
 
@@ -141,7 +146,7 @@ def _replay(trials: Trials, tuner: Tuner) -> None:
 
 
 def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, status: str) -> None:
-    """Write search.json and best.yaml."""
+    """Write search.json, what analyses read."""
     assert spec.search is not None
     best = trials.best(direction(spec))
     content = {
@@ -158,18 +163,19 @@ def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, status: str) -
         "trials": [row.summary() for row in trials.rows.values()],
     }
     write_atomically(folder / "search.json", (json.dumps(content, indent=1) + "\n").encode())
-    if best is not None:
-        write_atomically(folder / "best.yaml", _best_spec(spec, folder, best).encode())
 
 
-def _best_spec(spec: ExperimentSpec, folder: Path, best: Row) -> str:
+def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:
+    """Write best.yaml, a spec that `run` takes."""
     assert best.outcome is not None
-    found = trial_spec(spec, best.trial, f"{spec.name}-best")
-    return (
-        f"# python -m steelexp run {folder / 'best.yaml'}\n"
+    path = folder / "best.yaml"
+    text = (
+        f"# python -m steelexp run {path}\n"
         f"# Trial {best.trial.id} of {spec.name}: {spec.training.monitor} "
-        f"{best.outcome.score:.4f} after epoch {best.outcome.best_epoch}.\n{dump(found)}"
+        f"{best.outcome.score:.4f} after epoch {best.outcome.best_epoch}.\n"
     )
+    found = trial_spec(spec, best.trial, f"{spec.name}-best")
+    write_atomically(path, (text + dump(found)).encode())
 
 
 def _listed(trial: Trial) -> str:

@@ -22,9 +22,10 @@ def explain(tree: Branch, model: type[ExperimentSpec], detail: Any) -> Problem:
     loc = list(detail["loc"])
     if detail["type"].startswith("union_tag"):
         loc.append(SECTIONS[_dotted(loc)].selector)
-    for end in (1, 2):  # search.tuner is the one section within another
-        if len(loc) > end and len(_variants(model, loc[:end])) > 1:
-            del loc[end]  # the component's name, which pydantic puts in behind the section's
+    else:
+        for end in (1, 2):  # search.tuner is the one section within another
+            if len(loc) > end and len(_variants(model, loc[:end])) > 1:
+                del loc[end]  # the component's name, which pydantic puts in behind the section's
     return Problem(_where(tree, loc), _dotted(loc), _message(tree, model, detail, loc))
 
 
