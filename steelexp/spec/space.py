@@ -8,6 +8,7 @@
 A tuner knows every value by a number: a choice by its place in the list, any other by itself.
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from graphlib import TopologicalSorter
 from typing import Annotated, Any, ClassVar
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat
 from steelexp.spec.component import STRICT, Component
 
 KINDS = ("choice", "int", "float", "log_uniform")
-_DIGITS = 4  # of a number from a continuous range; more would only make a spec hard to read
+_DIGITS = 4  # of a range's width, or of a number where factors count: a spec is to be read
 _TRIED = 32
 
 _Pair = Field(min_length=2, max_length=2)
@@ -80,7 +81,9 @@ class Dimension(BaseModel):
         if self.whole is not None:
             return round(number)
         low, high = self.bounds
-        return min(max(float(f"{number:.{_DIGITS}g}"), low), high)
+        finest = high - low if self.real else number
+        short = round(float(number), _DIGITS - math.ceil(math.log10(finest)))
+        return min(max(short, low), high)
 
     def points(self, count: int) -> list[Any]:
         """The values of a grid: every one, or `count` of a continuous range, ends included."""

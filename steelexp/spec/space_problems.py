@@ -69,6 +69,7 @@ def space_problems(spec: ExperimentSpec, tree: Branch) -> list[Problem]:
         texts = [
             _range_problem(dimension),
             _fixed_problem(path, spec),
+            _overlap(path, search.space),
             *_condition_problems(dimension, search.space),
         ]
         problems += [written.of(path, text) for text in texts if text is not None]
@@ -150,6 +151,11 @@ def _fixed_problem(path: str, spec: ExperimentSpec) -> str | None:
     if path == "training.epochs" and spec.search and spec.search.tuner.chosen == "hyperband":
         return "cannot be searched by hyperband, which gives each trial its epochs"
     return None
+
+
+def _overlap(path: str, space: Space) -> str | None:
+    whole = [other for other in space if other != path and _is_within(path, other)]
+    return f"{whole[0]} is in the space too; keep one" if whole else None
 
 
 def _condition_problems(dimension: Dimension, space: Space) -> Iterator[str]:
