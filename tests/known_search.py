@@ -25,18 +25,19 @@ seed: 1
 search:
   tuner: {name: random}
   trials: 6
-  space:
-    optimizer.learning_rate: {log_uniform: [1.0e-4, 1.0e-1]}
-    loss.name: {choice: [dice, bce_dice, focal]}
-    loss.gamma: {float: [0.5, 4.0], when: {loss.name: [focal]}}
-    training.batch_size: {int: [4, 16], step: 4}
 """
+SPACE = """{
+  optimizer.learning_rate: {log_uniform: [1.0e-4, 1.0e-1]},
+  loss.name: {choice: [dice, bce_dice, focal]},
+  loss.gamma: {float: [0.5, 4.0], when: {loss.name: [focal]}},
+  training.batch_size: {int: [4, 16], step: 4},
+}"""
 
 
-def known_spec(folder: Path, *overrides: str) -> ExperimentSpec:
+def known_spec(folder: Path, *overrides: str, space: str = SPACE) -> ExperimentSpec:
     path = folder / "known.yaml"
     path.write_text(BASE)
-    return load(path, overrides, model=MODEL)
+    return load(path, [f"search.space={space}", *overrides], model=MODEL)
 
 
 def score(spec: ExperimentSpec) -> float:

@@ -4,6 +4,7 @@ An oracle proposes values and is told what came of them. It sees numbers alone (
 so a choice may hold anything; it writes no files, because the search's journal is the truth.
 """
 
+import warnings
 from typing import Any
 
 import keras_tuner
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from keras_tuner.engine import hyperparameters
 from keras_tuner.src.engine.conditions import Parent  # not exported; keras-tuner is bound below 1.5
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
@@ -120,7 +122,9 @@ class _Bayesian(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore
             return self._random_populate_space()  # type: ignore[no-any-return]
         x, y = self._vectorize_trials()
         rows = _telling(y)
-        self.gpr.fit(x[rows], y[rows])
+        with warnings.catch_warnings():  # that a setting hardly counts, or that there is no noise
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.gpr.fit(x[rows], y[rows])
         draw = np.random.default_rng(self._seed_state)
         candidates = self._rounded(_candidates(draw, x[np.argsort(y)[:10]]))
         mean, deviation = self.gpr.predict(candidates, return_std=True)
