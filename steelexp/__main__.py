@@ -18,9 +18,15 @@ from steelexp.plan import MODEL, Plan, prepare
 from steelexp.progress import say, show
 from steelexp.records.store import BusyError, DamagedError, RunFolder, run_folders
 from steelexp.report.tables import leaderboard, leak_lines, metrics_table, run_lines
+from steelexp.search.engine import Engine, LocalEngine
+from steelexp.search.ray_cluster import EngineError
+from steelexp.search.ray_engine import RayEngine
+from steelexp.search.report import budget_lines, closing_lines
+from steelexp.search.search import SearchError, search
 from steelexp.spec import ExperimentSpec, SpecError, json_schema, load, read_resolved
 from steelexp.tracking.tracker import TrackingError
 from steelexp.training.fit import DivergedError
+from steelexp.trial import TrialRunner
 
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
@@ -33,6 +39,8 @@ OBSTACLES = (
     BusyError,
     DamagedError,
     experiment.UnfinishedError,
+    SearchError,
+    EngineError,
 )
 """Why a run cannot be had; each says what to do."""
 
@@ -73,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(given: argparse.Namespace) -> int:
     """Run every spec, one after the other; what is finished is skipped."""
+    _expect_engine(given)
     specs = _specs(given.specs, given.seeds)
     if given.dry_run:
         for spec, command in specs:
@@ -83,7 +92,7 @@ def run(given: argparse.Namespace) -> int:
         if len(specs) > 1:
             say(f"--- {number} of {len(specs)}: {spec.name}, seed {spec.seed}")
         try:
-            _run_one(spec, given, command)
+            (_run_one if spec.search is None else _search)(spec, given, command)
         except (*OBSTACLES, DivergedError) as error:
             if len(specs) == 1 and not isinstance(error, DivergedError):
                 raise
@@ -174,6 +183,43 @@ def _run_one(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> N
     _show_record(plan.folder)
 
 
+def _search(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> None:
+    plan, folder = prepare(spec, given.runs), given.runs / spec.name / "search"
+    if given.fresh and (aside := RunFolder(folder).set_aside()):
+        say(f"The earlier search is kept as {aside}")
+    say("\n".join([_plan_line(plan), *budget_lines(spec)]))
+    engine = _engine(given, TrialRunner(spec.model_dump(mode="json"), folder))
+    try:
+        best = search(spec, folder, engine, digest=plan.digest)
+    finally:
+        engine.close()
+    if best is None:
+        raise SearchError(f"{folder}: no trial was finished; trials.jsonl says why each failed")
+    for line in closing_lines(spec, folder, best):
+        say(line)
+
+
+def _expect_engine(given: argparse.Namespace) -> None:
+    """Options of Ray without Ray, and Ray without workers, are refused."""
+    of_ray = ("workers", "address", "gpus_per_trial")
+    chosen = [f"--{name.replace('_', '-')}" for name in of_ray if getattr(given, name) is not None]
+    if given.engine == "local" and chosen:
+        raise RequestError(f"{', '.join(chosen)}: of Ray only; add --engine ray")
+    if given.engine == "ray" and (given.workers or 0) < 1:
+        raise RequestError("--engine ray: say how many trials at once: --workers N, at least 1")
+
+
+def _engine(given: argparse.Namespace, runner: TrialRunner) -> Engine:
+    if given.engine == "ray":
+        return RayEngine(
+            runner,
+            workers=given.workers,
+            address=given.address,
+            gpus_per_trial=given.gpus_per_trial,
+        )
+    return LocalEngine(runner)
+
+
 def _show_record(folder: RunFolder) -> None:
     record, spec = folder.record, read_resolved(folder.path / "spec.yaml")
     if record is None:
@@ -193,6 +239,9 @@ def _show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     held, (part, rows) = parts["strips_per_class"], plan.judged
     empty = 1 - sum(held[part].values()) / (rows * plan.classes)
     finished, (height, width) = plan.folder.record is not None, plan.tile_size
+    results = f"{plan.folder.path}{' (finished already)' if finished else ''}"
+    if spec.search is not None:
+        results = str(runs / spec.name / "search")
     lines = [
         f"{spec.name}: {spec.question}".rstrip(": "),
         *(
@@ -212,8 +261,8 @@ def _show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     if spec.baseline is not None:
         base = spec.baseline
         lines.append(f"              {base.metric} {base.value:g}, {base.source}")
-    lines.append(f"  results     {plan.folder.path}{' (finished already)' if finished else ''}")
-    say("\n".join([*lines, f"  command     {command}"]))
+    lines += [f"  {line}" for line in budget_lines(spec)]
+    say("\n".join([*lines, f"  results     {results}", f"  command     {command}"]))
 
 
 def _listed(strips: dict[str, int]) -> str:
@@ -248,6 +297,8 @@ def _specs(words: Sequence[str], seeds: str | None) -> list[tuple[ExperimentSpec
             found.append((spec, shlex.join(command)))
     if problems:
         raise SpecError(problems)
+    if seeds is not None and any(spec.search for spec, _ in found):
+        raise RequestError("--seeds: a search has one seed; run its best.yaml with several")
     return found
 
 
@@ -284,13 +335,24 @@ def _parser() -> argparse.ArgumentParser:
         "--runs", type=Path, default=Path("runs"), help="folder of the run folders (default: runs)"
     )
 
-    train = commands.add_parser("run", parents=[runs], help="train, judge and track experiments")
+    train = commands.add_parser(
+        "run", parents=[runs], help="train, judge and track; search where asked"
+    )
     train.set_defaults(act=run)
     train.add_argument("specs", nargs="+", metavar="SPEC|FOLDER|key=value")
     train.add_argument("--seeds", help="run each spec with each of these seeds, e.g. 0,1,2")
     train.add_argument(
         "--fresh", action="store_true", help="begin anew; an earlier run is kept aside"
     )
+    train.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where a search's trials run: in this process, or as tasks of Ray (default: local)",
+    )
+    train.add_argument("--workers", type=int, metavar="N", help="of Ray: trials at once")
+    train.add_argument("--address", help="of Ray: the cluster, HOST:PORT or auto")
+    train.add_argument("--gpus-per-trial", type=float, metavar="N", help="of Ray")
     train.add_argument("--dry-run", action="store_true", help="say what would be run")
 
     checks = commands.add_parser("check", parents=[runs], help="check specs; trains nothing")

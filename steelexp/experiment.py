@@ -191,12 +191,13 @@ def _open(plan: Plan, model: Any) -> list[Epoch]:
     """Write down what is run; load what an earlier session left. The epochs behind."""
     folder, spec = plan.folder, plan.spec
     last = checkpoint.epoch_of(folder.last_weights)
-    if last is None:
+    if last is None or not (folder.path / "split.json").is_file():  # the last of these
         folder.write("spec.yaml", dump(spec))
         folder.write("environment.json", json.dumps(provenance.environment(), indent=2) + "\n")
         folder.write("changes.patch", provenance.git_state().patch)
         folder.write("split.csv", split_csv(plan.strips, plan.fold))
         folder.write("split.json", json.dumps(plan.split, indent=2) + "\n")
+    if last is None:
         return []
     history = folder.epochs
     if len(history) < last.epoch:  # killed between the weights and the line

@@ -24,13 +24,13 @@ class _Lazy:
 
     def __getattr__(self, attribute: str) -> Any:
         if self._name not in sys.modules:
-            with _silence():
+            with silence():
                 importlib.import_module(self._name)
         return getattr(sys.modules[self._name], attribute)
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Drop what is printed: TensorFlow's C++ side logs the processor before its log level holds."""
     sys.stdout.flush()
     sys.stderr.flush()

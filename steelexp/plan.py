@@ -27,6 +27,7 @@ from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
 from steelexp.records.store import RunFolder
+from steelexp.search.tuners import TUNERS
 from steelexp.spec import ExperimentSpec, Registry, digest, experiment_model
 from steelexp.tracking.trackers import TRACKERS
 
@@ -42,6 +43,7 @@ COMPONENTS: dict[str, Registry] = {
     "class_weights": CLASS_WEIGHTS,
     "optimizer": OPTIMIZERS,
     "tracking": TRACKERS,
+    "search.tuner": TUNERS,
 }
 
 MODEL = experiment_model(COMPONENTS)

@@ -181,7 +181,7 @@ def run_folders(root: Path) -> Iterator[RunFolder]:
         yield RunFolder(root)
         return
     for spec in sorted(root.glob("**/spec.yaml")):
-        if ".old-" not in spec.parent.name:
+        if not any(".old-" in part for part in spec.relative_to(root).parts):
             yield RunFolder(spec.parent)
 
 

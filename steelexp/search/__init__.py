@@ -1,1 +1,1 @@
-"""Search: which values of a spec's settings score best."""
+"""Search: the best settings of a spec, found by trials that are runs of their own."""

@@ -5,8 +5,8 @@ import json
 
 from steelexp.spec.schema import ExperimentSpec
 
-# They name, explain or mirror a run; no weight and no score depends on them.
-_WITHOUT_EFFECT = {"name", "question", "tracking", "baseline"}
+# They name, explain, mirror or propose a run; no weight and no score depends on them.
+_WITHOUT_EFFECT = {"name", "question", "tracking", "baseline", "search"}
 
 
 def digest(spec: ExperimentSpec, *, data: str, split: str, weights: str | None) -> str:

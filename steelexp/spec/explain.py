@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from steelexp.spec.component import Component, UnknownNameError
-from steelexp.spec.schema import CHAINS, SECTIONS, ExperimentSpec
+from steelexp.spec.schema import SECTIONS, ExperimentSpec
 from steelexp.spec.yaml_tree import Branch, Leaf, Problem, Tree
 
 
@@ -21,9 +21,11 @@ def explain(tree: Branch, model: type[ExperimentSpec], detail: Any) -> Problem:
     """
     loc = list(detail["loc"])
     if detail["type"].startswith("union_tag"):
-        loc.append(SECTIONS[loc[0]].selector)
-    elif len(loc) > 1 and len(_variants(model, loc[0])) > 1:
-        del loc[1]  # the component's name, which pydantic puts in behind the section's
+        loc.append(SECTIONS[_dotted(loc)].selector)
+    else:
+        for end in (1, 2):  # search.tuner is the one section within another
+            if len(loc) > end and len(_variants(model, loc[:end])) > 1:
+                del loc[end]  # the component's name, which pydantic puts in behind the section's
     return Problem(_where(tree, loc), _dotted(loc), _message(tree, model, detail, loc))
 
 
@@ -56,21 +58,21 @@ def _message(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[A
 
 def _elsewhere(model: type[ExperimentSpec], loc: list[Any]) -> str:
     """The words ", it is one of focal" where another component of the section has it."""
-    variants = _variants(model, loc[0]) if len(loc) == 2 else []
-    owners = [_component(v) for v in variants if loc[-1] in v.model_fields]
+    owners = [_component(v) for v in _variants(model, loc[:-1]) if loc[-1] in v.model_fields]
     return f", it is one of {' and '.join(owners)}" if owners else ""
 
 
 def _names(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[Any]) -> list[str]:
     """What could have stood there: names of components, of settings, or of a choice."""
     if detail["type"].startswith("union_tag"):
-        return [_component(variant) for variant in _variants(model, loc[0])]
+        return [_component(variant) for variant in _variants(model, loc[:-1])]
     error = detail.get("ctx", {}).get("error")
     if isinstance(error, UnknownNameError):
         return error.known
     owner = _owner(tree, model, loc)
     if detail["type"] == "extra_forbidden":
-        return [*owner.model_fields, *(["extends"] if owner is model else [])]
+        fields = [field.alias or name for name, field in owner.model_fields.items()]
+        return [*fields, *(["extends"] if owner is model else [])]
     field = owner.model_fields.get(loc[-1])
     choices = get_args(field.annotation) if field is not None else ()
     return [name for name in choices if isinstance(name, str)]
@@ -78,26 +80,24 @@ def _names(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[Any
 
 def _owner(tree: Branch, model: type[ExperimentSpec], loc: list[Any]) -> type[BaseModel]:
     """The model that holds the key at `loc`."""
-    if len(loc) < 2:
-        return model
-    variants = _variants(model, loc[0])
-    if loc[0] in CHAINS and len(loc) > 2:
-        inner = variants[0].model_fields[loc[1]].annotation
-        return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else variants[0]
-    section = tree.items.get(loc[0])
-    if len(variants) == 1 or not isinstance(section, Branch):
+    variants = _variants(model, loc[:-1]) or [model]
+    if len(variants) == 1:
         return variants[0]
-    named = section.items.get(SECTIONS[loc[0]].selector)
+    named = _at(tree, [*loc[:-1], SECTIONS[_dotted(loc[:-1])].selector])
     chosen = named.value if isinstance(named, Leaf) else None
     return next((v for v in variants if _component(v) == chosen), variants[0])
 
 
-def _variants(model: type[ExperimentSpec], section: str) -> list[type[BaseModel]]:
-    """The models of a section, one a component."""
-    field = model.model_fields.get(section)
-    annotation = field.annotation if field is not None else None
-    parts = get_args(annotation) or (annotation,)
-    return [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+def _variants(model: type[ExperimentSpec], loc: list[Any]) -> list[type[BaseModel]]:
+    """The models of what stands at `loc`: of a section, one a component."""
+    found: list[type[BaseModel]] = [model]
+    for part in loc:
+        fields = [v.model_fields[part] for v in found if part in v.model_fields]
+        if fields:  # or it is a key of a mapping, whose values are of the models found
+            annotation = fields[0].annotation
+            parts = get_args(annotation) or (annotation,)
+            found = [p for p in parts if isinstance(p, type) and issubclass(p, BaseModel)]
+    return found
 
 
 def _component(variant: type[BaseModel]) -> str:
@@ -107,9 +107,16 @@ def _component(variant: type[BaseModel]) -> str:
 
 def _where(tree: Branch, loc: list[Any]) -> str:
     """The line of the nearest thing that was written."""
+    while (node := _at(tree, loc)) is None:
+        loc = loc[:-1]
+    return node.where
+
+
+def _at(tree: Branch, loc: list[Any]) -> Tree | None:
+    """What was written there."""
     node: Tree = tree
     for part in loc:
         if not isinstance(node, Branch) or part not in node.items:
-            break
+            return None
         node = node.items[part]
-    return node.where
+    return node

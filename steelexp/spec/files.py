@@ -7,8 +7,19 @@ import yaml
 from pydantic import ValidationError
 
 from steelexp.spec.explain import explain, nearest
-from steelexp.spec.schema import SECTIONS, ExperimentSpec
-from steelexp.spec.yaml_tree import Branch, Leaf, Problem, Tree, read, read_file, surprise_of
+from steelexp.spec.inheritance import gather, merge
+from steelexp.spec.schema import ExperimentSpec
+from steelexp.spec.space_problems import space_problems
+from steelexp.spec.yaml_tree import (
+    Branch,
+    Leaf,
+    Problem,
+    Tree,
+    grafted,
+    read,
+    read_file,
+    surprise_of,
+)
 
 
 class SpecError(Exception):
@@ -45,6 +56,8 @@ def load(
         absent = {"missing", "union_tag_not_found"} if orphan else set()
         details = [detail for detail in error.errors() if detail["type"] not in absent]
         problems += _news([explain(tree, model, detail) for detail in details], problems)
+    else:
+        problems += space_problems(spec, tree)
     if problems:
         raise SpecError(sorted(problems, key=_position))
     return spec
@@ -103,32 +116,13 @@ def _inherit(path: Path, problems: list[Problem], heirs: tuple[Path, ...]) -> Br
         problems.append(Problem(parent.where, "extends", f"{target} inherits from this file"))
         return child
     inherited = _inherit(target, problems, heirs)
-    return child if inherited is None else _merge(inherited, child)
-
-
-def _merge(old: Branch, new: Branch, section: str | None = None) -> Branch:
-    """`new` over `old`; a section that names another component starts anew."""
-    if section in SECTIONS:
-        selector = SECTIONS[section].selector
-        named, before = new.items.get(selector), old.items.get(selector)
-        if isinstance(named, Leaf) and isinstance(before, Leaf) and named.value != before.value:
-            return new
-    items = dict(old.items)
-    for key, node in new.items.items():
-        known = items.get(key)
-        if isinstance(known, Branch) and isinstance(node, Branch):
-            items[key] = _merge(known, node, key if section is None else "")
-        else:
-            items[key] = node
-    return Branch(items, new.where if section is None else old.where)
+    return child if inherited is None else merge(inherited, child)
 
 
 def _override(tree: Branch, overrides: Sequence[str], problems: list[Problem]) -> Branch:
     """All at once, so that loss.gamma=3 loss.name=focal is the same in either order."""
-    given = Branch({}, tree.where)
-    for override in overrides:
-        given = _merge(given, _branch(override, problems), "")
-    return Branch(_merge(tree, given).items, tree.where)
+    given = gather((_branch(override, problems) for override in overrides), tree.where)
+    return Branch(merge(tree, given).items, tree.where)
 
 
 def _branch(override: str, problems: list[Problem]) -> Branch:
@@ -140,10 +134,13 @@ def _branch(override: str, problems: list[Problem]) -> Branch:
     before = len(problems)
     node: Tree = read(text, lambda line: where, problems) or Leaf(None, where)
     problems[before:] = [Problem(p.where, key, p.message) for p in problems[before:]]
-    for part in reversed(key.split(".")):
-        node = Branch({part: node}, where)
-    assert isinstance(node, Branch)
-    return node
+    return grafted(_keys(key), node)
+
+
+def _keys(dotted: str) -> list[str]:
+    """A space has dotted keys itself."""
+    head, space, path = dotted.partition("search.space.")
+    return ["search", "space", path] if space and not head else dotted.split(".")
 
 
 def _specs_beside(target: Path) -> set[str]:

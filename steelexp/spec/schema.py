@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, create_model
 
 from steelexp.spec.component import STRICT, Chain, Component, Registry, chain_model, component_model
+from steelexp.spec.space import SearchSpec, TunerSpec
 
 Metric = Literal[
     "val_dice_positive",
@@ -172,16 +173,17 @@ class ExperimentSpec(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
         description="Seeds weights, tile order and random tilings."
     )
+    search: SearchSpec | None = Field(None, description="Search settings instead of one run.")
 
 
 SECTIONS: dict[str, type[Component]] = {
     name: field.annotation
     for name, field in ExperimentSpec.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, Component)
-}
+} | {"search.tuner": TunerSpec}
 
-SHARED = {"warm_up"}
-"""Sections whose registry is another section's too."""
+PREFIXES = {"warm_up": "warm_up_", "search.tuner": "tuner_"}
+"""Of the models' names, where another section has components of the same name."""
 
 CHAINS: dict[str, type[Chain]] = {
     name: field.annotation
@@ -202,17 +204,27 @@ def experiment_model(components: Mapping[str, Registry]) -> type[ExperimentSpec]
             model = chain_model(CHAINS[section], registry)
             fields[section] = (model, Field(default=model()))
             continue
-        parent = SECTIONS[section]
-        prefix = "" if section not in SHARED else f"{section}_"
-        models = {name: component_model(parent, name, f, prefix) for name, f in registry.items()}
-        union: Any = reduce(or_, models.values())
-        if len(models) > 1:
-            union = Annotated[union, Field(discriminator=parent.selector)]
+        models = _models(section, registry)
+        union = _one_of(models, SECTIONS[section].selector)
+        if section == "search.tuner":
+            search = create_model("SearchSpec", __base__=SearchSpec, tuner=(union, Field()))
+            fields["search"] = (search | None, ExperimentSpec.model_fields["search"])
+            continue
         default = ExperimentSpec.model_fields[section].default
         if isinstance(default, Component):
             default = models[default.chosen].model_validate(default.model_dump())
         fields[section] = (union, Field(default=default))
     return create_model("Experiment", __base__=ExperimentSpec, **fields)
+
+
+def _models(section: str, registry: Registry) -> dict[str, type[Component]]:
+    parent, prefix = SECTIONS[section], PREFIXES.get(section, "")
+    return {name: component_model(parent, name, f, prefix) for name, f in registry.items()}
+
+
+def _one_of(models: Mapping[str, type[Component]], selector: str) -> Any:
+    union: Any = reduce(or_, models.values())
+    return Annotated[union, Field(discriminator=selector)] if len(models) > 1 else union
 
 
 def json_schema(model: type[ExperimentSpec]) -> dict[str, Any]:
@@ -229,7 +241,8 @@ def json_schema(model: type[ExperimentSpec]) -> dict[str, Any]:
         "type": "string",
         "description": "A spec to inherit from, relative to this file.",
     }
-    for section in schema["properties"].values():
+    tuner = schema["$defs"]["SearchSpec"]["properties"]["tuner"]
+    for section in (*schema["properties"].values(), tuner):
         if "oneOf" in section:
             section["anyOf"] = section.pop("oneOf")
             del section["discriminator"]

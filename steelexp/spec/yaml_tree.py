@@ -6,7 +6,7 @@ a word. Here each of them is a problem, reported with its line.
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,21 @@ class Branch:
 
 
 Tree = Leaf | Branch
+
+
+def grown(value: Any, where: str) -> Tree:
+    """A plain value as a tree."""
+    if isinstance(value, dict):
+        return Branch({key: grown(item, where) for key, item in value.items()}, where)
+    return Leaf(value, where)
+
+
+def grafted(path: Sequence[str], node: Tree) -> Branch:
+    """A tree below the keys of a path, the first outermost."""
+    for key in reversed(path):
+        node = Branch({key: node}, node.where)
+    assert isinstance(node, Branch)
+    return node
 
 
 def read(text: str, locate: Callable[[int], str], problems: list[Problem]) -> Tree | None:

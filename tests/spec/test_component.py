@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError
 from steelexp.model.losses import LOSSES
 from steelexp.plan import COMPONENTS, MODEL
 from steelexp.spec.component import argument_descriptions, component_model, one_of
-from steelexp.spec.schema import SECTIONS, LossSpec
+from steelexp.spec.schema import PREFIXES, SECTIONS, LossSpec
 
 
 def tversky(
@@ -116,7 +116,7 @@ class TestReadBack:
 )
 def test_every_setting_of_every_component_is_described(section, name):
     described = argument_descriptions(COMPONENTS[section][name])
-    schema = MODEL.model_json_schema()["$defs"][f"warm_up_{name}" if section == "warm_up" else name]
+    schema = MODEL.model_json_schema()["$defs"][PREFIXES.get(section, "") + name]
     outside = SECTIONS[section].outside if section in SECTIONS else ()
     others = {"name", "kind", "source", "architecture", *outside}
     assert [key for key in schema["properties"] if key not in {*described, *others}] == []

@@ -10,7 +10,7 @@ from steelexp.__main__ import main
 from steelexp.data.augment import AUGMENTATIONS
 from steelexp.plan import COMPONENTS, MODEL
 from steelexp.spec import json_schema, load
-from steelexp.spec.schema import CHAINS, METRICS, SECTIONS, ExperimentSpec
+from steelexp.spec.schema import CHAINS, METRICS, PREFIXES, SECTIONS, ExperimentSpec
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SHIPPED = sorted(EXPERIMENTS.glob("**/*.yaml"))
@@ -49,6 +49,8 @@ class TestJsonSchema:
             "training: {early_stopping: null}",
             "baseline: null",
             "augment: {flips: {}, shift: {pixels: 8}, noise: false}",
+            "search: {trials: 3, space: {loss.gamma: {float: [1, 2], when: {loss.name: [focal]}}}}",
+            "search: {tuner: {beta: 2}}",
         ],
     )
     def test_a_spec_that_inherits_gives_what_differs(self, text):
@@ -86,6 +88,9 @@ class TestJsonSchema:
             "augment: {shift: {pixels: 0}}",
             "augment: [flips]",
             "data: {cache: ram}",
+            "search: {tuner: {name: bayes}}",
+            "search: {space: {loss.gamma: {flaot: [1, 2]}}}",
+            "search: {space: {training.batch_size: {int: [1.5, 2]}}}",
         ],
     )
     def test_a_wrong_one_is_not(self, text):
@@ -96,7 +101,7 @@ class TestJsonSchema:
             registry = COMPONENTS[section]
             selector = SECTIONS[section].selector
             for name, function in registry.items():
-                part = SCHEMA["$defs"][f"warm_up_{name}" if section == "warm_up" else name]
+                part = SCHEMA["$defs"][PREFIXES.get(section, "") + name]
                 assert part["description"] == function.__doc__.partition("\n")[0]
                 assert part["properties"][selector]["const"] == name
 
@@ -134,7 +139,7 @@ class TestShippedSpecs:
     @pytest.mark.parametrize("path", SHIPPED, ids=IDS)
     def test_loads_under_the_name_of_its_file(self, path):
         spec = load(path, model=MODEL)
-        study = path.parent.name == "imbalance"  # runs apart, and its tables have short names
+        study = path.parent.name in {"imbalance", "search"}  # runs apart, their names in tables
         folders = () if study else path.parent.relative_to(EXPERIMENTS).parts
         assert spec.name == "_".join([*folders, path.stem])
         assert spec.question.endswith("?")

@@ -1,0 +1,71 @@
+"""What makes two searches the same, so that one can go on with the trials of the other."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from steelexp.spec import ExperimentSpec
+
+# Names and budgets may change, and so may where the data lie: their content is in the digest.
+_FREE = {
+    "name",
+    "question",
+    "tracking",
+    "baseline",
+    "training.overlays",
+    "data.root",
+    "data.cache",
+    "search.trials",
+    "search.epochs",
+    "search.hours",
+}
+
+
+def identity(spec: ExperimentSpec, digest: str) -> dict[str, Any]:
+    """Dotted key -> value of all that decides which trials are proposed and what they score.
+
+    Args:
+        spec: with a search.
+        digest: of the spec on its data.
+    """
+    assert spec.search is not None
+    settings = spec.model_dump(mode="json", exclude={"search": {"space"}})
+    space = {path: dimension.as_written() for path, dimension in spec.search.space.items()}
+    flat = _flat(settings) | {f"search.space.{path}": values for path, values in space.items()}
+    kept = {key: value for key, value in flat.items() if not _is_free(key)}
+    return kept | {"digest": digest}
+
+
+def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What is not as it was, one line each."""
+    keys = [key for key in (*recorded, *now) if recorded.get(key) != now.get(key)]
+    lines = [_difference(key, recorded, now) for key in dict.fromkeys(keys) if key != "digest"]
+    if not lines and "digest" in keys:
+        lines = ["the content of the data set, its split or the weights file is another"]
+    return lines
+
+
+def _difference(key: str, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    if key not in recorded:
+        return f"{key}: {_text(now[key])} is new"
+    if key not in now:
+        return f"{key}: it was {_text(recorded[key])} and is gone"
+    return f"{key}: it was {_text(recorded[key])} and is {_text(now[key])}"
+
+
+def _is_free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in _FREE)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

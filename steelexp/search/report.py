@@ -1,0 +1,57 @@
+"""What a search says of itself before and after."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from steelexp.search.search import direction, question
+from steelexp.search.trials import Row
+from steelexp.search.tuners import proposer
+from steelexp.spec import ExperimentSpec
+
+
+def budget_lines(spec: ExperimentSpec) -> list[str]:
+    """The space and what the search may cost; nothing where there is no search."""
+    search = spec.search
+    if search is None:
+        return []
+    made = proposer(search, question(spec))
+    trials = [n for n in (search.trials, made.trials) if n is not None]
+    epochs = [n for n in (search.epochs, made.epochs) if n is not None]
+    limits = [f"at most {min(trials)} trials"] if trials else []
+    limits += [f"at most {min(epochs)} epochs"] if epochs else []
+    limits += [f"{search.hours:g} hours"] if search.hours is not None else []
+    if made.epochs is None:
+        limits.append(f"each at most {spec.training.epochs} epochs")
+    want = {"max": "large", "min": "small"}[direction(spec)]
+    return [
+        f"search      {search.tuner.chosen}: {spec.training.monitor} is to be {want}",
+        f"budget      {', '.join(limits)}",
+        *(
+            f"space       {path}: {_said(dimension.as_written())}"
+            for path, dimension in search.space.items()
+        ),
+    ]
+
+
+def closing_lines(spec: ExperimentSpec, folder: Path, best: Row) -> Iterator[str]:
+    """What was found, and how to run it."""
+    assert best.outcome is not None
+    yield (
+        f"Best: trial {best.trial.id}, {spec.training.monitor} {best.outcome.score:.4f} "
+        f"after epoch {best.outcome.best_epoch}"
+    )
+    for path, value in best.trial.values.items():
+        yield f"  {path}: {value}"
+    yield f"The whole search: {folder / 'search.json'}"
+    yield f"Best spec: {folder / 'best.yaml'}"
+    yield f"Run it: python -m steelexp run {folder / 'best.yaml'}"
+
+
+def _said(written: dict[str, Any]) -> str:
+    """{"int": [4, 16], "step": 4} -> int [4, 16], step 4."""
+    parts = [f"{key} {value}" for key, value in written.items() if key != "when"]
+    parts += [
+        f"when {path} is {' or '.join(map(str, v))}" for path, v in written.get("when", {}).items()
+    ]
+    return ", ".join(parts)

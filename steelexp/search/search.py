@@ -1,0 +1,199 @@
+"""The story of one search, read downwards."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from steelexp.progress import duration, say
+from steelexp.records.store import DamagedError, RunFolder, write_atomically
+from steelexp.search.budget import Budget
+from steelexp.search.engine import Engine, Outcome, Trial
+from steelexp.search.identity import differences, identity
+from steelexp.search.trials import Row, Trials, read_trials
+from steelexp.search.tuner import Tuner
+from steelexp.search.tuners import Question, proposer
+from steelexp.spec import ExperimentSpec, dump, substitute
+
+
+class SearchError(Exception):
+    """A search cannot go on; the message is for the user."""
+
+
+def search(spec: ExperimentSpec, folder: Path, engine: Engine, *, digest: str) -> Row | None:
+    """Search to the end of the budget, from wherever an earlier session left it.
+
+    Args:
+        spec: with a search.
+        folder: of the search.
+        engine: runs the trials; is closed.
+        digest: of the spec on its data; a search goes on with the same only.
+
+    Returns:
+        The best trial; None where none was finished.
+
+    Raises:
+        SearchError: the folder holds another search.
+        BusyError: another process is at it.
+    """
+    assert spec.search is not None
+    with RunFolder(folder).hold():
+        trials = read_trials(folder / "trials.jsonl")
+        _expect_the_same(trials, identity(spec, digest), folder)
+        made = proposer(spec.search, question(spec))
+        tuner = Tuner(made, spec.search.seed)
+        _replay(trials, tuner)
+        budget = Budget(spec, made, trials)
+        try:
+            _run(spec, folder, engine, trials, tuner, budget)
+        finally:
+            engine.close()
+        _write(spec, folder, trials, status="finished")
+    return trials.best(direction(spec))
+
+
+def question(spec: ExperimentSpec) -> Question:
+    """What the spec's tuner is asked."""
+    assert spec.search is not None
+    return Question(spec.search.space, direction(spec), spec.training.epochs)
+
+
+def direction(spec: ExperimentSpec) -> str:
+    """Whether the objective is to be large or small."""
+    return "min" if spec.training.monitor.endswith("loss") else "max"
+
+
+def trial_spec(spec: ExperimentSpec, trial: Trial, name: str | None = None) -> ExperimentSpec:
+    """The complete spec of a trial."""
+    epochs = {} if trial.epochs is None else {"training.epochs": trial.epochs}
+    named = {"name": name or f"{spec.name}-{trial.id}"}
+    try:
+        return substitute(spec, {**trial.values, **epochs, **named})
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        key = ".".join(map(str, first["loc"]))
+        raise SearchError(
+            f"trial {trial.id}: {key}: {first['input']!r}: {first['msg']}; narrow search.space and "
+            "begin anew with --fresh"
+        ) from None
+
+
+def _run(
+    spec: ExperimentSpec,
+    folder: Path,
+    engine: Engine,
+    trials: Trials,
+    tuner: Tuner,
+    budget: Budget,
+) -> None:
+    _write(spec, folder, trials, status="running")
+    if (best := trials.best(direction(spec))) is not None:  # a kill may have come in between
+        _write_best(spec, folder, best)
+    for trial in trials.running:
+        say(f"trial {trial.id}: going on")
+        engine.submit(trial)
+    following: Trial | None = None  # proposed, and not begun before the budget allows it
+    while True:
+        while len(trials.running) < engine.slots and budget.may_begin:
+            following = following or tuner.ask()
+            if following is None or not budget.allows(following):
+                break
+            trials.propose(following, budget.elapsed)
+            _write(spec, folder, trials, status="running")
+            say(f"trial {following.id}: {_listed(following)}")
+            engine.submit(following)
+            following = None
+        if not trials.running:
+            return
+        outcome = engine.next()
+        trials.end(outcome, budget.elapsed)
+        tuner.tell(outcome)
+        _write(spec, folder, trials, status="running")
+        best = trials.best(direction(spec))
+        if best is not None and best.trial.id == outcome.trial:
+            _write_best(spec, folder, best)
+        say(_line(spec, trials, outcome, budget.left(engine.slots)))
+
+
+def _expect_the_same(trials: Trials, now: Mapping[str, Any], folder: Path) -> None:
+    # As JSON reads it back: a tuple is a list.
+    now = json.loads(json.dumps(now))
+    if trials.identity is None:
+        trials.open(now)
+    elif lines := differences(trials.identity, now):
+        said = "\n  ".join([f"{folder}: it holds the trials of another search:", *lines])
+        raise SearchError(
+            f"{said}\nput it back, give the search another name, or begin anew with --fresh"
+        )
+
+
+def _replay(trials: Trials, tuner: Tuner) -> None:
+    """Bring the tuner to where the journal ends."""
+    for kind, number in trials.events:
+        row = trials.rows[number]
+        if kind == "ended":
+            assert row.outcome is not None
+            tuner.tell(row.outcome)
+            continue
+        trial = tuner.ask(row.trial.values)
+        if trial is None or trial.id != number or trial.continues != row.trial.continues:
+            raise DamagedError(
+                f"{trials.path}: this version's tuner does not come to trial {number}; "
+                "--fresh begins anew"
+            )
+
+
+def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, status: str) -> None:
+    """Write search.json, what analyses read."""
+    assert spec.search is not None
+    best = trials.best(direction(spec))
+    content = {
+        "schema_version": 1,
+        "name": spec.name,
+        "objective": spec.training.monitor,
+        "direction": direction(spec),
+        "tuner": spec.search.tuner.model_dump(mode="json"),
+        "space": {path: values.as_written() for path, values in spec.search.space.items()},
+        "budget": {name: getattr(spec.search, name) for name in spec.search.BUDGETS},
+        "seed": spec.search.seed,
+        "status": status,
+        "best": None if best is None else best.trial.id,
+        "trials": [row.summary() for row in trials.rows.values()],
+    }
+    write_atomically(folder / "search.json", (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:
+    """Write best.yaml, a spec that `run` takes."""
+    assert best.outcome is not None
+    path = folder / "best.yaml"
+    text = (
+        f"# python -m steelexp run {path}\n"
+        f"# Trial {best.trial.id} of {spec.name}: {spec.training.monitor} "
+        f"{best.outcome.score:.4f} after epoch {best.outcome.best_epoch}.\n"
+    )
+    found = trial_spec(spec, best.trial, f"{spec.name}-best")
+    write_atomically(path, (text + dump(found)).encode())
+
+
+def _listed(trial: Trial) -> str:
+    extra = [f"{trial.epochs} epochs"] if trial.epochs is not None else []
+    extra += [f"goes on from {trial.continues}"] if trial.continues is not None else []
+    return ", ".join([f"{path} {value}" for path, value in trial.values.items()] + extra)
+
+
+def _line(spec: ExperimentSpec, trials: Trials, outcome: Outcome, left: float | None) -> str:
+    best = trials.best(direction(spec))
+    said = (
+        f"failed: {outcome.reason}"
+        if outcome.score is None
+        else f"{spec.training.monitor} {outcome.score:.4f}, {duration(outcome.seconds)}"
+    )
+    parts = [f"trial {outcome.trial}: {said}", f"{len(trials.ended)} ended"]
+    if best is not None and best.outcome is not None:
+        parts.append(f"best {best.outcome.score:.4f} of {best.trial.id}")
+    if left is not None:
+        parts.append(f"about {duration(left)} left" if left else "the last")
+    return "; ".join(parts)

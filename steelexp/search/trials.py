@@ -1,0 +1,142 @@
+"""The trials of a search: a journal that is only added to, and what it comes to.
+
+RUNS/<name>/search/
+  trials.jsonl        one event a line, in order; the truth
+  search.json         the same, summed up for people and analyses
+  best.yaml           the best trial so far, a spec that `run` takes
+  trials/0003/<digest>/   an ordinary run folder each
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from steelexp.records.store import DamagedError
+from steelexp.search.engine import Outcome, Trial
+
+
+@dataclass(frozen=True)
+class Row:
+    """A trial and, once it has ended, what came out."""
+
+    trial: Trial
+    outcome: Outcome | None = None
+
+    @property
+    def status(self) -> str:
+        """running, finished or failed."""
+        if self.outcome is None:
+            return "running"
+        return "failed" if self.outcome.score is None else "finished"
+
+    def summary(self) -> dict[str, Any]:
+        """As search.json has it."""
+        trial, outcome = self.trial, self.outcome or Outcome(self.trial.id, None)
+        came_out = outcome._asdict()
+        del came_out["trial"]
+        return {
+            "id": trial.id,
+            "values": dict(trial.values),
+            "status": self.status,
+            **came_out,
+            "continues": trial.continues,
+        }
+
+
+@dataclass
+class Trials:
+    """The journal, open.
+
+    Attributes:
+        path: trials.jsonl.
+        identity: of the search, as its first line has it; None of a new one.
+        rows: by the trials' id, in the order of the proposals.
+        events: ("proposed" | "ended", id), in their order.
+        elapsed: seconds of all sessions, up to the last event.
+    """
+
+    path: Path
+    identity: dict[str, Any] | None = None
+    rows: dict[str, Row] = field(default_factory=dict)
+    events: list[tuple[str, str]] = field(default_factory=list)
+    elapsed: float = 0.0
+
+    def open(self, identity: Mapping[str, Any]) -> None:
+        """Begin a new search."""
+        self._append({"event": "opened", "identity": dict(identity)})
+
+    def propose(self, trial: Trial, elapsed: float) -> None:
+        """Write down what is about to be run."""
+        values = {key: value for key, value in trial._asdict().items() if key != "id"}
+        self._append({"event": "proposed", "trial": trial.id, **values, "elapsed": elapsed})
+
+    def end(self, outcome: Outcome, elapsed: float) -> None:
+        """Write down what came out."""
+        name = "failed" if outcome.score is None else "finished"
+        self._append({"event": name, **outcome._asdict(), "elapsed": elapsed})
+
+    @property
+    def running(self) -> list[Trial]:
+        """Proposed and not ended."""
+        return [row.trial for row in self.rows.values() if row.outcome is None]
+
+    @property
+    def ended(self) -> list[Outcome]:
+        """What came out of those that ended."""
+        return [row.outcome for row in self.rows.values() if row.outcome is not None]
+
+    def best(self, direction: str) -> Row | None:
+        """The finished trial with the best score, the first of equals."""
+        sign = 1 if direction == "max" else -1
+        finished = [row for row in self.rows.values() if row.status == "finished"]
+        return max(finished, key=lambda row: sign * row.outcome.score, default=None)  # type: ignore[union-attr, operator]
+
+    def _append(self, event: Mapping[str, Any]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(event) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        self._take(event)
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        given = dict(event)
+        name = given.pop("event")
+        if name == "opened":
+            self.identity = given["identity"]
+            return
+        self.elapsed = given.pop("elapsed")
+        if name == "proposed":
+            trial = Trial(id=given.pop("trial"), **given)
+            self.rows[trial.id] = Row(trial)
+            self.events.append(("proposed", trial.id))
+        else:
+            outcome = Outcome(**given)
+            self.rows[outcome.trial] = replace(self.rows[outcome.trial], outcome=outcome)
+            self.events.append(("ended", outcome.trial))
+
+
+def read_trials(path: Path) -> Trials:
+    """The journal of a search; a torn last line, left by a kill, is cut off.
+
+    Raises:
+        DamagedError: a line is whole, as no kill leaves it, and not an event.
+    """
+    trials = Trials(path)
+    if not path.is_file():
+        return trials
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        os.truncate(path, len(whole))
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            trials._take(json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedError(
+                f"{path}:{number}: not an event of a search ({error}); --fresh begins anew"
+            ) from None
+    return trials

@@ -1,0 +1,62 @@
+"""Ask and tell: what to try next, and what came of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from steelexp.search.engine import Outcome, Trial
+from steelexp.search.tuners import Proposer
+
+_STRIDE = 10_007  # between the seeds of two proposals; one draws a few dozen numbers
+
+
+class Tuner:
+    """A tuner whose proposals follow from its seed and from what it was told, in that order.
+
+    So a journal that is replayed brings it to where it was: no file of its own is needed.
+    """
+
+    def __init__(self, proposer: Proposer, seed: int) -> None:
+        self._oracle, self._space, self._seed = proposer.oracle, proposer.space, seed
+
+    def ask(self, recorded: Mapping[str, Any] | None = None) -> Trial | None:
+        """The next trial; None where there is none, or none before another has ended.
+
+        Args:
+            recorded: the values that a journal holds for it; they are taken, whatever the tuner
+                would propose.
+        """
+        oracle, number = self._oracle, len(self._oracle.trials)
+        # keras-tuner counts its seed on at every draw, and draws also in vain.
+        oracle._seed_state = self._seed * 2**32 + number * _STRIDE
+        # Read by the Bayesian one alone, whose proposals are dear.
+        oracle.replayed = None if recorded is None else self._numbers(recorded)
+        proposed = oracle.create_trial(str(number))
+        if proposed.status != "RUNNING":
+            return None
+        found = proposed.hyperparameters.values
+        values = self._values(found) if recorded is None else recorded
+        found |= self._numbers(values)  # as they are written and run
+        oracle._record_values(proposed)
+        epochs, continues = found.get("tuner/epochs"), found.get("tuner/trial_id")
+        return Trial(proposed.trial_id, values, epochs, continues)
+
+    def tell(self, outcome: Outcome) -> None:
+        """What came out of a trial that was asked for."""
+        oracle = self._oracle
+        trial = oracle.trials[outcome.trial]
+        if outcome.score is None:
+            trial.status, trial.message = "FAILED", outcome.reason
+        else:
+            oracle.update_trial(outcome.trial, {oracle.objective.name: outcome.score})
+            trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+
+    def _values(self, numbers: Mapping[str, float]) -> dict[str, Any]:
+        return {
+            path: dimension.value(numbers[path])
+            for path, dimension in self._space.items()
+            if path in numbers
+        }
+
+    def _numbers(self, values: Mapping[str, Any]) -> dict[str, float]:
+        return {path: self._space[path].number(value) for path, value in values.items()}

@@ -1,0 +1,185 @@
+"""The space of a search: which settings vary, over which values, and when.
+
+    optimizer.learning_rate: {log_uniform: [1.0e-4, 1.0e-2]}
+    loss.name: {choice: [dice, focal]}
+    loss.gamma: {float: [0.5, 4.0], when: {loss.name: [focal]}}
+    training.batch_size: {int: [4, 16], step: 4}
+
+A tuner knows every value by a number: a choice by its place in the list, any other by itself.
+"""
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from graphlib import TopologicalSorter
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from steelexp.spec.component import STRICT, Component
+
+KINDS = ("choice", "int", "float", "log_uniform")
+_DIGITS = 4  # of a range's width, or of a number where factors count: a spec is to be read
+_TRIED = 32
+
+_Pair = Field(min_length=2, max_length=2)
+
+
+class Dimension(BaseModel):
+    """The values of one setting: one of choice, int, float and log_uniform."""
+
+    model_config = STRICT | ConfigDict(serialize_by_alias=True)
+
+    choice: list[Any] | None = Field(None, description="One of these values.")
+    whole: Annotated[list[int], _Pair] | None = Field(
+        None, alias="int", description="A whole number from the first to the second, both included."
+    )
+    real: Annotated[list[float], _Pair] | None = Field(
+        None, alias="float", description="A number between the two."
+    )
+    log_uniform: Annotated[list[float], _Pair] | None = Field(
+        None, description="A number between the two, every factor as likely as any other."
+    )
+    step: PositiveInt = Field(1, description="Between two whole numbers.")
+    when: dict[str, list[Any]] = Field(
+        {}, description="Another setting of the space -> the values with which this one is used."
+    )
+
+    @property
+    def kinds(self) -> list[str]:
+        """Which of the four are given; one in a space that can be searched."""
+        values = (self.choice, self.whole, self.real, self.log_uniform)
+        return [kind for kind, value in zip(KINDS, values, strict=True) if value is not None]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The ends of the range."""
+        low, high = self.whole or self.real or self.log_uniform or (0, 0)
+        return low, high
+
+    @property
+    def finite(self) -> list[Any] | None:
+        """Every value; None of a continuous range."""
+        if self.choice is not None:
+            return self.choice
+        return list(range(self.whole[0], self.whole[1] + 1, self.step)) if self.whole else None
+
+    @property
+    def extremes(self) -> list[Any]:
+        """The values to try a component with: every one, or the ends where there are many."""
+        values = self.finite or list(self.bounds)
+        many = self.choice is None and len(values) > _TRIED
+        return [values[0], values[-1]] if many else values
+
+    def number(self, value: Any) -> float:
+        """What a tuner knows a value by."""
+        return self.choice.index(value) if self.choice is not None else value
+
+    def value(self, number: float) -> Any:
+        """The value of a tuner's number."""
+        if self.choice is not None:
+            return self.choice[round(number)]
+        if self.whole is not None:
+            return round(number)
+        low, high = self.bounds
+        finest = high - low if self.real else number
+        short = round(float(number), _DIGITS - math.ceil(math.log10(finest)))
+        return min(max(short, low), high)
+
+    def points(self, count: int) -> list[Any]:
+        """The values of a grid: every one, or `count` of a continuous range, ends included."""
+        if self.finite is not None:
+            return self.finite
+        low, high = self.bounds
+        shares = [i / (count - 1) for i in range(count)] if count > 1 else [0.5]
+        if self.log_uniform:
+            return [self.value(low * (high / low) ** share) for share in shares]
+        return [self.value(low + (high - low) * share) for share in shares]
+
+    def as_written(self) -> dict[str, Any]:
+        """As a spec says it."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+Space = Mapping[str, Dimension]
+"""Dotted path of a setting -> its values."""
+
+
+class TunerSpec(Component):
+    """Who proposes the next values."""
+
+    name: str
+
+
+class SearchSpec(BaseModel):
+    """Which settings to search, and how much it may cost."""
+
+    model_config = STRICT
+
+    tuner: TunerSpec
+    trials: PositiveInt | None = Field(None, description="At most so many trials.")
+    epochs: PositiveInt | None = Field(
+        None, description="At most so many trained epochs over all trials."
+    )
+    hours: PositiveFloat | None = Field(
+        None, description="No trial begins after so many hours; those running are finished."
+    )
+    seed: NonNegativeInt = Field(0, description="Seed of the proposals, not of the training.")
+    space: dict[str, Dimension] = Field(description="Dotted path of a setting -> its values.")
+
+    BUDGETS: ClassVar[tuple[str, ...]] = ("trials", "epochs", "hours")
+
+
+def parents_first(space: Space) -> list[str]:
+    """The paths, each after those that its condition is about.
+
+    Raises:
+        graphlib.CycleError: conditions that wait for one another.
+    """
+    waiting = {path: [p for p in dim.when if p in space] for path, dim in space.items()}
+    return list(TopologicalSorter(waiting).static_order())
+
+
+def is_active(dimension: Dimension, values: Mapping[str, Any]) -> bool:
+    """Whether its condition holds."""
+    return all(path in values and values[path] in held for path, held in dimension.when.items())
+
+
+def assignments(space: Space, vary: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Complete values, inactive settings absent.
+
+    Args:
+        space: without cycles.
+        vary: every combination of the extremes of these; of the others one value each.
+    """
+    found: list[dict[str, Any]] = [{}]
+    for path in parents_first(space):
+        dimension = space[path]
+        tried = dimension.extremes if path in vary else dimension.extremes[:1]
+        found = [
+            {**values, **extra}
+            for values in found
+            for extra in ([{path: v} for v in tried] if is_active(dimension, values) else [{}])
+        ]
+    yield from found
+
+
+def size(space: Space, points: int) -> int:
+    """How many combinations a grid has.
+
+    Args:
+        space: without cycles.
+        points: of a continuous range.
+    """
+    decisive = {path for dim in space.values() for path in dim.when}
+    found: list[tuple[dict[str, Any], int]] = [({}, 1)]
+    for path in parents_first(space):
+        dimension, values = space[path], space[path].points(points)
+        if path not in decisive:
+            found = [(v, n * len(values) if is_active(dimension, v) else n) for v, n in found]
+            continue
+        found = [
+            (extended, n)
+            for v, n in found
+            for extended in ([{**v, path: x} for x in values] if is_active(dimension, v) else [v])
+        ]
+    return sum(n for _, n in found)

@@ -1,0 +1,56 @@
+"""What a search costs beside its trials, and what a Gaussian process is worth."""
+
+import os
+import resource
+import time
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from tests.known_search import known_spec, searched, trials_of
+
+
+def best_so_far(tmp_path: Path, tuner: str, seed: int, trials: int) -> float:
+    given = (f"search.tuner.name={tuner}", f"search.seed={seed}", f"search.trials={trials}")
+    best = searched(known_spec(tmp_path, *given), tmp_path / f"{tuner}-{seed}")
+    assert best is not None
+    assert best.outcome is not None
+    assert best.outcome.score is not None
+    return best.outcome.score
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_bayesian_beats_random_at_equal_trials(tmp_path: Path) -> None:
+    pairs = [
+        tuple(best_so_far(tmp_path, tuner, seed, 20) for tuner in ("bayesian", "random"))
+        for seed in range(20)
+    ]
+    bayesian, random = map(mean, zip(*pairs, strict=True))
+    won = sum(ours > theirs for ours, theirs in pairs)
+    assert bayesian > random + 0.02
+    assert won >= 15  # of 20: a coin does so in 2 % of cases
+
+
+def resident() -> float:
+    """Megabytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("tuner", ["random", "bayesian"])
+def test_five_hundred_trials(tmp_path: Path, tuner: str) -> None:
+    given = (f"search.tuner.name={tuner}", "search.trials=100")
+    searched(known_spec(tmp_path, *given), tmp_path / "s")
+    before, began, busy = resident(), time.monotonic(), os.times()
+    given = (f"search.tuner.name={tuner}", "search.trials=500")
+    searched(known_spec(tmp_path, *given), tmp_path / "s")
+    spent = os.times()
+    cpu = (spent.user + spent.system - busy.user - busy.system) / 400
+    _wall, grown = (time.monotonic() - began) / 400, resident() - before
+    assert len(trials_of(tmp_path / "s")) == 500
+    assert cpu < 2.0
+    assert grown < 50

@@ -1,0 +1,93 @@
+import json
+
+import pytest
+
+from steelexp.records.store import DamagedError
+from steelexp.search.engine import LocalEngine, Outcome, Trial
+from steelexp.search.trials import read_trials
+
+FIRST = Trial("0000", {"loss.name": "focal", "loss.gamma": 2.0})
+SECOND = Trial("0001", {"loss.name": "dice"}, epochs=3, continues="0000")
+ENDED = Outcome("0000", 0.5, None, 2, 3, 3, 9.5, "trials/0000/ab")
+
+
+@pytest.fixture
+def path(tmp_path):
+    trials = read_trials(tmp_path / "search" / "trials.jsonl")
+    trials.open({"search.seed": 0})
+    trials.propose(FIRST, 1.0)
+    trials.end(ENDED, 10.5)
+    trials.propose(SECOND, 11.0)
+    return trials.path
+
+
+def test_is_read_as_it_was_written(path):
+    found = read_trials(path)
+    assert found.identity == {"search.seed": 0}
+    assert [row.trial for row in found.rows.values()] == [FIRST, SECOND]
+    assert (found.ended, found.running) == ([ENDED], [SECOND])
+    assert found.events == [("proposed", "0000"), ("ended", "0000"), ("proposed", "0001")]
+    assert found.elapsed == 11.0
+
+
+def test_lines_by_hand(path):
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert events[1] == {
+        "event": "proposed",
+        "trial": "0000",
+        "values": {"loss.name": "focal", "loss.gamma": 2.0},
+        "epochs": None,
+        "continues": None,
+        "elapsed": 1.0,
+    }
+    assert events[2] == {
+        "event": "finished",
+        "trial": "0000",
+        "score": 0.5,
+        "reason": None,
+        "best_epoch": 2,
+        "epochs": 3,
+        "trained": 3,
+        "seconds": 9.5,
+        "folder": "trials/0000/ab",
+        "elapsed": 10.5,
+    }
+
+
+def test_a_torn_last_line_did_not_happen(path):
+    whole = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(whole) + '{"event": "finished", "tri')
+    assert read_trials(path).running == [SECOND]
+    assert path.read_text() == "".join(whole)
+    path.write_text("".join(whole)[:-1])  # only the line's end is missing
+    found = read_trials(path)
+    assert found.running == []
+    found.propose(SECOND, 12.0)
+    assert len(read_trials(path).rows) == 2
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"event": "finished", "trial": "9"}', '{"event": 1}'])
+def test_a_whole_line_that_is_no_event(path, line):
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:2], line, *lines[2:]]) + "\n")
+    with pytest.raises(DamagedError, match=r"trials\.jsonl:3: not an event"):
+        read_trials(path)
+
+
+def test_the_best_is_of_the_finished_the_first_of_equals(path):
+    found = read_trials(path)
+    found.end(Outcome("0001", None, "diverged"), 12.0)
+    assert found.best("max").trial == found.best("min").trial == FIRST
+    for number, score in ((2, 0.5), (3, 0.7), (4, 0.7), (5, 0.1)):
+        found.propose(Trial(f"000{number}", {}), 13.0)
+        found.end(Outcome(f"000{number}", score), 13.0)
+    assert found.best("max").trial.id == "0003"
+    assert found.best("min").trial.id == "0005"
+
+
+def test_the_local_engine_runs_in_order():
+    engine = LocalEngine(lambda trial: Outcome(trial.id, float(trial.values["x"])))
+    engine.submit(Trial("0", {"x": 1}))
+    engine.submit(Trial("1", {"x": 2}))
+    assert [engine.next().score, engine.next().score] == [1.0, 2.0]
+    assert engine.slots == 1

@@ -1,0 +1,224 @@
+"""Trials that really train, in seconds, through the command line and by hand."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from steelexp import experiment, trial
+from steelexp.__main__ import main
+from steelexp.lazy import tf
+from steelexp.plan import MODEL, prepare
+from steelexp.records.store import RunFolder, run_folders
+from steelexp.search.engine import Trial
+from steelexp.search.search import trial_spec
+from steelexp.spec import ExperimentSpec, load
+from steelexp.training import checkpoint
+from steelexp.training.fit import DivergedError
+from steelexp.trial import TrialRunner
+
+SPEC = """\
+name: tiny
+data: {source: mask_folder, root: ROOT, classes: ["1", "2"]}
+split: {kind: random, validation: 0.4, seed: 3}
+tiling: {kind: whole}
+model: {architecture: unet, backbone: mobilenet, weights: none,
+        batch_norm_momentum: 0.9, decoder_filters: [8, 8, 8, 8, 8]}
+loss: {name: bce_dice}
+optimizer: {name: adam, learning_rate: 1.0e-3}
+training: {epochs: 2, batch_size: 3, monitor: val_dice_kaggle, overlays: 0}
+tracking: {name: none}
+seed: 1
+search:
+  tuner: {name: grid}
+  space:
+    loss.name: {choice: [bce_dice, focal]}
+    loss.gamma: {choice: [2.0], when: {loss.name: [focal]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def spec_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten images of 64 x 64 with a square of one of two classes."""
+    root, draw = tmp_path_factory.mktemp("tiny"), np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (root / folder).mkdir()
+    for number in range(10):
+        values = np.zeros((64, 64), np.uint8)
+        values[16:48, 16:48] = number % 2 + 1
+        surface = (80 * values + draw.integers(0, 60, values.shape)).astype(np.uint8)
+        cv2.imwrite(str(root / "masks" / f"{number}.png"), values)
+        cv2.imwrite(str(root / "images" / f"{number}.png"), surface)
+    path = root / "tiny.yaml"
+    path.write_text(SPEC.replace("ROOT", str(root)))
+    return path
+
+
+@pytest.fixture
+def spec(spec_file: Path) -> ExperimentSpec:
+    return load(spec_file, model=MODEL)
+
+
+def runner(spec: ExperimentSpec, folder: Path) -> TrialRunner:
+    return TrialRunner(spec.model_dump(mode="json"), folder)
+
+
+def test_a_search_from_the_command_line(
+    spec_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    command = ["run", str(spec_file), "--runs", str(runs), "training.epochs=1"]
+    assert main(command) == 0
+    folder = runs / "tiny" / "search"
+    out = capsys.readouterr().out.splitlines()
+    assert out[-2:] == [
+        f"Best spec: {folder}/best.yaml",
+        f"Run it: python -m steelexp run {folder}/best.yaml",
+    ]
+    summary = json.loads((folder / "search.json").read_text())
+    assert [t["values"]["loss.name"] for t in summary["trials"]] == ["bce_dice", "focal"]
+    for row in summary["trials"]:
+        record = RunFolder(folder / row["folder"]).record
+        assert record is not None
+        assert record.name == f"tiny-{row['id']}"
+        assert row["score"] == pytest.approx(record.metrics["val_dice_kaggle"], abs=1e-6)
+        assert (row["epochs"], row["trained"], row["best_epoch"]) == (1, 1, 1)
+
+    # The same command says so again and trains nothing.
+    before = (folder / "trials.jsonl").read_bytes()
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == out[-2:]
+    assert (folder / "trials.jsonl").read_bytes() == before
+
+    # The best spec is the best trial's run, and scores the same.
+    assert main(["run", str(folder / "best.yaml"), "--runs", str(runs)]) == 0
+    (again,) = run_folders(runs / "tiny-best")
+    (best,) = [row for row in summary["trials"] if row["id"] == summary["best"]]
+    assert again.path.name == Path(best["folder"]).name
+    assert again.record is not None
+    metrics = RunFolder(folder / best["folder"]).record.metrics  # type: ignore[union-attr]
+    assert again.record.metrics == metrics
+
+    assert main([*command, "search.seed=4"]) == 2
+    assert "search.seed: it was 0 and is 4" in capsys.readouterr().err
+    assert main([*command, "search.seed=4", "search.trials=1", "--fresh"]) == 0
+    assert (runs / "tiny" / "search.old-1" / "search.json").is_file()
+    assert len(json.loads((folder / "search.json").read_text())["trials"]) == 1
+    assert len(list(run_folders(runs))) == 2  # the new trial and the best; not what is set aside
+
+
+def test_a_continued_trial_is_what_one_long_run_would_be(
+    spec: ExperimentSpec, tmp_path: Path
+) -> None:
+    values = {"loss.name": "focal", "loss.gamma": 2.0}
+    run = runner(spec, tmp_path / "search")
+    first = run(Trial("0000", values, epochs=1))
+    second = run(Trial("0001", values, epochs=2, continues="0000"))
+    long = run(Trial("0002", values, epochs=2))
+    assert (first.epochs, first.trained) == (1, 1)
+    assert (second.epochs, second.trained) == (2, 1)
+    assert (long.epochs, long.trained) == (2, 2)
+    ours, whole = (RunFolder(tmp_path / "search" / o.folder) for o in (second, long))
+    assert [e.metrics for e in ours.epochs] == [e.metrics for e in whole.epochs]
+    assert second.score == long.score
+    assert ours.path.name == whole.path.name  # the same digest
+    assert {path.name for path in ours.path.iterdir()} == {p.name for p in whole.path.iterdir()}
+    assert "epochs: 2" in (ours.path / "spec.yaml").read_text()
+
+
+class Killed(BaseException):
+    """In place of SIGKILL."""
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_a_kill_while_weights_are_handed_on(
+    spec: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    earlier = RunFolder(tmp_path / "trials" / "0000" / "ab")
+    earlier.last_weights.parent.mkdir(parents=True)
+    for path in (earlier.path / "epochs.jsonl", earlier.best_weights, earlier.last_weights):
+        path.write_text(path.name)
+    earlier.write("record.json", "{}")
+    continued = Trial("0001", {}, epochs=2, continues="0000")
+    run, copy, calls = RunFolder(tmp_path / "trials" / "0001" / "cd"), checkpoint.copy, []
+
+    def dying(source: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) == call:
+            raise Killed
+        copy(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "copy", dying)
+        with pytest.raises(Killed):
+            trial._inherit(tmp_path, continued, run)
+    assert not run.last_weights.exists()  # or the run would be resumed without its history
+    trial._inherit(tmp_path, continued, run)
+    assert run.last_weights.read_text() == "last.h5"
+    assert (run.path / "epochs.jsonl").read_text() == "epochs.jsonl"
+    run.last_weights.write_text("further")
+    trial._inherit(tmp_path, continued, run)
+    assert run.last_weights.read_text() == "further"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (DivergedError("tiny-0000: loss is nan"), "tiny-0000: loss is nan"),
+        (MemoryError("no\nmore"), "out of memory: no more"),
+        (tf.errors.ResourceExhaustedError(None, None, "OOM"), "out of memory: OOM"),
+    ],
+)
+def test_what_fails_a_trial(
+    spec: ExperimentSpec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    reason: str,
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(experiment, "run", fails)
+    outcome = runner(spec, tmp_path)(Trial("0000", {}))
+    assert (outcome.score, outcome.reason) == (None, reason)
+
+
+def test_a_bug_is_raised(
+    spec: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(experiment, "run", fails)
+    with pytest.raises(KeyError, match="a bug"):
+        runner(spec, tmp_path)(Trial("0000", {}))
+
+
+def test_the_digest_is_that_of_the_spec_without_a_search(
+    spec: ExperimentSpec, tmp_path: Path
+) -> None:
+    plain = trial_spec(spec, Trial("0000", {}))
+    assert prepare(plain, tmp_path).digest == prepare(spec, tmp_path).digest
+
+
+def test_dry_run_shows_the_space_and_the_budget(
+    spec_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["run", str(spec_file), "--dry-run", "--runs", str(tmp_path / "runs")]
+    assert main([*given, "search.hours=2"]) == 0
+    out = capsys.readouterr().out
+    assert "  search      grid: val_dice_kaggle is to be large\n" in out
+    assert "  budget      at most 2 trials, 2 hours, each at most 2 epochs\n" in out
+    assert "  space       loss.gamma: choice [2.0], when loss.name is focal\n" in out
+    assert f"  results     {tmp_path}/runs/tiny/search\n" in out
+    assert not (tmp_path / "runs").exists()
+    assert main([*given, "search.tuner={name: hyperband}", "training.epochs=9"]) == 0
+    assert "at most 23 trials, at most 75 epochs\n" in capsys.readouterr().out
+
+
+def test_seeds_are_not_for_a_search(spec_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(spec_file), "--seeds", "0,1"]) == 2
+    assert "--seeds: a search has one seed" in capsys.readouterr().err
