@@ -19,7 +19,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from analysis.comparison_figures import LOWER, UNDECIDED, folded
 from analysis.palette import INK
 from analysis.search_figures import objective, score_of, short, worst_drawn
-from analysis.search_trials import Search, Setting, Trial, spelt
+from analysis.search_space import Setting, spelt
+from analysis.search_trials import Search, Trial
 
 OFF: Final = -0.14  # the height of the slot below an axis: inactive, or failed
 BAND: Final = 0.5  # of a category's share of the axis: over it the lines of its trials are spread

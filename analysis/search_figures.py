@@ -1,9 +1,9 @@
-"""Figures of a search: progress over its trials, and cost against score with the Pareto front."""
+"""Progress of a search over its trials, and what its figures share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,15 +19,6 @@ from analysis.search_trials import Search, Trial
 FAR: Final = 4.0  # interquartile ranges beyond a quartile: worse scores are drawn at the edge
 MANY: Final = 100  # trials; with more the markers are small
 LONGEST: Final = 44  # characters of a search's name in a title
-APART: Final = 0.04  # of the panel's width: labels that are closer would run into one another
-UNITS: Final = ((2 * 3600.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
-
-
-class Cost(NamedTuple):
-    """What finished trials cost, by their id, and what the figures are."""
-
-    costs: Mapping[str, float]
-    label: str
 
 
 def best_so_far(search: Search) -> list[float]:
@@ -48,17 +39,6 @@ def worst_drawn(search: Search) -> float:
     return float(near.min() if search.direction == "max" else near.max())
 
 
-def pareto_front(search: Search, costs: Mapping[str, float]) -> list[Trial]:
-    """Trials that none beats at the same or a lower cost, the cheapest first."""
-    front: list[Trial] = []
-    sign = -1.0 if search.direction == "max" else 1.0
-    priced = [trial for trial in search.finished if trial.id in costs]
-    for trial in sorted(priced, key=lambda each: (costs[each.id], sign * score_of(each))):
-        if not front or search.better(score_of(trial), score_of(front[-1])):
-            front.append(trial)
-    return front
-
-
 def score_of(trial: Trial) -> float:
     """The score of a finished trial."""
     assert trial.score is not None
@@ -75,7 +55,7 @@ def draw_progress(search: Search) -> Figure:
     places = {trial.id: place for place, trial in enumerate(search.trials)}
     handles: list[Line2D] = []
     if search.best:
-        handles = _scores(axes, search, places)
+        handles = draw_scores(axes, search, places)
         handles += _rungs(axes, search, places)
         handles.append(_best_line(axes, search, places))
         handles.append(_star(axes, places[search.best.id], search.best))
@@ -92,55 +72,8 @@ def draw_progress(search: Search) -> Figure:
     return figure
 
 
-def draw_cost(search: Search) -> Figure | str:
-    """Draw the score over what a trial cost, in time and in epochs, and the Pareto front.
-
-    What a trial continues is part of its cost.
-
-    Returns:
-        The figure; or why there is none.
-    """
-    panels = [cost for cost in (_times(search), _epochs(search)) if cost.costs]
-    if not panels:
-        return "cost is not drawn: no trial has both a score and a cost"
-    figure = Figure(
-        figsize=(1.4 + 4.8 * len(panels), 4.4),
-        layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1),
-    )
-    drawn = list(figure.subplots(1, len(panels), squeeze=False).flat)
-    for axes, (costs, label) in zip(drawn, panels, strict=True):
-        handles = _scores(axes, search, costs)
-        axes.margins(y=0.1)
-        axes.set_xlim(0.0, 1.08 * max(costs.values()) or 1.0)
-        handles.append(_front(axes, search, costs))
-        axes.set_xlabel(label)
-    finish(figure, drawn, search, "cost and score of each trial", handles)
-    return figure
-
-
-def _times(search: Search) -> Cost:
-    """The time of each finished trial, in the unit that suits the longest."""
-    seconds = {
-        trial.id: sum(each.seconds or 0.0 for each in search.lineage(trial))
-        for trial in search.finished
-        if trial.seconds is not None
-    }
-    longest = max(seconds.values(), default=0.0)
-    unit, name = next((unit, name) for least, unit, name in UNITS if longest >= least)
-    return Cost({key: value / unit for key, value in seconds.items()}, f"training time, {name}")
-
-
-def _epochs(search: Search) -> Cost:
-    epochs = {
-        trial.id: float(sum(each.trained or 0 for each in search.lineage(trial)))
-        for trial in search.finished
-        if trial.trained is not None
-    }
-    return Cost(epochs, "trained epochs")
-
-
-def _scores(axes: Axes, search: Search, at: Mapping[str, float]) -> list[Line2D]:
-    """A dot a finished trial; those off the scale as triangles at its edge."""
+def draw_scores(axes: Axes, search: Search, at: Mapping[str, float]) -> list[Line2D]:
+    """Draw a dot a finished trial; those off the scale as triangles at its edge."""
     worst, size = worst_drawn(search), 3.0 if len(search.finished) > MANY else 5.5
     trials = [trial for trial in search.finished if trial.id in at]
     near = [trial for trial in trials if not search.better(worst, score_of(trial))]
@@ -235,40 +168,6 @@ def _without_score(axes: Axes, search: Search, places: Mapping[str, int]) -> lis
         for what, trials, marker in marks
         if trials
     ]
-
-
-def _front(axes: Axes, search: Search, costs: Mapping[str, float]) -> Line2D:
-    """The front as steps, its trials filled and named where there is room."""
-    front = pareto_front(search, costs)
-    across, scores = [costs[trial.id] for trial in front], [score_of(trial) for trial in front]
-    right, named = axes.get_xlim()[1], -np.inf
-    (line,) = axes.step(
-        [*across, right],
-        [*scores, scores[-1]],
-        where="post",
-        color=LOWER,
-        linewidth=1.6,
-        marker="o",
-        markevery=range(len(front)),
-        markersize=6.5,
-        zorder=4,
-        label="Pareto front: none better for less, with the trial's number",
-    )
-    below = search.direction == "min"
-    for trial, x, y in reversed(list(zip(front, across, scores, strict=True))):
-        if abs(named - x) > APART * len(trial.id) / 4 * right * 2:
-            axes.annotate(
-                trial.id,
-                (x, y),
-                xytext=(0, -7 if below else 7),
-                textcoords="offset points",
-                ha="center",
-                va="top" if below else "bottom",
-                fontsize=8,
-                color=INK,
-            )
-            named = x
-    return line
 
 
 def finish(

@@ -16,11 +16,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analysis.compare_strategies import FORMATS
+from analysis.cost_figure import draw_cost
 from analysis.importance_figure import draw_importance
 from analysis.parallel_coordinates import draw_parallel
-from analysis.search_figures import draw_cost, draw_progress, score_of
+from analysis.search_figures import draw_progress, score_of
+from analysis.search_space import SearchError, spelt
 from analysis.search_tables import markdown, spent, trials_csv, warnings
-from analysis.search_trials import Search, SearchError, read_search, spelt
+from analysis.search_trials import Search, read_search
 from analysis.setting_importance import DRAWS, Importances, importances
 from steelexp.records.store import write_atomically
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from analysis.comparison_tables import signed, table
 from analysis.search_figures import best_so_far, score_of
-from analysis.search_trials import Search, Setting, Trial, spelt
+from analysis.search_space import Setting, spelt
+from analysis.search_trials import Search, Trial
 from analysis.setting_importance import Importances
 
 PER_SETTING: Final = 10  # trials; with fewer a random search leaves most of the space unseen

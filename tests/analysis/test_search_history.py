@@ -6,14 +6,9 @@ import pytest
 from PIL import Image
 
 from analysis import search_history
+from analysis.cost_figure import draw_cost, pareto_front
 from analysis.parallel_coordinates import OFF, draw_parallel
-from analysis.search_figures import (
-    best_so_far,
-    draw_cost,
-    draw_progress,
-    pareto_front,
-    worst_drawn,
-)
+from analysis.search_figures import best_so_far, draw_progress, worst_drawn
 from analysis.search_history import main
 from analysis.search_tables import spent, warnings
 from analysis.search_trials import read_search

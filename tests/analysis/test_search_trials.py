@@ -2,7 +2,8 @@
 
 import pytest
 
-from analysis.search_trials import SearchError, Setting, read_search
+from analysis.search_space import SearchError, Setting
+from analysis.search_trials import read_search
 from tests.simulated_searches import hyperband_search, random_search, search, trial, write_search
 
 VALUES = {"optimizer.learning_rate": 1e-3, "loss.name": "dice", "training.batch_size": 8}
