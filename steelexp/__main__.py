@@ -20,6 +20,7 @@ from steelexp.records.store import BusyError, DamagedError, RunFolder, run_folde
 from steelexp.report.tables import leaderboard, leak_lines, metrics_table, run_lines
 from steelexp.spec import ExperimentSpec, SpecError, json_schema, load, read_resolved
 from steelexp.tracking.tracker import TrackingError
+from steelexp.training.devices import DevicesError
 from steelexp.training.fit import DivergedError
 
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
@@ -29,6 +30,7 @@ OBSTACLES = (
     ClassWeightsError,
     WeightsError,
     LossError,
+    DevicesError,
     TrackingError,
     BusyError,
     DamagedError,

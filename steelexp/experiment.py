@@ -27,6 +27,7 @@ from steelexp.spec import Component, ExperimentSpec, dump
 from steelexp.tracking.tracker import TrackedRun, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
+from steelexp.training.devices import strategy
 from steelexp.training.fit import compile_model, fit, smaller
 from steelexp.training.plateau import best_epoch
 
@@ -43,7 +44,8 @@ def run(plan: Plan, *, command: str) -> Record:
 
     Raises:
         BusyError: another process is at it.
-        WeightsError, LossError, TrackingError: the run cannot start; nothing is written.
+        WeightsError, LossError, DevicesError, TrackingError: the run cannot start; nothing is
+            written.
         DivergedError: the loss is no longer a number; the epochs before are kept.
     """
     spec, folder = plan.spec, plan.folder
@@ -52,11 +54,16 @@ def run(plan: Plan, *, command: str) -> Record:
     started, origin = datetime.now(timezone.utc).isoformat(timespec="seconds"), _provenance()
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
-    model = spec.model.bind(ARCHITECTURES)(plan.classes)
-    loss, optimizer = _loss(plan, spec.loss), spec.optimizer.bind(OPTIMIZERS)()
-    share = tf.Variable(1.0, trainable=False)  # of the loss itself, beside the warm-up's
-    trained = going_over(_loss(plan, spec.warm_up), loss, share) if spec.warm_up.epochs else loss
-    compile_model(model, loss=trained, optimizer=optimizer, classes=plan.classes)
+    among = strategy(
+        spec.training.devices, batch_size=spec.training.batch_size, tiles=plan.tile_count
+    )
+    with among.scope():
+        model = spec.model.bind(ARCHITECTURES)(plan.classes)
+        loss, optimizer = _loss(plan, spec.loss), spec.optimizer.bind(OPTIMIZERS)()
+        share = tf.Variable(1.0, trainable=False)  # of the loss itself, beside the warm-up's
+        warm_up = spec.warm_up
+        trained = going_over(_loss(plan, warm_up), loss, share) if warm_up.epochs else loss
+        compile_model(model, loss=trained, optimizer=optimizer, classes=plan.classes)
     judge = Judge(model, loss, spec.training, plan.strips, plan.fold, plan.tiling, spec.seed)
 
     with folder.hold(), pipeline.reading():
@@ -92,7 +99,7 @@ def run(plan: Plan, *, command: str) -> Record:
             started=started,
             seconds=round(sum(epoch.seconds for epoch in history), 1),
             command=command,
-            device=device,
+            device=f"{among.num_replicas_in_sync} x {device}".removeprefix("1 x "),
             parameters=model.count_params(),
             steps=plan.steps,
             class_weights=_named_weights(plan),

@@ -46,6 +46,7 @@ WITHOUT_EFFECT = {
     "tracking.name": "comet",
     "baseline": "{metric: val_dice_batch, value: 0.7, source: published}",
     "training.overlays": "0",
+    "training.devices": "all",
     # What the data section leads to is in the manifest.
     "data.root": "elsewhere",
     "data.strips": "20",
