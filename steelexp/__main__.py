@@ -25,6 +25,7 @@ from steelexp.search.report import budget_lines, closing_lines
 from steelexp.search.search import SearchError, search
 from steelexp.spec import ExperimentSpec, SpecError, json_schema, load, read_resolved
 from steelexp.tracking.tracker import TrackingError
+from steelexp.training.devices import DevicesError
 from steelexp.training.fit import DivergedError
 from steelexp.trial import TrialRunner
 
@@ -35,6 +36,7 @@ OBSTACLES = (
     ClassWeightsError,
     WeightsError,
     LossError,
+    DevicesError,
     TrackingError,
     BusyError,
     DamagedError,

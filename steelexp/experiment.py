@@ -28,6 +28,7 @@ from steelexp.spec import Component, ExperimentSpec, dump
 from steelexp.tracking.tracker import TrackedRun, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
+from steelexp.training.devices import strategy
 from steelexp.training.fit import compile_model, fit, smaller
 from steelexp.training.plateau import best_epoch
 
@@ -48,7 +49,8 @@ def run(plan: Plan, *, command: str) -> Record:
 
     Raises:
         BusyError: another process is at it.
-        WeightsError, LossError, TrackingError: the run cannot start; nothing is written.
+        WeightsError, LossError, DevicesError, TrackingError: the run cannot start; nothing is
+            written.
         DivergedError: the loss is no longer a number; the epochs before are kept.
     """
     spec, folder = plan.spec, plan.folder
@@ -57,7 +59,12 @@ def run(plan: Plan, *, command: str) -> Record:
     started, origin = datetime.now(timezone.utc).isoformat(timespec="seconds"), _provenance()
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
-    model, judge, share = _network(plan)
+    among = strategy(
+        spec.training.devices, batch_size=spec.training.batch_size, tiles=plan.tile_count
+    )
+    with among.scope():
+        model, share = _network(plan)
+    judge = _judge(plan, model)
 
     with folder.hold(), pipeline.reading():
         history = _open(plan, model)
@@ -92,7 +99,7 @@ def run(plan: Plan, *, command: str) -> Record:
             started=started,
             seconds=round(sum(epoch.seconds for epoch in history), 1),
             command=command,
-            device=device,
+            device=f"{among.num_replicas_in_sync} x {device}".removeprefix("1 x "),
             parameters=model.count_params(),
             steps=plan.steps,
             class_weights=_named_weights(plan),
@@ -134,7 +141,8 @@ def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
         raise UnfinishedError(f"{folder.path}: unfinished; run its spec again to go on")
     rows = _named_rows(plan, pictures)
     runtime.prepare(seed=spec.seed, precision=spec.training.precision)
-    model, judge, _ = _network(plan)
+    model, _ = _network(plan)
+    judge = _judge(plan, model)
     with folder.hold(), pipeline.reading():
         checkpoint.restore(folder.best_weights, model)
         judge.draw(rows, folder.record.best_epoch, folder)
@@ -161,16 +169,19 @@ def _named_rows(plan: Plan, names: Sequence[str]) -> list[int]:
     return [number[name] for name in names]
 
 
-def _network(plan: Plan) -> tuple[Any, Judge, Any]:
-    """The model with loss and optimizer, its judge, and the loss's share beside the warm-up's."""
-    spec = plan.spec
+def _network(plan: Plan) -> tuple[Any, Any]:
+    """The model with its loss and optimizer, and the loss's share beside the warm-up's."""
+    spec, share = plan.spec, tf.Variable(1.0, trainable=False)
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
     loss, optimizer = _loss(plan, spec.loss), spec.optimizer.bind(OPTIMIZERS)()
-    share = tf.Variable(1.0, trainable=False)
     trained = going_over(_loss(plan, spec.warm_up), loss, share) if spec.warm_up.epochs else loss
     compile_model(model, loss=trained, optimizer=optimizer, classes=plan.classes)
-    judge = Judge(model, loss, spec.training, plan.strips, plan.fold, plan.tiling, spec.seed)
-    return model, judge, share
+    return model, share
+
+
+def _judge(plan: Plan, model: Any) -> Judge:
+    spec, loss = plan.spec, _loss(plan, plan.spec.loss)
+    return Judge(model, loss, spec.training, plan.strips, plan.fold, plan.tiling, spec.seed)
 
 
 def _loss(plan: Plan, chosen: Component) -> Callable[[Tensor, Tensor], Tensor]:

@@ -57,7 +57,8 @@ def unet(
         WeightsError: the weights cannot be downloaded, found or fitted to the backbone.
     """
     file = _weights_file(weights)
-    keras.backend.clear_session()
+    if not tf.distribute.has_strategy():  # whose scope it would end
+        keras.backend.clear_session()
     network = _network(backbone, weights, classes=classes, decoder_filters=decoder_filters)
     if file is not None:
         _load_encoder(network, backbone, file)

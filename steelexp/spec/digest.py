@@ -8,6 +8,9 @@ from steelexp.spec.schema import ExperimentSpec
 # They name, explain, mirror or propose a run; no weight and no score depends on them.
 _WITHOUT_EFFECT = {"name", "question", "tracking", "baseline", "search"}
 
+_DRAWN_OR_DIVIDED = ("overlays", "devices")
+"""Of the training section; devices divide the same arithmetic, as threads do."""
+
 
 def digest(spec: ExperimentSpec, *, data: str, split: str, weights: str | None) -> str:
     """Eight hex digits that change when weights or scores may.
@@ -22,7 +25,8 @@ def digest(spec: ExperimentSpec, *, data: str, split: str, weights: str | None) 
         weights: sha256 of the file that `model.weights` names, if it names one.
     """
     parts = spec.model_dump(exclude={*_WITHOUT_EFFECT, "data", "split"}, mode="json")
-    parts["training"].pop("overlays")
+    for name in _DRAWN_OR_DIVIDED:
+        parts["training"].pop(name)
     parts |= {"data": data, "split": split}
     if weights is not None:
         parts["model"]["weights"] = weights

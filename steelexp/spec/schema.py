@@ -135,6 +135,9 @@ class TrainingSpec(BaseModel):
     precision: Literal["float32", "mixed_float16"] = Field(
         "float32", description="mixed_float16 is for GPUs; logits stay float32."
     )
+    devices: Literal["one", "all"] = Field(
+        "one", description="Train on one GPU or share each batch among all; batch_size is of all."
+    )
     overlays: NonNegativeInt = Field(6, description="Validation strips drawn after every epoch.")
 
 

@@ -10,6 +10,7 @@ from steelexp.model.unet import expand_bits
 from steelexp.progress import duration, say, steps
 from steelexp.records.store import Epoch
 from steelexp.spec import ExperimentSpec
+from steelexp.training.devices import dealt, synchronize, whole_batch
 from steelexp.training.plateau import best_epoch, learning_rate, should_stop
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -30,8 +31,9 @@ def compile_model(model: Any, *, loss: Loss, optimizer: Any, classes: int) -> No
     """
 
     def loss_on_bits(bits: Tensor, logits: Tensor) -> Tensor:
-        return loss(expand_bits(bits, classes), logits)
+        return loss(whole_batch(expand_bits(bits, classes)), whole_batch(logits))
 
+    synchronize(model)
     model.compile(optimizer=optimizer, loss=loss_on_bits)
     inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     inner.build(model.trainable_variables)
@@ -111,7 +113,10 @@ def _train(model: Any, batches: Any, label: str) -> tuple[float, int]:
     total = int(batches.cardinality())
     with steps(label, total) as advance:
         watch = _watch(advance)
-        history = model.fit(batches, epochs=1, verbose=0, callbacks=[watch]).history
+        shares = dealt(batches, model.distribute_strategy)
+        history = model.fit(
+            shares, epochs=1, steps_per_epoch=total, verbose=0, callbacks=[watch]
+        ).history
     return float(history["loss"][0]), total
 
 

@@ -47,6 +47,7 @@ WITHOUT_EFFECT = {
     "baseline": "{metric: val_dice_batch, value: 0.7, source: published}",
     "training.overlays": "0",
     "search": "{tuner: {name: grid}, space: {training.batch_size: {int: [4, 8]}}}",
+    "training.devices": "all",
     # What the data section leads to is in the manifest.
     "data.root": "elsewhere",
     "data.strips": "20",

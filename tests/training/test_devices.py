@@ -1,0 +1,103 @@
+"""A training on two devices beside one on one; both are logical CPUs of a process of their own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from steelexp.lazy import tf
+from steelexp.training import devices
+from steelexp.training.devices import DevicesError
+
+# Trains for three epochs of seven random tiles of 16 x 16, four a step, so that the shares of the
+# last batch differ. The loss sums over the batch, the network has batch norm.
+TRAIN = """
+import json, sys
+from functools import partial
+from pathlib import Path
+import numpy as np
+from steelexp.lazy import keras, tf
+from steelexp.model.optimizers import adam
+from steelexp.model.overlap_losses import dice
+from steelexp.training import checkpoint, devices, fit
+from steelexp.records.store import Epoch
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+logical = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, logical)
+draw = np.random.default_rng(0)
+grey = draw.integers(0, 256, (7, 16, 16, 1), np.uint8)
+tiles = tf.data.Dataset.from_tensor_slices((grey, (grey > 128).astype(np.uint8))).batch(4)
+
+def network():
+    layers = keras.layers
+    seen = keras.Input((None, None, 1), dtype="uint8")
+    scaled = layers.Lambda(lambda x: tf.cast(x, tf.float32) / 255)(seen)
+    inside = keras.Sequential([
+        layers.Conv2D(4, 3, padding="same"),
+        layers.BatchNormalization(momentum=0.5),
+        layers.ReLU(),
+        layers.Conv2D(1, 1),
+    ])
+    return keras.Model(seen, inside(scaled))
+
+def compiled(kind):
+    among = devices.strategy(kind, batch_size=4, tiles=7)
+    with among.scope():
+        keras.utils.set_random_seed(0)
+        model = network()
+        loss = partial(dice, over="batch")
+        fit.compile_model(model, loss=loss, optimizer=adam(learning_rate=0.01), classes=1)
+    return among.num_replicas_in_sync, model
+
+def epochs(model, count):
+    return [fit._train(model, tiles, "")[0] for _ in range(count)]
+
+found = {}
+for kind in ("one", "all"):
+    count, model = compiled(kind)
+    losses = epochs(model, 2)
+    checkpoint.save(Path(sys.argv[1], kind), model, Epoch(2, 4, 0.0, {}))
+    scores = tf.function(lambda grey: model(grey, training=False))(grey).numpy()
+    losses += epochs(model, 1)
+    found[kind] = {"devices": count, "losses": losses, "score": float(scores.mean())}
+_, model = compiled("one")
+checkpoint.restore(Path(sys.argv[1], "all"), model)
+found["resumed on one"] = epochs(model, 1)
+print(json.dumps(found))
+"""
+
+
+def test_two_devices_train_as_one(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", TRAIN, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout.splitlines()[-1])
+    one, two = found["one"], found["all"]
+    assert (one["devices"], two["devices"]) == (1, 2)
+    assert two["losses"] == pytest.approx(one["losses"], abs=1e-5)
+    assert two["score"] == pytest.approx(one["score"], abs=1e-2)  # by the moving variance
+    assert found["resumed on one"] == pytest.approx(two["losses"][2:], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "tiles", "said"),
+    [
+        (4, 30, "4 for 3 devices: 1 tiles of each batch are left over; take 3 or 6, or"),
+        (2, 30, "2 for 3 devices: 2 tiles of each batch are left over; take 3 or 6, or"),
+        (6, 31, "6 for 3 devices: the last batch of 31 tiles has 1; take 9 or 12, or"),
+    ],
+)
+def test_batches_that_cannot_be_shared_are_refused(monkeypatch, batch_size, tiles, said):
+    gpus = ["GPU:0", "GPU:1", "GPU:2"]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus)
+    with pytest.raises(DevicesError, match=f"training.batch_size: {said} training.devices=one"):
+        devices.strategy("all", batch_size=batch_size, tiles=tiles)
+    one = devices.strategy("one", batch_size=batch_size, tiles=tiles)
+    assert one.num_replicas_in_sync == 1
