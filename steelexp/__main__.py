@@ -20,7 +20,7 @@ from steelexp.records.store import BusyError, DamagedError, RunFolder, run_folde
 from steelexp.report.tables import leaderboard, leak_lines, metrics_table, run_lines
 from steelexp.search.engine import LocalEngine
 from steelexp.search.report import budget_lines, closing_lines
-from steelexp.search.search import SearchError, search
+from steelexp.search.search import NothingFoundError, SearchError, search
 from steelexp.spec import ExperimentSpec, SpecError, json_schema, load, read_resolved
 from steelexp.tracking.tracker import TrackingError
 from steelexp.training.fit import DivergedError
@@ -39,6 +39,9 @@ OBSTACLES = (
     SearchError,
 )
 """Why a run cannot be had; each says what to do."""
+
+FAILURES = (DivergedError, NothingFoundError)
+"""What a run may come to without a fault in the request."""
 
 EPILOG = """\
 examples:
@@ -88,8 +91,8 @@ def run(given: argparse.Namespace) -> int:
             say(f"--- {number} of {len(specs)}: {spec.name}, seed {spec.seed}")
         try:
             (_run_one if spec.search is None else _search)(spec, given, command)
-        except (*OBSTACLES, DivergedError) as error:
-            if len(specs) == 1 and not isinstance(error, DivergedError):
+        except (*OBSTACLES, *FAILURES) as error:
+            if len(specs) == 1 and not isinstance(error, FAILURES):
                 raise
             print(f"steelexp: {spec.name}, seed {spec.seed}: {error}", file=sys.stderr)
             failed.append(spec.name)
@@ -163,8 +166,6 @@ def _search(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> No
     say("\n".join([_plan_line(plan), *budget_lines(spec)]))
     runner = TrialRunner(spec.model_dump(mode="json"), folder)
     best = search(spec, folder, LocalEngine(runner), digest=plan.digest)
-    if best is None:
-        raise SearchError(f"{folder}: no trial was finished; trials.jsonl says why each failed")
     for line in closing_lines(spec, folder, best):
         say(line)
 
