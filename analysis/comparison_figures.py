@@ -169,12 +169,12 @@ def label_rows(panels: Sequence[Axes], names: Sequence[str]) -> None:
 
 
 def folded(name: str, width: int = LONGEST) -> str:
-    """A long name on several lines, broken after an underscore, a dash or a dot if possible."""
-    loose = re.sub(r"([-_.])", r"\1 ", name)
+    """A long name on several lines, broken after a space, underscore, dash or dot if possible."""
+    loose = re.sub(r"([-_. ])", r"\1\n", name)
     lines, line = [], ""
-    for word in loose.split(" "):
-        if line and len(line + word) > width:
-            lines.append(line)
+    for word in loose.split("\n"):
+        if line and len((line + word).rstrip()) > width:
+            lines.append(line.rstrip())
             line = ""
         line += word
     return "\n".join(text for whole in [*lines, line] for text in textwrap.wrap(whole, width))

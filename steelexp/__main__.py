@@ -22,7 +22,7 @@ from steelexp.search.engine import Engine, LocalEngine
 from steelexp.search.ray_cluster import EngineError
 from steelexp.search.ray_engine import RayEngine
 from steelexp.search.report import budget_lines, closing_lines
-from steelexp.search.search import SearchError, search
+from steelexp.search.search import NothingFoundError, SearchError, search
 from steelexp.spec import ExperimentSpec, SpecError, json_schema, load, read_resolved
 from steelexp.tracking.tracker import TrackingError
 from steelexp.training.devices import DevicesError
@@ -45,6 +45,9 @@ OBSTACLES = (
     EngineError,
 )
 """Why a run cannot be had; each says what to do."""
+
+FAILURES = (DivergedError, NothingFoundError)
+"""What a run may come to without a fault in the request."""
 
 EPILOG = """\
 examples:
@@ -95,8 +98,8 @@ def run(given: argparse.Namespace) -> int:
             say(f"--- {number} of {len(specs)}: {spec.name}, seed {spec.seed}")
         try:
             (_run_one if spec.search is None else _search)(spec, given, command)
-        except (*OBSTACLES, DivergedError) as error:
-            if len(specs) == 1 and not isinstance(error, DivergedError):
+        except (*OBSTACLES, *FAILURES) as error:
+            if len(specs) == 1 and not isinstance(error, FAILURES):
                 raise
             print(f"steelexp: {spec.name}, seed {spec.seed}: {error}", file=sys.stderr)
             failed.append(spec.name)
@@ -195,8 +198,6 @@ def _search(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> No
         best = search(spec, folder, engine, digest=plan.digest)
     finally:
         engine.close()
-    if best is None:
-        raise SearchError(f"{folder}: no trial was finished; trials.jsonl says why each failed")
     for line in closing_lines(spec, folder, best):
         say(line)
 

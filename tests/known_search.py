@@ -61,7 +61,7 @@ def known_trial(spec: ExperimentSpec) -> Callable[[Trial], Outcome]:
     return run
 
 
-def searched(spec: ExperimentSpec, folder: Path, run_trial: Any = None) -> Row | None:
+def searched(spec: ExperimentSpec, folder: Path, run_trial: Any = None) -> Row:
     return search(spec, folder, LocalEngine(run_trial or known_trial(spec)), digest="data")
 
 

@@ -335,6 +335,8 @@ HEAVY = {
     "matplotlib",
     "pandas",
     "pyarrow",
+    "keras_tuner",
+    "ray",
     "sklearn",
     "scipy",
     "h5py",

@@ -103,10 +103,11 @@ def test_a_search_from_the_command_line(
 
     assert main([*command, "search.seed=4"]) == 2
     assert "search.seed: it was 0 and is 4" in capsys.readouterr().err
-    assert main([*command, "search.seed=4", "search.trials=1", "--fresh"]) == 0
+    assert main([*command, "search.seed=4", "search.hours=1.0e-9", "--fresh"]) == 1
+    assert "no trial was finished: none fitted into the budget" in capsys.readouterr().err
     assert (runs / "tiny" / "search.old-1" / "search.json").is_file()
-    assert len(json.loads((folder / "search.json").read_text())["trials"]) == 1
-    assert len(list(run_folders(runs))) == 2  # the new trial and the best; not what is set aside
+    assert json.loads((folder / "search.json").read_text())["trials"] == []
+    assert len(list(run_folders(runs))) == 1  # the best one's; not what is set aside
 
 
 def test_a_continued_trial_is_what_one_long_run_would_be(

@@ -22,7 +22,11 @@ class SearchError(Exception):
     """A search cannot go on; the message is for the user."""
 
 
-def search(spec: ExperimentSpec, folder: Path, engine: Engine, *, digest: str) -> Row | None:
+class NothingFoundError(Exception):
+    """No trial of a search was finished."""
+
+
+def search(spec: ExperimentSpec, folder: Path, engine: Engine, *, digest: str) -> Row:
     """Search to the end of the budget, from wherever an earlier session left it.
 
     Args:
@@ -32,10 +36,11 @@ def search(spec: ExperimentSpec, folder: Path, engine: Engine, *, digest: str) -
         digest: of the spec on its data; a search goes on with the same only.
 
     Returns:
-        The best trial; None where none was finished.
+        The best trial.
 
     Raises:
         SearchError: the folder holds another search.
+        NothingFoundError: every trial failed, or none fitted into the budget.
         BusyError: another process is at it.
     """
     assert spec.search is not None
@@ -51,7 +56,11 @@ def search(spec: ExperimentSpec, folder: Path, engine: Engine, *, digest: str) -
         finally:
             engine.close()
         _write(spec, folder, trials, status="finished")
-    return trials.best(direction(spec))
+    best = trials.best(direction(spec))
+    if best is None:
+        why = "all failed, search.json says why" if trials.rows else "none fitted into the budget"
+        raise NothingFoundError(f"{folder}: no trial was finished: {why}")
+    return best
 
 
 def question(spec: ExperimentSpec) -> Question:

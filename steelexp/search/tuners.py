@@ -61,10 +61,8 @@ def bayesian(
 
     Source: Srinivas et al., ICML 2010, https://arxiv.org/abs/0912.3995.
     """
-    from steelexp.search import oracles
-
     first = initial or len(question.space) + 1
-    oracle = oracles.bayesian(question.space, question.direction, initial=first, beta=beta)
+    oracle = _oracles().bayesian(question.space, question.direction, initial=first, beta=beta)
     return Proposer(oracle, question.space, _finite(question.space), None)
 
 
@@ -104,10 +102,8 @@ def grid(question: Question, *, points: PositiveInt = 3) -> Proposer:
         question: what to search.
         points: values of a continuous range, both ends included.
     """
-    from steelexp.search import oracles
-
     space = {path: _in_points(dimension, points) for path, dimension in question.space.items()}
-    oracle = oracles.grid(space, question.direction)
+    oracle = _oracles().grid(space, question.direction)
     return Proposer(oracle, space, size(space, points), None)
 
 

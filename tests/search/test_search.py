@@ -11,7 +11,7 @@ import yaml
 from steelexp.plan import MODEL
 from steelexp.records.store import BusyError, RunFolder
 from steelexp.search.engine import Outcome
-from steelexp.search.search import SearchError, search, trial_spec
+from steelexp.search.search import NothingFoundError, SearchError, search, trial_spec
 from steelexp.search.trials import Trials, read_trials
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import load
@@ -127,6 +127,10 @@ class TestBudgets:
         searched(spec, folder, run)
         assert len(trials_of(folder)) == 6  # after 6 x 2 nine more would be 21
 
+    def test_less_than_one_trial(self, tmp_path, folder):
+        with pytest.raises(NothingFoundError, match="none fitted into the budget"):
+            searched(known_spec(tmp_path, "search.epochs=8"), folder)
+
     def test_hours(self, tmp_path, folder, monkeypatch):
         spec = known_spec(tmp_path, "search.trials=null", "search.hours=1.0")
         clock = [0.0]
@@ -198,7 +202,8 @@ class TestFailures:
     def test_when_every_trial_fails_there_is_no_best(self, tmp_path, folder, name):
         spec = known_spec(tmp_path, f"search.tuner.name={name}")
         run = lambda trial: Outcome(trial.id, None, "diverged")  # noqa: E731
-        assert searched(spec, folder, run) is None
+        with pytest.raises(NothingFoundError, match="all failed"):
+            searched(spec, folder, run)
         assert len(trials_of(folder)) == 6
         assert not (folder / "best.yaml").exists()
 
