@@ -4,8 +4,9 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -336,7 +337,15 @@ def tiny_neu(tiny_severstal: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def shipped() -> Iterator[Any]:
+    """Every spec; those of Severstal's study, which NEU-Seg's are like, with the slow tests."""
+    for path in SHIPPED:
+        slow = path.parent == EXPERIMENTS / "imbalance"
+        name = path.relative_to(EXPERIMENTS).with_suffix("").as_posix()
+        yield pytest.param(path, id=name, marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize("path", shipped())
 def test_every_shipped_spec_trains(
     path: Path, tiny_severstal: Path, tiny_neu: Path, tmp_path: Path
 ) -> None:
