@@ -1,6 +1,7 @@
 """The command line, nothing else."""
 
 import argparse
+import functools
 import json
 import shlex
 import sys
@@ -18,6 +19,8 @@ from steelexp.plan import MODEL, Plan, prepare
 from steelexp.progress import say, show
 from steelexp.records.store import BusyError, DamagedError, RunFolder, run_folders
 from steelexp.report.tables import leaderboard, leak_lines, metrics_table, run_lines
+from steelexp.search.ray_cluster import EngineError
+from steelexp.search.ray_train import train_together
 from steelexp.spec import ExperimentSpec, SpecError, json_schema, load, read_resolved
 from steelexp.tracking.tracker import TrackingError
 from steelexp.training.devices import DevicesError
@@ -34,6 +37,7 @@ OBSTACLES = (
     TrackingError,
     BusyError,
     DamagedError,
+    EngineError,
 )
 """Why a run cannot be had; each says what to do."""
 
@@ -149,8 +153,19 @@ def _run_one(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> N
         say(f"{plan.folder.path} is finished already; --fresh runs it again")
     else:
         say(_plan_line(plan))
-        experiment.run(plan, command=command)
+        if spec.training.workers > 1:
+            _run_together(spec, given, command, plan.folder.path.parent)
+        else:
+            experiment.run(plan, command=command)
     _show_record(plan.folder)
+
+
+def _run_together(
+    spec: ExperimentSpec, given: argparse.Namespace, command: str, shared: Path
+) -> None:
+    values = spec.model_dump(mode="json")
+    work = functools.partial(experiment.take_part, values, given.runs, command)
+    train_together(work, workers=spec.training.workers, shared=shared, address=given.address)
 
 
 def _show_record(folder: RunFolder) -> None:
@@ -269,6 +284,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seeds", help="run each spec with each of these seeds, e.g. 0,1,2")
     train.add_argument(
         "--fresh", action="store_true", help="begin anew; an earlier run is kept aside"
+    )
+    train.add_argument(
+        "--address", help="HOST:PORT of a Ray cluster, or auto (default: this machine alone)"
     )
     train.add_argument("--dry-run", action="store_true", help="say what would be run")
 

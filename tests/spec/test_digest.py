@@ -47,6 +47,7 @@ WITHOUT_EFFECT = {
     "baseline": "{metric: val_dice_batch, value: 0.7, source: published}",
     "training.overlays": "0",
     "training.devices": "all",
+    "training.workers": "2",
     # What the data section leads to is in the manifest.
     "data.root": "elsewhere",
     "data.strips": "20",
