@@ -144,6 +144,6 @@ def _room(node: Node, cores: int, gpus: float) -> int:
     fitting = int(node.cores // cores)
     if not gpus:
         return fitting
-    # A share of a GPU lies on one GPU. 1 / 3 three times is a whole one, floating point or not.
-    by_gpu = int(node.gpus // gpus) if gpus >= 1 else int(node.gpus) * int(1 / gpus + 1e-9)
+    # A share of a GPU lies on one GPU.
+    by_gpu = int(node.gpus // gpus) if gpus >= 1 else int(node.gpus) * int(1 / gpus)
     return min(fitting, by_gpu)

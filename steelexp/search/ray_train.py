@@ -1,6 +1,7 @@
 """One training on several machines, with Ray Train: every worker takes part in every step."""
 
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Callable
@@ -71,6 +72,7 @@ def _fit(
 
     def of_a_worker() -> None:
         place.settle()
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a line for every all-reduce
         chief = get_context().get_world_rank() == 0
         with contextlib.nullcontext() if chief else _silence():
             take_part(chief)
