@@ -1,6 +1,7 @@
 """The command line, nothing else."""
 
 import argparse
+import functools
 import json
 import shlex
 import sys
@@ -21,6 +22,7 @@ from steelexp.report.tables import leaderboard, leak_lines, metrics_table, run_l
 from steelexp.search.engine import Engine, LocalEngine
 from steelexp.search.ray_cluster import EngineError
 from steelexp.search.ray_engine import RayEngine
+from steelexp.search.ray_train import train_together
 from steelexp.search.report import budget_lines, closing_lines
 from steelexp.search.search import NothingFoundError, SearchError, search
 from steelexp.spec import ExperimentSpec, SpecError, json_schema, load, read_resolved
@@ -184,7 +186,10 @@ def _run_one(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> N
         say(f"{plan.folder.path} is finished already; --fresh runs it again")
     else:
         say(_plan_line(plan))
-        experiment.run(plan, command=command)
+        if spec.training.workers > 1:
+            _run_together(spec, given, command, plan.folder.path.parent)
+        else:
+            experiment.run(plan, command=command)
     _show_record(plan.folder)
 
 
@@ -221,6 +226,14 @@ def _engine(given: argparse.Namespace, runner: TrialRunner) -> Engine:
             gpus_per_trial=given.gpus_per_trial,
         )
     return LocalEngine(runner)
+
+
+def _run_together(
+    spec: ExperimentSpec, given: argparse.Namespace, command: str, shared: Path
+) -> None:
+    values = spec.model_dump(mode="json")
+    work = functools.partial(experiment.take_part, values, given.runs, command)
+    train_together(work, workers=spec.training.workers, shared=shared, address=given.address)
 
 
 def _show_record(folder: RunFolder) -> None:
@@ -354,7 +367,9 @@ def _parser() -> argparse.ArgumentParser:
         help="where a search's trials run: in this process, or as tasks of Ray (default: local)",
     )
     train.add_argument("--workers", type=int, metavar="N", help="of Ray: trials at once")
-    train.add_argument("--address", help="of Ray: the cluster, HOST:PORT or auto")
+    train.add_argument(
+        "--address", help="of Ray: the cluster, HOST:PORT or auto (default: this machine alone)"
+    )
     train.add_argument("--gpus-per-trial", type=float, metavar="N", help="of Ray")
     train.add_argument("--dry-run", action="store_true", help="say what would be run")
 

@@ -2,8 +2,11 @@
 
 import functools
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +22,7 @@ from steelexp.model.loss_schedule import going_over, warm_up_weight
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
-from steelexp.plan import Plan, weighted_losses
+from steelexp.plan import MODEL, Plan, prepare, weighted_losses
 from steelexp.progress import say
 from steelexp.records import provenance
 from steelexp.records.record import Record
@@ -28,7 +31,7 @@ from steelexp.spec import Component, ExperimentSpec, dump
 from steelexp.tracking.tracker import TrackedRun, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
-from steelexp.training.devices import strategy
+from steelexp.training.devices import agreed, strategy
 from steelexp.training.fit import compile_model, fit, smaller
 from steelexp.training.plateau import best_epoch
 
@@ -60,7 +63,10 @@ def run(plan: Plan, *, command: str) -> Record:
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
     among = strategy(
-        spec.training.devices, batch_size=spec.training.batch_size, tiles=plan.tile_count
+        spec.training.devices,
+        workers=spec.training.workers,
+        batch_size=spec.training.batch_size,
+        tiles=plan.tile_count,
     )
     with among.scope():
         model, share = _network(plan)
@@ -82,7 +88,7 @@ def run(plan: Plan, *, command: str) -> Record:
                 spec,
                 history,
                 batches=lambda epoch: _training_batches(plan, epoch, share),
-                validate=lambda epoch: judge.after_epoch(epoch, folder),
+                validate=lambda epoch: agreed(judge.after_epoch(epoch, folder), among),
                 keep=keep,
             )
             checkpoint.restore(folder.best_weights, model)
@@ -182,6 +188,32 @@ def _network(plan: Plan) -> tuple[Any, Any]:
 def _judge(plan: Plan, model: Any) -> Judge:
     spec, loss = plan.spec, _loss(plan, plan.spec.loss)
     return Judge(model, loss, spec.training, plan.strips, plan.fold, plan.tiling, spec.seed)
+
+
+def take_part(spec: dict[str, Any], runs: Path, command: str, chief: bool) -> None:
+    """Be one of several workers that run an experiment together.
+
+    All do the same; the chief does it in the run folder, the others in one of their own that
+    begins as a copy of what an earlier session left and is thrown away.
+
+    Args:
+        spec: resolved, as plain values.
+        runs: folder of the run folders, which all workers see.
+        command: as for run.
+        chief: whether this is the one that writes.
+    """
+    plan = prepare(MODEL.model_validate(spec), runs)
+    if chief or plan.folder.record is not None:
+        run(plan, command=command)
+        return
+    with tempfile.TemporaryDirectory() as aside:
+        copy = RunFolder(Path(aside, plan.folder.path.name))
+        for file in ("epochs.jsonl", "weights/last.h5", "weights/best.h5"):
+            if (left := plan.folder.path / file).is_file():
+                (copy.path / file).parent.mkdir(parents=True, exist_ok=True)
+                checkpoint.copy(left, copy.path / file)
+        silent = MODEL.model_validate(spec | {"tracking": {"name": "none"}})
+        run(replace(plan, spec=silent, folder=copy), command=command)
 
 
 def _loss(plan: Plan, chosen: Component) -> Callable[[Tensor, Tensor], Tensor]:

@@ -3,7 +3,8 @@
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 OBJECT_STORE = 100_000_000
@@ -21,8 +22,50 @@ class Node(NamedTuple):
     gpus: float
 
 
-def connected(address: str | None) -> Any:
-    """Ray, quiet and without reports of its use."""
+class Place(NamedTuple):
+    """Where a worker is to feel at home: what it has of the driver's surroundings.
+
+    Attributes:
+        folder: the driver's; relative paths start there.
+        environment: the driver's variables of this project.
+        gpus: how many it may use.
+    """
+
+    folder: Path
+    environment: Mapping[str, str]
+    gpus: float
+
+    @classmethod
+    def here(cls, *, gpus: float) -> "Place":
+        """The driver's own."""
+        ours = {name: text for name, text in os.environ.items() if name.startswith("STEELEXP_")}
+        return cls(Path.cwd(), ours, gpus)
+
+    def settle(self) -> None:
+        """Make this process feel at home; a machine's own variables are left as they are."""
+        try:
+            os.chdir(self.folder)
+        except OSError as error:
+            raise EngineError(
+                f"{os.uname().nodename}: {error.strerror}: {self.folder}; every machine of the "
+                "cluster needs the folder that the search was started in, at the same path"
+            ) from None
+        for name, text in self.environment.items():
+            os.environ.setdefault(name, text)
+        if not self.gpus:  # Ray leaves all of them in sight
+            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+
+def connected(address: str | None, *, show: bool = False) -> Any:
+    """Ray, quiet and without reports of its use.
+
+    Args:
+        address: HOST:PORT of a cluster, or auto; None: this machine alone.
+        show: whether what workers say is shown here.
+
+    Raises:
+        EngineError: Ray is not installed, or not at the address.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
         import ray
@@ -37,7 +80,7 @@ def connected(address: str | None) -> Any:
     try:
         ray.init(
             address=address or "local",
-            log_to_driver=False,
+            log_to_driver=show,
             logging_level=logging.ERROR,
             **({} if address else own),
         )
@@ -101,6 +144,6 @@ def _room(node: Node, cores: int, gpus: float) -> int:
     fitting = int(node.cores // cores)
     if not gpus:
         return fitting
-    # A share of a GPU lies on one GPU. 1 / 3 three times is a whole one, floating point or not.
-    by_gpu = int(node.gpus // gpus) if gpus >= 1 else int(node.gpus) * int(1 / gpus + 1e-9)
+    # A share of a GPU lies on one GPU.
+    by_gpu = int(node.gpus // gpus) if gpus >= 1 else int(node.gpus) * int(1 / gpus)
     return min(fitting, by_gpu)

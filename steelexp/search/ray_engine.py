@@ -6,16 +6,20 @@ gives a GPU's memory back only when its process ends. What kills a process costs
 was in, because the trial is submitted again and its run folder goes on from its last epoch.
 """
 
-import os
 import time
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from steelexp.progress import say
 from steelexp.records.store import BusyError
 from steelexp.search.engine import Outcome, RunTrial, Trial
-from steelexp.search.ray_cluster import EngineError, connected, cores_for_each, gpus_for_each, nodes
+from steelexp.search.ray_cluster import (
+    EngineError,
+    Place,
+    connected,
+    cores_for_each,
+    gpus_for_each,
+    nodes,
+)
 
 
 class RayEngine:
@@ -63,7 +67,7 @@ class RayEngine:
         self._retries = retries
         self._shares = {"num_cpus": cores, "num_gpus": gpus}
         self._task: Any = self._ray.remote(max_calls=1, max_retries=0)(_attempt)
-        self._work = (run_trial, Place.here(gpus=gpus, patience=patience))
+        self._work = (run_trial, Place.here(gpus=gpus), patience)
         self._running: dict[Any, Attempt] = {}
 
     def submit(self, trial: Trial) -> None:
@@ -144,53 +148,17 @@ class Attempt(NamedTuple):
         )
 
 
-class Place(NamedTuple):
-    """Where a trial is to feel at home: what it has of the driver's surroundings.
-
-    Attributes:
-        folder: the driver's; relative paths start there.
-        environment: the driver's variables of this project.
-        gpus: what the trial may use.
-        patience: seconds to wait for a run folder.
-    """
-
-    folder: Path
-    environment: Mapping[str, str]
-    gpus: float
-    patience: float
-
-    @classmethod
-    def here(cls, *, gpus: float, patience: float) -> "Place":
-        """The driver's own."""
-        ours = {name: text for name, text in os.environ.items() if name.startswith("STEELEXP_")}
-        return cls(Path.cwd(), ours, gpus, patience)
-
-    def settle(self) -> None:
-        """Make this process feel at home; a machine's own variables are left as they are."""
-        try:
-            os.chdir(self.folder)
-        except OSError as error:
-            raise EngineError(
-                f"{os.uname().nodename}: {error.strerror}: {self.folder}; every machine of the "
-                "cluster needs the folder that the search was started in, at the same path"
-            ) from None
-        for name, text in self.environment.items():
-            os.environ.setdefault(name, text)
-        if not self.gpus:  # Ray leaves all of them in sight
-            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-
-
-def _attempt(run_trial: RunTrial, place: Place, trial: Trial) -> Outcome:
+def _attempt(run_trial: RunTrial, place: Place, patience: float, trial: Trial) -> Outcome:
     """In a worker: run a trial; wait while a worker of a lost driver still holds its folder."""
     place.settle()
-    until = time.monotonic() + place.patience
+    until = time.monotonic() + patience
     while True:
         try:
             return run_trial(trial)
         except BusyError:
             if time.monotonic() >= until:
                 raise
-            time.sleep(min(1.0, place.patience))
+            time.sleep(min(1.0, patience))
 
 
 def _lost(loss: Exception) -> str:

@@ -8,7 +8,7 @@ from steelexp.spec.schema import ExperimentSpec
 # They name, explain, mirror or propose a run; no weight and no score depends on them.
 _WITHOUT_EFFECT = {"name", "question", "tracking", "baseline", "search"}
 
-_DRAWN_OR_DIVIDED = ("overlays", "devices")
+_DRAWN_OR_DIVIDED = ("overlays", "devices", "workers")
 """Of the training section; devices divide the same arithmetic, as threads do."""
 
 

@@ -138,6 +138,9 @@ class TrainingSpec(BaseModel):
     devices: Literal["one", "all"] = Field(
         "one", description="Train on one GPU or share each batch among all; batch_size is of all."
     )
+    workers: PositiveInt = Field(
+        1, description="Processes of Ray that share each batch, each with a device of its own."
+    )
     overlays: NonNegativeInt = Field(6, description="Validation strips drawn after every epoch.")
 
 

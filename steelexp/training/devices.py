@@ -7,6 +7,8 @@ go on with another number of devices than it began with. Only noise that a netwo
 trains (dropout) is drawn anew.
 """
 
+import os
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from steelexp.lazy import Tensor, keras, tf
@@ -16,12 +18,15 @@ class DevicesError(Exception):
     """The batches cannot be shared among the devices; the message is for the user."""
 
 
-def strategy(devices: Literal["one", "all"], *, batch_size: int, tiles: int) -> Any:
+def strategy(
+    devices: Literal["one", "all"], *, workers: int = 1, batch_size: int, tiles: int
+) -> Any:
     """How TensorFlow divides a training; a model is built and compiled inside its `scope()`.
 
     Args:
         devices: one, or all GPUs; without a GPU, all logical CPUs, of which there is one unless
             TensorFlow was told otherwise.
+        workers: processes that train together, each with one device; TF_CONFIG says where.
         batch_size: tiles a step, on all devices together.
         tiles: an epoch.
 
@@ -31,19 +36,43 @@ def strategy(devices: Literal["one", "all"], *, batch_size: int, tiles: int) -> 
     Raises:
         DevicesError: the batches cannot be shared.
     """
+    if workers > 1:
+        return _of_workers(devices, workers, batch_size, tiles)
     found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if devices == "one" or len(found) == 1:
         return tf.distribute.get_strategy()
-    if (problem := _problem(batch_size, tiles, len(found))) is not None:
-        multiples = range(len(found), batch_size * 2 + len(found), len(found))
-        fitting = [size for size in multiples if _problem(size, tiles, len(found)) is None]
-        nearest = sorted(fitting, key=lambda size: abs(size - batch_size))[:2]
-        raise DevicesError(
-            f"training.batch_size: {batch_size} for {len(found)} devices: {problem}; "
-            f"take {' or '.join(map(str, sorted(nearest)))}, or training.devices=one"
-        )
+    _expect_shares(batch_size, tiles, len(found), "training.devices=one")
     keras.backend.clear_session()  # inside the scope it would end it
     return tf.distribute.MirroredStrategy([device.name for device in found])
+
+
+def _of_workers(devices: str, workers: int, batch_size: int, tiles: int) -> Any:
+    if devices == "all":
+        raise DevicesError(
+            "training.devices: all with training.workers: each worker has one GPU; take "
+            "training.devices=one and a worker for each GPU"
+        )
+    if "TF_CONFIG" not in os.environ:
+        raise DevicesError(
+            f"training.workers: {workers}: there is one process here; a trial of a search trains "
+            "in one, with training.workers=1"
+        )
+    _expect_shares(batch_size, tiles, workers, "training.workers=1")
+    keras.backend.clear_session()  # as above
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _expect_shares(batch_size: int, tiles: int, devices: int, instead: str) -> None:
+    problem = _problem(batch_size, tiles, devices)
+    if problem is None:
+        return
+    multiples = range(devices, batch_size * 2 + devices, devices)
+    fitting = [size for size in multiples if _problem(size, tiles, devices) is None]
+    nearest = sorted(sorted(fitting, key=lambda size: abs(size - batch_size))[:2])
+    raise DevicesError(
+        f"training.batch_size: {batch_size} for {devices} devices: {problem}; "
+        f"take {' or '.join(map(str, nearest))}, or {instead}"
+    )
 
 
 def _problem(batch_size: int, tiles: int, devices: int) -> str | None:
@@ -89,6 +118,26 @@ def dealt(batches: Any, among: Any) -> Any:
         return batches.flat_map(shares)
 
     return among.distribute_datasets_from_function(of_a_machine)
+
+
+def agreed(metrics: Mapping[str, float], among: Any) -> dict[str, float]:
+    """The chief's figures, for all workers.
+
+    Another processor rounds differently, and a worker that stopped an epoch earlier than the others
+    would leave them waiting.
+    """
+    devices = among.num_replicas_in_sync
+    if devices == 1 or among.cluster_resolver is None or not among.cluster_resolver.task_type:
+        return dict(metrics)
+    chief = among.cluster_resolver.task_id == 0
+    own = tf.constant([value if chief else 0.0 for value in metrics.values()], tf.float64)
+
+    @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
+    def summed() -> Tensor:
+        return among.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", own))
+
+    (values, *_) = among.experimental_local_results(summed())
+    return dict(zip(metrics, values.numpy().tolist(), strict=True))
 
 
 def whole_batch(values: Tensor) -> Tensor:

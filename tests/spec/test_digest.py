@@ -48,6 +48,7 @@ WITHOUT_EFFECT = {
     "training.overlays": "0",
     "search": "{tuner: {name: grid}, space: {training.batch_size: {int: [4, 8]}}}",
     "training.devices": "all",
+    "training.workers": "2",
     # What the data section leads to is in the manifest.
     "data.root": "elsewhere",
     "data.strips": "20",

@@ -56,8 +56,8 @@ WRONG = {
         "training: {epoch: 3}",
         (
             "2: training.epoch: unknown setting; allowed: epochs, batch_size, monitor, "
-            "early_stopping, reduce_lr, reduce_lr_factor, threshold, precision, overlays; "
-            "did you mean epochs?"
+            "early_stopping, reduce_lr, reduce_lr_factor, threshold, precision, devices, workers, "
+            "overlays; did you mean epochs?"
         ),
     ),
     "setting of another component": (

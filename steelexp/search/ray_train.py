@@ -1,0 +1,107 @@
+"""One training on several machines, with Ray Train: every worker takes part in every step."""
+
+import contextlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from steelexp.progress import say
+from steelexp.search.ray_cluster import (
+    EngineError,
+    Place,
+    connected,
+    cores_for_each,
+    gpus_for_each,
+    nodes,
+)
+
+TakePart = Callable[[bool], None]
+"""Called in every worker; True for the chief, which alone writes the run folder."""
+
+
+def train_together(
+    take_part: TakePart,
+    *,
+    workers: int,
+    shared: Path,
+    address: str | None = None,
+    retries: int = 3,
+) -> None:
+    """Train on several workers, each with an equal share of the cores and a GPU if there is one.
+
+    Where a worker or its machine is lost, all of them begin again, from the last epoch.
+
+    Args:
+        take_part: a function of a module that every machine can import, or a partial of one.
+        workers: how many.
+        shared: a folder that every machine sees; Ray writes below it while the training lasts.
+        address: of a cluster; None: this machine alone.
+        retries: how often workers may be lost.
+
+    Raises:
+        EngineError: Ray is not there, the workers do not fit, or were lost too often.
+        Exception: whatever else was raised in a worker.
+    """
+    # A minute is not enough for a busy machine to import TensorFlow in all of them.
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
+    ray = connected(address, show=True)
+    try:
+        offered = nodes(ray)
+        gpus = gpus_for_each(offered, None)
+        resources = {"CPU": cores_for_each(offered, workers, gpus), "GPU": gpus}
+        for losses in range(1, retries + 2):
+            failure = _fit(take_part, Place.here(gpus=gpus), workers, resources, shared)
+            if failure is None:
+                return
+            say(f"a worker was lost ({failure}); all go on from the last epoch ({losses} times)")
+        raise EngineError(f"workers were lost {retries + 1} times; the same command goes on")
+    finally:
+        ray.shutdown()
+
+
+def _fit(
+    take_part: TakePart, place: Place, workers: int, resources: dict[str, float], shared: Path
+) -> str | None:
+    """One attempt; how a worker was lost, if one was."""
+    from ray.exceptions import ActorDiedError, NodeDiedError, WorkerCrashedError
+    from ray.train import RunConfig, ScalingConfig, WorkerGroupError, get_context
+    from ray.train.tensorflow import TensorflowTrainer
+
+    def of_a_worker() -> None:
+        place.settle()
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a line for every all-reduce
+        chief = get_context().get_world_rank() == 0
+        with contextlib.nullcontext() if chief else _silence():
+            take_part(chief)
+
+    shared.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=shared.resolve(), prefix=".ray-") as storage:
+        scaling = ScalingConfig(
+            num_workers=workers, use_gpu=resources["GPU"] > 0, resources_per_worker=resources
+        )
+        trainer = TensorflowTrainer(
+            of_a_worker, scaling_config=scaling, run_config=RunConfig(storage_path=storage)
+        )
+        try:
+            trainer.fit()
+        except WorkerGroupError as error:
+            failures = list(error.worker_failures.values())
+            lost = (ActorDiedError, NodeDiedError, WorkerCrashedError)
+            if any(isinstance(failure, lost) for failure in failures):
+                return type(next(f for f in failures if isinstance(f, lost))).__name__
+            raise _first_cause(failures) from error
+    return None
+
+
+def _first_cause(failures: list[Any]) -> Exception:
+    """What went wrong first; the others only miss their fellow."""
+    causes: list[Exception] = [getattr(failure, "cause", failure) for failure in failures]
+    ours = [cause for cause in causes if not type(cause).__module__.startswith("tensorflow")]
+    return (ours or causes)[0]
+
+
+def _silence() -> Any:
+    return contextlib.redirect_stdout(Path(os.devnull).open("w"))  # to the process's end
