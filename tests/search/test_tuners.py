@@ -78,6 +78,13 @@ def test_recorded_values_that_the_tuner_would_not_propose(tmp_path):
     assert tuner.ask().values != values
 
 
+def test_the_tuner_knows_the_values_as_they_are_written_and_run(tmp_path):
+    spec, _, tuner = made(tmp_path)
+    for trial in asked(spec, tuner, 3):
+        known = tuner._oracle.trials[trial.id].hyperparameters.values
+        assert known["optimizer.learning_rate"] == trial.values["optimizer.learning_rate"]
+
+
 def test_a_grid_has_every_combination_once(tmp_path):
     spec, found, tuner = made(tmp_path, "search.tuner={name: grid, points: 3}", space=FINITE)
     trials = asked(spec, tuner, 99)
