@@ -337,11 +337,11 @@ def tiny_neu(tiny_severstal: Path) -> Path:
 
 
 def shipped() -> Iterator[Any]:
-    """Every spec; of the two studies, which differ in little, most with the slow tests."""
+    """Every spec; B4, and most of the two studies, which differ in little, with the slow tests."""
     quick = {"neu_seg/imbalance/dice_copy_paste", "neu_seg/imbalance/bce_dice_round_robin"}
     for path in SHIPPED:
         name = path.relative_to(EXPERIMENTS).with_suffix("").as_posix()
-        slow = path.parent.name == "imbalance" and name not in quick
+        slow = name == "b4_dice" or (path.parent.name == "imbalance" and name not in quick)
         yield pytest.param(path, id=name, marks=[pytest.mark.slow] if slow else [])
 
 
@@ -351,7 +351,7 @@ def test_every_shipped_spec_trains(
 ) -> None:
     overrides = shipped_overrides(path, tiny_severstal)
     if path.stem in {"b4_bce_dice", "b4_focal"} or path.parent.name == "imbalance":
-        overrides.append("model.backbone=vgg16")  # few layers; others build the networks they name
+        overrides.append("model.backbone=vgg16")  # few layers; the others build what they name
     folder, record = run(path, tmp_path, *overrides)
     assert record.epochs == 1
     assert all(np.isfinite(value) for value in record.metrics.values())

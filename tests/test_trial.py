@@ -110,6 +110,7 @@ def test_a_search_from_the_command_line(
     assert len(list(run_folders(runs))) == 1  # the best one's; not what is set aside
 
 
+@pytest.mark.slow  # three trainings; tests/search has the ladder of a Hyperband search
 def test_a_continued_trial_is_what_one_long_run_would_be(
     spec: ExperimentSpec, tmp_path: Path
 ) -> None:

@@ -20,13 +20,17 @@ class Budget:
     @property
     def elapsed(self) -> float:
         """Seconds of all sessions, as far as the journal knows."""
-        return round(self._before + time.monotonic() - self._started, 1)
+        return round(self._passed, 1)
+
+    @property
+    def _passed(self) -> float:
+        return self._before + time.monotonic() - self._started
 
     @property
     def may_begin(self) -> bool:
         """Whether one more trial may begin now."""
         trials, hours = self._search.trials, self._search.hours
-        in_time = hours is None or self.elapsed < hours * 3600
+        in_time = hours is None or self._passed < hours * 3600
         return in_time and (trials is None or len(self._trials.rows) < trials)
 
     def allows(self, trial: Trial) -> bool:
