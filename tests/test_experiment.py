@@ -219,7 +219,8 @@ def killed_at(function: Callable[..., object], call: int, *, after: bool) -> Cal
     ("owner", "name", "after"),
     [
         (RunFolder, "append", False),  # saved, and not yet in epochs.jsonl
-        (checkpoint, "copy", False),  # there, and not yet kept as the best
+        # there, and not yet kept as the best
+        pytest.param(checkpoint, "copy", False, marks=pytest.mark.slow),
         # the second epoch is trained, and not yet saved
         pytest.param(checkpoint, "save", False, marks=pytest.mark.slow),
         pytest.param(RunFolder, "append", True, marks=pytest.mark.slow),
@@ -337,11 +338,13 @@ def tiny_neu(tiny_severstal: Path) -> Path:
 
 
 def shipped() -> Iterator[Any]:
-    """Every spec; B4, and most of the two studies, which differ in little, with the slow tests."""
+    """Every spec; with the slow tests what others here are like, and `make run`'s own."""
     quick = {"neu_seg/imbalance/dice_copy_paste", "neu_seg/imbalance/bce_dice_round_robin"}
     for path in SHIPPED:
         name = path.relative_to(EXPERIMENTS).with_suffix("").as_posix()
-        slow = name == "b4_dice" or (path.parent.name == "imbalance" and name not in quick)
+        slow = name in {"b4_dice", "b4_focal", "quickstart"} or (
+            path.parent.name == "imbalance" and name not in quick
+        )
         yield pytest.param(path, id=name, marks=[pytest.mark.slow] if slow else [])
 
 

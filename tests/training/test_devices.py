@@ -70,6 +70,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-c", TRAIN, str(tmp_path)],
