@@ -111,7 +111,9 @@ def draw_pictures(judged: JudgedRuns, label: str, strips: Strips) -> Figure:
         axes.set_title(
             f"{folded(run.record.name)}, seed {run.record.seed}: Dice {dice:.2f}", fontsize=8.5
         )
-    figure.suptitle(f"worst strips of class {label} that have pictures; {on_strips(judged)}", fontsize=10)
+    figure.suptitle(
+        f"worst strips of class {label} that have pictures; {on_strips(judged)}", fontsize=10
+    )
     return figure
 
 
