@@ -147,7 +147,9 @@ class TestRun:
         assert steelexp("run", *arguments) == (2, [], [f"steelexp: {said}"])
 
     def test_nothing_is_run_when_one_spec_of_several_is_wrong(self, steelexp, folder, monkeypatch):
-        monkeypatch.setattr("steelexp.__main__.prepare", lambda spec, runs: pytest.fail("begun"))
+        monkeypatch.setattr(
+            "steelexp.commands.run.prepare", lambda spec, runs: pytest.fail("begun")
+        )
         code, out, err = steelexp("run", "good.yaml", "bad.yaml")
         assert (code, out, len(err)) == (2, [], 1)
 
@@ -164,7 +166,7 @@ class TestRun:
             begun.append((spec.name, spec.seed, spec.training.epochs, str(runs)))
             raise DataError("no data")
 
-        monkeypatch.setattr("steelexp.__main__.prepare", prepare)
+        monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
         return begun
 
     def test_every_spec_with_every_seed(self, steelexp, folder, prepared):
@@ -195,12 +197,12 @@ class TestRun:
         def prepare(spec, runs):
             raise error
 
-        monkeypatch.setattr("steelexp.__main__.prepare", prepare)
+        monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
         found, out, err = steelexp("run", "good.yaml")
         assert (found, out, [line for line in err if line]) == (code, [], [said])
 
     def test_a_bug_keeps_its_traceback(self, folder, monkeypatch):
-        monkeypatch.setattr("steelexp.__main__.prepare", lambda spec, runs: {}["bug"])
+        monkeypatch.setattr("steelexp.commands.run.prepare", lambda spec, runs: {}["bug"])
         with pytest.raises(KeyError):
             main(["run", "good.yaml"])
 
