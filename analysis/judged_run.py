@@ -91,9 +91,9 @@ def read_run(folder: RunFolder, record: Record, part: Part) -> JudgedRun:
 
     Raises:
         RunError: spec.yaml is not a spec, the table is not one of the record's strips, or no
-            thresholds were tuned.
+            decision was tuned.
     """
-    if part == "decided" and record.tuned_thresholds is None:
+    if part == "decided" and record.decision is None:
         raise RunError(
             f"{folder.path}: it has no tuned thresholds; where there are test strips, "
             f"python -m steelexp evaluate {folder.path} tunes them"

@@ -17,6 +17,7 @@ from steelexp.data.sampling import SAMPLERS
 from steelexp.data.strips import refuse
 from steelexp.evaluation.counts import DEFINITIONS
 from steelexp.evaluation.judge import Judge, Verdict, write_strip_scores
+from steelexp.evaluation.score_histograms import METRIC
 from steelexp.lazy import Tensor, tf
 from steelexp.model.loss_schedule import going_over, warm_up_weight
 from steelexp.model.losses import LOSSES
@@ -25,6 +26,7 @@ from steelexp.model.unet import ARCHITECTURES
 from steelexp.plan import MODEL, Plan, prepare, weighted_losses
 from steelexp.progress import say
 from steelexp.records import provenance
+from steelexp.records.decision import ClassDecision, Decision
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.spec import Component, ExperimentSpec, dump
@@ -118,7 +120,7 @@ def run(plan: Plan, *, command: str) -> Record:
             tiling=plan.tiles,
             batch_size=spec.training.batch_size,
             threshold=spec.training.threshold,
-            tuned_thresholds=_named_thresholds(plan, verdict),
+            decision=_decision(plan, verdict),
             data=plan.strips.manifest,
             strips=scores.name,
             tracking=closing,
@@ -157,7 +159,7 @@ def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
         news = {
             "metrics": verdict.metrics,
             "strips": scores.name,
-            "tuned_thresholds": _named_thresholds(plan, verdict),
+            "decision": _decision(plan, verdict),
         }
         record = folder.record.model_copy(update=news)
         folder.write("record.json", record.model_dump_json(indent=2) + "\n")
@@ -291,10 +293,12 @@ def _named_weights(plan: Plan) -> dict[str, float]:
     return dict(zip(plan.strips.classes, weights.tolist(), strict=True))
 
 
-def _named_thresholds(plan: Plan, verdict: Verdict) -> dict[str, float] | None:
+def _decision(plan: Plan, verdict: Verdict) -> Decision | None:
     if verdict.thresholds is None:
         return None
-    return dict(zip(plan.strips.classes, verdict.thresholds, strict=True))
+    pairs = zip(plan.strips.classes, verdict.thresholds, strict=True)
+    classes = {label: ClassDecision(threshold=threshold) for label, threshold in pairs}
+    return Decision(metric=METRIC, classes=classes)
 
 
 def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:

@@ -14,7 +14,7 @@ from steelexp.data.strips import Strips
 from steelexp.data.tiles import Tiling, tile_table
 from steelexp.evaluation import overlays
 from steelexp.evaluation.counts import Counts, dice, metrics
-from steelexp.evaluation.decision import Scores, grid_with, tuned_places
+from steelexp.evaluation.score_histograms import Scores, grid_with, tuned_places
 from steelexp.evaluation.strips import score_judge, tile_judge, whole_strip_judge
 from steelexp.records.store import RunFolder
 from steelexp.spec.schema import TrainingSpec

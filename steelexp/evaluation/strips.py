@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.evaluation.counts import Counts
-from steelexp.evaluation.decision import Scores
+from steelexp.evaluation.score_histograms import Scores
 from steelexp.lazy import Tensor, keras, tf
 from steelexp.model.unet import expand_bits
 

@@ -65,8 +65,9 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
             f"On the {parts['tune']} tune strips, which picked the epoch: val_dice_positive "
             f"{metrics['val_dice_positive']:.4f}, val_dice_kaggle {metrics['val_dice_kaggle']:.4f}."
         )
-    if record.tuned_thresholds is not None:
-        tuned = ", ".join(f"{label}: {t:g}" for label, t in record.tuned_thresholds.items())
+    if record.decision is not None:
+        rules = record.decision.classes
+        tuned = ", ".join(f"{label}: {each.threshold:g}" for label, each in rules.items())
         lines.append(
             f"With thresholds tuned on the tune strips ({tuned}): dice_positive "
             f"{metrics['decided_dice_positive']:.4f}, dice_kaggle "
