@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steelexp.commands.arguments import one_run
 from steelexp.commands.outcome import DONE, RequestError
 from steelexp.progress import say, show
 from steelexp.records.store import RunFolder, run_folders
@@ -36,11 +37,7 @@ def list_runs(given: argparse.Namespace) -> int:
 
 def show_run(given: argparse.Namespace) -> int:
     """Print one run."""
-    folders = list(run_folders(given.run))
-    if len(folders) != 1:
-        names = ", ".join(str(f.path) for f in folders[:5])
-        raise RequestError(f"{given.run}: one run folder is expected{names and f'; here: {names}'}")
-    show_record(folders[0])
+    show_record(one_run(given.run))
     return DONE
 
 

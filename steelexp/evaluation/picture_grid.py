@@ -1,0 +1,40 @@
+"""Some pictures on one sheet."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from steelexp.evaluation.legend import PAPER
+
+WIDTH = 1800  # pixels of the sheet
+GAP = 12
+
+
+def picture_grid(paths: Sequence[Path]) -> Image.Image:
+    """Pictures side by side and below one another, on a sheet of 1800 pixels width.
+
+    Long strips stand two in a row, square images four.
+
+    Args:
+        paths: of the pictures, in their order.
+    """
+    with Image.open(paths[0]) as first:
+        columns = min(len(paths), 2 if first.width > 2 * first.height else 4)
+    width = (WIDTH - GAP) // columns - GAP
+    rows = [paths[i : i + columns] for i in range(0, len(paths), columns)]
+    pictures = [[_narrowed(path, width) for path in row] for row in rows]
+    heights = [max(picture.height for picture in row) for row in pictures]
+    sheet = Image.new("RGB", (WIDTH, sum(heights) + GAP * (len(rows) + 1)), PAPER)
+    top = GAP
+    for row, height in zip(pictures, heights, strict=True):
+        for column, picture in enumerate(row):
+            sheet.paste(picture, (GAP + column * (width + GAP), top))
+        top += height + GAP
+    return sheet
+
+
+def _narrowed(path: Path, width: int) -> Image.Image:
+    with Image.open(path) as picture:
+        height = round(picture.height * width / picture.width)
+        return picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
