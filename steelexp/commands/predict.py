@@ -125,12 +125,12 @@ def _table(summary: Summary, mm_per_pixel: float | None) -> Table:
 
 
 def _closing_lines(summary: Summary, out: Path, *, drawn: bool) -> list[str]:
-    lines = []
+    lines, broken = [], len(summary.errors)
     if summary.errors:
         path, reason = summary.errors[0]
         lines.append(
-            f"{len(summary.errors)} images could not be read, listed in {out / ERRORS}; "
-            f"the first: {path}: {reason}"
+            f"{broken} of {broken + summary.images} images could not be read, listed in "
+            f"{out / ERRORS}; the first: {path}: {reason}"
         )
     look = f"look at {out / GRID}, then open" if drawn and summary.images else "open"
     lines.append(

@@ -115,6 +115,7 @@ def _write_onnx(scores: Any, card: ModelCard, path: Path) -> None:
             scores, input_signature=scores.input_signature, opset=OPSET
         )
     _name_sizes(proto)
+    _repeat_pixels(proto)
     proto.metadata_props.add(key=KEY, value=card.model_dump_json())
     onnx.save(proto, str(path))
 
@@ -124,6 +125,18 @@ def _name_sizes(proto: Any) -> None:
     for value in (*proto.graph.input, *proto.graph.output):
         for dimension, name in zip(value.type.tensor_type.shape.dim, "NHW", strict=False):
             dimension.dim_param = name
+
+
+def _repeat_pixels(proto: Any) -> None:
+    """Have pixels repeated in the way of today's ONNX.
+
+    tf2onnx writes TensorFlow's way, which ONNX gave up; for whole factors it is the same.
+    """
+    now = {"coordinate_transformation_mode": b"asymmetric", "nearest_mode": b"floor"}
+    for node in proto.graph.node:
+        if any(attribute.s == b"tf_half_pixel_for_nn" for attribute in node.attribute):
+            for attribute in node.attribute:
+                attribute.s = now.get(attribute.name, attribute.s)
 
 
 def _write_savedmodel(scores: Any, card: ModelCard, path: Path) -> None:
@@ -148,7 +161,11 @@ def _read_savedmodel(path: Path) -> Detector:
 
 
 def _write_tflite(scores: Any, card: ModelCard, path: Path) -> None:
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([scores.get_concrete_function()])
+    module = tf.Module()
+    module.scores = scores
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [scores.get_concrete_function()], module
+    )
     with silence():
         content = converter.convert()
     path.write_bytes(content)

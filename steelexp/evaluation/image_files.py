@@ -1,6 +1,7 @@
 """The images that are to be predicted: files, folders and globs."""
 
 import glob
+import os.path
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -48,13 +49,13 @@ def image_files(words: Sequence[str]) -> list[ImageFile]:
         DataError: nothing is at a path, a folder or glob holds no image, or two images have one
             name, so that their masks would be one file (all are listed).
     """
-    problems, found = [], dict[Path, ImageFile]()
+    problems, found = [], dict[str, ImageFile]()
     for word in words:
         images = list(_images(word))
         if not images:
             problems.append(_absent(word))
         for image in images:
-            found.setdefault(image.path.resolve(), image)
+            found.setdefault(os.path.abspath(image.path), image)  # noqa: PTH100  # links are images, too
     refuse(problems)
     by_picture: dict[str, ImageFile] = {}
     for image in sorted(found.values()):

@@ -36,4 +36,5 @@ def mask_png(bits: Bits) -> bytes:
 def _colour(value: int) -> list[int]:
     """Black for the background; of several classes, the mean of their colours."""
     colours = [colour for bit, colour in enumerate(CLASS_COLOURS) if value >> bit & 1]
-    return np.mean(colours or [(0, 0, 0)], axis=0).round().astype(int).tolist()
+    mixed: list[int] = np.mean(colours or [(0, 0, 0)], axis=0).round().astype(int).tolist()
+    return mixed

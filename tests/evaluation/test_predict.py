@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from steelexp.data.drawing.steel import photograph, sheet
 from steelexp.evaluation.detector import DetectorError, onnx_detector
 from steelexp.evaluation.image_files import image_files
 from steelexp.evaluation.predict import OutputError, predict
@@ -226,9 +227,21 @@ def test_submissions_of_random_masks_keep_kaggles_rules(tmp_path):
         assert broken_rules(file, list(pixels), ["bright", "dark"], pixels) == []
 
 
+def test_submissions_on_real_strips_keep_kaggles_rules(tmp_path, realdata):
+    folder = realdata / "severstal_sample" / "test_images"
+    rules = {label: {"threshold": 0.4 + 0.05 * c} for c, label in enumerate("1234")}
+    inner = pixel_detector(**rules)
+    four = inner._replace(score=lambda grey: np.tile(inner.score(grey), 2))
+    assert predicted(folder, tmp_path / "out", four).images == 15
+    pixels = {path.name: 256 * 1600 for path in folder.iterdir()}
+    for name in ("submission.csv", "submission_2019.csv"):
+        assert broken_rules(tmp_path / "out" / name, list(pixels), "1234", pixels) == []
+
+
 JOB = """
 import sys, time
 from pathlib import Path
+from steelexp.data.drawing.steel import photograph, sheet
 from steelexp.evaluation.detector import onnx_detector
 from steelexp.evaluation.image_files import image_files
 from steelexp.evaluation.predict import predict
@@ -269,6 +282,7 @@ def test_a_killed_job_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
 MEMORY = """
 import resource, sys
 from pathlib import Path
+from steelexp.data.drawing.steel import photograph, sheet
 from steelexp.evaluation.detector import onnx_detector
 from steelexp.evaluation.image_files import image_files
 from steelexp.evaluation.predict import predict
@@ -280,19 +294,18 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_thousand_strips_need_the_memory_of_a_hundred(tmp_path, drawn_strips):
-    model = pixel_onnx(tmp_path / "model.onnx")
-    peaks = {}
+def test_a_thousand_strips_need_the_memory_of_a_hundred(tmp_path):
+    draw = np.random.default_rng(0)
+    drawn = [cv2.imencode(".jpg", photograph(draw, sheet(draw)))[1].tobytes() for _ in range(20)]
+    model, peaks = pixel_onnx(tmp_path / "model.onnx"), {}
     for count in (100, 1000):
         folder = tmp_path / str(count)
         folder.mkdir()
         for number in range(count):
-            (folder / f"{number:04d}.jpg").symlink_to(drawn_strips[number % len(drawn_strips)])
-        command = [sys.executable, "-c", MEMORY, model, folder, tmp_path / f"out_{count}"]
-        said = subprocess.run(
-            [*map(str, command)], check=True, capture_output=True, text=True
-        ).stdout
-        peaks[count] = int(said.split()[-1])
+            (folder / f"{number:04d}.jpg").write_bytes(drawn[number % len(drawn)])
+        words = map(str, [sys.executable, "-c", MEMORY, model, folder, tmp_path / f"out_{count}"])
+        done = subprocess.run([*words], check=True, capture_output=True, text=True)
+        peaks[count] = int(done.stdout.split()[-1])
     assert peaks[1000] <= 1.1 * peaks[100], peaks
 
 
