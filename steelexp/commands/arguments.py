@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from steelexp.commands.outcome import RequestError
 from steelexp.plan import MODEL
-from steelexp.records.store import RunFolder, run_folders
 from steelexp.spec import ExperimentSpec, SpecError, load
 
 if TYPE_CHECKING:
@@ -64,20 +63,6 @@ def spec_files(words: Sequence[str]) -> list[Path]:
     if not paths:
         raise RequestError("no spec was named; for example: experiments/quickstart.yaml")
     return paths
-
-
-def one_run(path: Path) -> RunFolder:
-    """The run folder at a path, or the only one below it.
-
-    Raises:
-        RequestError: there is none, or more than one.
-    """
-    folders = list(run_folders(path))
-    if len(folders) != 1:
-        names = ", ".join(str(folder.path) for folder in folders[:5])
-        here = f"; here: {names}" if names else ""
-        raise RequestError(f"{path}: one run folder is expected{here}")
-    return folders[0]
 
 
 def positive(word: str) -> float:

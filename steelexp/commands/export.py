@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from steelexp import trained
-from steelexp.commands.arguments import one_run
 from steelexp.commands.outcome import DONE, FAILED
+from steelexp.commands.show import one_run
 from steelexp.data.drawing.steel import photograph, sheet
 from steelexp.data.sources import SOURCES
 from steelexp.data.strips import DataError, Strips, decode_image

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from steelexp.commands.arguments import one_run, positive
+from steelexp.commands.arguments import positive
 from steelexp.commands.outcome import DONE, FAILED, RequestError
+from steelexp.commands.show import one_run
 from steelexp.evaluation.detector import Detector, onnx_detector
 from steelexp.evaluation.image_files import group_name, image_files
 from steelexp.evaluation.predict import GRID, predict
