@@ -15,6 +15,7 @@ from steelexp.evaluation.image_files import group_name, image_files
 from steelexp.evaluation.predict import GRID, predict
 from steelexp.evaluation.prediction_tables import DEFECTS, ERRORS, SUBMISSION, Summary
 from steelexp.progress import say, show
+from steelexp.records.decision import ClassDecision
 from steelexp.records.exports import export_path
 from steelexp.records.model_card import ModelCard
 from steelexp.records.store import RunFolder
@@ -99,14 +100,25 @@ def _model_lines(chosen: Detector, images: int) -> list[str]:
 
 
 def _rules(card: ModelCard) -> str:
-    thresholds = [f"{label}: {rules.threshold:g}" for label, rules in card.classes.items()]
     if card.tuned_for is None:
         shared = next(iter(card.classes.values())).threshold
         return (
             f"The run has no tuned decision: its threshold, {shared:g}, is used for every class "
             "(a split with test strips, such as grouped, tunes one)"
         )
-    return f"Decision tuned for {card.tuned_for}; thresholds {', '.join(thresholds)}"
+    each = [f"{label}: {_words(rules)}" for label, rules in card.classes.items()]
+    return f"Decision tuned for {card.tuned_for}: {'; '.join(each)}"
+
+
+def _words(rules: ClassDecision) -> str:
+    """For example "score 0.6, components of 20 px, areas of 600 px"."""
+    if rules.never:
+        return "never"
+    words = [f"score {rules.threshold:g}"]
+    words += [f"components of {rules.component} px"] * (rules.component > 1)
+    words += [f"areas of {rules.area} px"] * (rules.area > 1)
+    words += [f"highest score {rules.gate:g}"] * (rules.gate > rules.threshold)
+    return ", ".join(words)
 
 
 def _table(summary: Summary, mm_per_pixel: float | None) -> Table:

@@ -36,7 +36,7 @@ def test_a_run_and_its_export_give_the_same(folder, steelexp):
     assert (code, err) == (0, [])
     results = Path("runs/a/0a1b2c3d/predictions/strips")
     assert out[0] == "pixels 0a1b2c3d on 4 images, by onnx"
-    assert out[1] == "Decision tuned for dice_kaggle; thresholds bright: 0.75, dark: 0.75"
+    assert out[1] == "Decision tuned for dice_kaggle: bright: score 0.75; dark: score 0.75"
     assert out[-1] == (
         f"Results in {results}: look at {results}/grid.png, then open {results}/defects.csv; "
         "masks/ has the pixels, submission.csv is for Kaggle"
@@ -47,6 +47,23 @@ def test_a_run_and_its_export_give_the_same(folder, steelexp):
     assert not (folder / "other" / "grid.png").exists()
     for name in ("defects.csv", "submission.csv", "masks/0001.png"):
         assert (folder / "other" / name).read_bytes() == (results / name).read_bytes()
+
+
+def test_every_rule_is_said(folder, steelexp):
+    rules = card(
+        a={"threshold": 0.5, "component": 20, "area": 600, "gate": 0.9},
+        b={"threshold": 0.5, "never": True},
+    )
+    file = pixel_onnx(folder / "model.onnx", text=rules.model_dump_json())
+    _, out, _ = steelexp("predict", str(file), "strips", "--out", "out")
+    assert out[1] == (
+        "Decision tuned for dice_kaggle: a: score 0.5, components of 20 px, areas of 600 px, "
+        "highest score 0.9; b: never"
+    )
+    fixed = rules.model_copy(update={"tuned_for": None})
+    file = pixel_onnx(folder / "model.onnx", text=fixed.model_dump_json())
+    _, out, _ = steelexp("predict", str(file), "strips", "--out", "fixed")
+    assert "no tuned decision: its threshold, 0.5, is used for every class" in out[1]
 
 
 def test_the_table_counts_in_millimetres_where_it_is_asked_to(folder, steelexp):

@@ -297,7 +297,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def test_a_thousand_strips_need_the_memory_of_a_hundred(tmp_path):
     draw = np.random.default_rng(0)
     drawn = [cv2.imencode(".jpg", photograph(draw, sheet(draw)))[1].tobytes() for _ in range(20)]
-    model, peaks = pixel_onnx(tmp_path / "model.onnx"), {}
+    rules = {label: {"threshold": 0.75, "component": 50} for label in ("bright", "dark")}
+    text = card(**rules).model_dump_json()
+    model, peaks = pixel_onnx(tmp_path / "model.onnx", text=text), {}
     for count in (100, 1000):
         folder = tmp_path / str(count)
         folder.mkdir()
