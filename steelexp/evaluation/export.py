@@ -65,11 +65,11 @@ def export(model: Any, card: ModelCard, form: Format, path: Path, strips: Sequen
     write, read = FORMATS[form]
     beside = path.with_name(f"partial-{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    scores = _scores(model)
-    trained = Detector(card, "trained", lambda grey: np.asarray(scores(grey)["scores"]))
+    module = _module(model)
+    trained = Detector(card, "trained", lambda grey: np.asarray(module.scores(grey)["scores"]))
     _remove(beside)
     try:
-        write(scores, card, beside)
+        write(module, card, beside)
         parity = compare(trained, read(beside), strips)
         if not parity.largest <= TOLERANCE:
             raise ParityError(
@@ -94,17 +94,21 @@ def compare(one: Detector, other: Detector, strips: Sequence[Grey]) -> Parity:
     return Parity(largest, pixels)
 
 
-def _scores(model: Any) -> Any:
+def _module(model: Any) -> Any:
+    """What is exported: a tf.Module whose `scores` takes grey images; it keeps the weights."""
+
     @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types
         input_signature=[tf.TensorSpec((None, None, None, 1), tf.uint8, name="grey")]
     )
     def scores(grey: Tensor) -> dict[str, Tensor]:
         return {"scores": tf.sigmoid(model(grey, training=False))}
 
-    return scores
+    module = tf.Module()
+    module.model, module.scores = model, scores
+    return module
 
 
-def _write_onnx(scores: Any, card: ModelCard, path: Path) -> None:
+def _write_onnx(module: Any, card: ModelCard, path: Path) -> None:
     try:
         import onnx
         import tf2onnx
@@ -112,7 +116,7 @@ def _write_onnx(scores: Any, card: ModelCard, path: Path) -> None:
         raise ExportError("tf2onnx is missing; pip install 'steelexp[export]'") from None
     with silence(), _without_warnings():
         proto, _ = tf2onnx.convert.from_function(
-            scores, input_signature=scores.input_signature, opset=OPSET
+            module.scores, input_signature=module.scores.input_signature, opset=OPSET
         )
     _name_sizes(proto)
     _repeat_pixels(proto)
@@ -136,14 +140,13 @@ def _repeat_pixels(proto: Any) -> None:
     for node in proto.graph.node:
         if any(attribute.s == b"tf_half_pixel_for_nn" for attribute in node.attribute):
             for attribute in node.attribute:
-                attribute.s = now.get(attribute.name, attribute.s)
+                if attribute.name in now:
+                    attribute.s = now[attribute.name]
 
 
-def _write_savedmodel(scores: Any, card: ModelCard, path: Path) -> None:
-    module = tf.Module()
-    module.scores = scores
+def _write_savedmodel(module: Any, card: ModelCard, path: Path) -> None:
     with silence():
-        tf.saved_model.save(module, str(path), signatures={"serving_default": scores})
+        tf.saved_model.save(module, str(path), signatures={"serving_default": module.scores})
     extra = path / "assets.extra"
     extra.mkdir()
     (extra / f"{KEY}.json").write_text(card.model_dump_json(indent=2) + "\n", "utf-8")
@@ -160,11 +163,9 @@ def _read_savedmodel(path: Path) -> Detector:
     )
 
 
-def _write_tflite(scores: Any, card: ModelCard, path: Path) -> None:
-    module = tf.Module()
-    module.scores = scores
+def _write_tflite(module: Any, card: ModelCard, path: Path) -> None:
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [scores.get_concrete_function()], module
+        [module.scores.get_concrete_function()], module
     )
     with silence():
         content = converter.convert()
