@@ -1,6 +1,7 @@
 """The one judge of all runs: whole strips, never resampled, augmented or tiled away."""
 
 import functools
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from steelexp.data import pipeline
 from steelexp.data.fold import Fold
 from steelexp.data.strips import Strips
 from steelexp.data.tiles import Tiling, tile_table
-from steelexp.evaluation import overlays
+from steelexp.evaluation import overlays, polygons
 from steelexp.evaluation.counts import Counts, dice, metrics
 from steelexp.evaluation.decision import Scores, grid_with, tuned_places
 from steelexp.evaluation.strips import score_judge, tile_judge, whole_strip_judge
@@ -142,6 +143,8 @@ class Judge:
         path = folder.overlay(epoch, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
+        outlines = polygons.layers(truth, mask, classes=classes, scale=overlays.scale(image.shape))
+        folder.write(str(path.with_suffix(".json").relative_to(folder.path)), json.dumps(outlines))
 
 
 def _named(prefix: str, found: Mapping[str, float]) -> dict[str, float]:

@@ -143,7 +143,7 @@ def draw(
     """
     _check(image, truth, prediction, classes)
     height, width = image.shape
-    factor = max(1, min(-(-NARROWEST // width), TALLEST // height))
+    factor = scale(image.shape)
     image, truth, prediction = (
         plane.repeat(factor, axis=0).repeat(factor, axis=1) for plane in (image, truth, prediction)
     )
@@ -158,6 +158,12 @@ def draw(
     picture.paste(Image.fromarray(canvas), (0, 0))
     picture.paste(legend, (0, height * factor))
     return picture
+
+
+def scale(shape: tuple[int, ...]) -> int:
+    """Pixels of the picture a pixel of an image of this shape."""
+    height, width = shape
+    return max(1, min(-(-NARROWEST // width), TALLEST // height))
 
 
 def _check(image: Grey, truth: Bits, prediction: Bits, classes: tuple[str, ...]) -> None:
