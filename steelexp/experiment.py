@@ -78,11 +78,11 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
         history = _open(plan, model)
         tracker.start(_tracked_run(plan, trial))
         for epoch in history:
-            _track(plan, tracker, judge.shown, epoch)
+            _track(folder, tracker, epoch)
 
         def keep(epoch: Epoch, best: bool) -> None:
             _keep(folder, model, epoch, best=best)
-            _track(plan, tracker, judge.shown, epoch)
+            _track(folder, tracker, epoch)
 
         try:
             history = fit(
@@ -263,11 +263,9 @@ def _keep(folder: RunFolder, model: Any, epoch: Epoch, *, best: bool) -> None:
         checkpoint.copy(folder.last_weights, folder.best_weights)
 
 
-def _track(plan: Plan, tracker: Tracker, shown: Sequence[int], epoch: Epoch) -> None:
-    names = [plan.strips.names[row] for row in shown]
-    pictures = [Picture(name, plan.folder.overlay(epoch.epoch, name)) for name in names]
-    drawn = [picture for picture in pictures if picture.path.is_file()]
-    tracker.epoch(epoch.epoch, epoch.metrics, epoch.step, drawn)
+def _track(folder: RunFolder, tracker: Tracker, epoch: Epoch) -> None:
+    pictures = [Picture(path.stem, path) for path in folder.overlays(epoch.epoch)]
+    tracker.epoch(epoch.epoch, epoch.metrics, epoch.step, pictures)
 
 
 def _training_batches(plan: Plan, epoch: int, share: Any) -> Any:

@@ -181,6 +181,8 @@ class CometServer:
             if keys is None:
                 return 404, {"msg": "no such model"}
             return 200, {"versions": [{"experimentModel": {"experimentKey": k}} for k in keys]}
+        if question == "account-details":
+            return 200, {"defaultWorkspaceName": WORKSPACE, "userName": "somebody"}
         if question == "project":
             return 200, {"projectId": "project"}
         if question == "views/get-all":

@@ -29,6 +29,9 @@ class Pace:
     checkpoint: float = 0.0
 
 
+AT_ONCE = Pace()
+
+
 def metrics_of(epoch: int) -> dict[str, float]:
     """What an epoch is worth."""
     per_class = {f"val_dice_positive/{c}": 0.1 * epoch + 0.01 * int(c) for c in CLASSES}
@@ -66,7 +69,7 @@ def draw(folder: Path, epoch: int, strip: str) -> Path:
     return path
 
 
-def train(folder: Path, epochs: int, mode: Mode = "auto", pace: Pace = Pace()) -> str:
+def train(folder: Path, epochs: int, mode: Mode = "auto", pace: Pace = AT_ONCE) -> str:
     """Train from wherever an earlier process left it; the line that the tracker ends with."""
     run, tracker = RunFolder(folder), comet(project="steel", mode=mode)
     with run.hold():

@@ -68,8 +68,7 @@ class Judge:
         seed: int,
     ) -> None:
         self.shown: tuple[int, ...] = ()
-        if settings.overlays:
-            self.shown = overlays.choose(strips.pixels, fold.tune, count=settings.overlays)
+        self._overlays = settings.overlays
         self._strips, self._fold, self._batch_size = strips, fold, settings.batch_size
         self._table = functools.partial(tile_table, strips, tiling=tiling, seed=seed)
         classes = len(strips.classes)
@@ -79,13 +78,25 @@ class Judge:
         self._scores = score_judge(model, classes, grid_with(settings.threshold))
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
-        """Every metric; the fixed strips are drawn into the run folder."""
+        """Every metric; some strips, fixed after the first epoch, are drawn into the run folder."""
         tune = self._fold.tune
-        prediction = self._on_strips(self._batches(tune), frozenset(self.shown))
+        self.shown = self.shown or self._drawn_before(folder)
+        known = self.shown
+        prediction = self._on_strips(self._batches(tune), frozenset(known))
         found = metrics(prediction.counts, self._strips.classes) | self._tile_metrics(tune)
-        for row in self.shown:
+        for row in known:
             self._draw(row, epoch, prediction.masks[row], folder)
+        if self._overlays and not known:
+            scored = prediction.rows, dice(prediction.counts)
+            self.shown = overlays.choose(self._strips.pixels, *scored, count=self._overlays)
+            self.draw(self.shown, epoch, folder)
         return _named("val", found)
+
+    def _drawn_before(self, folder: RunFolder) -> tuple[int, ...]:
+        """The strips that an earlier session drew after its last epoch."""
+        last = folder.epochs[-1:]
+        drawn = {path.stem for epoch in last for path in folder.overlays(epoch.epoch)}
+        return tuple(row for row, name in enumerate(self._strips.names) if Path(name).stem in drawn)
 
     def draw(self, rows: Sequence[int], epoch: int, folder: RunFolder) -> None:
         """Draw strips into the run folder, as those of an epoch."""

@@ -87,6 +87,10 @@ class RunFolder:
         """The picture of one strip after one epoch."""
         return self.path / "overlays" / f"epoch_{epoch:03d}" / f"{Path(strip).stem}.png"
 
+    def overlays(self, epoch: int) -> list[Path]:
+        """The pictures that were drawn after an epoch."""
+        return sorted(self.overlay(epoch, "any").parent.glob("*.png"))
+
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold the folder for this process; the kernel lets go when the process ends.

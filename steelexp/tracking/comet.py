@@ -115,10 +115,10 @@ class CometTracker:
         place = {"epoch": epoch, "step": step}
         yield "epoch", {**place, "metrics": dict(metrics)}
         for name, path in pictures:
-            layers = path.with_suffix(".json")
-            drawn = json.loads(layers.read_bytes()) if layers.is_file() else []
+            beside = path.with_suffix(".json")
+            layers = file_entry(beside, self._run.folder) if beside.is_file() else None
             file = file_entry(path, self._run.folder)
-            yield "picture", {**place, "name": name, "layers": drawn, **file}
+            yield "picture", {**place, "name": name, "layers": layers, **file}
 
     def _note(self, news: Iterable[New]) -> None:
         """Add to the journal what it does not hold yet: a resumed run tells its epochs again."""

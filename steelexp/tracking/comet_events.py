@@ -1,5 +1,6 @@
 """The events of a journal as calls of Comet's client: what each kind becomes there."""
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -83,13 +84,15 @@ def _epoch(event: Event, experiment: "CometExperiment", folder: Path, held: Held
 
 def _picture(event: Event, experiment: "CometExperiment", folder: Path, held: Held) -> None:
     """As the file it is: of an array, Comet stretches the contrast."""
-    content = event.content
+    content, layers = event.content, []
+    if content["layers"] is not None:
+        layers = json.loads(_file(content["layers"], folder).read_bytes())
     logged = experiment.log_image(
         str(_file(content, folder)),
         name=content["name"],
         step=content["step"],
         # A layer without polygons makes the whole picture be refused.
-        annotations=[layer for layer in content["layers"] if layer["data"]],
+        annotations=[layer for layer in layers if layer["data"]],
         metadata={"epoch": content["epoch"], "event": event.number},
     )
     _check(logged, content["name"])

@@ -47,7 +47,9 @@ def dashboard(classes: Sequence[str]) -> list[Section]:
                 curves("Learning rate", ["learning_rate"]),
             ],
         ),
-        Section("Classes", [curves(f"Dice of class {n}", [PER_CLASS.format(name=n)]) for n in classes]),
+        Section(
+            "Classes", [curves(f"Dice of class {n}", [PER_CLASS.format(name=n)]) for n in classes]
+        ),
         Section("Overlays", [_panel("image", "Truth and prediction", images=[], step=None)]),
         Section("Strategies", [bars(metric) for metric in (*COMPARED, *per_class)]),
         Section("Search", [coordinates(SEARCHED, "val_dice_positive")]),
@@ -148,7 +150,9 @@ def push(project: str, workspace: str | None, classes: Sequence[str]) -> str:
         TrackingError: no API key, no such project, or Comet does not answer.
     """
     if comet_client.api_key() is None:
-        raise TrackingError("no Comet API key is configured: set COMET_API_KEY or run `comet login`")
+        raise TrackingError(
+            "no Comet API key is configured: set COMET_API_KEY or run `comet login`"
+        )
     state = view_state(dashboard(classes), [*BEST, *SEARCHED])
     try:
         where = comet_client.save_view(NAME, state, project, workspace)
