@@ -91,14 +91,14 @@ def main() -> None:
         _, start = tracked(0)
         spent, sender = tracked(given.epochs)
     thread, cpu = float(np.median(spent)), (sender - start) / given.epochs
-    print(
-        f"training's thread  {1000 * thread:6.1f} ms an epoch  {thread / given.epoch_seconds:.2%}"
-    )
-    print(f"sender's processor {1000 * cpu:6.1f} ms an epoch  {cpu / given.epoch_seconds:.2%}")
-    print(
-        f"both               {1000 * (thread + cpu):6.1f} ms an epoch  {(thread + cpu) / given.epoch_seconds:.2%}"
-    )
-    print(f"sender's start     {1000 * start:6.1f} ms a run")
+    for name, seconds in (
+        ("training's thread", thread),
+        ("sender's processor", cpu),
+        ("both", thread + cpu),
+    ):
+        share = seconds / given.epoch_seconds
+        print(f"{name:20}{1000 * seconds:7.1f} ms an epoch  {share:.2%}")
+    print(f"{'sender, once a run':20}{1000 * start:7.1f} ms")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ class Forked:
         if not self.pid:
             _become(act, read)
         os.close(read)
-        self.stdin: IO[bytes] = os.fdopen(write, "wb")
+        self.stdin: IO[bytes] = os.fdopen(write, "wb", 0)
 
     def poll(self) -> int | None:
         self._reap(os.WNOHANG)
@@ -41,7 +41,7 @@ class Forked:
 
 
 def begin_sending(folder: Path, mode: sending.Mode, linger: float) -> Forked:
-    """In place of steelexp.tracking.comet.begin_sending."""
+    """In place of steelexp.tracking.delivery.begin_sending."""
     return Forked(lambda: sending.main(folder.absolute(), mode, linger))
 
 

@@ -141,6 +141,7 @@ def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Recor
     assert len(pictures) == 2 * 3
     layers = [layer["name"] for p in pictures for layer in p["metadata"]["annotations"]]
     assert layers.count("truth") == 2 * 3  # of strips with a defect
+    assert str(path) in record.tracking
 
 
 def test_the_dashboard_shows_what_runs_log(undisturbed: tuple[RunFolder, Record]) -> None:
@@ -154,7 +155,6 @@ def test_the_dashboard_shows_what_runs_log(undisturbed: tuple[RunFolder, Record]
     assert set(dashboard.SEARCHED) <= set(archive.parameters())
     of_the_tune_strips = {name for name in dashboard.BEST if "val_" in name}
     assert of_the_tune_strips <= set(archive.others())
-    assert str(path) in record.tracking
 
 
 def test_evaluate_gives_the_scores_again_and_pictures(

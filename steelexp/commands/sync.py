@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from steelexp.commands.outcome import DONE, FAILED, RequestError
 from steelexp.progress import say
 from steelexp.records.store import run_folders
-from steelexp.tracking import comet, journal
+from steelexp.tracking import delivery, journal
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -31,7 +31,7 @@ def sync(given: argparse.Namespace) -> int:
         raise RequestError(f"{', '.join(map(str, given.runs))}: no runs here that Comet tracks")
     complete = True
     for folder in tracked:
-        sent, line = comet.sync(folder)
+        sent, line = delivery.sync(folder)
         say(f"{folder}: {line}")
         complete = complete and sent
     return DONE if complete else FAILED

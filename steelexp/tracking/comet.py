@@ -10,21 +10,16 @@ same experiment; a new run folder is a new one.
 import hashlib
 import json
 import logging
-import math
-import os
-import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from steelexp.records.store import DamagedError
-from steelexp.tracking import comet_client
-from steelexp.tracking.journal import Event, Journal, file_entry, read_events
-from steelexp.tracking.receipt import Receipt, read_receipt
+from steelexp.tracking import comet_client, delivery
+from steelexp.tracking.delivery import ELSEWHERE
+from steelexp.tracking.journal import Journal, file_entry
+from steelexp.tracking.receipt import read_receipt
 from steelexp.tracking.results import results
 from steelexp.tracking.sending import BUSY, Mode
 from steelexp.tracking.tracker import Picture, TrackedRun, Tracker, TrackingError
@@ -82,12 +77,12 @@ class CometTracker:
         self._begun = -AGAIN
         self._wake()
         if self._sending is not None:
-            busy = _end(self._sending) == BUSY
-            return standing(self._run.folder, problem=BUSY_ELSEWHERE if busy else None)
-        return standing(self._run.folder)
+            busy = delivery.end(self._sending) == BUSY
+            return delivery.standing(self._run.folder, problem=ELSEWHERE if busy else None)
+        return delivery.standing(self._run.folder)
 
     def _opening(self, run: TrackedRun) -> Iterator[New]:
-        others = {f"git/{name}": value for name, value in run.git.items()}
+        others: dict[str, Any] = {f"git/{name}": value for name, value in run.git.items()}
         tags = list(run.tags)
         if run.trial is not None:
             tags.append(f"search {run.trial.search}")
@@ -128,21 +123,20 @@ class CometTracker:
         try:
             self._journal.append(*(new for new in news if _subject(*new) not in known))
         except Exception as error:  # the run must not fail with its tracking
-            self._say(f"{error}; nothing more of this run is tracked")
-            self._journal = None
+            self._say(f"not noted: {error}")
 
     def _wake(self) -> None:
         """Tell the sending process that there is more, or start one."""
         if self._journal is None:
             return
         if self._sending is not None and self._sending.poll() is None:
-            _prompt(self._sending)
+            delivery.prompt(self._sending)
             return
         if self._sending is not None and (problem := read_receipt(self._run.folder).problem):
             self._say(problem)
         if time.monotonic() - self._begun >= AGAIN:
             self._begun = time.monotonic()
-            self._sending = begin_sending(self._run.folder, self._mode, LINGER)
+            self._sending = delivery.begin_sending(self._run.folder, self._mode, LINGER)
 
     def _say(self, problem: str) -> None:
         """Warn in one line, of the same thing once."""
@@ -151,99 +145,11 @@ class CometTracker:
         self._said.add(problem)
 
 
-BUSY_ELSEWHERE = "another process is sending this run"
-
-
-def begin_sending(folder: Path, mode: Mode, linger: float) -> subprocess.Popen[bytes]:
-    """Start the process that sends a run's journal; a line on its stdin says that there is more."""
-    package = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "steelexp.tracking.sending",
-            str(folder.absolute()),
-            mode,
-            str(linger),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": path},
-        start_new_session=True,  # Ctrl-C stops the run, which then waits for this
-    )
-
-
-def sync(folder: Path) -> tuple[bool, str]:
-    """Send what Comet does not have of a run, however often.
-
-    Args:
-        folder: of a run that was tracked with Comet.
-
-    Returns:
-        Whether Comet now has all of it, and the line that says so.
-
-    Raises:
-        DamagedError: the journal cannot be read.
-    """
-    if not _is_complete(folder) and _end(begin_sending(folder, "online", math.inf)) == BUSY:
-        return False, standing(folder, problem=BUSY_ELSEWHERE)
-    return _is_complete(folder), standing(folder)
-
-
-def standing(folder: Path, *, problem: str | None = None) -> str:
-    """How far a run is sent, in a line, with the command that sends the rest."""
-    events, receipt = read_events(folder), read_receipt(folder)
-    sent = [
-        event for event in events[: receipt.acknowledged] if event.number not in receipt.refused
-    ]
-    refused = "".join(f"; left out: {why}" for why in receipt.refused.values())
-    if receipt.acknowledged == len(events):
-        return f"Comet: {_counted(sent)} at {receipt.url}{refused}"
-    told = f"sent to {receipt.url}: {_counted(sent)}" if receipt.acknowledged else "not sent"
-    why = problem or receipt.problem or "out of time"
-    command = f"python -m steelexp sync {shlex.quote(str(folder))}"
-    return (
-        f"Comet: {told} ({why}); send the rest with: {command}{_archived(folder, receipt)}{refused}"
-    )
-
-
-def _is_complete(folder: Path) -> bool:
-    return read_receipt(folder).acknowledged == len(read_events(folder))
-
-
-def _archived(folder: Path, receipt: Receipt) -> str:
-    if receipt.archive is None or receipt.acknowledged:
-        return ""
-    return f"  or: comet upload {shlex.quote(str(folder / receipt.archive))}"
-
-
-def _counted(events: Sequence[Event]) -> str:
-    epochs, pictures = (sum(e.kind == kind for e in events) for kind in ("epoch", "picture"))
-    return f"{epochs} epoch{'s' * (epochs != 1)}, {pictures} picture{'s' * (pictures != 1)}"
-
-
 def _subject(kind: str, content: Mapping[str, Any]) -> tuple[Any, ...]:
     """What an event is about; of one thing the journal holds one event, of others the changes."""
     if kind == "others":
         return kind, json.dumps(content, sort_keys=True)
     return kind, content.get("epoch"), content.get("name"), content.get("path")
-
-
-def _prompt(process: "subprocess.Popen[bytes]") -> None:
-    assert process.stdin is not None
-    with suppress(OSError):  # it may just have ended
-        process.stdin.write(b"\n")
-        process.stdin.flush()
-
-
-def _end(process: "subprocess.Popen[bytes]") -> int:
-    """Say that the journal is complete, and wait for the process; its exit code."""
-    assert process.stdin is not None
-    with suppress(OSError):
-        process.stdin.close()
-    return process.wait()
 
 
 def comet(

@@ -5,6 +5,7 @@ Numbers count from 1 without a gap. Event 1 is of kind "run" and fixes the exper
 are named by their path below the run folder, with a digest, so that they can be sent later.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -53,17 +54,26 @@ class Journal:
         self.events = read_events(folder)
 
     def append(self, *news: tuple[str, Mapping[str, Any]]) -> None:
-        """Add events of a kind and a content; they are on disk when this returns."""
+        """Add events of a kind and a content; they are on disk when this returns.
+
+        Raises:
+            OSError: the disk takes no more; nothing is added.
+        """
         begin = len(self.events) + 1
         events = [
             Event(number, kind, time.time(), content)
             for number, (kind, content) in enumerate(news, start=begin)
         ]
         lines = "".join(json.dumps(asdict(event)) + "\n" for event in events)
-        with self._path.open("ab") as stream:
-            stream.write(lines.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
+        with self._path.open("ab", buffering=0) as stream:
+            before = stream.tell()
+            try:
+                if stream.write(lines.encode()) < len(lines.encode()):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+                os.fsync(stream.fileno())
+            except OSError:
+                stream.truncate(before)
+                raise
         self.events += events
 
 

@@ -29,7 +29,7 @@ def results(
     judgement = run.folder / "judgement.json"
     if judgement.is_file():
         yield from _judged(json.loads(judgement.read_bytes()))
-    if run.model is not None and run.weights is not None:
+    if run.model is not None and run.weights is not None and run.weights.is_file():
         yield "model", {"name": run.model, **file_entry(run.weights, run.folder)}
     yield "others", {"status": "finished"}
 

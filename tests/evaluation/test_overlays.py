@@ -68,8 +68,8 @@ def colours(pixels):
 
 def test_choose_takes_extremes_then_medians_of_the_rarest_then_a_clean_strip_then_spreads():
     # Mean Dice over the held classes, ascending: strips 3, 1, 6, 9, 0, 4, 2. Worst 3, best 2,
-    # median 9. Of class 1, as rare as class 2 (2 strips each), strip 4 is left; of class 2 strip 6; of
-    # class 0 strips 1 and 0 (areas 1 and 5). Clean: 5. Of 0, 7 and 8 the one in the middle.
+    # median 9. Of class 1, as rare as class 2 (2 strips each), strip 4 is left; of class 2 strip 6;
+    # of class 0 strips 1 and 0 (areas 1 and 5). Clean: 5. Of 0, 7 and 8 the one in the middle.
     assert choose(PIXELS, np.arange(10), DICE, count=8) == (3, 2, 9, 4, 6, 1, 5, 7)
 
 

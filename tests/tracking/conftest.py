@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from steelexp.tracking import comet, comet_client
+from steelexp.tracking import comet_client, delivery
 from tests import forked
 from tests.comet_server import API_KEY, CometServer, comet_server
 
@@ -19,7 +19,7 @@ def clean(no_comet_settings: None) -> None:
 def quick(clean: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sending processes are forked from this one, with comet_ml imported."""
     comet_client.load()
-    monkeypatch.setattr(comet, "begin_sending", forked.begin_sending)
+    monkeypatch.setattr(delivery, "begin_sending", forked.begin_sending)
 
 
 @pytest.fixture

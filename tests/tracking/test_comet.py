@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from steelexp.records.store import RunFolder
-from steelexp.tracking import TrackedTrial, TrackingError, comet
+from steelexp.tracking import TrackedTrial, TrackingError, delivery
 from steelexp.tracking.comet import comet as tracker_of
-from steelexp.tracking.comet import standing, sync
+from steelexp.tracking.delivery import standing, sync
 from steelexp.tracking.journal import read_events
 from steelexp.tracking.receipt import read_receipt, write_receipt
 from tests import forked
@@ -390,8 +390,8 @@ def test_online_without_a_key_is_refused() -> None:
 
 
 def test_standing_of_a_run_that_nobody_sent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comet, "begin_sending", lambda *_: Forked(lambda: 1))
-    assert "not sent (out of time)" in train(folder, 1)
+    monkeypatch.setattr(delivery, "begin_sending", lambda *_: Forked(lambda: 1))
+    assert "not sent (interrupted)" in train(folder, 1)
     assert standing(folder, problem="why").startswith("Comet: not sent (why); send the rest with")
 
 
@@ -430,7 +430,7 @@ def test_killed_while_the_archive_is_written(folder: Path, monkeypatch: pytest.M
         patch.setattr(
             comet_ml.OfflineExperiment, "end", lambda _: os.kill(os.getpid(), signal.SIGKILL)
         )
-        assert "not sent (out of time)" in train(folder, 2)
+        assert "not sent (interrupted)" in train(folder, 2)
     left = list((folder / "comet").iterdir())
     train(folder, 2)
     assert [path.name for path in (folder / "comet").iterdir()] == [f"{key_of(folder)}.zip"]

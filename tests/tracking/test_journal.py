@@ -1,4 +1,6 @@
 import json
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,20 @@ def test_files_are_named_below_the_folder_and_known_again(folder: Path) -> None:
     assert unchanged(entry, folder) is None
     path.unlink()
     assert unchanged(entry, folder) is None
+
+
+def test_a_full_disk_adds_nothing(folder: Path) -> None:
+    journal = Journal(folder)
+    journal.append(("run", {}))
+    whole = (folder / "journal.jsonl").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, limits[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            journal.append(("epoch", {"epoch": 1}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (folder / "journal.jsonl").read_bytes() == whole
+    journal.append(("epoch", {"epoch": 1}))
+    assert [e.number for e in read_events(folder)] == [1, 2]

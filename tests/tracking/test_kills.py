@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from steelexp.tracking.comet import sync
+from steelexp.tracking.delivery import sync
 from tests.comet_expectations import assert_all_arrived, in_a_process, kill
 from tests.comet_server import API_KEY, Request, comet_server
 from tests.tracked_run import Pace, train
