@@ -104,14 +104,15 @@ def open_live(run: Mapping[str, Any]) -> "CometExperiment":
     return experiment
 
 
-def delivered(experiment: "CometExperiment", *, size: int) -> bool:
+def delivered(experiment: "CometExperiment", *, files: int, seconds: float) -> bool:
     """Wait until the client has handed over what it was given; whether nothing was lost by then.
 
     Args:
         experiment: a live one.
-        size: bytes of files among it, which may take a second each 100 kB.
+        files: bytes of files among it; more than 1 MB may take a second each 100 kB.
+        seconds: to wait at most.
     """
-    timeout = None if size < 1_000_000 else 20 + size // 100_000
+    timeout = None if files < 1_000_000 else int(min(seconds, 20 + files / 100_000))
     # Twice: the first may return before the client's queue has seen what was logged last.
     flushed = experiment.flush(timeout) and experiment.flush(timeout)
     streamer: Any = experiment.streamer

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from steelexp.tracking.journal import Event, read_events
 from steelexp.tracking.receipt import Receipt, read_receipt
-from steelexp.tracking.sending import BUSY, Mode
+from steelexp.tracking.sending import BUSY, END, Mode
 
 ELSEWHERE = "another process is sending this run"
 
@@ -49,6 +49,7 @@ def end(process: "subprocess.Popen[bytes]") -> int:
     """Say that the journal is complete, and wait for the process; its exit code."""
     assert process.stdin is not None
     with suppress(OSError):
+        process.stdin.write(END.encode())
         process.stdin.close()
     return process.wait()
 

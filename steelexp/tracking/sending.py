@@ -49,13 +49,16 @@ PATIENCE = 30.0
 SENT, UNSENT, BUSY = 0, 1, 3
 """Exit codes."""
 
+END = "end\n"
+"""The last line on stdin; its end alone would not do where another process inherited the pipe."""
+
 
 class UnsentError(Exception):
     """The rest cannot be sent now; the message says why."""
 
 
 class Prompts:
-    """Lines on stdin: each says that the journal has grown, their end that it is complete.
+    """Lines on stdin: each says that the journal has grown, END or the end that it is complete.
 
     Args:
         linger: seconds after the end in which sending may go on.
@@ -68,9 +71,9 @@ class Prompts:
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
-    def late(self) -> bool:
-        """Whether it is too long since the end."""
-        return time.monotonic() > self._until
+    def left(self) -> float:
+        """Seconds in which sending may go on."""
+        return self._until - time.monotonic()
 
     def wait(self) -> None:
         """Until there is a line, or the end."""
@@ -78,7 +81,9 @@ class Prompts:
         self._news.clear()
 
     def _listen(self) -> None:
-        for _ in sys.stdin:
+        for line in sys.stdin:
+            if line == END:
+                break
             self._news.set()
         self._until = time.monotonic() + self._linger
         self.ended = True
@@ -125,9 +130,9 @@ class Sender:
             UnsentError: something is not acknowledged, or there is no more time.
         """
         for events in rounds(read_events(self._folder)[self._receipt.acknowledged :]):
-            if prompts.late:
+            if prompts.left < 0:
                 raise UnsentError("out of time")
-            self._send(events)
+            self._send(events, prompts.left)
             self._receipt.acknowledged = events[-1].number
             write_receipt(self._folder, self._receipt)
 
@@ -135,14 +140,15 @@ class Sender:
         """Tell the server that the experiment is over."""
         self._live.end()
 
-    def _send(self, events: Sequence[Event]) -> None:
+    def _send(self, events: Sequence[Event], seconds: float) -> None:
+        self._ear.heard = None  # what went wrong meanwhile was none of our events
         model = self._model if any(event.kind == "model" for event in events) else None
         if self._held is None or model:
             self._held = comet_client.held(self._key, model=model)
         lacking = [event for event in events if not comet_events.is_held(event, self._held)]
         given = [event for event in lacking if self._give(event, self._held)]
-        bytes_ = sum(comet_events.size(event, self._folder) for event in given)
-        if given and not comet_client.delivered(self._live, size=bytes_):
+        files = sum(comet_events.size(event, self._folder) for event in given)
+        if given and not comet_client.delivered(self._live, files=files, seconds=seconds):
             raise UnsentError(self._ear.heard or "the server did not take all of it in time")
         listed = [event for event in given if comet_events.is_listed(event)]
         until = time.monotonic() + SETTLING
@@ -218,7 +224,7 @@ def main(folder: Path, mode: Mode, linger: float) -> int:
     """Send under the run's lock; what prevents it goes into the receipt."""
     from filelock import FileLock, Timeout  # imports asyncio, which --help need not
 
-    lock = FileLock(folder / ".comet.lock")
+    lock = FileLock(folder / ".sending")
     try:
         lock.acquire(timeout=PATIENCE)
     except Timeout:

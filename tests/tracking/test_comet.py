@@ -8,13 +8,12 @@ import sys
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from steelexp.records.store import RunFolder
-from steelexp.tracking import TrackedTrial, TrackingError, delivery
+from steelexp.tracking import TrackedTrial, Tracker, TrackingError, delivery
 from steelexp.tracking.comet import comet as tracker_of
 from steelexp.tracking.delivery import standing, sync
 from steelexp.tracking.journal import read_events
@@ -23,6 +22,7 @@ from tests import forked
 from tests.comet_archive import Archive
 from tests.comet_expectations import (
     assert_all_arrived,
+    assert_metrics,
     expected_metrics,
     in_a_process,
     key_of,
@@ -153,6 +153,22 @@ def test_an_archive_uploaded_by_hand_is_not_sent_again(
         assert len(server.pictures(key_of(folder))) == 4
 
 
+def test_the_end_is_heard_although_another_process_has_inherited_the_pipe(
+    server: CometServer, folder: Path
+) -> None:
+    tracker = tracker_of()
+    tracker.start(described(folder))
+    other = os.fork()
+    if not other:
+        time.sleep(600)
+        os._exit(0)
+    try:
+        assert "0 epochs, 0 pictures at" in tracker.finish({})
+    finally:
+        os.kill(other, signal.SIGKILL)
+        os.waitpid(other, 0)
+
+
 def test_undefined_metrics_are_gaps(server: CometServer, folder: Path) -> None:
     tracker = tracker_of()
     tracker.start(described(folder))
@@ -237,22 +253,21 @@ def test_wrong_key_is_said_and_not_shown(
     assert_all_arrived(server, folder, 1)
 
 
-def tracked_until(server: CometServer, folder: Path, epoch: int) -> Any:
+def tracked_until(folder: Path, epoch: int) -> Tracker:
     """A run that has told this epoch, and whose server has it."""
     tracker = tracker_of(project="steel")
     tracker.start(described(folder))
     for number in range(1, epoch + 1):
         tracker.epoch(number, metrics_of(number), 50 * number)
-    wanted = len(expected_metrics(*range(1, epoch + 1)))
-    until = time.monotonic() + 60
-    while not server.experiments or len(server.metrics(key_of(folder))) < wanted:
+    until = time.monotonic() + 120
+    while read_receipt(folder).acknowledged < len(read_events(folder)):
         assert time.monotonic() < until
         time.sleep(0.05)
     return tracker
 
 
 def test_server_dying_in_the_middle_and_coming_back(server: CometServer, folder: Path) -> None:
-    tracker = tracked_until(server, folder, 1)
+    tracker = tracked_until(folder, 1)
     server.stop()
     began = time.monotonic()
     tracker.epoch(2, metrics_of(2), 100)
@@ -262,12 +277,12 @@ def test_server_dying_in_the_middle_and_coming_back(server: CometServer, folder:
     assert f"; send the rest with: python -m steelexp sync '{folder}'" in told
     server.start()
     assert sync(folder)[0]
-    assert server.metrics(key_of(folder)) == expected_metrics(1, 2)
+    assert_metrics(server, key_of(folder), 1, 2)
 
 
 @pytest.mark.parametrize("status", [500, 400, 403])
 def test_server_that_fails_in_the_middle(server: CometServer, folder: Path, status: int) -> None:
-    tracker = tracked_until(server, folder, 1)
+    tracker = tracked_until(folder, 1)
     server.failing = status
     tracker.epoch(2, metrics_of(2), 100)
     told = tracker.finish({})
@@ -276,16 +291,16 @@ def test_server_that_fails_in_the_middle(server: CometServer, folder: Path, stat
     assert files_with(API_KEY, folder) == []
     server.failing = None
     assert sync(folder)[0]
-    assert server.metrics(key_of(folder)) == expected_metrics(1, 2)
+    assert_metrics(server, key_of(folder), 1, 2)
 
 
 def test_a_server_that_throttles_gets_all_the_same(server: CometServer, folder: Path) -> None:
-    tracker = tracked_until(server, folder, 1)
+    tracker = tracked_until(folder, 1)
     server.throttled = 2
     tracker.epoch(2, metrics_of(2), 100)
     tracker.finish({})
     assert sync(folder)[0]
-    assert server.metrics(key_of(folder)) == expected_metrics(1, 2)
+    assert_metrics(server, key_of(folder), 1, 2)
 
 
 def test_a_server_that_hangs_holds_nothing_up(
@@ -293,7 +308,7 @@ def test_a_server_that_hangs_holds_nothing_up(
 ) -> None:
     for what in ("HTTP", "API", "CLEANING", "UPLOAD"):
         monkeypatch.setenv(f"COMET_TIMEOUT_{what}", "1")
-    tracker = tracked_until(server, folder, 1)
+    tracker = tracked_until(folder, 1)
     server.hanging.set()
     began = time.monotonic()
     for epoch in range(2, 12):
@@ -304,7 +319,7 @@ def test_a_server_that_hangs_holds_nothing_up(
     assert time.monotonic() - began < 30
     server.hanging.clear()
     assert sync(folder)[0]
-    assert server.metrics(key_of(folder)) == expected_metrics(*range(1, 12))
+    assert_metrics(server, key_of(folder), *range(1, 12))
 
 
 KINDS = {

@@ -1,19 +1,42 @@
 """Runs killed at random moments, by a server that forgets at random what it took."""
 
+import os
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
+from steelexp.tracking import comet_client, delivery
 from steelexp.tracking.delivery import sync
+from tests import forked
 from tests.comet_expectations import assert_all_arrived, in_a_process, kill
 from tests.comet_server import API_KEY, Request, comet_server
 from tests.tracked_run import Pace, train
 
 EPOCHS = 3
 PACE = Pace(epoch=0.6, checkpoint=0.2)
-LONGEST = 8.0  # seconds; undisturbed it takes about 6
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds of a run that nothing kills."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with (
+        comet_server() as server,
+        pytest.MonkeyPatch.context() as patch,
+        mock.patch.dict(os.environ),
+    ):
+        comet_client.load()
+        patch.setenv("COMET_URL_OVERRIDE", server.url)
+        patch.setenv("COMET_API_KEY", API_KEY)
+        patch.setattr(delivery, "begin_sending", forked.begin_sending)
+        began = time.monotonic()
+        in_a_process(folder, EPOCHS, PACE).wait()
+        seconds = time.monotonic() - began
+        assert_all_arrived(server, folder, EPOCHS)
+    return seconds
 
 
 def forgetful(draw: np.random.Generator) -> object:
@@ -29,7 +52,7 @@ def forgetful(draw: np.random.Generator) -> object:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(32))
 def test_no_kill_loses_or_doubles_an_event(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: float, seed: int
 ) -> None:
     draw, folder = np.random.default_rng(seed), tmp_path / "a run"
     folder.mkdir()
@@ -40,7 +63,7 @@ def test_no_kill_loses_or_doubles_an_event(
         for _ in range(draw.integers(1, 3)):
             server.forgetting = forgetful(draw) if seed % 2 else lambda _: False
             process = in_a_process(folder, EPOCHS, PACE)
-            time.sleep(draw.uniform(0, LONGEST))
+            time.sleep(draw.uniform(0, undisturbed))
             kill(process)
         server.forgetting = lambda _: False
         train(folder, EPOCHS)
