@@ -4,7 +4,7 @@ import email
 import gzip
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -248,6 +248,12 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
         except OSError:  # the client gave up first
             self.close_connection = True
+
+
+def point_to(server: CometServer, environment: MutableMapping[str, str]) -> None:
+    """Make the client talk to a server, and wait as long as a busy machine may take."""
+    environment |= {"COMET_URL_OVERRIDE": server.url, "COMET_API_KEY": API_KEY}
+    environment |= {f"COMET_TIMEOUT_{what}": "60" for what in ("HTTP", "API", "CLEANING", "UPLOAD")}
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def delivered(experiment: "CometExperiment", *, files: int, seconds: float) -> b
         files: bytes of files among it; more than 1 MB may take a second each 100 kB.
         seconds: to wait at most.
     """
-    timeout = None if files < 1_000_000 else int(min(seconds, 20 + files / 100_000))
+    timeout: Any = None if files < 1_000_000 else min(seconds, 20 + files / 100_000)
     # Twice: the first may return before the client's queue has seen what was logged last.
     flushed = experiment.flush(timeout) and experiment.flush(timeout)
     streamer: Any = experiment.streamer

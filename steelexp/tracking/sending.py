@@ -102,6 +102,10 @@ class Ear(logging.Handler):
         """Keep the first."""
         self.heard = self.heard or record.getMessage()
 
+    def forget(self) -> None:
+        """As if nothing had been heard."""
+        self.heard = None
+
 
 class Sender:
     """Sends the journal of one run to its live experiment.
@@ -141,7 +145,7 @@ class Sender:
         self._live.end()
 
     def _send(self, events: Sequence[Event], seconds: float) -> None:
-        self._ear.heard = None  # what went wrong meanwhile was none of our events
+        self._ear.forget()  # what went wrong meanwhile was none of our events
         model = self._model if any(event.kind == "model" for event in events) else None
         if self._held is None or model:
             self._held = comet_client.held(self._key, model=model)
@@ -165,7 +169,7 @@ class Sender:
             comet_events.log(event, self._live, self._folder, held)
         except comet_events.RefusedError as error:
             self._receipt.refused[event.number] = str(error)
-            self._ear.heard = None  # what was wrong with this event
+            self._ear.forget()  # what was wrong with this event
             return False
         return True
 

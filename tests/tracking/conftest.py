@@ -1,5 +1,6 @@
 """A clean Comet environment, a server on loopback, and runs to track."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from steelexp.tracking import comet_client, delivery
 from tests import forked
-from tests.comet_server import API_KEY, CometServer, comet_server
+from tests.comet_server import CometServer, comet_server, point_to
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +27,7 @@ def quick(clean: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[CometServer]:
     """A server that the client is pointed to."""
     with comet_server() as server:
-        monkeypatch.setenv("COMET_URL_OVERRIDE", server.url)
-        monkeypatch.setenv("COMET_API_KEY", API_KEY)
+        point_to(server, os.environ)
         yield server
 
 

@@ -29,7 +29,7 @@ from tests.comet_expectations import (
     kill,
     pixels,
 )
-from tests.comet_server import API_KEY, CometServer, Request, comet_server
+from tests.comet_server import API_KEY, CometServer, Request, comet_server, point_to
 from tests.forked import Forked
 from tests.tracked_run import STRIPS, Pace, described, metrics_of, train
 from tests.tracking.test_results import JUDGEMENT
@@ -90,6 +90,7 @@ def test_live_run(
     assert len(server.requests) == requests
 
 
+@pytest.mark.slow
 def test_overlays_arrive_unaltered(server: CometServer, folder: Path) -> None:
     train(folder, 2)
     assert_all_arrived(server, folder, 2)
@@ -123,26 +124,26 @@ def test_offline_then_sync_twice(
 
     assert sync(folder) == (False, told)  # still no key
     with comet_server() as server:
-        monkeypatch.setenv("COMET_URL_OVERRIDE", server.url)
-        monkeypatch.setenv("COMET_API_KEY", API_KEY)
+        point_to(server, os.environ)
         for _ in range(2):
             assert sync(folder) == (True, f"Comet: 3 epochs, 6 pictures at http://comet/{key}")
             assert_all_arrived(server, folder, 3)
 
 
+@pytest.mark.slow
 def test_offline_by_the_spec(server: CometServer, folder: Path) -> None:
     assert "not sent (tracking.mode is offline)" in train(folder, 1, "offline")
     assert server.experiments == set()
     assert (folder / "comet" / f"{key_of(folder)}.zip").is_file()
 
 
+@pytest.mark.slow
 def test_an_archive_uploaded_by_hand_is_not_sent_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = train(folder, 2)
     with comet_server() as server:
-        monkeypatch.setenv("COMET_URL_OVERRIDE", server.url)
-        monkeypatch.setenv("COMET_API_KEY", API_KEY)
+        point_to(server, os.environ)
         scripts = {**os.environ, "PATH": str(Path(sys.executable).parent)}
         command = shlex.split(told.split("  or: ")[1])
         subprocess.run(command, env=scripts, check=True, capture_output=True)
@@ -153,6 +154,7 @@ def test_an_archive_uploaded_by_hand_is_not_sent_again(
         assert len(server.pictures(key_of(folder))) == 4
 
 
+@pytest.mark.slow
 def test_the_end_is_heard_although_another_process_has_inherited_the_pipe(
     server: CometServer, folder: Path
 ) -> None:
@@ -169,6 +171,7 @@ def test_the_end_is_heard_although_another_process_has_inherited_the_pipe(
         os.waitpid(other, 0)
 
 
+@pytest.mark.slow
 def test_undefined_metrics_are_gaps(server: CometServer, folder: Path) -> None:
     tracker = tracker_of()
     tracker.start(described(folder))
@@ -177,6 +180,7 @@ def test_undefined_metrics_are_gaps(server: CometServer, folder: Path) -> None:
     assert server.metrics(key_of(folder)) == [("loss", 0.5, 50, 1)]
 
 
+@pytest.mark.slow
 def test_a_trial_is_grouped_under_its_search(server: CometServer, folder: Path) -> None:
     tracker = tracker_of()
     trial = TrackedTrial("b4_search", "0007", {"loss.name": "focal", "loss.gamma": 2.0})
@@ -189,6 +193,7 @@ def test_a_trial_is_grouped_under_its_search(server: CometServer, folder: Path) 
     assert (others["search/loss.name"], others["search/loss.gamma"]) == ("focal", 2.0)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_its_experiment_and_a_fresh_one_has_another(
     server: CometServer, folder: Path, tmp_path: Path
 ) -> None:
@@ -204,6 +209,7 @@ def test_a_resumed_run_keeps_its_experiment_and_a_fresh_one_has_another(
     assert key_of(tmp_path / "again") != first
 
 
+@pytest.mark.slow
 def test_a_second_telling_of_the_end_adds_nothing(server: CometServer, folder: Path) -> None:
     train(folder, 1)
     events = read_events(folder)
@@ -212,7 +218,13 @@ def test_a_second_telling_of_the_end_adds_nothing(server: CometServer, folder: P
     assert_all_arrived(server, folder, 1)
 
 
-@pytest.mark.parametrize("answering", [False, True], ids=["refuses", "never answers"])
+@pytest.mark.parametrize(
+    "answering",
+    [
+        pytest.param(False, id="refuses", marks=pytest.mark.slow),
+        pytest.param(True, id="never answers"),
+    ],
+)
 def test_server_away_at_start(
     folder: Path,
     caplog: pytest.LogCaptureFixture,
@@ -266,6 +278,7 @@ def tracked_until(folder: Path, epoch: int) -> Tracker:
     return tracker
 
 
+@pytest.mark.slow
 def test_server_dying_in_the_middle_and_coming_back(server: CometServer, folder: Path) -> None:
     tracker = tracked_until(folder, 1)
     server.stop()
@@ -280,6 +293,7 @@ def test_server_dying_in_the_middle_and_coming_back(server: CometServer, folder:
     assert_metrics(server, key_of(folder), 1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [500, 400, 403])
 def test_server_that_fails_in_the_middle(server: CometServer, folder: Path, status: int) -> None:
     tracker = tracked_until(folder, 1)
@@ -294,6 +308,7 @@ def test_server_that_fails_in_the_middle(server: CometServer, folder: Path, stat
     assert_metrics(server, key_of(folder), 1, 2)
 
 
+@pytest.mark.slow
 def test_a_server_that_throttles_gets_all_the_same(server: CometServer, folder: Path) -> None:
     tracker = tracked_until(folder, 1)
     server.throttled = 2
@@ -303,6 +318,7 @@ def test_a_server_that_throttles_gets_all_the_same(server: CometServer, folder: 
     assert_metrics(server, key_of(folder), 1, 2)
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_holds_nothing_up(
     server: CometServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,7 +348,10 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[] if kind == "an epoch" else pytest.mark.slow) for kind in KINDS],
+)
 def test_what_the_server_took_without_saying_so_is_not_sent_again(
     server: CometServer, folder: Path, kind: str
 ) -> None:
@@ -352,6 +371,7 @@ def test_what_the_server_took_without_saying_so_is_not_sent_again(
     assert_all_arrived(server, folder, 2)
 
 
+@pytest.mark.slow
 def test_a_lost_receipt_doubles_nothing(server: CometServer, folder: Path) -> None:
     train(folder, 2)
     (folder / "comet.json").unlink()
@@ -359,16 +379,17 @@ def test_a_lost_receipt_doubles_nothing(server: CometServer, folder: Path) -> No
     assert_all_arrived(server, folder, 2)
 
 
+@pytest.mark.slow
 def test_two_processes_that_sync_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(folder, 3)
     with comet_server() as server:
-        monkeypatch.setenv("COMET_URL_OVERRIDE", server.url)
-        monkeypatch.setenv("COMET_API_KEY", API_KEY)
+        point_to(server, os.environ)
         both = [Forked(lambda: 0 if sync(folder)[0] else 1) for _ in range(2)]
         assert [process.wait() for process in both] == [0, 0]
         assert_all_arrived(server, folder, 3)
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_left_out_and_named(server: CometServer, folder: Path) -> None:
     receipt = read_receipt(folder)
     server.stop()
@@ -417,7 +438,14 @@ def wait_for(path: Path, seconds: float = 60.0) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("moment", ["epoch", "checkpoint", "logging"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("epoch", marks=pytest.mark.slow),
+        pytest.param("checkpoint", marks=pytest.mark.slow),
+        "logging",
+    ],
+)
 def test_killed_resumed_and_synced(server: CometServer, folder: Path, moment: str) -> None:
     pace = Pace(epoch=0.5, checkpoint=0.5)
     process = in_a_process(folder, 3, pace)
@@ -438,6 +466,7 @@ def test_killed_resumed_and_synced(server: CometServer, folder: Path, moment: st
         assert_all_arrived(server, folder, 3)
 
 
+@pytest.mark.slow
 def test_killed_while_the_archive_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import comet_ml
 
@@ -452,8 +481,7 @@ def test_killed_while_the_archive_is_written(folder: Path, monkeypatch: pytest.M
     assert left != list((folder / "comet").iterdir())
     assert Archive(folder / "comet" / f"{key_of(folder)}.zip").metrics() == expected_metrics(1, 2)
     with comet_server() as server:
-        monkeypatch.setenv("COMET_URL_OVERRIDE", server.url)
-        monkeypatch.setenv("COMET_API_KEY", API_KEY)
+        point_to(server, os.environ)
         assert sync(folder)[0]
         assert_all_arrived(server, folder, 2)
 

@@ -12,7 +12,7 @@ from steelexp.tracking import comet_client, delivery
 from steelexp.tracking.delivery import sync
 from tests import forked
 from tests.comet_expectations import assert_all_arrived, in_a_process, kill
-from tests.comet_server import API_KEY, Request, comet_server
+from tests.comet_server import Request, comet_server, point_to
 from tests.tracked_run import Pace, train
 
 EPOCHS = 3
@@ -29,14 +29,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> float:
         mock.patch.dict(os.environ),
     ):
         comet_client.load()
-        patch.setenv("COMET_URL_OVERRIDE", server.url)
-        patch.setenv("COMET_API_KEY", API_KEY)
+        point_to(server, os.environ)
         patch.setattr(delivery, "begin_sending", forked.begin_sending)
         began = time.monotonic()
         in_a_process(folder, EPOCHS, PACE).wait()
-        seconds = time.monotonic() - began
-        assert_all_arrived(server, folder, EPOCHS)
-    return seconds
+        return time.monotonic() - began
 
 
 def forgetful(draw: np.random.Generator) -> object:
@@ -51,15 +48,11 @@ def forgetful(draw: np.random.Generator) -> object:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(32))
-def test_no_kill_loses_or_doubles_an_event(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: float, seed: int
-) -> None:
+def test_no_kill_loses_or_doubles_an_event(tmp_path: Path, undisturbed: float, seed: int) -> None:
     draw, folder = np.random.default_rng(seed), tmp_path / "a run"
     folder.mkdir()
     with comet_server() as server:
-        monkeypatch.setenv("COMET_URL_OVERRIDE", server.url)
-        monkeypatch.setenv("COMET_API_KEY", API_KEY)
-        monkeypatch.setenv("COMET_TIMEOUT_UPLOAD", "5")
+        point_to(server, os.environ)
         for _ in range(draw.integers(1, 3)):
             server.forgetting = forgetful(draw) if seed % 2 else lambda _: False
             process = in_a_process(folder, EPOCHS, PACE)

@@ -1,12 +1,13 @@
 """The command `sync`; here, where Comet's settings are clean and its processes quick."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from steelexp.__main__ import main
 from tests.comet_expectations import assert_all_arrived, key_of
-from tests.comet_server import API_KEY, comet_server
+from tests.comet_server import comet_server, point_to
 from tests.tracked_run import train
 
 
@@ -21,8 +22,7 @@ def test_sync_sends_every_run_below_runs(
     said = capsys.readouterr().out
     assert f"{folder}: Comet: not sent (no API key is configured); send the rest with" in said
     with comet_server() as server:
-        monkeypatch.setenv("COMET_URL_OVERRIDE", server.url)
-        monkeypatch.setenv("COMET_API_KEY", API_KEY)
+        point_to(server, os.environ)
         for given in ([], [str(folder)], ["runs/b4_dice"]):
             assert main(["sync", *given]) == 0
             said = capsys.readouterr().out
