@@ -14,6 +14,7 @@ from steelexp.model.losses import LOSSES
 from steelexp.records.store import BusyError, Epoch
 from steelexp.training.fit import DivergedError
 from tests.finished_runs import METRICS, finished, unfinished
+from tests.simulated_searches import THREE_TRIALS
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("experiments/**/*.yaml"))
@@ -238,6 +239,13 @@ class TestShow:
         run.append(Epoch(2, step=20, seconds=1.0, metrics={}))
         said = [f"{run.path}: unfinished, 2 epochs; run its spec again to go on"]
         assert steelexp("show", str(run.path)) == (0, said, [])
+
+    def test_a_search(self, steelexp, tmp_path):
+        (tmp_path / "search.json").write_text(json.dumps(THREE_TRIALS))
+        code, out, err = steelexp("show", str(tmp_path))
+        assert (code, err) == (0, [])
+        assert out[0].rstrip() == "b4: 3 trials, running"
+        assert out[-1] == f"Figures: python -m analysis.search_history {tmp_path}"
 
     def test_one_of_several(self, steelexp, folder):
         for name in ("a", "b"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from steelexp.commands.outcome import DONE, RequestError
 from steelexp.progress import say, show
 from steelexp.records.store import RunFolder, run_folders
+from steelexp.report.search_table import read_search, search_lines, trials_table
 from steelexp.report.tables import leaderboard, metrics_table, run_lines
 from steelexp.spec import read_resolved
 
@@ -20,9 +21,9 @@ def add(commands: "Subparsers") -> None:
     board.set_defaults(act=list_runs)
     board.add_argument("folder", nargs="?", type=Path, default=Path("runs"))
 
-    one = commands.add_parser("show", help="one run")
+    one = commands.add_parser("show", help="one run, or one search")
     one.set_defaults(act=show_run)
-    one.add_argument("run", type=Path, metavar="RUN")
+    one.add_argument("run", type=Path, metavar="RUN|SEARCH")
 
 
 def list_runs(given: argparse.Namespace) -> int:
@@ -35,13 +36,27 @@ def list_runs(given: argparse.Namespace) -> int:
 
 
 def show_run(given: argparse.Namespace) -> int:
-    """Print one run."""
-    folders = list(run_folders(given.run))
+    """Print one run, or the trials of one search."""
+    if (given.run / "search.json").is_file():
+        search = read_search(given.run / "search.json")
+        show(trials_table(search))
+        say("\n".join(search_lines(search, given.run)))
+        return DONE
+    show_record(one_run(given.run))
+    return DONE
+
+
+def one_run(path: Path) -> RunFolder:
+    """The only run folder at or below a path.
+
+    Raises:
+        RequestError: there is none, or several.
+    """
+    folders = list(run_folders(path))
     if len(folders) != 1:
         names = ", ".join(str(f.path) for f in folders[:5])
-        raise RequestError(f"{given.run}: one run folder is expected{names and f'; here: {names}'}")
-    show_record(folders[0])
-    return DONE
+        raise RequestError(f"{path}: one run folder is expected{names and f'; here: {names}'}")
+    return folders[0]
 
 
 def show_record(folder: RunFolder) -> None:
