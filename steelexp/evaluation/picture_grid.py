@@ -3,12 +3,39 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from steelexp.evaluation.legend import PAPER
 
 WIDTH = 1800  # pixels of the sheet
 GAP = 12
+
+
+def chosen(
+    pixels: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64], *, count: int = 12
+) -> list[int]:
+    """Choose images for the sheet.
+
+    Of each class the image with most of it, the first clean one, then images spread over the rest.
+
+    Args:
+        pixels: [S, C] of every image and class.
+        candidates: [K] numbers of the images that can be shown.
+        count: how many at most.
+
+    Returns:
+        Numbers of images, ascending.
+    """
+    held = pixels[candidates]  # [K, C]
+    most = [int(candidates[column.argmax()]) for column in held.T if column.any()]
+    clean = candidates[~held.any(axis=1)][:1].tolist()
+    found = list(dict.fromkeys([*most, *clean]))[:count]
+    rest = np.setdiff1d(candidates, found)
+    more = min(count - len(found), len(rest))
+    spread = [int(rest[(2 * step + 1) * len(rest) // (2 * more)]) for step in range(more)]
+    return sorted(found + spread)
 
 
 def picture_grid(paths: Sequence[Path]) -> Image.Image:

@@ -28,7 +28,7 @@ from steelexp.evaluation.components import Defect, defects
 from steelexp.evaluation.detector import Detector, Grey, Scores
 from steelexp.evaluation.image_files import ImageFile
 from steelexp.evaluation.mask_png import bits_of, mask_png
-from steelexp.evaluation.picture_grid import picture_grid
+from steelexp.evaluation.picture_grid import chosen, picture_grid
 from steelexp.evaluation.prediction_journal import Entry, PredictionJournal
 from steelexp.evaluation.prediction_tables import Summary, write_tables
 from steelexp.progress import say, steps
@@ -38,7 +38,6 @@ SETTINGS, JOURNAL, GRID = "prediction.json", "journal.jsonl", "grid.png"
 
 AT_ONCE = 2  # images that are measured and drawn while the network looks at the next ones
 AHEAD = 4  # images that wait for that; each holds its scores, 6.6 MB of a strip
-SHOWN = 12  # overlays on the grid
 
 
 class OutputError(Exception):
@@ -195,12 +194,11 @@ def _title(name: str, found: Sequence[Defect], pixels: int) -> str:
 
 
 def _draw_grid(images: Sequence[ImageFile], summary: Summary, out: Path) -> None:
-    """A median strip of each class, a clean one, and some more."""
     pictures = [out / "overlays" / image.picture for image in images]
     drawn = np.array([row for row, path in enumerate(pictures) if path.is_file()], np.int64)
     if not len(drawn):
         return
-    chosen = sorted(overlays.choose(np.array(summary.pixels), drawn, count=SHOWN))
     file = io.BytesIO()
-    picture_grid([pictures[row] for row in chosen]).save(file, "PNG")
+    shown = chosen(np.array(summary.pixels), drawn)
+    picture_grid([pictures[row] for row in shown]).save(file, "PNG")
     write_atomically(out / GRID, file.getvalue())

@@ -125,6 +125,15 @@ def test_a_worker_lost_in_mid_training(spec, tmp_path, capsys):
 
 
 @pytest.mark.timeout(1200)
+def test_a_training_that_fails_is_no_lost_worker(spec, tmp_path, capsys):
+    command = ["run", str(spec), "training.workers=2", "optimizer.learning_rate=1.0e+30"]
+    assert main([*command, "training.epochs=3", "--runs", str(tmp_path / "runs")]) == 1
+    said = capsys.readouterr()
+    assert "steelexp: tiny, seed 1: tiny: loss is nan after epoch 1" in said.err
+    assert "a worker was lost" not in said.out
+
+
+@pytest.mark.timeout(1200)
 def test_a_search_of_real_trainings(spec, tmp_path, capsys):
     """Two trials at once; one of them is killed after its first epoch and goes on."""
     spec.write_text(
