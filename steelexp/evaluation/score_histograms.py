@@ -1,26 +1,26 @@
-"""From scores to masks: a threshold for each class, tuned where nothing is reported.
-
-A score of 0.5 is no natural border: Dice losses push scores to 0 and 1, focal loss holds those of
-defects down. So the thresholds are chosen on the tune strips and applied to the test strips.
-"""
+"""Every threshold in one pass: how many pixels have which score, per strip and class."""
 
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.evaluation.counts import Counts, Pixels, dice
+from steelexp.evaluation.counts import Counts, Pixels
+from steelexp.evaluation.prediction import ScoredStrip
 
-METRIC = "dice_kaggle"
-"""What the thresholds make large: the mean over all strips, so that false alarms cost."""
+Thresholds = npt.NDArray[np.float64]
 
 GRID = tuple(number / 100 for number in range(1, 100))
+"""Where curves are drawn."""
+
+CERTAIN = (0.995, 0.998, 0.999, 0.9999)
+"""Beyond it, for tuning: a network that was trained with a Dice loss calls all it finds certain."""
 
 
 class Scores(NamedTuple):
     """How many pixels have which score, per strip and class.
 
-    A pixel is in bin k where k of the thresholds are not above its score.
+    A pixel is in bin k where its score reaches k of the thresholds.
 
     Attributes:
         thresholds: [K], ascending.
@@ -28,7 +28,7 @@ class Scores(NamedTuple):
         other: [S, C, K + 1] pixels that it is not on.
     """
 
-    thresholds: npt.NDArray[np.float64]
+    thresholds: Thresholds
     labelled: Pixels
     other: Pixels
 
@@ -48,25 +48,56 @@ class Scores(NamedTuple):
         return int(np.flatnonzero(self.thresholds == threshold).item())
 
 
-def grid_with(threshold: float) -> npt.NDArray[np.float64]:
-    """0.01, 0.02, ... 0.99 and one more threshold, ascending."""
-    return np.unique([*GRID, threshold])
-
-
-def tuned_places(scores: Scores) -> npt.NDArray[np.int64]:
-    """For each class where the threshold is that has the best mean Dice on the strips.
-
-    Dice of a strip is 1 where truth and prediction are empty. Of equals the one nearest to 0.5.
+class Histograms:
+    """Scores, a strip at a time: 2 x 8 x (K + 1) bytes a strip and class are kept.
 
     Args:
-        scores: of the tune strips.
+        thresholds: [K], ascending.
+    """
+
+    def __init__(self, thresholds: Thresholds) -> None:
+        self._thresholds = thresholds
+        self._pixels: list[Pixels] = []
+
+    def add(self, strip: ScoredStrip) -> None:
+        """Count one strip."""
+        classes = range(strip.scores.shape[2])
+        self._pixels.append(
+            np.stack(
+                [histogram(strip.scores[..., c], strip.truth(c), self._thresholds) for c in classes]
+            )
+        )
+
+    @property
+    def scores(self) -> Scores:
+        """Of the strips so far, in their order."""
+        pixels = np.stack(self._pixels)  # [S, C, 2, K + 1]
+        return Scores(self._thresholds, pixels[:, :, 1], pixels[:, :, 0])
+
+
+def grid_with(threshold: float) -> Thresholds:
+    """0.01, 0.02, ... 0.99, those beyond, and one more threshold, ascending."""
+    return np.unique([*GRID, *CERTAIN, threshold])
+
+
+def histogram(
+    scores: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_], thresholds: Thresholds
+) -> Pixels:
+    """How many pixels of one strip and class reach how many of the thresholds.
+
+    Args:
+        scores: [H, W].
+        truth: [H, W], whether the class is there.
+        thresholds: [K], ascending.
 
     Returns:
-        [C].
+        [2, K + 1]: pixels without the class and with it.
     """
-    found = np.stack(  # [K, C]
-        [dice(scores.at(np.array(k))).mean(axis=0) for k in range(len(scores.thresholds))]
-    )
-    from_half = np.abs(scores.thresholds - 0.5)
-    best = [np.lexsort((from_half, -column)) for column in np.round(found, 12).T]
-    return np.array([order[0] for order in best])
+    flat, labels, edges = scores.ravel(), truth.ravel(), thresholds.astype(np.float32)
+    found = np.flatnonzero(flat >= edges[0])  # on most strips few: the others need no search
+    bins = np.searchsorted(edges, flat[found], side="right")
+    width = len(edges) + 1
+    counted = np.bincount(bins + width * labels[found], minlength=2 * width).reshape(2, width)
+    labelled = np.count_nonzero(labels)
+    counted[:, 0] = np.array([labels.size - labelled, labelled]) - counted.sum(axis=1)
+    return counted
