@@ -16,6 +16,8 @@ GRID = tuple(number / 100 for number in range(1, 100))
 CERTAIN = (0.995, 0.998, 0.999, 0.9999)
 """Beyond it, for tuning: a network that was trained with a Dice loss calls all it finds certain."""
 
+CELLS = 4096
+
 
 class Scores(NamedTuple):
     """How many pixels have which score, per strip and class.
@@ -93,11 +95,29 @@ def histogram(
     Returns:
         [2, K + 1]: pixels without the class and with it.
     """
-    flat, labels, edges = scores.ravel(), truth.ravel(), thresholds.astype(np.float32)
-    found = np.flatnonzero(flat >= edges[0])  # on most strips few: the others need no search
-    bins = np.searchsorted(edges, flat[found], side="right")
-    width = len(edges) + 1
+    edges = thresholds.astype(np.float32)
+    found = np.flatnonzero(scores >= edges[0])  # on most strips few: the others need no bin
+    bins = binned(scores.ravel()[found], edges)
+    width, labels = len(edges) + 1, truth.ravel()
     counted = np.bincount(bins + width * labels[found], minlength=2 * width).reshape(2, width)
     labelled = np.count_nonzero(labels)
     counted[:, 0] = np.array([labels.size - labelled, labelled]) - counted.sum(axis=1)
     return counted
+
+
+def binned(scores: npt.NDArray[np.float32], edges: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    """How many of the edges each score reaches; np.searchsorted(side="right"), five times as fast.
+
+    A table has the answer at CELLS equal steps, and a score is compared with the edges in its step.
+    CELLS is a power of two, so that no score is rounded into the next step.
+
+    Args:
+        scores: [N] in [0, 1].
+        edges: [K] in (0, 1), ascending.
+    """
+    starts = np.searchsorted(edges, np.arange(CELLS + 1) / CELLS, side="right")
+    bins = starts[(scores * np.float32(CELLS)).astype(np.intp)]
+    following = np.append(edges, np.float32(np.inf))
+    for _ in range(int(np.diff(starts).max())):
+        bins += scores >= following[bins]
+    return bins

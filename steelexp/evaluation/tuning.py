@@ -2,10 +2,11 @@
 
 Two sets of rules are tuned for each class: a threshold alone, and a threshold with the least size
 of a component, the least area on a strip, a gate, or silence. More rules fit the tune strips better
-and may do worse on others. So both are tuned on four fifths of the strips and tried on the fifth
-that was left out (near-duplicates together), five times over; the larger set is taken only where it
-gains more than the standard error of its gain over the groups. docs/decisions.md says what that is
-worth.
+and may do worse on others. Two things keep them from it. Sizes and gates are coarse, so that there
+is little to fit; and both sets are tuned on four fifths of the strips and tried on the fifth that
+was left out (near-duplicates together), five times over: where the larger set loses more than the
+standard error of the difference between groups, the threshold stays alone. To ask for more, such as
+a gain that is shown, costs more than it saves: docs/decisions.md.
 """
 
 from collections.abc import Sequence
@@ -94,11 +95,11 @@ def tune(
 
 
 def tune_class(rules: Rules, groups: Rows, held: npt.NDArray[np.bool_]) -> ClassDecision:
-    """The rules for one class: a threshold, and more only where that pays on strips left out."""
+    """The rules for one class: of all kinds, or a threshold alone where more does harm."""
     more = gained_by_more(rules, dealt(groups, held))
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], more).astype(np.float64)
-    pays = sums.sum() > standard_error(sums)
-    chosen = rules.best(rules.totals(np.arange(len(groups))), simple=not pays)
+    harm = sums.sum() < -standard_error(sums)
+    chosen = rules.best(rules.totals(np.arange(len(groups))), simple=harm)
     return decision_of(rules, chosen)
 
 

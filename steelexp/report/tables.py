@@ -86,14 +86,14 @@ def decision_lines(decision: Decision | None, metrics: Mapping[str, float]) -> l
     rules = "; ".join(f"{label}: {_rules(each)}" for label, each in decision.classes.items())
     all_empty = metrics.get("decided_dice_kaggle_all_empty", float("nan"))
     rows = [
-        f"{name} {metrics[f'decided_{name}']:.4f} (threshold alone {metrics[f'test_{name}']:.4f})"
+        f"{name} {metrics[f'decided_{name}']:.4f} (without {metrics[f'test_{name}']:.4f})"
         for name in ("dice_kaggle", "dice_positive", "empty_accuracy")
         if f"decided_{name}" in metrics and f"test_{name}" in metrics
     ]
+    told = f"With it on the test strips: {', '.join(rows)}; predicting nothing has dice_kaggle"
     return [
         f"Decision, tuned on the {decision.part} strips for {decision.metric}: {rules}.",
-        f"With it on the test strips: {', '.join(rows)}; predicting nothing has dice_kaggle "
-        f"{all_empty:.4f}.",
+        f"{told} {all_empty:.4f}.",
     ]
 
 
