@@ -72,7 +72,7 @@ def main(strips=STRIPS):
         print(f"{way.__name__:14} {taken:8.2f} s  {1000 * taken / strips:7.2f} ms a strip")
     ratio = seconds[by_masks] / seconds[by_histograms]
     print(
-        f"{ratio:.0f} times faster: {len(THRESHOLDS)} thresholds, {CLASSES} classes, {strips} strips"
+        f"{ratio:.0f} times faster ({len(THRESHOLDS)} thresholds, {CLASSES} classes, {strips} strips)"
     )
     return 0 if ratio >= WANTED else 1
 

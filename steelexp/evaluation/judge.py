@@ -101,6 +101,7 @@ class Judge:
         tiling: Tiling,
         seed: int,
     ) -> None:
+        _expect_apart(fold)
         self.shown: tuple[int, ...] = ()
         if settings.overlays:
             self.shown = overlays.choose(strips.pixels, fold.tune, count=settings.overlays)
@@ -210,6 +211,15 @@ class Judge:
         path = folder.overlay(epoch, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
+
+
+def _expect_apart(fold: Fold) -> None:
+    """No split of ours lets a strip tune and test; a decision tuned on it would praise itself."""
+    both = np.intersect1d(fold.tune, fold.test)
+    if len(both):
+        raise ValueError(
+            f"the decision is tuned on {len(both)} of the strips that it is reported on"
+        )
 
 
 def _named(prefix: str, found: Mapping[str, float]) -> dict[str, float]:

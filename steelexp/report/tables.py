@@ -31,7 +31,7 @@ def reported(metrics: Mapping[str, float]) -> tuple[str, str]:
 
 
 def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title: str) -> Table:
-    """One row a class and one for all: every whole-strip metric of the reported part."""
+    """One row a class, one for all and one for all with the decision: every whole-strip metric."""
     prefix, part = reported(metrics)
     title = f"{title}, {part} strips"
     table = Table(title=title, title_justify="left", title_style="bold")
@@ -44,6 +44,9 @@ def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title
         table.add_row(escape(label), *figures)
     table.add_section()
     table.add_row("all", *(_figure(metrics, f"{prefix}_{name}") for name in COLUMNS), style="bold")
+    if "decided_dice_kaggle" in metrics:
+        figures = (_figure(metrics, f"decided_{name}") for name in COLUMNS)
+        table.add_row("all, decided", *figures, style="bold")
     return table
 
 
