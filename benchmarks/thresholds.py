@@ -2,11 +2,13 @@
 
     python benchmarks/thresholds.py
 
-200 strips of 256 x 1600 with 4 classes, one in three of them on a strip. Logits are smooth noise
-around -8, higher where the class is, so that a tenth of the pixels score above 0.01, in patches, as
-they do with a network. Masks are made and counted with NumPy, a class's scores lying together, as
-they do for the histograms; OpenCV's compare and countNonZero take about as long.
-Both give the same counts, which is checked.
+200 strips of 256 x 1600 with 4 classes, labelled as Severstal's are: one pair of strip and class
+in seven, 0.8 % of the pixels. Logits are smooth noise around -9.5, higher where the class is, so
+that four times as many pixels score above 0.01, in patches: the most that was seen with networks
+trained on NEU-Seg by a Dice loss, with and without cross-entropy (1.7 to 4.1 times). A network
+trained by focal loss has all its scores there, and its histograms take longer. Masks are made and
+counted with NumPy, a class's scores lying together, as they do for the histograms. Both give the
+same counts, which is checked.
 """
 
 import sys
@@ -16,31 +18,32 @@ import cv2
 import numpy as np
 
 from steelexp.evaluation.counts import Counts, dice
-from steelexp.evaluation.score_histograms import GRID, Scores, histogram
+from steelexp.evaluation.score_histograms import GRID, edges_of, histogram
 
 STRIPS, CLASSES, HEIGHT, WIDTH = 200, 4, 256, 1600
 THRESHOLDS = np.array(GRID)
+EDGES = edges_of(THRESHOLDS)
 WANTED = 20
 
 
 def drawn(random):
     """Scores [C, H, W] float32 and truth [C, H, W] bool of one strip."""
     truth = np.zeros((CLASSES, HEIGHT, WIDTH), bool)
-    for c in np.flatnonzero(random.random(CLASSES) < 1 / 3):
-        top, left = random.integers(0, HEIGHT // 2), random.integers(0, WIDTH - 200)
-        truth[c, top : top + HEIGHT // 2, left : left + 200] = True
+    for c in np.flatnonzero(random.random(CLASSES) < 1 / 7):
+        top, left = random.integers(0, HEIGHT // 2), random.integers(0, WIDTH - 180)
+        truth[c, top : top + HEIGHT // 2, left : left + 180] = True
     logits = np.empty(truth.shape, np.float32)
     for c in range(CLASSES):
         noise = cv2.GaussianBlur(random.standard_normal((HEIGHT, WIDTH), np.float32), (0, 0), 6)
-        logits[c] = -8 + 2.5 * noise / noise.std() + 9 * truth[c]
+        logits[c] = -9.5 + 2.5 * noise / noise.std() + 9 * truth[c]
     return 1 / (1 + np.exp(-logits)), truth
 
 
 def by_histograms(scores, truth):
     """Counts of one strip at every threshold, [K, C] each."""
-    bins = np.stack([histogram(s, t, THRESHOLDS) for s, t in zip(scores, truth, strict=True)])
-    found = Scores(THRESHOLDS, bins[None, :, 1], bins[None, :, 0])
-    tp, fp = (part[0, :, ::-1].cumsum(axis=1)[:, -2::-1].T for part in found[:0:-1][::-1])
+    bins = np.stack([histogram(s, t, EDGES) for s, t in zip(scores, truth, strict=True)])
+    reaching = bins[..., ::-1].cumsum(axis=2)[..., -2::-1]  # [C, 2, K]
+    tp, fp = reaching[:, 1].T, reaching[:, 0].T
     return Counts(tp, fp, bins[:, 1].sum(axis=1) - tp)
 
 
@@ -71,9 +74,7 @@ def main(strips=STRIPS):
     for way, taken in seconds.items():
         print(f"{way.__name__:14} {taken:8.2f} s  {1000 * taken / strips:7.2f} ms a strip")
     ratio = seconds[by_masks] / seconds[by_histograms]
-    print(
-        f"{ratio:.0f} times faster ({len(THRESHOLDS)} thresholds, {CLASSES} classes, {strips} strips)"
-    )
+    print(f"{ratio:.0f} times faster: {len(THRESHOLDS)} thresholds, {CLASSES} classes")
     return 0 if ratio >= WANTED else 1
 
 

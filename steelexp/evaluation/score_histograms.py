@@ -1,6 +1,6 @@
 """Every threshold in one pass: how many pixels have which score, per strip and class."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,10 @@ CERTAIN = (0.995, 0.998, 0.999, 0.9999)
 """Beyond it, for tuning: a network that was trained with a Dice loss calls all it finds certain."""
 
 CELLS = 4096
+"""Of equal width, over (0, 1): a power of two, so that no score is rounded into the next one."""
+
+BLOCK = 8
+"""Pixels that are looked at together: as many truth values as there are bytes in a word."""
 
 
 class Scores(NamedTuple):
@@ -58,7 +62,7 @@ class Histograms:
     """
 
     def __init__(self, thresholds: Thresholds) -> None:
-        self._thresholds = thresholds
+        self._thresholds, self._edges = thresholds, edges_of(thresholds)
         self._pixels: list[Pixels] = []
 
     def add(self, strip: ScoredStrip) -> None:
@@ -66,7 +70,7 @@ class Histograms:
         classes = range(strip.scores.shape[2])
         self._pixels.append(
             np.stack(
-                [histogram(strip.scores[..., c], strip.truth(c), self._thresholds) for c in classes]
+                [histogram(strip.scores[..., c], strip.truth(c), self._edges) for c in classes]
             )
         )
 
@@ -82,42 +86,70 @@ def grid_with(threshold: float) -> Thresholds:
     return np.unique([*GRID, *CERTAIN, threshold])
 
 
+class Edges(NamedTuple):
+    """Thresholds, and where to look for a score among them.
+
+    Attributes:
+        values: [K] float32, ascending.
+        starts: [CELLS + 1] how many of them the lower end of a cell reaches.
+        most: of them within one cell.
+    """
+
+    values: npt.NDArray[np.float32]
+    starts: npt.NDArray[np.intp]
+    most: int
+
+
+def edges_of(thresholds: Thresholds) -> Edges:
+    """Thresholds, [K] in (0, 1) and ascending, made ready."""
+    values = thresholds.astype(np.float32)
+    starts = np.searchsorted(values, np.arange(CELLS + 1) / CELLS, side="right")
+    return Edges(values, starts, int(np.diff(starts).max()))
+
+
 def histogram(
-    scores: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_], thresholds: Thresholds
+    scores: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_], edges: Edges
 ) -> Pixels:
     """How many pixels of one strip and class reach how many of the thresholds.
+
+    On most strips few pixels reach the first; only blocks with one that does are looked at.
 
     Args:
         scores: [H, W].
         truth: [H, W], whether the class is there.
-        thresholds: [K], ascending.
+        edges: K thresholds.
 
     Returns:
         [2, K + 1]: pixels without the class and with it.
     """
-    edges = thresholds.astype(np.float32)
-    found = np.flatnonzero(scores >= edges[0])  # on most strips few: the others need no bin
-    bins = binned(scores.ravel()[found], edges)
-    width, labels = len(edges) + 1, truth.ravel()
-    counted = np.bincount(bins + width * labels[found], minlength=2 * width).reshape(2, width)
-    labelled = np.count_nonzero(labels)
-    counted[:, 0] = np.array([labels.size - labelled, labelled]) - counted.sum(axis=1)
+    blocks, labels = _in_blocks(scores), _in_blocks(truth)
+    found = np.flatnonzero((blocks >= edges.values[0]).view(np.uint64) != 0)
+    # np.take of whole rows is seven times as fast as blocks[found].
+    bins, width = binned(blocks.take(found, axis=0).ravel(), edges), len(edges.values) + 1
+    bins += np.where(labels.take(found, axis=0).ravel(), width, 0)
+    counted = np.bincount(bins, minlength=2 * width).reshape(2, width)
+    labelled = np.count_nonzero(truth)
+    counted[:, 0] = np.array([truth.size - labelled, labelled]) - counted[:, 1:].sum(axis=1)
     return counted
 
 
-def binned(scores: npt.NDArray[np.float32], edges: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
-    """How many of the edges each score reaches; np.searchsorted(side="right"), five times as fast.
-
-    A table has the answer at CELLS equal steps, and a score is compared with the edges in its step.
-    CELLS is a power of two, so that no score is rounded into the next step.
+def binned(scores: npt.NDArray[np.float32], edges: Edges) -> npt.NDArray[np.intp]:
+    """How many of the edges each score reaches: as np.searchsorted, in a third of the time.
 
     Args:
         scores: [N] in [0, 1].
-        edges: [K] in (0, 1), ascending.
+        edges: K thresholds.
     """
-    starts = np.searchsorted(edges, np.arange(CELLS + 1) / CELLS, side="right")
-    bins = starts[(scores * np.float32(CELLS)).astype(np.intp)]
-    following = np.append(edges, np.float32(np.inf))
-    for _ in range(int(np.diff(starts).max())):
-        bins += scores >= following[bins]
+    bins = edges.starts.take((scores * np.float32(CELLS)).astype(np.intp))
+    following = np.append(edges.values, np.float32(np.inf))
+    for _ in range(edges.most):
+        bins += scores >= following.take(bins)
     return bins
+
+
+def _in_blocks(values: npt.NDArray[np.generic]) -> npt.NDArray[Any]:
+    """[H, W] -> [N, BLOCK]; zeros are added where they do not fill the last one."""
+    flat = values.ravel()
+    if lacking := -flat.size % BLOCK:
+        flat = np.append(flat, np.zeros(lacking, flat.dtype))
+    return flat.reshape(-1, BLOCK)

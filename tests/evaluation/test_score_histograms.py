@@ -11,6 +11,7 @@ from steelexp.evaluation.score_histograms import (
     Histograms,
     Scores,
     binned,
+    edges_of,
     grid_with,
     histogram,
 )
@@ -45,8 +46,8 @@ def test_a_threshold_of_ones_own_is_on_the_grid():
 def test_a_histogram_by_hand():
     scores = np.array([[0.1, 0.25, 0.3], [0.5, 0.75, 1.0]], np.float32)
     truth = np.array([[1, 1, 0], [0, 1, 1]], bool)
-    assert histogram(scores, truth, HALVES).tolist() == [[0, 1, 1, 0], [1, 1, 0, 2]]
-    assert histogram(0 * scores, truth, HALVES).tolist() == [[2, 0, 0, 0], [4, 0, 0, 0]]
+    assert histogram(scores, truth, edges_of(HALVES)).tolist() == [[0, 1, 1, 0], [1, 1, 0, 2]]
+    assert histogram(0 * scores, truth, edges_of(HALVES)).tolist() == [[2, 0, 0, 0], [4, 0, 0, 0]]
 
 
 def test_strips_of_any_size_are_kept_in_their_order():
@@ -71,7 +72,7 @@ def near_edges(draw, edges, shape):
 def test_dice_is_that_of_masks_at_every_threshold(seed):
     draw, thresholds = np.random.default_rng(seed), grid_with(0.333)
     scores, truth = near_edges(draw, thresholds, (6, 40)), draw.random((6, 40)) < 0.3
-    bins = histogram(scores, truth, thresholds)
+    bins = histogram(scores, truth, edges_of(thresholds))
     found = Scores(thresholds, bins[None, None, 1], bins[None, None, 0])
     for k, threshold in enumerate(thresholds):
         mask = scores >= np.float32(threshold)
@@ -89,4 +90,7 @@ def test_bins_are_those_of_a_search(seed, count):
     crowded = np.unique(np.append(edges, edges[0] + np.arange(4, dtype=np.float32) * 1e-5))
     for each in (edges, crowded[crowded < 1]):
         scores = np.append(near_edges(draw, each, (300,)), np.array([0, 1], np.float32))
-        assert binned(scores, each).tolist() == np.searchsorted(each, scores, "right").tolist()
+        assert (
+            binned(scores, edges_of(each)).tolist()
+            == np.searchsorted(each, scores, "right").tolist()
+        )
