@@ -1,7 +1,9 @@
 """The one judge of all runs: whole strips, never resampled, augmented or tiled away."""
 
 import functools
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -11,9 +13,9 @@ from steelexp.data import pipeline
 from steelexp.data.fold import Fold
 from steelexp.data.strips import Strips
 from steelexp.data.tiles import Tiling, tile_table
-from steelexp.evaluation import overlays
+from steelexp.evaluation import overlays, polygons
 from steelexp.evaluation.component_areas import Components
-from steelexp.evaluation.counts import Counts, metrics
+from steelexp.evaluation.counts import Counts, dice, metrics
 from steelexp.evaluation.detection import Detections
 from steelexp.evaluation.judgement import judgement
 from steelexp.evaluation.prediction import ScoredStrip, Scorer, scored_strips, scorer
@@ -103,8 +105,7 @@ class Judge:
     ) -> None:
         _expect_apart(fold)
         self.shown: tuple[int, ...] = ()
-        if settings.overlays:
-            self.shown = overlays.choose(strips.pixels, fold.tune, count=settings.overlays)
+        self._overlays = settings.overlays
         self._model, self._metric, self._groups = model, metric, groups
         self._strips, self._fold, self._batch_size = strips, fold, settings.batch_size
         self._table = functools.partial(tile_table, strips, tiling=tiling, seed=seed)
@@ -114,13 +115,25 @@ class Judge:
         self._threshold = settings.threshold
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
-        """Every metric; the fixed strips are drawn into the run folder."""
+        """Every metric; some strips, fixed after the first epoch, are drawn into the run folder."""
         tune = self._fold.tune
-        prediction = self._on_strips(self._batches(tune), frozenset(self.shown))
+        self.shown = self.shown or self._drawn_before(folder)
+        known = self.shown
+        prediction = self._on_strips(self._batches(tune), frozenset(known))
         found = metrics(prediction.counts, self._strips.classes) | self._tile_metrics(tune)
-        for row in self.shown:
+        for row in known:
             self._draw(row, epoch, prediction.masks[row], folder)
+        if self._overlays and not known:
+            scored = prediction.rows, dice(prediction.counts)
+            self.shown = overlays.choose(self._strips.pixels, *scored, count=self._overlays)
+            self.draw(self.shown, epoch, folder)
         return _named("val", found)
+
+    def _drawn_before(self, folder: RunFolder) -> tuple[int, ...]:
+        """The strips that an earlier session drew after its last epoch."""
+        last = folder.epochs[-1:]
+        drawn = {path.stem for epoch in last for path in folder.overlays(epoch.epoch)}
+        return tuple(row for row, name in enumerate(self._strips.names) if Path(name).stem in drawn)
 
     def draw(self, rows: Sequence[int], epoch: int, folder: RunFolder) -> None:
         """Draw strips into the run folder, as those of an epoch."""
@@ -211,6 +224,8 @@ class Judge:
         path = folder.overlay(epoch, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
+        outlines = polygons.layers(truth, mask, classes=classes, scale=overlays.scale(image.shape))
+        folder.write(str(path.with_suffix(".json").relative_to(folder.path)), json.dumps(outlines))
 
 
 def _expect_apart(fold: Fold) -> None:

@@ -149,7 +149,7 @@ def binned(scores: npt.NDArray[np.float32], edges: Edges) -> npt.NDArray[np.intp
 
 def _in_blocks(values: npt.NDArray[np.generic]) -> npt.NDArray[Any]:
     """[H, W] -> [N, BLOCK]; zeros are added where they do not fill the last one."""
-    flat = values.ravel()
+    flat: npt.NDArray[Any] = values.ravel()
     if lacking := -flat.size % BLOCK:
         flat = np.append(flat, np.zeros(lacking, flat.dtype))
     return flat.reshape(-1, BLOCK)
