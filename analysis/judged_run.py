@@ -35,7 +35,7 @@ class Strips(NamedTuple):
     """The strips that all runs were judged on.
 
     Attributes:
-        part: of the split; "decided" are the test strips with tuned thresholds.
+        part: of the split; "decided" are the test strips with a tuned decision.
         names: [S].
         groups: [S] from 0; near-duplicates share a number.
         classes: [C] names.
@@ -95,8 +95,8 @@ def read_run(folder: RunFolder, record: Record, part: Part) -> JudgedRun:
     """
     if part == "decided" and record.decision is None:
         raise RunError(
-            f"{folder.path}: it has no tuned thresholds; where there are test strips, "
-            f"python -m steelexp evaluate {folder.path} tunes them"
+            f"{folder.path}: it has no tuned decision; where there are test strips, "
+            f"python -m steelexp evaluate {folder.path} tunes one"
         )
     path, spec_path = folder.path / record.strips, folder.path / "spec.yaml"
     try:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from steelexp.evaluation.detector import Detector
+from steelexp.evaluation.prediction import scorer
 from steelexp.experiment import UnfinishedError
-from steelexp.lazy import tf
 from steelexp.model.unet import ARCHITECTURES, WeightsError
 from steelexp.plan import MODEL
 from steelexp.records.model_card import ModelCard, card_of
@@ -63,12 +63,5 @@ def detector(folder: RunFolder) -> Detector:
     Raises:
         UnfinishedError, WeightsError: as for `network`.
     """
-    card, model = run_card(folder), network(folder)
-
-    @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types
-        input_signature=[tf.TensorSpec((None, None, None, 1), tf.uint8)]
-    )
-    def score(grey: Any) -> Any:
-        return tf.sigmoid(model(grey, training=False))
-
-    return Detector(card=card, engine="tensorflow", score=lambda grey: score(grey).numpy())
+    card = run_card(folder)
+    return Detector(card=card, engine="tensorflow", score=scorer(network(folder)))

@@ -11,10 +11,16 @@ from pydantic import ValidationError
 
 from steelexp.data.tiling import up_to_32
 from steelexp.evaluation.decision import decide
+from steelexp.evaluation.prediction import in_windows
+from steelexp.evaluation.windows import overlapping
 from steelexp.records.model_card import KEY, ModelCard
 
 Grey = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
+
+
+LARGEST = 2**22  # pixels that are scored at once; a mobilenet U-Net needs about 1 kB for each
+WINDOW = (1024, 1024)  # pixels, of larger images
 
 
 class DetectorError(Exception):
@@ -42,9 +48,13 @@ class Detector(NamedTuple):
     def scores(self, grey: Grey) -> Scores:
         """Scores of an image of any size: [H, W] -> [H, W, C].
 
-        It is continued by reflection to a multiple of 32, as strips are when a run is judged.
+        It is continued by reflection to a multiple of 32, as strips are when a run is judged. One
+        of over 4 million pixels, ten strips, is scored in overlapping windows, so that memory does
+        not grow with it beyond the scores themselves.
         """
         height, width = grey.shape
+        if height * width > LARGEST:
+            return in_windows(self.score, grey, overlapping(WINDOW), pixels=WINDOW[0] * WINDOW[1])
         missing = up_to_32(height) - height, up_to_32(width) - width
         padded = cv2.copyMakeBorder(grey, 0, missing[0], 0, missing[1], cv2.BORDER_REFLECT_101)
         return self.score(padded.astype(np.uint8, copy=False)[None, ..., None])[0, :height, :width]

@@ -2,7 +2,7 @@ from collections import deque
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelexp.evaluation.decision import decide, without_small
@@ -81,6 +81,7 @@ def grown(mask, start):
     return seen
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_small_components_are_those_of_a_walk(seed, pixels):
     mask = np.random.default_rng(seed).random((6, 9)) < 0.4

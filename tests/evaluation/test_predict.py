@@ -120,6 +120,15 @@ def test_any_size_is_predicted_to_its_last_pixel(tmp_path, size):
         assert (np.array(mask) == np.where(image == 255, 1, 2)).all()
 
 
+def test_a_large_image_is_scored_in_windows_as_if_it_were_scored_at_once():
+    inner, seen = pixel_detector(), []
+    found = inner._replace(score=lambda grey: (seen.append(grey.shape), inner.score(grey))[1])
+    grey = np.random.default_rng(0).integers(0, 256, (2100, 2050), np.uint8)
+    scores = found.scores(grey)
+    assert set(seen) == {(1, 1024, 1024, 1)}
+    assert np.abs(scores[..., 0] - grey / 255).max() < 1e-6
+
+
 def test_decisions_are_applied(tmp_path):
     image = np.full((32, 32), 128, np.uint8)
     image[0, 0] = image[5:7, 5:7] = 255
