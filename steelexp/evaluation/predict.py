@@ -184,12 +184,11 @@ def _entry(
 
 
 def _title(name: str, found: Sequence[Defect], pixels: int) -> str:
-    """For example "0002cc93b.jpg  1: 2 defects, 0.31 %  3: 1 defect, 4.20 %"."""
+    """Number and share of each class: "0002cc93b.jpg  1: 2 (0.3%)  3: 1 (4.2%)"."""
     parts = []
     for label in dict.fromkeys(defect.label for defect in found):
         areas = [defect.area for defect in found if defect.label == label]
-        many = "defect" if len(areas) == 1 else "defects"
-        parts.append(f"{label}: {len(areas)} {many}, {sum(areas) / pixels:.2%}")
+        parts.append(f"{label}: {len(areas)} ({sum(areas) / pixels:.1%})")
     return "  ".join([name, *(parts or ["no defect"])])
 
 

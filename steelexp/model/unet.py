@@ -118,7 +118,8 @@ def _mirrored_to_64(image: Tensor) -> Tensor:
     # By index, not tf.pad: its unknown amounts would hide from TFLite how many channels there are.
     for axis in (1, 2):
         size = tf.shape(image)[axis]
-        place = tf.range(size + -size % 64)
+        # Of whole numbers only: a remainder of -size has another sign in ONNX Runtime.
+        place = tf.range((size + 63) // 64 * 64)
         image = tf.gather(image, tf.minimum(place, 2 * size - 1 - place), axis=axis)
     return image
 
