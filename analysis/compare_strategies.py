@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tuned",
         action="store_true",
-        help="beside each strategy the same runs with thresholds tuned on the tune strips",
+        help="beside each strategy the same runs with a decision tuned on the tune strips",
     )
     parser.add_argument(
         "--draws", type=int, default=DRAWS, help="of the bootstrap (default: %(default)s)"

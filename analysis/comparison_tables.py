@@ -17,7 +17,7 @@ from analysis.paired_bootstrap import METRICS
 PART_WORDS: Final[Mapping[Part, str]] = {
     "test": "test strips",
     "tune": "tune strips, which picked the epochs",
-    "decided": "test strips with tuned thresholds",
+    "decided": "test strips with a tuned decision",
 }
 FEW_GROUPS: Final = 20  # below: an interval rests on few surfaces, and the text says so
 HEAD: Final = ("strategy", "runs", "mean", "SD of runs", "difference", "95 % interval")

@@ -35,7 +35,7 @@ class Strips(NamedTuple):
     """The strips that all runs were judged on.
 
     Attributes:
-        part: of the split; "decided" are the test strips with tuned thresholds.
+        part: of the split; "decided" are the test strips with a tuned decision.
         names: [S].
         groups: [S] from 0; near-duplicates share a number.
         classes: [C] names.
@@ -91,12 +91,12 @@ def read_run(folder: RunFolder, record: Record, part: Part) -> JudgedRun:
 
     Raises:
         RunError: spec.yaml is not a spec, the table is not one of the record's strips, or no
-            thresholds were tuned.
+            decision was tuned.
     """
-    if part == "decided" and record.tuned_thresholds is None:
+    if part == "decided" and record.decision is None:
         raise RunError(
-            f"{folder.path}: it has no tuned thresholds; where there are test strips, "
-            f"python -m steelexp evaluate {folder.path} tunes them"
+            f"{folder.path}: it has no tuned decision; where there are test strips, "
+            f"python -m steelexp evaluate {folder.path} tunes one"
         )
     path, spec_path = folder.path / record.strips, folder.path / "spec.yaml"
     try:

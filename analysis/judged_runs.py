@@ -13,7 +13,7 @@ from steelexp.records.record import Record
 from steelexp.records.store import RunFolder, run_folders
 
 TUNED: Final = ", tuned"
-"""Behind a strategy's name: with thresholds tuned on the tune strips."""
+"""Behind a strategy's name: with a decision tuned on the tune strips."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def read_judged(paths: Sequence[Path], part: Part) -> JudgedRuns:
 
 
 def beside_tuned(judged: JudgedRuns, paths: Sequence[Path]) -> JudgedRuns:
-    """The same with each strategy a second time, its thresholds tuned on the tune strips.
+    """The same with each strategy a second time, with a decision tuned on the tune strips.
 
     Args:
         judged: on test strips.

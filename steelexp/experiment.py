@@ -17,7 +17,8 @@ from steelexp.data.fold import split_csv
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.strips import refuse
 from steelexp.evaluation.counts import DEFINITIONS
-from steelexp.evaluation.judge import Judge, Verdict, write_strip_scores
+from steelexp.evaluation.judge import Judge, Way
+from steelexp.evaluation.verdict import STRIPS, write_verdict
 from steelexp.lazy import Tensor, tf
 from steelexp.model.loss_schedule import going_over, warm_up_weight
 from steelexp.model.losses import LOSSES
@@ -26,8 +27,10 @@ from steelexp.model.unet import ARCHITECTURES
 from steelexp.plan import MODEL, Plan, prepare, weighted_losses
 from steelexp.progress import say
 from steelexp.records import provenance
+from steelexp.records.evaluation import FOLDER as EVALUATIONS
+from steelexp.records.evaluation import Evaluation
 from steelexp.records.record import Record
-from steelexp.records.store import Epoch, RunFolder
+from steelexp.records.store import Epoch, RunFolder, write_atomically
 from steelexp.spec import Component, ExperimentSpec, dump
 from steelexp.tracking.tracker import Picture, TrackedRun, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
@@ -98,7 +101,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
         except BaseException:
             say(tracker.finish({}))
             raise
-        scores = write_strip_scores(folder.path, plan.strips, plan.groups, verdict)
+        write_verdict(folder.path, plan.strips, plan.groups, verdict)
         closing = tracker.finish(verdict.metrics)
         record = Record(
             name=spec.name,
@@ -120,9 +123,9 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
             tiling=plan.tiles,
             batch_size=spec.training.batch_size,
             threshold=spec.training.threshold,
-            tuned_thresholds=_named_thresholds(plan, verdict),
+            decision=verdict.decision,
             data=plan.strips.manifest,
-            strips=scores.name,
+            strips=STRIPS,
             tracking=closing,
             provenance=origin,
         )
@@ -144,26 +147,62 @@ def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
         UnfinishedError: the run has no record yet.
         DataError: the data set holds no strip of a name.
     """
-    spec, folder = plan.spec, plan.folder
-    if folder.record is None:
-        raise UnfinishedError(f"{folder.path}: unfinished; run its spec again to go on")
-    rows = _named_rows(plan, pictures)
-    runtime.prepare(seed=spec.seed, precision=spec.training.precision)
-    model, _ = _network(plan)
-    judge = _judge(plan, model)
+    folder, rows = plan.folder, _named_rows(plan, pictures)
+    record, judge = _finished(plan)
     with folder.hold(), pipeline.reading():
-        checkpoint.restore(folder.best_weights, model)
-        judge.draw(rows, folder.record.best_epoch, folder)
+        judge.draw(rows, record.best_epoch, folder)
         verdict = judge.verdict()
-        scores = write_strip_scores(folder.path, plan.strips, plan.groups, verdict)
-        news = {
-            "metrics": verdict.metrics,
-            "strips": scores.name,
-            "tuned_thresholds": _named_thresholds(plan, verdict),
-        }
-        record = folder.record.model_copy(update=news)
+        write_verdict(folder.path, plan.strips, plan.groups, verdict)
+        news = {"metrics": verdict.metrics, "strips": STRIPS, "decision": verdict.decision}
+        record = record.model_copy(update=news)
         folder.write("record.json", record.model_dump_json(indent=2) + "\n")
     return record
+
+
+def evaluate_otherwise(plan: Plan, way: Way) -> Evaluation:
+    """Judge a finished run in another way; its record stays as it is.
+
+    Args:
+        plan: of the run's own spec.
+        way: how its strips go through the network.
+
+    Returns:
+        What is written to evaluations/NAME/ in the run folder.
+
+    Raises:
+        UnfinishedError: the run has no record yet.
+        DataError: the windows do not fit a strip.
+    """
+    folder = plan.folder.path / EVALUATIONS / way.name
+    _, judge = _finished(plan)
+    with plan.folder.hold(), pipeline.reading():
+        verdict = judge.verdict(way)
+        write_verdict(folder, plan.strips, plan.groups, verdict)
+        evaluation = Evaluation(
+            windows=way.windows,
+            flips=way.flips,
+            definition=way.definition,
+            metrics=dict(verdict.metrics),
+            decision=verdict.decision,
+        )
+        text = evaluation.model_dump_json(indent=2) + "\n"
+        write_atomically(folder / "evaluation.json", text.encode())
+    return evaluation
+
+
+def _finished(plan: Plan) -> tuple[Record, Judge]:
+    """The record of a run, and a judge of its best weights.
+
+    Raises:
+        UnfinishedError: the run has no record yet.
+    """
+    spec, folder = plan.spec, plan.folder
+    if (record := folder.record) is None:
+        raise UnfinishedError(f"{folder.path}: unfinished; run its spec again to go on")
+    runtime.prepare(seed=spec.seed, precision=spec.training.precision)
+    model, _ = _network(plan)
+    checkpoint.restore(folder.best_weights, model)
+    return record, _judge(plan, model)
 
 
 def _named_rows(plan: Plan, names: Sequence[str]) -> list[int]:
@@ -189,7 +228,17 @@ def _network(plan: Plan) -> tuple[Any, Any]:
 
 def _judge(plan: Plan, model: Any) -> Judge:
     spec, loss = plan.spec, _loss(plan, plan.spec.loss)
-    return Judge(model, loss, spec.training, plan.strips, plan.fold, plan.tiling, spec.seed)
+    return Judge(
+        model,
+        loss,
+        spec.training,
+        spec.decision.metric,
+        plan.strips,
+        plan.groups,
+        plan.fold,
+        plan.tiling,
+        spec.seed,
+    )
 
 
 def take_part(spec: dict[str, Any], runs: Path, command: str, chief: bool) -> None:
@@ -287,12 +336,6 @@ def _training_batches(plan: Plan, epoch: int, share: Any) -> Any:
 def _named_weights(plan: Plan) -> dict[str, float]:
     weights = np.ones(plan.classes) if plan.class_weights is None else plan.class_weights
     return dict(zip(plan.strips.classes, weights.tolist(), strict=True))
-
-
-def _named_thresholds(plan: Plan, verdict: Verdict) -> dict[str, float] | None:
-    if verdict.thresholds is None:
-        return None
-    return dict(zip(plan.strips.classes, verdict.thresholds, strict=True))
 
 
 def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:

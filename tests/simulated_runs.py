@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from steelexp.evaluation.counts import DEFINITIONS, Counts, dice, metrics
+from steelexp.records.decision import ClassDecision, Decision
 from steelexp.records.store import RunFolder
 from tests.finished_runs import record, unfinished
 
@@ -122,7 +123,10 @@ def write_study(
             if study.tuned:
                 parts["decided"] = counts(tested + study.tuned, test.held, random)
                 groups["decided"] = test.groups
-                fields["tuned_thresholds"] = dict.fromkeys(classes[: len(study.held)], 0.3)
+                rules = ClassDecision(threshold=0.3)
+                fields["decision"] = Decision(
+                    metric="dice_kaggle", classes=dict.fromkeys(classes[: len(study.held)], rules)
+                )
             path = root / name / str(r)
             write_run(path, parts, groups, name=name, seed=r, classes=classes, **fields)
             folders.append(path)

@@ -19,6 +19,7 @@ from steelexp.data import rle
 from steelexp.data.split import random
 from steelexp.data.strips import DataError
 from steelexp.plan import MODEL, prepare
+from steelexp.records.evaluation import Evaluation
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder, read_epochs, run_folders
 from steelexp.spec import load
@@ -174,6 +175,29 @@ def test_evaluate_gives_the_scores_again_and_pictures(
     said = capsys.readouterr().err
     assert "--pictures x.png: no such strip" in said
     assert "y.png" in said
+
+
+def test_evaluate_in_another_way_leaves_the_record_as_it_is(
+    undisturbed: tuple[RunFolder, Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(tmp_path / "tiny" / undisturbed[0].path.name)
+    shutil.copytree(undisturbed[0].path, folder.path)
+    own = (folder.path / "record.json", folder.path / "judgement.json")
+    before = [path.read_bytes() for path in own]
+    assert main(["evaluate", str(tmp_path), "--windows", "gaussian", "--flips"]) == 0
+    assert [path.read_bytes() for path in own] == before
+    aside = folder.path / "evaluations" / "gaussian_flips"
+    found = Evaluation.model_validate_json((aside / "evaluation.json").read_bytes())
+    assert (found.windows, found.flips) == ("gaussian", True)
+    assert set(found.metrics) == set(undisturbed[1].metrics)
+    for name in ("judgement.json", "strips.parquet", "plots/pr.png"):
+        assert (aside / name).is_file()
+    said = capsys.readouterr().out
+    assert "windows of the training tiles' size that overlap by half" in said
+    assert f"val_dice_positive {undisturbed[1].metrics['val_dice_positive']:.4f}" in said
+    assert main(["evaluate", str(tmp_path), "--windows", "tiles"]) == 2
+    assert "take --windows gaussian or whole" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path), "--flips", "--pictures", "8.png"]) == 2
 
 
 def test_evaluate_refuses_other_data(

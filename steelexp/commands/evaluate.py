@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 from steelexp import experiment
 from steelexp.commands.outcome import DONE, RequestError
 from steelexp.commands.show import show_record
-from steelexp.plan import MODEL, prepare
-from steelexp.progress import say
+from steelexp.evaluation.judge import AS_TRAINED, Way
+from steelexp.evaluation.windows import KINDS
+from steelexp.plan import MODEL, Plan, prepare
+from steelexp.progress import say, show
+from steelexp.records.evaluation import FOLDER, Evaluation
 from steelexp.records.store import run_folders
+from steelexp.report.tables import beside, decision_lines, metrics_table
 from steelexp.spec import load
 
 if TYPE_CHECKING:
@@ -28,10 +32,23 @@ def add(commands: "Subparsers") -> None:
         metavar="STRIP",
         help="draw these strips, too, for analysis/error_gallery.py",
     )
+    judge.add_argument(
+        "--windows",
+        choices=KINDS,
+        default=AS_TRAINED.windows,
+        help="whole strips, overlapping windows with Gaussian weights, or the published six tiles; "
+        "any but the default is kept beside the record (default: whole)",
+    )
+    judge.add_argument(
+        "--flips", action="store_true", help="average over the four flips; kept beside the record"
+    )
 
 
 def evaluate(given: argparse.Namespace) -> int:
     """Judge finished runs again, from their best weights."""
+    way = Way(given.windows, flips=given.flips)
+    if given.pictures and way != AS_TRAINED:
+        raise RequestError("--pictures: drawn from whole strips; leave out --windows and --flips")
     folders = [folder for path in given.runs for folder in run_folders(path)]
     if not folders:
         raise RequestError(f"{', '.join(map(str, given.runs))}: no runs here")
@@ -47,6 +64,18 @@ def evaluate(given: argparse.Namespace) -> int:
                 f"{folder.path}: its data, split or weights file is no longer what it was "
                 f"(digest {plan.digest}), so its scores cannot be had again; run its spec anew"
             )
-        experiment.evaluate(plan, pictures=given.pictures)
-        show_record(folder)
+        if way == AS_TRAINED:
+            experiment.evaluate(plan, pictures=given.pictures)
+            show_record(folder)
+        else:
+            _show_evaluation(plan, way, experiment.evaluate_otherwise(plan, way))
     return DONE
+
+
+def _show_evaluation(plan: Plan, way: Way, found: Evaluation) -> None:
+    title = f"{plan.spec.name} {plan.digest}, {way.name}"
+    show(metrics_table(found.metrics, plan.strips.classes, title=title))
+    lines = [f"Judged by {found.definition}.", *decision_lines(found.decision, found.metrics)]
+    if (record := plan.folder.record) is not None:
+        lines.append(f"The record holds {beside(record.metrics)}; this is {beside(found.metrics)}.")
+    say("\n".join([*lines, f"Folder: {plan.folder.path / FOLDER / way.name}"]))

@@ -89,11 +89,12 @@ def cut(strips: Strips, table: Table, *, grey: Pixels, bits: Pixels) -> None:
         if strip != read:
             read, image = strip, strips.image(strip)
             mask = strips.mask(strip) if strips.labelled[strip] else None
-        grey[i] = _crop(image, top, left, size)
-        bits[i] = 0 if mask is None else _crop(mask, top, left, size)
+        grey[i] = crop(image, top, left, size)
+        bits[i] = 0 if mask is None else crop(mask, top, left, size)
 
 
-def _crop(image: Pixels, top: int, left: int, size: tuple[int, ...]) -> Pixels:
+def crop(image: Pixels, top: int, left: int, size: tuple[int, ...]) -> Pixels:
+    """One tile of a strip, [H, W] -> [h, w]; reflected where it leaves the strip."""
     tile = image[top : top + size[0], left : left + size[1]]
     if tile.shape == size:
         return tile

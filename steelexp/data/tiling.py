@@ -77,9 +77,7 @@ def cover(
         size: side of a tile in pixels.
         stride: pixels from one tile to the next.
     """
-    tops, lefts = _positions(height, size, stride), _positions(width, size, stride)
-    grid = np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1)
-    return Tiles((size, size), grid.reshape(-1, 2))
+    return grid(height, width, (size, size), (stride, stride))
 
 
 def random_crops(
@@ -116,6 +114,20 @@ TILINGS: dict[str, Callable[..., Tiles]] = {
     "random_crops": random_crops,
     "whole": whole,
 }
+
+
+def grid(height: int, width: int, size: tuple[int, int], stride: tuple[int, int]) -> Tiles:
+    """Tiles at a stride; the last of a row and of a column is moved back to the edge.
+
+    Args:
+        height: of the strip in pixels.
+        width: of the strip in pixels.
+        size: height and width of a tile in pixels.
+        stride: pixels from one tile to the next, down and across.
+    """
+    tops, lefts = _positions(height, size[0], stride[0]), _positions(width, size[1], stride[1])
+    corners = np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1)
+    return Tiles(size, corners.reshape(-1, 2))
 
 
 def up_to_32(pixels: int) -> int:

@@ -46,6 +46,50 @@ def dice(counts: Counts) -> Values:
     return np.where(total == 0, 1.0, 2 * counts.tp / np.maximum(total, 1))
 
 
+class Ratio(NamedTuple):
+    """A metric before it is divided; sums over strips divided by one another are its value.
+
+    Attributes:
+        above: [S, C].
+        below: [S, C].
+        of_pairs: overall it is the ratio over all strips and classes, not the mean of the classes.
+    """
+
+    above: Values
+    below: Values
+    of_pairs: bool
+
+
+def ratios(counts: Counts) -> dict[str, Ratio]:
+    """Every whole-strip metric by name."""
+    score, held = dice(counts), counts.tp + counts.fn > 0
+    silent, ones = ~held & (counts.fp == 0), np.ones(held.shape)
+    seen = counts.tp + counts.fp + counts.fn
+    rows = {
+        "dice_positive": (score * held, held, False),
+        "dice_kaggle": (score, ones, True),
+        "dice_kaggle_all_empty": (~held, ones, True),
+        "empty_accuracy": (silent, ~held, True),
+        "dice_pooled": (2 * counts.tp, counts.tp + seen, False),
+        "iou_pooled": (counts.tp, seen, False),
+    }
+    return {
+        name: Ratio(above.astype(np.float64), below.astype(np.float64), of_pairs)
+        for name, (above, below, of_pairs) in rows.items()
+    }
+
+
+def divided(above: Values, below: Values, *, of_pairs: bool) -> Values:
+    """Values of sums over strips: [..., C] -> [..., C + 1], overall last, NaN where 0 / 0."""
+    each = _ratio(above, below)
+    if of_pairs:
+        overall = _ratio(above.sum(axis=-1), below.sum(axis=-1))
+    else:
+        defined = ~np.isnan(each)
+        overall = _ratio(np.where(defined, each, 0).sum(axis=-1), defined.sum(axis=-1))
+    return np.concatenate([each, overall[..., None]], axis=-1)
+
+
 def metrics(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
     """Every whole-strip metric, overall and per class.
 
@@ -57,28 +101,16 @@ def metrics(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
         "dice_positive", "dice_positive/1", ...; a value that is not defined, such as
         dice_positive of a class that no strip holds, is left out.
     """
-    score, held = dice(counts), counts.tp + counts.fn > 0
-    silent = ~held & (counts.fp == 0)
-    pooled = Counts(*(part.sum(axis=0) for part in counts))
-    seen = pooled.tp + pooled.fp + pooled.fn
-    positive = _ratio((score * held).sum(axis=0), held.sum(axis=0))
-    dice_pooled = _ratio(2 * pooled.tp, pooled.tp + seen)
-    iou_pooled = _ratio(pooled.tp, seen)
-    rows: dict[str, tuple[float, Values]] = {
-        "dice_positive": (_mean(positive), positive),
-        "dice_kaggle": (float(score.mean()), score.mean(axis=0)),
-        "dice_kaggle_all_empty": (float((~held).mean()), (~held).mean(axis=0)),
-        "empty_accuracy": (
-            float(_ratio(silent.sum(), (~held).sum())),
-            _ratio(silent.sum(axis=0), (~held).sum(axis=0)),
-        ),
-        "dice_pooled": (_mean(dice_pooled), dice_pooled),
-        "iou_pooled": (_mean(iou_pooled), iou_pooled),
-    }
-    flat = {name: overall for name, (overall, _) in rows.items()}
-    for name, (_, per_class) in rows.items():
-        flat |= {f"{name}/{c}": float(v) for c, v in zip(classes, per_class, strict=True)}
+    flat: dict[str, float] = {}
+    for name, (above, below, of_pairs) in ratios(counts).items():
+        values = divided(above.sum(axis=0), below.sum(axis=0), of_pairs=of_pairs).tolist()
+        flat |= dict(zip(names_of(name, classes), values, strict=True))
     return {name: value for name, value in flat.items() if not np.isnan(value)}
+
+
+def names_of(metric: str, classes: Sequence[str]) -> list[str]:
+    """The names of a metric's values: each class's, then the one overall."""
+    return [*(f"{metric}/{label}" for label in classes), metric]
 
 
 def _ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Values:
@@ -86,9 +118,3 @@ def _ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Values:
     below = np.asarray(denominator, np.float64)
     ratio = np.asarray(numerator, np.float64) / np.where(below == 0, np.nan, below)
     return np.asarray(ratio, np.float64)
-
-
-def _mean(values: Values) -> float:
-    """The mean of the values that are defined, NaN where none is."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else float("nan")

@@ -1,72 +1,50 @@
-"""From scores to masks: a threshold for each class, tuned where nothing is reported.
+"""From scores to masks: the rules of a run's decision, applied to one strip."""
 
-A score of 0.5 is no natural border: Dice losses push scores to 0 and 1, focal loss holds those of
-defects down. So the thresholds are chosen on the tune strips and applied to the test strips.
-"""
+from collections.abc import Sequence
 
-from typing import NamedTuple
-
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.evaluation.counts import Counts, Pixels, dice
+from steelexp.records.decision import ClassDecision
 
-METRIC = "dice_kaggle"
-"""What the thresholds make large: the mean over all strips, so that false alarms cost."""
-
-GRID = tuple(number / 100 for number in range(1, 100))
+Mask = npt.NDArray[np.bool_]
+Scores = npt.NDArray[np.float32]
 
 
-class Scores(NamedTuple):
-    """How many pixels have which score, per strip and class.
-
-    A pixel is in bin k where k of the thresholds are not above its score.
-
-    Attributes:
-        thresholds: [K], ascending.
-        labelled: [S, C, K + 1] pixels that the class is on.
-        other: [S, C, K + 1] pixels that it is not on.
-    """
-
-    thresholds: npt.NDArray[np.float64]
-    labelled: Pixels
-    other: Pixels
-
-    def at(self, places: npt.NDArray[np.int64]) -> Counts:
-        """The counts with the thresholds at these places, [C] or one for all classes."""
-        classes = self.labelled.shape[1]
-        above = np.arange(self.labelled.shape[2]) > np.broadcast_to(places, classes)[:, None]
-        tp, fp = (self.labelled * above).sum(axis=2), (self.other * above).sum(axis=2)
-        return Counts(tp, fp, self.labelled.sum(axis=2) - tp)
-
-    def place(self, threshold: float) -> int:
-        """Where a threshold is among them.
-
-        Raises:
-            ValueError: it is not among them.
-        """
-        return int(np.flatnonzero(self.thresholds == threshold).item())
-
-
-def grid_with(threshold: float) -> npt.NDArray[np.float64]:
-    """0.01, 0.02, ... 0.99 and one more threshold, ascending."""
-    return np.unique([*GRID, threshold])
-
-
-def tuned_places(scores: Scores) -> npt.NDArray[np.int64]:
-    """For each class where the threshold is that has the best mean Dice on the strips.
-
-    Dice of a strip is 1 where truth and prediction are empty. Of equals the one nearest to 0.5.
+def decide(scores: Scores, decisions: Sequence[ClassDecision]) -> Mask:
+    """What is of which class on a whole strip.
 
     Args:
-        scores: of the tune strips.
+        scores: [H, W, C], sigmoid(logits), without padding.
+        decisions: [C].
 
     Returns:
-        [C].
+        [H, W, C] bool.
     """
-    found = np.stack(  # [K, C]
-        [dice(scores.at(np.array(k))).mean(axis=0) for k in range(len(scores.thresholds))]
+    decided = np.zeros(scores.shape, bool)
+    for c, rules in enumerate(decisions):
+        decided[..., c] = decide_class(scores[..., c], rules)
+    return decided
+
+
+def decide_class(scores: Scores, rules: ClassDecision) -> Mask:
+    """What is of one class on a whole strip: [H, W] scores -> [H, W] bool."""
+    if rules.never or scores.max(initial=0) < np.float32(rules.gate):
+        return np.zeros(scores.shape, bool)
+    mask = scores >= np.float32(rules.threshold)
+    if rules.component > 1 and mask.any():
+        mask = without_small(mask, rules.component)
+    if np.count_nonzero(mask) < rules.area:
+        mask[:] = False
+    return mask
+
+
+def without_small(mask: Mask, pixels: int) -> Mask:
+    """The mask without connected components (8 neighbours) of fewer pixels: [H, W] bool."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=8
     )
-    from_half = np.abs(scores.thresholds - 0.5)
-    best = [np.lexsort((from_half, -column)) for column in np.round(found, 12).T]
-    return np.array([order[0] for order in best])
+    kept = statistics[:, cv2.CC_STAT_AREA] >= pixels
+    kept[0] = False  # the background
+    return np.asarray(kept[labels], bool)

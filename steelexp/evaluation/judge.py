@@ -4,7 +4,7 @@ import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,34 +14,66 @@ from steelexp.data.fold import Fold
 from steelexp.data.strips import Strips
 from steelexp.data.tiles import Tiling, tile_table
 from steelexp.evaluation import overlays, polygons
+from steelexp.evaluation.component_areas import Components
 from steelexp.evaluation.counts import Counts, dice, metrics
-from steelexp.evaluation.decision import Scores, grid_with, tuned_places
-from steelexp.evaluation.strips import score_judge, tile_judge, whole_strip_judge
+from steelexp.evaluation.detection import Detections
+from steelexp.evaluation.judgement import judgement
+from steelexp.evaluation.prediction import ScoredStrip, Scorer, scored_strips, scorer
+from steelexp.evaluation.score_histograms import Histograms, grid_with
+from steelexp.evaluation.strips import tile_judge, whole_strip_judge
+from steelexp.evaluation.tuning import tune
+from steelexp.evaluation.verdict import Verdict
+from steelexp.evaluation.windows import Kind, Layout, overlapping, published
+from steelexp.records.decision import ClassDecision
 from steelexp.records.store import RunFolder
 from steelexp.spec.schema import TrainingSpec
+
+Rows = npt.NDArray[np.int64]
 
 PREFIX = {"tune": "val", "test": "test", "decided": "decided"}
 """Of the metrics of each part."""
 
 
-class Verdict(NamedTuple):
-    """What a model is worth.
+DEFINITIONS: dict[Kind, str] = {
+    "whole": "whole strips at once",
+    "gaussian": "windows of the training tiles' size that overlap by half, their scores averaged "
+    "with Gaussian weights",
+    "tiles": "the published six tiles of 256 x 256; what lies in none is predicted to be nothing",
+}
+MEAN_OF_FLIPS = ", the mean of the scores as they are, upside down, mirrored and both"
+
+
+class Way(NamedTuple):
+    """How strips go through the network in the end.
 
     Attributes:
-        parts: [S] "tune", "test" or "decided": the test strips again, with tuned thresholds.
-        rows: [S] strip numbers.
-        counts: [S, C] pixels each.
-        metrics: "val_dice_positive", "val_dice_positive/1", ... of the tune strips, "test_..." of
-            the test strips, "decided_..." of those with tuned thresholds.
-        thresholds: [C] tuned on the tune strips; None where there are no test strips to use them
-            on.
+        windows: whole strips, overlapping windows, or the published six tiles.
+        flips: whether the mean over the four flips is taken.
     """
 
-    parts: Sequence[str]
-    rows: npt.NDArray[np.int64]
-    counts: Counts
-    metrics: Mapping[str, float]
-    thresholds: Sequence[float] | None
+    windows: Kind = "whole"
+    flips: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.windows}_flips" if self.flips else self.windows
+
+    @property
+    def definition(self) -> str:
+        """In words."""
+        return DEFINITIONS[self.windows] + (MEAN_OF_FLIPS if self.flips else "")
+
+
+AS_TRAINED = Way()
+"""What a run's record is of."""
+
+
+class Tally(Protocol):
+    """What counts strips, one at a time."""
+
+    def add(self, strip: ScoredStrip) -> None:
+        """Count one strip."""
 
 
 class Judge:
@@ -51,7 +83,9 @@ class Judge:
         model: grey -> logits.
         loss: (y_true, logits) -> [B].
         settings: threshold, batch size, number of overlays.
+        metric: that decisions make large.
         strips: the data set.
+        groups: [S] of near-duplicates.
         fold: strips to judge on.
         tiling: of `val_loss` and `val_dice_batch`, which are defined on tiles.
         seed: of a random tiling.
@@ -62,20 +96,23 @@ class Judge:
         model: Any,
         loss: Any,
         settings: TrainingSpec,
+        metric: str,
         strips: Strips,
+        groups: Rows,
         fold: Fold,
         tiling: Tiling,
         seed: int,
     ) -> None:
+        _expect_apart(fold)
         self.shown: tuple[int, ...] = ()
         self._overlays = settings.overlays
+        self._model, self._metric, self._groups = model, metric, groups
         self._strips, self._fold, self._batch_size = strips, fold, settings.batch_size
         self._table = functools.partial(tile_table, strips, tiling=tiling, seed=seed)
         classes = len(strips.classes)
         self._on_strips = whole_strip_judge(model, classes, settings.threshold)
         self._on_tiles = tile_judge(model, classes, loss)
         self._threshold = settings.threshold
-        self._scores = score_judge(model, classes, grid_with(settings.threshold))
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
         """Every metric; some strips, fixed after the first epoch, are drawn into the run folder."""
@@ -105,42 +142,75 @@ class Judge:
             for row in rows:
                 self._draw(row, epoch, masks[row], folder)
 
-    def verdict(self) -> Verdict:
-        """The counts of every tune and test strip, and every metric."""
-        fold, classes = self._fold, self._strips.classes
-        rows, tuned = self._scored(fold.tune)
-        fixed = np.array(tuned.place(self._threshold))
-        counts = {"tune": (rows, tuned.at(fixed))}
-        thresholds = None
-        if len(fold.test):
-            places = tuned_places(tuned)
-            rows, tested = self._scored(fold.test)
-            counts |= {"test": (rows, tested.at(fixed)), "decided": (rows, tested.at(places))}
-            thresholds = tested.thresholds[places].tolist()
-        found: dict[str, float] = {}
-        for part, (_, pixels) in counts.items():
-            found |= _named(PREFIX[part], metrics(pixels, classes))
-        for part, judged in (("tune", fold.tune), ("test", fold.test)):
-            found |= _named(PREFIX[part], self._tile_metrics(judged)) if len(judged) else {}
+    def verdict(self, way: Way = AS_TRAINED) -> Verdict:
+        """The counts of every tune and test strip, every metric, the decision, and the rest.
+
+        The decision is tuned on the tune strips and used on the test strips; where there are none,
+        there is no decision, and the tune strips are judged with the threshold.
+        """
+        fold, classes, groups = self._fold, self._strips.classes, self._groups
+        score, tested = scorer(self._model, flips=way.flips), len(fold.test) > 0
+        look = functools.partial(self._look, score, way)
+        histograms, components = self._histograms(), Components()
+        found = Detections([ClassDecision(threshold=self._threshold)] * len(classes))
+        look(fold.tune, histograms, components if tested else found)
+        scores, decision = histograms.scores, None
+        fixed = np.array(scores.place(self._threshold))
+        counts = {"tune": (fold.tune, scores.at(fixed))}
+        if tested:
+            decision = tune(scores, components.areas, groups[fold.tune], classes, self._metric)
+            histograms, found = self._histograms(), Detections(list(decision.classes.values()))
+            look(fold.test, histograms, found)
+            scores = histograms.scores
+            counts |= {
+                "test": (fold.test, scores.at(fixed)),
+                "decided": (fold.test, found.counts),
+            }
+        part: Literal["test", "tune"] = "test" if tested else "tune"
+        rows, pixels = counts[part]
         return Verdict(
             parts=[part for part, (numbers, _) in counts.items() for _ in numbers],
             rows=np.concatenate([numbers for numbers, _ in counts.values()]),
             counts=Counts(
                 *map(np.concatenate, zip(*(pixels for _, pixels in counts.values()), strict=True))
             ),
-            metrics=found,
-            thresholds=thresholds,
+            metrics=self._metrics(counts),
+            decision=decision,
+            judgement=judgement(part, classes, groups[rows], scores, pixels, found, decided=tested),
         )
 
-    def _scored(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Scores]:
-        return self._scores(self._batches(rows))
+    def _histograms(self) -> Histograms:
+        return Histograms(grid_with(self._threshold))
 
-    def _batches(self, rows: npt.NDArray[np.int64]) -> Iterable[Any]:
+    def _look(self, score: Scorer, way: Way, rows: Rows, *tallies: Tally) -> None:
+        """Score strips once and show each to all that count."""
+        _, size = self._table(rows)
+        layouts: dict[Kind, Layout | None] = {
+            "whole": None,
+            "gaussian": overlapping(size),
+            "tiles": published,
+        }
+        limit = self._batch_size * size[0] * size[1]
+        for strip in scored_strips(
+            score, self._strips, rows, pixels=limit, layout=layouts[way.windows]
+        ):
+            for tally in tallies:
+                tally.add(strip)
+
+    def _metrics(self, counts: Mapping[str, tuple[Rows, Counts]]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for part, (_, pixels) in counts.items():
+            found |= _named(PREFIX[part], metrics(pixels, self._strips.classes))
+        for part, rows in (("tune", self._fold.tune), ("test", self._fold.test)):
+            found |= _named(PREFIX[part], self._tile_metrics(rows)) if len(rows) else {}
+        return found
+
+    def _batches(self, rows: Rows) -> Iterable[Any]:
         _, size = self._table(rows)
         limit = self._batch_size * size[0] * size[1]
         return pipeline.whole_strips(self._strips, rows, pixels=limit)
 
-    def _tile_metrics(self, rows: npt.NDArray[np.int64]) -> dict[str, float]:
+    def _tile_metrics(self, rows: Rows) -> dict[str, float]:
         table, size = self._table(rows)
         return self._on_tiles(
             pipeline.Batches(self._strips, table, size, self._batch_size).dataset()
@@ -158,34 +228,14 @@ class Judge:
         folder.write(str(path.with_suffix(".json").relative_to(folder.path)), json.dumps(outlines))
 
 
+def _expect_apart(fold: Fold) -> None:
+    """No split of ours lets a strip tune and test; a decision tuned on it would praise itself."""
+    both = np.intersect1d(fold.tune, fold.test)
+    if len(both):
+        raise ValueError(
+            f"the decision is tuned on {len(both)} of the strips that it is reported on"
+        )
+
+
 def _named(prefix: str, found: Mapping[str, float]) -> dict[str, float]:
     return {f"{prefix}_{name}": value for name, value in found.items()}
-
-
-def write_strip_scores(
-    folder: Path, strips: Strips, groups: npt.NDArray[np.int64], verdict: Verdict
-) -> Path:
-    """One row a part, strip and class: what every metric and every comparison starts from.
-
-    Columns: part, strip, group (of near-duplicates), class, tp, fp, fn (pixels), dice (1 where
-    truth and prediction are empty).
-    """
-    import pyarrow as pa  # 0.1 s that --help and check need not pay
-    from pyarrow import parquet
-
-    counts, classes = verdict.counts, strips.classes
-    table = pa.table(
-        {
-            "part": np.repeat(verdict.parts, len(classes)),
-            "strip": np.repeat([strips.names[row] for row in verdict.rows], len(classes)),
-            "group": np.repeat(groups[verdict.rows], len(classes)),
-            "class": np.tile(list(classes), len(verdict.rows)),
-            "tp": counts.tp.ravel(),
-            "fp": counts.fp.ravel(),
-            "fn": counts.fn.ravel(),
-            "dice": dice(counts).ravel(),
-        }
-    )
-    path, beside = folder / "strips.parquet", folder / ".strips.parquet"
-    parquet.write_table(table, beside)
-    return beside.replace(path)

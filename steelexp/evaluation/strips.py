@@ -1,6 +1,5 @@
 """Judge a model on whole strips, and on validation tiles the way it was published."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -8,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.evaluation.counts import Counts
-from steelexp.evaluation.decision import Scores
 from steelexp.lazy import Tensor, keras, tf
 from steelexp.model.unet import expand_bits
 
@@ -42,7 +40,6 @@ def whole_strip_judge(
     Returns:
         (batches of `data.pipeline.whole_strips`, strips to keep the prediction of) -> Prediction.
     """
-    cut = math.log(threshold / (1 - threshold))
 
     @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types
         input_signature=[
@@ -52,7 +49,8 @@ def whole_strip_judge(
     )
     def count(grey: Tensor, bits: Tensor) -> Tensor:
         height, width = tf.shape(bits)[1], tf.shape(bits)[2]
-        predicted = model(grey, training=False)[:, :height, :width] >= cut  # [B, H, W, C]
+        scores = tf.sigmoid(model(grey, training=False)[:, :height, :width])
+        predicted = scores >= threshold  # [B, H, W, C]
         truth = expand_bits(bits, classes) > 0
         pairs = (predicted & truth, predicted & ~truth, ~predicted & truth)
         sums = [tf.reduce_sum(tf.cast(pair, tf.int64), [1, 2]) for pair in pairs]
@@ -73,52 +71,6 @@ def whole_strip_judge(
         return Prediction(np.concatenate(rows), counts, predictions)
 
     return judge
-
-
-def score_judge(
-    model: Any, classes: int, thresholds: npt.NDArray[np.float64]
-) -> Callable[[Iterable[Any]], tuple[npt.NDArray[np.int64], Scores]]:
-    """A function that counts the model's scores between thresholds, all of them in one pass.
-
-    Args:
-        model: grey [B, h, w, 1] -> logits [B, h, w, C].
-        classes: C.
-        thresholds: [K], ascending, at most 255.
-
-    Returns:
-        batches of `data.pipeline.whole_strips` -> strip numbers [S], Scores.
-    """
-    cuts = tf.constant([math.log(each / (1 - each)) for each in thresholds.tolist()])
-
-    @tf.function(  # type: ignore[untyped-decorator]  # as above
-        input_signature=[tf.TensorSpec((None, None, None, 1), tf.uint8)]
-    )
-    def bins(grey: Tensor) -> Tensor:
-        logits = model(grey, training=False)
-        found = tf.searchsorted(cuts, tf.reshape(logits, [-1]), side="right")
-        return tf.reshape(tf.cast(found, tf.uint8), tf.shape(logits))
-
-    def judge(batches: Iterable[Any]) -> tuple[npt.NDArray[np.int64], Scores]:
-        rows, labelled, other = [], [], []
-        for numbers, grey, bits in batches:
-            truth = np.asarray(bits)[..., 0]  # [B, H, W]
-            height, width = truth.shape[1:]
-            found = bins(grey).numpy()[:, :height, :width]  # [B, H, W, C]
-            rows.append(numbers)
-            for strip, labels in zip(found, truth, strict=True):
-                pixels = [_binned(strip[..., c], labels >> c & 1, cuts) for c in range(classes)]
-                other.append([counted[0] for counted in pixels])
-                labelled.append([counted[1] for counted in pixels])
-        return np.concatenate(rows), Scores(thresholds, np.array(labelled), np.array(other))
-
-    return judge
-
-
-def _binned(found: Bits, truth: Bits, cuts: Tensor) -> npt.NDArray[np.int64]:
-    """[2, K + 1] pixels of each bin: without and with the label."""
-    width = len(cuts) + 1
-    counted = np.bincount((found + np.intp(width) * truth).ravel(), minlength=2 * width)
-    return counted.reshape(2, width)
 
 
 def tile_judge(

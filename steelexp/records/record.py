@@ -2,7 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from steelexp.records.decision import Decision
 
 
 class Record(BaseModel):
@@ -25,13 +27,13 @@ class Record(BaseModel):
         best_epoch: whose weights were kept and judged.
         monitor: the metric that picked it.
         metrics: of the best weights: "val_..." on the tune strips, "test_..." on the test strips,
-            "decided_..." on the test strips with the tuned thresholds.
+            "decided_..." on the test strips with the tuned decision.
         definitions: what each metric means.
         split: what trained, tuned and tested: strips per class, hash, leak.
         tiling: what training saw, and what it never sees.
         batch_size: tiles; `dice_batch` depends on it.
         threshold: on the scores.
-        tuned_thresholds: of each class, chosen on the tune strips; None without test strips.
+        decision: from scores to masks, tuned on the tune strips; None without test strips.
         data: sha256 of what the data set holds.
         strips: the file with pixels per strip and class.
         tracking: where the run was mirrored to.
@@ -61,8 +63,21 @@ class Record(BaseModel):
     tiling: dict[str, Any]
     batch_size: int
     threshold: float
-    tuned_thresholds: dict[str, float] | None = None
+    decision: Decision | None = None
     data: str
     strips: str
     tracking: str
     provenance: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_thresholds_alone(cls, values: Any) -> Any:
+        """Records from before other rules were tuned hold `tuned_thresholds`, for dice_kaggle."""
+        if not isinstance(values, dict) or "tuned_thresholds" not in values:
+            return values
+        values = dict(values)
+        tuned = values.pop("tuned_thresholds")
+        if tuned is not None:
+            classes = {label: {"threshold": threshold} for label, threshold in tuned.items()}
+            values["decision"] = {"metric": "dice_kaggle", "classes": classes}
+        return values

@@ -6,7 +6,9 @@ runs/b4_dice/3f9c1a7e/
   epochs.jsonl                                 one line an epoch, appended and flushed
   journal.jsonl  comet.json                    what is tracked, and what of it Comet has
   weights/  overlays/  comet/                  what came out
-  strips.parquet  record.json                  record.json is the last act
+  strips.parquet  judgement.json  plots/       how it was judged
+  evaluations/                                 the same in other ways, when asked
+  record.json                                  the last act
 """
 
 import json

@@ -7,6 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from steelexp.records.decision import ClassDecision, Decision
 from steelexp.records.record import Record
 from steelexp.records.store import DamagedError, RunFolder
 from steelexp.spec import ExperimentSpec
@@ -30,7 +31,7 @@ def reported(metrics: Mapping[str, float]) -> tuple[str, str]:
 
 
 def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title: str) -> Table:
-    """One row a class and one for all: every whole-strip metric of the reported part."""
+    """One row a class, one for all and one for all with the decision: every whole-strip metric."""
     prefix, part = reported(metrics)
     title = f"{title}, {part} strips"
     table = Table(title=title, title_justify="left", title_style="bold")
@@ -43,6 +44,9 @@ def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title
         table.add_row(escape(label), *figures)
     table.add_section()
     table.add_row("all", *(_figure(metrics, f"{prefix}_{name}") for name in COLUMNS), style="bold")
+    if "decided_dice_kaggle" in metrics:
+        figures = (_figure(metrics, f"decided_{name}") for name in COLUMNS)
+        table.add_row("all, decided", *figures, style="bold")
     return table
 
 
@@ -66,13 +70,7 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
             f"On the {parts['tune']} tune strips, which picked the epoch: val_dice_positive "
             f"{metrics['val_dice_positive']:.4f}, val_dice_kaggle {metrics['val_dice_kaggle']:.4f}."
         )
-    if record.tuned_thresholds is not None:
-        tuned = ", ".join(f"{label}: {t:g}" for label, t in record.tuned_thresholds.items())
-        lines.append(
-            f"With thresholds tuned on the tune strips ({tuned}): dice_positive "
-            f"{metrics['decided_dice_positive']:.4f}, dice_kaggle "
-            f"{metrics['decided_dice_kaggle']:.4f} on the test strips."
-        )
+    lines += decision_lines(record.decision, metrics)
     lines += leak_lines(parts)
     if spec.baseline is not None:
         base = spec.baseline
@@ -82,6 +80,43 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
         )
     lines += [record.tracking, f"Run folder: {folder.path}"]
     return lines
+
+
+def decision_lines(decision: Decision | None, metrics: Mapping[str, float]) -> list[str]:
+    """What was tuned on the tune strips, and what it does on the test strips, in words."""
+    if decision is None:
+        return []
+    rules = "; ".join(f"{label}: {_rules(each)}" for label, each in decision.classes.items())
+    all_empty = metrics.get("decided_dice_kaggle_all_empty", float("nan"))
+    rows = [
+        f"{name} {metrics[f'decided_{name}']:.4f} (without {metrics[f'test_{name}']:.4f})"
+        for name in ("dice_kaggle", "dice_positive", "empty_accuracy")
+        if f"decided_{name}" in metrics and f"test_{name}" in metrics
+    ]
+    told = f"With it on the test strips: {', '.join(rows)}; predicting nothing has dice_kaggle"
+    return [
+        f"Decision, tuned on the {decision.part} strips for {decision.metric}: {rules}.",
+        f"{told} {all_empty:.4f}.",
+    ]
+
+
+def _rules(rules: ClassDecision) -> str:
+    if rules.never:
+        return "never"
+    parts = [
+        f"threshold {rules.threshold:g}",
+        f"components from {rules.component} pixels" if rules.component else "",
+        f"at least {rules.area} pixels" if rules.area else "",
+        f"highest score from {rules.gate:g}" if rules.gate else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def beside(metrics: Mapping[str, float]) -> str:
+    """The two headline metrics of the reported part in a few words."""
+    prefix, _ = reported(metrics)
+    names = (f"{prefix}_dice_positive", f"{prefix}_dice_kaggle", "decided_dice_kaggle")
+    return ", ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics)
 
 
 def leak_lines(parts: Mapping[str, Any]) -> list[str]:

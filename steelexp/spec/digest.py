@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from steelexp.spec.schema import ExperimentSpec
+from steelexp.spec.schema import DecisionSpec, ExperimentSpec
 
 # They name, explain, mirror or propose a run; no weight and no score depends on them.
 _WITHOUT_EFFECT = {"name", "question", "tracking", "baseline", "search"}
@@ -27,6 +27,8 @@ def digest(spec: ExperimentSpec, *, data: str, split: str, weights: str | None) 
     parts = spec.model_dump(exclude={*_WITHOUT_EFFECT, "data", "split"}, mode="json")
     for name in _DRAWN_OR_DIVIDED:
         parts["training"].pop(name)
+    if spec.decision == DecisionSpec():  # so that runs from before there was one keep their name
+        parts.pop("decision")
     parts |= {"data": data, "split": split}
     if weights is not None:
         parts["model"]["weights"] = weights

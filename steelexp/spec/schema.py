@@ -144,6 +144,18 @@ class TrainingSpec(BaseModel):
     overlays: NonNegativeInt = Field(6, description="Validation strips drawn after every epoch.")
 
 
+class DecisionSpec(BaseModel):
+    """From scores to masks, on the tune strips, once the network is trained."""
+
+    model_config = STRICT
+
+    metric: Literal["dice_kaggle", "dice_positive"] = Field(
+        "dice_kaggle",
+        description="What thresholds, least areas and gates make large; dice_positive asks for the "
+        "defects that are there only, and pays no false alarm.",
+    )
+
+
 class BaselineSpec(BaseModel):
     """A figure to hold the result against; shown beside the same metric only."""
 
@@ -174,6 +186,7 @@ class ExperimentSpec(BaseModel):
     class_weights: ClassWeightsSpec = ClassWeightsSpec(kind="equal")
     optimizer: OptimizerSpec
     training: TrainingSpec
+    decision: DecisionSpec = DecisionSpec()
     tracking: TrackingSpec
     baseline: BaselineSpec | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(

@@ -72,7 +72,7 @@ def test_tuned_thresholds_beside_the_fixed_one(tmp_path, capsys):
 
 def test_runs_without_tuned_thresholds_say_how_to_get_them(study, capsys):
     assert main([str(study), "--baseline", "b4_dice", "--tuned"]) == 2
-    assert "it has no tuned thresholds" in (error := capsys.readouterr().err)
+    assert "it has no tuned decision" in (error := capsys.readouterr().err)
     assert "python -m steelexp evaluate" in error
 
 

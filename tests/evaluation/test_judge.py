@@ -4,16 +4,17 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from pyarrow import parquet
 
 from steelexp.data.fold import Fold
+from steelexp.data.strips import DataError
 from steelexp.data.tiling import columns, random_crops, whole
 from steelexp.evaluation.counts import Counts, metrics
-from steelexp.evaluation.judge import Judge, Verdict, write_strip_scores
+from steelexp.evaluation.decision import decide
+from steelexp.evaluation.judge import Judge, Way
 from steelexp.model.losses import bce
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.spec.schema import TrainingSpec
-from tests.fakes import labelled, pixel_model, strips_of
+from tests.fakes import pixel_model, strips_of
 
 CLASSES = ("dark", "bright")
 
@@ -38,10 +39,10 @@ def model():
 def judge(strips, model):
     """A function from settings to a judge that tunes on strips 4, 2 and 1."""
 
-    def build(tiling=whole, seed=0, rows=(4, 2, 1), tested=(), **settings):
+    def build(tiling=whole, seed=0, rows=(4, 2, 1), tested=(), metric="dice_kaggle", **settings):
         training = TrainingSpec(**{"epochs": 1, "batch_size": 2, "overlays": 2, **settings})
         fold = Fold(np.array([0]), np.array(rows), np.array(tested, np.int64))
-        return Judge(model, bce, training, strips, fold, tiling, seed)
+        return Judge(model, bce, training, metric, strips, np.arange(5), fold, tiling, seed)
 
     return build
 
@@ -75,22 +76,81 @@ def test_test_strips_are_judged_at_the_end_only(judge, tmp_path):
     assert set(judges.shown) <= {4, 2}
 
 
-def test_thresholds_are_tuned_on_the_tune_strips_and_used_on_the_test_strips(judge, strips):
+def test_the_decision_is_tuned_on_the_tune_strips_and_used_on_the_test_strips(judge, strips):
     # Class dark is labelled where grey < 40 and scored 5 - grey / 10: 0.73 at grey 40. Class
     # bright is labelled where grey > 220 and scored grey / 10 - 20: 0.88 at 220.
-    verdict = judge(rows=(4, 2), tested=(1, 3)).verdict()
-    dark, bright = verdict.thresholds
+    verdict = judge(rows=(4, 0), tested=(1, 3)).verdict()
+    assert (verdict.decision.metric, verdict.decision.part) == ("dice_kaggle", "tune")
+    dark, bright = (verdict.decision.classes[name].threshold for name in CLASSES)
     assert 0.72 <= dark <= 0.75
     assert 0.88 <= bright <= 0.89
-    assert verdict.metrics["decided_dice_kaggle"] > 0.99 > verdict.metrics["test_dice_kaggle"]
+    decided, half = (verdict.metrics[f"{part}_dice_kaggle"] for part in ("decided", "test"))
+    assert decided > 0.99 > half
     first = int(np.flatnonzero(np.array(verdict.parts) == "decided")[0])
-    image, labels = strips.image(1).astype(float), strips.mask(1)
-    found = 5 - image / 10 >= np.log(dark / (1 - dark))
-    assert verdict.counts.tp[first, 0] == (found & (labels & 1 == 1)).sum()
+    masks = decide(scores_of(strips.image(1)), list(verdict.decision.classes.values()))
+    for c in range(2):
+        truth = strips.mask(1) >> c & 1 == 1
+        assert verdict.counts.tp[first, c] == (masks[..., c] & truth).sum()
+        assert verdict.counts.fp[first, c] == (masks[..., c] & ~truth).sum()
 
 
-def test_without_test_strips_nothing_is_tuned(judge):
-    assert judge().verdict().thresholds is None
+def scores_of(image):
+    """What the model says of an image: [H, W, 2]."""
+    grey = image.astype(np.float32)
+    logits = np.stack([np.float32(5) - grey / 10, grey / 10 - np.float32(20)], axis=-1)
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+def test_no_test_strip_has_a_say_in_the_decision(judge, strips):
+    one, other = (judge(rows=(4, 2), tested=tested).verdict() for tested in ((1,), (0, 3)))
+    assert one.decision == other.decision
+    assert judge(rows=(1, 3), tested=(4,)).verdict().decision != one.decision
+
+
+def test_strips_that_a_decision_is_tuned_on_are_not_reported(judge):
+    with pytest.raises(ValueError, match="tuned on 2 of the strips that it is reported on"):
+        judge(rows=(4, 2, 1), tested=(1, 4))
+
+
+def test_without_test_strips_nothing_is_decided(judge):
+    verdict = judge().verdict()
+    assert verdict.decision is None
+    assert (verdict.judgement.part, verdict.judgement.masks) == ("tune", "threshold")
+    assert not [name for name in verdict.metrics if name.startswith("decided")]
+    assert verdict.judgement.decided_intervals == {}
+
+
+def test_the_judgement_is_of_the_test_strips(judge, strips):
+    verdict = judge(rows=(4, 2), tested=(1, 3, 0)).verdict()
+    found = verdict.judgement
+    assert (found.part, found.masks, found.classes) == ("test", "decision", list(CLASSES))
+    for name, (low, high) in found.intervals.items():
+        assert low <= verdict.metrics[f"test_{name}"] <= high
+    for name, (low, high) in found.decided_intervals.items():
+        assert low <= verdict.metrics[f"decided_{name}"] <= high
+    assert found.strips["dark"].held == 3
+    labelled = sum(int((strips.mask(row) & 1).sum()) for row in (1, 3, 0))
+    assert sum(found.confusion.pixels[1]) >= labelled
+    total = sum(found.calibration["dark"].pixels)
+    assert total == 3 * 40 * 70
+
+
+def test_another_way_gives_other_scores_of_the_same_strips(judge):
+    judges = judge(rows=(4, 2), tested=(1, 3))
+    usual = judges.verdict()
+    # A model that sees one pixel says the same in windows and flipped.
+    again = judges.verdict(Way("gaussian", flips=True))
+    assert again.rows.tolist() == usual.rows.tolist()
+    for name, value in usual.metrics.items():
+        assert again.metrics[name] == pytest.approx(value, abs=2e-3)
+    with pytest.raises(DataError, match="six tiles"):
+        judges.verdict(Way("tiles"))
+
+
+def test_ways_have_names_and_definitions():
+    assert Way().name == "whole"
+    assert Way("gaussian", flips=True).name == "gaussian_flips"
+    assert "mean of the scores" in Way("tiles", flips=True).definition
 
 
 def test_metrics_are_those_of_the_counts_and_the_tiles(judge):
@@ -194,47 +254,3 @@ def test_draws_nothing_where_nothing_is_to_be_shown(judge, tmp_path):
     judges.after_epoch(1, RunFolder(tmp_path))
     assert judges.shown == ()
     assert list(tmp_path.iterdir()) == []
-
-
-# --- strips.parquet
-
-
-@pytest.fixture
-def verdict():
-    counts = Counts(
-        tp=np.array([[3, 0], [0, 2]]), fp=np.array([[1, 0], [4, 0]]), fn=np.array([[2, 0], [0, 1]])
-    )
-    return Verdict(["tune", "test"], np.array([2, 0]), counts, {}, None)
-
-
-THREE = labelled([[1, 1]] * 3)
-GROUPS = np.array([7, 8, 9])
-
-
-def test_strip_scores_have_a_row_a_strip_and_class(verdict, tmp_path):
-    path = write_strip_scores(tmp_path, THREE, GROUPS, verdict)
-    assert path == tmp_path / "strips.parquet"
-    tuned = {"part": "tune", "strip": "00002.jpg", "group": 9}
-    tested = {"part": "test", "strip": "00000.jpg", "group": 7}
-    assert parquet.read_table(path).to_pylist() == [
-        {**tuned, "class": "1", "tp": 3, "fp": 1, "fn": 2, "dice": 6 / 9},
-        {**tuned, "class": "2", "tp": 0, "fp": 0, "fn": 0, "dice": 1.0},
-        {**tested, "class": "1", "tp": 0, "fp": 4, "fn": 0, "dice": 0.0},
-        {**tested, "class": "2", "tp": 2, "fp": 0, "fn": 1, "dice": 4 / 5},
-    ]
-
-
-def test_strip_scores_give_the_metrics_back(judge, strips, tmp_path):
-    found = judge().verdict()
-    table = parquet.read_table(write_strip_scores(tmp_path, strips, np.arange(5), found))
-    frame = table.to_pandas()
-    counts = Counts(*(frame[name].to_numpy().reshape(3, 2) for name in ("tp", "fp", "fn")))
-    again = {f"val_{name}": value for name, value in metrics(counts, CLASSES).items()}
-    assert again == {name: found.metrics[name] for name in again}
-
-
-def test_strip_scores_replace_a_file_whole(verdict, tmp_path):
-    (tmp_path / "strips.parquet").write_text("torn")
-    write_strip_scores(tmp_path, THREE, GROUPS, verdict)
-    assert [path.name for path in tmp_path.iterdir()] == ["strips.parquet"]
-    assert parquet.read_table(tmp_path / "strips.parquet").num_rows == 4

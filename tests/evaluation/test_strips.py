@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from steelexp.data.pipeline import whole_strips
-from steelexp.evaluation.strips import score_judge, tile_judge, whole_strip_judge
+from steelexp.evaluation.strips import tile_judge, whole_strip_judge
 from steelexp.model.losses import bce
 from tests.fakes import pixel_model, strips_of
 
@@ -39,28 +39,6 @@ def test_counts_and_masks_by_hand(judge):
     assert prediction.counts.tp.tolist() == [[2, 2]]
     assert prediction.counts.fp.tolist() == [[1, 1]]
     assert prediction.counts.fn.tolist() == [[2, 1]]
-
-
-def test_scores_by_hand(model):
-    # Class 0 scores sigmoid(grey - 100), class 1 sigmoid(50 - grey); log(0.75 / 0.25) is 1.1.
-    score = score_judge(model, 2, np.array([0.25, 0.5, 0.75]))
-    image = [[[98, 99, 100, 101, 102, 49]]]
-    truth = [[[0b00, 0b01, 0b01, 0b00, 0b01, 0b10]]]
-    rows, scores = score([batch(image, truth, rows=[7])])
-    assert rows.tolist() == [7]
-    assert scores.labelled.tolist() == [[[0, 1, 1, 1], [0, 0, 1, 0]]]
-    assert scores.other.tolist() == [[[2, 0, 1, 0], [5, 0, 0, 0]]]
-
-
-@pytest.mark.parametrize("threshold", [0.1, 0.37, 0.5, 0.9])
-def test_scores_give_the_counts_of_masks(model, threshold):
-    draw = np.random.default_rng(0)
-    images, masks = draw.integers(0, 256, (3, 5, 7)), draw.integers(0, 4, (3, 5, 7))
-    grid = np.array([0.1, 0.37, 0.5, 0.9])
-    _, scores = score_judge(model, 2, grid)([batch(images, masks)])
-    counts = whole_strip_judge(model, 2, threshold)([batch(images, masks)], frozenset()).counts
-    for found, wanted in zip(scores.at(np.array(scores.place(threshold))), counts, strict=True):
-        assert found.tolist() == wanted.tolist()
 
 
 def test_strips_are_counted_one_by_one_in_the_order_they_come(judge):

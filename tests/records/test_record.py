@@ -1,9 +1,11 @@
 import inspect
+import json
 import re
 
 import pytest
 from pydantic import ValidationError
 
+from steelexp.records.decision import ClassDecision, Decision
 from steelexp.records.record import Record
 from tests.finished_runs import record
 
@@ -28,6 +30,18 @@ def test_is_of_a_finished_run(status):
 def test_takes_nothing_it_does_not_know():
     with pytest.raises(ValidationError, match="loss"):
         record(loss=0.1)
+
+
+def test_of_thresholds_alone_is_read_as_a_decision():
+    old = json.loads(record(tuned_thresholds={"1": 0.3, "2": 0.9}).model_dump_json())
+    del old["decision"]
+    read = Record.model_validate_json(json.dumps(old | {"tuned_thresholds": {"1": 0.3, "2": 0.9}}))
+    assert read.decision == Decision(
+        metric="dice_kaggle",
+        classes={"1": ClassDecision(threshold=0.3), "2": ClassDecision(threshold=0.9)},
+    )
+    assert Record.model_validate_json(json.dumps(old | {"tuned_thresholds": None})).decision is None
+    assert Record.model_validate_json(json.dumps(old)).decision is None
 
 
 def test_is_frozen():

@@ -3,8 +3,15 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from steelexp.records.decision import ClassDecision, Decision
 from steelexp.records.store import Epoch, RunFolder
-from steelexp.report.tables import leaderboard, leak_lines, metrics_table, run_lines
+from steelexp.report.tables import (
+    decision_lines,
+    leaderboard,
+    leak_lines,
+    metrics_table,
+    run_lines,
+)
 from steelexp.spec import read_resolved
 from tests.finished_runs import METRICS, PARTS, finished, record, unfinished
 
@@ -54,6 +61,38 @@ class TestMetricsTable:
         assert max(map(len, drawn.splitlines())) <= 80
         assert "0.0625" in drawn
         assert "…" not in drawn
+
+    def test_the_decision_has_a_row_of_its_own(self):
+        metrics = {"test_dice_kaggle": 0.5, "decided_dice_kaggle": 0.75}
+        metrics |= {"decided_dice_kaggle_all_empty": 0.25, "test_dice_kaggle_all_empty": 0.25}
+        made = rows(metrics_table(metrics, ["1"], title=""))
+        assert made[1:] == [
+            ["all", "-", "0.5000", "0.2500", "-", "-", "-"],
+            ["all, decided", "-", "0.7500", "0.2500", "-", "-", "-"],
+        ]
+
+
+class TestDecisionLines:
+    def test_rules_are_said_and_what_they_do_beside_predicting_nothing(self):
+        rules = {
+            "1": ClassDecision(threshold=0.3, component=64, area=128, gate=0.9),
+            "2": ClassDecision(threshold=0.5),
+            "3": ClassDecision(threshold=1.0, never=True),
+        }
+        metrics = {"test_dice_kaggle": 0.5, "decided_dice_kaggle": 0.75}
+        metrics |= {"decided_dice_kaggle_all_empty": 0.25}
+        tuned, told = decision_lines(Decision(metric="dice_kaggle", classes=rules), metrics)
+        assert tuned == (
+            "Decision, tuned on the tune strips for dice_kaggle: 1: threshold 0.3, components from "
+            "64 pixels, at least 128 pixels, highest score from 0.9; 2: threshold 0.5; 3: never."
+        )
+        assert told == (
+            "With it on the test strips: dice_kaggle 0.7500 (without 0.5000); predicting nothing "
+            "has dice_kaggle 0.2500."
+        )
+
+    def test_without_a_decision_there_is_nothing_to_say(self):
+        assert decision_lines(None, {}) == []
 
 
 class TestRunLines:

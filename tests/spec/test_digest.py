@@ -39,6 +39,7 @@ WITH_EFFECT = {
     "training.reduce_lr_factor": "0.5",
     "training.threshold": "0.4",
     "training.precision": "mixed_float16",
+    "decision.metric": "dice_positive",
 }
 WITHOUT_EFFECT = {
     "name": "other",

@@ -1,0 +1,59 @@
+import numpy as np
+
+from steelexp.evaluation.detection import Detections, matched
+from steelexp.evaluation.prediction import ScoredStrip
+from steelexp.records.decision import ClassDecision
+
+HALF = ClassDecision(threshold=0.5)
+
+
+def region(*blocks, size=(120, 300)):
+    mask = np.zeros(size, bool)
+    for top, left, height, width in blocks:
+        mask[top : top + height, left : left + width] = True
+    return mask
+
+
+def test_components_are_matched_by_overlap_and_counted_by_size():
+    # 400 pixels, a quarter of them predicted; 10,000 of which a fifth; 2,000 that are missed.
+    truth = region((0, 0, 20, 20), (0, 100, 100, 100), (0, 220, 40, 50))
+    # 200 pixels, half right; 2,000, right; 1,200 a false alarm.
+    mask = region((0, 15, 20, 10), (0, 100, 20, 100), (80, 220, 30, 40))
+    found = matched(mask, truth)
+    assert found.held.tolist() == [1, 1, 1]
+    assert found.found.tolist() == [1, 0, 0]
+    assert found.predicted.tolist() == [1, 2, 0]
+    assert found.right.tolist() == [1, 1, 0]
+
+
+def test_one_component_may_find_several():
+    truth = region((0, 0, 10, 10), (0, 12, 10, 10))
+    found = matched(region((0, 0, 10, 22)), truth)
+    assert (found.held.tolist(), found.found.tolist()) == ([2, 0, 0], [2, 0, 0])
+    assert (found.predicted.tolist(), found.right.tolist()) == ([1, 0, 0], [1, 0, 0])
+
+
+def scored(scores, bits):
+    return ScoredStrip(0, np.array(scores, np.float32), np.array(bits, np.uint8))
+
+
+def test_pixels_are_counted_for_each_class_and_pair():
+    found = Detections([HALF, HALF])
+    a, b, both, none = [0.9, 0.1], [0.1, 0.9], [0.9, 0.8], [0.2, 0.3]
+    found.add(scored([[a, b, both, none]], [[0b01, 0b01, 0b11, 0b10]]))
+    found.add(scored([[none, a]], [[0b00, 0b00]]))
+    assert found.counts.tp.tolist() == [[2, 1], [0, 0]]
+    assert found.counts.fp.tolist() == [[0, 1], [1, 0]]
+    assert found.counts.fn.tolist() == [[1, 1], [0, 0]]
+    np.testing.assert_allclose(found.highest, [[0.9, 0.9], [0.9, 0.3]])
+    # Rows truth, columns prediction: none, a, b.
+    assert found.confusion.tolist() == [[1, 1, 0], [0, 2, 2], [1, 1, 1]]
+
+
+def test_masks_are_those_of_the_rules():
+    rules = [ClassDecision(threshold=0.5, area=3), ClassDecision(threshold=0.5, never=True)]
+    found = Detections(rules)
+    found.add(scored([[[0.9, 0.9]] * 2], [[0b11, 0b11]]))
+    assert found.counts.fn.tolist() == [[2, 2]]
+    assert found.matches[0].predicted.sum() == 0
+    assert found.matches[0].held.tolist() == [1, 0, 0]
