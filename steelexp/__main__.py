@@ -5,7 +5,18 @@ import sys
 from collections.abc import Callable, Sequence
 
 from steelexp import __version__
-from steelexp.commands import check, dashboard, data, evaluate, reproduce, run, show, sync
+from steelexp.commands import (
+    check,
+    dashboard,
+    data,
+    evaluate,
+    export,
+    predict,
+    reproduce,
+    run,
+    show,
+    sync,
+)
 from steelexp.commands.outcome import INTERRUPTED, OBSTACLES, WRONG_REQUEST
 
 EPILOG = """\
@@ -48,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, check, evaluate, reproduce, show, sync, dashboard, data):
+    for command in (run, check, evaluate, predict, export, reproduce, show, sync, dashboard, data):
         command.add(commands)
     return parser
 

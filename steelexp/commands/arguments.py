@@ -1,6 +1,7 @@
 """What several commands take: specs with overrides, the folder of the runs."""
 
 import argparse
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,3 +63,11 @@ def spec_files(words: Sequence[str]) -> list[Path]:
     if not paths:
         raise RequestError("no spec was named; for example: experiments/quickstart.yaml")
     return paths
+
+
+def positive(word: str) -> float:
+    """A number above 0, for argparse."""
+    number = float(word)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{word}: a number above 0 is expected")
+    return number

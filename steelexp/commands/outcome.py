@@ -1,6 +1,9 @@
 """What a command may come to, and its exit codes."""
 
 from steelexp.data.strips import DataError
+from steelexp.evaluation.detector import DetectorError
+from steelexp.evaluation.export import ExportError
+from steelexp.evaluation.predict import OutputError
 from steelexp.experiment import UnfinishedError
 from steelexp.model.class_weights import ClassWeightsError
 from steelexp.model.loss_inputs import LossError
@@ -34,6 +37,9 @@ OBSTACLES = (
     UnfinishedError,
     SearchError,
     EngineError,
+    DetectorError,
+    OutputError,
+    ExportError,
 )
 """Why what was asked for cannot be had; each says what to do."""
 

@@ -37,6 +37,10 @@ WHITE: Final = (255, 255, 255)
 BLACK: Final = (0, 0, 0)
 NARROWEST: Final = 720  # pixels: title and legend of four classes fit on two lines
 TALLEST: Final = 1024  # pixels: to where a narrow image is enlarged
+KEY: Final = (
+    Entry("outline: truth", INK, outlined=True, filled=False),
+    Entry("fill: prediction", INK, outlined=False, filled=True),
+)
 
 Grey: TypeAlias = npt.NDArray[np.uint8]
 Bits: TypeAlias = npt.NDArray[np.uint8]
@@ -138,7 +142,7 @@ def caption(
 
 
 def draw(
-    image: Grey, truth: Bits, prediction: Bits, *, classes: tuple[str, ...], title: str = ""
+    image: Grey, truth: Bits | None, prediction: Bits, *, classes: tuple[str, ...], title: str = ""
 ) -> Image.Image:
     """Draw a strip with its predicted defects as translucent fill and the true ones as outline.
 
@@ -151,7 +155,8 @@ def draw(
 
     Args:
         image: [H, W] grey.
-        truth: [H, W] labels, bit c set where class c is.
+        truth: [H, W] labels, bit c set where class c is; None where it is not known: the outline is
+            the prediction's then.
         prediction: [H, W] predicted labels, likewise.
         classes: C names, in bit order; at most eight.
         title: printed below the strip, shortened with an ellipsis where it is too long.
@@ -165,18 +170,22 @@ def draw(
         ValueError: the shapes differ, there are more classes than colours, or a bit is set that
             stands for no class.
     """
-    _check(image, truth, prediction, classes)
+    outlined = prediction if truth is None else truth
+    _check(image, outlined, prediction, classes)
     height, width = image.shape
     factor = scale(image.shape)
-    image, truth, prediction = (
-        plane.repeat(factor, axis=0).repeat(factor, axis=1) for plane in (image, truth, prediction)
+    image, outlined, prediction = (
+        plane.repeat(factor, axis=0).repeat(factor, axis=1)
+        for plane in (image, outlined, prediction)
     )
     line = _line_width(width * factor)
     canvas = _fill(image, prediction, len(classes))  # [H, W, 3]
     for bit in range(len(classes)):
-        _outline(canvas, _region(truth, bit), CLASS_COLOURS[bit], line)
+        _outline(canvas, _region(outlined, bit), CLASS_COLOURS[bit], line)
 
-    entries = _entries(truth, prediction, classes)
+    entries = _entries(outlined, prediction, classes)
+    if truth is not None:
+        entries += KEY
     legend = band(entries, width=max(width * factor, NARROWEST), title=title)
     picture = Image.new("RGB", (legend.width, height * factor + legend.height), WHITE)
     picture.paste(Image.fromarray(canvas), (0, 0))
@@ -255,13 +264,9 @@ def _near_edge(shape: tuple[int, ...], width: int) -> Region:
 
 
 def _entries(truth: Bits, prediction: Bits, classes: tuple[str, ...]) -> list[Entry]:
-    """The classes, outlined where true and filled where predicted, then what that means."""
+    """The classes, outlined where true and filled where predicted."""
     entries = []
     for bit, label in enumerate(classes):
         true, predicted = (bool(_region(plane, bit).any()) for plane in (truth, prediction))
         entries.append(Entry(label, CLASS_COLOURS[bit], outlined=true, filled=predicted))
-    return [
-        *entries,
-        Entry("outline: truth", INK, outlined=True, filled=False),
-        Entry("fill: prediction", INK, outlined=False, filled=True),
-    ]
+    return entries

@@ -115,9 +115,13 @@ def _at_half(network: Any) -> Callable[[Tensor], Tensor]:
 
 
 def _mirrored_to_64(image: Tensor) -> Tensor:
-    missing = -tf.shape(image)[1:3] % 64
-    pads = [[0, 0], [0, missing[0]], [0, missing[1]], [0, 0]]
-    return tf.pad(image, pads, "SYMMETRIC")
+    # By index, not tf.pad: its unknown amounts would hide from TFLite how many channels there are.
+    for axis in (1, 2):
+        size = tf.shape(image)[axis]
+        # Of whole numbers only: a remainder of -size has another sign in ONNX Runtime.
+        place = tf.range((size + 63) // 64 * 64)
+        image = tf.gather(image, tf.minimum(place, 2 * size - 1 - place), axis=axis)
+    return image
 
 
 def _weights_file(weights: str) -> Path | None:

@@ -180,6 +180,16 @@ def test_outline_lies_over_the_fill():
 # --- the picture as a whole
 
 
+def test_without_a_truth_the_prediction_is_outlined_and_no_key_is_needed():
+    found = plane((0, 10, 20, 50, 60))
+    image = np.full(found.shape, 100, np.uint8)
+    alone, both = (draw(image, truth, found, classes=("1",)) for truth in (None, found))
+    strip = (0, 0, alone.width, found.shape[0])
+    assert alone.crop(strip).tobytes() == both.crop(strip).tobytes()
+    assert np.array(alone).shape == np.array(both).shape
+    assert np.array(alone).tobytes() != np.array(both).tobytes()  # "outline: truth"
+
+
 def test_a_strip_keeps_its_size_and_small_images_are_enlarged_pixel_for_pixel():
     empty = np.zeros((256, 1600), np.uint8)
     strip = draw(empty, empty, empty, classes=CLASSES)

@@ -1,0 +1,153 @@
+"""The command `predict`: masks, overlays and a table of defects for images."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from steelexp.commands.arguments import positive
+from steelexp.commands.outcome import DONE, FAILED, RequestError
+from steelexp.commands.show import one_run
+from steelexp.evaluation.detector import Detector, onnx_detector
+from steelexp.evaluation.image_files import group_name, image_files
+from steelexp.evaluation.predict import GRID, predict
+from steelexp.evaluation.prediction_tables import DEFECTS, ERRORS, SUBMISSION, Summary
+from steelexp.progress import say, show
+from steelexp.records.decision import ClassDecision
+from steelexp.records.exports import export_path
+from steelexp.records.model_card import ModelCard
+from steelexp.records.store import RunFolder
+from steelexp.trained import detector
+
+if TYPE_CHECKING:
+    from steelexp.commands.arguments import Subparsers
+
+EPILOG = """\
+examples:
+  python -m steelexp predict runs/quickstart/<digest> strips/ --mm-per-pixel 0.4
+  python -m steelexp predict runs/b4_dice/<digest> 'line1/*.jpg' line2/0001.png --out today
+  python -m steelexp predict exports/model.onnx strips/        (without TensorFlow)
+
+A stopped job goes on when the same command is typed again. exit code 1: some images could not be
+read; errors.csv says which and why.
+"""
+
+
+def add(commands: "Subparsers") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "predict",
+        help="masks, overlays and a table of defects for images",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(act=run_predict)
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, or an .onnx file")
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="images, folders of images, 'globs/*.jpg'"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder of the results (default: RUN/predictions/NAME)"
+    )
+    parser.add_argument(
+        "--mm-per-pixel", type=positive, metavar="MM", help="measures in millimetres, too"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("tensorflow", "onnx"),
+        help="what runs the network; onnx needs `export` first (default: by RUN)",
+    )
+    parser.add_argument("--no-overlays", action="store_true", help="draw no pictures")
+    parser.add_argument(
+        "--fresh", action="store_true", help="begin anew; earlier results are kept aside"
+    )
+
+
+def run_predict(given: argparse.Namespace) -> int:
+    """Predict, then say what was found and where it is."""
+    images = image_files(given.paths)
+    file, folder = _model(given)
+    out = given.out or folder / "predictions" / group_name(given.paths)
+    if given.fresh and (aside := RunFolder(out).set_aside()):
+        say(f"The earlier results are kept as {aside}")
+    chosen = onnx_detector(file) if file is not None else detector(one_run(given.run))
+    for line in _model_lines(chosen, len(images)):
+        say(line)
+    summary = predict(
+        chosen, images, out, draw=not given.no_overlays, mm_per_pixel=given.mm_per_pixel
+    )
+    show(_table(summary, given.mm_per_pixel))
+    for line in _closing_lines(summary, out, drawn=not given.no_overlays):
+        say(line)
+    return FAILED if summary.errors else DONE
+
+
+def _model(given: argparse.Namespace) -> tuple[Path | None, Path]:
+    """The .onnx file, if one is to be used, and the folder that the results belong to."""
+    if given.run.suffix == ".onnx":
+        if given.engine == "tensorflow":
+            raise RequestError(f"--engine tensorflow: {given.run} is for onnx; name its run folder")
+        return given.run, given.run.parent
+    folder = one_run(given.run).path
+    return (export_path(folder, "onnx") if given.engine == "onnx" else None), folder
+
+
+def _model_lines(chosen: Detector, images: int) -> list[str]:
+    card = chosen.card
+    return [f"{card.name} {card.digest} on {images} images, by {chosen.engine}", _rules(card)]
+
+
+def _rules(card: ModelCard) -> str:
+    if card.tuned_for is None:
+        shared = next(iter(card.classes.values())).threshold
+        return (
+            f"The run has no tuned decision: its threshold, {shared:g}, is used for every class "
+            "(a split with test strips, such as grouped, tunes one)"
+        )
+    each = [f"{label}: {_words(rules)}" for label, rules in card.classes.items()]
+    return f"Decision tuned for {card.tuned_for}: {'; '.join(each)}"
+
+
+def _words(rules: ClassDecision) -> str:
+    """For example "score 0.6, components of 20 px, areas of 600 px"."""
+    if rules.never:
+        return "never"
+    words = [f"score {rules.threshold:g}"]
+    words += [f"components of {rules.component} px"] * (rules.component > 1)
+    words += [f"areas of {rules.area} px"] * (rules.area > 1)
+    words += [f"highest score {rules.gate:g}"] * (rules.gate > rules.threshold)
+    return ", ".join(words)
+
+
+def _table(summary: Summary, mm_per_pixel: float | None) -> Table:
+    unit, scale = ("px", 1.0) if mm_per_pixel is None else ("mm", mm_per_pixel)
+    table = Table(title="Defects", title_justify="left", title_style="bold")
+    table.add_column("class", overflow="fold")
+    for head in ("images", "defects", f"area {unit}²", f"longest {unit}"):
+        table.add_column(head, justify="right")
+    for label, found in summary.classes.items():
+        area, longest = found.area * scale**2, found.longest * scale
+        figures = (f"{found.images:,}", f"{found.defects:,}", f"{area:,.0f}", f"{longest:,.1f}")
+        table.add_row(escape(label), *figures)
+    table.add_section()
+    held = summary.images - summary.clean
+    table.add_row("any", f"{held:,} of {summary.images:,}", "", "", "", style="bold")
+    return table
+
+
+def _closing_lines(summary: Summary, out: Path, *, drawn: bool) -> list[str]:
+    lines, broken = [], len(summary.errors)
+    if summary.errors:
+        path, reason = summary.errors[0]
+        lines.append(
+            f"{broken} of {broken + summary.images} images could not be read, listed in "
+            f"{out / ERRORS}; the first: {path}: {reason}"
+        )
+    look = f"look at {out / GRID}, then open" if drawn and summary.images else "open"
+    lines.append(
+        f"Results in {out}: {look} {out / DEFECTS}; masks/ has the pixels, {SUBMISSION} is for "
+        "Kaggle"
+    )
+    return lines

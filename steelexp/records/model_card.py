@@ -1,0 +1,56 @@
+"""What travels with an exported network: whose it is, and how its scores become masks."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from steelexp.records.decision import ClassDecision
+from steelexp.records.record import Record
+
+KEY = "steelexp"
+"""Of the card in an ONNX file's metadata, and its file name, with .json, in other exports."""
+
+
+class ModelCard(BaseModel):
+    """Enough to use a network without its run folder.
+
+    Attributes:
+        schema_version: of this card.
+        name: the spec's.
+        digest: of the run.
+        classes: class name -> the rules from scores to mask, in the order of the scores' channels.
+        tuned_for: the metric that the rules make large, on strips held out for that; None where
+            they are only the spec's threshold for every class.
+        input: what the network takes.
+        output: what it gives.
+        multiple: of which height and width have to be.
+        padding: how an image is continued to that at its right and lower edge: reflect is
+            OpenCV's BORDER_REFLECT_101. The scores are cropped to the image's size again.
+        training_tiles: what the network was trained on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    name: str
+    digest: str
+    classes: dict[str, ClassDecision]
+    tuned_for: str | None
+    input: str = "grey: uint8 [N, H, W, 1], 0 is black"
+    output: str = "scores: float32 [N, H, W, C], 0 to 1"
+    multiple: Literal[32] = 32
+    padding: Literal["reflect"] = "reflect"
+    training_tiles: dict[str, Any]
+
+
+def card_of(record: Record) -> ModelCard:
+    """The card of a finished run; without a decision, its threshold for every class."""
+    decision = record.decision
+    fixed = {label: ClassDecision(threshold=record.threshold) for label in record.class_weights}
+    return ModelCard(
+        name=record.name,
+        digest=record.digest,
+        classes=fixed if decision is None else decision.classes,
+        tuned_for=None if decision is None else decision.metric,
+        training_tiles=record.tiling,
+    )
