@@ -25,6 +25,7 @@ class Cost(NamedTuple):
 
     costs: Mapping[str, float]
     label: str
+    whole: bool = False
 
 
 def pareto_front(search: Search, costs: Mapping[str, float]) -> list[Trial]:
@@ -54,12 +55,13 @@ def draw_cost(search: Search) -> Figure | str:
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1),
     )
     drawn = list(figure.subplots(1, len(panels), squeeze=False).flat)
-    for axes, (costs, label) in zip(drawn, panels, strict=True):
+    for axes, (costs, label, whole) in zip(drawn, panels, strict=True):
         handles = draw_scores(axes, search, costs)
         axes.margins(y=0.1)
         axes.set_xlim(0.0, 1.08 * max(costs.values()) or 1.0)
         handles.append(_front(axes, search, costs))
         axes.set_xlabel(label)
+        axes.locator_params(axis="x", integer=whole)
     finish(figure, drawn, search, "cost and score of each trial", handles)
     return figure
 
@@ -82,7 +84,7 @@ def _epochs(search: Search) -> Cost:
         for trial in search.finished
         if trial.trained is not None
     }
-    return Cost(epochs, "trained epochs")
+    return Cost(epochs, "trained epochs", whole=True)
 
 
 def _front(axes: Axes, search: Search, costs: Mapping[str, float]) -> Line2D:

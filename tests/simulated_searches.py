@@ -153,3 +153,20 @@ def write_search(folder: Path, content: Mapping[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "search.json").write_text(json.dumps(content))
     return folder
+
+
+_FOCAL = {"optimizer.learning_rate": 0.00123456, "loss.name": "focal", "loss.gamma": 2.0}
+THREE_TRIALS: Mapping[str, Any] = {
+    "schema_version": 1,
+    "name": "b4",
+    "objective": "val_dice_positive",
+    "direction": "max",
+    "space": SPACE,
+    "status": "running",
+    "best": "0001",
+    "trials": [
+        trial(0, {"loss.name": "dice", "training.batch_size": 4}, 0.25),
+        trial(1, _FOCAL, 0.5),
+        trial(2, {"loss.name": "dice"}, None),
+    ],
+}

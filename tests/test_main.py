@@ -14,6 +14,7 @@ from steelexp.model.losses import LOSSES
 from steelexp.records.store import BusyError, Epoch
 from steelexp.training.fit import DivergedError
 from tests.finished_runs import METRICS, finished, unfinished
+from tests.simulated_searches import THREE_TRIALS
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("experiments/**/*.yaml"))
@@ -147,7 +148,9 @@ class TestRun:
         assert steelexp("run", *arguments) == (2, [], [f"steelexp: {said}"])
 
     def test_nothing_is_run_when_one_spec_of_several_is_wrong(self, steelexp, folder, monkeypatch):
-        monkeypatch.setattr("steelexp.__main__.prepare", lambda spec, runs: pytest.fail("begun"))
+        monkeypatch.setattr(
+            "steelexp.commands.run.prepare", lambda spec, runs: pytest.fail("begun")
+        )
         code, out, err = steelexp("run", "good.yaml", "bad.yaml")
         assert (code, out, len(err)) == (2, [], 1)
 
@@ -164,7 +167,7 @@ class TestRun:
             begun.append((spec.name, spec.seed, spec.training.epochs, str(runs)))
             raise DataError("no data")
 
-        monkeypatch.setattr("steelexp.__main__.prepare", prepare)
+        monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
         return begun
 
     def test_every_spec_with_every_seed(self, steelexp, folder, prepared):
@@ -195,12 +198,12 @@ class TestRun:
         def prepare(spec, runs):
             raise error
 
-        monkeypatch.setattr("steelexp.__main__.prepare", prepare)
+        monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
         found, out, err = steelexp("run", "good.yaml")
         assert (found, out, [line for line in err if line]) == (code, [], [said])
 
     def test_a_bug_keeps_its_traceback(self, folder, monkeypatch):
-        monkeypatch.setattr("steelexp.__main__.prepare", lambda spec, runs: {}["bug"])
+        monkeypatch.setattr("steelexp.commands.run.prepare", lambda spec, runs: {}["bug"])
         with pytest.raises(KeyError):
             main(["run", "good.yaml"])
 
@@ -236,6 +239,13 @@ class TestShow:
         run.append(Epoch(2, step=20, seconds=1.0, metrics={}))
         said = [f"{run.path}: unfinished, 2 epochs; run its spec again to go on"]
         assert steelexp("show", str(run.path)) == (0, said, [])
+
+    def test_a_search(self, steelexp, tmp_path):
+        (tmp_path / "search.json").write_text(json.dumps(THREE_TRIALS))
+        code, out, err = steelexp("show", str(tmp_path))
+        assert (code, err) == (0, [])
+        assert out[0].rstrip() == "b4: 3 trials, running"
+        assert out[-1] == f"Figures: python -m analysis.search_history {tmp_path}"
 
     def test_one_of_several(self, steelexp, folder):
         for name in ("a", "b"):

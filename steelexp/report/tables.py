@@ -1,6 +1,7 @@
 """Runs as tables for a terminal."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
@@ -103,8 +104,23 @@ def leak_lines(parts: Mapping[str, Any]) -> list[str]:
     return [line]
 
 
+def run_label(path: Path) -> str:
+    """How a run folder is called: b4_dice/3f9c1a7e, or b4_search trial 0004/3f9c1a7e."""
+    if _is_trial(path):
+        return f"{path.parents[3].name} trial {path.parent.name}/{path.name}"
+    return f"{path.parent.name}/{path.name}"
+
+
+def _is_trial(path: Path) -> bool:
+    return path.parts[-4:-2] == ("search", "trials")
+
+
 def leaderboard(folders: Iterable[RunFolder]) -> Table:
-    """Every run, the best first; unfinished ones last."""
+    """Every run, the best first; unfinished ones last.
+
+    A search's trials are there with what they reached on tune strips: who picked one of them by its
+    test strips would have nothing left to report on.
+    """
     table = Table(title="Runs, by dice_positive", title_justify="left", title_style="bold")
     for name in ("run", "seed", "status", "best epoch"):
         table.add_column(name, overflow="fold")
@@ -114,11 +130,11 @@ def leaderboard(folders: Iterable[RunFolder]) -> Table:
         table.add_column(name, justify="right", overflow="fold")
     rows = [(folder, _outcome(folder)) for folder in folders]
     for folder, record in sorted(rows, key=_rank):
-        label = f"{folder.path.parent.name}/{folder.path.name}"
+        label = run_label(folder.path)
         if isinstance(record, str):
             table.add_row(escape(label), "", record)
             continue
-        prefix, part = reported(record.metrics)
+        prefix, part = _listed(folder, record)
         parts = record.split["parts"]
         table.add_row(
             escape(label),
@@ -133,6 +149,10 @@ def leaderboard(folders: Iterable[RunFolder]) -> Table:
     return table
 
 
+def _listed(folder: RunFolder, record: Record) -> tuple[str, str]:
+    return ("val", "tune") if _is_trial(folder.path) else reported(record.metrics)
+
+
 def _outcome(folder: RunFolder) -> Record | str:
     try:
         return folder.record or f"unfinished, {len(folder.epochs)} epochs"
@@ -141,12 +161,10 @@ def _outcome(folder: RunFolder) -> Record | str:
 
 
 def _rank(row: tuple[RunFolder, Record | str]) -> float:
-    _, record = row
-    return (
-        2.0
-        if isinstance(record, str)
-        else -record.metrics.get(f"{reported(record.metrics)[0]}_dice_positive", 0.0)
-    )
+    folder, record = row
+    if isinstance(record, str):
+        return 2.0
+    return -record.metrics.get(f"{_listed(folder, record)[0]}_dice_positive", 0.0)
 
 
 def _figure(metrics: Mapping[str, float], key: str) -> str:

@@ -114,6 +114,19 @@ class TestLeaderboard:
         assert rows(leaderboard([folder]))[0][0] == "b4_dice/3f9c1a7e"
 
 
+def test_trials_are_listed_by_what_chose_them(tmp_path):
+    """Never by their test strips, which would then be no test."""
+    tested = METRICS | {f"test{name[3:]}": 1.0 for name in METRICS}
+    split = {"kind": "grouped", "parts": PARTS | {"test": 8}}
+    trial = finished(
+        tmp_path / "b4" / "search" / "trials" / "0004" / "1", metrics=tested, split=split
+    )
+    better = finished(tmp_path / "c" / "2", metrics=METRICS | {"val_dice_positive": 0.75})
+    found = rows(leaderboard([trial, better]))
+    assert [row[0] for row in found] == ["c/2", "b4 trial 0004/1"]
+    assert found[1][4:7] == ["6 tune strips", "none", "0.5000"]
+
+
 class TestTestStrips:
     metrics = METRICS | {f"test{name[3:]}": value / 2 for name, value in METRICS.items()}
     parts = PARTS | {"test": 8}

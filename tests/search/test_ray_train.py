@@ -1,4 +1,12 @@
-"""Two workers of Ray Train beside one process, from the command line."""
+"""Real trainings in Ray's workers, from the command line, and workers killed in their midst."""
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -61,3 +69,77 @@ def test_two_workers_train_as_one_process(spec, tmp_path):
     assert sorted(path.name for path in two.path.iterdir()) == sorted(
         path.name for path in one.path.iterdir()
     )
+
+
+def ray_processes(title):
+    """Their numbers, by what Ray calls them: `ray::trial 0000`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cmdline").read_text().startswith(f"ray::{title}"):
+                found.append(int(process.name))
+    return found
+
+
+@contextlib.contextmanager
+def killing_one(title, when):
+    """Kill one process with this title once `when` comes true; yields those that were killed."""
+    killed = []
+
+    def watch():
+        until = time.monotonic() + 600
+        while time.monotonic() < until:
+            if when() and (found := ray_processes(title)):
+                os.kill(found[-1], signal.SIGKILL)
+                killed.append(found[-1])
+                return
+            time.sleep(0.05)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    yield killed
+    watcher.join()
+
+
+def has_an_epoch(runs):
+    return any(path.stat().st_size for path in runs.glob("**/epochs.jsonl"))
+
+
+@pytest.mark.timeout(1200)
+def test_a_worker_lost_in_mid_training(spec, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    command = ["run", str(spec), "training.workers=2", "training.epochs=4", "--runs", str(runs)]
+    with killing_one("_RayTrainWorker", lambda: has_an_epoch(runs)) as killed:
+        assert main(command) == 0
+    assert len(killed) == 1
+    assert "a worker was lost" in capsys.readouterr().out
+    (folder,) = run_folders(runs)
+    assert [epoch.epoch for epoch in folder.epochs] == [1, 2, 3, 4]
+    assert folder.record is not None
+
+
+@pytest.mark.timeout(1200)
+def test_a_search_of_real_trainings(spec, tmp_path, capsys):
+    """Two trials at once; one of them is killed after its first epoch and goes on."""
+    spec.write_text(
+        spec.read_text()
+        + """
+        search:
+          tuner: {name: grid}
+          space:
+            optimizer.learning_rate: {choice: [1.0e-5, 1.0e-3]}
+        """
+    )
+    runs = tmp_path / "runs"
+    command = ["run", str(spec), "--runs", str(runs), "training.epochs=4"]
+    with killing_one("trial", lambda: has_an_epoch(runs)) as killed:
+        assert main([*command, "--engine", "ray", "--workers", "2"]) == 0
+    assert len(killed) == 1
+    assert "its process was killed; it goes on in another" in capsys.readouterr().out
+    summary = json.loads((runs / "tiny" / "search" / "search.json").read_text())
+    assert [trial["status"] for trial in summary["trials"]] == ["finished", "finished"]
+    folders = list(run_folders(runs))
+    assert len(folders) == 2
+    for folder in folders:
+        assert [epoch.epoch for epoch in folder.epochs] == [1, 2, 3, 4]
+    assert main(["run", str(runs / "tiny" / "search" / "best.yaml"), "--runs", str(runs)]) == 0

@@ -1,19 +1,23 @@
-"""The commands of `python -m steelexp data`; each returns the exit code."""
+"""The command `data`: check, draw or fetch a data set."""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from steelexp.commands.outcome import DONE, FAILED
 from steelexp.data.kaggle.fetch import fetch
 from steelexp.data.synthetic import draw
 from steelexp.progress import say, steps
 
-DONE, PROBLEMS = 0, 1
+if TYPE_CHECKING:
+    from steelexp.commands.arguments import Subparsers
 
 
-def data_commands(parser: argparse.ArgumentParser) -> None:
-    """Add the commands below `data`."""
-    commands = parser.add_subparsers(metavar="WHAT", required=True)
-    drawn = commands.add_parser("draw", help="draw a Severstal-like data set in Kaggle's layout")
+def add(commands: "Subparsers") -> None:
+    """Add the command, and those below it."""
+    parser = commands.add_parser("data", help="check, draw or fetch a data set")
+    below = parser.add_subparsers(metavar="WHAT", required=True)
+    drawn = below.add_parser("draw", help="draw a Severstal-like data set in Kaggle's layout")
     drawn.set_defaults(act=draw_set)
     drawn.add_argument("folder", type=Path, metavar="FOLDER")
     drawn.add_argument("--strips", type=int, default=200, help="training strips (default: 200)")
@@ -24,7 +28,7 @@ def data_commands(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="1: Severstal's class imbalance (default), 0: classes equally frequent",
     )
-    fetched = commands.add_parser("fetch", help="download Severstal's strips with your account")
+    fetched = below.add_parser("fetch", help="download Severstal's strips with your account")
     fetched.set_defaults(act=fetch_set)
     fetched.add_argument(
         "folder",
@@ -35,7 +39,7 @@ def data_commands(parser: argparse.ArgumentParser) -> None:
         help="default: data/severstal",
     )
 
-    doctor = commands.add_parser("doctor", help="everything that is wrong with a data set")
+    doctor = below.add_parser("doctor", help="everything that is wrong with a data set")
     doctor.set_defaults(act=examine_set)
     doctor.add_argument("root", type=Path, metavar="ROOT", help="folder of the data set")
     doctor.add_argument(
@@ -76,7 +80,7 @@ def examine_set(given: argparse.Namespace) -> int:
     found = diagnosis.diagnose(given.root, split=given.split, classes=given.classes)
     out = given.out or Path("doctor") / given.root.resolve().name
     report.report(found, diagnosis.write(found, out))
-    return PROBLEMS if found.findings else DONE
+    return FAILED if found.findings else DONE
 
 
 def fetch_set(given: argparse.Namespace) -> int:

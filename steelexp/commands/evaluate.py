@@ -1,0 +1,52 @@
+"""The command `evaluate`: finished runs judged again."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from steelexp import experiment
+from steelexp.commands.outcome import DONE, RequestError
+from steelexp.commands.show import show_record
+from steelexp.plan import MODEL, prepare
+from steelexp.progress import say
+from steelexp.records.store import run_folders
+from steelexp.spec import load
+
+if TYPE_CHECKING:
+    from steelexp.commands.arguments import Subparsers
+
+
+def add(commands: "Subparsers") -> None:
+    """Add the command."""
+    judge = commands.add_parser("evaluate", help="judge finished runs again, from their weights")
+    judge.set_defaults(act=evaluate)
+    judge.add_argument("runs", nargs="+", type=Path, metavar="RUN|FOLDER")
+    judge.add_argument(
+        "--pictures",
+        nargs="+",
+        default=[],
+        metavar="STRIP",
+        help="draw these strips, too, for analysis/error_gallery.py",
+    )
+
+
+def evaluate(given: argparse.Namespace) -> int:
+    """Judge finished runs again, from their best weights."""
+    folders = [folder for path in given.runs for folder in run_folders(path)]
+    if not folders:
+        raise RequestError(f"{', '.join(map(str, given.runs))}: no runs here")
+    finished = [folder for folder in folders if folder.record is not None]
+    for folder in folders:
+        if folder not in finished:
+            say(f"{folder.path}: unfinished, left out; run its spec again to go on")
+    for number, folder in enumerate(finished, start=1):
+        say(f"--- {number} of {len(finished)}: {folder.path}")
+        plan = prepare(load(folder.path / "spec.yaml", model=MODEL), folder.path.parent.parent)
+        if plan.folder.path != folder.path:
+            raise RequestError(
+                f"{folder.path}: its data, split or weights file is no longer what it was "
+                f"(digest {plan.digest}), so its scores cannot be had again; run its spec anew"
+            )
+        experiment.evaluate(plan, pictures=given.pictures)
+        show_record(folder)
+    return DONE

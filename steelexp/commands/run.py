@@ -1,0 +1,91 @@
+"""The command `run`: train, judge and track; search where the spec asks for it."""
+
+import argparse
+import functools
+import sys
+from typing import TYPE_CHECKING
+
+from steelexp import experiment
+from steelexp.commands.arguments import runs_option, specs
+from steelexp.commands.outcome import DONE, FAILED, FAILURES, OBSTACLES
+from steelexp.commands.preview import plan_line, show_plan
+from steelexp.commands.search import add_engine_options, expect_engine, run_search
+from steelexp.commands.show import show_record
+from steelexp.plan import Plan, prepare
+from steelexp.progress import say, show
+from steelexp.records.store import run_folders
+from steelexp.report.tables import leaderboard
+from steelexp.search.ray_train import train_together
+from steelexp.spec import ExperimentSpec
+
+if TYPE_CHECKING:
+    from steelexp.commands.arguments import Subparsers
+
+
+def add(commands: "Subparsers") -> None:
+    """Add the command."""
+    train = commands.add_parser(
+        "run", parents=[runs_option()], help="train, judge and track; search where asked"
+    )
+    train.set_defaults(act=run)
+    train.add_argument("specs", nargs="+", metavar="SPEC|FOLDER|key=value")
+    train.add_argument("--seeds", help="run each spec with each of these seeds, e.g. 0,1,2")
+    train.add_argument(
+        "--fresh", action="store_true", help="begin anew; an earlier run is kept aside"
+    )
+    add_engine_options(train)
+    train.add_argument("--dry-run", action="store_true", help="say what would be run")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run every spec, one after the other; what is finished is skipped."""
+    expect_engine(given)
+    asked = specs(given.specs, given.seeds)
+    if given.dry_run:
+        for spec, command in asked:
+            show_plan(spec, given.runs, command)
+        return DONE
+    failed = []
+    for number, (spec, command) in enumerate(asked, start=1):
+        if len(asked) > 1:
+            say(f"--- {number} of {len(asked)}: {spec.name}, seed {spec.seed}")
+        try:
+            if spec.search is None:
+                _run_one(spec, given, command)
+            else:
+                run_search(spec, given)
+        except (*OBSTACLES, *FAILURES) as error:
+            if len(asked) == 1 and not isinstance(error, FAILURES):
+                raise
+            print(f"steelexp: {spec.name}, seed {spec.seed}: {error}", file=sys.stderr)
+            failed.append(spec.name)
+    if len(asked) > 1:
+        show(leaderboard(run_folders(given.runs)))
+        say(f"{len(asked) - len(failed)} of {len(asked)} runs are finished in {given.runs}")
+    return FAILED if failed else DONE
+
+
+def _run_one(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> None:
+    plan = prepare(spec, given.runs)
+    if given.fresh and (aside := plan.folder.set_aside()):
+        say(f"The earlier run is kept as {aside}")
+    if plan.folder.record is not None:
+        say(f"{plan.folder.path} is finished already; --fresh runs it again")
+    else:
+        say(plan_line(plan))
+        if spec.training.workers > 1:
+            _run_together(plan, given, command)
+        else:
+            experiment.run(plan, command=command)
+    show_record(plan.folder)
+
+
+def _run_together(plan: Plan, given: argparse.Namespace, command: str) -> None:
+    values = plan.spec.model_dump(mode="json")
+    work = functools.partial(experiment.take_part, values, given.runs, command)
+    train_together(
+        work,
+        workers=plan.spec.training.workers,
+        shared=plan.folder.path.parent,
+        address=given.address,
+    )

@@ -1,0 +1,66 @@
+"""`run` of a spec that asks for a search, and where its trials run."""
+
+import argparse
+
+from steelexp.commands.outcome import RequestError
+from steelexp.commands.preview import plan_line
+from steelexp.plan import prepare
+from steelexp.progress import say
+from steelexp.records.store import RunFolder
+from steelexp.search.engine import Engine, LocalEngine
+from steelexp.search.ray_engine import RayEngine
+from steelexp.search.report import budget_lines, closing_lines
+from steelexp.search.search import search
+from steelexp.spec import ExperimentSpec
+from steelexp.trial import TrialRunner
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where trials run."""
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where a search's trials run: in this process, or as tasks of Ray (default: local)",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="of Ray: trials at once")
+    parser.add_argument(
+        "--address", help="of Ray: the cluster, HOST:PORT or auto (default: this machine alone)"
+    )
+    parser.add_argument("--gpus-per-trial", type=float, metavar="N", help="of Ray")
+
+
+def expect_engine(given: argparse.Namespace) -> None:
+    """Options of Ray without Ray, and Ray without workers, are refused."""
+    of_ray = ("workers", "address", "gpus_per_trial")
+    chosen = [f"--{name.replace('_', '-')}" for name in of_ray if getattr(given, name) is not None]
+    if given.engine == "local" and chosen:
+        raise RequestError(f"{', '.join(chosen)}: of Ray only; add --engine ray")
+    if given.engine == "ray" and (given.workers or 0) < 1:
+        raise RequestError("--engine ray: say how many trials at once: --workers N, at least 1")
+
+
+def run_search(spec: ExperimentSpec, given: argparse.Namespace) -> None:
+    """Search to the end of the budget, from wherever an earlier session left it."""
+    plan, folder = prepare(spec, given.runs), given.runs / spec.name / "search"
+    if given.fresh and (aside := RunFolder(folder).set_aside()):
+        say(f"The earlier search is kept as {aside}")
+    say("\n".join([plan_line(plan), *budget_lines(spec)]))
+    engine = _engine(given, TrialRunner(spec.model_dump(mode="json"), folder))
+    try:
+        best = search(spec, folder, engine, digest=plan.digest)
+    finally:
+        engine.close()
+    for line in closing_lines(spec, folder, best):
+        say(line)
+
+
+def _engine(given: argparse.Namespace, runner: TrialRunner) -> Engine:
+    if given.engine == "ray":
+        return RayEngine(
+            runner,
+            workers=given.workers,
+            address=given.address,
+            gpus_per_trial=given.gpus_per_trial,
+        )
+    return LocalEngine(runner)

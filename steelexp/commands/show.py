@@ -1,0 +1,63 @@
+"""The commands `list` and `show`: what is in a folder of runs."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from steelexp.commands.outcome import DONE, RequestError
+from steelexp.progress import say, show
+from steelexp.records.store import RunFolder, run_folders
+from steelexp.report.search_table import read_search, search_lines, trials_table
+from steelexp.report.tables import leaderboard, metrics_table, run_lines
+from steelexp.spec import read_resolved
+
+if TYPE_CHECKING:
+    from steelexp.commands.arguments import Subparsers
+
+
+def add(commands: "Subparsers") -> None:
+    """Add the commands."""
+    board = commands.add_parser("list", help="the leaderboard of a folder of runs")
+    board.set_defaults(act=list_runs)
+    board.add_argument("folder", nargs="?", type=Path, default=Path("runs"))
+
+    one = commands.add_parser("show", help="one run, or one search")
+    one.set_defaults(act=show_run)
+    one.add_argument("run", type=Path, metavar="RUN|SEARCH")
+
+
+def list_runs(given: argparse.Namespace) -> int:
+    """Print the leaderboard."""
+    folders = list(run_folders(given.folder))
+    if not folders:
+        raise RequestError(f"{given.folder}: no runs here; make one: make run")
+    show(leaderboard(folders))
+    return DONE
+
+
+def show_run(given: argparse.Namespace) -> int:
+    """Print one run, or the trials of one search."""
+    if (given.run / "search.json").is_file():
+        search = read_search(given.run / "search.json")
+        show(trials_table(search))
+        say("\n".join(search_lines(search, given.run)))
+        return DONE
+    folders = list(run_folders(given.run))
+    if len(folders) != 1:
+        names = ", ".join(str(f.path) for f in folders[:5])
+        raise RequestError(f"{given.run}: one run folder is expected{names and f'; here: {names}'}")
+    show_record(folders[0])
+    return DONE
+
+
+def show_record(folder: RunFolder) -> None:
+    """Print the table of a finished run, what it was measured on, and how to have it again."""
+    record, spec = folder.record, read_resolved(folder.path / "spec.yaml")
+    if record is None:
+        say(f"{folder.path}: unfinished, {len(folder.epochs)} epochs; run its spec again to go on")
+        return
+    classes = record.split["parts"]["strips_per_class"]["tune"]
+    show(metrics_table(record.metrics, classes, title=f"{record.name} {record.digest}"))
+    for line in run_lines(record, spec, folder):
+        say(line)
+    say(f"Again: {record.command}")

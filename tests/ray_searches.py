@@ -1,0 +1,45 @@
+"""Searches through Ray whose trials take their time and look their score up.
+
+A module of its own, without pytest: Ray's workers import it, and it is a driver to be killed.
+"""
+
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from steelexp.plan import MODEL
+from steelexp.records.store import Epoch, RunFolder
+from steelexp.search.engine import Outcome, Trial
+from steelexp.search.ray_engine import RayEngine
+from steelexp.search.search import search
+from steelexp.spec import load
+from tests.fake_trials import note
+from tests.known_search import known_trial
+
+EPOCHS = 4
+
+
+def unhurried(trial: Trial, spec_file: Path, folder: Path) -> Outcome:
+    """A trial of the known search, in epochs of 0.2 s from the last one on."""
+    run = RunFolder(folder / "trials" / trial.id / "x")
+    with run.hold():
+        note(run, "started")
+        for number in range(len(run.epochs) + 1, EPOCHS + 1):
+            time.sleep(0.2)
+            run.append(Epoch(number, number, 0.2, {"score": float(number)}))
+    return known_trial(load(spec_file, model=MODEL))(trial)
+
+
+def search_with_ray(spec_file: Path, folder: Path, **settings: object) -> None:
+    """Run or resume it with two workers."""
+    work = partial(unhurried, spec_file=spec_file, folder=folder)
+    engine = RayEngine(work, workers=2, **settings)  # type: ignore[arg-type]
+    try:
+        search(load(spec_file, model=MODEL), folder, engine, digest="data")
+    finally:
+        engine.close()
+
+
+if __name__ == "__main__":
+    search_with_ray(Path(sys.argv[1]), Path(sys.argv[2]))

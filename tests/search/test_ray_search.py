@@ -1,0 +1,88 @@
+"""A whole search with real Ray and two workers, killed in its midst."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from steelexp.records.store import read_epochs
+from tests.fake_trials import alive, events
+from tests.known_search import BASE, SPACE, known_spec, searched, trials_of
+from tests.ray_searches import EPOCHS, search_with_ray
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def not_last_in_line(monkeypatch):
+    """Ray's workers are at niceness 15 by default, behind everything else on a busy machine."""
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+
+
+@pytest.fixture
+def spec_file(tmp_path):
+    path = tmp_path / "known.yaml"
+    path.write_text(f"{BASE}  space: {SPACE}\n".replace("\n}", "\n  }"))
+    return path
+
+
+def expect_the_undisturbed(spec_file, folder):
+    """Every trial once, with the values and scores of a search in one process."""
+    whole = folder.with_name("whole")
+    searched(known_spec(spec_file.parent), whole)
+    assert sorted(trials_of(folder)) == sorted(trials_of(whole))
+    lines = (folder / "trials.jsonl").read_text().splitlines()
+    assert sum('"finished"' in line for line in lines) == len(trials_of(whole)) == 6
+    for trial in (folder / "trials").iterdir():
+        assert [epoch.epoch for epoch in read_epochs(trial / "x")] == [*range(1, EPOCHS + 1)]
+
+
+def started(folder):
+    """The processes that began a trial, and how many trials have begun."""
+    found = [events(trial / "x") for trial in (folder / "trials").glob("*")]
+    return [event["pid"] for trial in found for event in trial], sum(map(bool, found))
+
+
+def wait_until(condition, seconds=120.0):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_worker_killed_in_mid_trial(spec_file, tmp_path, capsys):
+    folder = tmp_path / "search"
+
+    def kill():
+        wait_until(lambda: started(folder)[1] >= 3)
+        os.kill(random.choice([pid for pid in started(folder)[0] if alive(pid)]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    search_with_ray(spec_file, folder)
+    killer.join()
+    expect_the_undisturbed(spec_file, folder)
+    assert "its process was killed; it goes on in another" in capsys.readouterr().out
+    assert len(started(folder)[0]) == 7
+
+
+def test_the_driver_killed(spec_file, tmp_path):
+    folder = tmp_path / "search"
+    command = [sys.executable, "-m", "tests.ray_searches", str(spec_file), str(folder)]
+    driver = subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE
+    )
+    wait_until(lambda: started(folder)[1] >= 3)
+    driver.kill()
+    driver.wait()
+    begun = started(folder)[1]
+    assert begun < 6
+    search_with_ray(spec_file, folder, patience=60.0)
+    expect_the_undisturbed(spec_file, folder)
