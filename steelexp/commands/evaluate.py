@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from steelexp import experiment
 from steelexp.commands.outcome import DONE, RequestError
+from steelexp.commands.report import leave_report
 from steelexp.commands.show import show_record
 from steelexp.plan import MODEL, prepare
 from steelexp.progress import say
@@ -49,4 +50,5 @@ def evaluate(given: argparse.Namespace) -> int:
             )
         experiment.evaluate(plan, pictures=given.pictures)
         show_record(folder)
+        leave_report(folder.path)
     return DONE

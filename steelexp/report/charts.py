@@ -76,7 +76,7 @@ class Line(NamedTuple):
         name: in the legend.
         colour: number, -1 is faint.
         dash: number of its pattern, where colours are used again.
-        kind: "line" or "dots".
+        kind: as the series has it.
         path: "x,y x,y", pixels.
         dots: (x, y), pixels.
         band: likewise a closed path.
@@ -167,7 +167,7 @@ def _line(series: Series, place: Callable[[Point], Point]) -> Line:
         name=series.name,
         colour=series.colour if series.colour < 0 else series.colour % COLOURS,
         dash=max(series.colour, 0) // COLOURS % 3,
-        kind="dots" if series.kind == "dots" else "line",
+        kind=series.kind,
         path=_path([*steps, dots[-1]] if series.kind == "steps" else dots),
         dots=dots,
         band=_path([*high, *low]),

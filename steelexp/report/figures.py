@@ -1,5 +1,6 @@
 """Which charts a page holds: of one run, of strategies together, of a search."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -113,10 +114,13 @@ def search_charts(search: Search) -> list[Drawing]:
         objective,
         [Series("each trial", points, 3, "dots"), Series("best so far", best, 2, "steps")],
     )
-    return _drawn(
-        progress,
+    drawn = draw(progress)
+    if drawn is None:
+        return []
+    _, _, *scores = drawn.scale
+    return [drawn] + _drawn(
         Chart("Learning curves", "epoch", objective, _trial_curves(search, objective)),
-        *(_against(search, path, values) for path, values in search.file.space.items()),
+        *(_against(search, path, values, (scores[0], scores[1])) for path, values in search.file.space.items()),
     )
 
 
@@ -132,17 +136,19 @@ def _trial_curves(search: Search, objective: str) -> list[Series]:
     return lines
 
 
-def _against(search: Search, path: str, values: dict[str, Any]) -> Chart:
+def _against(
+    search: Search, path: str, values: dict[str, Any], scores: tuple[float, float]
+) -> Chart:
     """The score of every trial by one setting; choices stand side by side."""
     assert search.file is not None
-    choices = list(values.get("choice", ()))
+    choices = [str(choice) for choice in values.get("choice", ())]
     points = []
     for trial in search.file.trials:
         if trial.score is None or path not in trial.values:
             continue
         value = trial.values[path]
         if choices:
-            points.append((choices.index(value) + 1.0 if value in choices else 0.0, trial.score))
+            points.append((_place(str(value), choices), trial.score))
         elif isinstance(value, int | float):
             points.append((float(value), trial.score))
     return Chart(
@@ -151,9 +157,22 @@ def _against(search: Search, path: str, values: dict[str, Any]) -> Chart:
         search.file.objective,
         [Series("each trial", points, 3, "dots")],
         log_x="log_uniform" in values,
-        x_range=(0.5, len(choices) + 0.5) if choices else None,
-        x_names=[str(choice) for choice in choices],
+        x_names=choices,
+        x_range=(0.5, len(choices) + 0.5) if choices else _ends(values),
+        y_range=scores,
     )
+
+
+def _place(value: str, choices: Sequence[str]) -> float:
+    return choices.index(value) + 1.0 if value in choices else math.nan
+
+
+def _ends(values: dict[str, Any]) -> tuple[float, float] | None:
+    """Of a setting's range; None where they are not two different numbers."""
+    ends = next((each for each in values.values() if isinstance(each, list)), [])
+    if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
+        return None
+    return (float(ends[0]), float(ends[1])) if ends[0] < ends[1] else None
 
 
 def _points(epochs: Iterable[Epoch], key: str) -> list[tuple[float, float]]:

@@ -74,7 +74,10 @@ class ComparedPart(NamedTuple):
 
     @property
     def reach(self) -> float:
-        """Of the whiskers to either side: the farthest end of an interval, in twentieths."""
+        """Of the whiskers to either side: the farthest end of an interval, in twentieths.
+
+        At most 0.25: one strategy that scatters would leave the others no length.
+        """
         ends = [
             abs(end)
             for each in self.of.strategies
@@ -82,7 +85,7 @@ class ComparedPart(NamedTuple):
             for end in (*change.low, *change.high)
             if math.isfinite(end)
         ]
-        return max(0.05, math.ceil(max(ends, default=0.0) * 20) / 20)
+        return min(0.25, max(0.05, math.ceil(max(ends, default=0.0) * 20) / 20))
 
 
 class SearchPart(NamedTuple):
@@ -210,6 +213,7 @@ def _rendered(**content: Any) -> str:
         "signed": _signed,
         "duration": duration,
         "spoken": spoken,
+        "without_name": lambda values: {key: values[key] for key in values if key != "name"},
     }
     environment.globals |= {
         "columns": COLUMNS,

@@ -56,8 +56,9 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The spec's, or that of the folder above."""
-        return self.spec.name if self.spec else self.folder.path.resolve().parent.name
+        """The spec's, the record's, or that of the folder above."""
+        known = self.spec or self.record
+        return known.name if known else self.folder.path.resolve().parent.name
 
     @property
     def digest(self) -> str:
