@@ -43,6 +43,8 @@ def leave_report(folder: Path) -> None:
     """Write the page at the end of a run, and say where; whatever fails here fails no run."""
     try:
         say(f"Report: {write_page(folder)}")
+    except PageError:
+        return  # no run has got so far that there is anything to show
     except Exception as error:
         say(
             f"The report could not be written ({type(error).__name__}: {error}); "

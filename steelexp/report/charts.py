@@ -1,5 +1,6 @@
 """Charts as inline SVG: what to draw, and where on the drawing it comes."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -138,7 +139,9 @@ def draw(chart: Chart) -> Drawing | None:
 
     return Drawing(
         chart=chart,
-        x_ticks=[Tick(round(across(flat(x)), 1), label) for x, label in _named(chart, x_range, points)],
+        x_ticks=[
+            Tick(round(across(flat(x)), 1), label) for x, label in _named(chart, x_range, points)
+        ],
         y_ticks=[Tick(round(up(y), 1), _text(y)) for y in _ticks(*y_range)],
         lines=[_line(each, place) for each in series],
         mark=place((chart.mark[0], 0.0))[0] if chart.mark else None,
@@ -162,7 +165,7 @@ def _line(series: Series, place: Callable[[Point], Point]) -> Line:
     dots = [place(point) for point in series.points]
     high = [place((x, top)) for x, _, top in series.band]
     low = [place((x, foot)) for x, foot, _ in reversed(series.band)]
-    steps = [step for a, b in zip(dots, dots[1:], strict=False) for step in (a, (b[0], a[1]))]
+    steps = [step for a, b in itertools.pairwise(dots) for step in (a, (b[0], a[1]))]
     return Line(
         name=series.name,
         colour=series.colour if series.colour < 0 else series.colour % COLOURS,
@@ -177,7 +180,9 @@ def _line(series: Series, place: Callable[[Point], Point]) -> Line:
 
 def _finite(points: Iterable[Point], positive: bool) -> list[Point]:
     return [
-        (x, y) for x, y in points if math.isfinite(x) and math.isfinite(y) and (x > 0 or not positive)
+        (x, y)
+        for x, y in points
+        if math.isfinite(x) and math.isfinite(y) and (x > 0 or not positive)
     ]
 
 
@@ -221,7 +226,9 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def _text(value: float) -> str:
-    return f"{value:g}".replace("-", "\N{MINUS SIGN}").replace("e\N{MINUS SIGN}0", "e\N{MINUS SIGN}")
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}").replace(
+        "e\N{MINUS SIGN}0", "e\N{MINUS SIGN}"
+    )
 
 
 def _summary(chart: Chart, series: Sequence[Series]) -> str:

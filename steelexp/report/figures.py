@@ -117,11 +117,11 @@ def search_charts(search: Search) -> list[Drawing]:
     drawn = draw(progress)
     if drawn is None:
         return []
-    _, _, *scores = drawn.scale
-    return [drawn] + _drawn(
-        Chart("Learning curves", "epoch", objective, _trial_curves(search, objective)),
-        *(_against(search, path, values, (scores[0], scores[1])) for path, values in search.file.space.items()),
-    )
+    _, _, low, high = drawn.scale
+    curves = Chart("Learning curves", "epoch", objective, _trial_curves(search, objective))
+    space = search.file.space.items()
+    by_setting = [_against(search, path, values, (low, high)) for path, values in space]
+    return [drawn, *_drawn(curves, *by_setting)]
 
 
 def _trial_curves(search: Search, objective: str) -> list[Series]:
@@ -179,9 +179,7 @@ def _points(epochs: Iterable[Epoch], key: str) -> list[tuple[float, float]]:
     return [(float(e.epoch), e.metrics[key]) for e in epochs if key in e.metrics]
 
 
-def _pairs(
-    xs: Sequence[float | None], ys: Sequence[float | None]
-) -> list[tuple[float, float]]:
+def _pairs(xs: Sequence[float | None], ys: Sequence[float | None]) -> list[tuple[float, float]]:
     return [(x, y) for x, y in zip(xs, ys, strict=False) if x is not None and y is not None]
 
 

@@ -88,6 +88,13 @@ class ComparedPart(NamedTuple):
         return min(0.25, max(0.05, math.ceil(max(ends, default=0.0) * 20) / 20))
 
 
+class SidePart(NamedTuple):
+    """Which strips several runs have overlays of, and of which epochs, to see them side by side."""
+
+    strips: list[str]
+    epochs: list[int]
+
+
 class SearchPart(NamedTuple):
     """What the page says of a search.
 
@@ -136,11 +143,13 @@ def page(root: Path, *, baseline: str | None = None) -> str:
     best = {search.path: _best_run(search) for search in found}
     shown = [(run, "") for run in runs]
     shown += [(run, search.name) for search in found if (run := best[search.path])]
+    parts = _parts(shown)
     return _rendered(
         title=runs[0].label if len(runs) == 1 and not found else _title(root, found),
         alone=len(runs) == 1 and not found,
         runs=sorted(runs, key=_rank),
-        parts=_parts(shown),
+        parts=parts,
+        side=_side([part.gallery for part in parts if part.gallery]),
         compared=compared,
         colours=colours,
         settings=differing(runs) if len(runs) > 1 else {},
@@ -180,6 +189,13 @@ def _parts(shown: Sequence[tuple[Run, str]]) -> list[RunPart]:
         spec = _text(run.folder.path / "spec.yaml")
         parts.append(RunPart(run, run_curves(run), judged, pictures, spec, trial_of))
     return parts
+
+
+def _side(galleries: Sequence[Gallery]) -> SidePart:
+    """The strips of the most runs first."""
+    held = Counter(strip for each in galleries for strip in each.strips)
+    strips = [strip for strip, runs in held.most_common() if runs > 1]
+    return SidePart(strips, sorted({epoch for each in galleries for epoch in each.epochs}))
 
 
 def _compared(found: Comparison, baseline: str | None, colours: dict[str, int]) -> ComparedPart:

@@ -61,7 +61,9 @@ def gallery(run: Run, room: int) -> Gallery | None:
         return None
     epochs = sorted(there)
     strips = sorted(set.intersection(*map(set, there.values())) or there[epochs[-1]])
-    largest = max((there[epochs[-1]][name] for name in strips), key=lambda file: file.stat().st_size)
+    largest = max(
+        (there[epochs[-1]][name] for name in strips), key=lambda file: file.stat().st_size
+    )
     for level in LEVELS:
         each = max(1, len(_encoded(largest, level)[0]))
         if each * len(strips) * len(epochs) <= room and len(strips) * len(epochs) <= MOST:
@@ -86,7 +88,7 @@ def spread(epochs: Sequence[int], count: int, *, always: int | None) -> list[int
         return list(epochs)
     if count < 1:
         return []
-    wanted = [epochs[-1]] if always not in epochs or always == epochs[-1] else [always, epochs[-1]]
+    wanted = [epochs[-1]] if always is None or always not in epochs else [always, epochs[-1]]
     chosen = set(wanted[:count])
     rest = [epoch for epoch in epochs if epoch not in chosen]
     left = count - len(chosen)

@@ -1,10 +1,11 @@
 """Runs as a page shows them, finished or not, whole or damaged."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,6 +14,8 @@ from steelexp.records.store import DamagedError, Epoch, RunFolder
 from steelexp.report.judgement import Judgement, read_judgement
 from steelexp.report.tables import reported
 from steelexp.spec import ExperimentSpec, SpecError, read_resolved
+
+T = TypeVar("T")
 
 
 class Leak(BaseModel):
@@ -131,29 +134,31 @@ class Run:
 def read_run(folder: RunFolder) -> Run:
     """Read what can be read of a run; what cannot is among its problems."""
     problems: list[str] = []
-
-    def attempt(read, empty):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        try:
-            return read()
-        except ValidationError as error:
-            problems.append(f"{folder.path}: record.json: {_reason(error)}")
-        except (DamagedError, SpecError, OSError, UnicodeDecodeError) as error:
-            problems.append(" ".join(str(error).split()))
-        return empty
-
-    record = attempt(lambda: folder.record, None)
-    parts = attempt(lambda: Parts.model_validate(record.split.get("parts")), None) if record else None
+    record = _attempt(lambda: folder.record, problems)
+    parts = _attempt(lambda: _parts(folder, record), problems) if record else None
     return Run(
         folder=folder,
-        spec=attempt(lambda: read_resolved(folder.path / "spec.yaml"), None),
+        spec=_attempt(lambda: read_resolved(folder.path / "spec.yaml"), problems),
         record=record if parts else None,
         parts=parts,
-        epochs=tuple(attempt(lambda: folder.epochs, ())),
-        judgement=attempt(lambda: read_judgement(folder.path), None),
+        epochs=tuple(_attempt(lambda: folder.epochs, problems) or ()),
+        judgement=_attempt(lambda: read_judgement(folder.path), problems),
         problems=tuple(problems),
     )
 
 
-def _reason(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"split.parts.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+def _attempt(read: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return read()
+    except (DamagedError, SpecError, OSError, UnicodeDecodeError) as error:
+        problems.append(" ".join(str(error).split()))
+        return None
+
+
+def _parts(folder: RunFolder, record: Record) -> Parts:
+    try:
+        return Parts.model_validate(record.split.get("parts"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, ("split.parts", *first["loc"])))
+        raise DamagedError(f"{folder.path}/record.json: {key}: {first['msg']}") from None

@@ -79,7 +79,7 @@ class Search:
     @property
     def budget(self) -> str:
         """What may be spent, in words."""
-        limits = {key: value for key, value in (self.file.budget if self.file else {}).items()}
+        limits = dict((self.file.budget if self.file else {}).items())
         return ", ".join(f"{value:g} {key}" for key, value in limits.items() if value is not None)
 
     @property

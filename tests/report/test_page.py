@@ -119,8 +119,8 @@ class TestFolder:
 class TestBaseline:
     def test_another_can_be_asked_for(self, tmp_path):
         root = all_sorts(tmp_path / "runs")
-        assert '<option selected>b4_focal</option>' in page(root, baseline="b4_focal")
-        assert '<option selected>b4_dice</option>' in page(root)
+        assert "<option selected>b4_focal</option>" in page(root, baseline="b4_focal")
+        assert "<option selected>b4_dice</option>" in page(root)
 
     def test_one_that_is_not_there_is_refused(self, tmp_path):
         finished(tmp_path / "a" / "0", name="a")
@@ -192,7 +192,7 @@ class TestColours:
             assert contrast(scheme[f"c{n}"], scheme["paper"]) >= 3, n
 
     def test_the_overlays_colours_are_the_overlays(self):
-        wanted = ["#%02x%02x%02x" % colour for colour in CLASS_COLOURS]
+        wanted = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in CLASS_COLOURS]
         assert [self.LIGHT[f"true{n}"] for n in range(8)] == wanted
 
 

@@ -8,7 +8,9 @@ from tests.simulated_searches import random_search, search, trial
 
 def written(folder, content):
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "search.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    (folder / "search.json").write_text(
+        content if isinstance(content, str) else json.dumps(content)
+    )
     return folder
 
 
@@ -46,8 +48,10 @@ def test_what_is_not_one_is_named(tmp_path, content):
         ({"int": [4, 16], "step": 4}, "int 4 to 16, step 4"),
         ({"log_uniform": [0.001, 0.1]}, "log uniform 0.001 to 0.1"),
         ({"choice": ["dice", "focal"]}, "one of dice, focal"),
-        ({"float": [0.5, 4.0], "when": {"loss.name": ["focal", "x"]}},
-         "float 0.5 to 4.0, when loss.name is focal or x"),
+        (
+            {"float": [0.5, 4.0], "when": {"loss.name": ["focal", "x"]}},
+            "float 0.5 to 4.0, when loss.name is focal or x",
+        ),
     ],
 )
 def test_spoken(values, words):

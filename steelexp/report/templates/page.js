@@ -137,18 +137,51 @@ for (const gallery of all("[data-gallery]")) {
   });
 }
 const large = document.getElementById("large");
-for (const picture of all(".picture")) {
-  picture.addEventListener("click", () => {
-    const from = picture.querySelector("img");
-    const image = large.querySelector("img");
-    image.src = from.src;
-    image.alt = from.alt.replace(" Enlarge.", "");
-    image.classList.toggle("upright", from.naturalWidth < 2 * from.naturalHeight);
-    large.querySelector(".large-title").textContent = `${picture.parentElement.querySelector("figcaption").textContent}, epoch ${picture.dataset.epoch}`;
-    large.showModal();
-  });
-}
+document.addEventListener("click", (event) => {
+  const picture = event.target.closest(".picture");
+  if (!picture) return;
+  const from = picture.querySelector("img");
+  const image = large.querySelector("img");
+  image.src = from.src;
+  image.alt = from.alt.replace(" Enlarge.", "");
+  image.classList.toggle("upright", from.naturalWidth < 2 * from.naturalHeight);
+  large.querySelector(".large-title").textContent = image.alt.split(":")[0];
+  large.showModal();
+});
 large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
+
+// One strip as every run sees it: its own pictures, shown again.
+const side = document.querySelector("[data-side]");
+if (side) {
+  const strip = side.querySelector("select");
+  const slider = side.querySelector("input");
+  const place = side.querySelector(".pictures");
+  const upTo = () => (slider ? Number(slider.dataset.epochs.split(" ")[slider.value]) : Infinity);
+  const lay = () => {
+    const figures = all("[data-gallery]").map((gallery) => {
+      const from = all("[data-strip]", gallery).find((each) => each.dataset.strip === strip.value);
+      const picture = from && all(".picture", from).filter((each) => Number(each.dataset.epoch) <= upTo()).pop();
+      if (!picture) return null;
+      const figure = document.createElement("figure");
+      const caption = document.createElement("figcaption");
+      const shown = picture.cloneNode(true);
+      shown.hidden = false;
+      const image = shown.querySelector("img");
+      image.alt = `${gallery.dataset.gallery}, ${image.alt.replace("Strip", "strip")}`;
+      caption.textContent = `${gallery.dataset.gallery}, epoch ${picture.dataset.epoch}`;
+      figure.append(shown, caption);
+      return figure;
+    });
+    place.replaceChildren(...figures.filter(Boolean));
+    if (!place.children.length) place.textContent = "No run has a picture of this strip that early.";
+    if (!slider) return;
+    side.querySelector("output").value = upTo();
+    slider.setAttribute("aria-valuetext", `epoch ${upTo()}`);
+  };
+  strip.addEventListener("change", lay);
+  slider?.addEventListener("input", lay);
+  lay();
+}
 
 // Settings of two runs, where they differ.
 const specs = document.getElementById("spec-data");
