@@ -328,7 +328,9 @@ class TestArguments:
         assert "python -m steelexp run experiments/quickstart.yaml" in out
         assert "exit codes: 0 done, 1 a run failed, 2 the request was wrong" in out
 
-    @pytest.mark.parametrize("command", ["run", "check", "list", "show", "report", "schema", "data"])
+    @pytest.mark.parametrize(
+        "command", ["run", "check", "list", "show", "report", "schema", "data"]
+    )
     def test_every_command_has_help(self, capsys, command):
         with pytest.raises(SystemExit) as caught:
             main([command, "--help"])

@@ -59,13 +59,14 @@ class Comparison(NamedTuple):
 
 
 def comparisons(runs: Iterable[Run]) -> list[Comparison]:
-    """Finished runs by what they were judged on; the most runs first."""
+    """Finished runs by what they were judged on, where it is more than one; the most runs first."""
     found: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
         if run.record is not None and run.parts is not None and run.strips:
             key = (run.record.data, run.parts.digest, run.record.threshold, run.classes)
             found.setdefault((*key, run.reported), []).append(run)
-    return sorted(map(_compared, found.values()), key=lambda each: -len(each.runs))
+    several = [each for each in found.values() if len(each) > 1]
+    return [_compared(each) for each in sorted(several, key=lambda each: -len(each))]
 
 
 def _compared(runs: Sequence[Run]) -> Comparison:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from steelexp.records.store import Epoch
-from steelexp.report.charts import Chart, Drawing, Series, draw
+from steelexp.report.charts import COLOURS, Chart, Drawing, Series, draw
 from steelexp.report.judgement import Judgement
 from steelexp.report.runs import Run
 from steelexp.report.searches import Search
@@ -17,6 +17,7 @@ PANELS: Final = {
     "val_dice_kaggle": "dice_kaggle",
     "val_iou_pooled": "iou_pooled",
 }
+STRATEGY_COLOURS: Final = (3, 2, 7, 1, 6, 5, 0, 4)  # the two blues and indigo far apart
 MOST_TRIALS: Final = 60  # lines of a search's learning curves
 
 
@@ -64,8 +65,13 @@ def _strategies(runs: Sequence[Run], key: str, colours: dict[str, int]) -> list[
         values = {x: [run[x] for run in each] for x in shared}
         mean = [(x, sum(found) / len(found)) for x, found in values.items()]
         band = [(x, min(found), max(found)) for x, found in values.items()] if len(each) > 1 else []
-        lines.append(Series(name, mean, colours[name], band=band))
+        lines.append(Series(name, mean, _colour(colours[name]), band=band))
     return lines
+
+
+def _colour(number: int) -> int:
+    """Of a strategy; after eight, the same again with another dash."""
+    return number // COLOURS * COLOURS + STRATEGY_COLOURS[number % COLOURS]
 
 
 def judged_charts(judgement: Judgement) -> list[Drawing]:

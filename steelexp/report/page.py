@@ -137,9 +137,7 @@ def page(root: Path, *, baseline: str | None = None) -> str:
     if baseline is not None and baseline not in names:
         raise PageError(f"--baseline {baseline}: no such strategy here; here: {', '.join(names)}")
     colours = {name: number for number, name in enumerate(names)}
-    compared = [
-        _compared(each, baseline, colours) for each in comparisons(runs) if len(each.runs) > 1
-    ]
+    compared = [_compared(each, baseline, colours) for each in comparisons(runs)]
     best = {search.path: _best_run(search) for search in found}
     shown = [(run, "") for run in runs]
     shown += [(run, search.name) for search in found if (run := best[search.path])]
@@ -160,7 +158,7 @@ def page(root: Path, *, baseline: str | None = None) -> str:
 def _title(root: Path, found: Sequence[Search]) -> str:
     if found and root.resolve() == found[0].path.resolve():
         return found[0].name
-    return root.resolve().name
+    return root.absolute().name
 
 
 def _of(folder: RunFolder, found: Iterable[Search]) -> bool:

@@ -71,11 +71,9 @@ def gallery(run: Run, room: int) -> Gallery | None:
     count = min(room // each, MOST)
     kept_strips = strips[: max(1, min(len(strips), count // min(len(epochs), FEW_EPOCHS)))]
     kept = spread(epochs, count // len(kept_strips), always=run.best_epoch)
-    while kept_strips and kept:
-        found = _pictures(there, kept_strips, kept, level)
-        if sum(len(p.uri) for pictures in found.values() for p in pictures) <= room:
-            break
-        kept_strips, kept = (kept_strips[:-1], kept) if len(kept_strips) > 1 else ([], [])
+    found = _pictures(there, kept_strips, kept, level)
+    while sum(len(p.uri) for pictures in found.values() for p in pictures) > room:
+        found.popitem()
     if not kept or not found:
         return None
     shown = run.best_epoch if run.best_epoch in kept else kept[-1]

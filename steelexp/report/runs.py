@@ -16,6 +16,7 @@ from steelexp.report.tables import reported
 from steelexp.spec import ExperimentSpec, SpecError, read_resolved
 
 T = TypeVar("T")
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Leak(BaseModel):
@@ -35,6 +36,18 @@ class Parts(BaseModel):
     strips_per_class: dict[str, dict[str, int]] = {}
 
 
+class Origin(BaseModel):
+    """What of a record's provenance a page shows."""
+
+    commit: str = ""
+    branch: str = ""
+    dirty: bool = False
+    python: str = "?"
+    platform: str = ""
+    processor: str = ""
+    packages: dict[str, str | None] = {}
+
+
 @dataclass(frozen=True)
 class Run:
     """One run folder, as far as it can be read.
@@ -44,6 +57,7 @@ class Run:
         spec: None where spec.yaml cannot be read.
         record: None before the run is finished, and where it cannot be read.
         parts: of the record's split.
+        origin: of the record's provenance.
         epochs: so far.
         judgement: None where there is none.
         problems: what could not be read, a sentence each.
@@ -53,6 +67,7 @@ class Run:
     spec: ExperimentSpec | None
     record: Record | None
     parts: Parts | None
+    origin: Origin
     epochs: tuple[Epoch, ...]
     judgement: Judgement | None
     problems: tuple[str, ...]
@@ -135,12 +150,17 @@ def read_run(folder: RunFolder) -> Run:
     """Read what can be read of a run; what cannot is among its problems."""
     problems: list[str] = []
     record = _attempt(lambda: folder.record, problems)
-    parts = _attempt(lambda: _parts(folder, record), problems) if record else None
+    parts = origin = None
+    if record is not None:
+        split, provenance = record.split.get("parts"), record.provenance
+        parts = _attempt(lambda: _checked(folder, Parts, "split.parts", split), problems)
+        origin = _attempt(lambda: _checked(folder, Origin, "provenance", provenance), problems)
     return Run(
         folder=folder,
         spec=_attempt(lambda: read_resolved(folder.path / "spec.yaml"), problems),
         record=record if parts else None,
         parts=parts,
+        origin=origin or Origin(),
         epochs=tuple(_attempt(lambda: folder.epochs, problems) or ()),
         judgement=_attempt(lambda: read_judgement(folder.path), problems),
         problems=tuple(problems),
@@ -155,10 +175,10 @@ def _attempt(read: Callable[[], T], problems: list[str]) -> T | None:
         return None
 
 
-def _parts(folder: RunFolder, record: Record) -> Parts:
+def _checked(folder: RunFolder, model: type[Model], where: str, values: object) -> Model:
     try:
-        return Parts.model_validate(record.split.get("parts"))
+        return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, ("split.parts", *first["loc"])))
+        key = ".".join(map(str, (where, *first["loc"])))
         raise DamagedError(f"{folder.path}/record.json: {key}: {first['msg']}") from None

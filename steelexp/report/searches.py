@@ -110,6 +110,8 @@ def searches(root: Path) -> Iterator[Search]:
             continue
         try:
             yield Search(file.parent, SearchFile.model_validate_json(file.read_bytes()))
+        except OSError as error:
+            yield Search(file.parent, None, str(error))
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"])) or "not JSON"

@@ -254,6 +254,10 @@ def test_a_searchs_trials_are_sorted_and_filtered(show, sorts):
     rows = page.locator("#trials-1 tbody tr")
     page.locator("#trials-1 th", has_text="val_dice_positive").get_by_role("button").click()
     assert [text[:4] for text in rows.all_inner_texts()] == ["0001", "0000", "0002"]
+    chart = page.get_by_role("img", name="Score by loss.name")
+    chart.press("ArrowRight")
+    readout = page.locator(".chart", has=chart).locator(".readout")
+    assert readout.inner_text().startswith("loss.name dice: each trial 0.5")
     page.locator("[data-filter=trials-1]").fill("failed")
     assert page.locator("#trials-1 tbody tr:visible").count() == 1
 

@@ -48,6 +48,14 @@ def test_what_is_damaged_is_said_and_the_rest_is_read(folder, file, content, sai
     assert run.label == "b4_dice 3f9c1a7e"
 
 
+def test_another_provenance_is_said(folder):
+    record = json.loads((folder.path / "record.json").read_text()) | {"provenance": {"commit": 1}}
+    folder.write("record.json", json.dumps(record))
+    run = read_run(folder)
+    assert (run.status, run.origin.commit) == ("finished", "")
+    assert "record.json: provenance.commit" in run.problems[0]
+
+
 @pytest.mark.parametrize("parts", [None, {}, PARTS | {"leak": 3}])
 def test_a_record_with_another_split_is_damaged(folder, parts):
     record = json.loads((folder.path / "record.json").read_text())
