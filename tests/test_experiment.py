@@ -20,7 +20,7 @@ from steelexp.data.split import random
 from steelexp.data.strips import DataError
 from steelexp.plan import MODEL, prepare
 from steelexp.records.record import Record
-from steelexp.records.store import Epoch, RunFolder, read_epochs
+from steelexp.records.store import Epoch, RunFolder, read_epochs, run_folders
 from steelexp.spec import load
 from steelexp.training import checkpoint
 from tests.comet_archive import Archive
@@ -193,6 +193,47 @@ def test_equal_seeds_give_equal_runs_and_a_finished_one_is_not_run_again(
     assert first.read_bytes() != before
     (aside,) = runs.glob("*/*.old-1/record.json")
     assert aside.read_bytes() == before
+
+
+def test_a_run_is_reproduced_to_the_last_digit(
+    undisturbed: tuple[RunFolder, Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, record = undisturbed
+    command = ["reproduce", str(folder.path), "--runs", str(tmp_path / "again")]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert f"All {len(record.metrics)} metrics are exactly as reported." in out
+    (again,) = run_folders(tmp_path / "again")
+    assert f"{folder.path}: reproduced; the other run is {again.path}" in out
+
+    folder = RunFolder(tmp_path / folder.path.name)
+    shutil.copytree(undisturbed[0].path, folder.path)
+    changed = record.metrics | {"val_dice_positive": record.metrics["val_dice_positive"] + 0.25}
+    folder.write("record.json", record.model_copy(update={"metrics": changed}).model_dump_json())
+    command[1] = str(folder.path)
+    assert main(command) == 1  # held against the same reproduction, which is not trained again
+    out = capsys.readouterr().out
+    differ = f"1 of {len(changed)} metrics differ, at most by 0.25 (val_dice_positive)"
+    assert f"{differ}; not all within 0." in out
+    assert f"{folder.path}: NOT reproduced" in out
+    assert main([*command, "--within", "0.3"]) == 0
+
+
+def test_what_cannot_be_reproduced(
+    undisturbed: tuple[RunFolder, Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, record = undisturbed
+    assert main(["reproduce", str(folder.path), "--runs", str(folder.path.parents[1])]) == 2
+    assert "the run itself is there; name another folder" in capsys.readouterr().err
+    other = tmp_path / "tiny" / "0badc0de"
+    shutil.copytree(folder.path, other)
+    text = record.model_copy(update={"digest": "0badc0de"}).model_dump_json()
+    (other / "record.json").write_text(text)
+    assert main(["reproduce", str(other), "--runs", str(tmp_path / "again")]) == 2
+    assert "is no longer what it was" in capsys.readouterr().err
+    (other / "record.json").unlink()
+    assert main(["reproduce", str(other), "--runs", str(tmp_path / "again")]) == 2
+    assert "unfinished; there is no score to reproduce" in capsys.readouterr().err
 
 
 class Killed(BaseException):

@@ -42,12 +42,21 @@ def show_run(given: argparse.Namespace) -> int:
         show(trials_table(search))
         say("\n".join(search_lines(search, given.run)))
         return DONE
-    folders = list(run_folders(given.run))
+    show_record(one_run(given.run))
+    return DONE
+
+
+def one_run(path: Path) -> RunFolder:
+    """The only run folder at or below a path.
+
+    Raises:
+        RequestError: there is none, or several.
+    """
+    folders = list(run_folders(path))
     if len(folders) != 1:
         names = ", ".join(str(f.path) for f in folders[:5])
-        raise RequestError(f"{given.run}: one run folder is expected{names and f'; here: {names}'}")
-    show_record(folders[0])
-    return DONE
+        raise RequestError(f"{path}: one run folder is expected{names and f'; here: {names}'}")
+    return folders[0]
 
 
 def show_record(folder: RunFolder) -> None:

@@ -105,6 +105,7 @@ class Drawing:
         lines: in the chart's order.
         mark: pixels.
         diagonal: "x,y x,y".
+        whole: whether every x is a whole number.
         scale: [x at LEFT, x at the right, y at the foot, y at the top], to read values off.
         summary: in words, for those who do not see it.
     """
@@ -115,6 +116,7 @@ class Drawing:
     lines: Sequence[Line]
     mark: float | None
     diagonal: str
+    whole: bool
     scale: Sequence[float]
     summary: str
     width: int = field(default=WIDTH)
@@ -146,6 +148,7 @@ def draw(chart: Chart) -> Drawing | None:
         lines=[_line(each, place) for each in series],
         mark=place((chart.mark[0], 0.0))[0] if chart.mark else None,
         diagonal=_path([place((0.0, 0.0)), place((1.0, 1.0))]) if chart.diagonal else "",
+        whole=_whole(points),
         scale=[*map(flat, x_range), *y_range],
         summary=_summary(chart, series),
     )

@@ -5,6 +5,7 @@ so a choice may hold anything; it writes no files, because the search's journal 
 """
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
@@ -45,6 +46,16 @@ def bayesian(space: Space, direction: str, *, initial: int, beta: float) -> Any:
     """What a Gaussian process of the trials so far promises most of."""
     settings = {"num_initial_points": initial, "beta": beta, "max_trials": None}
     return _unwritten(_Bayesian(**_given(space, direction), **settings))
+
+
+def avoid(oracle: Any, tried: Callable[[dict[str, float]], bool]) -> None:
+    """Have an oracle propose nothing that was tried; Grid and Hyperband know by themselves.
+
+    keras-tuner holds the numbers that it drew against those that were run, which are rounded and
+    without the settings that were not active: so it takes one for another.
+    """
+    if isinstance(oracle, (keras_tuner.oracles.RandomSearchOracle, _Bayesian)):
+        oracle._duplicate = tried
 
 
 def hyperband_rungs(oracle: Any) -> list[tuple[int, int]]:

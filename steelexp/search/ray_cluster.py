@@ -77,16 +77,29 @@ def connected(address: str | None, *, show: bool = False) -> Any:
         "num_cpus": _cores_here(),
         "object_store_memory": OBJECT_STORE,
     }
+    hook = {"worker_process_setup_hook": f"{__name__}.{quieten.__name__}"}
     try:
         ray.init(
             address=address or "local",
             log_to_driver=show,
             logging_level=logging.ERROR,
+            runtime_env=hook if show else None,
             **({} if address else own),
         )
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise EngineError(f"no Ray at {address or 'this machine'}: {error}") from None
     return ray
+
+
+def quieten() -> None:
+    """In each of Ray's processes whose output is shown: drop what is neither an error nor ours.
+
+    Ray Train reports its own progress, and once a second that there is no dashboard to ask.
+    """
+    logging.getLogger("ray.train").setLevel(logging.ERROR)
+    # It has a level of its own.
+    cleaner = "ray.train.v2._internal.execution.controller.placement_group_cleaner"
+    logging.getLogger(cleaner).setLevel(logging.ERROR)
 
 
 def _expect_listener(address: str | None) -> None:

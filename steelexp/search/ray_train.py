@@ -66,7 +66,6 @@ def _fit(
     take_part: TakePart, place: Place, workers: int, resources: dict[str, float], shared: Path
 ) -> str | None:
     """One attempt; how a worker was lost, if one was."""
-    from ray.exceptions import ActorDiedError, NodeDiedError, WorkerCrashedError
     from ray.train import RunConfig, ScalingConfig, WorkerGroupError, get_context
     from ray.train.tensorflow import TensorflowTrainer
 
@@ -88,17 +87,40 @@ def _fit(
         try:
             trainer.fit()
         except WorkerGroupError as error:
-            failures = list(error.worker_failures.values())
-            lost = (ActorDiedError, NodeDiedError, WorkerCrashedError)
-            if any(isinstance(failure, lost) for failure in failures):
-                return type(next(f for f in failures if isinstance(f, lost))).__name__
-            raise _first_cause(failures) from error
+            causes = [_cause(failure) for failure in error.worker_failures.values()]
+            if lost := _lost(causes):
+                return lost
+            raise _first(causes) from error
     return None
 
 
-def _first_cause(failures: list[Any]) -> Exception:
+def _cause(failure: Exception) -> Exception:
+    """What Ray Train has wrapped: an exception of the training, or the end of a process."""
+    wrapped = (getattr(failure, name, None) for name in ("_base_exc", "health_check_failure"))
+    return next(filter(None, wrapped), failure)
+
+
+def _lost(causes: list[Exception]) -> str | None:
+    """How a worker was lost, if one was.
+
+    The others fail with it, and may be heard first: TensorFlow then calls the lost one unavailable.
+    """
+    from ray import exceptions
+
+    losses = (
+        exceptions.ActorDiedError,
+        exceptions.ActorUnavailableError,
+        exceptions.NodeDiedError,
+        exceptions.WorkerCrashedError,
+        exceptions.OutOfMemoryError,
+    )
+    lost = [type(cause).__name__ for cause in causes if isinstance(cause, losses)]
+    heard = [type(c).__name__ for c in causes if type(c).__name__ == "UnavailableError"]
+    return next(iter([*lost, *heard]), None)
+
+
+def _first(causes: list[Exception]) -> Exception:
     """What went wrong first; the others only miss their fellow."""
-    causes: list[Exception] = [getattr(failure, "cause", failure) for failure in failures]
     ours = [cause for cause in causes if not type(cause).__module__.startswith("tensorflow")]
     return (ours or causes)[0]
 

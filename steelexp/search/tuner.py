@@ -1,10 +1,13 @@
 """Ask and tell: what to try next, and what came of it."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from steelexp.search.engine import Outcome, Trial
+from steelexp.search.oracles import avoid
 from steelexp.search.tuners import Proposer
+from steelexp.spec.space import is_active, parents_first
 
 _STRIDE = 10_007  # between the seeds of two proposals; one draws a few dozen numbers
 
@@ -17,6 +20,8 @@ class Tuner:
 
     def __init__(self, proposer: Proposer, seed: int) -> None:
         self._oracle, self._space, self._seed = proposer.oracle, proposer.space, seed
+        self._asked: set[str] = set()
+        avoid(self._oracle, lambda numbers: _key(self._values(numbers)) in self._asked)
 
     def ask(self, recorded: Mapping[str, Any] | None = None) -> Trial | None:
         """The next trial; None where there is none, or none before another has ended.
@@ -37,6 +42,7 @@ class Tuner:
         values = self._values(found) if recorded is None else recorded
         found |= self._numbers(values)  # as they are written and run
         oracle._record_values(proposed)
+        self._asked.add(_key(values))
         epochs, continues = found.get("tuner/epochs"), found.get("tuner/trial_id")
         return Trial(proposed.trial_id, values, epochs, continues)
 
@@ -52,11 +58,16 @@ class Tuner:
         oracle.end_trial(trial)
 
     def _values(self, numbers: Mapping[str, float]) -> dict[str, Any]:
-        return {
-            path: dimension.value(numbers[path])
-            for path, dimension in self._space.items()
-            if path in numbers
-        }
+        """As they are run: rounded, and without the settings that are not active."""
+        values: dict[str, Any] = {}
+        for path in parents_first(self._space):
+            if path in numbers and is_active(self._space[path], values):
+                values[path] = self._space[path].value(numbers[path])
+        return {path: values[path] for path in self._space if path in values}
 
     def _numbers(self, values: Mapping[str, Any]) -> dict[str, float]:
         return {path: self._space[path].number(value) for path, value in values.items()}
+
+
+def _key(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True)

@@ -138,10 +138,10 @@ class TestLeaderboard:
 
     def test_words_filter(self, show, many):
         page = show(many)
-        page.get_by_label("Filter").first.fill("focal 2")
+        page.get_by_role("searchbox").first.fill("focal 2")
         assert [text.split()[0] for text in column(page, 0)] == ["focal"] * len(column(page, 0))
         assert 1 <= len(column(page, 0)) < 30
-        page.get_by_label("Filter").first.fill("no such run")
+        page.get_by_role("searchbox").first.fill("no such run")
         assert column(page, 0) == []
         assert page.get_by_text("No run matches.").is_visible()
         assert page.locator("[data-count=runs-table]").inner_text() == "0 of 30"
@@ -182,7 +182,7 @@ class TestSideBySide:
         assert {text.split()[-1] for text in captions.all_inner_texts()} == {"12"}
         page.get_by_label("Epoch up to").press("Home")
         assert {text.split()[-1] for text in captions.all_inner_texts()} <= {"1"}
-        page.get_by_label("Strip").select_option("strip_1")
+        page.locator("#overlays select").select_option("strip_1")
         assert "strip strip_1" in page.locator("#overlays img").first.get_attribute("alt")
 
 

@@ -49,6 +49,24 @@ def test_proposes_what_the_space_holds(tmp_path, name):
     assert len({str(dict(trial.values)) + str(trial.epochs) for trial in trials}) == 12
 
 
+@pytest.mark.parametrize("name", ["random", "bayesian"])
+def test_nothing_is_tried_twice(tmp_path, name):
+    """The best lies in a corner, where an inactive setting must not pass for a difference."""
+    space = (
+        "{optimizer.learning_rate: {log_uniform: [3.0e-3, 3.1e-3]},"
+        " loss.name: {choice: [dice, focal]}, loss.gamma: {float: [3.0, 4.0],"
+        " when: {loss.name: [focal]}}}"
+    )
+    _, _, tuner = made(tmp_path, f"search.tuner.name={name}", space=space)
+    seen = []
+    for _ in range(25):
+        trial = tuner.ask()
+        seen.append(str(dict(trial.values)))
+        rate = trial.values["optimizer.learning_rate"]
+        tuner.tell(outcome(trial, 1 - rate + (trial.values["loss.name"] == "dice")))
+    assert len(set(seen)) == 25
+
+
 @pytest.mark.parametrize("name", TUNERS)
 def test_the_seed_decides(tmp_path, name):
     def values(seed):

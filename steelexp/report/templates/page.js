@@ -104,7 +104,7 @@ for (const plot of all(".plot")) {
     const picked = plot.classList.contains("picked");
     const said = series.filter(([each, points]) => points.has(px) && (!picked || each.classList.contains("on")))
       .map(([each, points]) => `${each.dataset.name} ${yAt(points.get(px)).toFixed(3)}`);
-    const x = names ? names[Math.round(xAt(px)) - 1] : number.format(xAt(px));
+    const x = names ? names[Math.round(xAt(px)) - 1] : number.format("whole" in plot.dataset ? Math.round(xAt(px)) : xAt(px));
     readout.value = `${plot.dataset.x} ${x}: ${said.join(", ")}`;
   };
   plot.addEventListener("pointermove", (event) => {
