@@ -86,11 +86,14 @@ def judgement(folder: RunFolder) -> None:
     """A judgement with something of everything."""
     grid = [n / 100 for n in range(1, 100)]
     found = {"precision": 0.5, "recall": 0.25, "held": 4, "predicted": 5}
+    strips = found | {"average_precision": None}
     each = dict.fromkeys(CLASSES)
     content = {
         "schema_version": 1,
         "part": "test",
         "classes": list(CLASSES),
+        "masks": "decision",
+        "decided_intervals": {},
         "intervals": {"dice_positive": [0.25, 0.5], f"dice_positive/{CLASSES[0]}": [0.125, 0.375]},
         "pr": {
             label: {
@@ -101,13 +104,15 @@ def judgement(folder: RunFolder) -> None:
             }
             for label in each
         },
-        "calibration": {label: {"score": grid, "share": grid, "pixels": grid} for label in each},
+        "calibration": {
+            label: {"score": grid, "share": grid, "pixels": [1] * 99} for label in each
+        },
         "confusion": {
             "labels": ["none", *CLASSES],
             "pixels": [[int(a == b) * 3 + 1 for b in range(5)] for a in range(5)],
         },
-        "strips": dict.fromkeys(CLASSES, found),
-        "components": {label: {"small": found, "large": {}} for label in each},
+        "strips": dict.fromkeys(CLASSES, strips),
+        "components": {label: {"small": found, "large": found} for label in each},
     }
     folder.write("judgement.json", json.dumps(content))
 

@@ -1,7 +1,7 @@
 """What `judgement.json` says of a finished run: intervals, curves, confusion, calibration."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -53,6 +53,7 @@ class Judgement(_Part):
 
     Attributes:
         part: of the split: "test" or "tune".
+        masks: what confusion, strips and components are of: "decision" or "threshold".
         intervals: metric without its prefix -> 95 % interval.
         pr: class -> precision and recall.
         calibration: class -> score and share.
@@ -64,19 +65,13 @@ class Judgement(_Part):
     schema_version: Literal[1]
     part: str
     classes: list[str] = []
-    intervals: dict[str, tuple[float | None, float | None]] = {}
+    masks: str = "threshold"
+    intervals: dict[str, tuple[float, float]] = {}
     pr: dict[str, Trade] = {}
     calibration: dict[str, Calibration] = {}
     confusion: Confusion | None = None
     strips: dict[str, Found] = {}
     components: dict[str, dict[str, Found]] = {}
-
-
-class Interval(NamedTuple):
-    """From where to where, 95 %."""
-
-    low: float
-    high: float
 
 
 def read_judgement(folder: Path) -> Judgement | None:
@@ -97,9 +92,3 @@ def read_judgement(folder: Path) -> Judgement | None:
             f"{file}: not a judgement that this version reads ({key}: {first['msg']}); "
             f"python -m steelexp evaluate {folder} writes it again"
         ) from None
-
-
-def interval(judgement: Judgement | None, metric: str) -> Interval | None:
-    """The interval of a metric without its prefix, where it has both ends."""
-    low, high = (judgement.intervals.get(metric) if judgement else None) or (None, None)
-    return None if low is None or high is None else Interval(low, high)

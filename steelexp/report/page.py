@@ -13,7 +13,6 @@ from steelexp.records.store import RunFolder, run_folders, write_atomically
 from steelexp.report.charts import Drawing
 from steelexp.report.comparison import Comparison, comparisons
 from steelexp.report.figures import judged_charts, run_curves, search_charts, strategy_curves
-from steelexp.report.judgement import interval
 from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.runs import Run, read_run
 from steelexp.report.searches import Search, searches, spoken
@@ -232,7 +231,6 @@ def _rendered(**content: Any) -> str:
     environment.globals |= {
         "columns": COLUMNS,
         "epoch_columns": EPOCH_COLUMNS,
-        "interval": interval,
         "isnan": math.isnan,
         "nan": math.nan,
         "status_counts": lambda runs: Counter(run.status for run in runs),

@@ -140,6 +140,15 @@ class Run:
     def _last(self) -> Iterable[tuple[str, float]]:
         return self.epochs[-1].metrics.items() if self.epochs else ()
 
+    @property
+    def tuned(self) -> dict[str, float]:
+        """Class -> its threshold that was tuned on the tune strips; empty where none was."""
+        return dict(self.record.tuned_thresholds or {}) if self.record else {}
+
+    def interval(self, name: str) -> tuple[float, float] | None:
+        """Of a reported metric, 95 %; None where there is none."""
+        return self.judgement.intervals.get(name) if self.judgement else None
+
     def metric(self, name: str) -> float | None:
         """A reported metric, such as "dice_positive/1"; None where there is none."""
         metrics = self.record.metrics if self.record else {}

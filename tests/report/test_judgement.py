@@ -3,13 +3,13 @@ import json
 import pytest
 
 from steelexp.records.store import DamagedError
-from steelexp.report.judgement import interval, read_judgement
+from steelexp.report.judgement import read_judgement
 
 WHOLE = {
     "schema_version": 1,
     "part": "test",
     "classes": ["1"],
-    "intervals": {"dice_positive/1": [0.1, 0.2], "dice_kaggle": [None, None]},
+    "intervals": {"dice_positive/1": [0.1, 0.2]},
     "something_new": 1,
 }
 
@@ -23,14 +23,12 @@ def written(folder, content):
 
 def test_of_a_run_without_one_is_none(tmp_path):
     assert read_judgement(tmp_path) is None
-    assert interval(None, "dice_kaggle") is None
 
 
-def test_intervals_have_two_ends_or_are_none(tmp_path):
+def test_what_is_not_there_is_empty(tmp_path):
     found = read_judgement(written(tmp_path, WHOLE))
-    assert interval(found, "dice_positive/1") == (0.1, 0.2)
-    assert interval(found, "dice_kaggle") is None
-    assert interval(found, "iou_pooled") is None
+    assert found.intervals == {"dice_positive/1": (0.1, 0.2)}
+    assert (found.pr, found.confusion) == ({}, None)
 
 
 @pytest.mark.parametrize("wrong", ["{", WHOLE | {"schema_version": 2}, WHOLE | {"intervals": 1}])
