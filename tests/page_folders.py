@@ -123,10 +123,10 @@ def _hostile_metrics() -> dict[str, float]:
 
 
 def _noise(root: Path, number: int) -> Path:
-    """A picture that no encoder makes small."""
+    """A picture of 480 x 90 whose size is that of an overlay."""
     random = np.random.default_rng(number)
     path = root / f"noise_{number}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = random.integers(0, 255, (90, 480, 3), np.uint8)
-    Image.fromarray(noise).save(path, compress_level=0)
+    noise = random.integers(0, 255, (30, 160, 3), np.uint8)
+    Image.fromarray(noise.repeat(3, axis=0).repeat(3, axis=1)).save(path)
     return path
