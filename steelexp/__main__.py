@@ -5,7 +5,17 @@ import sys
 from collections.abc import Callable, Sequence
 
 from steelexp import __version__
-from steelexp.commands import check, data, evaluate, report, reproduce, run, show
+from steelexp.commands import (
+    check,
+    dashboard,
+    data,
+    evaluate,
+    report,
+    reproduce,
+    run,
+    show,
+    sync,
+)
 from steelexp.commands.outcome import INTERRUPTED, OBSTACLES, WRONG_REQUEST
 
 EPILOG = """\
@@ -48,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, check, evaluate, reproduce, show, report, data):
+    for command in (run, check, evaluate, reproduce, show, report, sync, dashboard, data):
         command.add(commands)
     return parser
 

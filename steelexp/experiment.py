@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -28,7 +29,7 @@ from steelexp.records import provenance
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.spec import Component, ExperimentSpec, dump
-from steelexp.tracking.tracker import TrackedRun, Tracker
+from steelexp.tracking.tracker import Picture, TrackedRun, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
 from steelexp.training.devices import agreed, strategy
@@ -40,12 +41,13 @@ class UnfinishedError(Exception):
     """The run has no record yet."""
 
 
-def run(plan: Plan, *, command: str) -> Record:
+def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Record:
     """Run an experiment to its end, from wherever an earlier session left it.
 
     Args:
         plan: what to run.
         command: that runs it again; goes into the record.
+        trial: of a search, if it is one.
 
     Returns:
         The record; it is written as the last act.
@@ -74,13 +76,13 @@ def run(plan: Plan, *, command: str) -> Record:
 
     with folder.hold(), pipeline.reading():
         history = _open(plan, model)
-        tracker.start(_tracked_run(plan, resumed=bool(history)))
-        for epoch in history if tracker.wants_replay else ():
-            _track(plan, tracker, judge.shown, epoch)
+        tracker.start(_tracked_run(plan, trial))
+        for epoch in history:
+            _track(folder, tracker, epoch)
 
         def keep(epoch: Epoch, best: bool) -> None:
             _keep(folder, model, epoch, best=best)
-            _track(plan, tracker, judge.shown, epoch)
+            _track(folder, tracker, epoch)
 
         try:
             history = fit(
@@ -96,8 +98,8 @@ def run(plan: Plan, *, command: str) -> Record:
         except BaseException:
             say(tracker.finish({}))
             raise
-        closing = tracker.finish(verdict.metrics)
         scores = write_strip_scores(folder.path, plan.strips, plan.groups, verdict)
+        closing = tracker.finish(verdict.metrics)
         record = Record(
             name=spec.name,
             digest=plan.digest,
@@ -261,13 +263,9 @@ def _keep(folder: RunFolder, model: Any, epoch: Epoch, *, best: bool) -> None:
         checkpoint.copy(folder.last_weights, folder.best_weights)
 
 
-def _track(plan: Plan, tracker: Tracker, shown: Sequence[int], epoch: Epoch) -> None:
-    tracker.epoch(epoch.epoch, epoch.metrics, epoch.step)
-    for row in shown:
-        name = plan.strips.names[row]
-        path = plan.folder.overlay(epoch.epoch, name)
-        if path.is_file():
-            tracker.picture(path, name=name, epoch=epoch.epoch, step=epoch.step)
+def _track(folder: RunFolder, tracker: Tracker, epoch: Epoch) -> None:
+    pictures = [Picture(path.stem, path) for path in folder.overlays(epoch.epoch)]
+    tracker.epoch(epoch.epoch, epoch.metrics, epoch.step, pictures)
 
 
 def _training_batches(plan: Plan, epoch: int, share: Any) -> Any:
@@ -302,7 +300,7 @@ def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
     return best_epoch(values, smaller=smaller(spec))
 
 
-def _tracked_run(plan: Plan, *, resumed: bool) -> TrackedRun:
+def _tracked_run(plan: Plan, trial: TrackedTrial | None) -> TrackedRun:
     spec, folder, git = plan.spec, plan.folder, provenance.git_state()
     names = ("spec.yaml", "environment.json", "changes.patch", "split.csv", "split.json")
     return TrackedRun(
@@ -313,7 +311,9 @@ def _tracked_run(plan: Plan, *, resumed: bool) -> TrackedRun:
         tags=(spec.name, spec.loss.chosen, f"seed {spec.seed}"),
         git={"commit": git.commit, "branch": git.branch, "dirty": str(git.dirty).lower()},
         files=tuple(folder.path / name for name in names),
-        resumed=resumed,
+        model=None if trial else re.sub("[^a-z0-9]+", "-", spec.name.lower()),
+        weights=folder.best_weights,
+        trial=trial,
     )
 
 

@@ -14,6 +14,7 @@ from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 from steelexp.search.engine import Outcome, Trial
 from steelexp.search.search import trial_spec
+from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
 from steelexp.training.fit import DivergedError
 
@@ -36,13 +37,14 @@ class TrialRunner:
         A loss that is no longer a number and too little memory fail the trial; anything else is
         raised.
         """
-        spec = trial_spec(MODEL.model_validate(self.spec), trial)
+        searched = MODEL.model_validate(self.spec)
+        spec, search = trial_spec(searched, trial), searched.name
         plan = prepare(spec, self.folder)
         run = RunFolder(self.folder / "trials" / trial.id / plan.digest)
         inherited = _inherit(self.folder, trial, run)
         folder = run.path.relative_to(self.folder).as_posix()
         try:
-            record = _run(replace(plan, folder=run))
+            record = _run(replace(plan, folder=run), TrackedTrial(search, trial.id, trial.values))
         except (DivergedError, MemoryError, tf.errors.ResourceExhaustedError) as error:
             return Outcome(trial.id, None, reason=_reason(error), folder=folder)
         finally:
@@ -60,9 +62,9 @@ class TrialRunner:
         )
 
 
-def _run(plan: Plan) -> Record:
+def _run(plan: Plan, trial: TrackedTrial) -> Record:
     command = ["python", "-m", "steelexp", "run", str(plan.folder.path / "spec.yaml")]
-    return experiment.run(plan, command=shlex.join(command))
+    return experiment.run(plan, command=shlex.join(command), trial=trial)
 
 
 def _inherit(search: Path, trial: Trial, run: RunFolder) -> int:

@@ -4,7 +4,7 @@ import email
 import gzip
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,15 +17,23 @@ API_KEY = "loopback0key0that0must0appear0nowhere"
 API_KEY_NOT_REGISTERED = 90212
 EXPERIMENT_ALREADY_EXISTS = 90999
 
+WORKSPACE = "team"
+
 
 @dataclass(frozen=True)
 class Request:
-    """What the client sent: a JSON body, or the query and file of an upload."""
+    """What the client sent: a JSON body, or the query, file and metadata of an upload."""
 
     path: str
     key: str
     body: dict[str, Any]
     file: bytes = b""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def upload(self) -> str | None:
+        """The id that the client gave an upload; it tries again under the same."""
+        return self.body.get("imageId") or self.body.get("assetId")
 
 
 @dataclass
@@ -34,18 +42,36 @@ class CometServer:
 
     Attributes:
         url: what COMET_URL_OVERRIDE is to say.
-        requests: everything received, in order.
+        requests: everything taken, in order.
         experiments: keys of the experiments that exist.
-        failing: answer every request for data with this HTTP status.
+        views: saved dashboards, in order.
+        registered: experiment keys of the versions of each registered model.
+        failing: answer every request for data with this HTTP status, and take nothing.
+        forgetting: take a request that this is true of, and answer it with a broken connection.
         hanging: while set, answer nothing.
+        throttled: so many requests for data are answered with 429.
     """
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     experiments: set[str] = field(default_factory=set)
+    views: list[dict[str, Any]] = field(default_factory=list)
+    registered: dict[str, list[str]] = field(default_factory=dict)
     failing: int | None = None
+    forgetting: Callable[[Request], bool] = lambda request: False
     hanging: threading.Event = field(default_factory=threading.Event)
+    throttled: int = 0
     _http: ThreadingHTTPServer | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> None:
+        """Serve; after `stop`, at the same address."""
+        port = urlsplit(self.url).port or 0
+        handler = type("Handler", (_Handler,), {"server_of_tests": self})
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_port}/clientlib/"
+        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
         """Go away: from now on connections are refused."""
@@ -60,6 +86,7 @@ class CometServer:
         return [
             (value["metricName"], value["metricValue"], value["step"], value["epoch"])
             for value in self._batch(key, "metric")
+            if value["metricName"] != "process duration"  # the client's own
         ]
 
     def parameters(self, key: str) -> dict[str, Any]:
@@ -80,14 +107,20 @@ class CometServer:
         sent = self._sent(key, "/add-tags-to-experiment")
         return {tag for request in sent for tag in request.body["addedTags"]}
 
-    def pictures(self, key: str) -> dict[tuple[str, int], bytes]:
-        """Return the PNG files by name and step."""
+    def pictures(self, key: str) -> list[tuple[str, int, Request]]:
+        """Return the name and step of every picture, as they came."""
         sent = self._sent(key, "/visualizations/upload")
-        return {(r.body["figName"], int(r.body["step"])): r.file for r in sent}
+        return [(r.body["figName"], int(r.body["step"]), r) for r in sent]
 
-    def assets(self, key: str) -> dict[str, bytes]:
-        """Return the attached files by name."""
-        return {r.body["fileName"]: r.file for r in self._sent(key, "/asset/upload")}
+    def assets(self, key: str) -> list[tuple[str, Request]]:
+        """Return the other files by name, less those that were overwritten."""
+        assets: list[tuple[str, Request]] = []
+        for request in self._sent(key, "/asset/upload"):
+            name, kind = request.body["fileName"], request.body.get("type")
+            if request.body["overwrite"] == "True":
+                assets = [(n, r) for n, r in assets if (n, r.body.get("type")) != (name, kind)]
+            assets.append((name, request))
+        return assets
 
     def _sent(self, key: str, ending: str) -> list[Request]:
         return [r for r in self.requests if r.key == key and r.path.endswith(ending)]
@@ -96,8 +129,8 @@ class CometServer:
         for request in self._sent(key, f"/batch/logger/experiment/{kind}"):
             yield from request.body["values"]
 
-    def answer(self, request: Request) -> tuple[int, dict[str, Any]]:
-        """Take a request and return the status and body of the answer."""
+    def answer(self, request: Request) -> tuple[int, dict[str, Any]] | None:
+        """Take a request and return the status and body of the answer; None: break the line."""
         if request.path.endswith("/add/run"):
             return self._handshake(request)
         if request.path.endswith("/get/run"):
@@ -106,10 +139,55 @@ class CometServer:
             return 200, {"version": "4.99.0"}
         if self.failing is not None and request.key:
             return self.failing, {"msg": "out of order"}
-        self.requests.append(request)
+        if self.throttled and request.key and "/rest/v2/experiment" not in request.path:
+            self.throttled -= 1
+            return 429, {"msg": "too many requests"}
+        with self._lock:
+            if (told := self._told(request)) is not None:
+                return told
+            self._take(request)
+        if self.forgetting(request):
+            return None
         if request.path.endswith("/status-report/update"):
             return 200, {"is_alive_beat_duration_millis": 9000, "gpu_monitor_interval_millis": 9000}
         return 200, {"success": True}
+
+    def _take(self, request: Request) -> None:
+        if request.path.endswith("/registry-model/item/create"):
+            name = request.body["registryModelName"]
+            self.registered.setdefault(name, []).append(request.key)
+        elif request.path.endswith("/views/upsert"):
+            view = {"templateId": f"view-{len(self.views)}"} | request.body
+            self.views = [v for v in self.views if v["templateId"] != view["templateId"]] + [view]
+        elif request.upload is None or request.upload not in {r.upload for r in self.requests}:
+            self.requests.append(request)
+
+    def _told(self, request: Request) -> tuple[int, dict[str, Any]] | None:
+        """What is asked through Comet's REST API."""
+        _, _, question = request.path.partition("/api/rest/v2/")
+        if question == "experiment/metadata":
+            if request.key not in self.experiments:
+                return 404, {"msg": "no such experiment"}
+            names = {"workspaceName": WORKSPACE, "projectName": "steel"}
+            return 200, {"experimentKey": request.key, "projectId": "project", **names}
+        if question == "experiment/metrics/get-all":
+            return 200, {"metrics": list(self._batch(request.key, "metric"))}
+        if question == "experiment/asset/list":
+            pictures = [(name, r) for name, _, r in self.pictures(request.key)]
+            both = [*pictures, *self.assets(request.key)]
+            return 200, {"assets": [_listed(name, r) for name, r in both]}
+        if question == "registry-model/details":
+            keys = self.registered.get(request.body["modelName"])
+            if keys is None:
+                return 404, {"msg": "no such model"}
+            return 200, {"versions": [{"experimentModel": {"experimentKey": k}} for k in keys]}
+        if question == "account-details":
+            return 200, {"defaultWorkspaceName": WORKSPACE, "userName": "somebody"}
+        if question == "project":
+            return 200, {"projectId": "project"}
+        if question == "views/get-all":
+            return 200, {"views": self.views}
+        return None
 
     def _handshake(self, request: Request) -> tuple[int, dict[str, Any]]:
         if request.body["apiKey"] != API_KEY:
@@ -118,6 +196,17 @@ class CometServer:
             return 400, {"sdk_error_code": EXPERIMENT_ALREADY_EXISTS}
         self.experiments.add(request.key)
         return 200, _run(request.key)
+
+
+def _listed(name: str, request: Request) -> dict[str, Any]:
+    step = request.body.get("step")
+    return {
+        "fileName": name,
+        "step": None if step is None else int(step),
+        "type": request.body.get("type", "image"),
+        "metadata": json.dumps(request.metadata) if request.metadata else None,
+        "assetId": request.upload,
+    }
 
 
 def _run(key: str) -> dict[str, Any]:
@@ -129,41 +218,49 @@ def _run(key: str) -> dict[str, Any]:
     }
 
 
+class _Handler(BaseHTTPRequestHandler):
+    server_of_tests: CometServer
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        while self.server_of_tests.hanging.is_set():
+            threading.Event().wait(0.05)
+        answer = self.server_of_tests.answer(_parse(self.path, self.headers, body))
+        if answer is not None:
+            self._reply(*answer)
+
+    do_GET = do_POST  # noqa: N815 - http.server's name for it
+
+    def _reply(self, status: int, answer: dict[str, Any]) -> None:
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Retry-After-Custom", "1")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args: object) -> None:
+        """Keep the test's output clean."""
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:  # the client gave up first
+            self.close_connection = True
+
+
+def point_to(server: CometServer, environment: MutableMapping[str, str]) -> None:
+    """Make the client talk to a server, and wait as long as a busy machine may take."""
+    environment |= {"COMET_URL_OVERRIDE": server.url, "COMET_API_KEY": API_KEY}
+    environment |= {f"COMET_TIMEOUT_{what}": "60" for what in ("HTTP", "API", "CLEANING", "UPLOAD")}
+
+
 @contextmanager
 def comet_server() -> Iterator[CometServer]:
     """Serve until the block is left, or the server is stopped."""
     server = CometServer()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            while server.hanging.is_set():
-                threading.Event().wait(0.05)
-            self._reply(*server.answer(_parse(self.path, self.headers, body)))
-
-        do_GET = do_POST  # noqa: N815 - http.server's name for it
-
-        def _reply(self, status: int, answer: dict[str, Any]) -> None:
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *args: object) -> None:
-            """Keep the test's output clean."""
-
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except OSError:  # the client gave up first
-                self.close_connection = True
-
-    server._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server._http.daemon_threads = True
-    server.url = f"http://127.0.0.1:{server._http.server_port}/clientlib/"
-    threading.Thread(target=server._http.serve_forever, args=(0.05,), daemon=True).start()
+    server.start()
     try:
         yield server
     finally:
@@ -178,8 +275,11 @@ def _parse(address: str, headers: Any, body: bytes) -> Request:
         body = gzip.decompress(body)
     if kind.startswith("multipart/form-data"):
         form = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
-        file = next(p for p in form.get_payload() if p.get_filename()).get_payload(decode=True)
-        return Request(parts.path, query.get("experimentId", ""), query, file)
+        parts_ = {p.get_param("name", header="content-disposition"): p for p in form.get_payload()}
+        contents = {name: part.get_payload(decode=True) for name, part in parts_.items()}
+        metadata = json.loads(contents.pop("metadata", b"{}"))
+        (file,) = contents.values()
+        return Request(parts.path, query.get("experimentId", ""), query, file, metadata)
     content = json.loads(body) if kind.startswith("application/json") else query
     key = content.get("experimentKey") or content.get("experiment_key") or ""
     return Request(parts.path, key, content)

@@ -22,6 +22,7 @@ from steelexp.plan import MODEL, prepare
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder, read_epochs, run_folders
 from steelexp.spec import load
+from steelexp.tracking import dashboard
 from steelexp.training import checkpoint
 from tests.comet_archive import Archive
 from tests.fakes import labelled
@@ -138,7 +139,22 @@ def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Recor
     assert archive.parameters()["loss.name"] == "bce_dice"
     pictures = [p for p in archive.payloads["file_upload"] if p["upload_type"] == "visualization"]
     assert len(pictures) == 2 * 3
+    layers = [layer["name"] for p in pictures for layer in p["metadata"]["annotations"]]
+    assert layers.count("truth") == 2 * 3  # of strips with a defect
     assert str(path) in record.tracking
+
+
+def test_the_dashboard_shows_what_runs_log(undisturbed: tuple[RunFolder, Record]) -> None:
+    folder, _ = undisturbed
+    (path,) = (folder.path / "comet").glob("*.zip")
+    archive = Archive(path)
+    logged = {name for name, *_ in archive.metrics()}
+    held = [c for c in CLASSES if f"val_dice_positive/{c}" in logged]
+    assert held
+    assert dashboard.metrics_of(dashboard.dashboard(held)) <= logged
+    assert set(dashboard.SEARCHED) <= set(archive.parameters())
+    of_the_tune_strips = {name for name in dashboard.BEST if "val_" in name}
+    assert of_the_tune_strips <= set(archive.others())
 
 
 def test_evaluate_gives_the_scores_again_and_pictures(
@@ -151,7 +167,8 @@ def test_evaluate_gives_the_scores_again_and_pictures(
     assert main(["evaluate", str(tmp_path), "--pictures", "8.png"]) == 0
     assert folder.record == undisturbed[1]
     epoch = f"epoch_{undisturbed[1].best_epoch:03d}"
-    assert [path.name for path in (folder.path / "overlays" / epoch).iterdir()] == ["8.png"]
+    drawn = sorted(path.name for path in (folder.path / "overlays" / epoch).iterdir())
+    assert drawn == ["8.json", "8.png"]
     assert parquet.read_table(folder.path / "strips.parquet").num_rows == 16
     assert main(["evaluate", str(tmp_path), "--pictures", "x.png", "y.png"]) == 2
     said = capsys.readouterr().err

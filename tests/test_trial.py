@@ -15,6 +15,7 @@ from steelexp.records.store import RunFolder, run_folders
 from steelexp.search.engine import Trial
 from steelexp.search.search import trial_spec
 from steelexp.spec import ExperimentSpec, load
+from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
 from steelexp.training.fit import DivergedError
 from steelexp.trial import TrialRunner
@@ -187,6 +188,20 @@ def test_what_fails_a_trial(
     monkeypatch.setattr(experiment, "run", fails)
     outcome = runner(spec, tmp_path)(Trial("0000", {}))
     assert (outcome.score, outcome.reason) == (None, reason)
+
+
+def test_a_trial_is_tracked_as_part_of_its_search(
+    spec: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def fails(*_: object, trial: TrackedTrial, **__: object) -> None:
+        told.append(trial)
+        raise MemoryError
+
+    monkeypatch.setattr(experiment, "run", fails)
+    runner(spec, tmp_path)(Trial("0007", {"optimizer.learning_rate": 0.1}))
+    assert told == [TrackedTrial(spec.name, "0007", {"optimizer.learning_rate": 0.1})]
 
 
 def test_a_bug_is_raised(

@@ -1,6 +1,7 @@
 """The one judge of all runs: whole strips, never resampled, augmented or tiled away."""
 
 import functools
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from steelexp.data import pipeline
 from steelexp.data.fold import Fold
 from steelexp.data.strips import Strips
 from steelexp.data.tiles import Tiling, tile_table
-from steelexp.evaluation import overlays
+from steelexp.evaluation import overlays, polygons
 from steelexp.evaluation.counts import Counts, dice, metrics
 from steelexp.evaluation.decision import Scores, grid_with, tuned_places
 from steelexp.evaluation.strips import score_judge, tile_judge, whole_strip_judge
@@ -67,8 +68,7 @@ class Judge:
         seed: int,
     ) -> None:
         self.shown: tuple[int, ...] = ()
-        if settings.overlays:
-            self.shown = overlays.choose(strips.pixels, fold.tune, count=settings.overlays)
+        self._overlays = settings.overlays
         self._strips, self._fold, self._batch_size = strips, fold, settings.batch_size
         self._table = functools.partial(tile_table, strips, tiling=tiling, seed=seed)
         classes = len(strips.classes)
@@ -78,13 +78,25 @@ class Judge:
         self._scores = score_judge(model, classes, grid_with(settings.threshold))
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
-        """Every metric; the fixed strips are drawn into the run folder."""
+        """Every metric; some strips, fixed after the first epoch, are drawn into the run folder."""
         tune = self._fold.tune
-        prediction = self._on_strips(self._batches(tune), frozenset(self.shown))
+        self.shown = self.shown or self._drawn_before(folder)
+        known = self.shown
+        prediction = self._on_strips(self._batches(tune), frozenset(known))
         found = metrics(prediction.counts, self._strips.classes) | self._tile_metrics(tune)
-        for row in self.shown:
+        for row in known:
             self._draw(row, epoch, prediction.masks[row], folder)
+        if self._overlays and not known:
+            scored = prediction.rows, dice(prediction.counts)
+            self.shown = overlays.choose(self._strips.pixels, *scored, count=self._overlays)
+            self.draw(self.shown, epoch, folder)
         return _named("val", found)
+
+    def _drawn_before(self, folder: RunFolder) -> tuple[int, ...]:
+        """The strips that an earlier session drew after its last epoch."""
+        last = folder.epochs[-1:]
+        drawn = {path.stem for epoch in last for path in folder.overlays(epoch.epoch)}
+        return tuple(row for row, name in enumerate(self._strips.names) if Path(name).stem in drawn)
 
     def draw(self, rows: Sequence[int], epoch: int, folder: RunFolder) -> None:
         """Draw strips into the run folder, as those of an epoch."""
@@ -142,6 +154,8 @@ class Judge:
         path = folder.overlay(epoch, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
+        outlines = polygons.layers(truth, mask, classes=classes, scale=overlays.scale(image.shape))
+        folder.write(str(path.with_suffix(".json").relative_to(folder.path)), json.dumps(outlines))
 
 
 def _named(prefix: str, found: Mapping[str, float]) -> dict[str, float]:

@@ -44,17 +44,23 @@ Region: TypeAlias = npt.NDArray[np.bool_]
 
 
 def choose(
-    pixels: npt.NDArray[np.int64], candidates: npt.NDArray[np.integer], *, count: int = 6
+    pixels: npt.NDArray[np.int64],
+    candidates: npt.NDArray[np.integer],
+    dice: npt.NDArray[np.float64],
+    *,
+    count: int = 6,
 ) -> tuple[int, ...]:
     """Choose the strips that are shown after every epoch; the same input gives the same strips.
 
-    For each class, the rarest among the candidates first, the strip whose labelled area is the
-    median of those that hold the class and are not yet chosen (the lower of two medians); then
-    the first clean strip; then strips spread evenly over the rest.
+    The worst, the best and the median (the lower of two) of the strips with a defect, by their mean
+    Dice over the classes that they hold; then for each class, the rarest among the candidates
+    first, the strip whose labelled area is the median of those that hold the class; then the first
+    clean strip; then strips spread evenly over the rest. Among equals the first.
 
     Args:
         pixels: [S, C] labelled pixels of every strip and class.
         candidates: [K] strip numbers to choose from, in any order.
+        dice: [K, C] of the candidates after the first epoch.
         count: how many strips at most; fewer where there are fewer candidates.
 
     Returns:
@@ -70,17 +76,35 @@ def choose(
     if outside:
         raise ValueError(f"candidate {outside[0]} is not one of the {len(pixels)} strips")
 
-    chosen: list[int] = []
+    chosen = _extremes(pixels, candidates, dice)
     holders = np.count_nonzero(pixels[left] > 0, axis=0)  # [C]
     for label in np.argsort(holders, kind="stable"):
         held = sorted((int(pixels[strip, label]), strip) for strip in left if pixels[strip, label])
+        held = [(area, strip) for area, strip in held if strip not in chosen]
         if held:
-            median = held[(len(held) - 1) // 2][1]
-            chosen.append(median)
-            left.remove(median)
-    clean = [strip for strip in left if not pixels[strip].any()][:1]
-    left = [strip for strip in left if strip not in clean]
-    return tuple((chosen + clean + _spread(left, count - len(chosen) - len(clean)))[:count])
+            chosen.append(held[(len(held) - 1) // 2][1])
+    chosen += [strip for strip in left if not pixels[strip].any()][:1]
+    left = [strip for strip in left if strip not in chosen]
+    return tuple((chosen + _spread(left, count - len(chosen)))[:count])
+
+
+def _extremes(
+    pixels: npt.NDArray[np.int64],
+    candidates: npt.NDArray[np.integer],
+    dice: npt.NDArray[np.float64],
+) -> list[int]:
+    """The worst, the best and the median strip with a defect."""
+    held = pixels[candidates] > 0  # [K, C]
+    scores = [
+        (float(score[classes].mean()), int(strip))
+        for strip, score, classes in zip(candidates, dice, held, strict=True)
+        if classes.any()
+    ]
+    ranked = [strip for _, strip in sorted(scores)]
+    if not ranked:
+        return []
+    best = max(scores, key=lambda scored: (scored[0], -scored[1]))[1]
+    return list(dict.fromkeys([ranked[0], best, ranked[(len(ranked) - 1) // 2]]))
 
 
 def _spread(strips: list[int], count: int) -> list[int]:
@@ -143,7 +167,7 @@ def draw(
     """
     _check(image, truth, prediction, classes)
     height, width = image.shape
-    factor = max(1, min(-(-NARROWEST // width), TALLEST // height))
+    factor = scale(image.shape)
     image, truth, prediction = (
         plane.repeat(factor, axis=0).repeat(factor, axis=1) for plane in (image, truth, prediction)
     )
@@ -158,6 +182,12 @@ def draw(
     picture.paste(Image.fromarray(canvas), (0, 0))
     picture.paste(legend, (0, height * factor))
     return picture
+
+
+def scale(shape: tuple[int, ...]) -> int:
+    """Pixels of the picture a pixel of an image of this shape."""
+    height, width = shape
+    return max(1, min(-(-NARROWEST // width), TALLEST // height))
 
 
 def _check(image: Grey, truth: Bits, prediction: Bits, classes: tuple[str, ...]) -> None:

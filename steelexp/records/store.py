@@ -4,6 +4,7 @@ runs/b4_dice/3f9c1a7e/
   spec.yaml  environment.json  changes.patch   what was run
   split.csv  split.json                        on which strips, and what crosses the split
   epochs.jsonl                                 one line an epoch, appended and flushed
+  journal.jsonl  comet.json                    what is tracked, and what of it Comet has
   weights/  overlays/  comet/                  what came out
   strips.parquet  record.json                  record.json is the last act
 """
@@ -86,6 +87,10 @@ class RunFolder:
     def overlay(self, epoch: int, strip: str) -> Path:
         """The picture of one strip after one epoch."""
         return self.path / "overlays" / f"epoch_{epoch:03d}" / f"{Path(strip).stem}.png"
+
+    def overlays(self, epoch: int) -> list[Path]:
+        """The pictures that were drawn after an epoch."""
+        return sorted(self.overlay(epoch, "any").parent.glob("*.png"))
 
     @contextmanager
     def hold(self) -> Iterator[None]:

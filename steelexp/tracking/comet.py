@@ -1,182 +1,155 @@
 """A run mirrored to Comet: live where an API key is configured, an offline archive otherwise.
 
-The run folder is the truth and Comet a copy. So from `start` on nothing here raises, waits long or
-says a thing twice. Every event is kept until the end, and an archive is written in one go when the
-run is finished: it is complete by itself, and a killed run leaves none. Resumed, such a run is told
-of its earlier epochs again.
+The run folder is the truth and Comet a copy. The tracker writes every event into the run's journal
+and wakes a process that sends it (`sending`), so that training neither waits for Comet nor fails
+with it. What is not sent when the run ends, `python -m steelexp sync` sends later. The key of the
+experiment stands in the journal, so that a resumed run, and every later `sync`, goes on with the
+same experiment; a new run folder is a new one.
 """
 
+import hashlib
+import json
 import logging
-import shlex
+import subprocess
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from steelexp.tracking import comet_client
-from steelexp.tracking.comet_client import Place
-from steelexp.tracking.tracker import TrackedRun, Tracker, TrackingError
+from steelexp.records.store import DamagedError
+from steelexp.tracking import comet_client, delivery
+from steelexp.tracking.delivery import ELSEWHERE
+from steelexp.tracking.journal import Journal, file_entry
+from steelexp.tracking.receipt import read_receipt
+from steelexp.tracking.results import results
+from steelexp.tracking.sending import BUSY, Mode
+from steelexp.tracking.tracker import Picture, TrackedRun, Tracker, TrackingError
 
-if TYPE_CHECKING:
-    from comet_ml import CometExperiment
-
-Event = partial[None]
-"""Logs one thing into the experiment it is called with."""
-
-Mode = Literal["auto", "online", "offline"]
+New = tuple[str, Mapping[str, Any]]
+"""Kind and content of an event to come."""
 
 LOGGER = logging.getLogger(__name__)
 
+AGAIN = 300.0
+"""Seconds after which sending that failed is tried again while the run goes on."""
+
+LINGER = 60.0
+"""Seconds that the rest may take to be sent when a run has ended; 1 as a rule."""
+
 
 class CometTracker:
-    """Mirrors one run to one Comet experiment, under the key that its identity makes."""
+    """Mirrors one run to one Comet experiment.
 
-    def __init__(self, place: Place, mode: Mode) -> None:
-        self.wants_replay = False
-        self._place = place
-        self._mode = mode
-        self._api_key: str | None = None
-        self._live: CometExperiment | None = None
-        self._events: list[Event] = []
-        self._lacking: str | None = None  # why the server has not all of the run
-        self._said: set[Hashable] = set()
-        self._ear = _Ear(self._hear)
-        self._ending = False
+    Args:
+        project: at Comet.
+        workspace: at Comet; None: the default of the API key's owner.
+        mode: as for comet.
+    """
+
+    def __init__(self, project: str, workspace: str | None, mode: Mode) -> None:
+        self._project, self._workspace, self._mode = project, workspace, mode
+        self._sending: subprocess.Popen[bytes] | None = None
+        self._begun = -AGAIN
+        self._said: set[str] = set()
 
     def start(self, run: TrackedRun) -> None:
-        """Open the live experiment; where that cannot be, an archive follows at the end."""
-        self._run, self._began = run, time.time()
-        self.wants_replay = run.resumed
+        """Open the run's journal, and begin to send it."""
+        self._run = run
+        self._journal: Journal | None = None
         try:
-            self._live = self._connect(run)
-            if self._live is not None and not comet_client.is_new(self._live):
-                self.wants_replay = False
-            comet_client.remove_unfinished(run)
-        except Exception as error:
-            self._fail(comet_client.reason(error), about="start")
-        self._ear.listen()
-        self._take(partial(comet_client.log_run, run=run))
+            self._journal = Journal(run.folder)
+        except (OSError, DamagedError) as error:
+            self._say(str(error))
+        self._note(self._opening(run))
+        self._wake()
 
-    def epoch(self, epoch: int, metrics: Mapping[str, float], step: int) -> None:
-        """Send the metrics of an epoch."""
-        self._take(partial(comet_client.log_epoch, epoch=epoch, metrics=dict(metrics), step=step))
-
-    def picture(self, path: Path, *, name: str, epoch: int, step: int) -> None:
-        """Send a picture; one name at many steps is one picture with a slider."""
-        self._take(partial(comet_client.log_picture, path=path, name=name, epoch=epoch, step=step))
+    def epoch(
+        self, epoch: int, metrics: Mapping[str, float], step: int, pictures: Sequence[Picture] = ()
+    ) -> None:
+        """Note an epoch and its pictures."""
+        self._note(self._epoch(epoch, metrics, step, pictures))
+        self._wake()
 
     def finish(self, metrics: Mapping[str, float]) -> str:
-        """Send the final metrics and wait for the server: 1 s as a rule, 28 s where it hangs."""
-        self._take(partial(comet_client.log_result, metrics=dict(metrics)))
-        url = self._end_live()
-        if url is not None and self._lacking is None:
-            told = f"{_count(self._events)} at {url}"
-        elif url is not None:
-            told = f"{url} lacks part of this run ({self._lacking}); {self._archive()}"
-        else:
-            told = f"not sent ({self._lacking}); {self._archive()}"
-        self._ear.close()
-        return f"Comet: {told}"
+        """Note what came out, and wait for the rest to be sent."""
+        self._note(results(self._run, metrics))
+        if self._journal is None:
+            return "Comet: not tracked"
+        self._begun = -AGAIN
+        self._wake()
+        if self._sending is not None:
+            busy = delivery.end(self._sending) == BUSY
+            return delivery.standing(self._run.folder, problem=ELSEWHERE if busy else None)
+        return delivery.standing(self._run.folder)
 
-    def _connect(self, run: TrackedRun) -> "CometExperiment | None":
-        if self._mode == "offline":
-            self._lacking = "tracking.mode is offline"
-            return None
-        self._api_key = comet_client.api_key()
-        if self._api_key is None:
-            self._lacking = "no API key is configured"
-            return None
-        return comet_client.open_live(run, self._place)
+    def _opening(self, run: TrackedRun) -> Iterator[New]:
+        others: dict[str, Any] = {f"git/{name}": value for name, value in run.git.items()}
+        tags = list(run.tags)
+        if run.trial is not None:
+            tags.append(f"search {run.trial.search}")
+            others |= {"search": run.trial.search, "search/trial": run.trial.trial}
+            others |= {f"search/{path}": value for path, value in run.trial.values.items()}
+        moment = f"{run.identity}/{time.time_ns()}"  # a run begun anew is another experiment
+        opening = {
+            "key": hashlib.sha1(moment.encode(), usedforsecurity=False).hexdigest(),
+            "project": self._project,
+            "workspace": self._workspace,
+            "name": run.name,
+            "tags": tags,
+            "parameters": dict(run.parameters),
+            "others": others,
+            "model": run.model,
+        }
+        yield "run", opening
+        for path in run.files:
+            if path.stat().st_size:  # Comet takes no empty file
+                yield "asset", file_entry(path, run.folder)
 
-    def _take(self, event: Event) -> None:
-        self._events.append(event)
-        if self._live is not None:
-            self._log(event, self._live)
+    def _epoch(
+        self, epoch: int, metrics: Mapping[str, float], step: int, pictures: Sequence[Picture]
+    ) -> Iterator[New]:
+        place = {"epoch": epoch, "step": step}
+        yield "epoch", {**place, "metrics": dict(metrics)}
+        for name, path in pictures:
+            beside = path.with_suffix(".json")
+            layers = file_entry(beside, self._run.folder) if beside.is_file() else None
+            file = file_entry(path, self._run.folder)
+            yield "picture", {**place, "name": name, "layers": layers, **file}
 
-    def _log(self, event: Event, experiment: "CometExperiment") -> bool:
+    def _note(self, news: Iterable[New]) -> None:
+        """Add to the journal what it does not hold yet: a resumed run tells its epochs again."""
+        if self._journal is None:
+            return
+        known = {_subject(event.kind, event.content) for event in self._journal.events}
         try:
-            event(experiment)
-        except TrackingError as error:
-            self._fail(str(error), about=logging.ERROR)
-            return False
-        except Exception as error:
-            self._fail(comet_client.reason(error), about=event.func)
-            return False
-        return True
+            self._journal.append(*(new for new in news if _subject(*new) not in known))
+        except Exception as error:  # the run must not fail with its tracking
+            self._say(f"not noted: {error}")
 
-    def _end_live(self) -> str | None:
-        if self._live is None:
-            return None
-        url = "Comet"
-        self._ending = True
-        try:
-            url = str(self._live.url)
-            self._live.end()
-        except Exception as error:
-            self._fail(comet_client.reason(error), about="end")
-        self._ending = False
-        return url
+    def _wake(self) -> None:
+        """Tell the sending process that there is more, or start one."""
+        if self._journal is None:
+            return
+        if self._sending is not None and self._sending.poll() is None:
+            delivery.prompt(self._sending)
+            return
+        if self._sending is not None and (problem := read_receipt(self._run.folder).problem):
+            self._say(problem)
+        if time.monotonic() - self._begun >= AGAIN:
+            self._begun = time.monotonic()
+            self._sending = delivery.begin_sending(self._run.folder, self._mode, LINGER)
 
-    def _archive(self) -> str:
-        try:
-            with comet_client.archive(self._run, self._place, began=self._began) as experiment:
-                kept = [event for event in self._events if self._log(event, experiment)]
-            path = comet_client.archive_path(self._run)
-        except Exception as error:
-            return f"no archive either ({self._clean(comet_client.reason(error))})"
-        return f"{_count(kept)} kept; send with: comet upload {shlex.quote(str(path))}"
-
-    def _hear(self, record: logging.LogRecord) -> None:
-        """Take what comet_ml logs: it reports most of its failures nowhere else."""
-        if self._ending:
-            self._fail("the server did not take all of it in time", about=logging.ERROR)
-        elif record.levelno >= logging.ERROR:
-            self._fail(record.getMessage(), about=logging.ERROR)
-        elif self._lacking is None:
-            self._say(record.getMessage(), about=record.msg)
-
-    def _fail(self, text: str, about: Hashable) -> None:
-        self._lacking = self._lacking or self._clean(text)
-        self._say(text, about)
-
-    def _say(self, text: str, about: Hashable) -> None:
-        """Warn in one line; the same text, or another about the same thing, is not said again."""
-        line = self._clean(text)
-        if self._said.isdisjoint({line, about}):
-            LOGGER.warning("Comet: %s (the run is not affected)", line)
-        self._said |= {line, about}
-
-    def _clean(self, text: str) -> str:
-        if self._api_key:
-            text = text.replace(self._api_key, "***")
-        return " ".join(text.split())[:300]
+    def _say(self, problem: str) -> None:
+        """Warn in one line, of the same thing once."""
+        if problem not in self._said:
+            LOGGER.warning("Comet: %s (the run is not affected)", problem)
+        self._said.add(problem)
 
 
-class _Ear(logging.Handler):
-    """Passes on the warnings of comet_ml, whose own console is silenced."""
-
-    def __init__(self, hear: Callable[[logging.LogRecord], None]) -> None:
-        super().__init__(logging.WARNING)
-        self._hear = hear
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._hear(record)
-
-    def listen(self) -> None:
-        logger = logging.getLogger("comet_ml")
-        logger.setLevel(min(logger.level or logging.WARNING, logging.WARNING))
-        logger.addHandler(self)
-
-    def close(self) -> None:
-        logging.getLogger("comet_ml").removeHandler(self)
-        super().close()
-
-
-def _count(events: Sequence[Event]) -> str:
-    epochs = sum(event.func is comet_client.log_epoch for event in events)
-    pictures = sum(event.func is comet_client.log_picture for event in events)
-    return f"{epochs} epoch{'s' * (epochs != 1)}, {pictures} picture{'s' * (pictures != 1)}"
+def _subject(kind: str, content: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What an event is about; of one thing the journal holds one event, of others the changes."""
+    if kind == "others":
+        return kind, json.dumps(content, sort_keys=True)
+    return kind, content.get("epoch"), content.get("name"), content.get("path")
 
 
 def comet(
@@ -201,4 +174,4 @@ def comet(
             "tracking.mode is online, and no Comet API key is configured: set COMET_API_KEY, "
             "or run `comet login`, or set tracking.mode to auto or offline"
         )
-    return CometTracker(Place(project, workspace), mode)
+    return CometTracker(project, workspace, mode)

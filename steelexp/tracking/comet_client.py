@@ -1,19 +1,19 @@
-"""What is asked of comet_ml: its settings, an experiment, what goes into one, an archive.
+"""What is asked of comet_ml: its settings, an experiment, an archive, and what the server holds.
 
 comet_ml is imported when first needed; importing it takes 1.7 s.
 """
 
+import json
 import logging
-import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from steelexp.tracking.tracker import TrackedRun, TrackingError
+from steelexp.tracking.journal import Event
+from steelexp.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:
     from comet_ml import CometExperiment
@@ -22,17 +22,23 @@ if TYPE_CHECKING:
 SETTINGS = {
     "COMET_DISABLE_AUTO_LOGGING": "1",  # it would patch TensorFlow, and does not see tf_keras
     "COMET_ERROR_TRACKING_ENABLE": "false",  # no reports to a third party
-    "COMET_LOGGING_CONSOLE": "CRITICAL",  # what it has to say is said by the tracker, once
+    "COMET_LOGGING_CONSOLE": "CRITICAL",  # what it has to say goes into the receipt
     # With a server away, start() tries ten times and takes 29 s; with these 5 s at most.
     "COMET_TIMEOUT_HTTP": "5",
     "COMET_TIMEOUT_API": "5",
     "COMET_GET_OR_ADD_EXPERIMENT_RETRY_CONNECT": "0",
     "COMET_GET_OR_ADD_EXPERIMENT_RETRY_READ": "0",
     "COMET_GET_OR_ADD_EXPERIMENT_RETRY_TOTAL": "1",
-    "COMET_HTTP_SESSION_RETRY_TOTAL": "1",
-    # end() waits an hour for messages and three for files.
+    # flush() waits an hour for messages and three for files.
     "COMET_TIMEOUT_CLEANING": "10",
     "COMET_TIMEOUT_UPLOAD": "20",
+    # Metrics would be sent again after an answer that got lost, although the server has them: by
+    # the session's retries, and when a connection comes back, which a check each so many seconds
+    # notices.
+    "COMET_HTTP_SESSION_RETRY_TOTAL": "0",
+    "COMET_FALLBACK_STREAMER_CONNECTION_CHECK_INTERVAL": "1000000000",
+    "COMET_MESSAGE_BATCH_METRIC_INTERVAL": "1000000000",  # an epoch is one request, sent by flush()
+    "COMET_INTERNAL_WORKER_COUNT": "1",  # files in the order in which they were logged
     # The archive Comet writes after a lost connection becomes a second experiment when sent.
     "COMET_FALLBACK_STREAMER_FALLBACK_TO_OFFLINE_MIN_BACKEND_VERSION": "999.0.0",
 }
@@ -41,12 +47,20 @@ FOLDER = "comet"
 UNFINISHED = "*-*.zip"  # Comet adds a random word to the key; the finished archive has none
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where at Comet an experiment belongs; None: the user's default workspace."""
+class Held(NamedTuple):
+    """What the server holds of an experiment.
 
-    project: str
-    workspace: str | None
+    Attributes:
+        metrics: (name, step) of every value.
+        events: numbers of the events that came as files.
+        files: names of all files.
+        registered: whether its model is registered.
+    """
+
+    metrics: frozenset[tuple[str, int]] = frozenset()
+    events: frozenset[int] = frozenset()
+    files: frozenset[str] = frozenset()
+    registered: bool = False
 
 
 def load() -> ModuleType:
@@ -75,109 +89,96 @@ def reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def experiment_key(run: TrackedRun) -> str:
-    """Return the key of the run's experiment; equal identities have equal keys."""
-    return str(load().get_experiment_key(run.identity))
+def open_live(run: Mapping[str, Any]) -> "CometExperiment":
+    """Open a run's experiment at the server, a new one or the one that is there.
 
-
-def open_live(run: TrackedRun, place: Place) -> "CometExperiment":
-    """Open the run's experiment at the server, a new one or the one that is there.
+    Args:
+        run: content of the journal's first event.
 
     Raises:
         TrackingError: the server answers, and takes no data for this experiment.
     """
-    experiment = _open(run, place)
+    experiment = _open(run)
     if not experiment.alive:
         raise TrackingError(f"{load().get_backend_address()} does not take the experiment")
     return experiment
 
 
-def is_new(experiment: "CometExperiment") -> bool:
-    """Whether the server knew nothing of this experiment before."""
-    return not isinstance(experiment, load().ExistingExperiment)
+def delivered(experiment: "CometExperiment", *, files: int, seconds: float) -> bool:
+    """Wait until the client has handed over what it was given; whether nothing was lost by then.
+
+    Args:
+        experiment: a live one.
+        files: bytes of files among it; more than 1 MB may take a second each 100 kB.
+        seconds: to wait at most.
+    """
+    timeout: Any = None if files < 1_000_000 else min(seconds, 20 + files / 100_000)
+    # Twice: the first may return before the client's queue has seen what was logged last.
+    flushed = experiment.flush(timeout) and experiment.flush(timeout)
+    streamer: Any = experiment.streamer
+    return bool(flushed and streamer.has_connection_to_server())
+
+
+def held(key: str, *, model: str | None) -> Held:
+    """Ask the server what it holds of an experiment.
+
+    Args:
+        key: of an experiment that exists.
+        model: whose registration is asked for.
+    """
+    api = load().API(cache=False)
+    experiment = load().APIExperiment(previous_experiment=key, api=api)
+    files = experiment.get_asset_list()
+    metrics = experiment.get_metrics()
+    return Held(
+        frozenset((metric["metricName"], int(metric["step"] or 0)) for metric in metrics),
+        frozenset(number for file in files if (number := _event_of(file)) is not None),
+        frozenset(str(file["fileName"]) for file in files),
+        model is not None and _is_registered(api, experiment.workspace, model, key),
+    )
 
 
 @contextmanager
-def archive(run: TrackedRun, place: Place, *, began: float) -> Iterator["CometExperiment"]:
-    """Write what is logged into the experiment that this yields to `archive_path`.
+def archive(run: Event, folder: Path) -> Iterator["CometExperiment"]:
+    """Write what is logged into the experiment that this yields to comet/KEY.zip.
 
     `comet upload` sends it, and continues the experiment of the same key where there is one.
 
     Args:
-        run: the run to write.
-        place: where it goes when it is sent.
-        began: when the run started, seconds since 1970.
+        run: the journal's first event.
+        folder: of the run.
 
     Raises:
         TrackingError: comet_ml wrote no archive.
     """
-    (run.folder / FOLDER).mkdir(exist_ok=True)
-    remove_unfinished(run)
-    experiment: Any = _open(run, place, run.folder / FOLDER)
-    experiment.start_time = round(began * 1000)  # else it lasted as long as the writing
+    folder = folder / FOLDER
+    folder.mkdir(exist_ok=True)
+    _remove_unfinished(folder)
+    experiment: Any = _open(run.content, folder)
+    experiment.start_time = round(run.time * 1000)  # else it lasted as long as the writing
     yield experiment
     experiment.end()
-    written = next((run.folder / FOLDER).glob(UNFINISHED), None)
+    written = next(folder.glob(UNFINISHED), None)
     if written is None:
         raise TrackingError("comet_ml wrote no archive")
-    written.replace(archive_path(run))
+    written.replace(folder / f"{run.content['key']}.zip")
 
 
-def archive_path(run: TrackedRun) -> Path:
-    """Return where the run's archive goes."""
-    return run.folder / FOLDER / f"{experiment_key(run)}.zip"
-
-
-def remove_unfinished(run: TrackedRun) -> None:
-    """Remove an archive that a killed session left: nothing in it can be read."""
-    for path in (run.folder / FOLDER).glob(UNFINISHED):
+def _remove_unfinished(folder: Path) -> None:
+    """Remove an archive that a killed process left: nothing in it can be read."""
+    for path in folder.glob(UNFINISHED):
         path.unlink()
 
 
-def log_run(experiment: "CometExperiment", *, run: TrackedRun) -> None:
-    """Log what is known before the first epoch."""
-    experiment.log_parameters(
-        {name: "null" if value is None else value for name, value in run.parameters.items()}
-    )
-    experiment.log_others({f"git/{name}": value for name, value in run.git.items()})
-    _check(
-        [
-            (path, experiment.log_asset(str(path), file_name=path.name, overwrite=True))
-            for path in run.files
-        ]
-    )
-
-
-def log_epoch(
-    experiment: "CometExperiment", *, epoch: int, metrics: Mapping[str, float], step: int
-) -> None:
-    """Log an epoch's metrics. NaN, a class with no strips, is a gap: Comet draws no other."""
-    known = {name: value for name, value in metrics.items() if not math.isnan(value)}
-    experiment.log_metrics(known, epoch=epoch, step=step)
-
-
-def log_picture(
-    experiment: "CometExperiment", *, path: Path, name: str, epoch: int, step: int
-) -> None:
-    """Log a picture as the file it is: of an array, Comet stretches the contrast."""
-    logged = experiment.log_image(str(path), name=name, step=step, metadata={"epoch": epoch})
-    _check([(path, logged)])
-
-
-def log_result(experiment: "CometExperiment", *, metrics: Mapping[str, float]) -> None:
-    """Log the final metrics, one column each in Comet's table."""
-    experiment.log_others({f"best/{name}": value for name, value in metrics.items()})
-
-
-def _open(run: TrackedRun, place: Place, folder: Path | None = None) -> "CometExperiment":
+def _open(run: Mapping[str, Any], folder: Path | None = None) -> "CometExperiment":
     """Start an experiment, offline where a folder is given.
 
     What Comet would collect by itself is off: the run brings its own record of it.
     """
     comet_ml = load()
     config = comet_ml.ExperimentConfig(
-        name=run.name,
-        tags=list(run.tags),
+        name=run["name"],
+        tags=run["tags"],
         offline_directory=None if folder is None else str(folder),
         log_code=False,
         log_graph=False,
@@ -194,15 +195,57 @@ def _open(run: TrackedRun, place: Place, folder: Path | None = None) -> "CometEx
     return comet_ml.start(  # type: ignore[no-any-return]
         online=folder is None,
         mode="get_or_create",
-        experiment_key=experiment_key(run),
-        project_name=place.project,
-        workspace=place.workspace,
+        experiment_key=run["key"],
+        project_name=run["project"],
+        workspace=run["workspace"],
         experiment_config=config,
     )
 
 
-def _check(logged: Iterable[tuple[Path, object]]) -> None:
-    """Comet's logging calls return None where they fail."""
-    refused = [path.name for path, answer in logged if answer is None]
-    if refused:
-        raise TrackingError(f"{', '.join(refused)} not taken")
+def _event_of(file: Mapping[str, Any]) -> int | None:
+    """The event that a file came with; the server gives its metadata as JSON or parsed."""
+    metadata = file.get("metadata")
+    if isinstance(metadata, str):
+        try:
+            metadata = json.loads(metadata)
+        except ValueError:
+            return None
+    number = metadata.get("event") if isinstance(metadata, Mapping) else None
+    return None if number is None else int(number)
+
+
+def _is_registered(api: Any, workspace: str, model: str, key: str) -> bool:
+    try:
+        versions = api.get_registry_model_details(workspace, model)["versions"]
+    except load().exceptions.NotFound:
+        return False
+    return any(version["experimentModel"]["experimentKey"] == key for version in versions)
+
+
+def save_view(name: str, state: Mapping[str, Any], project: str, workspace: str | None) -> str:
+    """Save a dashboard in the place of the one of its name.
+
+    Args:
+        name: of the dashboard.
+        state: fields of comet_ml's View.
+        project: that exists.
+        workspace: None: the default one.
+
+    Returns:
+        WORKSPACE/PROJECT.
+
+    Raises:
+        TrackingError: there is no such project.
+    """
+    api = load().API(cache=False)
+    workspace = workspace or api.get_default_workspace()
+    found = api.get_project(workspace, project)
+    if found is None:
+        raise TrackingError(f"there is no project {workspace}/{project}; track a run there first")
+    from comet_ml.api_objects.view import View
+
+    earlier = [view for view in api.get_views(workspace, project) if view.name == name]
+    view = View(name=name, template_id=earlier[0].template_id if earlier else None, **state)
+    # API.create_view drops the id of the view that is to be updated.
+    api._client.upsert_view(found["projectId"], view)
+    return f"{workspace}/{project}"

@@ -1,23 +1,19 @@
 """No tracking: an object that does nothing."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from steelexp.tracking.tracker import TrackedRun, Tracker
+from steelexp.tracking.tracker import Picture, TrackedRun, Tracker
 
 
 class Silent:
     """A tracker that takes everything and keeps nothing."""
 
-    wants_replay = False
-
     def start(self, run: TrackedRun) -> None:
         """Do nothing."""
 
-    def epoch(self, epoch: int, metrics: Mapping[str, float], step: int) -> None:
-        """Do nothing."""
-
-    def picture(self, path: Path, *, name: str, epoch: int, step: int) -> None:
+    def epoch(
+        self, epoch: int, metrics: Mapping[str, float], step: int, pictures: Sequence[Picture] = ()
+    ) -> None:
         """Do nothing."""
 
     def finish(self, metrics: Mapping[str, float]) -> str:

@@ -1,13 +1,39 @@
 """What a run tells its tracker, and what every tracker answers to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class TrackingError(Exception):
     """The tracking that was asked for cannot be had; the message is for the user."""
+
+
+class TrackedTrial(NamedTuple):
+    """The part of a search that a run is.
+
+    Attributes:
+        search: name of the search.
+        trial: its number, "0007".
+        values: what the search chose, dotted path -> value.
+    """
+
+    search: str
+    trial: str
+    values: Mapping[str, str | int | float | bool | None]
+
+
+class Picture(NamedTuple):
+    """A PNG file that stays as it is; beside it, as NAME.json, may lie its polygon layers.
+
+    Attributes:
+        name: one name at many epochs is one picture with a slider.
+        path: below the run folder.
+    """
+
+    name: str
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -15,14 +41,16 @@ class TrackedRun:
     """What is known of a run before its first epoch.
 
     Attributes:
-        identity: names the run for good; equal identities continue one experiment.
+        identity: names the run.
         name: how people call it.
         folder: the run folder; what a tracker keeps on disk goes below it.
         parameters: the resolved spec, flat: `loss.gamma` -> 2.0.
         tags: words to filter by.
         git: the state of the sources: commit, branch, dirty.
-        files: files to attach; they may be read until the run is finished.
-        resumed: an interrupted run goes on.
+        files: files to attach.
+        model: name under which the best weights are registered; None: they are not.
+        weights: the best weights, when the run is finished.
+        trial: of a search, if it is one.
     """
 
     identity: str
@@ -32,24 +60,32 @@ class TrackedRun:
     tags: tuple[str, ...]
     git: Mapping[str, str]
     files: tuple[Path, ...]
-    resumed: bool
+    model: str | None = None
+    weights: Path | None = None
+    trial: TrackedTrial | None = None
 
 
 class Tracker(Protocol):
     """Mirrors a run. From `start` on it raises nothing: the run folder is the truth."""
 
-    @property
-    def wants_replay(self) -> bool:
-        """Whether, after `start`, the epochs and pictures of earlier sessions are to come again."""
-
     def start(self, run: TrackedRun) -> None:
         """Begin, or go on with, the experiment of this run."""
 
-    def epoch(self, epoch: int, metrics: Mapping[str, float], step: int) -> None:
-        """Take the metrics of an epoch; `step` counts optimizer steps."""
+    def epoch(
+        self, epoch: int, metrics: Mapping[str, float], step: int, pictures: Sequence[Picture] = ()
+    ) -> None:
+        """Take an epoch; one that it was told before is passed over.
 
-    def picture(self, path: Path, *, name: str, epoch: int, step: int) -> None:
-        """Take a PNG file, which stays as it is until the run is finished."""
+        Args:
+            epoch: from 1.
+            metrics: by name.
+            step: optimizer steps so far.
+            pictures: drawn after it.
+        """
 
     def finish(self, metrics: Mapping[str, float]) -> str:
-        """Take the final metrics; return the line that says what was tracked and where."""
+        """Take the final metrics; return the line that says what was tracked and where.
+
+        Args:
+            metrics: of the best weights; none where the run was stopped.
+        """

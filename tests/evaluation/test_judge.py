@@ -1,4 +1,5 @@
 import functools
+import json
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from steelexp.data.tiling import columns, random_crops, whole
 from steelexp.evaluation.counts import Counts, metrics
 from steelexp.evaluation.judge import Judge, Verdict, write_strip_scores
 from steelexp.model.losses import bce
-from steelexp.records.store import RunFolder
+from steelexp.records.store import Epoch, RunFolder
 from steelexp.spec.schema import TrainingSpec
 from tests.fakes import labelled, pixel_model, strips_of
 
@@ -131,16 +132,40 @@ def test_random_tiles_stay_the_same_from_epoch_to_epoch(judge, tmp_path):
 
 def test_draws_the_same_strips_after_every_epoch(judge, tmp_path):
     judges, folder = judge(overlays=2), RunFolder(tmp_path)
-    assert len(judges.shown) == 2
-    assert set(judges.shown) <= {4, 2, 1}
     for epoch in (1, 12):
         judges.after_epoch(epoch, folder)
+        assert len(judges.shown) == 2
+    assert set(judges.shown) <= {4, 2, 1}
     drawn = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
     names = sorted(f"{row}.png" for row in judges.shown)
     epochs = ("epoch_001", "epoch_012")
     assert drawn == [f"overlays/{epoch}/{name}" for epoch in epochs for name in names]
     with Image.open(tmp_path / drawn[0]) as picture:
         assert picture.mode == "RGB"
+
+
+def test_a_later_session_draws_the_strips_of_the_one_before(judge, tmp_path):
+    folder, before = RunFolder(tmp_path), judge(overlays=2)
+    before.shown = (4, 1)  # not what it would choose
+    before.after_epoch(1, folder)
+    folder.append(Epoch(1, 5, 0.1, {}))
+    after = judge(overlays=2)
+    after.after_epoch(2, folder)
+    assert set(after.shown) == {4, 1}
+    assert [path.name for path in folder.overlays(2)] == ["1.png", "4.png"]
+
+
+def test_polygons_lie_beside_each_picture(judge, strips, tmp_path):
+    judges = judge(overlays=1, rows=(1,))
+    judges.after_epoch(1, RunFolder(tmp_path))
+    truth, prediction = json.loads((tmp_path / "overlays" / "epoch_001" / "1.json").read_text())
+    assert (truth["name"], prediction["name"]) == ("truth", "prediction")
+    assert {entry["label"] for entry in truth["data"]} <= set(CLASSES)
+    points = np.array(truth["data"][0]["points"][0]).reshape(-1, 2)
+    factor = 720 // 70 + 1  # as the picture
+    assert (points % factor == 0).all()
+    label = CLASSES.index(truth["data"][0]["label"])
+    assert all(strips.mask(1)[y, x] >> label & 1 for x, y in points // factor)
 
 
 def test_draws_any_strips_on_demand(judge, tmp_path):

@@ -27,6 +27,22 @@ PIXELS = np.array(
     ]
 )
 
+# After the first epoch; of the classes that a strip does not hold it says nothing.
+DICE = np.array(
+    [
+        [0.5, 1, 1],
+        [0.2, 1, 1],
+        [0.9, 0, 0],
+        [1, 0.1, 1],
+        [0.6, 0.8, 0],
+        [0, 0, 0],
+        [1, 1, 0.3],
+        [1, 1, 1],
+        [1, 1, 1],
+        [0.3, 1, 0.5],
+    ]
+)
+
 
 def plane(*boxes, height=40, width=720):
     """Bits on an empty plane: each box is (bit, top, bottom, left, right), ends not included."""
@@ -50,29 +66,35 @@ def colours(pixels):
 # --- which strips
 
 
-def test_choose_takes_medians_of_the_rarest_first_then_a_clean_strip_then_spreads():
-    # Class 1 (strips 3 and 4, areas 4 and 8): the lower median is strip 3. Class 2, as rare (9 and
-    # 6, areas 2 and 7): strip 9. Class 0, of what is left (1, 4, 0, 2 by area): strip 4. Clean: 5.
-    # Left are 0, 1, 2, 6, 7, 8; two spread over them are the second and the fifth.
-    assert choose(PIXELS, np.arange(10)) == (3, 9, 4, 5, 1, 7)
+def test_choose_takes_extremes_then_medians_of_the_rarest_then_a_clean_strip_then_spreads():
+    # Mean Dice over the held classes, ascending: strips 3, 1, 6, 9, 0, 4, 2. Worst 3, best 2,
+    # median 9. Of class 1, as rare as class 2 (2 strips each), strip 4 is left; of class 2 strip 6;
+    # of class 0 strips 1 and 0 (areas 1 and 5). Clean: 5. Of 0, 7 and 8 the one in the middle.
+    assert choose(PIXELS, np.arange(10), DICE, count=8) == (3, 2, 9, 4, 6, 1, 5, 7)
 
 
 def test_choose_counts_a_class_among_the_candidates_only():
-    # Here class 0 (9 and 2, areas 7 and 9) comes before class 2, which then has only strip 6.
-    assert choose(PIXELS, np.array([9, 6, 2])) == (9, 6, 2)
+    # Of the three the worst is 6, the best 2, and the median 9.
+    few = np.array([9, 6, 2])
+    assert choose(PIXELS, few, DICE[few]) == (6, 2, 9)
 
 
 def test_choose_stops_at_count():
-    assert choose(PIXELS, np.arange(10), count=2) == (3, 9)
+    assert choose(PIXELS, np.arange(10), DICE) == (3, 2, 9, 4, 6, 1)
+    assert choose(PIXELS, np.arange(10), DICE, count=2) == (3, 2)
+
+
+def test_choose_takes_the_first_of_equals():
+    assert choose(PIXELS, np.arange(10), np.zeros((10, 3)), count=3) == (0, 3, 4)
+
+
+def test_choose_among_clean_strips():
+    clean = np.array([8, 5, 7])
+    assert choose(PIXELS, clean, DICE[clean]) == (5, 7, 8)
 
 
 def test_choose_from_nothing_is_nothing():
-    assert choose(PIXELS, np.array([], np.int64)) == ()
-
-
-def test_choose_never_repeats_a_strip_that_is_the_median_of_two_classes():
-    pixels = np.array([[4, 4], [6, 0]])
-    assert choose(pixels, np.arange(2)) == (0, 1)
+    assert choose(PIXELS, np.array([], np.int64), np.zeros((0, 3))) == ()
 
 
 @given(
@@ -83,9 +105,10 @@ def test_choose_never_repeats_a_strip_that_is_the_median_of_two_classes():
 def test_choose_fills_count_without_repeats_whatever_the_order_of_candidates(rows, count, random):
     pixels = np.array(rows)
     candidates = list(range(len(rows)))
-    chosen = choose(pixels, np.array(candidates), count=count)
+    dice = np.array([[0.1 * (sum(row) % 4)] * 3 for row in rows])
+    chosen = choose(pixels, np.array(candidates), dice, count=count)
     random.shuffle(candidates)
-    assert choose(pixels, np.array(candidates), count=count) == chosen
+    assert choose(pixels, np.array(candidates), dice[candidates], count=count) == chosen
     assert len(set(chosen)) == len(chosen) == min(count, len(rows))
     assert set(chosen) <= set(candidates)
 
@@ -100,7 +123,7 @@ def test_choose_fills_count_without_repeats_whatever_the_order_of_candidates(row
 )
 def test_choose_refuses(candidates, count, message):
     with pytest.raises(ValueError, match=message):
-        choose(PIXELS, np.array(candidates), count=count)
+        choose(PIXELS, np.array(candidates), np.zeros((len(candidates), 3)), count=count)
 
 
 # --- how one is drawn

@@ -129,7 +129,7 @@ def test_a_training_that_fails_is_no_lost_worker(spec, tmp_path, capsys):
     command = ["run", str(spec), "training.workers=2", "optimizer.learning_rate=1.0e+30"]
     assert main([*command, "training.epochs=3", "--runs", str(tmp_path / "runs")]) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("steelexp: tiny, seed 1: the loss")
+    assert "steelexp: tiny, seed 1: tiny: loss is nan after epoch 1" in said.err
     assert "a worker was lost" not in said.out
 
 

@@ -1,0 +1,103 @@
+"""A run's journal on its way to Comet: the process that sends it, and how far it has come."""
+
+import math
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from steelexp.tracking.journal import Event, read_events
+from steelexp.tracking.receipt import Receipt, read_receipt
+from steelexp.tracking.sending import BUSY, END, Mode
+
+ELSEWHERE = "another process is sending this run"
+
+
+def begin_sending(folder: Path, mode: Mode, linger: float) -> subprocess.Popen[bytes]:
+    """Start the process that sends a run's journal; a line on its stdin says that there is more."""
+    package = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "steelexp.tracking.sending",
+            str(folder.absolute()),
+            mode,
+            str(linger),
+        ],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": path},
+        start_new_session=True,  # Ctrl-C stops the run, which then waits for this
+    )
+
+
+def prompt(process: "subprocess.Popen[bytes]") -> None:
+    """Say that the journal has grown."""
+    assert process.stdin is not None
+    with suppress(OSError):  # it may just have ended
+        process.stdin.write(b"\n")
+
+
+def end(process: "subprocess.Popen[bytes]") -> int:
+    """Say that the journal is complete, and wait for the process; its exit code."""
+    assert process.stdin is not None
+    with suppress(OSError):
+        process.stdin.write(END.encode())
+        process.stdin.close()
+    return process.wait()
+
+
+def sync(folder: Path) -> tuple[bool, str]:
+    """Send what Comet does not have of a run, however often.
+
+    Args:
+        folder: of a run that was tracked with Comet.
+
+    Returns:
+        Whether Comet now has all of it, and the line that says so.
+
+    Raises:
+        DamagedError: the journal cannot be read.
+    """
+    if not _is_complete(folder) and end(begin_sending(folder, "online", math.inf)) == BUSY:
+        return False, standing(folder, problem=ELSEWHERE)
+    return _is_complete(folder), standing(folder)
+
+
+def standing(folder: Path, *, problem: str | None = None) -> str:
+    """How far a run is sent, in a line, with the command that sends the rest."""
+    events, receipt = read_events(folder), read_receipt(folder)
+    sent = [
+        event for event in events[: receipt.acknowledged] if event.number not in receipt.refused
+    ]
+    refused = "".join(f"; left out: {why}" for why in receipt.refused.values())
+    if receipt.acknowledged == len(events):
+        return f"Comet: {_counted(sent)} at {receipt.url}{refused}"
+    told = f"sent to {receipt.url}: {_counted(sent)}" if receipt.acknowledged else "not sent"
+    why = problem or receipt.problem or "interrupted"
+    command = f"python -m steelexp sync {shlex.quote(str(folder))}"
+    return (
+        f"Comet: {told} ({why}); send the rest with: {command}{_archived(folder, receipt)}{refused}"
+    )
+
+
+def _is_complete(folder: Path) -> bool:
+    return read_receipt(folder).acknowledged == len(read_events(folder))
+
+
+def _archived(folder: Path, receipt: Receipt) -> str:
+    if receipt.archive is None or receipt.acknowledged:
+        return ""
+    return f"  or: comet upload {shlex.quote(str(folder / receipt.archive))}"
+
+
+def _counted(events: Sequence[Event]) -> str:
+    epochs, pictures = (sum(e.kind == kind for e in events) for kind in ("epoch", "picture"))
+    return f"{epochs} epoch{'s' * (epochs != 1)}, {pictures} picture{'s' * (pictures != 1)}"

@@ -1,0 +1,68 @@
+"""What a finished run tells its tracker: the final table, curves, confusions, the weights."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from steelexp.tracking.journal import file_entry
+from steelexp.tracking.tracker import TrackedRun
+
+TABLE = "classes.csv"
+CONFUSION = "confusion.json"
+CURVE = "precision and recall/{name}"
+
+
+def results(
+    run: TrackedRun, metrics: Mapping[str, float]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The closing events of a run.
+
+    Args:
+        run: whose judgement.json and weights are taken where they are.
+        metrics: of the best weights; none where the run was stopped.
+    """
+    if not metrics:
+        yield "others", {"status": "stopped"}
+        return
+    yield "others", {f"best/{name}": value for name, value in metrics.items()}
+    yield "table", {"name": TABLE, **_table(metrics)}
+    judgement = run.folder / "judgement.json"
+    if judgement.is_file():
+        yield from _judged(json.loads(judgement.read_bytes()))
+    if run.model is not None and run.weights is not None and run.weights.is_file():
+        yield "model", {"name": run.model, **file_entry(run.weights, run.folder)}
+    yield "others", {"status": "finished"}
+
+
+def _table(metrics: Mapping[str, float]) -> dict[str, Any]:
+    """A row a class, a column a metric; "all" holds what is not of one class."""
+    cells = {}
+    for name, value in metrics.items():
+        metric, _, label = name.partition("/")
+        cells[label or "all", metric] = value
+    classes = sorted({label for label, _ in cells}, key=lambda label: (label == "all", label))
+    names = list(dict.fromkeys(metric for _, metric in cells))
+    rows = [[label, *(cells.get((label, name), "") for name in names)] for label in classes]
+    return {"headers": ["class", *names], "rows": rows}
+
+
+def _judged(judgement: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for label, curve in judgement["pr"].items():
+        points = [
+            (recall, precision)
+            for recall, precision in zip(curve["recall"], curve["precision"], strict=True)
+            if recall is not None and precision is not None
+        ]
+        if points:
+            recall, precision = zip(*points, strict=True)
+            yield "curve", {"name": CURVE.format(name=label), "x": recall, "y": precision}
+    confusion = judgement["confusion"]
+    yield (
+        "confusion",
+        {
+            "name": CONFUSION,
+            "title": f"Pixels of the {judgement['part']} strips",
+            "matrix": confusion["pixels"],
+            "labels": confusion["labels"],
+        },
+    )

@@ -1,0 +1,78 @@
+"""What a server has to hold of a tests.tracked_run, and ways to disturb it."""
+
+import os
+import signal
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from steelexp.records.store import RunFolder
+from steelexp.tracking.journal import read_events
+from steelexp.tracking.receipt import read_receipt
+from tests.comet_server import CometServer
+from tests.forked import Forked
+from tests.tracked_run import AT_ONCE, STRIPS, Pace, metrics_of, train
+
+
+def expected_metrics(*epochs: int) -> list[tuple[str, float, int, int]]:
+    """Comet sends the names of one call in alphabetical order."""
+    return [
+        (name, value, 50 * epoch, epoch)
+        for epoch in epochs
+        for name, value in sorted(metrics_of(epoch).items())
+    ]
+
+
+def pixels(content: bytes) -> Any:
+    return np.asarray(Image.open(BytesIO(content)))
+
+
+def key_of(folder: Path) -> str:
+    return str(read_events(folder)[0].content["key"])
+
+
+def assert_metrics(server: CometServer, key: str, *epochs: int) -> None:
+    """Every value once, one epoch after the other."""
+    arrived = server.metrics(key)
+    assert sorted(arrived) == sorted(expected_metrics(*epochs))
+    steps = [step for _, _, step, _ in arrived]
+    assert steps == sorted(steps)
+
+
+def assert_all_arrived(server: CometServer, folder: Path, epochs: int) -> None:
+    """Each event once, in order, under one key, and as the run folder has it."""
+    key, run = key_of(folder), RunFolder(folder)
+    assert server.experiments == {key}
+    assert [epoch.metrics for epoch in run.epochs] == [metrics_of(n) for n in range(1, epochs + 1)]
+    assert_metrics(server, key, *range(1, epochs + 1))
+    wanted = [(strip, 50 * n) for n in range(1, epochs + 1) for strip in STRIPS]
+    assert [(name, step) for name, step, _ in server.pictures(key)] == wanted
+    for name, step, request in server.pictures(key):
+        local = run.overlay(step // 50, name).read_bytes()
+        np.testing.assert_array_equal(pixels(request.file), pixels(local))
+    assert [name for name, _ in server.assets(key)] == ["spec.yaml", "classes.csv", "best.h5"]
+    assert server.registered == {"b4-dice": [key]}
+    assert server.parameters(key)["loss.gamma"] == 2.0
+    assert server.others(key)["status"] == "finished"
+    assert server.others(key)["best/val_dice_positive"] == 0.325
+    receipt = read_receipt(folder)
+    assert (receipt.acknowledged, receipt.refused) == (len(read_events(folder)), {})
+
+
+def in_a_process(folder: Path, epochs: int, pace: Pace = AT_ONCE) -> Forked:
+    def act() -> int:
+        train(folder, epochs, pace=pace)
+        return 0
+
+    return Forked(act)
+
+
+def kill(process: Forked) -> None:
+    """The run and, since a machine that goes down takes both, what sends it."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for pid in [process.pid, *map(int, children)]:
+        os.kill(pid, signal.SIGKILL)
+    process.wait()

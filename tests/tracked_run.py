@@ -1,0 +1,97 @@
+"""A run that trains nothing, told to its tracker as a training tells it; told again, it resumes.
+
+A module of its own, without TensorFlow or pytest: tests start it in a process and kill it.
+"""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from steelexp.progress import say
+from steelexp.records.store import Epoch, RunFolder
+from steelexp.tracking import Picture, TrackedRun, TrackedTrial
+from steelexp.tracking.comet import Mode, comet
+
+CLASSES = ("1", "2", "3", "4")
+STRIPS = ("strip 7", "strip 9")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast it goes: seconds an epoch, and of writing the weights."""
+
+    epoch: float = 0.0
+    checkpoint: float = 0.0
+
+
+AT_ONCE = Pace()
+
+
+def metrics_of(epoch: int) -> dict[str, float]:
+    """What an epoch is worth."""
+    per_class = {f"val_dice_positive/{c}": 0.1 * epoch + 0.01 * int(c) for c in CLASSES}
+    return {"loss": 1 / epoch, "val_dice_positive": 0.1 * epoch + 0.025, **per_class}
+
+
+def described(folder: Path, *, trial: TrackedTrial | None = None) -> TrackedRun:
+    """What is known of it before the first epoch."""
+    (folder / "weights").mkdir(parents=True, exist_ok=True)
+    spec, weights = folder / "spec.yaml", folder / "weights" / "best.h5"
+    spec.write_text("name: b4_dice\n")
+    return TrackedRun(
+        identity="b4_dice/3f9c1a7e",
+        name="b4_dice",
+        folder=folder,
+        parameters={"loss.name": "focal", "loss.gamma": 2.0, "seed": 42, "extends": None},
+        tags=("focal", "severstal"),
+        git={"commit": "3f9c1a7", "dirty": "false"},
+        files=(spec,),
+        model="b4-dice",
+        weights=weights,
+        trial=trial,
+    )
+
+
+def draw(folder: Path, epoch: int, strip: str) -> Path:
+    """An epoch's overlay of a strip: dark, so that a stretch would show; polygons beside it."""
+    path = RunFolder(folder).overlay(epoch, strip)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(epoch).integers(0, 9, (16, 100, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    square = {"label": "3", "points": [[1, 1, 9, 1, 9, 9]], "score": None}
+    layers = [{"name": "truth", "data": [square]}, {"name": "prediction", "data": []}]
+    path.with_suffix(".json").write_text(json.dumps(layers))
+    return path
+
+
+def train(folder: Path, epochs: int, mode: Mode = "auto", pace: Pace = AT_ONCE) -> str:
+    """Train from wherever an earlier process left it; the line that the tracker ends with."""
+    run, tracker = RunFolder(folder), comet(project="steel", mode=mode)
+    with run.hold():
+        tracker.start(described(folder))
+        for epoch in run.epochs:
+            _tell(tracker, folder, epoch)
+        for number in range(len(run.epochs) + 1, epochs + 1):
+            time.sleep(pace.epoch)
+            for strip in STRIPS:
+                draw(folder, number, strip)
+            (folder / "weights" / "best.h5").write_bytes(bytes([number]))
+            time.sleep(pace.checkpoint)
+            run.append(Epoch(number, 50 * number, 0.1, metrics_of(number)))
+            _tell(tracker, folder, run.epochs[-1])
+        return tracker.finish({"val_dice_positive": 0.325, "val_dice_positive/1": 0.3})
+
+
+def _tell(tracker: object, folder: Path, epoch: Epoch) -> None:
+    pictures = [Picture(s, RunFolder(folder).overlay(epoch.epoch, s)) for s in STRIPS]
+    tracker.epoch(epoch.epoch, epoch.metrics, epoch.step, pictures)
+
+
+if __name__ == "__main__":
+    where, count, *rest = sys.argv[1:]
+    say(train(Path(where), int(count), "auto", Pace(*map(float, rest))))

@@ -1,0 +1,93 @@
+import json
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+
+from steelexp.records.store import DamagedError
+from steelexp.tracking.journal import Journal, file_entry, read_events, unchanged
+
+
+def test_events_are_numbered_and_read_back(folder: Path) -> None:
+    journal = Journal(folder)
+    journal.append(("run", {"key": "k"}))
+    journal.append(("epoch", {"epoch": 1}), ("picture", {"epoch": 1, "name": "é"}))
+    journal.append()
+    events = read_events(folder)
+    assert events == journal.events == Journal(folder).events
+    assert [(e.number, e.kind) for e in events] == [(1, "run"), (2, "epoch"), (3, "picture")]
+    assert events[2].content == {"epoch": 1, "name": "é"}
+    assert (folder / "journal.jsonl").read_text().count("\n") == 3
+
+
+def test_no_journal_has_no_events(folder: Path) -> None:
+    assert read_events(folder) == []
+
+
+@pytest.mark.parametrize("torn", ['{"number": 2, "kind": "ep', "\x00\x00", '{"number": 2}'])
+def test_a_torn_last_line_is_not_read_and_is_cut_off_at_open(folder: Path, torn: str) -> None:
+    Journal(folder).append(("run", {}))
+    path = folder / "journal.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn.encode())
+    assert len(read_events(folder)) == 1
+    assert path.read_bytes() != whole  # reading changes nothing
+    journal = Journal(folder)
+    assert path.read_bytes() == whole
+    journal.append(("epoch", {"epoch": 1}))
+    assert [e.number for e in read_events(folder)] == [1, 2]
+
+
+def test_a_journal_torn_in_its_first_line_begins_anew(folder: Path) -> None:
+    (folder / "journal.jsonl").write_text('{"num')
+    Journal(folder).append(("run", {}))
+    assert [e.number for e in read_events(folder)] == [1]
+
+
+@pytest.mark.parametrize("line", ["nonsense", '{"number": 3}', "[]", "5"])
+def test_a_whole_line_that_is_no_event_is_damage(folder: Path, line: str) -> None:
+    Journal(folder).append(("run", {}))
+    with (folder / "journal.jsonl").open("a") as stream:
+        stream.write(line + "\n")
+    with pytest.raises(DamagedError, match=r"journal.jsonl:2: not event 2 of a journal"):
+        read_events(folder)
+
+
+def test_a_number_left_out_is_damage(folder: Path) -> None:
+    Journal(folder).append(("run", {}), ("epoch", {}))
+    path = folder / "journal.jsonl"
+    path.write_text(path.read_text().split("\n", 1)[1])
+    with pytest.raises(DamagedError, match="not event 1"):
+        read_events(folder)
+
+
+def test_files_are_named_below_the_folder_and_known_again(folder: Path) -> None:
+    path = folder / "overlays" / "a.png"
+    path.parent.mkdir()
+    path.write_bytes(b"abc")
+    entry = json.loads(json.dumps(file_entry(path, folder)))
+    assert entry["path"] == "overlays/a.png"
+    assert entry["sha256"].startswith("ba7816bf 8f01cfea".replace(" ", ""))  # FIPS 180-4's example
+    assert unchanged(entry, folder) == path
+    path.write_bytes(b"abd")
+    assert unchanged(entry, folder) is None
+    path.unlink()
+    assert unchanged(entry, folder) is None
+
+
+def test_a_full_disk_adds_nothing(folder: Path) -> None:
+    journal = Journal(folder)
+    journal.append(("run", {}))
+    whole = (folder / "journal.jsonl").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, limits[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            journal.append(("epoch", {"epoch": 1}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (folder / "journal.jsonl").read_bytes() == whole
+    journal.append(("epoch", {"epoch": 1}))
+    assert [e.number for e in read_events(folder)] == [1, 2]

@@ -1,0 +1,37 @@
+"""The command `sync`; here, where Comet's settings are clean and its processes quick."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from steelexp.__main__ import main
+from tests.comet_expectations import assert_all_arrived, key_of
+from tests.comet_server import comet_server, point_to
+from tests.tracked_run import train
+
+
+def test_sync_sends_every_run_below_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("runs/b4_dice/3f9c1a7e")
+    folder.mkdir(parents=True)
+    train(folder, 1)
+    assert main(["sync"]) == 1
+    said = capsys.readouterr().out
+    assert f"{folder}: Comet: not sent (no API key is configured); send the rest with" in said
+    with comet_server() as server:
+        point_to(server, os.environ)
+        for given in ([], [str(folder)], ["runs/b4_dice"]):
+            assert main(["sync", *given]) == 0
+            said = capsys.readouterr().out
+            assert said == (
+                f"{folder}: Comet: 1 epoch, 2 pictures at http://comet/{key_of(folder)}\n"
+            )
+        assert_all_arrived(server, folder, 1)
+
+
+def test_sync_of_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sync", str(tmp_path)]) == 2
+    assert "no runs here that Comet tracks" in capsys.readouterr().err
