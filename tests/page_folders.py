@@ -127,6 +127,6 @@ def _noise(root: Path, number: int) -> Path:
     random = np.random.default_rng(number)
     path = root / f"noise_{number}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = random.integers(0, 255, (30, 160, 3), np.uint8)
-    Image.fromarray(noise.repeat(3, axis=0).repeat(3, axis=1)).save(path)
+    noise = random.integers(0, 255, (9, 48, 3), np.uint8)
+    Image.fromarray(noise.repeat(10, axis=0).repeat(10, axis=1)).save(path)
     return path

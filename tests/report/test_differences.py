@@ -16,7 +16,7 @@ def one_class(name, *runs, held=None, groups=None):
 
 class TestStrategy:
     def test_mean_is_over_the_strips_that_hold_the_class(self):
-        found = one_class("a", [0.5, 0.75, 0.0], held=[True, True, False])
+        found = one_class("a", [0.5, 0.75, 1.0], held=[True, True, False])
         assert found.mean.tolist() == [0.625, 0.625]
 
     def test_all_classes_are_the_mean_of_those_that_occur(self):

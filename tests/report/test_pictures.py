@@ -77,6 +77,11 @@ class TestGallery:
         found = gallery(run, 10_000_000)
         assert [picture.epoch for picture in found.strips["b"]] == [1, 3, 4]
 
+    def test_keeps_to_its_bytes_where_the_largest_file_says_nothing_of_the_others(self, run):
+        run.folder.overlay(4, "b.jpg").write_bytes(b"no picture" * 100_000)
+        room = round(size(gallery(run, 10_000_000)) / 2)
+        assert 0 < size(gallery(run, room)) <= room
+
 
 class TestSpread:
     @pytest.mark.parametrize(
