@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from steelexp.search.engine import Outcome, Trial
-from steelexp.search.oracles import avoid
 from steelexp.search.tuners import Proposer
 from steelexp.spec.space import is_active, parents_first
 
@@ -19,6 +18,8 @@ class Tuner:
     """
 
     def __init__(self, proposer: Proposer, seed: int) -> None:
+        from steelexp.search.oracles import avoid  # imports keras-tuner, and it TensorFlow
+
         self._oracle, self._space, self._seed = proposer.oracle, proposer.space, seed
         self._asked: set[str] = set()
         avoid(self._oracle, lambda numbers: _key(self._values(numbers)) in self._asked)
