@@ -143,7 +143,8 @@ class Run:
     @property
     def tuned(self) -> dict[str, float]:
         """Class -> its threshold that was tuned on the tune strips; empty where none was."""
-        return dict(self.record.tuned_thresholds or {}) if self.record else {}
+        decision = self.record.decision if self.record else None
+        return {name: each.threshold for name, each in decision.classes.items()} if decision else {}
 
     def interval(self, name: str) -> tuple[float, float] | None:
         """Of a reported metric, 95 %; None where there is none."""
