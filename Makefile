@@ -18,7 +18,7 @@ IDENTITY := $(shell { pwd -P; $(PYTHON) -c 'import sys; print(sys.version)' 2>&1
 READY := $(VENV)/.ready-$(IDENTITY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test slow check format lock clean
+.PHONY: help setup run test slow check browser format lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,10 +30,10 @@ setup: $(READY)  ## Install everything into .venv (3 to 5 minutes once, then ins
 run: $(READY)  ## Run an experiment (default: the quickstart, about 5 minutes)
 	$(BIN)/python -m steelexp run $(SPEC) $(ARGS)
 
-test: check  ## Check everything, then run the default tests (at most 10 minutes)
+test: check browser  ## Check everything, then run the default tests (at most 10 minutes)
 	$(BIN)/python -m pytest $(TESTS)
 
-slow: $(READY)  ## Run the tests marked slow
+slow: $(READY) browser  ## Run the tests marked slow
 	$(BIN)/python -m pytest -m slow $(TESTS)
 
 check: $(READY)  ## Check format, lint, types, layers and the shipped specs
@@ -43,6 +43,16 @@ check: $(READY)  ## Check format, lint, types, layers and the shipped specs
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m steelexp check experiments
 	$(BIN)/python -m steelexp schema > experiments/spec.schema.json
+
+browser:  ## Install Chromium for the tests of the report, where there is none and apt-get may
+	@for name in "$$STEELEXP_CHROMIUM" chromium chromium-browser google-chrome; do \
+	  ! command -v "$$name" >/dev/null || exit 0; done; \
+	[ "$$(id -u)" = 0 ] || as_root='sudo -n'; \
+	if ! command -v apt-get >/dev/null || ! $$as_root true 2>/dev/null; then why='apt-get or root is missing'; \
+	elif $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
+	  apt-get -qq install --yes --no-install-recommends chromium >/dev/null; then exit 0; \
+	else why='apt-get could not install it'; fi; \
+	echo "make: no Chromium ($$why): the tests of the report's page are skipped; STEELEXP_CHROMIUM names one" >&2
 
 format: $(READY)  ## Format the code and mend what ruff can
 	$(BIN)/ruff check --fix-only .

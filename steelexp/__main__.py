@@ -12,6 +12,7 @@ from steelexp.commands import (
     evaluate,
     export,
     predict,
+    report,
     reproduce,
     run,
     show,
@@ -59,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, check, evaluate, predict, export, reproduce, show, sync, dashboard, data):
+    for command in (
+        run, check, evaluate, predict, export, reproduce, show, report, sync, dashboard, data,
+    ):  # fmt: skip
         command.add(commands)
     return parser
 

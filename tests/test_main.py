@@ -323,12 +323,14 @@ class TestArguments:
             main(["--help"])
         assert caught.value.code == 0
         out = capsys.readouterr().out
-        for command in ("run", "check", "list", "show", "schema", "data"):
+        for command in ("run", "check", "list", "show", "report", "schema", "data"):
             assert f"\n    {command} " in out
         assert "python -m steelexp run experiments/quickstart.yaml" in out
         assert "exit codes: 0 done, 1 a run failed, 2 the request was wrong" in out
 
-    @pytest.mark.parametrize("command", ["run", "check", "list", "show", "schema", "data"])
+    @pytest.mark.parametrize(
+        "command", ["run", "check", "list", "show", "report", "schema", "data"]
+    )
     def test_every_command_has_help(self, capsys, command):
         with pytest.raises(SystemExit) as caught:
             main([command, "--help"])

@@ -74,9 +74,10 @@ def test_a_search_from_the_command_line(
     assert main(command) == 0
     folder = runs / "tiny" / "search"
     out = capsys.readouterr().out.splitlines()
-    assert out[-2:] == [
+    assert out[-3:] == [
         f"Best spec: {folder}/best.yaml",
         f"Run it: python -m steelexp run {folder}/best.yaml",
+        f"Report: {folder}/report.html",
     ]
     summary = json.loads((folder / "search.json").read_text())
     assert [t["values"]["loss.name"] for t in summary["trials"]] == ["bce_dice", "focal"]
@@ -90,7 +91,7 @@ def test_a_search_from_the_command_line(
     # The same command says so again and trains nothing.
     before = (folder / "trials.jsonl").read_bytes()
     assert main(command) == 0
-    assert capsys.readouterr().out.splitlines()[-2:] == out[-2:]
+    assert capsys.readouterr().out.splitlines()[-3:] == out[-3:]
     assert (folder / "trials.jsonl").read_bytes() == before
 
     # The best spec is the best trial's run, and scores the same.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from steelexp import experiment
 from steelexp.commands.outcome import DONE, RequestError
+from steelexp.commands.report import leave_report
 from steelexp.commands.show import show_record
 from steelexp.evaluation.judge import AS_TRAINED, Way
 from steelexp.evaluation.windows import KINDS
@@ -67,6 +68,7 @@ def evaluate(given: argparse.Namespace) -> int:
         if way == AS_TRAINED:
             experiment.evaluate(plan, pictures=given.pictures)
             show_record(folder)
+            leave_report(folder.path)
         else:
             _show_evaluation(plan, way, experiment.evaluate_otherwise(plan, way))
     return DONE

@@ -9,6 +9,7 @@ from steelexp import experiment
 from steelexp.commands.arguments import runs_option, specs
 from steelexp.commands.outcome import DONE, FAILED, FAILURES, OBSTACLES
 from steelexp.commands.preview import plan_line, show_plan
+from steelexp.commands.report import leave_report
 from steelexp.commands.search import add_engine_options, expect_engine, run_search
 from steelexp.commands.show import show_record
 from steelexp.plan import Plan, prepare
@@ -62,6 +63,7 @@ def run(given: argparse.Namespace) -> int:
     if len(asked) > 1:
         show(leaderboard(run_folders(given.runs)))
         say(f"{len(asked) - len(failed)} of {len(asked)} runs are finished in {given.runs}")
+        leave_report(given.runs)
     return FAILED if failed else DONE
 
 
@@ -78,6 +80,7 @@ def _run_one(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> N
         else:
             experiment.run(plan, command=command)
     show_record(plan.folder)
+    leave_report(plan.folder.path)
 
 
 def _run_together(plan: Plan, given: argparse.Namespace, command: str) -> None:

@@ -4,6 +4,7 @@ import argparse
 
 from steelexp.commands.outcome import RequestError
 from steelexp.commands.preview import plan_line
+from steelexp.commands.report import leave_report
 from steelexp.plan import prepare
 from steelexp.progress import say
 from steelexp.records.store import RunFolder
@@ -53,6 +54,7 @@ def run_search(spec: ExperimentSpec, given: argparse.Namespace) -> None:
         engine.close()
     for line in closing_lines(spec, folder, best):
         say(line)
+    leave_report(folder)
 
 
 def _engine(given: argparse.Namespace, runner: TrialRunner) -> Engine:

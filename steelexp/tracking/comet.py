@@ -136,6 +136,8 @@ class CometTracker:
             self._say(problem)
         if time.monotonic() - self._begun >= AGAIN:
             self._begun = time.monotonic()
+            if self._sending is not None:
+                delivery.end(self._sending)  # it has ended; its pipe has not
             self._sending = delivery.begin_sending(self._run.folder, self._mode, LINGER)
 
     def _say(self, problem: str) -> None:

@@ -48,9 +48,8 @@ def prompt(process: "subprocess.Popen[bytes]") -> None:
 def end(process: "subprocess.Popen[bytes]") -> int:
     """Say that the journal is complete, and wait for the process; its exit code."""
     assert process.stdin is not None
-    with suppress(OSError):
-        process.stdin.write(END.encode())
-        process.stdin.close()
+    with suppress(OSError), process.stdin as stdin:
+        stdin.write(END.encode())
     return process.wait()
 
 

@@ -1,0 +1,131 @@
+"""Runs that were judged on the same strips, strategy beside strategy."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from steelexp.records.store import DamagedError
+from steelexp.report.differences import Difference, Strategy, difference, strategies
+from steelexp.report.runs import Run
+
+
+class Pixels(NamedTuple):
+    """What a run's strips.parquet says of the reported part.
+
+    Attributes:
+        strips: [S] names.
+        groups: [S] near-duplicates share a number.
+        held: [S, C] whether the strip holds the class.
+        dice: [S, C].
+    """
+
+    strips: tuple[str, ...]
+    groups: npt.NDArray[np.int64]
+    held: npt.NDArray[np.bool_]
+    dice: npt.NDArray[np.float64]
+
+
+class Comparison(NamedTuple):
+    """Strategies on the same strips.
+
+    Attributes:
+        title: of what.
+        classes: names.
+        runs: that are compared.
+        strategies: by name; empty where the strips could not be read.
+        left_out: why a run is not among them.
+    """
+
+    title: str
+    classes: tuple[str, ...]
+    runs: tuple[Run, ...]
+    strategies: tuple[Strategy, ...]
+    left_out: tuple[str, ...]
+
+    def baseline(self, wanted: str | None) -> str:
+        """The strategy that is held against first: the wanted one, or that of the shortest name.
+
+        Variants are named after what they add: dice, dice_class_weights.
+        """
+        names = [each.name for each in self.strategies]
+        return wanted if wanted in names else min(names, key=len)
+
+    def against(self, name: str) -> list[tuple[Strategy, Difference]]:
+        """Every strategy less the named one."""
+        other = next(each for each in self.strategies if each.name == name)
+        return [(each, difference(each, other)) for each in self.strategies]
+
+
+def comparisons(runs: Iterable[Run]) -> list[Comparison]:
+    """Finished runs by what they were judged on, where it is more than one; the most runs first."""
+    found: dict[tuple[Any, ...], list[Run]] = {}
+    for run in runs:
+        if run.record is not None and run.parts is not None and run.strips:
+            key = (run.record.data, run.parts.digest, run.record.threshold, run.classes)
+            found.setdefault((*key, run.reported), []).append(run)
+    several = [each for each in found.values() if len(each) > 1]
+    return [_compared(each) for each in sorted(several, key=lambda each: -len(each))]
+
+
+def _compared(runs: Sequence[Run]) -> Comparison:
+    read: list[tuple[Run, Pixels]] = []
+    left_out: list[str] = []
+    for run in runs:
+        try:
+            pixels = _read(run)
+            if read and (reason := _other_strips(pixels, read[0][1])):
+                raise DamagedError(f"{run.folder.path}: {reason}")
+            read.append((run, pixels))
+        except DamagedError as error:
+            left_out.append(str(error))
+    dice: dict[str, list[Any]] = {}
+    for run, pixels in read:
+        dice.setdefault(run.name, []).append(pixels.dice)
+    first = runs[0]
+    return Comparison(
+        title=f"{first.data}, {first.strips} {first.reported[1]} strips",
+        classes=first.classes,
+        runs=tuple(runs),
+        strategies=tuple(
+            strategies(dict(sorted(dice.items())), read[0][1].held, read[0][1].groups)
+            if read
+            else ()
+        ),
+        left_out=tuple(left_out),
+    )
+
+
+def _read(run: Run) -> Pixels:
+    """Read strips.parquet.
+
+    Raises:
+        DamagedError: it is not there, or not such a table.
+    """
+    import pandas as pd  # 0.5 s that --help need not pay
+
+    assert run.record is not None
+    path = run.folder.path / run.record.strips
+    try:
+        table = pd.read_parquet(path)
+        table = table[table["part"] == run.reported[1]]
+        shape = (-1, len(run.classes))
+        grids = {name: table[name].to_numpy().reshape(shape) for name in table.columns}  # [S, C]
+        return Pixels(
+            strips=tuple(map(str, grids["strip"][:, 0])),
+            groups=grids["group"][:, 0].astype(np.int64),
+            held=grids["tp"] + grids["fn"] > 0,
+            dice=grids["dice"].astype(np.float64),
+        )
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DamagedError(f"{path}: not a table of strips and classes ({reason})") from None
+
+
+def _other_strips(mine: Pixels, its: Pixels) -> str:
+    if mine.strips != its.strips:
+        return "judged on other strips than the runs beside it"
+    if not np.array_equal(mine.held, its.held) or not np.array_equal(mine.groups, its.groups):
+        return "other labels or groups of near-duplicates than in the runs beside it"
+    return ""

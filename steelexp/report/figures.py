@@ -1,0 +1,193 @@
+"""Which charts a page holds: of one run, of strategies together, of a search."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from steelexp.records.store import Epoch
+from steelexp.report.charts import COLOURS, Chart, Drawing, Series, draw
+from steelexp.report.judgement import Judgement
+from steelexp.report.runs import Run
+from steelexp.report.searches import Search
+
+UNIT: Final = (0.0, 1.0)
+PANELS: Final = {
+    "val_dice_positive": "dice_positive",
+    "val_dice_kaggle": "dice_kaggle",
+    "val_iou_pooled": "iou_pooled",
+}
+STRATEGY_COLOURS: Final = (3, 2, 7, 1, 6, 5, 0, 4)  # the two blues and indigo far apart
+MOST_TRIALS: Final = 60  # lines of a search's learning curves
+
+
+def run_curves(run: Run) -> list[Drawing]:
+    """Loss, the overall metrics, and each class, by epoch; the best one is marked."""
+    mark = None if run.best_epoch is None else (float(run.best_epoch), "best")
+    of_class = [
+        Series(label, _points(run.epochs, f"val_dice_positive/{label}"), number)
+        for number, label in enumerate(run.classes)
+    ]
+    overall = [
+        Series(name, _points(run.epochs, key), number)
+        for number, (key, name) in enumerate(PANELS.items())
+    ]
+    loss = [
+        Series("training tiles", _points(run.epochs, "loss"), 3),
+        Series("tune tiles", _points(run.epochs, "val_loss"), 2),
+    ]
+    return _drawn(
+        Chart("Loss", "epoch", "loss", loss, mark),
+        Chart("On the tune strips", "epoch", "score", overall, mark),
+        Chart("Per class, on the tune strips", "epoch", "dice_positive", of_class, mark),
+    )
+
+
+def strategy_curves(runs: Sequence[Run], colours: dict[str, int]) -> list[Drawing]:
+    """A panel a metric and class: the mean of each strategy's runs, and from least to greatest."""
+    keys = PANELS | {f"val_dice_positive/{label}": f"class {label}" for label in runs[0].classes}
+    return _drawn(
+        *(
+            Chart(title, "epoch", "score" if key in PANELS else "dice_positive", lines)
+            for key, title in keys.items()
+            if (lines := _strategies(runs, key, colours))
+        )
+    )
+
+
+def _strategies(runs: Sequence[Run], key: str, colours: dict[str, int]) -> list[Series]:
+    by_name: dict[str, list[dict[float, float]]] = defaultdict(list)
+    for run in runs:
+        by_name[run.name].append(dict(_points(run.epochs, key)))
+    lines = []
+    for name, each in by_name.items():
+        shared = sorted(set.intersection(*map(set, each)))
+        values = {x: [run[x] for run in each] for x in shared}
+        mean = [(x, sum(found) / len(found)) for x, found in values.items()]
+        band = [(x, min(found), max(found)) for x, found in values.items()] if len(each) > 1 else []
+        lines.append(Series(name, mean, _colour(colours[name]), band=band))
+    return lines
+
+
+def _colour(number: int) -> int:
+    """Of a strategy; after eight, the same again with another dash."""
+    return number // COLOURS * COLOURS + STRATEGY_COLOURS[number % COLOURS]
+
+
+def judged_charts(judgement: Judgement) -> list[Drawing]:
+    """Precision against recall, and calibration, of each class."""
+    trade, calibrated = [], []
+    for number, label in enumerate(judgement.classes or judgement.pr):
+        if (pr := judgement.pr.get(label)) is not None:
+            area = "" if pr.average_precision is None else f" (AP {pr.average_precision:.2f})"
+            trade.append(Series(f"{label}{area}", _pairs(pr.recall, pr.precision), number))
+        if (found := judgement.calibration.get(label)) is not None:
+            calibrated.append(Series(label, _pairs(found.score, found.share), number))
+    pixels = f"of the pixels, {judgement.part} strips"
+    return _drawn(
+        Chart(
+            f"Precision and recall {pixels}",
+            "recall",
+            "precision",
+            trade,
+            x_range=UNIT,
+            y_range=UNIT,
+        ),
+        Chart(
+            f"Calibration {pixels}",
+            "score",
+            "share that is of the class",
+            calibrated,
+            diagonal=True,
+            x_range=UNIT,
+            y_range=UNIT,
+        ),
+    )
+
+
+def search_charts(search: Search) -> list[Drawing]:
+    """Progress, the learning curves of the trials, and the score against each setting."""
+    if search.file is None:
+        return []
+    scored = [(n, trial) for n, trial in enumerate(search.file.trials) if trial.score is not None]
+    points = [(float(n + 1), trial.score) for n, trial in scored if trial.score is not None]
+    pick = max if search.file.direction == "max" else min
+    best = [(x, pick(y for _, y in points[: n + 1])) for n, (x, _) in enumerate(points)]
+    objective = search.file.objective
+    progress = Chart(
+        "Progress",
+        "trial",
+        objective,
+        [Series("each trial", points, 3, "dots"), Series("best so far", best, 2, "steps")],
+    )
+    drawn = draw(progress)
+    if drawn is None:
+        return []
+    _, _, low, high = drawn.scale
+    curves = Chart("Learning curves", "epoch", objective, _trial_curves(search, objective))
+    space = search.file.space.items()
+    by_setting = [_against(search, path, values, (low, high)) for path, values in space]
+    return [drawn, *_drawn(curves, *by_setting)]
+
+
+def _trial_curves(search: Search, objective: str) -> list[Series]:
+    assert search.file is not None
+    trials = [each for each in search.file.trials if each.id != search.file.best]
+    lines = [
+        Series(each.id, _points(search.epochs(each), objective), -1, thin=True)
+        for each in trials[:MOST_TRIALS]
+    ]
+    if (best := search.best) is not None:
+        lines.append(Series(f"best, {best.id}", _points(search.epochs(best), objective), 2))
+    return lines
+
+
+def _against(
+    search: Search, path: str, values: dict[str, Any], scores: tuple[float, float]
+) -> Chart:
+    """The score of every trial by one setting; choices stand side by side."""
+    assert search.file is not None
+    choices = [str(choice) for choice in values.get("choice", ())]
+    points = []
+    for trial in search.file.trials:
+        if trial.score is None or path not in trial.values:
+            continue
+        value = trial.values[path]
+        if choices:
+            points.append((_place(str(value), choices), trial.score))
+        elif isinstance(value, int | float):
+            points.append((float(value), trial.score))
+    return Chart(
+        f"Score by {path}",
+        path,
+        search.file.objective,
+        [Series("each trial", points, 3, "dots")],
+        log_x="log_uniform" in values,
+        x_names=choices,
+        x_range=(0.5, len(choices) + 0.5) if choices else _ends(values),
+        y_range=scores,
+    )
+
+
+def _place(value: str, choices: Sequence[str]) -> float:
+    return choices.index(value) + 1.0 if value in choices else math.nan
+
+
+def _ends(values: dict[str, Any]) -> tuple[float, float] | None:
+    """Of a setting's range; None where they are not two different numbers."""
+    ends = next((each for each in values.values() if isinstance(each, list)), [])
+    if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
+        return None
+    return (float(ends[0]), float(ends[1])) if ends[0] < ends[1] else None
+
+
+def _points(epochs: Iterable[Epoch], key: str) -> list[tuple[float, float]]:
+    return [(float(e.epoch), e.metrics[key]) for e in epochs if key in e.metrics]
+
+
+def _pairs(xs: Sequence[float | None], ys: Sequence[float | None]) -> list[tuple[float, float]]:
+    return [(x, y) for x, y in zip(xs, ys, strict=False) if x is not None and y is not None]
+
+
+def _drawn(*charts: Chart) -> list[Drawing]:
+    return [drawing for chart in charts if (drawing := draw(chart)) is not None]

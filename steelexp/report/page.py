@@ -1,0 +1,251 @@
+"""One HTML file that says what runs and searches came to; it asks nothing of a network."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from steelexp import __version__
+from steelexp.progress import duration
+from steelexp.records.store import RunFolder, run_folders, write_atomically
+from steelexp.report.charts import Drawing
+from steelexp.report.comparison import Comparison, comparisons
+from steelexp.report.figures import judged_charts, run_curves, search_charts, strategy_curves
+from steelexp.report.pictures import BYTES, Gallery, gallery
+from steelexp.report.runs import Run, read_run
+from steelexp.report.searches import Search, searches, spoken
+from steelexp.report.settings import differing
+from steelexp.report.tables import COLUMNS
+
+NAME = "report.html"
+EPOCH_COLUMNS = ("loss", "val_loss", "val_dice_positive", "val_dice_kaggle", "learning_rate")
+
+
+class PageError(Exception):
+    """There is nothing to report, or not what was asked for."""
+
+
+class RunPart(NamedTuple):
+    """What the page says of one run.
+
+    Attributes:
+        run: itself.
+        curves: of its epochs.
+        judged: from its judgement.
+        gallery: of its overlays.
+        spec: spec.yaml as it stands.
+        trial_of: name of the search that it is the best trial of, or "".
+    """
+
+    run: Run
+    curves: Sequence[Drawing]
+    judged: Sequence[Drawing]
+    gallery: Gallery | None
+    spec: str
+    trial_of: str
+
+
+class ComparedPart(NamedTuple):
+    """What the page says of runs on the same strips.
+
+    Attributes:
+        of: itself.
+        baseline: the strategy that is held against first.
+        curves: a panel a metric.
+    """
+
+    of: Comparison
+    baseline: str
+    curves: Sequence[Drawing]
+
+    @property
+    def places(self) -> list[int]:
+        """Of the columns in a strategy's arrays: all classes, then each."""
+        classes = len(self.of.classes)
+        return [classes, *range(classes)]
+
+    @property
+    def single(self) -> bool:
+        """Whether a strategy has one run."""
+        return any(len(each.runs) == 1 for each in self.of.strategies)
+
+    @property
+    def reach(self) -> float:
+        """Of the whiskers to either side: the farthest end of an interval, in twentieths.
+
+        At most 0.25: one strategy that scatters would leave the others no length.
+        """
+        ends = [
+            abs(end)
+            for each in self.of.strategies
+            for _, change in self.of.against(each.name)
+            for end in (*change.low, *change.high)
+            if math.isfinite(end)
+        ]
+        return min(0.25, max(0.05, math.ceil(max(ends, default=0.0) * 20) / 20))
+
+
+class SidePart(NamedTuple):
+    """Which strips several runs have overlays of, and of which epochs, to see them side by side."""
+
+    strips: list[str]
+    epochs: list[int]
+
+
+class SearchPart(NamedTuple):
+    """What the page says of a search.
+
+    Attributes:
+        search: itself.
+        charts: progress, and the score by each setting.
+        best: anchor of the best trial's run, or "".
+    """
+
+    search: Search
+    charts: Sequence[Drawing]
+    best: str
+
+
+def write_page(root: Path, out: Path | None = None, *, baseline: str | None = None) -> Path:
+    """Write the page of a run, or of a folder with runs and searches.
+
+    Args:
+        root: the folder.
+        out: the file; report.html in the folder if None.
+        baseline: the strategy that the others are first held against; the reader can choose.
+
+    Returns:
+        The file.
+
+    Raises:
+        PageError: there is no run here, or no strategy of that name.
+    """
+    text = page(root, baseline=baseline)
+    return write_atomically(out or root / NAME, text.encode())
+
+
+def page(root: Path, *, baseline: str | None = None) -> str:
+    """The page as text; arguments and errors are those of `write_page`."""
+    found = list(searches(root))
+    runs = [read_run(folder) for folder in run_folders(root) if not _of(folder, found)]
+    if not runs and not found:
+        raise PageError(f"{root}: no runs here; make one: make run")
+    names = sorted({run.name for run in runs})
+    if baseline is not None and baseline not in names:
+        raise PageError(f"--baseline {baseline}: no such strategy here; here: {', '.join(names)}")
+    colours = {name: number for number, name in enumerate(names)}
+    compared = [_compared(each, baseline, colours) for each in comparisons(runs)]
+    best = {search.path: _best_run(search) for search in found}
+    shown = [(run, "") for run in runs]
+    shown += [(run, search.name) for search in found if (run := best[search.path])]
+    parts = _parts(shown)
+    return _rendered(
+        title=runs[0].label if len(runs) == 1 and not found else _title(root, found),
+        alone=len(runs) == 1 and not found,
+        runs=sorted(runs, key=_rank),
+        parts=parts,
+        side=_side([part.gallery for part in parts if part.gallery]),
+        compared=compared,
+        colours=colours,
+        settings=differing(runs) if len(runs) > 1 else {},
+        searches=[_searched(search, best[search.path]) for search in found],
+    )
+
+
+def _title(root: Path, found: Sequence[Search]) -> str:
+    if found and root.resolve() == found[0].path.resolve():
+        return found[0].name
+    return root.absolute().name
+
+
+def _of(folder: RunFolder, found: Iterable[Search]) -> bool:
+    """Whether a run is a trial of one of the searches."""
+    return any(search.path / "trials" in folder.path.parents for search in found)
+
+
+def _rank(run: Run) -> float:
+    value = run.metric("dice_positive")
+    return 2.0 if value is None else -value
+
+
+def _best_run(search: Search) -> Run | None:
+    folder = search.run(search.best) if search.best else None
+    return read_run(folder) if folder else None
+
+
+def _parts(shown: Sequence[tuple[Run, str]]) -> list[RunPart]:
+    """Pictures share what room there is; what one run leaves goes to the next."""
+    parts, room = [], BYTES
+    for number, (run, trial_of) in enumerate(shown):
+        pictures = gallery(run, room // (len(shown) - number))
+        if pictures is not None:
+            room -= sum(len(p.uri) for strip in pictures.strips.values() for p in strip)
+        judged = judged_charts(run.judgement) if run.judgement else []
+        spec = _text(run.folder.path / "spec.yaml")
+        parts.append(RunPart(run, run_curves(run), judged, pictures, spec, trial_of))
+    return parts
+
+
+def _side(galleries: Sequence[Gallery]) -> SidePart:
+    """The strips of the most runs first."""
+    held = Counter(strip for each in galleries for strip in each.strips)
+    strips = [strip for strip, runs in held.most_common() if runs > 1]
+    return SidePart(strips, sorted({epoch for each in galleries for epoch in each.epochs}))
+
+
+def _compared(found: Comparison, baseline: str | None, colours: dict[str, int]) -> ComparedPart:
+    curves = strategy_curves(found.runs, colours)
+    return ComparedPart(found, found.baseline(baseline) if found.strategies else "", curves)
+
+
+def _searched(search: Search, best: Run | None) -> SearchPart:
+    return SearchPart(search, search_charts(search), best.anchor if best else "")
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _rendered(**content: Any) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # 0.1 s, at the end of a run
+
+    environment = Environment(
+        loader=PackageLoader("steelexp.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {
+        "figure": _figure,
+        "signed": _signed,
+        "duration": duration,
+        "spoken": spoken,
+        "without_name": lambda values: {key: values[key] for key in values if key != "name"},
+    }
+    environment.globals |= {
+        "columns": COLUMNS,
+        "epoch_columns": EPOCH_COLUMNS,
+        "isnan": math.isnan,
+        "nan": math.nan,
+        "status_counts": lambda runs: Counter(run.status for run in runs),
+    }
+    written = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    template = environment.get_template("page.html")
+    return template.render(version=__version__, written=written, **content)
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    if value is None or not math.isfinite(value):
+        return "\N{EN DASH}"
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _signed(value: float, digits: int = 3) -> str:
+    text = _figure(value, digits)
+    return f"+{text}" if math.isfinite(value) and value >= 0 else text

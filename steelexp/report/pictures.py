@@ -1,0 +1,144 @@
+"""Overlays as a page holds them: thinned, shrunk and encoded until they keep to their bytes."""
+
+import base64
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from PIL import Image
+
+from steelexp.report.runs import Run
+
+BYTES: Final = 3_200_000  # of all pictures of a page, as text: a page stays below 5 MB with them
+LEVELS: Final = ((300_000, 62), (200_000, 58), (130_000, 52), (85_000, 46))
+"""Pixels and WebP quality of a picture, the best first. At 85,000 pixels, 660 x 128 of a strip,
+outlines can still be told from fills."""
+MOST: Final = 120  # pictures of one run: a page is written in seconds
+FEW_EPOCHS: Final = 4  # are kept before strips are left out
+
+
+class Picture(NamedTuple):
+    """One strip after one epoch.
+
+    Attributes:
+        epoch: from 1.
+        uri: "data:image/webp;base64,...".
+        width: pixels.
+        height: pixels.
+    """
+
+    epoch: int
+    uri: str
+    width: int
+    height: int
+
+
+class Gallery(NamedTuple):
+    """The overlays of a run.
+
+    Attributes:
+        epochs: that are shown, rising.
+        shown: the epoch that is seen first.
+        strips: name -> its pictures, by epoch.
+        left_out: in words, or "".
+    """
+
+    epochs: tuple[int, ...]
+    shown: int
+    strips: dict[str, tuple[Picture, ...]]
+    left_out: str
+
+
+def gallery(run: Run, room: int) -> Gallery | None:
+    """The overlays of a run in at most `room` bytes of text; None where there are none, or no room.
+
+    As many as there are at the best level that holds them; else fewer epochs, then fewer strips.
+    """
+    there = _overlays(run.folder.path / "overlays")
+    if not there:
+        return None
+    epochs = sorted(there)
+    strips = sorted(set.intersection(*map(set, there.values())) or there[epochs[-1]])
+    largest = max(
+        (there[epochs[-1]][name] for name in strips), key=lambda file: file.stat().st_size
+    )
+    for level in LEVELS:
+        each = max(1, len(_encoded(largest, level)[0]))
+        if each * len(strips) * len(epochs) <= room and len(strips) * len(epochs) <= MOST:
+            break
+    count = min(room // each, MOST)
+    kept_strips = strips[: max(1, min(len(strips), count // min(len(epochs), FEW_EPOCHS)))]
+    kept = spread(epochs, count // len(kept_strips), always=run.best_epoch)
+    found = _pictures(there, kept_strips, kept, level)
+    while sum(len(p.uri) for pictures in found.values() for p in pictures) > room:
+        found.popitem()
+    if not kept or not found:
+        return None
+    shown = run.best_epoch if run.best_epoch in kept else kept[-1]
+    return Gallery(tuple(kept), shown, found, _left_out(len(strips), len(epochs), found, kept))
+
+
+def spread(epochs: Sequence[int], count: int, *, always: int | None) -> list[int]:
+    """At most `count` of the epochs, evenly, with the last one and, if it is there, `always`."""
+    if count >= len(epochs):
+        return list(epochs)
+    if count < 1:
+        return []
+    wanted = [epochs[-1]] if always is None or always not in epochs else [always, epochs[-1]]
+    chosen = set(wanted[:count])
+    rest = [epoch for epoch in epochs if epoch not in chosen]
+    left = count - len(chosen)
+    chosen |= {rest[n * (len(rest) - 1) // max(1, left - 1)] for n in range(left)}
+    return sorted(chosen)
+
+
+def _overlays(folder: Path) -> dict[int, dict[str, Path]]:
+    """Epoch -> strip -> file."""
+    found: dict[int, dict[str, Path]] = {}
+    for file in sorted(folder.glob("epoch_*/*.png")):
+        number = file.parent.name.removeprefix("epoch_")
+        if number.isdigit():
+            found.setdefault(int(number), {})[file.stem] = file
+    return found
+
+
+def _pictures(
+    there: dict[int, dict[str, Path]],
+    strips: Sequence[str],
+    epochs: Sequence[int],
+    level: tuple[int, int],
+) -> dict[str, tuple[Picture, ...]]:
+    wanted = [(s, e, there[e][s]) for s in strips for e in epochs if s in there[e]]
+    with ThreadPoolExecutor(2) as pool:  # Pillow lets go of the interpreter while it works
+        made = list(pool.map(lambda each: _encoded(each[2], level), wanted))
+    found: dict[str, tuple[Picture, ...]] = {}
+    for (strip, epoch, _), (uri, width, height) in zip(wanted, made, strict=True):
+        if uri:
+            found[strip] = (*found.get(strip, ()), Picture(epoch, uri, width, height))
+    return found
+
+
+def _encoded(file: Path, level: tuple[int, int]) -> tuple[str, int, int]:
+    """A picture as text, its width and height; empty where the file is not a whole picture."""
+    pixels, quality = level
+    try:
+        with Image.open(file) as opened:
+            picture = opened.convert("RGB")
+    except (OSError, SyntaxError):  # what Pillow raises of broken PNGs
+        return "", 0, 0
+    shrink = min(1.0, (pixels / (picture.width * picture.height)) ** 0.5)
+    size = (max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink)))
+    picture = picture.resize(size, Image.Resampling.LANCZOS) if shrink < 1.0 else picture
+    out = io.BytesIO()
+    picture.save(out, "WEBP", quality=quality, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}", *size
+
+
+def _left_out(
+    strips: int, epochs: int, found: dict[str, tuple[Picture, ...]], kept: Sequence[int]
+) -> str:
+    if len(found) == strips and len(kept) == epochs:
+        return ""
+    return f"{len(found)} of {strips} strips and {len(kept)} of {epochs} epochs, to keep this small"

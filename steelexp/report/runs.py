@@ -1,0 +1,194 @@
+"""Runs as a page shows them, finished or not, whole or damaged."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from steelexp.records.record import Record
+from steelexp.records.store import DamagedError, Epoch, RunFolder
+from steelexp.report.judgement import Judgement, read_judgement
+from steelexp.report.tables import reported
+from steelexp.spec import ExperimentSpec, SpecError, read_resolved
+
+T = TypeVar("T")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Leak(BaseModel):
+    """Groups of near-duplicates on two sides of a split."""
+
+    groups: int
+
+
+class Parts(BaseModel):
+    """What of a record's split a page shows."""
+
+    train: int
+    tune: int
+    test: int
+    digest: str
+    leak: Leak
+    strips_per_class: dict[str, dict[str, int]] = {}
+
+
+class Origin(BaseModel):
+    """What of a record's provenance a page shows."""
+
+    commit: str = ""
+    branch: str = ""
+    dirty: bool = False
+    python: str = "?"
+    platform: str = ""
+    processor: str = ""
+    packages: dict[str, str | None] = {}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, as far as it can be read.
+
+    Attributes:
+        folder: where it lies.
+        spec: None where spec.yaml cannot be read.
+        record: None before the run is finished, and where it cannot be read.
+        parts: of the record's split.
+        origin: of the record's provenance.
+        epochs: so far.
+        judgement: None where there is none.
+        problems: what could not be read, a sentence each.
+    """
+
+    folder: RunFolder
+    spec: ExperimentSpec | None
+    record: Record | None
+    parts: Parts | None
+    origin: Origin
+    epochs: tuple[Epoch, ...]
+    judgement: Judgement | None
+    problems: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The spec's, the record's, or that of the folder above."""
+        known = self.spec or self.record
+        return known.name if known else self.folder.path.resolve().parent.name
+
+    @property
+    def digest(self) -> str:
+        """Names the folder."""
+        return self.folder.path.resolve().name
+
+    @property
+    def label(self) -> str:
+        """Name and digest."""
+        return f"{self.name} {self.digest}"
+
+    @property
+    def anchor(self) -> str:
+        """Names its part of the page."""
+        path = str(self.folder.path.resolve())
+        return f"run-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
+
+    @property
+    def seed(self) -> int | None:
+        """The spec's."""
+        return self.spec.seed if self.spec else None
+
+    @property
+    def status(self) -> str:
+        """finished, unfinished or damaged."""
+        if self.record is not None:
+            return "finished"
+        return "damaged" if self.problems else "unfinished"
+
+    @cached_property
+    def reported(self) -> tuple[str, str]:
+        """The prefix of the metrics to report, and the part of the split."""
+        return reported(self.record.metrics) if self.record else ("val", "tune")
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """In their order."""
+        metrics = self.record.metrics if self.record else dict(self._last)
+        head = "val_dice_positive/"
+        return tuple(name.removeprefix(head) for name in metrics if name.startswith(head))
+
+    @property
+    def strips(self) -> int | None:
+        """How many strips of that part there are."""
+        return getattr(self.parts, self.reported[1]) if self.parts else None
+
+    @property
+    def data(self) -> str:
+        """The data set in words: its source and the folder it was in."""
+        if self.spec is None:
+            return ""
+        root = Path(str(self.spec.data.settings.get("root", ""))).name
+        return f"{self.spec.data.chosen} {root}".strip()
+
+    @property
+    def best_epoch(self) -> int | None:
+        """Whose weights were kept."""
+        return self.record.best_epoch if self.record else None
+
+    @property
+    def _last(self) -> Iterable[tuple[str, float]]:
+        return self.epochs[-1].metrics.items() if self.epochs else ()
+
+    @property
+    def tuned(self) -> dict[str, float]:
+        """Class -> its threshold that was tuned on the tune strips; empty where none was."""
+        decision = self.record.decision if self.record else None
+        return {name: each.threshold for name, each in decision.classes.items()} if decision else {}
+
+    def interval(self, name: str) -> tuple[float, float] | None:
+        """Of a reported metric, 95 %; None where there is none."""
+        return self.judgement.intervals.get(name) if self.judgement else None
+
+    def metric(self, name: str) -> float | None:
+        """A reported metric, such as "dice_positive/1"; None where there is none."""
+        metrics = self.record.metrics if self.record else {}
+        return metrics.get(f"{self.reported[0]}_{name}")
+
+
+def read_run(folder: RunFolder) -> Run:
+    """Read what can be read of a run; what cannot is among its problems."""
+    problems: list[str] = []
+    record = _attempt(lambda: folder.record, problems)
+    parts = origin = None
+    if record is not None:
+        split, provenance = record.split.get("parts"), record.provenance
+        parts = _attempt(lambda: _checked(folder, Parts, "split.parts", split), problems)
+        origin = _attempt(lambda: _checked(folder, Origin, "provenance", provenance), problems)
+    return Run(
+        folder=folder,
+        spec=_attempt(lambda: read_resolved(folder.path / "spec.yaml"), problems),
+        record=record if parts else None,
+        parts=parts,
+        origin=origin or Origin(),
+        epochs=tuple(_attempt(lambda: folder.epochs, problems) or ()),
+        judgement=_attempt(lambda: read_judgement(folder.path), problems),
+        problems=tuple(problems),
+    )
+
+
+def _attempt(read: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return read()
+    except (DamagedError, SpecError, OSError, UnicodeDecodeError) as error:
+        problems.append(" ".join(str(error).split()))
+        return None
+
+
+def _checked(folder: RunFolder, model: type[Model], where: str, values: object) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, (where, *first["loc"])))
+        raise DamagedError(f"{folder.path}/record.json: {key}: {first['msg']}") from None

@@ -1,0 +1,133 @@
+"""Searches as a page shows them: search.json, and the runs of its trials."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from steelexp.progress import duration
+from steelexp.records.store import DamagedError, Epoch, RunFolder
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
+
+
+class Trial(_Part):
+    """One trial, as search.json has it."""
+
+    id: str
+    values: dict[str, Any]
+    status: Literal["running", "finished", "failed"]
+    score: float | None = None
+    reason: str | None = None
+    best_epoch: int | None = None
+    epochs: int | None = None
+    trained: int | None = None
+    seconds: float | None = None
+    folder: str | None = None
+    continues: str | None = None
+
+
+class SearchFile(_Part):
+    """What of search.json is shown."""
+
+    schema_version: Literal[1]
+    name: str
+    objective: str
+    direction: Literal["max", "min"]
+    tuner: dict[str, Any]
+    space: dict[str, dict[str, Any]]
+    budget: dict[str, float | None]
+    seed: int
+    status: Literal["running", "finished"]
+    best: str | None
+    trials: list[Trial]
+
+
+@dataclass(frozen=True)
+class Search:
+    """One folder with search.json.
+
+    Attributes:
+        path: of the folder.
+        file: what search.json says; None where it cannot be read.
+        problem: why not.
+    """
+
+    path: Path
+    file: SearchFile | None
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """The spec's, or that of the folder above."""
+        return self.file.name if self.file else self.path.resolve().parent.name
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial, None where none has finished."""
+        trials = self.file.trials if self.file else []
+        return next((each for each in trials if self.file and each.id == self.file.best), None)
+
+    def count(self, status: str) -> int:
+        """How many trials are finished, failed or running."""
+        return sum(each.status == status for each in self.file.trials) if self.file else 0
+
+    @property
+    def budget(self) -> str:
+        """What may be spent, in words."""
+        limits = dict((self.file.budget if self.file else {}).items())
+        return ", ".join(f"{value:g} {key}" for key, value in limits.items() if value is not None)
+
+    @property
+    def spent(self) -> str:
+        """What has been spent, in words."""
+        trials = self.file.trials if self.file else []
+        epochs = sum(each.trained or 0 for each in trials)
+        return f"{epochs} epochs in {duration(sum(each.seconds or 0 for each in trials))}"
+
+    def run(self, trial: Trial) -> RunFolder | None:
+        """The run of a trial; None where its folder is gone or was never made."""
+        folder = self.path / trial.folder if trial.folder else None
+        return RunFolder(folder) if folder and (folder / "spec.yaml").is_file() else None
+
+    def epochs(self, trial: Trial) -> list[Epoch]:
+        """Of a trial's run; none where they cannot be read."""
+        folder = self.run(trial)
+        try:
+            return folder.epochs if folder else []
+        except (OSError, DamagedError):
+            return []
+
+
+def searches(root: Path) -> Iterator[Search]:
+    """Every search below a folder; those set aside are left out."""
+    for file in sorted(root.glob("**/search.json")):
+        if any(".old-" in part for part in file.relative_to(root).parts):
+            continue
+        try:
+            yield Search(file.parent, SearchFile.model_validate_json(file.read_bytes()))
+        except OSError as error:
+            yield Search(file.parent, None, str(error))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "not JSON"
+            yield Search(file.parent, None, f"{file}: {key}: {first['msg']}")
+
+
+def spoken(values: dict[str, Any]) -> str:
+    """One setting's values in words: {"int": [4, 16], "step": 4} is "int 4 to 16, step 4"."""
+    parts = []
+    for key, value in values.items():
+        if key == "when":
+            parts += [f"when {path} is {' or '.join(map(str, of))}" for path, of in value.items()]
+        elif key == "choice":
+            parts.append(f"one of {', '.join(map(str, value))}")
+        elif isinstance(value, list) and len(value) == 2:
+            parts.append(f"{key.replace('_', ' ')} {value[0]} to {value[1]}")
+        else:
+            parts.append(f"{key.replace('_', ' ')} {value}")
+    return ", ".join(parts)

@@ -1,0 +1,32 @@
+"""Settings with dotted keys, and which of them differ between specs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from steelexp.report.runs import Run
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings with dotted keys, each value as YAML would show it on one line."""
+    found: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value if isinstance(value, str) else json.dumps(value)
+    return found
+
+
+def differing(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
+    """Anchor of a run -> its settings, without those that are the same in all."""
+    specs = {
+        run.anchor: flat(run.spec.model_dump(mode="json", exclude={"search"}))
+        for run in runs
+        if run.spec is not None
+    }
+    keys = dict.fromkeys(key for spec in specs.values() for key in spec)
+    vary = [key for key in keys if len({spec.get(key) for spec in specs.values()}) > 1]
+    return {
+        anchor: {key: spec[key] for key in vary if key in spec} for anchor, spec in specs.items()
+    }

@@ -1,0 +1,132 @@
+"""Folders with all that a page may hold, made in seconds and without training."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from steelexp.records.store import Epoch, RunFolder
+from tests.finished_runs import finished, unfinished
+from tests.simulated_runs import CLASSES, Study, write_study
+from tests.simulated_searches import SPACE, search, trial
+
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+STRATEGIES = ("dice", "focal", "dice_weights", *(f"dice_{n}" for n in range(7)))
+EPOCHS = 12
+
+
+def thirty_runs(root: Path) -> Path:
+    """Ten strategies, three seeds; epochs, overlays and judgements for each run."""
+    study = Study({name: 0.02 * n for n, name in enumerate(STRATEGIES)}, groups=20)
+    pictures = [_noise(root, n) for n in range(4)]
+    for path in write_study(root / "runs", study):
+        folder = RunFolder(path)
+        epochs(folder)
+        judgement(folder)
+        for epoch in range(1, EPOCHS + 1):
+            for n, picture in enumerate(pictures):
+                link = folder.overlay(epoch, f"strip_{n}.jpg")
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.hardlink_to(picture)
+    return root / "runs"
+
+
+def all_sorts(root: Path) -> Path:
+    """Two strategies, a run with hostile names, an unfinished one, damaged ones, a search."""
+    write_study(root, Study(seeds=2, groups=20))
+    hostile = finished(root / HOSTILE / "0", name="hostile", metrics=_hostile_metrics())
+    spec = hostile.path / "spec.yaml"
+    spec.write_text(spec.read_text().replace("question: ''", f'question: "{HOSTILE}"'))
+    unnamed = finished(root / "unnamed" / "0", name="unnamed")
+    spec = unnamed.path / "spec.yaml"
+    spec.write_text(spec.read_text().replace("name: unnamed", f'name: "{HOSTILE}"'))
+    record = json.loads((unnamed.path / "record.json").read_text()) | {"name": HOSTILE}
+    unnamed.write("record.json", json.dumps(record))
+    going = unfinished(root / "going" / "0", name="going")
+    epochs(going, 1)
+    broken = finished(root / "broken" / "0", name="broken")
+    broken.write("record.json", "{")
+    quick_search(root / "quick" / "search")
+    return root
+
+
+def quick_search(folder: Path) -> Path:
+    """Three trials, one failed; the best has a run folder, of the others it is gone."""
+    given = [
+        trial(0, {"optimizer.learning_rate": 1e-3, "loss.name": "dice"}, 0.5),
+        trial(1, {"optimizer.learning_rate": 3e-3, "loss.name": "focal", "loss.gamma": 2.0}, 0.75),
+        trial(2, {"optimizer.learning_rate": 1e-2, "loss.name": "dice"}, None),
+    ]
+    run = finished(folder / given[1]["folder"], name="quick-0001")
+    epochs(run)
+    content = search(given, space={path: dict(entry) for path, entry in SPACE.items()})
+    (folder / "search.json").write_text(json.dumps(content))
+    return folder
+
+
+def epochs(folder: RunFolder, count: int = EPOCHS) -> None:
+    """Scores that rise to the classes' number over ten."""
+    for epoch in range(1, count + 1):
+        of_class = {
+            f"val_dice_positive/{label}": 0.2 * n * epoch / count for n, label in enumerate(CLASSES)
+        }
+        overall = {
+            "loss": 1 / epoch,
+            "learning_rate": 0.001,
+            "val_loss": 1.1 / epoch,
+            "val_dice_positive": 0.3 * epoch / count,
+            "val_dice_kaggle": 0.5,
+            "val_iou_pooled": 0.25,
+        }
+        folder.append(Epoch(epoch, 10 * epoch, 1.0, overall | of_class))
+
+
+def judgement(folder: RunFolder) -> None:
+    """A judgement with something of everything."""
+    grid = [n / 100 for n in range(1, 100)]
+    found = {"precision": 0.5, "recall": 0.25, "held": 4, "predicted": 5}
+    strips = found | {"average_precision": None}
+    each = dict.fromkeys(CLASSES)
+    content = {
+        "schema_version": 1,
+        "part": "test",
+        "classes": list(CLASSES),
+        "masks": "decision",
+        "decided_intervals": {},
+        "intervals": {"dice_positive": [0.25, 0.5], f"dice_positive/{CLASSES[0]}": [0.125, 0.375]},
+        "pr": {
+            label: {
+                "threshold": grid,
+                "precision": [None, *grid[1:]],
+                "recall": grid[::-1],
+                "average_precision": 0.5,
+            }
+            for label in each
+        },
+        "calibration": {
+            label: {"score": grid, "share": grid, "pixels": [1] * 99} for label in each
+        },
+        "confusion": {
+            "labels": ["none", *CLASSES],
+            "pixels": [[int(a == b) * 3 + 1 for b in range(5)] for a in range(5)],
+        },
+        "strips": dict.fromkeys(CLASSES, strips),
+        "components": {label: {"small": found, "large": found} for label in each},
+    }
+    folder.write("judgement.json", json.dumps(content))
+
+
+def _hostile_metrics() -> dict[str, float]:
+    names = ("dice_positive", "dice_kaggle", f"dice_positive/{HOSTILE}", "loss", "dice_batch")
+    return {f"val_{name}": 0.5 for name in names}
+
+
+def _noise(root: Path, number: int) -> Path:
+    """A picture of 480 x 90 whose size is that of an overlay."""
+    random = np.random.default_rng(number)
+    path = root / f"noise_{number}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = random.integers(0, 255, (9, 48, 3), np.uint8)
+    Image.fromarray(noise.repeat(10, axis=0).repeat(10, axis=1)).save(path)
+    return path

@@ -1,0 +1,26 @@
+from steelexp.report.runs import read_run
+from steelexp.report.settings import differing, flat
+from tests.finished_runs import unfinished
+
+
+def test_flat_has_dotted_keys_and_values_as_yaml_has_them():
+    values = {"loss": {"name": "dice", "gamma": 2.0}, "baseline": None, "keep": {}, "a": [1, "x"]}
+    assert flat(values) == {
+        "loss.name": "dice",
+        "loss.gamma": "2.0",
+        "baseline": "null",
+        "keep": "{}",
+        "a": '[1, "x"]',
+    }
+
+
+def test_only_what_differs_is_kept(tmp_path):
+    one, other = (
+        read_run(unfinished(tmp_path / str(seed), seed=seed, loss=loss))
+        for seed, loss in ((1, {"name": "dice"}), (2, {"name": "focal", "gamma": 1.0}))
+    )
+    found = differing([one, other])
+    assert found[one.anchor]["seed"] == "1"
+    assert found[other.anchor]["loss.gamma"] == "1.0"
+    assert "loss.gamma" not in found[one.anchor]
+    assert "optimizer.name" not in found[one.anchor]
