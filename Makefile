@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 
 # What pytest gets besides the defaults of pyproject.toml: make test TESTS="-k rle"
 TESTS ?=
+# Processes that share the tests: tracing a network keeps one core busy, and each takes up to 3 GB.
+PROCESSES ?= 2
 # What `steelexp run` gets besides the spec: make run ARGS="--fresh seed=1"; and uv, besides what
 # leaves unrelated pins alone: make lock ARGS=--upgrade
 ARGS ?=
@@ -31,7 +33,7 @@ run: $(READY)  ## Run an experiment (default: the quickstart, about 5 minutes)
 	$(BIN)/python -m steelexp run $(SPEC) $(ARGS)
 
 test: check browser  ## Check everything, then run the default tests (at most 10 minutes)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(TESTS)
 
 slow: $(READY) browser  ## Run the tests marked slow
 	$(BIN)/python -m pytest -m slow $(TESTS)

@@ -4,7 +4,7 @@ import functools
 import json
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,7 +31,7 @@ from steelexp.records.evaluation import FOLDER as EVALUATIONS
 from steelexp.records.evaluation import Evaluation
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder, write_atomically
-from steelexp.spec import Component, ExperimentSpec, dump
+from steelexp.spec import Component, ExperimentSpec, dump, flat
 from steelexp.tracking.tracker import Picture, TrackedRun, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
@@ -350,7 +350,7 @@ def _tracked_run(plan: Plan, trial: TrackedTrial | None) -> TrackedRun:
         identity=f"{spec.name}/{plan.digest}",
         name=f"{spec.name} {plan.digest}",
         folder=folder.path,
-        parameters=_flat(spec.model_dump(mode="json")),
+        parameters=_parameters(spec),
         tags=(spec.name, spec.loss.chosen, f"seed {spec.seed}"),
         git={"commit": git.commit, "branch": git.branch, "dirty": str(git.dirty).lower()},
         files=tuple(folder.path / name for name in names),
@@ -360,15 +360,12 @@ def _tracked_run(plan: Plan, trial: TrackedTrial | None) -> TrackedRun:
     )
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted keys; lists as text."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = json.dumps(value) if isinstance(value, list) else value
-    return flat
+def _parameters(spec: ExperimentSpec) -> dict[str, Any]:
+    """Every setting, under a dotted key; lists as text."""
+    return {
+        key: json.dumps(value) if isinstance(value, (list, dict)) else value
+        for key, value in flat(spec.model_dump(mode="json")).items()
+    }
 
 
 def _provenance() -> dict[str, Any]:

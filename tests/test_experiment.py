@@ -161,7 +161,7 @@ def test_the_dashboard_shows_what_runs_log(undisturbed: tuple[RunFolder, Record]
 def test_evaluate_gives_the_scores_again_and_pictures(
     undisturbed: tuple[RunFolder, Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = RunFolder(tmp_path / "tiny" / undisturbed[1].digest)
+    folder = RunFolder(tmp_path / "moved" / "elsewhere")
     shutil.copytree(undisturbed[0].path, folder.path)
     shutil.rmtree(folder.path / "overlays")
     (folder.path / "strips.parquet").unlink()
@@ -205,6 +205,8 @@ def test_evaluate_refuses_other_data(
 ) -> None:
     folder = tmp_path / "tiny" / "0badc0de"
     shutil.copytree(undisturbed[0].path, folder)
+    text = undisturbed[1].model_copy(update={"digest": "0badc0de"}).model_dump_json()
+    (folder / "record.json").write_text(text)
     assert main(["evaluate", str(folder)]) == 2
     assert "is no longer what it was" in capsys.readouterr().err
     (folder / "record.json").unlink()
@@ -274,7 +276,7 @@ def test_what_cannot_be_reproduced(
     assert "is no longer what it was" in capsys.readouterr().err
     (other / "record.json").unlink()
     assert main(["reproduce", str(other), "--runs", str(tmp_path / "again")]) == 2
-    assert "unfinished; there is no score to reproduce" in capsys.readouterr().err
+    assert "unfinished; run its spec again to go on" in capsys.readouterr().err
 
 
 class Killed(BaseException):

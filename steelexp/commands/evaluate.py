@@ -1,21 +1,22 @@
 """The command `evaluate`: finished runs judged again."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp import experiment
 from steelexp.commands.outcome import DONE, RequestError
 from steelexp.commands.report import leave_report
+from steelexp.commands.same_data import plan_again
 from steelexp.commands.show import show_record
 from steelexp.evaluation.judge import AS_TRAINED, Way
 from steelexp.evaluation.windows import KINDS
-from steelexp.plan import MODEL, Plan, prepare
+from steelexp.plan import Plan
 from steelexp.progress import say, show
 from steelexp.records.evaluation import FOLDER, Evaluation
 from steelexp.records.store import run_folders
 from steelexp.report.tables import beside, decision_lines, metrics_table
-from steelexp.spec import load
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -59,12 +60,7 @@ def evaluate(given: argparse.Namespace) -> int:
             say(f"{folder.path}: unfinished, left out; run its spec again to go on")
     for number, folder in enumerate(finished, start=1):
         say(f"--- {number} of {len(finished)}: {folder.path}")
-        plan = prepare(load(folder.path / "spec.yaml", model=MODEL), folder.path.parent.parent)
-        if plan.folder.path != folder.path:
-            raise RequestError(
-                f"{folder.path}: its data, split or weights file is no longer what it was "
-                f"(digest {plan.digest}), so its scores cannot be had again; run its spec anew"
-            )
+        plan = replace(plan_again(folder, folder.path.parent), folder=folder)
         if way == AS_TRAINED:
             experiment.evaluate(plan, pictures=given.pictures)
             show_record(folder)

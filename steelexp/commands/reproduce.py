@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from steelexp import experiment
 from steelexp.commands.outcome import DONE, FAILED, RequestError
 from steelexp.commands.preview import plan_line
+from steelexp.commands.same_data import plan_again
 from steelexp.commands.show import one_run
-from steelexp.experiment import UnfinishedError
-from steelexp.plan import MODEL, Plan, prepare
+from steelexp.plan import Plan
 from steelexp.progress import say, show
-from steelexp.records.record import Record
+from steelexp.records.store import RunFolder
 from steelexp.report.reproduction import headline_table, verdict
-from steelexp.spec import load
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -44,9 +43,8 @@ def add(commands: "Subparsers") -> None:
 def reproduce(given: argparse.Namespace) -> int:
     """Train again from the run's own spec, untracked, and hold every metric against its record."""
     folder = one_run(given.run)
-    if folder.record is None:
-        raise UnfinishedError(f"{folder.path}: unfinished; there is no score to reproduce")
-    plan = _plan(folder.path, folder.record, given.runs)
+    plan = _plan(folder, given.runs)
+    assert folder.record is not None
     if given.fresh and (aside := plan.folder.set_aside()):
         say(f"The earlier reproduction is kept as {aside}")
     say(plan_line(plan))
@@ -59,20 +57,14 @@ def reproduce(given: argparse.Namespace) -> int:
     return DONE if agrees else FAILED
 
 
-def _plan(path: Path, record: Record, runs: Path) -> Plan:
-    """The run's own spec on today's data, without its tracking: the experiment is not told twice.
+def _plan(folder: RunFolder, runs: Path) -> Plan:
+    """The run's own, without its tracking: the experiment is not told twice.
 
     Raises:
-        RequestError: the data is another by now, or this would be the run itself.
+        RequestError: this would be the run itself.
     """
-    spec = load(path / "spec.yaml", ["tracking={name: none}"], model=MODEL)
-    plan = prepare(spec, runs)
-    if plan.digest != record.digest:
-        raise RequestError(
-            f"{path}: its data, split or weights file is no longer what it was (digest "
-            f"{plan.digest}), so its scores cannot be had again"
-        )
-    if plan.folder.path.resolve() == path.resolve():
+    plan = plan_again(folder, runs, overrides=["tracking={name: none}"])
+    if plan.folder.path.resolve() == folder.path.resolve():
         raise RequestError(f"--runs {runs}: the run itself is there; name another folder")
     return plan
 

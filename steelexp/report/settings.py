@@ -1,27 +1,17 @@
-"""Settings with dotted keys, and which of them differ between specs."""
+"""Which settings differ between specs."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from steelexp.report.runs import Run
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings with dotted keys, each value as YAML would show it on one line."""
-    found: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = value if isinstance(value, str) else json.dumps(value)
-    return found
+from steelexp.spec import flat
 
 
 def differing(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
     """Anchor of a run -> its settings, without those that are the same in all."""
     specs = {
-        run.anchor: flat(run.spec.model_dump(mode="json", exclude={"search"}))
+        run.anchor: _shown(flat(run.spec.model_dump(mode="json", exclude={"search"})))
         for run in runs
         if run.spec is not None
     }
@@ -29,4 +19,12 @@ def differing(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
     vary = [key for key in keys if len({spec.get(key) for spec in specs.values()}) > 1]
     return {
         anchor: {key: spec[key] for key in vary if key in spec} for anchor, spec in specs.items()
+    }
+
+
+def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Each value as YAML would show it on one line."""
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in settings.items()
     }

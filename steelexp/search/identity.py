@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from steelexp.spec import ExperimentSpec
+from steelexp.spec import ExperimentSpec, flat
 
 # Names and budgets may change, and so may where the data lie: their content is in the digest.
 _FREE = {
@@ -31,8 +31,8 @@ def identity(spec: ExperimentSpec, digest: str) -> dict[str, Any]:
     assert spec.search is not None
     settings = spec.model_dump(mode="json", exclude={"search": {"space"}})
     space = {path: dimension.as_written() for path, dimension in spec.search.space.items()}
-    flat = _flat(settings) | {f"search.space.{path}": values for path, values in space.items()}
-    kept = {key: value for key, value in flat.items() if not _is_free(key)}
+    every = flat(settings) | {f"search.space.{path}": values for path, values in space.items()}
+    kept = {key: value for key, value in every.items() if not _is_free(key)}
     return kept | {"digest": digest}
 
 
@@ -55,16 +55,6 @@ def _difference(key: str, recorded: Mapping[str, Any], now: Mapping[str, Any]) -
 
 def _is_free(key: str) -> bool:
     return any(key == free or key.startswith(f"{free}.") for free in _FREE)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def _text(value: Any) -> str:

@@ -4,6 +4,7 @@ from steelexp.spec.component import Component, Registry
 from steelexp.spec.digest import digest
 from steelexp.spec.files import SpecError, dump, load, read_resolved
 from steelexp.spec.schema import ExperimentSpec, Metric, experiment_model, json_schema
+from steelexp.spec.settings import flat
 from steelexp.spec.substitution import substitute
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "digest",
     "dump",
     "experiment_model",
+    "flat",
     "json_schema",
     "load",
     "read_resolved",

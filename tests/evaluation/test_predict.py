@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from steelexp.data.drawing.steel import photograph, sheet
+from steelexp.evaluation import prediction_tables
 from steelexp.evaluation.detector import DetectorError, onnx_detector
 from steelexp.evaluation.image_files import image_files
 from steelexp.evaluation.predict import OutputError, predict
@@ -90,7 +91,8 @@ def test_one_image_by_hand(tmp_path):
     ]
 
 
-def test_parquet_holds_what_csv_does(tmp_path):
+def test_parquet_holds_what_csv_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(prediction_tables, "ROW_GROUP", 2)
     write_images(tmp_path / "in", 5)
     for name, mm_per_pixel in (("px", None), ("mm", 0.4)):
         predicted(tmp_path / "in", tmp_path / name, mm_per_pixel=mm_per_pixel, draw=False)
@@ -118,6 +120,17 @@ def test_any_size_is_predicted_to_its_last_pixel(tmp_path, size):
     predicted(tmp_path / "in", tmp_path / "out")
     with Image.open(tmp_path / "out" / "masks" / "a.png") as mask:
         assert (np.array(mask) == np.where(image == 255, 1, 2)).all()
+
+
+def test_an_image_is_continued_by_its_reflection_as_strips_are_when_judged():
+    inner, seen = pixel_detector(), []
+    found = inner._replace(score=lambda grey: (seen.append(grey), inner.score(grey))[1])
+    grey = np.random.default_rng(0).integers(0, 256, (40, 70), np.uint8)
+    assert found.scores(grey).shape == (40, 70, 2)
+    padded = seen[0][0, ..., 0]
+    assert padded.shape == (64, 96)
+    assert (padded[40:43, :70] == grey[[38, 37, 36]]).all()
+    assert (padded[:40, 70:73] == grey[:, [68, 67, 66]]).all()
 
 
 def test_a_large_image_is_scored_in_windows_as_if_it_were_scored_at_once():

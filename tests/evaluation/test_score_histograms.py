@@ -82,6 +82,13 @@ def test_dice_is_that_of_masks_at_every_threshold(seed):
         assert dice(found.at(np.array(k))) == dice(by_mask)
 
 
+def test_no_score_is_rounded_over_an_edge():
+    for edges in (edges_of(grid_with(0.333)), edges_of(np.arange(1, 250) / 250)):
+        on = edges.values
+        scores = np.concatenate([on, np.nextafter(on, np.float32(0)), np.nextafter(on, on + 1)])
+        assert binned(scores, edges).tolist() == np.searchsorted(on, scores, "right").tolist()
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60))
 def test_bins_are_those_of_a_search(seed, count):

@@ -103,9 +103,9 @@ def test_dice_positive_pays_no_false_alarm():
 def test_what_rules_gain_is_what_their_masks_gain(seed, metric):
     draw = np.random.default_rng(seed)
     strips = []
-    for _ in range(3):
-        scores = np.repeat(np.repeat(draw.beta(0.4, 0.6, (4, 6)), 6, axis=0), 10, axis=1)
-        labels = np.repeat(np.repeat(draw.random((4, 6)) < 0.2, 6, axis=0), 10, axis=1)
+    for _ in range(3):  # blocks of 64 pixels, so that areas are reached to a pixel
+        scores = np.repeat(np.repeat(draw.beta(0.4, 0.6, (4, 6)), 8, axis=0), 8, axis=1)
+        labels = np.repeat(np.repeat(draw.random((4, 6)) < 0.2, 8, axis=0), 8, axis=1)
         strips.append(ScoredStrip(0, scores.astype(np.float32)[..., None], labels.astype(np.uint8)))
     rules = rules_of(*counted(strips), 0, metric)
     shape = (len(rules.masks), len(tuning.AREAS), len(tuning.GATES))

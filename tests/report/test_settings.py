@@ -1,17 +1,6 @@
 from steelexp.report.runs import read_run
-from steelexp.report.settings import differing, flat
+from steelexp.report.settings import differing
 from tests.finished_runs import unfinished
-
-
-def test_flat_has_dotted_keys_and_values_as_yaml_has_them():
-    values = {"loss": {"name": "dice", "gamma": 2.0}, "baseline": None, "keep": {}, "a": [1, "x"]}
-    assert flat(values) == {
-        "loss.name": "dice",
-        "loss.gamma": "2.0",
-        "baseline": "null",
-        "keep": "{}",
-        "a": '[1, "x"]',
-    }
 
 
 def test_only_what_differs_is_kept(tmp_path):
