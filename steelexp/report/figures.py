@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from steelexp.records.judgement import Judgement
 from steelexp.records.store import Epoch
 from steelexp.report.charts import COLOURS, Chart, Drawing, Series, draw
-from steelexp.report.judgement import Judgement
 from steelexp.report.runs import Run
 from steelexp.report.searches import Search
 

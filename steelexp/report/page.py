@@ -17,7 +17,7 @@ from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.runs import Run, read_run
 from steelexp.report.searches import Search, searches, spoken
 from steelexp.report.settings import differing
-from steelexp.report.tables import COLUMNS
+from steelexp.report.tables import COLUMNS, decision_lines
 
 NAME = "report.html"
 EPOCH_COLUMNS = ("loss", "val_loss", "val_dice_positive", "val_dice_kaggle", "learning_rate")
@@ -230,6 +230,8 @@ def _rendered(**content: Any) -> str:
     }
     environment.globals |= {
         "columns": COLUMNS,
+        "decided_columns": ("dice_positive", "dice_kaggle"),
+        "decision_lines": decision_lines,
         "epoch_columns": EPOCH_COLUMNS,
         "isnan": math.isnan,
         "nan": math.nan,

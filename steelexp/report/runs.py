@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from steelexp.records.judgement import Judgement, read_judgement
 from steelexp.records.record import Record
 from steelexp.records.store import DamagedError, Epoch, RunFolder
-from steelexp.report.judgement import Judgement, read_judgement
 from steelexp.report.tables import reported
 from steelexp.spec import ExperimentSpec, SpecError, read_resolved
 
@@ -140,15 +140,13 @@ class Run:
     def _last(self) -> Iterable[tuple[str, float]]:
         return self.epochs[-1].metrics.items() if self.epochs else ()
 
-    @property
-    def tuned(self) -> dict[str, float]:
-        """Class -> its threshold that was tuned on the tune strips; empty where none was."""
-        decision = self.record.decision if self.record else None
-        return {name: each.threshold for name, each in decision.classes.items()} if decision else {}
-
     def interval(self, name: str) -> tuple[float, float] | None:
         """Of a reported metric, 95 %; None where there is none."""
         return self.judgement.intervals.get(name) if self.judgement else None
+
+    def decided_interval(self, name: str) -> tuple[float, float] | None:
+        """The same of the metric with the decision."""
+        return self.judgement.decided_intervals.get(name) if self.judgement else None
 
     def metric(self, name: str) -> float | None:
         """A reported metric, such as "dice_positive/1"; None where there is none."""
