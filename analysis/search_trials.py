@@ -5,69 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any, Literal
 
 from analysis.search_space import SearchError, Setting, read_setting
+from steelexp.records.search_file import FILE, Budget, SearchFile, read_search_file
+from steelexp.records.search_file import SearchTrial as Trial
+from steelexp.records.store import DamagedError
 
-SCHEMA_VERSION: Final = 1
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
-
-
-class Trial(_Part):
-    """One trial.
-
-    Attributes:
-        id: its number, as text.
-        values: of the settings, by dotted path; inactive ones are absent.
-        status: a failed or running trial has no score.
-        score: of the objective at the best epoch.
-        reason: why it failed.
-        best_epoch: counted from 1.
-        epochs: up to which it was trained, those of the trials that it continues included.
-        trained: epochs that it trained itself.
-        seconds: that it took itself.
-        folder: of its run, below the search's.
-        continues: the trial whose weights it went on from, a rung of Hyperband lower.
-    """
-
-    id: str
-    values: dict[str, Any]
-    status: Literal["running", "finished", "failed"]
-    score: float | None = None
-    reason: str | None = None
-    best_epoch: int | None = None
-    epochs: int | None = None
-    trained: int | None = None
-    seconds: float | None = None
-    folder: str | None = None
-    continues: str | None = None
-
-
-class Budget(_Part):
-    """What the search may spend; None is no limit."""
-
-    trials: int | None = None
-    epochs: int | None = None
-    hours: float | None = None
-
-
-class _SearchFile(_Part):
-    schema_version: Literal[1]
-    name: str
-    objective: str
-    direction: Literal["max", "min"]
-    tuner: dict[str, Any]
-    space: dict[str, dict[str, Any]] = Field(min_length=1)
-    budget: Budget
-    seed: int
-    status: Literal["running", "finished"]
-    best: str | None
-    trials: list[Trial]
+__all__ = ["Budget", "Search", "Trial", "read_search"]
 
 
 @dataclass(frozen=True)
@@ -134,19 +79,14 @@ def read_search(folder: Path) -> Search:
     Raises:
         SearchError: it is not there, not whole, of another version, or says what cannot be.
     """
-    file = folder / "search.json"
+    file = folder / FILE
     try:
-        found = _SearchFile.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
-        raise SearchError(
-            f"{file}: there is no such file; give the folder of a search, RUNS/<name>/search"
-        ) from None
-    except ValidationError as error:
-        raise SearchError(_unreadable(file, error)) from None
+        found = read_search_file(folder)
+    except DamagedError as error:
+        raise SearchError(str(error)) from None
     settings = tuple(read_setting(file, path, entry) for path, entry in found.space.items())
     if wrong := [*_wrong_trials(found), *_wrong_values(found, settings)]:
         raise SearchError("\n".join(f"{file}: {text}" for text in wrong))
-    best = next((trial for trial in found.trials if trial.id == found.best), None)
     return Search(
         folder=folder,
         name=found.name,
@@ -157,27 +97,12 @@ def read_search(folder: Path) -> Search:
         budget=found.budget,
         seed=found.seed,
         status=found.status,
-        best=best,
+        best=found.best_trial,
         trials=tuple(found.trials),
     )
 
 
-def _unreadable(file: Path, error: ValidationError) -> str:
-    """All that is wrong, a line each; of another version that alone."""
-    problems = {".".join(map(str, each["loc"])): each for each in error.errors()}
-    if version := problems.get("schema_version"):
-        return (
-            f"{file}: schema_version: {version['input']!r}, and this version of steelexp reads "
-            f"{SCHEMA_VERSION}; use the version that wrote it"
-            if version["type"] == "literal_error"
-            else f"{file}: schema_version: missing; not the search.json of a search"
-        )
-    return "\n".join(
-        f"{file}: {key or 'not JSON'}: {each['msg']}" for key, each in problems.items()
-    )
-
-
-def _wrong_trials(found: _SearchFile) -> list[str]:
+def _wrong_trials(found: SearchFile) -> list[str]:
     """Trials whose status, score or lineage cannot be, and a best that is none."""
     wrong, seen = [], set[str]()
     for place, trial in enumerate(found.trials):
@@ -195,7 +120,7 @@ def _wrong_trials(found: _SearchFile) -> list[str]:
     return wrong
 
 
-def _wrong_values(found: _SearchFile, settings: Sequence[Setting]) -> list[str]:
+def _wrong_values(found: SearchFile, settings: Sequence[Setting]) -> list[str]:
     """Values that the space does not hold."""
     space, wrong = {setting.path: setting for setting in settings}, []
     for place, trial in enumerate(found.trials):

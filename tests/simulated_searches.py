@@ -161,7 +161,10 @@ THREE_TRIALS: Mapping[str, Any] = {
     "name": "b4",
     "objective": "val_dice_positive",
     "direction": "max",
+    "tuner": {"name": "random"},
     "space": SPACE,
+    "budget": {"trials": 4, "epochs": None, "hours": None},
+    "seed": 0,
     "status": "running",
     "best": "0001",
     "trials": [

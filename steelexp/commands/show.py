@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from steelexp.commands.outcome import DONE, RequestError
 from steelexp.progress import say, show
+from steelexp.records.search_file import FILE as SEARCH
+from steelexp.records.search_file import read_search_file
 from steelexp.records.store import RunFolder, run_folders
-from steelexp.report.search_table import read_search, search_lines, trials_table
+from steelexp.report.search_table import search_lines, trials_table
 from steelexp.report.tables import leaderboard, metrics_table, run_lines
 from steelexp.spec import read_resolved
 
@@ -37,8 +39,8 @@ def list_runs(given: argparse.Namespace) -> int:
 
 def show_run(given: argparse.Namespace) -> int:
     """Print one run, or the trials of one search."""
-    if (given.run / "search.json").is_file():
-        search = read_search(given.run / "search.json")
+    if (given.run / SEARCH).is_file():
+        search = read_search_file(given.run)
         show(trials_table(search))
         say("\n".join(search_lines(search, given.run)))
         return DONE

@@ -1,66 +1,48 @@
 """A search as a table for a terminal."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from steelexp.records.store import DamagedError
+from steelexp.records.search_file import SearchFile
 
 
-def read_search(path: Path) -> dict[str, Any]:
-    """Return what a search.json holds.
-
-    Raises:
-        DamagedError: it is not a search, or another version wrote it.
-    """
-    try:
-        found = json.loads(path.read_text())
-        version = found["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedError(f"{path}: not the search.json of a search ({error!r})") from None
-    if version != 1:
-        raise DamagedError(f"{path}: schema_version {version}; this version reads 1")
-    return dict(found)
-
-
-def trials_table(search: Mapping[str, Any]) -> Table:
+def trials_table(search: SearchFile) -> Table:
     """One row a trial, the best first; failed and unfinished ones last.
 
     The score is the objective on the tune strips, at the trial's best epoch.
     """
-    title = f"{search['name']}: {len(search['trials'])} trials, {search['status']}"
+    title = f"{search.name}: {len(search.trials)} trials, {search.status}"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("trial")
-    table.add_column(search["objective"], justify="right", overflow="fold")
+    table.add_column(search.objective, justify="right", overflow="fold")
     for head in ("best epoch", "minutes"):
         table.add_column(head, justify="right")
-    for path in search["space"]:
+    for path in search.space:
         table.add_column(path, overflow="fold")
-    sign = -1.0 if search["direction"] == "max" else 1.0
-    ended = [trial for trial in search["trials"] if trial["score"] is not None]
-    others = [trial for trial in search["trials"] if trial["score"] is None]
-    for trial in sorted(ended, key=lambda each: sign * each["score"]) + others:
-        score = trial["status"] if trial["score"] is None else f"{trial['score']:.4f}"
-        epochs = f"{trial['best_epoch']} of {trial['epochs']}" if trial["best_epoch"] else ""
-        minutes = f"{trial['seconds'] / 60:.1f}" if trial["seconds"] else ""
-        values = (_figure(trial["values"].get(path)) for path in search["space"])
-        table.add_row(trial["id"], score, epochs, minutes, *map(escape, values))
+    sign = -1.0 if search.direction == "max" else 1.0
+    worst = float("inf")
+    for trial in sorted(
+        search.trials, key=lambda each: worst if each.score is None else sign * each.score
+    ):
+        score = trial.status if trial.score is None else f"{trial.score:.4f}"
+        epochs = f"{trial.best_epoch} of {trial.epochs}" if trial.best_epoch else ""
+        minutes = f"{trial.seconds / 60:.1f}" if trial.seconds else ""
+        values = (_figure(trial.values.get(path)) for path in search.space)
+        table.add_row(trial.id, score, epochs, minutes, *map(escape, values))
     return table
 
 
-def search_lines(search: Mapping[str, Any], folder: Path) -> list[str]:
+def search_lines(search: SearchFile, folder: Path) -> list[str]:
     """Why trials failed, and what to do next."""
-    lines = [f"Trial {t['id']} failed: {t['reason']}" for t in search["trials"] if t["reason"]]
-    if search["status"] != "finished":
+    lines = [f"Trial {trial.id} failed: {trial.reason}" for trial in search.trials if trial.reason]
+    if search.status != "finished":
         lines.append("Unfinished: the command that began the search goes on with it.")
-    if search["best"] is not None:
-        lines += [
-            f"Best: trial {search['best']}; run it: python -m steelexp run {folder / 'best.yaml'}",
-        ]
+    if search.best is not None:
+        best = folder / "best.yaml"
+        lines.append(f"Best: trial {search.best}; run it: python -m steelexp run {best}")
     return [*lines, f"Figures: python -m analysis.search_history {folder}"]
 
 

@@ -3,48 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any
 
 from steelexp.progress import duration
+from steelexp.records.search_file import SearchFile, SearchTrial, read_search_file
 from steelexp.records.store import DamagedError, Epoch, RunFolder
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
-
-
-class Trial(_Part):
-    """One trial, as search.json has it."""
-
-    id: str
-    values: dict[str, Any]
-    status: Literal["running", "finished", "failed"]
-    score: float | None = None
-    reason: str | None = None
-    best_epoch: int | None = None
-    epochs: int | None = None
-    trained: int | None = None
-    seconds: float | None = None
-    folder: str | None = None
-    continues: str | None = None
-
-
-class SearchFile(_Part):
-    """What of search.json is shown."""
-
-    schema_version: Literal[1]
-    name: str
-    objective: str
-    direction: Literal["max", "min"]
-    tuner: dict[str, Any]
-    space: dict[str, dict[str, Any]]
-    budget: dict[str, float | None]
-    seed: int
-    status: Literal["running", "finished"]
-    best: str | None
-    trials: list[Trial]
 
 
 @dataclass(frozen=True)
@@ -67,10 +30,9 @@ class Search:
         return self.file.name if self.file else self.path.resolve().parent.name
 
     @property
-    def best(self) -> Trial | None:
+    def best(self) -> SearchTrial | None:
         """The best trial, None where none has finished."""
-        trials = self.file.trials if self.file else []
-        return next((each for each in trials if self.file and each.id == self.file.best), None)
+        return self.file.best_trial if self.file else None
 
     def count(self, status: str) -> int:
         """How many trials are finished, failed or running."""
@@ -79,7 +41,7 @@ class Search:
     @property
     def budget(self) -> str:
         """What may be spent, in words."""
-        limits = dict((self.file.budget if self.file else {}).items())
+        limits = self.file.budget.model_dump() if self.file else {}
         return ", ".join(f"{value:g} {key}" for key, value in limits.items() if value is not None)
 
     @property
@@ -89,12 +51,12 @@ class Search:
         epochs = sum(each.trained or 0 for each in trials)
         return f"{epochs} epochs in {duration(sum(each.seconds or 0 for each in trials))}"
 
-    def run(self, trial: Trial) -> RunFolder | None:
+    def run(self, trial: SearchTrial) -> RunFolder | None:
         """The run of a trial; None where its folder is gone or was never made."""
         folder = self.path / trial.folder if trial.folder else None
         return RunFolder(folder) if folder and (folder / "spec.yaml").is_file() else None
 
-    def epochs(self, trial: Trial) -> list[Epoch]:
+    def epochs(self, trial: SearchTrial) -> list[Epoch]:
         """Of a trial's run; none where they cannot be read."""
         folder = self.run(trial)
         try:
@@ -109,13 +71,9 @@ def searches(root: Path) -> Iterator[Search]:
         if any(".old-" in part for part in file.relative_to(root).parts):
             continue
         try:
-            yield Search(file.parent, SearchFile.model_validate_json(file.read_bytes()))
-        except OSError as error:
+            yield Search(file.parent, read_search_file(file.parent))
+        except (OSError, DamagedError) as error:
             yield Search(file.parent, None, str(error))
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"])) or "not JSON"
-            yield Search(file.parent, None, f"{file}: {key}: {first['msg']}")
 
 
 def spoken(values: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from steelexp.progress import duration, say
+from steelexp.records.search_file import FILE, SCHEMA_VERSION
 from steelexp.records.store import DamagedError, RunFolder, write_atomically
 from steelexp.search.budget import Budget
 from steelexp.search.engine import Engine, Outcome, Trial
@@ -159,7 +160,7 @@ def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, status: str) -
     assert spec.search is not None
     best = trials.best(direction(spec))
     content = {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "name": spec.name,
         "objective": spec.training.monitor,
         "direction": direction(spec),
@@ -171,7 +172,7 @@ def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, status: str) -
         "best": None if best is None else best.trial.id,
         "trials": [row.summary() for row in trials.rows.values()],
     }
-    write_atomically(folder / "search.json", (json.dumps(content, indent=1) + "\n").encode())
+    write_atomically(folder / FILE, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:

@@ -1,12 +1,12 @@
-import json
 from io import StringIO
 
-import pytest
 from rich.console import Console
 
-from steelexp.records.store import DamagedError
-from steelexp.report.search_table import read_search, search_lines, trials_table
-from tests.simulated_searches import THREE_TRIALS as SEARCH
+from steelexp.records.search_file import SearchFile
+from steelexp.report.search_table import search_lines, trials_table
+from tests.simulated_searches import THREE_TRIALS
+
+SEARCH = SearchFile.model_validate(THREE_TRIALS)
 
 
 def cells(search):
@@ -25,7 +25,7 @@ class TestTrialsTable:
         ]
 
     def test_a_loss_is_to_be_small(self):
-        found = cells(SEARCH | {"objective": "val_loss", "direction": "min"})
+        found = cells(SEARCH.model_copy(update={"objective": "val_loss", "direction": "min"}))
         assert [row[0] for row in found] == ["0000", "0001", "0002"]
 
 
@@ -36,15 +36,3 @@ def test_lines_say_why_trials_failed_and_what_is_next(tmp_path):
         f"Best: trial 0001; run it: python -m steelexp run {tmp_path / 'best.yaml'}",
         f"Figures: python -m analysis.search_history {tmp_path}",
     ]
-
-
-class TestReadSearch:
-    def test_what_a_search_leaves(self, tmp_path):
-        (tmp_path / "search.json").write_text(json.dumps(SEARCH))
-        assert read_search(tmp_path / "search.json") == SEARCH
-
-    @pytest.mark.parametrize("text", ["{}", "[]", "no JSON", '{"schema_version": 2}'])
-    def test_anything_else_is_refused(self, tmp_path, text):
-        (tmp_path / "search.json").write_text(text)
-        with pytest.raises(DamagedError, match=r"search\.json: "):
-            read_search(tmp_path / "search.json")

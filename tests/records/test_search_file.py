@@ -1,0 +1,44 @@
+import json
+
+import pytest
+
+from steelexp.records.search_file import read_search_file
+from steelexp.records.store import DamagedError
+from tests.known_search import known_spec, searched
+from tests.simulated_searches import THREE_TRIALS
+
+
+def test_what_a_search_writes_is_read(tmp_path):
+    best = searched(known_spec(tmp_path), tmp_path / "search")
+    found = read_search_file(tmp_path / "search")
+    assert (found.name, found.status, len(found.trials)) == ("known", "finished", 6)
+    assert found.best_trial.id == best.trial.id
+    assert found.best_trial.values == best.trial.values
+    assert found.best_trial.score == best.outcome.score
+
+
+def test_all_that_is_wrong_is_said(tmp_path):
+    wrong = THREE_TRIALS | {"seed": "x", "status": "lost"}
+    (tmp_path / "search.json").write_text(json.dumps(wrong))
+    with pytest.raises(DamagedError, match=r"(?s)search\.json: seed: .*search\.json: status: "):
+        read_search_file(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "schema_version: missing"),
+        ('{"schema_version": 2}', "schema_version: 2, and this version of steelexp reads 1"),
+        ("[]", "not JSON"),
+        ("no JSON", "not JSON"),
+    ],
+)
+def test_anything_else_is_refused(tmp_path, text, said):
+    (tmp_path / "search.json").write_text(text)
+    with pytest.raises(DamagedError, match=said):
+        read_search_file(tmp_path)
+
+
+def test_there_is_none(tmp_path):
+    with pytest.raises(DamagedError, match="there is no such file; give the folder of a search"):
+        read_search_file(tmp_path)
