@@ -146,8 +146,10 @@ def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
     Raises:
         UnfinishedError: the run has no record yet.
         DataError: the data set holds no strip of a name.
+        TrackingError: the tracking that was asked for cannot be had.
     """
     folder, rows = plan.folder, _named_rows(plan, pictures)
+    tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
     record, judge = _finished(plan)
     with folder.hold(), pipeline.reading():
         judge.draw(rows, record.best_epoch, folder)
@@ -156,6 +158,7 @@ def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
         news = {"metrics": verdict.metrics, "strips": STRIPS, "decision": verdict.decision}
         record = record.model_copy(update=news)
         folder.write("record.json", record.model_dump_json(indent=2) + "\n")
+        say(tracker.judged(_tracked_run(plan, None), "best", verdict.metrics))
     return record
 
 
@@ -172,8 +175,10 @@ def evaluate_otherwise(plan: Plan, way: Way) -> Evaluation:
     Raises:
         UnfinishedError: the run has no record yet.
         DataError: the windows do not fit a strip.
+        TrackingError: the tracking that was asked for cannot be had.
     """
     folder = plan.folder.path / EVALUATIONS / way.name
+    tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
     _, judge = _finished(plan)
     with plan.folder.hold(), pipeline.reading():
         verdict = judge.verdict(way)
@@ -187,6 +192,7 @@ def evaluate_otherwise(plan: Plan, way: Way) -> Evaluation:
         )
         text = evaluation.model_dump_json(indent=2) + "\n"
         write_atomically(folder / "evaluation.json", text.encode())
+        say(tracker.judged(_tracked_run(plan, None), way.name, verdict.metrics))
     return evaluation
 
 

@@ -24,6 +24,7 @@ from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder, read_epochs, run_folders
 from steelexp.spec import load
 from steelexp.tracking import dashboard
+from steelexp.tracking.journal import read_events
 from steelexp.training import checkpoint
 from tests.comet_archive import Archive
 from tests.fakes import labelled
@@ -192,6 +193,11 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
     assert set(found.metrics) == set(undisturbed[1].metrics)
     for name in ("judgement.json", "strips.parquet", "plots/pr.png"):
         assert (aside / name).is_file()
+    told = [event.content for event in read_events(folder.path) if event.kind == "others"]
+    dice = found.metrics["val_dice_positive"]
+    assert [each for each in told if each.get("gaussian_flips/val_dice_positive") == dice]
+    (archive,) = (folder.path / "comet").glob("*.zip")
+    assert float(Archive(archive).others()["gaussian_flips/val_dice_positive"]) == dice
     said = capsys.readouterr().out
     assert "windows of the training tiles' size that overlap by half" in said
     assert f"val_dice_positive {undisturbed[1].metrics['val_dice_positive']:.4f}" in said

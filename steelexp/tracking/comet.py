@@ -18,6 +18,7 @@ from typing import Any
 from steelexp.records.store import DamagedError
 from steelexp.tracking import comet_client, delivery
 from steelexp.tracking.delivery import ELSEWHERE
+from steelexp.tracking.journal import NAME as JOURNAL
 from steelexp.tracking.journal import Journal, file_entry
 from steelexp.tracking.receipt import read_receipt
 from steelexp.tracking.results import results
@@ -72,6 +73,18 @@ class CometTracker:
     def finish(self, metrics: Mapping[str, float]) -> str:
         """Note what came out, and wait for the rest to be sent."""
         self._note(results(self._run, metrics))
+        return self._close()
+
+    def judged(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
+        """Note the metrics of a run that was tracked and is judged again."""
+        if not (run.folder / JOURNAL).is_file():
+            return "Comet: not tracked"
+        self.start(run)
+        self._note([("others", {f"{name}/{metric}": value for metric, value in metrics.items()})])
+        return self._close()
+
+    def _close(self) -> str:
+        """Wait for the rest to be sent; how far it is."""
         if self._journal is None:
             return "Comet: not tracked"
         self._begun = -AGAIN

@@ -20,6 +20,10 @@ class Silent:
         """Say that nothing was tracked."""
         return "Tracking: off."
 
+    def judged(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
+        """Say that nothing was tracked."""
+        return "Tracking: off."
+
 
 def none() -> Tracker:
     """Track nothing.
