@@ -194,8 +194,8 @@ def warnings(comparison: Comparison) -> list[str]:
     found = []
     if any(name.endswith(TUNED) for name in comparison.judged.strategies):
         found.append(
-            f"- Strategies that end in '{TUNED}' are the same networks with a threshold a class, "
-            "chosen on the tune strips for dice_kaggle. The intervals take them for other networks "
+            f"- Strategies that end in '{TUNED}' are the same networks with the decision that was "
+            "tuned on the tune strips. The intervals take them for other networks "
             "with other seeds, so between a strategy and itself tuned they are too wide, not too "
             "narrow."
         )

@@ -90,6 +90,19 @@ def test_live_run(
     assert len(server.requests) == requests
 
 
+def test_a_run_that_is_judged_again(server: CometServer, folder: Path) -> None:
+    """What comes out joins its experiment; nothing else is sent again."""
+    told = train(folder, 1, "online")
+    again = tracker_of(mode="online").judged(described(folder), "gaussian", {"val_dice": 0.5})
+    assert again == told
+    key = key_of(folder)
+    assert server.others(key)["gaussian/val_dice"] == 0.5
+    assert server.metrics(key) == expected_metrics(1)
+    assert tracker_of(mode="online").judged(described(folder / "x"), "best", {}) == (
+        "Comet: not tracked"
+    )
+
+
 @pytest.mark.slow
 def test_overlays_arrive_unaltered(server: CometServer, folder: Path) -> None:
     train(folder, 2)
