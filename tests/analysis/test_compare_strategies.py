@@ -64,7 +64,7 @@ def test_tuned_thresholds_beside_the_fixed_one(tmp_path, capsys):
         "b4_dice, tuned": "higher",
         "b4_focal, tuned": "higher",
     }
-    assert "chosen on the tune strips" in (tmp_path / "out" / "comparison.md").read_text()
+    assert "tuned on the tune strips" in (tmp_path / "out" / "comparison.md").read_text()
     capsys.readouterr()
     assert main([*command, "--part", "tune"]) == 2
     assert "says nothing there" in capsys.readouterr().err
