@@ -2,10 +2,10 @@
 
     python analysis/compare_strategies.py runs --baseline b4_dice
     python analysis/compare_strategies.py runs/b4_dice runs/b4_focal --baseline b4_dice --out focal
-    python analysis/compare_strategies.py runs --baseline b4_dice --tuned
+    python analysis/compare_strategies.py runs --baseline b4_dice --postprocessed
 
-A strategy is a spec's name, its seeds are its runs. Strategies are paired strip by strip on the
-same strips; numbers of other strips, thresholds or definitions are refused. Run folders are all
+A strategy is a spec's name, its seeds are its runs. Strategies are paired image by image on the
+same images; numbers of other images, thresholds or definitions are refused. Run folders are all
 that is read; unfinished runs are named and left out. Written are comparison.md, comparison.csv,
 runs.csv and the figures differences, classes and, where the baseline's spec has a published figure,
 published: that metric alone, on an axis of its own.
@@ -20,13 +20,20 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from analysis.comparison import ALL, HEADLINE, Comparison, compare
-from analysis.comparison_figures import draw_classes, draw_differences
-from analysis.comparison_tables import interval, markdown, rows_csv, runs_csv, signed, warnings
-from analysis.judged_run import RunError
-from analysis.judged_runs import JudgedRuns, beside_tuned, read_judged
-from analysis.paired_bootstrap import DRAWS, METRICS
-from analysis.published_figure import draw_published
+from analysis.strategies.comparison import ALL, HEADLINE, Comparison, compare
+from analysis.strategies.comparison_figures import draw_classes, draw_differences
+from analysis.strategies.comparison_tables import (
+    interval,
+    markdown,
+    rows_csv,
+    runs_csv,
+    signed,
+    warnings,
+)
+from analysis.strategies.evaluated_run import RunError
+from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated, with_postprocessed
+from analysis.strategies.paired_bootstrap import DRAWS, METRICS
+from analysis.strategies.published_figure import draw_published
 from steelexp.records.store import DamagedError, write_atomically
 
 FORMATS: Final = ("png", "pdf", "svg")
@@ -39,21 +46,23 @@ def main(argv: list[str]) -> int:
     try:
         if arguments.metric not in METRICS:
             raise RunError(
-                f"--metric {arguments.metric}: not paired strip by strip; {' or '.join(METRICS)}"
+                f"--metric {arguments.metric}: not paired image by image; {' or '.join(METRICS)}"
             )
         if arguments.draws < FEWEST_DRAWS:
             raise RunError(f"--draws {arguments.draws}: at least {FEWEST_DRAWS}")
-        judged = _judged(arguments)
-        comparison = compare(judged, arguments.baseline, draws=arguments.draws, seed=arguments.seed)
+        evaluated = _evaluated(arguments)
+        comparison = compare(
+            evaluated, arguments.baseline, draws=arguments.draws, seed=arguments.seed
+        )
         figures, unpublished = _figures(comparison, arguments.metric)
         written = _write(comparison, figures, arguments)
     except (RunError, DamagedError, OSError) as error:
         print(f"compare_strategies: {error}", file=sys.stderr)
         return 2
-    for text in (*judged.left_out, *warnings(comparison), *unpublished):
+    for text in (*evaluated.left_out, *warnings(comparison), *unpublished):
         print(f"compare_strategies: {text.removeprefix('- ')}", file=sys.stderr)
     print("\n".join(_summary(comparison, arguments.metric)))
-    print(f"comparison of {len(judged.strategies)} strategies: {', '.join(map(str, written))}")
+    print(f"comparison of {len(evaluated.strategies)} strategies: {', '.join(map(str, written))}")
     return 0
 
 
@@ -76,14 +85,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--part",
-        choices=("test", "tune"),
+        choices=("test", "val"),
         default="test",
-        help="of the split; tune strips picked the epochs (default: %(default)s)",
+        help="of the split; validation images picked the epochs (default: %(default)s)",
     )
     parser.add_argument(
-        "--tuned",
+        "--postprocessed",
         action="store_true",
-        help="beside each strategy the same runs with a decision tuned on the tune strips",
+        help="beside each strategy the same runs with a post-processing tuned on the validation images",
     )
     parser.add_argument(
         "--draws", type=int, default=DRAWS, help="of the bootstrap (default: %(default)s)"
@@ -102,13 +111,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _judged(arguments: argparse.Namespace) -> JudgedRuns:
-    judged = read_judged(arguments.runs, arguments.part)
+def _evaluated(arguments: argparse.Namespace) -> EvaluatedRuns:
+    evaluated = read_evaluated(arguments.runs, arguments.part)
     if not arguments.tuned:
-        return judged
+        return evaluated
     if arguments.part != "test":
-        raise RunError("--tuned: what was tuned on the tune strips says nothing there; --part test")
-    return beside_tuned(judged, arguments.runs)
+        raise RunError(
+            "--postprocessed: what was tuned on the validation images says nothing there; --part test"
+        )
+    return with_postprocessed(evaluated, arguments.runs)
 
 
 def _figures(comparison: Comparison, metric: str) -> tuple[dict[str, Figure], list[str]]:
@@ -117,7 +128,7 @@ def _figures(comparison: Comparison, metric: str) -> tuple[dict[str, Figure], li
         "differences": draw_differences(comparison, metric),
         "classes": draw_classes(comparison, metric),
     }
-    published = draw_published(comparison.judged, comparison.baseline)
+    published = draw_published(comparison.evaluated, comparison.baseline)
     if isinstance(published, Figure):
         return figures | {"published": published}, []
     return figures, [published] if published else []

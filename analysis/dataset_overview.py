@@ -4,7 +4,7 @@
     python analysis/dataset_overview.py doctor/severstal/doctor.json --out overview.png
 
 Images per class, the imbalance in pixels, how large defects are, which classes occur together, and
-where on the strip they lie. The doctor's file is all that is read.
+where on the image they lie. The doctor's file is all that is read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCHEMA_VERSION: Final = 1
 CLEAN: Final = "#b0b0b0"
 LONGEST: Final = 16  # characters of a class's name
 FEW: Final = 4  # classes whose names and counts have room in the matrix
-WIDE: Final = 2.5  # strips this many times as wide as high are drawn two beside one another
+WIDE: Final = 2.5  # images this many times as wide as high are drawn two beside one another
 
 
 class OverviewError(Exception):
@@ -143,7 +143,7 @@ def _overview(found: dict[str, Any]) -> Overview:
 
 
 def draw(overview: Overview) -> Figure:
-    """Draw counts, imbalance, areas and co-occurrence above, places on the strip below."""
+    """Draw counts, imbalance, areas and co-occurrence above, places on the image below."""
     classes, (height, width) = len(overview.classes), overview.size
     columns = min(classes, 2 if width > WIDE * height else 4)
     rows = -(-classes // columns)

@@ -1,15 +1,15 @@
-"""The worst strips of each class, side by side across strategies.
+"""The worst images of each class, side by side across strategies.
 
     python analysis/error_gallery.py runs
     python analysis/error_gallery.py runs --class 2 --count 6
 
-Worst is the least Dice on a strip that holds the class, mean over all runs, strategies alike; of
+Worst is the least Dice on a image that holds the class, mean over all runs, strategies alike; of
 near-duplicates only the worst is shown. For each class worst_<class> shows what every strategy
 found, missed and falsely marked there, in pixels; worst.csv has the same of every run.
 
-pictures_<class> shows the worst strips that have a picture in the first run of every strategy. Runs
-draw some tune strips after each epoch (training.overlays); where the worst strips have no pictures,
-the command that draws them is printed: it judges the runs again from their weights.
+pictures_<class> shows the worst images that have a picture in the first run of every strategy. Runs
+draw some validation images after each epoch (training.overlays); where the worst images have no pictures,
+the command that draws them is printed: it evaluates the runs again from their weights.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from analysis.gallery_figures import draw_pictures, draw_pixels, pictured
-from analysis.judged_run import RunError
-from analysis.judged_runs import JudgedRuns, read_judged
+from analysis.strategies.evaluated_run import RunError
+from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated
+from analysis.strategies.gallery_figures import draw_pictures, draw_pixels, pictured
 from steelexp.records.store import DamagedError, write_atomically
 
 FORMATS: Final = ("png", "pdf", "svg")
 
-Strips = npt.NDArray[np.int64]
+Dataset = npt.NDArray[np.int64]
 
 
 def main(argv: list[str]) -> int:
@@ -44,28 +44,28 @@ def main(argv: list[str]) -> int:
     try:
         if arguments.count < 1:
             raise RunError(f"--count {arguments.count}: at least 1")
-        judged = read_judged(arguments.runs, arguments.part)
-        labels = _labels(judged, arguments.label)
-        shown = {label: worst(judged, label, arguments.count) for label in labels}
+        evaluated = read_evaluated(arguments.runs, arguments.part)
+        labels = _labels(evaluated, arguments.label)
+        shown = {label: worst(evaluated, label, arguments.count) for label in labels}
         out: Path = arguments.out
-        written = [write_atomically(out / "worst.csv", worst_csv(judged, shown).encode())]
-        figures = _figures(judged, shown, arguments.count)
+        written = [write_atomically(out / "worst.csv", worst_csv(evaluated, shown).encode())]
+        figures = _figures(evaluated, shown, arguments.count)
         for name, figure in figures.items():
             written.append(out / f"{name}.{arguments.format}")
             figure.savefig(written[-1], dpi=200)
     except (RunError, DamagedError, OSError) as error:
         print(f"error_gallery: {error}", file=sys.stderr)
         return 2
-    print(f"worst strips of {len(labels)} classes: {', '.join(map(str, written))}")
-    drawn = set(pictured(judged))
-    if any(not drawn.issuperset(strips.tolist()) for strips in shown.values()):
-        print(f"Not all of them have pictures; this draws them: {drawing(judged, shown)}")
+    print(f"worst images of {len(labels)} classes: {', '.join(map(str, written))}")
+    drawn = set(pictured(evaluated))
+    if any(not drawn.issuperset(images.tolist()) for images in shown.values()):
+        print(f"Not all of them have pictures; this draws them: {drawing(evaluated, shown)}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="error_gallery", description="Show the worst strips of each class."
+        prog="error_gallery", description="Show the worst images of each class."
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUNS", help="a run folder, or a folder of runs"
@@ -74,11 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         "--class", dest="label", metavar="CLASS", help="only this one (default: every class)"
     )
     parser.add_argument(
-        "--count", type=int, default=6, help="strips of a class (default: %(default)s)"
+        "--count", type=int, default=6, help="images of a class (default: %(default)s)"
     )
     parser.add_argument(
         "--part",
-        choices=("test", "tune"),
+        choices=("test", "val"),
         default="test",
         help="of the split (default: %(default)s)",
     )
@@ -95,79 +95,81 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _labels(judged: JudgedRuns, label: str | None) -> list[str]:
-    """The classes to show: those that a strip holds."""
-    strips = judged.strips
-    held = [strips.classes[c] for c in np.flatnonzero(strips.labelled.any(axis=0)).tolist()]
+def _labels(evaluated: EvaluatedRuns, label: str | None) -> list[str]:
+    """The classes to show: those that a image holds."""
+    images = evaluated.images
+    held = [images.classes[c] for c in np.flatnonzero(images.labelled.any(axis=0)).tolist()]
     if label is None:
         return held
     if label not in held:
         raise RunError(
-            f"--class {label}: no {strips.part} strip holds it; {', '.join(held) or 'none does'}"
+            f"--class {label}: no {images.part} image holds it; {', '.join(held) or 'none does'}"
         )
     return [label]
 
 
-def worst(judged: JudgedRuns, label: str, count: int, among: Sequence[int] | None = None) -> Strips:
-    """The strips with the least Dice on a class, the worst first; of near-duplicates the worst.
+def worst(
+    evaluated: EvaluatedRuns, label: str, count: int, among: Sequence[int] | None = None
+) -> Dataset:
+    """The images with the least Dice on a class, the worst first; of near-duplicates the worst.
 
     Args:
-        judged: the runs.
+        evaluated: the runs.
         label: of the class.
         count: how many at most.
-        among: strip numbers; None: all.
+        among: image numbers; None: all.
     """
-    strips, place = judged.strips, judged.strips.classes.index(label)
+    images, place = evaluated.images, evaluated.images.classes.index(label)
     score = np.mean(  # [S]; strategies count alike, however many runs they have
         [
             np.mean([run.dice[:, place] for run in runs], axis=0)
-            for runs in judged.strategies.values()
+            for runs in evaluated.strategies.values()
         ],
         axis=0,
     )
-    held = np.flatnonzero(strips.held[:, place])
+    held = np.flatnonzero(images.held[:, place])
     kept = held if among is None else np.intersect1d(held, np.asarray(among, np.int64))
     ranked = kept[np.argsort(score[kept], kind="stable")]
-    first = np.unique(strips.groups[ranked], return_index=True)[1]
+    first = np.unique(images.groups[ranked], return_index=True)[1]
     return np.asarray(ranked[np.sort(first)][:count], np.int64)
 
 
-def worst_csv(judged: JudgedRuns, shown: dict[str, Strips]) -> str:
-    """A line a class, strip and run: pixels found, false and missed, and the Dice."""
+def worst_csv(evaluated: EvaluatedRuns, shown: dict[str, Dataset]) -> str:
+    """A line a class, image and run: pixels found, false and missed, and the Dice."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    head = ("class", "rank", "strip", "group", "strategy", "seed", "tp", "fp", "fn", "dice")
+    head = ("class", "rank", "image", "group", "strategy", "seed", "tp", "fp", "fn", "dice")
     writer.writerow(head)
-    strips = judged.strips
+    images = evaluated.images
     for label, numbers in shown.items():
-        place = strips.classes.index(label)
-        for rank, strip in enumerate(numbers.tolist(), start=1):
-            at = (strip, place)
-            for name, runs in judged.strategies.items():
+        place = images.classes.index(label)
+        for rank, image in enumerate(numbers.tolist(), start=1):
+            at = (image, place)
+            for name, runs in evaluated.strategies.items():
                 for run in runs:
-                    pixels = (run.tp[at], run.fp[at], strips.labelled[at] - run.tp[at])
-                    named = (label, rank, strips.names[strip], strips.groups[strip], name)
+                    pixels = (run.tp[at], run.fp[at], images.labelled[at] - run.tp[at])
+                    named = (label, rank, images.names[image], images.groups[image], name)
                     writer.writerow([*named, run.record.seed, *pixels, f"{run.dice[at]:.6f}"])
     return text.getvalue()
 
 
-def _figures(judged: JudgedRuns, shown: dict[str, Strips], count: int) -> dict[str, Figure]:
-    drawn = pictured(judged)
+def _figures(evaluated: EvaluatedRuns, shown: dict[str, Dataset], count: int) -> dict[str, Figure]:
+    drawn = pictured(evaluated)
     figures = {}
     for label, numbers in shown.items():
         name = re.sub(r"\W+", "_", label)
-        figures[f"worst_{name}"] = draw_pixels(judged, label, numbers)
-        seen = worst(judged, label, count, among=drawn)
+        figures[f"worst_{name}"] = draw_pixels(evaluated, label, numbers)
+        seen = worst(evaluated, label, count, among=drawn)
         if len(seen):
-            figures[f"pictures_{name}"] = draw_pictures(judged, label, seen)
+            figures[f"pictures_{name}"] = draw_pictures(evaluated, label, seen)
     return figures
 
 
-def drawing(judged: JudgedRuns, shown: dict[str, Strips]) -> str:
-    """The command that draws the worst strips with the first run of every strategy."""
-    names = {judged.strips.names[strip]: None for strips in shown.values() for strip in strips}
-    folders = [runs[0].label for runs in judged.strategies.values()]
-    return shlex.join(["python", "-m", "steelexp", "evaluate", *folders, "--pictures", *names])
+def drawing(evaluated: EvaluatedRuns, shown: dict[str, Dataset]) -> str:
+    """The command that draws the worst images with the first run of every strategy."""
+    names = {evaluated.images.names[image]: None for images in shown.values() for image in images}
+    folders = [runs[0].label for runs in evaluated.strategies.values()]
+    return shlex.join(["python", "-m", "steelexp", "evaluate", *folders, "--overlays", *names])
 
 
 if __name__ == "__main__":

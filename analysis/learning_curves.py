@@ -27,7 +27,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.epoch_curves import Run, RunError, Values, best_epoch, read_runs
 from analysis.palette import CLASS_COLOURS, INK, RUN_COLOURS
-from analysis.strategy_curves import draw_strategies
+from analysis.strategies.strategy_curves import draw_strategies
 from steelexp.records.store import DamagedError
 
 MARKERS: Final = ("", "o", "s", "^", "D", "v", "P", "X")
@@ -152,7 +152,7 @@ def _draw_metric_of_one(axes: Axes, run: Run, metric: str) -> None:
 def _classes(run: Run) -> list[str]:
     """Every class, in order: of the metric that has a value for the most of them.
 
-    dice_positive has none for a class that no strip holds, and colours go by the class's number.
+    dice_positive has none for a class that no image holds, and colours go by the class's number.
     """
     families: dict[str, list[str]] = {}
     for name in run.metrics:
@@ -204,7 +204,7 @@ def _line(axes: Axes, run: Run, values: Values, colour: str, **style: Any) -> Li
 
 
 def _label(axes: Axes, metric: str) -> None:
-    where = ", validation strips" if metric.startswith("val_") else ""
+    where = ", validation images" if metric.startswith("val_") else ""
     axes.set_ylabel(metric.removeprefix("val_") + where)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

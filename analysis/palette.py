@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-# The class colours of steelexp.evaluation.overlays, in the same order: a test compares them.
+# The class colours of steelexp.overlays.overlay, in the same order: a test compares them.
 CLASS_COLOURS: Final = (
     "#56b4e9",
     "#e69f00",

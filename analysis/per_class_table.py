@@ -4,7 +4,7 @@
     python analysis/per_class_table.py runs --metric iou_pooled --out per_class.csv
 
 Printed as Markdown; --out writes it, or as CSV in full digits. Run folders are all that is read.
-Numbers of other strips, thresholds or definitions do not share a table: they are refused.
+Numbers of other images, thresholds or definitions do not share a table: they are refused.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from analysis.comparison_tables import figure, setting, table
-from analysis.judged_run import RunError
-from analysis.judged_runs import JudgedRuns, read_judged
+from analysis.strategies.comparison_tables import figure, setting, table
+from analysis.strategies.evaluated_run import RunError
+from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated
 from steelexp.records.store import DamagedError, write_atomically
 
 ALL_EMPTY: Final = "dice_kaggle_all_empty"
-OVERALL_ONLY: Final = ("dice_batch", "loss")  # of tiles, not of strips and classes
+OVERALL_ONLY: Final = ("dice_batch", "loss")  # of tiles, not of images and classes
 FORMATS: Final = (".md", ".csv")
 
 Values = npt.NDArray[np.float64]
@@ -38,11 +38,13 @@ def main(argv: list[str]) -> int:
     try:
         if out is not None and out.suffix not in FORMATS:
             raise RunError(f"--out {out}: its ending has to be one of {', '.join(FORMATS)}")
-        judged = read_judged(arguments.runs, arguments.part)
-        values = per_class(judged, arguments.metric)
-        text = markdown(judged, arguments.metric, values)
+        evaluated = read_evaluated(arguments.runs, arguments.part)
+        values = per_class(evaluated, arguments.metric)
+        text = markdown(evaluated, arguments.metric, values)
         if out is not None:
-            write_atomically(out, (text if out.suffix == ".md" else long(judged, values)).encode())
+            write_atomically(
+                out, (text if out.suffix == ".md" else long(evaluated, values)).encode()
+            )
     except (RunError, DamagedError, OSError) as error:
         print(f"per_class_table: {error}", file=sys.stderr)
         return 2
@@ -58,50 +60,52 @@ def _parser() -> argparse.ArgumentParser:
         "runs", nargs="+", type=Path, metavar="RUNS", help="a run folder, or a folder of runs"
     )
     parser.add_argument(
-        "--metric", default="dice_positive", help="of whole strips (default: %(default)s)"
+        "--metric", default="dice_positive", help="of whole images (default: %(default)s)"
     )
     parser.add_argument(
         "--part",
-        choices=("test", "tune"),
+        choices=("test", "val"),
         default="test",
-        help="of the split; tune strips picked the epochs (default: %(default)s)",
+        help="of the split; validation images picked the epochs (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="a .md or a .csv, too")
     return parser
 
 
-def per_class(judged: JudgedRuns, metric: str) -> dict[str, Values]:
+def per_class(evaluated: EvaluatedRuns, metric: str) -> dict[str, Values]:
     """Strategy -> [R, C + 1] of each run, all classes last; the best strategy first.
 
     Raises:
         RunError: the records have no such metric per class.
     """
-    known = [name for name in judged.record.definitions if name not in OVERALL_ONLY]
+    known = [name for name in evaluated.record.definitions if name not in OVERALL_ONLY]
     if metric not in known:
         raise RunError(f"--metric {metric}: not known per class; {', '.join(known)}")
-    keys = [*(f"{metric}/{label}" for label in judged.strips.classes), metric]
+    keys = [*(f"{metric}/{label}" for label in evaluated.images.classes), metric]
     found = {
         name: np.array([[run.metric(key) for key in keys] for run in runs])
-        for name, runs in judged.strategies.items()
+        for name, runs in evaluated.strategies.items()
     }
     return dict(sorted(found.items(), key=lambda item: -np.nan_to_num(item[1][:, -1].mean())))
 
 
-def markdown(judged: JudgedRuns, metric: str, values: dict[str, Values]) -> str:
+def markdown(evaluated: EvaluatedRuns, metric: str, values: dict[str, Values]) -> str:
     """A row a strategy, a column a class, as mean ± standard deviation over the runs."""
-    held = judged.strips.held.sum(axis=0).tolist()
-    labels = zip(judged.strips.classes, held, strict=True)
-    head = ["strategy", "runs", *(f"{label} ({count:,} strips)" for label, count in labels), "all"]
+    held = evaluated.images.held.sum(axis=0).tolist()
+    labels = zip(evaluated.images.classes, held, strict=True)
+    head = ["strategy", "runs", *(f"{label} ({count:,} images)" for label, count in labels), "all"]
     body = [
         [name, str(len(runs)), *(_spread(column) for column in runs.T)]
         for name, runs in values.items()
     ]
     if metric == "dice_kaggle":
-        empty = per_class(judged, ALL_EMPTY)
+        empty = per_class(evaluated, ALL_EMPTY)
         nothing = next(iter(empty.values()))[0].tolist()
         body.append(["(predicting nothing)", "-", *map(figure, nothing)])
-    meaning = f"{metric}: {judged.record.definitions[metric]}. Mean ± standard deviation over runs."
-    return "\n\n".join([setting(judged), meaning, table(head, body)]) + "\n"
+    meaning = (
+        f"{metric}: {evaluated.record.definitions[metric]}. Mean ± standard deviation over runs."
+    )
+    return "\n\n".join([setting(evaluated), meaning, table(head, body)]) + "\n"
 
 
 def _spread(values: Values) -> str:
@@ -109,13 +113,13 @@ def _spread(values: Values) -> str:
     return f"{mean} ± {values.std(ddof=1):.3f}" if len(values) > 1 and mean != "-" else mean
 
 
-def long(judged: JudgedRuns, values: dict[str, Values]) -> str:
+def long(evaluated: EvaluatedRuns, values: dict[str, Values]) -> str:
     """A line a strategy and class: strategy, class, runs, mean, sd; empty where undefined."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["strategy", "class", "runs", "mean", "sd"])
     for name, runs in values.items():
-        for label, column in zip([*judged.strips.classes, "all"], runs.T, strict=True):
+        for label, column in zip([*evaluated.images.classes, "all"], runs.T, strict=True):
             sd = column.std(ddof=1) if len(column) > 1 else np.nan
             cells = ["" if np.isnan(value) else value for value in (column.mean(), sd)]
             writer.writerow([name, label, len(column), *cells])

@@ -16,14 +16,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analysis.compare_strategies import FORMATS
-from analysis.cost_figure import draw_cost
-from analysis.importance_figure import draw_importance
-from analysis.parallel_coordinates import draw_parallel
-from analysis.search_figures import draw_progress, score_of
-from analysis.search_space import SearchError, spelt
-from analysis.search_tables import markdown, spent, trials_csv, warnings
-from analysis.search_trials import Search, read_search
-from analysis.setting_importance import DRAWS, Importances, importances
+from analysis.searches.cost_figure import draw_cost
+from analysis.searches.importance_figure import draw_importance
+from analysis.searches.parallel_coordinates import draw_parallel
+from analysis.searches.search_figures import draw_progress, score_of
+from analysis.searches.search_space import SearchError, describe
+from analysis.searches.search_tables import markdown, spent, trials_csv, warnings
+from analysis.searches.search_trials import Search, read_search
+from analysis.searches.setting_importance import DRAWS, Importances, importances
 from steelexp.records.store import write_atomically
 
 
@@ -106,9 +106,9 @@ def _summary(search: Search) -> str:
     best = search.best
     if best is None:
         return f"no trial has a score; {', '.join(spent(search))}"
-    values = ", ".join(f"{path} {spelt(value)}" for path, value in best.values.items())
+    values = ", ".join(f"{path} {describe(value)}" for path, value in best.values.items())
     return (
-        f"best {search.objective} {spelt(score_of(best))}, trial {best.id}: {values}; "
+        f"best {search.objective} {describe(score_of(best))}, trial {best.id}: {values}; "
         f"{', '.join(spent(search))}"
     )
 

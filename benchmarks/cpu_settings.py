@@ -4,7 +4,7 @@
 
 Each combination runs in a process of its own, because TensorFlow reads these settings once, and
 the rounds alternate between them, because a shared machine's speed drifts. Prints the median
-seconds of one training step (batch 8 of 256 x 256) and of one whole strip (256 x 1600) through a
+seconds of one training step (batch 8 of 256 x 256) and of one whole image (256 x 1600) through a
 mobilenet U-Net, and their ratio to the settings that `training/runtime.py` makes.
 """
 
@@ -26,7 +26,7 @@ SETTINGS = {
 
 
 def measure(settings):
-    """Seconds of a training step and of a strip: the medians of four."""
+    """Seconds of a training step and of a image: the medians of four."""
     import numpy as np
 
     from steelexp.lazy import keras, tf
@@ -43,11 +43,11 @@ def measure(settings):
     draw = np.random.default_rng(0)
     grey = draw.integers(0, 256, (8, 256, 256, 1), np.uint8)
     bits = draw.integers(0, 16, (8, 256, 256, 1), np.uint8)
-    strip = draw.integers(0, 256, (1, 256, 1600, 1), np.uint8)
+    image = draw.integers(0, 256, (1, 256, 1600, 1), np.uint8)
     forward = tf.function(lambda x: model(x, training=False))
     return {
         "step": _median(lambda: model.train_on_batch(grey, bits)),
-        "strip": _median(lambda: forward(strip).numpy()),
+        "image": _median(lambda: forward(image).numpy()),
     }
 
 
@@ -76,13 +76,13 @@ def main():
         for name, settings in SETTINGS.items():
             found[name].append(_in_a_process(settings))
     reference = next(iter(found.values()))
-    print(f"{'settings':24}{'step, s':>10}{'ratio':>8}{'strip, s':>10}{'ratio':>8}")
-    for name, rounds in found.items():
+    print(f"{'settings':24}{'step, s':>10}{'ratio':>8}{'image, s':>10}{'ratio':>8}")
+    for name, by_epoch in found.items():
         cells = []
-        for key in ("step", "strip"):
+        for key in ("step", "image"):
             value = statistics.median(each[key] for each in rounds)
             ratio = statistics.median(
-                each[key] / base[key] for each, base in zip(rounds, reference, strict=True)
+                each[key] / base[key] for each, base in zip(by_epoch, reference, strict=True)
             )
             cells.append(f"{value:10.2f}{ratio:8.2f}")
         print(f"{name:24}{''.join(cells)}")

@@ -8,8 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from analysis.search_trials import read_search
-from analysis.setting_importance import importances
+from analysis.searches.search_trials import read_search
+from analysis.searches.setting_importance import importances
 from tests.simulated_searches import random_search, write_search
 
 RATE = "optimizer.learning_rate"

@@ -1,12 +1,12 @@
-"""Strips a second of one U-Net, by TensorFlow, by ONNX Runtime and by PyTorch.
+"""Dataset a second of one U-Net, by TensorFlow, by ONNX Runtime and by PyTorch.
 
     pip install -e '.[export,benchmarks]'
-    python benchmarks/inference.py strips/*.jpg --backbone mobilenetv2
+    python benchmarks/inference.py images/*.jpg --backbone mobilenetv2
 
 Ours is segmentation-models' U-Net as `run` trains it and `export` writes it; the peer is the eager
 U-Net of segmentation_models_pytorch, channels last, in inference mode, with the same encoder, the
 same decoder filters and the same work around it: grey bytes in, scaled, sigmoid scores out, one
-strip at a time. Nothing is trained: time does not depend on the weights. Each engine has a process
+image at a time. Nothing is trained: time does not depend on the weights. Each engine has a process
 of its own, and they take turns, so that all are measured on the machine as it is at that time.
 `--torch-python` names the interpreter of another environment for PyTorch.
 """
@@ -35,7 +35,7 @@ ENGINES = ("tensorflow", "onnx", "torch")
 
 def tensorflow(folder, backbone):
     """The network as `run` builds it; leaves its export for ONNX Runtime."""
-    from steelexp.evaluation.export import export
+    from steelexp.inference.export import export
     from steelexp.lazy import tf
     from steelexp.model.unet import unet
     from steelexp.records.model_card import ModelCard
@@ -43,9 +43,9 @@ def tensorflow(folder, backbone):
 
     runtime.prepare(seed=0, precision="float32")
     model = unet(4, backbone=backbone, weights="none")
-    card = ModelCard(name="", digest="", classes={}, tuned_for=None, training_tiles={})
-    strips = list(np.load(folder / "strips.npy"))
-    parity = export(model, card, "onnx", folder / "model.onnx", strips[:2])
+    card = ModelCard(name="", digest="", classes={}, postprocessing_metric=None, training_tiles={})
+    dataset = list(np.load(folder / "images.npy"))
+    parity = export(model, card, "onnx", folder / "model.onnx", dataset[:2])
     print(f"parity {parity.largest:.1e}, {model.count_params():,} parameters", file=sys.stderr)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 1), tf.uint8)])
@@ -57,9 +57,9 @@ def tensorflow(folder, backbone):
 
 def onnx(folder, backbone):
     """The export."""
-    from steelexp.evaluation.detector import onnx_detector
+    from steelexp.inference.predictor import onnx_predictor
 
-    return onnx_detector(folder / "model.onnx").score
+    return onnx_predictor(folder / "model.onnx").score
 
 
 def torch(folder, backbone):
@@ -82,17 +82,17 @@ def torch(folder, backbone):
     return score
 
 
-def serve(engine, folder, backbone):
-    """Print the seconds of a round over the strips at every line that comes."""
-    score = globals()[engine](folder, backbone)
-    strips = np.load(folder / "strips.npy")[..., None]
+def serve(executor, folder, backbone):
+    """Print the seconds of a round over the images at every line that comes."""
+    score = globals()[executor](folder, backbone)
+    dataset = np.load(folder / "images.npy")[..., None]
     for _ in range(2):
-        score(strips[:1])
+        score(dataset[:1])
     print("ready", flush=True)
     for _ in sys.stdin:
         started = time.perf_counter()
-        for strip in strips:
-            score(strip[None])
+        for image in dataset:
+            score(image[None])
         print(time.perf_counter() - started, flush=True)
 
 
@@ -100,44 +100,44 @@ def main(given):
     """Print a row for each engine."""
     import cv2
 
-    read = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in given.strips)
-    strips = np.stack([strip for strip in read if strip.shape == (256, 1600)])
+    read = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in given.dataset)
+    dataset = np.stack([image for image in read if image.shape == (256, 1600)])
     with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder, "strips.npy"), strips)
+        np.save(Path(folder, "images.npy"), dataset)
         workers = {}
-        for engine in ENGINES:
-            python = given.torch_python if engine == "torch" else sys.executable
-            words = [python, __file__, "--serve", engine, folder, "--backbone", given.backbone]
-            workers[engine] = subprocess.Popen(
+        for executor in ENGINES:
+            python = given.torch_python if executor == "torch" else sys.executable
+            words = [python, __file__, "--serve", executor, folder, "--backbone", given.backbone]
+            workers[executor] = subprocess.Popen(
                 words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
-            assert workers[engine].stdout.readline() == "ready\n", engine
-        seconds = {engine: [] for engine in ENGINES}
+            assert workers[executor].stdout.readline() == "ready\n", executor
+        seconds = {executor: [] for executor in ENGINES}
         for _ in range(given.rounds):
-            for engine, worker in workers.items():
+            for executor, worker in workers.items():
                 worker.stdin.write("\n")
                 worker.stdin.flush()
-                seconds[engine].append(float(worker.stdout.readline()))
+                seconds[executor].append(float(worker.stdout.readline()))
         for worker in workers.values():
             worker.communicate()
     ratios = {
-        engine: statistics.median(
-            peer / own for own, peer in zip(seconds[engine], seconds["torch"], strict=True)
+        executor: statistics.median(
+            peer / own for own, peer in zip(seconds[executor], seconds["torch"], strict=True)
         )
-        for engine in ENGINES
+        for executor in ENGINES
     }
-    print(f"{given.backbone}, {len(strips)} strips of 256 x 1600, {given.rounds} rounds")
-    print("| | strips a second | beside PyTorch |\n|---|---|---|")
-    for engine in ENGINES:
-        rate = len(strips) / statistics.median(seconds[engine])
-        print(f"| {engine} | {rate:.2f} | {ratios[engine]:.2f} |")
+    print(f"{given.backbone}, {len(dataset)} images of 256 x 1600, {given.rounds} rounds")
+    print("| | images a second | beside PyTorch |\n|---|---|---|")
+    for executor in ENGINES:
+        rate = len(dataset) / statistics.median(seconds[executor])
+        print(f"| {executor} | {rate:.2f} | {ratios[executor]:.2f} |")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("strips", nargs="*", type=Path)
+    parser.add_argument("images", nargs="*", type=Path)
     parser.add_argument("--backbone", choices=tuple(PEERS), default="mobilenetv2")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--torch-python", default=sys.executable)

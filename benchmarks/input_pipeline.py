@@ -1,20 +1,20 @@
-"""Tiles a second, ours beside the published design, on the same strips in one process.
+"""Tiles a second, ours beside the published design, on the same images in one process.
 
     python benchmarks/input_pipeline.py STRIPS
     python benchmarks/input_pipeline.py STRIPS --memory 500 4000
 
-STRIPS is a folder in Kaggle's layout: the competition's, or `python -m steelexp data draw STRIPS
---strips 4000`.
+STRIPS is a folder in Kaggle's layout: the competition's, or `python -m steelexp data generate STRIPS
+--images 4000`.
 
 The peer is a Keras `Sequence` as public notebooks for this competition write it: `cv2.imread` in
 colour, a filter over the whole table for each image, a Python loop over the runs, float32 scaling,
 six tiles, shuffled batches. It is given twice: shuffling tiles, each of which reads its image, and
-shuffling strips, which is kinder: an image is read once for its six tiles, and they stay together.
+shuffling images, which is kinder: an image is read once for its six tiles, and they stay together.
 Ours shows the same tiles, shuffled tile by tile, with a warm cache and without one. memcpy copies
 as many bytes from random places of the same cache into one buffer. Rounds take turns; the median
 of the rounds is printed, and ratios are medians of the rounds' own ratios.
 
---memory shows every tile of the first N strips once, in a process of its own for each N, and prints
+--memory shows every tile of the first N images once, in a process of its own for each N, and prints
 its peak of anonymous memory, which the kernel cannot take back. Pages of the cache that a process
 looks at are the kernel's and are left out; the peak of everything resident is printed beside.
 """
@@ -87,10 +87,10 @@ def published(root, names, *, by):
     return Published()
 
 
-def ours(strips, epoch):
+def ours(dataset, epoch):
     """One epoch of every tile, shuffled."""
     return pipeline.training_batches(
-        strips, np.arange(len(strips)), columns, uniform, batch_size=BATCH, seed=0, epoch=epoch
+        dataset, np.arange(len(dataset)), columns, uniform, batch_size=BATCH, seed=0, epoch=epoch
     )
 
 
@@ -116,12 +116,12 @@ def tiles_a_second(batches, limit):
     return shown / (time.perf_counter() - started)
 
 
-def copies_a_second(strips, limit):
+def copies_a_second(dataset, limit):
     """The speed of copying a tile's grey and bits from random places, by memcpy."""
     draw, bytes_ = np.random.default_rng(0), SIZE * SIZE
-    places = draw.integers(0, len(strips.grey) - bytes_, limit).tolist()
+    places = draw.integers(0, len(dataset.grey) - bytes_, limit).tolist()
     buffer = np.empty(2 * bytes_, np.uint8)
-    grey, bits = strips.grey.ctypes.data, strips.bits.ctypes.data
+    grey, bits = dataset.grey.ctypes.data, dataset.bits.ctypes.data
     target = buffer.ctypes.data
     started = time.perf_counter()
     for place in places:
@@ -130,16 +130,16 @@ def copies_a_second(strips, limit):
     return limit / (time.perf_counter() - started)
 
 
-def speed(root, cache, rounds, subset):
+def speed(root, cache, by_epoch, subset):
     """Print the table of tiles a second."""
     keep_memory()
     opened = severstal(root=str(root), subset=subset)
     uncached, warm = cached(opened, "none", cache), cached(opened, "disk", cache)
     every = COUNT * len(warm)
     assert isinstance(warm, CachedStrips)
-    for strip in range(len(warm)):  # into the kernel's page cache
-        warm.image(strip).max()
-        warm.mask(strip).max()
+    for image in range(len(warm)):  # into the kernel's page cache
+        warm.image(image).max()
+        warm.mask(image).max()
     ways = {
         "memcpy": lambda epoch: copies_a_second(warm, 20_000),
         "warm cache": lambda epoch: tiles_a_second(read_by_threads(ours(warm, epoch)), every),
@@ -147,33 +147,35 @@ def speed(root, cache, rounds, subset):
             ours(warm, epoch).dataset(), every
         ),
         "no cache": lambda epoch: tiles_a_second(read_by_threads(ours(uncached, epoch)), every),
-        "published, shuffling strips": lambda epoch: tiles_a_second(by_strips, 600),
+        "published, shuffling images": lambda epoch: tiles_a_second(by_images, 600),
         "published, shuffling tiles": lambda epoch: tiles_a_second(by_tiles, 300),
     }
-    by_strips, by_tiles = (published(root, warm.names, by=by) for by in ("strips", "tiles"))
-    found = {way: [] for way in ways}
-    for epoch in range(rounds + 1):
-        for way, measure in ways.items():
+    by_images, by_tiles = (published(root, warm.names, by=by) for by in ("images", "tiles"))
+    found = {inference: [] for inference in ways}
+    for epoch in range(by_epoch + 1):
+        for inference, measure in ways.items():
             rate = measure(epoch)
             if epoch:  # the first round warms up
-                found[way].append(rate)
-    print(f"{len(warm)} strips, {rounds} rounds, tiles of {SIZE} x {SIZE} in batches of {BATCH}")
-    print("| | tiles/s | to published by strips | to published by tiles | to memcpy |")
+                found[inference].append(rate)
+    print(f"{len(warm)} images, {rounds} rounds, tiles of {SIZE} x {SIZE} in batches of {BATCH}")
+    print("| | tiles/s | to published by images | to published by tiles | to memcpy |")
     print("|---|---|---|---|---|")
-    for way, rates in found.items():
+    for inference, rates in found.items():
         ratios = [
             np.median(np.divide(rates, found[other]))
-            for other in ("published, shuffling strips", "published, shuffling tiles", "memcpy")
+            for other in ("published, shuffling images", "published, shuffling tiles", "memcpy")
         ]
         print(
-            f"| {way} | {np.median(rates):,.0f} | " + " | ".join(f"{x:.3g}" for x in ratios) + " |"
+            f"| {inference} | {np.median(rates):,.0f} | "
+            + " | ".join(f"{x:.3g}" for x in ratios)
+            + " |"
         )
 
 
-def peak(root, cache, strips, kind):
+def peak(root, cache, dataset, kind):
     """Show every tile once and print the peaks of memory in MB, less what was there before."""
     keep_memory()
-    data = cached(severstal(root=str(root), subset=strips), kind, cache)
+    data = cached(severstal(root=str(root), subset=dataset), kind, cache)
     tiles_a_second(ours(data, 0).dataset(), 4 * BATCH)
     peaks, stop = [_resident()], threading.Event()
 
@@ -187,7 +189,7 @@ def peak(root, cache, strips, kind):
     stop.set()
     thread.join()
     anonymous, everything = np.max(peaks, axis=0)
-    print(f"| {strips} | {kind} | {anonymous:.0f} | {everything:.0f} |")
+    print(f"| {dataset} | {kind} | {anonymous:.0f} | {everything:.0f} |")
 
 
 def _resident():
@@ -203,7 +205,7 @@ def main():
     parser.add_argument("root", type=Path, metavar="STRIPS")
     parser.add_argument("--cache", type=Path, help="where to decode (default: a temporary folder)")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--subset", type=int, help="so many of the strips")
+    parser.add_argument("--subset", type=int, help="so many of the images")
     parser.add_argument("--memory", type=int, nargs="+", metavar="N", help="peak memory instead")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)  # one line of --memory
     given = parser.parse_args()
@@ -212,13 +214,13 @@ def main():
         if given.peak:
             peak(given.root, cache, int(given.peak[0]), given.peak[1])
         elif given.memory:
-            print("| strips | cache | peak of anonymous memory, MB | all that is resident, MB |")
+            print("| images | cache | peak of anonymous memory, MB | all that is resident, MB |")
             print("|---|---|---|---|", flush=True)
             for kind in ("disk", "none"):
-                for strips in given.memory:
+                for dataset in given.memory:
                     base = [sys.executable, __file__, str(given.root), "--cache", str(cache)]
                     done = subprocess.run(
-                        [*base, "--peak", str(strips), kind],
+                        [*base, "--peak", str(dataset), kind],
                         check=True,
                         capture_output=True,
                         text=True,

@@ -1,4 +1,4 @@
-"""Judge and time the search for near-duplicates.
+"""Evaluate and time the search for near-duplicates.
 
     python benchmarks/near_duplicates.py NEU_SEG [--drawn FOLDER]
 
@@ -7,7 +7,7 @@ the pairs, and how many test images that leak are found. Where the two disagree,
 at again at full size, by the normalised circular cross-correlation of both images over all flips,
 turns and shifts, broad light taken out.
 
-FOLDER holds 12,000 strips of `python -m steelexp data draw FOLDER --strips 12000`; where there are
+FOLDER holds 12,000 images of `python -m steelexp data generate FOLDER --images 12000`; where there are
 none they are drawn first (about 7 minutes, not counted). No two are of one surface, so every copy
 found is a false one. Times are seconds by the clock / seconds of computing on all cores, which a
 busy machine lengthens less. The exponents are those of power laws fitted to them; 1 is linear.
@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 
 from steelexp.data import duplicates
+from steelexp.data.dataset import decode_image
 from steelexp.data.severstal import severstal
-from steelexp.data.strips import decode_image
 from steelexp.data.synthetic import draw
 
 STRIPS = (1000, 2000, 4000, 8000, 12000)
@@ -64,7 +64,7 @@ def confirmed(pairs: set[tuple[int, int]], image: Callable[[int], np.ndarray]) -
     return f"{len(pairs)} pairs, {same} of them alike at full size"
 
 
-def judge(root: Path) -> None:
+def evaluator(root: Path) -> None:
     """Print the figures for NEU-Seg."""
     table = pd.read_csv(root / "near_duplicate_groups.csv")
     paths = [root / "images" / row.split / row.file for row in table.itertuples()]
@@ -116,21 +116,21 @@ def _now() -> tuple[float, float]:
 
 
 def grow(root: Path) -> None:
-    """Print the seconds of each stage for more and more drawn strips."""
+    """Print the seconds of each stage for more and more drawn images."""
     if not root.exists():
-        draw(root, strips=STRIPS[-1], seed=0)
-    strips = severstal(root=str(root))
-    stage_times(strips.image, 200)  # the first strips pay for threads and caches
-    print("drawn strips" + "".join(f"{head:>14}" for head in (*STAGES, "all", "copies")))
+        draw(root, dataset=STRIPS[-1], seed=0)
+    dataset = severstal(root=str(root))
+    stage_times(dataset.image, 200)  # the first images pay for threads and caches
+    print("drawn images" + "".join(f"{head:>14}" for head in (*STAGES, "all", "copies")))
     totals = []
     for count in STRIPS:
-        seconds, copies = stage_times(strips.image, count)
+        seconds, copies = stage_times(dataset.image, count)
         seconds = np.vstack([seconds, seconds.sum(axis=0)])
         totals.append(seconds[-1])
         times = "".join(f"{wall:6.1f}/{cpu:5.1f} s" for wall, cpu in seconds)
         print(f"{count:12}{times}{copies:14}", flush=True)
     wall, cpu = np.polyfit(np.log(STRIPS), np.log(totals), 1)[0]
-    print(f"seconds grow as strips ** {wall:.2f}, processor seconds as strips ** {cpu:.2f}")
+    print(f"seconds grow as images ** {wall:.2f}, processor seconds as images ** {cpu:.2f}")
 
 
 if __name__ == "__main__":
@@ -140,6 +140,6 @@ if __name__ == "__main__":
     parser.add_argument("neu_seg", type=Path, metavar="NEU_SEG")
     parser.add_argument("--drawn", type=Path, metavar="FOLDER")
     given = parser.parse_args()
-    judge(given.neu_seg)
+    evaluator(given.neu_seg)
     if given.drawn:
         grow(given.drawn)

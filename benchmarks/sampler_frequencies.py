@@ -3,8 +3,8 @@
     python benchmarks/sampler_frequencies.py [IMAGE_STATS_CSV]
 
 The first table is of a toy of 100 tiles. IMAGE_STATS_CSV, which may be gzipped, has one row for
-each training strip of Severstal with has_class_k and area_percent_k for k = 1 to 4; the second
-table is of these strips, each taken for one tile. An epoch has as many draws as there are tiles.
+each training image of Severstal with has_class_k and area_percent_k for k = 1 to 4; the second
+table is of these images, each taken for one tile. An epoch has as many draws as there are tiles.
 
 A cell: expected tiles an epoch that hold the class, the factor against uniform, and what one epoch
 drawn with seed 0 shows. The last column: different tiles in such an epoch, expected and drawn.
@@ -27,14 +27,14 @@ RUNS: list[tuple[str, dict[str, Any]]] = [
     ("defect_tiles", {}),
     ("foreground", {"share": 0.5}),
     ("foreground", {"share": 0.7}),
-    ("round_robin", {"clean": True}),
-    ("round_robin", {"clean": False}),
+    ("class_balanced", {"clean": True}),
+    ("class_balanced", {"clean": False}),
     ("power", {"exponent": 0.0}),
     ("power", {"exponent": 0.5}),
     ("power", {"exponent": 0.75}),
-    ("capped", {"threshold": 0.25, "cap": 4.0}),
-    ("capped", {"threshold": 0.5, "cap": 4.0}),
-    ("capped", {"threshold": 0.5, "cap": 2.0}),
+    ("repeat_factor", {"threshold": 0.25, "cap": 4.0}),
+    ("repeat_factor", {"threshold": 0.5, "cap": 4.0}),
+    ("repeat_factor", {"threshold": 0.5, "cap": 2.0}),
 ]
 """Every sampler with its defaults, and a few with other settings."""
 
@@ -44,8 +44,8 @@ def toy() -> np.ndarray:
     return np.repeat([[0, 0], [40, 0], [0, 40], [40, 40]], [80, 16, 3, 1], axis=0)
 
 
-def strip_pixels(table: Path) -> np.ndarray:
-    """Labelled pixels of each strip, [N, C]; at least 1 where a strip is said to hold a class."""
+def image_pixels(table: Path) -> np.ndarray:
+    """Labelled pixels of each image, [N, C]; at least 1 where a image is said to hold a class."""
     stats = pd.read_csv(table)
     present = stats[[f"has_class_{k + 1}" for k in range(CLASSES)]].to_numpy()
     percent = stats[[f"area_percent_{k + 1}" for k in range(CLASSES)]].to_numpy()
@@ -87,8 +87,8 @@ def main(arguments: list[str]) -> None:
     """Print the tables."""
     show("100 tiles, 80 of them clean", toy(), ["a", "b"])
     for table in arguments:
-        pixels = strip_pixels(Path(table))
-        show(f"The {len(pixels):,} training strips", pixels, [str(k + 1) for k in range(CLASSES)])
+        pixels = image_pixels(Path(table))
+        show(f"The {len(pixels):,} training images", pixels, [str(k + 1) for k in range(CLASSES)])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/thresholds.py
 
-200 strips of 256 x 1600 with 4 classes, labelled as Severstal's are: one pair of strip and class
+200 images of 256 x 1600 with 4 classes, labelled as Severstal's are: one pair of image and class
 in seven, 0.8 % of the pixels. Logits are smooth noise around -9.5, higher where the class is, so
 that four times as many pixels score above 0.01, in patches: the most that was seen with networks
 trained on NEU-Seg by a Dice loss, with and without cross-entropy (1.7 to 4.1 times). A network
@@ -27,7 +27,7 @@ WANTED = 20
 
 
 def drawn(random):
-    """Scores [C, H, W] float32 and truth [C, H, W] bool of one strip."""
+    """Scores [C, H, W] float32 and truth [C, H, W] bool of one image."""
     truth = np.zeros((CLASSES, HEIGHT, WIDTH), bool)
     for c in np.flatnonzero(random.random(CLASSES) < 1 / 7):
         top, left = random.integers(0, HEIGHT // 2), random.integers(0, WIDTH - 180)
@@ -40,7 +40,7 @@ def drawn(random):
 
 
 def by_histograms(scores, truth):
-    """Counts of one strip at every threshold, [K, C] each."""
+    """Counts of one image at every threshold, [K, C] each."""
     bins = np.stack([histogram(s, t, EDGES) for s, t in zip(scores, truth, strict=True)])
     reaching = bins[..., ::-1].cumsum(axis=2)[..., -2::-1]  # [C, 2, K]
     tp, fp = reaching[:, 1].T, reaching[:, 0].T
@@ -59,20 +59,20 @@ def by_masks(scores, truth):
     return Counts(*counts)
 
 
-def main(strips=STRIPS):
+def main(dataset=STRIPS):
     """Print seconds for both and the ratio; 0 if it is what was promised."""
     random, seconds = np.random.default_rng(0), {by_histograms: 0.0, by_masks: 0.0}
-    for _ in range(strips):
+    for _ in range(dataset):
         scores, truth = drawn(random)
         dices = []
-        for way in seconds:
+        for inference in seconds:
             started = time.process_time()
-            dices.append(dice(way(scores, truth)))
-            seconds[way] += time.process_time() - started
+            dices.append(dice(inference(scores, truth)))
+            seconds[inference] += time.process_time() - started
         if not (dices[0] == dices[1]).all():
             raise SystemExit("the two ways disagree")
-    for way, taken in seconds.items():
-        print(f"{way.__name__:14} {taken:8.2f} s  {1000 * taken / strips:7.2f} ms a strip")
+    for inference, taken in seconds.items():
+        print(f"{inference.__name__:14} {taken:8.2f} s  {1000 * taken / dataset:7.2f} ms a image")
     ratio = seconds[by_masks] / seconds[by_histograms]
     print(f"{ratio:.0f} times faster: {len(THRESHOLDS)} thresholds, {CLASSES} classes")
     return 0 if ratio >= WANTED else 1

@@ -19,17 +19,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from steelexp.evaluation import overlays, polygons
+from steelexp.overlays import overlay, polygons
 from steelexp.records.store import RunFolder
 from steelexp.tracking import Picture, TrackedRun
-from steelexp.tracking.comet import comet
+from steelexp.tracking.comet.tracker import comet
 from tests.comet_server import API_KEY, comet_server
 
 CLASSES = ("1", "2", "3", "4")
 STRIPS = ("a", "b", "c", "d")
 
 
-def drawn_strip(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def synthetic_image(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Grey, truth and a ragged prediction."""
     draw = np.random.default_rng(seed)
     truth = np.zeros((256, 1600), np.uint8)
@@ -47,10 +47,10 @@ def draw_epoch(folder: RunFolder, epoch: int) -> tuple[list[Picture], float]:
     """The overlays of an epoch, and the seconds that their polygons took."""
     pictures, seconds = [], 0.0
     for number, name in enumerate(STRIPS):
-        grey, truth, prediction = drawn_strip(number)
+        grey, truth, prediction = synthetic_image(number)
         path = folder.overlay(epoch, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        overlays.draw(grey, truth, prediction, classes=CLASSES, title=str(epoch)).save(path)
+        overlay.draw(grey, truth, prediction, classes=CLASSES, title=str(epoch)).save(path)
         began = time.perf_counter()
         found = polygons.layers(truth, prediction, classes=CLASSES)
         path.with_suffix(".json").write_text(json.dumps(found))

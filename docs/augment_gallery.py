@@ -1,8 +1,8 @@
-"""Draw docs/augment.png: what each augmentation does to tiles of drawn strips.
+"""Draw docs/augment.png: what each augmentation does to tiles of drawn images.
 
     python docs/augment_gallery.py [PICTURE]
 
-Strips are drawn into a temporary folder. Labels are outlined in the colours of the overlays.
+Dataset are drawn into a temporary folder. Labels are outlined in the colours of the overlays.
 """
 
 import functools
@@ -20,10 +20,10 @@ from PIL import Image, ImageDraw, ImageFont
 from steelexp.data import synthetic
 from steelexp.data.augment import AUGMENTATIONS, Augmentation, augment
 from steelexp.data.augment.donors import Donors, Grey
+from steelexp.data.dataset import Bits, Dataset
 from steelexp.data.severstal import severstal
-from steelexp.data.strips import Bits, Strips
-from steelexp.evaluation.legend import INK, Entry, band
-from steelexp.evaluation.overlays import CLASS_COLOURS
+from steelexp.overlays.legend import INK, Entry, band
+from steelexp.overlays.overlay import CLASS_COLOURS
 from steelexp.progress import say
 
 SIZE = 256  # a tile
@@ -49,18 +49,18 @@ Tile = tuple[Grey, Bits]
 
 
 def main(picture: Path) -> None:
-    """Draw the strips, then the picture."""
+    """Draw the images, then the picture."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "drawn"
-        synthetic.draw(root, strips=60, seed=5, rarity=0.0, defect_share=0.8)
+        synthetic.draw(root, dataset=60, seed=5, rarity=0.0, defect_share=0.8)
         panels = gallery(severstal(root=str(root)))
     panels.quantize(dither=Image.Dither.NONE).save(picture, optimize=True)
     say(f"{picture}: {picture.stat().st_size // 1000} kB")
 
 
-def gallery(strips: Strips) -> Image.Image:
+def gallery(dataset: Dataset) -> Image.Image:
     """A panel for each augmentation in the order of a chain, one for all of them, and a legend."""
-    donors = Donors(strips.classes, functools.partial(tile_of, strips))
+    donors = Donors(dataset.classes, functools.partial(tile_of, dataset))
     panels = [
         panel(caption, chain, donors, number)
         for number, (caption, chain) in enumerate(captioned_chains())
@@ -68,7 +68,7 @@ def gallery(strips: Strips) -> Image.Image:
     width, height = panels[0].size
     entries = [
         Entry(f"class {name}", CLASS_COLOURS[c], outlined=True, filled=False)
-        for c, name in enumerate(strips.classes)
+        for c, name in enumerate(dataset.classes)
     ]
     legend = band(entries, width=COLUMNS * width, title="left of each row: the tile as it was")
     rows = -(-len(panels) // COLUMNS)
@@ -104,7 +104,7 @@ def panel(caption: str, chain: list[Augmentation], donors: Donors, number: int) 
     draw = np.random.default_rng([SEED, number])
     tile = donors.tile(draw, number % len(donors.classes))
     if tile is None:
-        raise ValueError("a class has no strip; draw more strips")
+        raise ValueError("a class has no image; draw more images")
     tiles = [tile]
     for _ in range(DRAWS):
         grey, bits = augment(tile[0][None], tile[1][None], draw, donors, chain)
@@ -130,17 +130,17 @@ def outlined(grey: Grey, bits: Bits) -> npt.NDArray[np.uint8]:
     return canvas
 
 
-def tile_of(strips: Strips, draw: np.random.Generator, number: int) -> Tile | None:
+def tile_of(dataset: Dataset, draw: np.random.Generator, number: int) -> Tile | None:
     """A random tile that holds the class."""
-    rows = np.flatnonzero(strips.pixels[:, number])
+    rows = np.flatnonzero(dataset.pixels[:, number])
     if not len(rows):
         return None
-    strip = int(draw.choice(rows))
-    mask = strips.mask(strip)
+    image = int(draw.choice(rows))
+    mask = dataset.mask(image)
     column = int(draw.choice(np.flatnonzero((mask >> number & 1).any(axis=0))))
     left = int(np.clip(column - draw.integers(SIZE), 0, mask.shape[1] - SIZE))
     part = slice(left, left + SIZE)
-    return strips.image(strip)[:, part], mask[:, part]
+    return dataset.image(image)[:, part], mask[:, part]
 
 
 if __name__ == "__main__":

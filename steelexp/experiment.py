@@ -13,29 +13,29 @@ from typing import Any
 import numpy as np
 
 from steelexp.data import pipeline
-from steelexp.data.fold import split_csv
+from steelexp.data.dataset import raise_if
 from steelexp.data.sampling import SAMPLERS
-from steelexp.data.strips import refuse
+from steelexp.data.split import split_csv
 from steelexp.evaluation.counts import DEFINITIONS
-from steelexp.evaluation.judge import Judge, Way
-from steelexp.evaluation.verdict import STRIPS, write_verdict
+from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
+from steelexp.evaluation.result import STRIPS, write_result
 from steelexp.lazy import Tensor, tf
 from steelexp.model.loss_schedule import going_over, warm_up_weight
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
-from steelexp.plan import MODEL, Plan, prepare, weighted_losses
+from steelexp.plan import Plan, SpecModel, prepare, weighted_losses
 from steelexp.progress import say
 from steelexp.records import provenance
-from steelexp.records.evaluation import FOLDER as EVALUATIONS
-from steelexp.records.evaluation import Evaluation
 from steelexp.records.record import Record
+from steelexp.records.reevaluation import FOLDER as EVALUATIONS
+from steelexp.records.reevaluation import Reevaluation
 from steelexp.records.store import Epoch, RunFolder, write_atomically
 from steelexp.spec import Component, ExperimentSpec, dump, flat
 from steelexp.tracking.tracker import Picture, TrackedRun, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
-from steelexp.training.devices import agreed, strategy
+from steelexp.training.devices import broadcast_metrics, strategy
 from steelexp.training.fit import compile_model, fit, smaller
 from steelexp.training.plateau import best_epoch
 
@@ -75,7 +75,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
     )
     with among.scope():
         model, share = _network(plan)
-    judge = _judge(plan, model)
+    evaluator = _evaluator(plan, model)
 
     with folder.hold(), pipeline.reading():
         history = _open(plan, model)
@@ -93,16 +93,18 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
                 spec,
                 history,
                 batches=lambda epoch: _training_batches(plan, epoch, share),
-                validate=lambda epoch: agreed(judge.after_epoch(epoch, folder), among),
+                validate=lambda epoch: broadcast_metrics(
+                    evaluator.after_epoch(epoch, folder), among
+                ),
                 keep=keep,
             )
             checkpoint.restore(folder.best_weights, model)
-            verdict = judge.verdict()
+            result = evaluator.result()
         except BaseException:
             say(tracker.finish({}))
             raise
-        write_verdict(folder.path, plan.strips, plan.groups, verdict)
-        closing = tracker.finish(verdict.metrics)
+        write_result(folder.path, plan.dataset, plan.groups, result)
+        closing = tracker.finish(result.metrics)
         record = Record(
             name=spec.name,
             digest=plan.digest,
@@ -117,15 +119,15 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
             epochs=len(history),
             best_epoch=_best(spec, history),
             monitor=spec.training.monitor,
-            metrics=verdict.metrics,
+            metrics=result.metrics,
             definitions=DEFINITIONS,
             split=plan.split,
             tiling=plan.tiles,
             batch_size=spec.training.batch_size,
             threshold=spec.training.threshold,
-            decision=verdict.decision,
-            data=plan.strips.manifest,
-            strips=STRIPS,
+            postprocessing=result.postprocessing,
+            data=plan.dataset.manifest,
+            dataset=STRIPS,
             tracking=closing,
             provenance=origin,
         )
@@ -134,70 +136,74 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
 
 
 def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
-    """Judge a finished run again, from its best weights; the record gets what comes out.
+    """Evaluate a finished run again, from its best weights; the record gets what comes out.
 
     Args:
         plan: of the run's own spec.
-        pictures: names of strips to draw, as the run draws some tune strips after each epoch.
+        pictures: names of images to draw, as the run draws some validation images after each epoch.
 
     Returns:
         The record as it is now.
 
     Raises:
         UnfinishedError: the run has no record yet.
-        DataError: the data set holds no strip of a name.
+        DataError: the data set holds no image of a name.
         TrackingError: the tracking that was asked for cannot be had.
     """
     folder, rows = plan.folder, _named_rows(plan, pictures)
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
-    record, judge = _finished(plan)
+    record, evaluator = _finished(plan)
     with folder.hold(), pipeline.reading():
-        judge.draw(rows, record.best_epoch, folder)
-        verdict = judge.verdict()
-        write_verdict(folder.path, plan.strips, plan.groups, verdict)
-        news = {"metrics": verdict.metrics, "strips": STRIPS, "decision": verdict.decision}
+        evaluator.draw(rows, record.best_epoch, folder)
+        result = evaluator.result()
+        write_result(folder.path, plan.dataset, plan.groups, result)
+        news = {
+            "metrics": result.metrics,
+            "images": STRIPS,
+            "postprocessing": result.postprocessing,
+        }
         record = record.model_copy(update=news)
         folder.write("record.json", record.model_dump_json(indent=2) + "\n")
-        say(tracker.judged(_tracked_run(plan, None), "best", verdict.metrics))
+        say(tracker.evaluated(_tracked_run(plan, None), "best", result.metrics))
     return record
 
 
-def evaluate_otherwise(plan: Plan, way: Way) -> Evaluation:
-    """Judge a finished run in another way; its record stays as it is.
+def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
+    """Evaluate a finished run in another way; its record stays as it is.
 
     Args:
         plan: of the run's own spec.
-        way: how its strips go through the network.
+        way: how its images go through the network.
 
     Returns:
         What is written to evaluations/NAME/ in the run folder.
 
     Raises:
         UnfinishedError: the run has no record yet.
-        DataError: the windows do not fit a strip.
+        DataError: the windows do not fit a image.
         TrackingError: the tracking that was asked for cannot be had.
     """
-    folder = plan.folder.path / EVALUATIONS / way.name
+    folder = plan.folder.path / EVALUATIONS / inference.name
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
-    _, judge = _finished(plan)
+    _, evaluator = _finished(plan)
     with plan.folder.hold(), pipeline.reading():
-        verdict = judge.verdict(way)
-        write_verdict(folder, plan.strips, plan.groups, verdict)
-        evaluation = Evaluation(
-            windows=way.windows,
-            flips=way.flips,
-            definition=way.definition,
-            metrics=dict(verdict.metrics),
-            decision=verdict.decision,
+        result = evaluator.result(inference)
+        write_result(folder, plan.dataset, plan.groups, result)
+        evaluation = Reevaluation(
+            windows=inference.windows,
+            flips=inference.flips,
+            definition=inference.definition,
+            metrics=dict(result.metrics),
+            postprocessing=result.postprocessing,
         )
         text = evaluation.model_dump_json(indent=2) + "\n"
         write_atomically(folder / "evaluation.json", text.encode())
-        say(tracker.judged(_tracked_run(plan, None), way.name, verdict.metrics))
+        say(tracker.evaluated(_tracked_run(plan, None), inference.name, result.metrics))
     return evaluation
 
 
-def _finished(plan: Plan) -> tuple[Record, Judge]:
-    """The record of a run, and a judge of its best weights.
+def _finished(plan: Plan) -> tuple[Record, Evaluator]:
+    """The record of a run, and a evaluate of its best weights.
 
     Raises:
         UnfinishedError: the run has no record yet.
@@ -208,7 +214,7 @@ def _finished(plan: Plan) -> tuple[Record, Judge]:
     runtime.prepare(seed=spec.seed, precision=spec.training.precision)
     model, _ = _network(plan)
     checkpoint.restore(folder.best_weights, model)
-    return record, _judge(plan, model)
+    return record, _evaluator(plan, model)
 
 
 def _named_rows(plan: Plan, names: Sequence[str]) -> list[int]:
@@ -217,8 +223,8 @@ def _named_rows(plan: Plan, names: Sequence[str]) -> list[int]:
     Raises:
         DataError: naming every name that the data set does not hold.
     """
-    number = {name: row for row, name in enumerate(plan.strips.names)}
-    refuse([f"--pictures {name}: no such strip" for name in names if name not in number])
+    number = {name: row for row, name in enumerate(plan.dataset.names)}
+    raise_if([f"--overlays {name}: no such image" for name in names if name not in number])
     return [number[name] for name in names]
 
 
@@ -227,27 +233,31 @@ def _network(plan: Plan) -> tuple[Any, Any]:
     spec, share = plan.spec, tf.Variable(1.0, trainable=False)
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
     loss, optimizer = _loss(plan, spec.loss), spec.optimizer.bind(OPTIMIZERS)()
-    trained = going_over(_loss(plan, spec.warm_up), loss, share) if spec.warm_up.epochs else loss
-    compile_model(model, loss=trained, optimizer=optimizer, classes=plan.classes)
+    run_model = (
+        going_over(_loss(plan, spec.loss_warm_up), loss, share)
+        if spec.loss_warm_up.epochs
+        else loss
+    )
+    compile_model(model, loss=run_model, optimizer=optimizer, classes=plan.classes)
     return model, share
 
 
-def _judge(plan: Plan, model: Any) -> Judge:
+def _evaluator(plan: Plan, model: Any) -> Evaluator:
     spec, loss = plan.spec, _loss(plan, plan.spec.loss)
-    return Judge(
+    return Evaluator(
         model,
         loss,
         spec.training,
-        spec.decision.metric,
-        plan.strips,
+        spec.postprocessing.metric,
+        plan.dataset,
         plan.groups,
-        plan.fold,
+        plan.split,
         plan.tiling,
         spec.seed,
     )
 
 
-def take_part(spec: dict[str, Any], runs: Path, command: str, chief: bool) -> None:
+def run_as_worker(spec: dict[str, Any], runs: Path, command: str, chief: bool) -> None:
     """Be one of several workers that run an experiment together.
 
     All do the same; the chief does it in the run folder, the others in one of their own that
@@ -259,7 +269,7 @@ def take_part(spec: dict[str, Any], runs: Path, command: str, chief: bool) -> No
         command: as for run.
         chief: whether this is the one that writes.
     """
-    plan = prepare(MODEL.model_validate(spec), runs)
+    plan = prepare(SpecModel.model_validate(spec), runs)
     if chief or plan.folder.record is not None:
         run(plan, command=command)
         return
@@ -269,7 +279,7 @@ def take_part(spec: dict[str, Any], runs: Path, command: str, chief: bool) -> No
             if (left := plan.folder.path / file).is_file():
                 (copy.path / file).parent.mkdir(parents=True, exist_ok=True)
                 checkpoint.copy(left, copy.path / file)
-        silent = MODEL.model_validate(spec | {"tracking": {"name": "none"}})
+        silent = SpecModel.model_validate(spec | {"tracking": {"name": "none"}})
         run(replace(plan, spec=silent, folder=copy), command=command)
 
 
@@ -280,7 +290,7 @@ def _loss(plan: Plan, chosen: Component) -> Callable[[Tensor, Tensor], Tensor]:
         LossError: it does not fit the number of classes.
     """
     loss = chosen.bind(LOSSES)
-    if plan.class_weights is not None and chosen.chosen in weighted_losses():
+    if plan.class_weights is not None and chosen.choice in weighted_losses():
         loss = functools.partial(loss, class_weights=plan.class_weights)
     pixel = tf.zeros([1, 1, 1, plan.classes])
     loss(pixel, pixel)
@@ -295,7 +305,7 @@ def _open(plan: Plan, model: Any) -> list[Epoch]:
         folder.write("spec.yaml", dump(spec))
         folder.write("environment.json", json.dumps(provenance.environment(), indent=2) + "\n")
         folder.write("changes.patch", provenance.git_state().patch)
-        folder.write("split.csv", split_csv(plan.strips, plan.fold))
+        folder.write("split.csv", split_csv(plan.dataset, plan.split))
         folder.write("split.json", json.dumps(plan.split, indent=2) + "\n")
     if last is None:
         return []
@@ -325,11 +335,11 @@ def _track(folder: RunFolder, tracker: Tracker, epoch: Epoch) -> None:
 
 def _training_batches(plan: Plan, epoch: int, share: Any) -> Any:
     """An epoch's tiles; the share that the loss has in it is set."""
-    warm_up = plan.spec.warm_up
-    share.assign(warm_up_weight(epoch, epochs=warm_up.epochs, fade=warm_up.fade))
+    loss_warm_up = plan.spec.loss_warm_up
+    share.assign(warm_up_weight(epoch, epochs=loss_warm_up.epochs, fade=loss_warm_up.fade))
     return pipeline.training_batches(
-        plan.strips,
-        plan.fold.train,
+        plan.dataset,
+        plan.split.train,
         plan.tiling,
         plan.spec.sampling.bind(SAMPLERS),
         plan.chain,
@@ -341,7 +351,7 @@ def _training_batches(plan: Plan, epoch: int, share: Any) -> Any:
 
 def _named_weights(plan: Plan) -> dict[str, float]:
     weights = np.ones(plan.classes) if plan.class_weights is None else plan.class_weights
-    return dict(zip(plan.strips.classes, weights.tolist(), strict=True))
+    return dict(zip(plan.dataset.classes, weights.tolist(), strict=True))
 
 
 def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
@@ -357,7 +367,7 @@ def _tracked_run(plan: Plan, trial: TrackedTrial | None) -> TrackedRun:
         name=f"{spec.name} {plan.digest}",
         folder=folder.path,
         parameters=_parameters(spec),
-        tags=(spec.name, spec.loss.chosen, f"seed {spec.seed}"),
+        tags=(spec.name, spec.loss.choice, f"seed {spec.seed}"),
         git={"commit": git.commit, "branch": git.branch, "dirty": str(git.dirty).lower()},
         files=tuple(folder.path / name for name in names),
         model=None if trial else re.sub("[^a-z0-9]+", "-", spec.name.lower()),

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from steelexp.data import pipeline
 from steelexp.data.augment import AUGMENTATIONS, Augmentation
 from steelexp.data.cache import cache_root, cached, duplicate_groups
-from steelexp.data.fold import Fold, described, split_digest
+from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.sources import SOURCES
-from steelexp.data.split import SPLITS
-from steelexp.data.strips import DataError, Strips
-from steelexp.data.tiles import Tiling, tile_draw, tile_table
+from steelexp.data.split import Split, described, split_digest
+from steelexp.data.splits import SPLITS
+from steelexp.data.tiles import Tiling, tile_rng, tile_table
 from steelexp.data.tiling import TILINGS, coverage
 from steelexp.data.variant import first_of_each, long_tailed, select
 from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, occurrence
@@ -39,14 +39,14 @@ COMPONENTS: dict[str, Registry] = {
     "augment": AUGMENTATIONS,
     "model": ARCHITECTURES,
     "loss": LOSSES,
-    "warm_up": LOSSES,
+    "loss_warm_up": LOSSES,
     "class_weights": CLASS_WEIGHTS,
     "optimizer": OPTIMIZERS,
     "tracking": TRACKERS,
     "search.tuner": TUNERS,
 }
 
-MODEL = experiment_model(COMPONENTS)
+SpecModel = experiment_model(COMPONENTS)
 """What `spec.load` checks a file against."""
 
 
@@ -56,23 +56,23 @@ class Plan:
 
     Attributes:
         spec: resolved.
-        strips: the data set.
-        groups: [S] group of near-duplicates of each strip.
-        fold: strip numbers that train, tune and test.
+        dataset: the data set.
+        groups: [S] group of near-duplicates of each image.
+        fold: image numbers that train, tune and test.
         tiling: where tiles are cut.
         chain: augmentations, in their order.
         class_weights: [C], mean one; None where all classes count alike.
         tile_count: training tiles an epoch.
         tile_size: height and width in pixels.
-        uncovered: share of the training strips' pixels that no tile of an epoch shows.
+        uncovered: share of the training images' pixels that no tile of an epoch shows.
         digest: names the run.
         folder: where it goes.
     """
 
     spec: ExperimentSpec
-    strips: Strips
+    dataset: Dataset
     groups: npt.NDArray[np.int64]
-    fold: Fold
+    split: Split
     tiling: Tiling
     chain: Sequence[Augmentation]
     class_weights: Weights | None
@@ -88,28 +88,28 @@ class Plan:
         return -(-self.tile_count // self.spec.training.batch_size)
 
     @property
-    def judged(self) -> tuple[str, int]:
-        """The part that is reported, and its strips."""
+    def evaluated(self) -> tuple[str, int]:
+        """The part that is reported, and its images."""
         return (
-            ("test", len(self.fold.test)) if len(self.fold.test) else ("tune", len(self.fold.tune))
+            ("test", len(self.split.test)) if len(self.split.test) else ("val", len(self.split.val))
         )
 
     @property
     def classes(self) -> int:
         """C."""
-        return len(self.strips.classes)
+        return len(self.dataset.classes)
 
     @functools.cached_property
     def split(self) -> dict[str, Any]:
-        """What trains, tunes and tests: strips per class, hash, leak."""
-        kind = {"kind": self.spec.split.chosen, **self.spec.split.settings}
-        return kind | {"parts": described(self.strips, self.fold, self.groups)}
+        """What trains, tunes and tests: images per class, hash, leak."""
+        kind = {"kind": self.spec.split.choice, **self.spec.split.settings}
+        return kind | {"parts": described(self.dataset, self.split, self.groups)}
 
     @property
     def tiles(self) -> dict[str, Any]:
         """What training sees, and what it never sees."""
         return {
-            "kind": self.spec.tiling.chosen,
+            "kind": self.spec.tiling.choice,
             **self.spec.tiling.settings,
             "tiles": self.tile_count,
             "uncovered": round(self.uncovered, 4),
@@ -122,52 +122,54 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     Raises:
         DataError, ClassWeightsError: the data set is missing or wrong, or the spec does not fit it.
     """
-    opened: Strips = spec.data.bind(SOURCES)()
+    opened: Dataset = spec.data.bind(SOURCES)()
     decoded = cached(opened, spec.data.cache, cache_root())
     grouped = duplicate_groups(decoded, cache_root())
     rows = first_of_each(grouped) if spec.data.copies == "one" else np.arange(len(decoded))
-    strips, groups = select(decoded, rows), grouped[rows]
-    dealt: Fold = spec.split.bind(SPLITS)(strips, groups)
-    fold = long_tailed(strips, groups, dealt, spec.data.keep, seed=spec.data.keep_seed)
-    _expect_defects(strips, fold)
-    _expect_donors(spec, strips, fold)
+    dataset, groups = select(decoded, rows), grouped[rows]
+    dealt: Split = spec.split.bind(SPLITS)(dataset, groups)
+    split = long_tailed(dataset, groups, dealt, spec.data.keep, seed=spec.data.keep_seed)
+    _check_defects(dataset, split)
+    _check_donors(spec, dataset, split)
     tiling, chain = spec.tiling.bind(TILINGS), spec.augment.bind(AUGMENTATIONS)
-    table, size = tile_table(strips, fold.train, tiling, seed=spec.seed, epoch=1)
-    pipeline.try_out(strips.classes, size, chain)
+    table, size = tile_table(dataset, split.train, tiling, seed=spec.seed, epoch=1)
+    pipeline.try_out(dataset.classes, size, chain)
     name = digest(
         spec,
-        data=strips.manifest,
-        split=split_digest(strips, fold),
+        data=dataset.manifest,
+        split=split_digest(dataset, split),
         weights=_weights_digest(spec),
     )
     return Plan(
         spec=spec,
-        strips=strips,
+        dataset=dataset,
         groups=groups,
-        fold=fold,
+        split=split,
         tiling=tiling,
         chain=chain,
-        class_weights=_class_weights(spec, strips, fold),
+        class_weights=_class_weights(spec, dataset, split),
         tile_count=len(table),
         tile_size=size,
-        uncovered=_uncovered(strips, fold.train, tiling, spec.seed),
+        uncovered=_uncovered(dataset, split.train, tiling, spec.seed),
         digest=name,
         folder=RunFolder(runs / spec.name / name),
     )
 
 
-def _class_weights(spec: ExperimentSpec, strips: Strips, fold: Fold) -> Weights | None:
-    """Weights of the classes, from the training strips; refused by a loss that takes none."""
+def _class_weights(spec: ExperimentSpec, dataset: Dataset, split: Split) -> Weights | None:
+    """Weights of the classes, from the training images; refused by a loss that takes none."""
     kind, loss = spec.class_weights, spec.loss
-    if kind.chosen == "equal":
+    if kind.choice == "equal":
         return None
-    if loss.chosen not in (takers := weighted_losses()):
+    if loss.choice not in (takers := weighted_losses()):
         raise DataError(
-            f"class_weights.kind: {kind.chosen}: the loss {loss.chosen} takes no class weights; "
+            f"class_weights.kind: {kind.choice}: the loss {loss.choice} takes no class weights; "
             f"those that do: {', '.join(takers)}"
         )
-    rows = fold.train
-    weights: Weights = kind.bind(CLASS_WEIGHTS)(occurrence(strips.pixels[rows], strips.sizes[rows]))
+    rows = split.train
+    weights: Weights = kind.bind(CLASS_WEIGHTS)(
+        occurrence(dataset.pixels[rows], dataset.sizes[rows])
+    )
     return weights
 
 
@@ -178,24 +180,26 @@ def weighted_losses() -> list[str]:
     ]
 
 
-def _expect_donors(spec: ExperimentSpec, strips: Strips, fold: Fold) -> None:
+def _check_donors(spec: ExperimentSpec, dataset: Dataset, split: Split) -> None:
     """Classes that are to be pasted have to occur in training; others are the chain's to refuse."""
     pasted = spec.augment.model_dump().get("copy_paste", {}).get("classes") or ()
-    held = strips.pixels[fold.train].sum(axis=0).tolist()
-    absent = [c for c, count in zip(strips.classes, held, strict=True) if c in pasted and not count]
+    held = dataset.pixels[split.train].sum(axis=0).tolist()
+    absent = [
+        c for c, count in zip(dataset.classes, held, strict=True) if c in pasted and not count
+    ]
     if absent:
         raise DataError(
-            f"augment.copy_paste.classes: no training strip holds {', '.join(absent)}; leave it "
-            "out, or take more strips or another split"
+            f"augment.copy_paste.classes: no training image holds {', '.join(absent)}; leave it "
+            "out, or take more images or another split"
         )
 
 
-def _expect_defects(strips: Strips, fold: Fold) -> None:
-    for part, rows in (("tune", fold.tune), ("test", fold.test)):
-        if len(rows) and not strips.pixels[rows].any():
+def _check_defects(dataset: Dataset, split: Split) -> None:
+    for part, rows in (("val", split.val), ("test", split.test)):
+        if len(rows) and not dataset.pixels[rows].any():
             raise DataError(
-                f"split: none of the {len(rows)} {part} strips holds a defect, so nothing can be "
-                "judged; take more strips or another split.seed"
+                f"split: none of the {len(rows)} {part} images holds a defect, so nothing can be "
+                "evaluated; take more images or another split.seed"
             )
 
 
@@ -205,12 +209,12 @@ def _weights_digest(spec: ExperimentSpec) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def _uncovered(strips: Strips, rows: npt.NDArray[np.int64], tiling: Tiling, seed: int) -> float:
-    """Share of the strips' pixels that no tile of the first epoch shows."""
+def _uncovered(dataset: Dataset, rows: npt.NDArray[np.int64], tiling: Tiling, seed: int) -> float:
+    """Share of the images' pixels that no tile of the first epoch shows."""
     seen = total = 0
     for row in rows.tolist():
-        height, width = strips.sizes[row].tolist()
-        tiles = tiling(height, width, tile_draw(seed, 1, row))
+        height, width = dataset.sizes[row].tolist()
+        tiles = tiling(height, width, tile_rng(seed, 1, row))
         seen += int(coverage(height, width, tiles).sum())
         total += height * width
     return 1 - seen / total

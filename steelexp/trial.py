@@ -8,11 +8,11 @@ from typing import Any
 
 from steelexp import experiment
 from steelexp.lazy import keras, tf
-from steelexp.plan import MODEL, Plan, prepare
+from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.progress import say
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
-from steelexp.search.engine import Outcome, Trial
+from steelexp.search.executor import Outcome, Trial
 from steelexp.search.search import trial_spec
 from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
@@ -37,7 +37,7 @@ class TrialRunner:
         A loss that is no longer a number and too little memory fail the trial; anything else is
         raised.
         """
-        searched = MODEL.model_validate(self.spec)
+        searched = SpecModel.model_validate(self.spec)
         spec, search = trial_spec(searched, trial), searched.name
         plan = prepare(spec, self.folder)
         run = RunFolder(self.folder / "trials" / trial.id / plan.digest)

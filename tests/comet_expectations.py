@@ -48,7 +48,7 @@ def assert_all_arrived(server: CometServer, folder: Path, epochs: int) -> None:
     assert server.experiments == {key}
     assert [epoch.metrics for epoch in run.epochs] == [metrics_of(n) for n in range(1, epochs + 1)]
     assert_metrics(server, key, *range(1, epochs + 1))
-    wanted = [(strip, 50 * n) for n in range(1, epochs + 1) for strip in STRIPS]
+    wanted = [(image, 50 * n) for n in range(1, epochs + 1) for image in STRIPS]
     assert [(name, step) for name, step, _ in server.pictures(key)] == wanted
     for name, step, request in server.pictures(key):
         local = run.overlay(step // 50, name).read_bytes()

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from steelexp.records.store import BusyError, Epoch, RunFolder
-from steelexp.search.engine import Outcome, Trial
-from steelexp.search.ray_engine import RayEngine
+from steelexp.search.executor import Outcome, Trial
+from steelexp.search.ray_executor import RayExecutor
 
 
 def run_trial(trial: Trial, folder: Path = Path()) -> Outcome:
@@ -80,11 +80,11 @@ def wait_for(path: Path, seconds: float = 120.0) -> None:
 def drive(arguments: Sequence[str]) -> None:
     """A search's driver: two gated trials of three epochs."""
     folder, address = Path(arguments[0]), (arguments[1:] or [None])[0]
-    engine = RayEngine(run_trial, workers=2, address=address)
+    executor = RayExecutor(run_trial, workers=2, address=address)
     for name in ("0000", "0001"):
-        engine.submit(Trial(name, {"gate": str(folder)}, 3, None))
+        executor.submit(Trial(name, {"gate": str(folder)}, 3, None))
     for _ in range(2):
-        engine.next()
+        executor.next()
 
 
 if __name__ == "__main__":

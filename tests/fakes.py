@@ -8,41 +8,41 @@ from typing import Any
 import cv2
 import numpy as np
 
-from steelexp.data.strips import DataError, Strips
+from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.tiling import Tiles
 from steelexp.lazy import keras, tf
 
 
-def strips_of(
+def dataset_of(
     folder: Path, images: Sequence[np.ndarray], masks: Sequence[np.ndarray], classes: Sequence[str]
-) -> Strips:
+) -> Dataset:
     """Write images to a folder; the data set of these images and masks of bits."""
     paths = tuple(folder / f"{number}.png" for number in range(len(images)))
     for path, image in zip(paths, images, strict=True):
         assert cv2.imwrite(str(path), image.astype(np.uint8))
     pixels = [[int((mask >> c & 1).sum()) for c in range(len(classes))] for mask in masks]
-    return Strips(
+    return Dataset(
         names=tuple(path.name for path in paths),
         paths=paths,
         sizes=np.array([image.shape for image in images], np.int32),
         classes=tuple(classes),
         pixels=np.array(pixels, np.int64),
-        read_mask=lambda strip: masks[strip].astype(np.uint8),
+        read_mask=lambda image: masks[image].astype(np.uint8),
         manifest="fake",
     )
 
 
-def labelled(pixels: Any) -> Strips:
-    """A data set without files: labelled pixels [S, C] of strips 00000.jpg, 00001.jpg, ..."""
+def labelled(pixels: Any) -> Dataset:
+    """A data set without files: labelled pixels [S, C] of images 00000.jpg, 00001.jpg, ..."""
     counts = np.array(pixels, np.int64)
     names = tuple(f"{number:05d}.jpg" for number in range(len(counts)))
-    return Strips(
+    return Dataset(
         names=names,
         paths=tuple(map(Path, names)),
         sizes=np.full((len(counts), 2), 32, np.int32),
         classes=tuple(str(c + 1) for c in range(counts.shape[1])),
         pixels=counts,
-        read_mask=lambda strip: np.zeros((32, 32), np.uint8),
+        read_mask=lambda image: np.zeros((32, 32), np.uint8),
         manifest="fake",
     )
 
@@ -62,34 +62,34 @@ def pixel_model(*lines: tuple[float, float]) -> Any:
     return keras.Model(grey, logits)
 
 
-class DrawnStrips(Strips):
-    """Strips without files: strip s is grey 10 s + column, its mask the same bits; some broken."""
+class DrawnStrips(Dataset):
+    """Dataset without files: image s is grey 10 s + column, its mask the same bits; some broken."""
 
-    def image(self, strip):
-        time.sleep(0.002 * (strip % 3))  # so that readers finish out of order
-        if self.names[strip] == "broken":
+    def image(self, image):
+        time.sleep(0.002 * (image % 3))  # so that readers finish out of order
+        if self.names[image] == "broken":
             raise DataError("broken.jpg: the image is broken: «é» 100% {x}\n... and 3 more")
-        if self.names[strip] == "bug":
+        if self.names[image] == "bug":
             raise KeyError("a bug")
-        return columns_of(strip, *self.sizes[strip])
+        return columns_of(image, *self.sizes[image])
 
 
-def columns_of(strip, height, width):
-    return np.tile(10 * strip + np.arange(width) % 10, (height, 1)).astype(np.uint8)
+def columns_of(image, height, width):
+    return np.tile(10 * image + np.arange(width) % 10, (height, 1)).astype(np.uint8)
 
 
-def drawn_strips(*sizes, names=None):
+def synthetic_dataset(*sizes, names=None):
     return DrawnStrips(
         names=tuple(names or (f"{i}.jpg" for i in range(len(sizes)))),
         paths=tuple(Path(f"{i}.jpg") for i in range(len(sizes))),
         sizes=np.array(sizes, np.int32),
         classes=("1",),
         pixels=np.ones((len(sizes), 1), np.int64),
-        read_mask=lambda strip: columns_of(strip, *sizes[strip]) // 10,
+        read_mask=lambda image: columns_of(image, *sizes[image]) // 10,
         manifest="",
     )
 
 
 def tiny_tiling(height, width, draw):
-    """Two tiles of 2 x 3 a strip, the second reaching one column over the edge of a 3 x 4 strip."""
+    """Two tiles of 2 x 3 a image, the second reaching one column over the edge of a 3 x 4 image."""
     return Tiles((2, 3), np.array([[0, 0], [1, 2]]))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from steelexp.plan import MODEL
+from steelexp.plan import SpecModel
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 from steelexp.spec import dump
@@ -18,12 +18,12 @@ METRICS = {
 }
 PARTS = {
     "train": 10,
-    "tune": 6,
+    "val": 6,
     "test": 0,
-    "strips_per_class": {"train": {"1": 5, "2": 3}, "tune": {"1": 3, "2": 1}},
+    "images_per_class": {"train": {"1": 5, "2": 3}, "val": {"1": 3, "2": 1}},
     "digest": "sha",
     "groups": 16,
-    "leak": {"groups": 0, "tune": 0, "test": 0},
+    "leak": {"groups": 0, "val": 0, "test": 0},
 }
 
 
@@ -54,7 +54,7 @@ def record(**fields: object) -> Record:
         "batch_size": 16,
         "threshold": 0.5,
         "data": "sha",
-        "strips": "strips.parquet",
+        "images": "image_scores.parquet",
         "tracking": "Tracking: off.",
         "provenance": {"commit": ""},
     }
@@ -85,5 +85,5 @@ def unfinished(path: Path, **fields: object) -> RunFolder:
         "seed": 42,
     }
     folder = RunFolder(path)
-    folder.write("spec.yaml", dump(MODEL.model_validate(values | fields)))
+    folder.write("spec.yaml", dump(SpecModel.model_validate(values | fields)))
     return folder

@@ -85,14 +85,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.kaggle.logins.append(self.headers.get("Authorization", ""))
         self.kaggle.wanted.append(body["competitionName"])
         if self.kaggle.refusing:
-            self._refuse(*self.kaggle.refusing)
+            self._raise_if(*self.kaggle.refusing)
             return
         self.send_response(302)
         self.send_header("Location", self.kaggle.archive().url)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _raise_if(self, status: int, message: str) -> None:
         answer = json.dumps({"code": status, "message": message}).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

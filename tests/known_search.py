@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from steelexp.plan import MODEL
-from steelexp.search.engine import LocalEngine, Outcome, Trial
+from steelexp.plan import SpecModel
+from steelexp.search.executor import LocalExecutor, Outcome, Trial
 from steelexp.search.search import search, trial_spec
 from steelexp.search.trials import Row, read_trials
 from steelexp.spec import ExperimentSpec, load
@@ -37,15 +37,15 @@ SPACE = """{
 def known_spec(folder: Path, *overrides: str, space: str = SPACE) -> ExperimentSpec:
     path = folder / "known.yaml"
     path.write_text(BASE)
-    return load(path, [f"search.space={space}", *overrides], model=MODEL)
+    return load(path, [f"search.space={space}", *overrides], model=SpecModel)
 
 
 def score(spec: ExperimentSpec) -> float:
     """Best, 1.0, at a rate of 0.003, focal loss with gamma 2 and batches of 8."""
     rate = math.log10(spec.optimizer.settings["learning_rate"] / 0.003)
     found = 1.0 - 0.2 * rate**2 - 0.01 * abs(spec.training.batch_size - 8)
-    if spec.loss.chosen != "focal":
-        return found - {"dice": 0.3, "bce_dice": 0.15}[spec.loss.chosen]
+    if spec.loss.choice != "focal":
+        return found - {"dice": 0.3, "bce_dice": 0.15}[spec.loss.choice]
     return found - 0.1 * (spec.loss.settings["gamma"] - 2) ** 2
 
 
@@ -62,7 +62,7 @@ def known_trial(spec: ExperimentSpec) -> Callable[[Trial], Outcome]:
 
 
 def searched(spec: ExperimentSpec, folder: Path, run_trial: Any = None) -> Row:
-    return search(spec, folder, LocalEngine(run_trial or known_trial(spec)), digest="data")
+    return search(spec, folder, LocalExecutor(run_trial or known_trial(spec)), digest="data")
 
 
 def trials_of(folder: Path) -> list[tuple[str, Mapping[str, Any], float | None]]:

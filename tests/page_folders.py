@@ -23,7 +23,7 @@ def thirty_runs(root: Path) -> Path:
     for path in write_study(root / "runs", study):
         folder = RunFolder(path)
         epochs(folder)
-        judgement(folder)
+        report(folder)
         for epoch in range(1, EPOCHS + 1):
             for n, picture in enumerate(pictures):
                 link = folder.overlay(epoch, f"strip_{n}.jpg")
@@ -82,8 +82,8 @@ def epochs(folder: RunFolder, count: int = EPOCHS) -> None:
         folder.append(Epoch(epoch, 10 * epoch, 1.0, overall | of_class))
 
 
-def judgement(folder: RunFolder) -> None:
-    """A judgement with something of everything."""
+def report(folder: RunFolder) -> None:
+    """A evaluation report with something of everything."""
     grid = [n / 100 for n in range(1, 100)]
     found = {"precision": 0.5, "recall": 0.25, "held": 4, "predicted": 5}
     strips = found | {"average_precision": None}
@@ -92,7 +92,7 @@ def judgement(folder: RunFolder) -> None:
         "schema_version": 1,
         "part": "test",
         "classes": list(CLASSES),
-        "masks": "decision",
+        "masks": "postprocessing",
         "decided_intervals": {},
         "intervals": {"dice_positive": [0.25, 0.5], f"dice_positive/{CLASSES[0]}": [0.125, 0.375]},
         "pr": {
@@ -114,7 +114,7 @@ def judgement(folder: RunFolder) -> None:
         "strips": dict.fromkeys(CLASSES, strips),
         "components": {label: {"small": found, "large": found} for label in each},
     }
-    folder.write("judgement.json", json.dumps(content))
+    folder.write("evaluation.json", json.dumps(content))
 
 
 def _hostile_metrics() -> dict[str, float]:

@@ -8,10 +8,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-from steelexp.plan import MODEL
+from steelexp.plan import SpecModel
 from steelexp.records.store import Epoch, RunFolder
-from steelexp.search.engine import Outcome, Trial
-from steelexp.search.ray_engine import RayEngine
+from steelexp.search.executor import Outcome, Trial
+from steelexp.search.ray_executor import RayExecutor
 from steelexp.search.search import search
 from steelexp.spec import load
 from tests.fake_trials import note
@@ -28,17 +28,17 @@ def unhurried(trial: Trial, spec_file: Path, folder: Path) -> Outcome:
         for number in range(len(run.epochs) + 1, EPOCHS + 1):
             time.sleep(0.2)
             run.append(Epoch(number, number, 0.2, {"score": float(number)}))
-    return known_trial(load(spec_file, model=MODEL))(trial)
+    return known_trial(load(spec_file, model=SpecModel))(trial)
 
 
 def search_with_ray(spec_file: Path, folder: Path, **settings: object) -> None:
     """Run or resume it with two workers."""
     work = partial(unhurried, spec_file=spec_file, folder=folder)
-    engine = RayEngine(work, workers=2, **settings)  # type: ignore[arg-type]
+    executor = RayExecutor(work, workers=2, **settings)  # type: ignore[arg-type]
     try:
-        search(load(spec_file, model=MODEL), folder, engine, digest="data")
+        search(load(spec_file, model=SpecModel), folder, executor, digest="data")
     finally:
-        engine.close()
+        executor.close()
 
 
 if __name__ == "__main__":

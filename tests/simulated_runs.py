@@ -1,6 +1,6 @@
-"""Studies whose truth is known: Dice per strip, and run folders as finished runs leave them.
+"""Studies whose truth is known: Dice per image, and run folders as finished runs leave them.
 
-The Dice of strategy k, run r, strip s of group g, class c is the sum of
+The Dice of strategy k, run r, image s of group g, class c is the sum of
 
     how hard the surface is          d[g, c]          the same for all: pairing removes it
     the effect of the strategy       effect[k, c]     what a comparison should find
@@ -8,7 +8,7 @@ The Dice of strategy k, run r, strip s of group g, class c is the sum of
     the luck of the seed             l[k, r] + l[k, r, c]        removed by more runs only
     the luck of the seed there       n[k, r, g, c] + n[k, r, s, c]
 
-and near-duplicates, strips of one group, have nearly all of it in common.
+and near-duplicates, images of one group, have nearly all of it in common.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from steelexp.evaluation.counts import DEFINITIONS, Counts, dice, metrics
-from steelexp.records.decision import ClassDecision, Decision
+from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.records.store import RunFolder
 from tests.finished_runs import record, unfinished
 
@@ -35,11 +35,11 @@ class Study:
     Attributes:
         effects: strategy -> what it adds to the Dice of every class, or of each class.
         seeds: runs a strategy.
-        groups: of near-duplicates among the test strips.
+        groups: of near-duplicates among the test images.
         held: share of the groups that hold each class.
         suits: standard deviation of how a strategy suits a surface.
-        luck: of a run, over all strips and again per class.
-        noise: of a run on a group; half of it again on each strip.
+        luck: of a run, over all images and again per class.
+        noise: of a run on a group; half of it again on each image.
         tuned: what tuned thresholds add; with 0 none were tuned.
     """
 
@@ -85,8 +85,8 @@ def draw(study: Study, random: np.random.Generator) -> Scores:
     luck = normal(study.luck, 1, 1) + normal(study.luck, 1, classes)
     there = normal(study.noise, study.groups, classes)
     on_groups = hard + effects[:, None, None] + suits + luck + there  # [K, R, G, C]
-    on_strips = on_groups[:, :, groups] + normal(study.noise / 2, len(groups), classes)
-    return Scores(on_strips, held[groups], groups)
+    on_images = on_groups[:, :, groups] + normal(study.noise / 2, len(groups), classes)
+    return Scores(on_images, held[groups], groups)
 
 
 def counts(scores: np.ndarray, held: np.ndarray, random: np.random.Generator) -> Counts:
@@ -99,8 +99,8 @@ def counts(scores: np.ndarray, held: np.ndarray, random: np.random.Generator) ->
 
 def _area(held: np.ndarray) -> np.ndarray:
     """Labelled pixels, [S, C], the same in every run."""
-    strip, label = np.indices(held.shape)
-    return 2000 + 37 * strip % 4000 + 500 * label
+    image, label = np.indices(held.shape)
+    return 2000 + 37 * image % 4000 + 500 * label
 
 
 def write_study(
@@ -109,22 +109,22 @@ def write_study(
     """Draw a study and write a folder for each run, root/<strategy>/<seed>; any field of the
     records can be another."""
     random = np.random.default_rng(seed)
-    test, tune = draw(study, random), draw(study, random)
-    tune = Scores(tune.dice[:, :, :TUNE_STRIPS], tune.held[:TUNE_STRIPS], tune.groups[:TUNE_STRIPS])
+    test, val = draw(study, random), draw(study, random)
+    val = Scores(val.dice[:, :, :TUNE_STRIPS], val.held[:TUNE_STRIPS], val.groups[:TUNE_STRIPS])
     folders = []
     for k, name in enumerate(study.effects):
         for r in range(study.seeds):
             tested = test.dice[k, r]
             parts = {
-                "tune": counts(tune.dice[k, r], tune.held, random),
+                "val": counts(val.dice[k, r], val.held, random),
                 "test": counts(tested, test.held, random),
             }
-            groups = {"tune": tune.groups + study.groups, "test": test.groups}
+            groups = {"val": val.groups + study.groups, "test": test.groups}
             if study.tuned:
-                parts["decided"] = counts(tested + study.tuned, test.held, random)
-                groups["decided"] = test.groups
-                rules = ClassDecision(threshold=0.3)
-                fields["decision"] = Decision(
+                parts["test_post"] = counts(tested + study.tuned, test.held, random)
+                groups["test_post"] = test.groups
+                rules = ClassRules(threshold=0.3)
+                fields["postprocessing"] = Postprocessing(
                     metric="dice_kaggle", classes=dict.fromkeys(classes[: len(study.held)], rules)
                 )
             path = root / name / str(r)
@@ -143,17 +143,17 @@ def write_run(
     classes: tuple[str, ...] = CLASSES,
     **fields: object,
 ) -> RunFolder:
-    """Write a finished run from its pixels on each part; strips are named part and number."""
-    kept = classes[: parts["tune"].tp.shape[1]]
+    """Write a finished run from its pixels on each part; images are named part and number."""
+    kept = classes[: parts["val"].tp.shape[1]]
     values = {
-        f"{'val' if part == 'tune' else part}_{metric}": value
+        f"{'val' if part == 'val' else part}_{metric}": value
         for part, found in parts.items()
         for metric, value in metrics(found, kept).items()
     }
     values["val_dice_batch"] = round(values["val_dice_positive"] + 0.05, 6)
     folder = unfinished(path, name=name, seed=seed)
     table = pd.concat([_table(part, found, groups[part], kept) for part, found in parts.items()])
-    table.to_parquet(path / "strips.parquet", index=False)
+    table.to_parquet(path / "image_scores.parquet", index=False)
     given = {
         "name": name,
         "seed": seed,
@@ -168,16 +168,16 @@ def write_run(
 
 
 def _table(part: str, found: Counts, groups: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
-    strips, split = len(found.tp), part.replace("decided", "test")
+    images, split = len(found.tp), part.replace("test_post", "test")
     return pd.DataFrame(
         {
             "part": part,
-            "strip": np.repeat(
-                [f"{split}_{n:04d}.jpg" for n in range(strips)],
+            "image": np.repeat(
+                [f"{split}_{n:04d}.jpg" for n in range(images)],
                 len(classes),
             ),
             "group": np.repeat(groups, len(classes)),
-            "class": np.tile(list(classes), strips),
+            "class": np.tile(list(classes), images),
             "tp": found.tp.ravel(),
             "fp": found.fp.ravel(),
             "fn": found.fn.ravel(),
@@ -187,15 +187,15 @@ def _table(part: str, found: Counts, groups: np.ndarray, classes: tuple[str, ...
 
 
 def _split(parts: Mapping[str, Counts], groups: Mapping[str, np.ndarray]) -> dict[str, object]:
-    sizes = {part: len(parts[part].tp) if part in parts else 0 for part in ("tune", "test")}
+    sizes = {part: len(parts[part].tp) if part in parts else 0 for part in ("val", "test")}
     return {
         "kind": "grouped",
         "parts": {
             "train": 100,
             **sizes,
-            "strips_per_class": {},
+            "images_per_class": {},
             "digest": "0123456789abcdef",
             "groups": 80 + len(np.unique(np.concatenate(list(groups.values())))),
-            "leak": {"groups": 0, "tune": 0, "test": 0},
+            "leak": {"groups": 0, "val": 0, "test": 0},
         },
     }

@@ -16,14 +16,14 @@ from pyarrow import parquet
 from steelexp import experiment
 from steelexp.__main__ import main
 from steelexp.data import rle
-from steelexp.data.split import random
-from steelexp.data.strips import DataError
-from steelexp.plan import MODEL, prepare
-from steelexp.records.evaluation import Evaluation
+from steelexp.data.dataset import DataError
+from steelexp.data.splits import random
+from steelexp.plan import SpecModel, prepare
 from steelexp.records.record import Record
+from steelexp.records.reevaluation import Reevaluation
 from steelexp.records.store import Epoch, RunFolder, read_epochs, run_folders
 from steelexp.spec import load
-from steelexp.tracking import dashboard
+from steelexp.tracking.comet import dashboard
 from steelexp.tracking.journal import read_events
 from steelexp.training import checkpoint
 from tests.comet_archive import Archive
@@ -39,18 +39,18 @@ pytestmark = pytest.mark.usefixtures("no_comet_settings")
 
 @pytest.fixture(scope="module")
 def tiny_severstal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten strips of 64 x 128 in Kaggle's layout: a square of each class, two strips clean."""
+    """Ten images of 64 x 128 in Kaggle's layout: a square of each class, two images clean."""
     root = tmp_path_factory.mktemp("severstal")
     (root / "train_images").mkdir()
     rows, draw = ["ImageId,ClassId,EncodedPixels"], np.random.default_rng(0)
-    for strip in range(10):
+    for image in range(10):
         image = draw.integers(70, 130, (64, 128), np.uint8)
-        if strip < 8:
+        if image < 8:
             mask = np.zeros((64, 128), bool)
-            mask[16:48, 8 * strip + 16 : 8 * strip + 48] = True
-            image[mask] = 180 + 20 * (strip % 4)
-            rows.append(f"{strip}.png,{strip % 4 + 1},{rle.encode(mask)}")
-        cv2.imwrite(str(root / "train_images" / f"{strip}.png"), image)
+            mask[16:48, 8 * image + 16 : 8 * image + 48] = True
+            image[mask] = 180 + 20 * (image % 4)
+            rows.append(f"{image}.png,{image % 4 + 1},{rle.encode(mask)}")
+        cv2.imwrite(str(root / "train_images" / f"{image}.png"), image)
     (root / "train.csv").write_text("\n".join(rows) + "\n")
     return root
 
@@ -62,12 +62,12 @@ def tiny_spec(tiny_severstal: Path, tmp_path_factory: pytest.TempPathFactory) ->
         name: tiny
         question: Does one run end to end?
         data: {{source: severstal, root: {tiny_severstal}}}
-        split: {{kind: random, validation: 0.4, seed: 3}}
+        split: {{kind: random, val: 0.4, seed: 3}}
         tiling: {{kind: columns, size: 64, count: 1}}
         model: {{architecture: unet, backbone: mobilenet, weights: none,
                 batch_norm_momentum: 0.9, decoder_filters: [8, 8, 8, 8, 8]}}
         loss: {{name: bce_dice}}
-        warm_up: {{name: focal, epochs: 1, fade: 1}}
+        loss_warm_up: {{name: focal, epochs: 1, fade: 1}}
         optimizer: {{name: adam, learning_rate: 1.0e-3}}
         training: {{epochs: 3, batch_size: 3, overlays: 2}}
         tracking: {{name: comet, mode: offline}}
@@ -79,7 +79,7 @@ def tiny_spec(tiny_severstal: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def run(spec: Path, runs: Path, *overrides: str) -> tuple[RunFolder, Record]:
-    plan = prepare(load(spec, overrides, model=MODEL), runs)
+    plan = prepare(load(spec, overrides, model=SpecModel), runs)
     return plan.folder, experiment.run(plan, command="python -m steelexp run tiny.yaml")
 
 
@@ -100,9 +100,9 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
 
     epochs = folder.epochs
     assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
-    assert [epoch.step for epoch in epochs] == [2, 4, 6]  # 6 strips, 1 tile each, batches of 3
+    assert [epoch.step for epoch in epochs] == [2, 4, 6]  # 6 images, 1 tile each, batches of 3
     parts = record.split["parts"]
-    assert (parts["train"], parts["tune"], parts["test"]) == (6, 4, 0)
+    assert (parts["train"], parts["val"], parts["test"]) == (6, 4, 0)
     table = (folder.path / "split.csv").read_text()
     assert table.count(",train") == 6
     assert hashlib.sha256(table.encode()).hexdigest() == parts["digest"]
@@ -111,10 +111,10 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
     best = max(epochs, key=lambda epoch: epoch.metrics["val_dice_positive"])
     assert record.best_epoch == best.epoch
     kept = {name: best.metrics[name] for name in record.metrics}
-    assert record.metrics == pytest.approx(kept, abs=1e-6)  # judged again from the kept weights
+    assert record.metrics == pytest.approx(kept, abs=1e-6)  # evaluated again from the kept weights
     assert json.loads((folder.path / "record.json").read_text())["status"] == "finished"
 
-    scores = parquet.read_table(folder.path / record.strips).to_pylist()
+    scores = parquet.read_table(folder.path / record.dataset).to_pylist()
     assert len(scores) == 4 * 4
     kaggle = np.mean([row["dice"] for row in scores])
     assert kaggle == pytest.approx(record.metrics["val_dice_kaggle"])
@@ -142,7 +142,7 @@ def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Recor
     pictures = [p for p in archive.payloads["file_upload"] if p["upload_type"] == "visualization"]
     assert len(pictures) == 2 * 3
     layers = [layer["name"] for p in pictures for layer in p["metadata"]["annotations"]]
-    assert layers.count("truth") == 2 * 3  # of strips with a defect
+    assert layers.count("truth") == 2 * 3  # of images with a defect
     assert str(path) in record.tracking
 
 
@@ -155,8 +155,8 @@ def test_the_dashboard_shows_what_runs_log(undisturbed: tuple[RunFolder, Record]
     assert held
     assert dashboard.metrics_of(dashboard.dashboard(held)) <= logged
     assert set(dashboard.SEARCHED) <= set(archive.parameters())
-    of_the_tune_strips = {name for name in dashboard.BEST if "val_" in name}
-    assert of_the_tune_strips <= set(archive.others())
+    of_the_tune_images = {name for name in dashboard.BEST if "val_" in name}
+    assert of_the_tune_images <= set(archive.others())
 
 
 def test_evaluate_gives_the_scores_again_and_pictures(
@@ -165,16 +165,16 @@ def test_evaluate_gives_the_scores_again_and_pictures(
     folder = RunFolder(tmp_path / "moved" / "elsewhere")
     shutil.copytree(undisturbed[0].path, folder.path)
     shutil.rmtree(folder.path / "overlays")
-    (folder.path / "strips.parquet").unlink()
-    assert main(["evaluate", str(tmp_path), "--pictures", "8.png"]) == 0
+    (folder.path / "image_scores.parquet").unlink()
+    assert main(["evaluate", str(tmp_path), "--overlays", "8.png"]) == 0
     assert folder.record == undisturbed[1]
     epoch = f"epoch_{undisturbed[1].best_epoch:03d}"
     drawn = sorted(path.name for path in (folder.path / "overlays" / epoch).iterdir())
     assert drawn == ["8.json", "8.png"]
-    assert parquet.read_table(folder.path / "strips.parquet").num_rows == 16
-    assert main(["evaluate", str(tmp_path), "--pictures", "x.png", "y.png"]) == 2
+    assert parquet.read_table(folder.path / "image_scores.parquet").num_rows == 16
+    assert main(["evaluate", str(tmp_path), "--overlays", "x.png", "y.png"]) == 2
     said = capsys.readouterr().err
-    assert "--pictures x.png: no such strip" in said
+    assert "--overlays x.png: no such image" in said
     assert "y.png" in said
 
 
@@ -183,15 +183,15 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
 ) -> None:
     folder = RunFolder(tmp_path / "tiny" / undisturbed[0].path.name)
     shutil.copytree(undisturbed[0].path, folder.path)
-    own = (folder.path / "record.json", folder.path / "judgement.json")
+    own = (folder.path / "record.json", folder.path / "evaluation.json")
     before = [path.read_bytes() for path in own]
-    assert main(["evaluate", str(tmp_path), "--windows", "gaussian", "--flips"]) == 0
+    assert main(["evaluate", str(tmp_path), "--inference", "gaussian", "--tta"]) == 0
     assert [path.read_bytes() for path in own] == before
     aside = folder.path / "evaluations" / "gaussian_flips"
-    found = Evaluation.model_validate_json((aside / "evaluation.json").read_bytes())
+    found = Reevaluation.model_validate_json((aside / "evaluation.json").read_bytes())
     assert (found.windows, found.flips) == ("gaussian", True)
     assert set(found.metrics) == set(undisturbed[1].metrics)
-    for name in ("judgement.json", "strips.parquet", "plots/pr.png"):
+    for name in ("evaluation.json", "image_scores.parquet", "plots/pr.png"):
         assert (aside / name).is_file()
     told = [event.content for event in read_events(folder.path) if event.kind == "others"]
     dice = found.metrics["val_dice_positive"]
@@ -201,9 +201,9 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
     said = capsys.readouterr().out
     assert "windows of the training tiles' size that overlap by half" in said
     assert f"val_dice_positive {undisturbed[1].metrics['val_dice_positive']:.4f}" in said
-    assert main(["evaluate", str(tmp_path), "--windows", "tiles"]) == 2
-    assert "take --windows gaussian or whole" in capsys.readouterr().err
-    assert main(["evaluate", str(tmp_path), "--flips", "--pictures", "8.png"]) == 2
+    assert main(["evaluate", str(tmp_path), "--inference", "tiles"]) == 2
+    assert "take --inference sliding or whole" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path), "--tta", "--overlays", "8.png"]) == 2
 
 
 def test_evaluate_refuses_other_data(
@@ -265,7 +265,7 @@ def test_a_run_is_reproduced_to_the_last_digit(
     differ = f"1 of {len(changed)} metrics differ, at most by 0.25 (val_dice_positive)"
     assert f"{differ}; not all within 0." in out
     assert f"{folder.path}: NOT reproduced" in out
-    assert main([*command, "--within", "0.3"]) == 0
+    assert main([*command, "--tolerance", "0.3"]) == 0
 
 
 def test_what_cannot_be_reproduced(
@@ -359,12 +359,12 @@ def test_dry_run_says_what_would_happen(
     runs = tmp_path / "runs"
     assert main(["run", str(tiny_spec), "--dry-run", "--runs", str(runs), "--seeds", "1,2"]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"train       6 strips; of class 1: \d, 2: \d, 3: \d, 4: \d\n", said)
-    assert re.search(r"tune        4 strips; of class 1: \d", said)
+    assert re.search(r"train       6 images; of class 1: \d, 2: \d, 3: \d, 4: \d\n", said)
+    assert re.search(r"tune        4 images; of class 1: \d", said)
     assert "test   " not in said  # the published protocol has none
     assert "tiles       6 of 64 x 64 an epoch, 50.0% of the training pixels in none" in said
     assert "steps       2 an epoch, at most 3 epochs" in said
-    assert "dice_kaggle of predicting nothing on the tune strips: 0.8" in said
+    assert "dice_kaggle of predicting nothing on the validation images: 0.8" in said
     assert said.count(f"results     {runs}/tiny/") == 2
     assert not runs.exists()
 
@@ -389,23 +389,27 @@ def test_what_cannot_start_writes_nothing(
     assert not (tmp_path / "runs").exists()
 
 
-def test_no_defect_to_judge_on_is_refused(tiny_spec: Path, tmp_path: Path) -> None:
+def test_no_defect_to_evaluator_on_is_refused(tiny_spec: Path, tmp_path: Path) -> None:
     def validation_holds(seed: int) -> bool:
-        drawn = random(labelled([[1]] * 10), np.arange(10), validation=0.1, seed=seed).tune
-        return drawn.max() < 8  # strips 8 and 9 are clean
+        drawn = random(labelled([[1]] * 10), np.arange(10), validation=0.1, seed=seed).val
+        return drawn.max() < 8  # images 8 and 9 are clean
 
     seed = next(seed for seed in range(100) if not validation_holds(seed))
-    spec = load(tiny_spec, ["split.validation=0.1", f"split.seed={seed}"], model=MODEL)
-    with pytest.raises(DataError, match="none of the 1 tune strips holds a defect"):
+    spec = load(tiny_spec, ["split.val=0.1", f"split.seed={seed}"], model=SpecModel)
+    with pytest.raises(DataError, match="none of the 1 validation images holds a defect"):
         prepare(spec, tmp_path)
 
 
 def shipped_overrides(path: Path, data: Path) -> list[str]:
     """Cut a shipped spec down to seconds; its loss, tiling, backbone and schedule stay its own."""
     overrides = ["training.epochs=1", "training.batch_size=3", "model.weights=none"]
-    source = load(path, [], model=MODEL).data.chosen
+    source = load(path, [], model=SpecModel).data.choice
     if source == "mask_folder":
-        few = ["data.keep={inclusion: 1, scratches: 1}", "split.tune=0.25", "data.subset=null"]
+        few = [
+            "data.train_fraction={inclusion: 1, scratches: 1}",
+            "split.val=0.25",
+            "data.subset=null",
+        ]
         return [*overrides, f"data.root={data / 'neu'}", "tiling.size=32", *few]
     small = [f"data.root={data}", "data.source=severstal", "tiling.size=32", "tiling.count=2"]
     return [*overrides, *small]
@@ -429,7 +433,7 @@ def tiny_neu(tiny_severstal: Path) -> Path:
 
 def shipped() -> Iterator[Any]:
     """Every spec; with the slow tests what others here are like, and `make run`'s own."""
-    quick = {"neu_seg/imbalance/dice_copy_paste", "neu_seg/imbalance/bce_dice_round_robin"}
+    quick = {"neu_seg/imbalance/dice_copy_paste", "neu_seg/imbalance/bce_dice_class_balanced"}
     for path in SHIPPED:
         name = path.relative_to(EXPERIMENTS).with_suffix("").as_posix()
         slow = name in {"b4_dice", "b4_focal", "quickstart"} or (
@@ -451,11 +455,11 @@ def test_every_shipped_spec_trains(
     assert record.monitor in record.metrics
     assert folder.best_weights.is_file()
     assert set(record.split["parts"]["leak"].values()) == {0} or path.stem == "four_strips"
-    scores = parquet.read_table(folder.path / record.strips).to_pandas()
-    for part, prefix in (("tune", "val"), ("test", "test"), ("decided", "decided")):
-        strips = record.split["parts"][part.replace("decided", "test")]
-        assert (scores["part"] == part).sum() == strips * scores["class"].nunique()
-        if strips:
+    scores = parquet.read_table(folder.path / record.dataset).to_pandas()
+    for part, prefix in (("val", "val"), ("test", "test"), ("test_post", "test_post")):
+        dataset = record.split["parts"][part.replace("test_post", "test")]
+        assert (scores["part"] == part).sum() == dataset * scores["class"].nunique()
+        if dataset:
             kaggle = scores.loc[scores["part"] == part, "dice"].mean()
             assert record.metrics[f"{prefix}_dice_kaggle"] == pytest.approx(kaggle)
 
@@ -465,9 +469,9 @@ def test_a_leak_is_said_before_and_after(
 ) -> None:
     copy = tmp_path / "copied"
     shutil.copytree(tiny_severstal, copy)
-    for strip in range(10):  # every strip a second time, upside down
-        picture = cv2.imread(str(copy / "train_images" / f"{strip}.png"))
-        cv2.imwrite(str(copy / "train_images" / f"{strip}b.png"), picture[::-1])
+    for image in range(10):  # every image a second time, upside down
+        picture = cv2.imread(str(copy / "train_images" / f"{image}.png"))
+        cv2.imwrite(str(copy / "train_images" / f"{image}b.png"), picture[::-1])
     given = [str(tiny_spec), f"data.root={copy}", "--dry-run", "--runs", str(tmp_path / "runs")]
     assert main(["run", *given]) == 0
     said = capsys.readouterr().out
@@ -479,19 +483,23 @@ def test_a_leak_is_said_before_and_after(
 
 
 def test_a_longer_tail_is_another_run(tiny_spec: Path, tmp_path: Path) -> None:
-    whole = prepare(load(tiny_spec, model=MODEL), tmp_path)
-    tail = prepare(load(tiny_spec, ["data.keep={'4': 0.5}"], model=MODEL), tmp_path)
-    assert whole.split["parts"]["strips_per_class"]["train"]["4"] == 2
-    assert tail.split["parts"]["strips_per_class"]["train"]["4"] == 1
+    whole = prepare(load(tiny_spec, model=SpecModel), tmp_path)
+    tail = prepare(load(tiny_spec, ["data.train_fraction={'4': 0.5}"], model=SpecModel), tmp_path)
+    assert whole.split["parts"]["images_per_class"]["train"]["4"] == 2
+    assert tail.split["parts"]["images_per_class"]["train"]["4"] == 1
     assert tail.split["parts"]["unused"] == 1
-    assert tail.strips.pixels.tolist() == whole.strips.pixels.tolist()
+    assert tail.dataset.pixels.tolist() == whole.dataset.pixels.tolist()
     assert tail.digest != whole.digest
 
 
-def test_class_weights_are_of_the_training_strips(tiny_spec: Path, tmp_path: Path) -> None:
-    given = ["class_weights.kind=inverse", "split={kind: same}", "data.keep={'4': 0.5}"]
-    plan = prepare(load(tiny_spec, given, model=MODEL), tmp_path)
-    # Two strips hold each class, one the last: 1/2, 1/2, 1/2, 1 over their mean of 5/8.
+def test_class_weights_are_of_the_training_images(tiny_spec: Path, tmp_path: Path) -> None:
+    given = [
+        "class_weights.kind=inverse",
+        "split={kind: overfit}",
+        "data.train_fraction={'4': 0.5}",
+    ]
+    plan = prepare(load(tiny_spec, given, model=SpecModel), tmp_path)
+    # Two images hold each class, one the last: 1/2, 1/2, 1/2, 1 over their mean of 5/8.
     assert plan.class_weights == pytest.approx([0.8, 0.8, 0.8, 1.6])
 
 
@@ -500,7 +508,7 @@ def test_class_weights_for_a_loss_that_takes_none_are_refused(
 ) -> None:
     given = ["class_weights.kind=inverse", "loss.name=generalized_dice"]
     with pytest.raises(DataError, match="generalized_dice takes no class weights; those that do: "):
-        prepare(load(tiny_spec, given, model=MODEL), tmp_path)
+        prepare(load(tiny_spec, given, model=SpecModel), tmp_path)
 
 
 def test_a_loss_that_does_not_fit_the_classes_writes_nothing(
@@ -513,13 +521,13 @@ def test_a_loss_that_does_not_fit_the_classes_writes_nothing(
 
 
 def test_copies_of_a_class_that_nothing_trains_are_refused(tiny_spec: Path, tmp_path: Path) -> None:
-    spec = load(tiny_spec, ["augment.copy_paste={classes: ['4']}"], model=MODEL)
+    spec = load(tiny_spec, ["augment.copy_paste={classes: ['4']}"], model=SpecModel)
     assert prepare(spec, tmp_path).chain
     table = "\n".join(
-        ["image,part", *(f"{i}.png,{'train' if i % 4 < 3 else 'tune'}" for i in range(10))]
+        ["image,part", *(f"{i}.png,{'train' if i % 4 < 3 else 'val'}" for i in range(10))]
     )
     (tmp_path / "split.csv").write_text(table)
     split = f"split={{kind: file, path: {tmp_path / 'split.csv'}}}"
-    spec = load(tiny_spec, ["augment.copy_paste={classes: ['4']}", split], model=MODEL)
-    with pytest.raises(DataError, match=r"augment\.copy_paste\.classes: no training strip holds 4"):
+    spec = load(tiny_spec, ["augment.copy_paste={classes: ['4']}", split], model=SpecModel)
+    with pytest.raises(DataError, match=r"augment\.copy_paste\.classes: no training image holds 4"):
         prepare(spec, tmp_path)

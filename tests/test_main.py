@@ -9,7 +9,7 @@ import pytest
 
 from steelexp import __version__
 from steelexp.__main__ import main
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
 from steelexp.model.losses import LOSSES
 from steelexp.records.store import BusyError, Epoch
 from steelexp.training.fit import DivergedError
@@ -228,7 +228,7 @@ class TestShow:
         run = finished(tmp_path / "b4_dice" / "3f9c1a7e")
         code, out, err = steelexp("show", str(run.path))
         assert (code, err) == (0, [])
-        assert out[0].rstrip() == "b4_dice 3f9c1a7e, tune strips"
+        assert out[0].rstrip() == "b4_dice 3f9c1a7e, validation images"
         assert f"Run folder: {run.path}" in out
         assert out[-1] == "Again: python -m steelexp run experiments/b4_dice.yaml"
         assert steelexp("show", str(tmp_path)) == (0, out, [])  # the only one below
@@ -271,16 +271,16 @@ class TestShow:
 class TestDraw:
     def test_a_set_that_severstals_loader_reads(self, steelexp, tmp_path):
         root = tmp_path / "drawn"
-        code, out, err = steelexp("data", "draw", str(root), "--strips", "3", "--seed", "5")
+        code, out, err = steelexp("data", "draw", str(root), "--images", "3", "--seed", "5")
         assert (code, err) == (0, [])
-        assert out == [f"{root}: 3 strips; use it with data.root={root}"]
+        assert out == [f"{root}: 3 images; use it with data.root={root}"]
         assert len(list((root / "train_images").iterdir())) == 3
         assert json.loads((root / "drawn.json").read_text())["seed"] == 5
 
     @pytest.mark.parametrize(
         ("option", "value", "said"),
         [
-            ("--strips", "0", "strips: 0 is less than 1"),
+            ("--images", "0", "images: 0 is less than 1"),
             ("--seed", "-1", "seed: -1 is less than 0"),
             ("--rarity", "1.5", "rarity: 1.5 is not between 0 and 1"),
         ],

@@ -10,9 +10,9 @@ import pytest
 from steelexp import experiment, trial
 from steelexp.__main__ import main
 from steelexp.lazy import tf
-from steelexp.plan import MODEL, prepare
+from steelexp.plan import SpecModel, prepare
 from steelexp.records.store import RunFolder, run_folders
-from steelexp.search.engine import Trial
+from steelexp.search.executor import Trial
 from steelexp.search.search import trial_spec
 from steelexp.spec import ExperimentSpec, load
 from steelexp.tracking.tracker import TrackedTrial
@@ -23,7 +23,7 @@ from steelexp.trial import TrialRunner
 SPEC = """\
 name: tiny
 data: {source: mask_folder, root: ROOT, classes: ["1", "2"]}
-split: {kind: random, validation: 0.4, seed: 3}
+split: {kind: random, val: 0.4, seed: 3}
 tiling: {kind: whole}
 model: {architecture: unet, backbone: mobilenet, weights: none,
         batch_norm_momentum: 0.9, decoder_filters: [8, 8, 8, 8, 8]}
@@ -59,7 +59,7 @@ def spec_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def spec(spec_file: Path) -> ExperimentSpec:
-    return load(spec_file, model=MODEL)
+    return load(spec_file, model=SpecModel)
 
 
 def runner(spec: ExperimentSpec, folder: Path) -> TrialRunner:

@@ -15,10 +15,10 @@ from PIL import Image
 from steelexp.progress import say
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.tracking import Picture, TrackedRun, TrackedTrial
-from steelexp.tracking.comet import Mode, comet
+from steelexp.tracking.comet.tracker import Mode, comet
 
 CLASSES = ("1", "2", "3", "4")
-STRIPS = ("strip 7", "strip 9")
+STRIPS = ("image 7", "image 9")
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ def described(folder: Path, *, trial: TrackedTrial | None = None) -> TrackedRun:
     )
 
 
-def draw(folder: Path, epoch: int, strip: str) -> Path:
-    """An epoch's overlay of a strip: dark, so that a stretch would show; polygons beside it."""
-    path = RunFolder(folder).overlay(epoch, strip)
+def draw(folder: Path, epoch: int, image: str) -> Path:
+    """An epoch's overlay of a image: dark, so that a stretch would show; polygons beside it."""
+    path = RunFolder(folder).overlay(epoch, image)
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(epoch).integers(0, 9, (16, 100, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
@@ -78,8 +78,8 @@ def train(folder: Path, epochs: int, mode: Mode = "auto", pace: Pace = AT_ONCE) 
             _tell(tracker, folder, epoch)
         for number in range(len(run.epochs) + 1, epochs + 1):
             time.sleep(pace.epoch)
-            for strip in STRIPS:
-                draw(folder, number, strip)
+            for image in STRIPS:
+                draw(folder, number, image)
             (folder / "weights" / "best.h5").write_bytes(bytes([number]))
             time.sleep(pace.checkpoint)
             run.append(Epoch(number, 50 * number, 0.1, metrics_of(number)))

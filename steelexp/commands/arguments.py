@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp.commands.outcome import RequestError
-from steelexp.plan import MODEL
+from steelexp.plan import SpecModel
 from steelexp.spec import ExperimentSpec, SpecError, load
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def specs(words: Sequence[str], seeds: str | None) -> list[tuple[ExperimentSpec,
     for path in paths:
         for extra in each:
             try:
-                spec = load(path, [*overrides, *extra], model=MODEL)
+                spec = load(path, [*overrides, *extra], model=SpecModel)
             except SpecError as error:
                 problems += [problem for problem in error.problems if problem not in problems]
                 continue

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from steelexp.commands.arguments import runs_option, spec_files
 from steelexp.commands.outcome import DONE, RequestError
-from steelexp.data.strips import DataError
-from steelexp.plan import MODEL, prepare
+from steelexp.data.dataset import DataError
+from steelexp.plan import SpecModel, prepare
 from steelexp.progress import say
 from steelexp.spec import SpecError, json_schema, load
 
@@ -34,14 +34,14 @@ def check(given: argparse.Namespace) -> int:
     paths = spec_files(given.specs)
     for path in paths:
         try:
-            spec = load(path, model=MODEL)
+            spec = load(path, model=SpecModel)
             if given.data:
                 prepare(spec, given.runs)
         except (SpecError, DataError) as error:
             problems.append(str(error))
             continue
         root = Path(str(spec.data.settings.get("root", ".")))
-        absent = spec.data.chosen != "synthetic" and not root.exists()
+        absent = spec.data.choice != "synthetic" and not root.exists()
         say(f"{path}: ok{f' (its data is not at {root})' if absent else ''}")
     if problems:
         raise RequestError("\n".join(["these specs cannot be used:", *problems]))
@@ -50,5 +50,5 @@ def check(given: argparse.Namespace) -> int:
 
 def schema(given: argparse.Namespace) -> int:
     """Print the JSON Schema of a spec."""
-    print(json.dumps(json_schema(MODEL), indent=2))
+    print(json.dumps(json_schema(SpecModel), indent=2))
     return DONE

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from steelexp.commands.outcome import DONE
 from steelexp.progress import say
-from steelexp.tracking.dashboard import push
+from steelexp.tracking.comet.dashboard import push
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers

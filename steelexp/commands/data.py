@@ -18,9 +18,9 @@ def add(commands: "Subparsers") -> None:
     parser = commands.add_parser("data", help="check, draw or fetch a data set")
     below = parser.add_subparsers(metavar="WHAT", required=True)
     drawn = below.add_parser("draw", help="draw a Severstal-like data set in Kaggle's layout")
-    drawn.set_defaults(act=draw_set)
+    drawn.set_defaults(act=generate_set)
     drawn.add_argument("folder", type=Path, metavar="FOLDER")
-    drawn.add_argument("--strips", type=int, default=200, help="training strips (default: 200)")
+    drawn.add_argument("--images", type=int, default=200, help="training images (default: 200)")
     drawn.add_argument("--seed", type=int, default=0)
     drawn.add_argument(
         "--rarity",
@@ -28,7 +28,7 @@ def add(commands: "Subparsers") -> None:
         default=1.0,
         help="1: Severstal's class imbalance (default), 0: classes equally frequent",
     )
-    fetched = below.add_parser("fetch", help="download Severstal's strips with your account")
+    fetched = below.add_parser("fetch", help="download Severstal's images with your account")
     fetched.set_defaults(act=fetch_set)
     fetched.add_argument(
         "folder",
@@ -59,17 +59,17 @@ def add(commands: "Subparsers") -> None:
     )
 
 
-def draw_set(given: argparse.Namespace) -> int:
+def generate_set(given: argparse.Namespace) -> int:
     """Draw a Severstal-like data set."""
-    with steps("drawing", given.strips, every=10.0) as advance:
+    with steps("drawing", given.dataset, every=10.0) as advance:
         draw(
             given.folder,
-            strips=given.strips,
+            dataset=given.dataset,
             seed=given.seed,
             rarity=given.rarity,
             report=lambda done, total: advance(done),
         )
-    say(f"{given.folder}: {given.strips} strips; use it with data.root={given.folder}")
+    say(f"{given.folder}: {given.dataset} images; use it with data.root={given.folder}")
     return DONE
 
 
@@ -80,10 +80,10 @@ def examine_set(given: argparse.Namespace) -> int:
     found = diagnosis.diagnose(given.root, split=given.split, classes=given.classes)
     out = given.out or Path("doctor") / given.root.resolve().name
     report.report(found, diagnosis.write(found, out))
-    return FAILED if found.findings else DONE
+    return FAILED if found.issues else DONE
 
 
 def fetch_set(given: argparse.Namespace) -> int:
-    """Download Severstal's strips with the user's own Kaggle account."""
+    """Download Severstal's images with the user's own Kaggle account."""
     fetch(given.folder)
     return DONE

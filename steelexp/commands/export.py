@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from steelexp import trained
+from steelexp import run_model
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.show import one_run
-from steelexp.data.drawing.steel import photograph, sheet
+from steelexp.data.dataset import DataError, Dataset, decode_image
+from steelexp.data.generator.steel import photograph, sheet
 from steelexp.data.sources import SOURCES
-from steelexp.data.strips import DataError, Strips, decode_image
-from steelexp.evaluation.detector import Grey
-from steelexp.evaluation.export import Parity, ParityError, export
-from steelexp.evaluation.image_files import image_files
-from steelexp.plan import MODEL
+from steelexp.inference.export import Parity, ParityError, export
+from steelexp.inference.image_files import image_files
+from steelexp.inference.predictor import Grey
+from steelexp.plan import SpecModel
 from steelexp.progress import say
 from steelexp.records.exports import EXPORTS, Format, export_path
 from steelexp.records.store import RunFolder
@@ -27,7 +27,7 @@ from steelexp.spec import load
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
 
-COMPARED = 10  # strips
+COMPARED = 10  # images
 
 NEXT: dict[Format, str] = {
     "onnx": "python -m steelexp predict {path} PATH... runs it without TensorFlow",
@@ -45,7 +45,7 @@ def add(commands: "Subparsers") -> None:
         "--format", choices=tuple(EXPORTS), default="onnx", help="of the export (default: onnx)"
     )
     parser.add_argument(
-        "--strips",
+        "--images",
         nargs="+",
         metavar="PATH",
         help="images on which the export is held against the trained network (default: "
@@ -57,51 +57,51 @@ def run_export(given: argparse.Namespace) -> int:
     """Export a run's network, and say how near it is to the trained one."""
     folder = one_run(given.run)
     path = export_path(folder.path, given.format)
-    card, (strips, origin) = trained.run_card(folder), _strips(folder, given.strips)
-    model = trained.network(folder, precision="float32")
+    card, (dataset, origin) = run_model.run_card(folder), _dataset(folder, given.dataset)
+    model = run_model.load_model(folder, precision="float32")
     try:
-        parity = export(model, card, given.format, path, strips)
+        parity = export(model, card, given.format, path, dataset)
     except ParityError as error:
         print(f"steelexp: {error}", file=sys.stderr)
         return FAILED
-    say(_parity_line(parity, len(strips), origin))
+    say(_parity_line(parity, len(dataset), origin))
     size = sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file()) / 1e6
     say(f"{path} ({size:.1f} MB): {NEXT[given.format].format(path=str(path))}")
     return DONE
 
 
-def _parity_line(parity: Parity, strips: int, origin: str) -> str:
+def _parity_line(parity: Parity, dataset: int, origin: str) -> str:
     return (
-        f"Parity: on {strips} {origin} ({parity.pixels:,} pixels) no score is further than "
+        f"Parity: on {dataset} {origin} ({parity.pixels:,} pixels) no score is further than "
         f"{parity.largest:.1e} from the trained network's"
     )
 
 
-def _strips(folder: RunFolder, words: Sequence[str] | None) -> tuple[list[Grey], str]:
+def _dataset(folder: RunFolder, words: Sequence[str] | None) -> tuple[list[Grey], str]:
     """What to compare on, and what it is."""
     if words:
         files = [image.path for image in image_files(words)]
         chosen = [files[i] for i in _spread(len(files))]
         flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
         return [decode_image(path, flags).astype(np.uint8) for path in chosen], "of these images"
-    found = _own_strips(folder)
+    found = _own_images(folder)
     if found is None:
         draw = np.random.default_rng(0)
         drawn = [photograph(draw, sheet(draw)) for _ in range(COMPARED)]
-        return drawn, "drawn strips (the run's data set is not there)"
-    return [found.image(row) for row in _spread(len(found))], "strips of the run's data set"
+        return drawn, "drawn images (the run's data set is not there)"
+    return [found.image(row) for row in _spread(len(found))], "images of the run's data set"
 
 
-def _own_strips(folder: RunFolder) -> Strips | None:
+def _own_images(folder: RunFolder) -> Dataset | None:
     """The run's data set, if it is there."""
-    spec = load(folder.path / "spec.yaml", model=MODEL)
+    spec = load(folder.path / "spec.yaml", model=SpecModel)
     if not Path(str(spec.data.settings.get("root", ""))).is_dir():
         return None
     try:
-        strips: Strips = spec.data.bind(SOURCES)()
+        dataset: Dataset = spec.data.bind(SOURCES)()
     except DataError:
         return None
-    return strips
+    return dataset
 
 
 def _spread(count: int) -> list[int]:

@@ -1,15 +1,15 @@
 """What a command may come to, and its exit codes."""
 
-from steelexp.data.strips import DataError
-from steelexp.evaluation.detector import DetectorError
-from steelexp.evaluation.export import ExportError
-from steelexp.evaluation.predict import OutputError
+from steelexp.data.dataset import DataError
 from steelexp.experiment import UnfinishedError
+from steelexp.inference.export import ExportError
+from steelexp.inference.predict import OutputError
+from steelexp.inference.predictor import PredictorError
 from steelexp.model.class_weights import ClassWeightsError
 from steelexp.model.loss_inputs import LossError
 from steelexp.model.unet import WeightsError
 from steelexp.records.store import BusyError, DamagedError
-from steelexp.search.ray_cluster import EngineError
+from steelexp.search.ray_cluster import ExecutorError
 from steelexp.search.search import NothingFoundError, SearchError
 from steelexp.spec import SpecError
 from steelexp.tracking.tracker import TrackingError
@@ -36,8 +36,8 @@ OBSTACLES = (
     DamagedError,
     UnfinishedError,
     SearchError,
-    EngineError,
-    DetectorError,
+    ExecutorError,
+    PredictorError,
     OutputError,
     ExportError,
 )

@@ -10,25 +10,25 @@ from rich.table import Table
 from steelexp.commands.arguments import positive
 from steelexp.commands.outcome import DONE, FAILED, RequestError
 from steelexp.commands.show import one_run
-from steelexp.evaluation.detector import Detector, onnx_detector
-from steelexp.evaluation.image_files import group_name, image_files
-from steelexp.evaluation.predict import GRID, predict
-from steelexp.evaluation.prediction_tables import DEFECTS, ERRORS, SUBMISSION, Summary
+from steelexp.inference.image_files import group_name, image_files
+from steelexp.inference.predict import GRID, predict
+from steelexp.inference.predictor import Predictor, onnx_predictor
+from steelexp.inference.tables import DEFECTS, ERRORS, SUBMISSION, Summary
 from steelexp.progress import say, show
-from steelexp.records.decision import ClassDecision
 from steelexp.records.exports import export_path
 from steelexp.records.model_card import ModelCard
+from steelexp.records.postprocessing import ClassRules
 from steelexp.records.store import RunFolder
-from steelexp.trained import detector
+from steelexp.run_model import predictor
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
 
 EPILOG = """\
 examples:
-  python -m steelexp predict runs/quickstart/<digest> strips/ --mm-per-pixel 0.4
+  python -m steelexp predict runs/quickstart/<digest> images/ --mm-per-pixel 0.4
   python -m steelexp predict runs/b4_dice/<digest> 'line1/*.jpg' line2/0001.png --out today
-  python -m steelexp predict exports/model.onnx strips/        (without TensorFlow)
+  python -m steelexp predict exports/model.onnx images/        (without TensorFlow)
 
 A stopped job goes on when the same command is typed again. exit code 1: some images could not be
 read; errors.csv says which and why.
@@ -72,7 +72,7 @@ def run_predict(given: argparse.Namespace) -> int:
     out = given.out or folder / "predictions" / group_name(given.paths)
     if given.fresh and (aside := RunFolder(out).set_aside()):
         say(f"The earlier results are kept as {aside}")
-    chosen = onnx_detector(file) if file is not None else detector(one_run(given.run))
+    chosen = onnx_predictor(file) if file is not None else predictor(one_run(given.run))
     for line in _model_lines(chosen, len(images)):
         say(line)
     summary = predict(
@@ -87,30 +87,30 @@ def run_predict(given: argparse.Namespace) -> int:
 def _model(given: argparse.Namespace) -> tuple[Path | None, Path]:
     """The .onnx file, if one is to be used, and the folder that the results belong to."""
     if given.run.suffix == ".onnx":
-        if given.engine == "tensorflow":
+        if given.executor == "tensorflow":
             raise RequestError(f"--engine tensorflow: {given.run} is for onnx; name its run folder")
         return given.run, given.run.parent
     folder = one_run(given.run).path
-    return (export_path(folder, "onnx") if given.engine == "onnx" else None), folder
+    return (export_path(folder, "onnx") if given.executor == "onnx" else None), folder
 
 
-def _model_lines(chosen: Detector, images: int) -> list[str]:
+def _model_lines(chosen: Predictor, images: int) -> list[str]:
     card = chosen.card
-    return [f"{card.name} {card.digest} on {images} images, by {chosen.engine}", _rules(card)]
+    return [f"{card.name} {card.digest} on {images} images, by {chosen.executor}", _rules(card)]
 
 
 def _rules(card: ModelCard) -> str:
-    if card.tuned_for is None:
+    if card.postprocessing_metric is None:
         shared = next(iter(card.classes.values())).threshold
         return (
-            f"The run has no tuned decision: its threshold, {shared:g}, is used for every class "
-            "(a split with test strips, such as grouped, tunes one)"
+            f"The run has no tuned post-processing: its threshold, {shared:g}, is used for every class "
+            "(a split with test images, such as grouped, tunes one)"
         )
     each = [f"{label}: {_words(rules)}" for label, rules in card.classes.items()]
-    return f"Decision tuned for {card.tuned_for}: {'; '.join(each)}"
+    return f"Decision tuned for {card.postprocessing_metric}: {'; '.join(each)}"
 
 
-def _words(rules: ClassDecision) -> str:
+def _words(rules: ClassRules) -> str:
     """For example "score 0.6, components of 20 px, areas of 600 px"."""
     if rules.never:
         return "never"

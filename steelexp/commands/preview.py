@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from steelexp.data.fold import PARTS
+from steelexp.data.split import PARTS
 from steelexp.model.unet import ARCHITECTURES
 from steelexp.plan import Plan, prepare
 from steelexp.progress import say
@@ -12,12 +12,12 @@ from steelexp.spec import ExperimentSpec
 
 
 def plan_line(plan: Plan) -> str:
-    """One line about the strips and tiles, and one for each leak."""
-    spec, (part, rows) = plan.spec, plan.judged
-    tuned = f"{len(plan.fold.tune)} to tune, " if part == "test" else ""
+    """One line about the images and tiles, and one for each leak."""
+    spec, (part, rows) = plan.spec, plan.evaluated
+    tuned = f"{len(plan.split.val)} to tune, " if part == "test" else ""
     line = (
-        f"{spec.name} {plan.digest}: {len(plan.fold.train)} strips to train, {tuned}{rows} to "
-        f"judge on; {plan.tile_count} tiles, {plan.steps} steps an epoch; {plan.uncovered:.1%} of "
+        f"{spec.name} {plan.digest}: {len(plan.split.train)} images to train, {tuned}{rows} to "
+        f"evaluate on; {plan.tile_count} tiles, {plan.steps} steps an epoch; {plan.uncovered:.1%} of "
         "the training pixels are in no tile"
     )
     return "\n".join([line, *leak_lines(plan.split["parts"])])
@@ -28,7 +28,7 @@ def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     plan = prepare(spec, runs)
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
     parts = plan.split["parts"]
-    held, (part, rows) = parts["strips_per_class"], plan.judged
+    held, (part, rows) = parts["images_per_class"], plan.evaluated
     empty = 1 - sum(held[part].values()) / (rows * plan.classes)
     finished, (height, width) = plan.folder.record is not None, plan.tile_size
     results = f"{plan.folder.path}{' (finished already)' if finished else ''}"
@@ -37,7 +37,7 @@ def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     lines = [
         f"{spec.name}: {spec.question}".rstrip(": "),
         *(
-            f"  {name:<11} {parts[name]} strips; of class {_listed(held[name])}"
+            f"  {name:<11} {parts[name]} images; of class {_listed(held[name])}"
             for name in PARTS
             if parts[name]
         ),
@@ -48,7 +48,7 @@ def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
         ),
         f"  steps       {plan.steps} an epoch, at most {spec.training.epochs} epochs",
         f"  parameters  {model.count_params():,}",
-        f"  baseline    dice_kaggle of predicting nothing on the {part} strips: {empty:.4f}",
+        f"  baseline    dice_kaggle of predicting nothing on the {part} images: {empty:.4f}",
     ]
     if spec.baseline is not None:
         base = spec.baseline
@@ -57,5 +57,5 @@ def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     say("\n".join([*lines, f"  results     {results}", f"  command     {command}"]))
 
 
-def _listed(strips: dict[str, int]) -> str:
-    return ", ".join(f"{label}: {count}" for label, count in strips.items())
+def _listed(dataset: dict[str, int]) -> str:
+    return ", ".join(f"{label}: {count}" for label, count in dataset.items())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from steelexp import experiment
 from steelexp.commands.outcome import DONE, FAILED, RequestError
 from steelexp.commands.preview import plan_line
-from steelexp.commands.same_data import plan_again
+from steelexp.commands.run_plan import plan_of_run
 from steelexp.commands.show import one_run
 from steelexp.plan import Plan
 from steelexp.progress import say, show
@@ -31,7 +31,7 @@ def add(commands: "Subparsers") -> None:
         help="where it is run again (default: reproduced)",
     )
     again.add_argument(
-        "--within",
+        "--tolerance",
         type=float,
         default=0.0,
         metavar="DIFFERENCE",
@@ -63,7 +63,7 @@ def _plan(folder: RunFolder, runs: Path) -> Plan:
     Raises:
         RequestError: this would be the run itself.
     """
-    plan = plan_again(folder, runs, overrides=["tracking={name: none}"])
+    plan = plan_of_run(folder, runs, overrides=["tracking={name: none}"])
     if plan.folder.path.resolve() == folder.path.resolve():
         raise RequestError(f"--runs {runs}: the run itself is there; name another folder")
     return plan

@@ -1,4 +1,4 @@
-"""The command `run`: train, judge and track; search where the spec asks for it."""
+"""The command `run`: train, evaluate and track; search where the spec asks for it."""
 
 import argparse
 import functools
@@ -10,7 +10,7 @@ from steelexp.commands.arguments import runs_option, specs
 from steelexp.commands.outcome import DONE, FAILED, FAILURES, OBSTACLES
 from steelexp.commands.preview import plan_line, show_plan
 from steelexp.commands.report import leave_report
-from steelexp.commands.search import add_engine_options, expect_engine, run_search
+from steelexp.commands.search import add_executor_options, check_executor, run_search
 from steelexp.commands.show import show_record
 from steelexp.plan import Plan, prepare
 from steelexp.progress import say, show
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def add(commands: "Subparsers") -> None:
     """Add the command."""
     train = commands.add_parser(
-        "run", parents=[runs_option()], help="train, judge and track; search where asked"
+        "run", parents=[runs_option()], help="train, evaluate and track; search where asked"
     )
     train.set_defaults(act=run)
     train.add_argument("specs", nargs="+", metavar="SPEC|FOLDER|key=value")
@@ -34,13 +34,13 @@ def add(commands: "Subparsers") -> None:
     train.add_argument(
         "--fresh", action="store_true", help="begin anew; an earlier run is kept aside"
     )
-    add_engine_options(train)
+    add_executor_options(train)
     train.add_argument("--dry-run", action="store_true", help="say what would be run")
 
 
 def run(given: argparse.Namespace) -> int:
     """Run every spec, one after the other; what is finished is skipped."""
-    expect_engine(given)
+    check_executor(given)
     asked = specs(given.specs, given.seeds)
     if given.dry_run:
         for spec, command in asked:
@@ -85,7 +85,7 @@ def _run_one(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> N
 
 def _run_together(plan: Plan, given: argparse.Namespace, command: str) -> None:
     values = plan.spec.model_dump(mode="json")
-    work = functools.partial(experiment.take_part, values, given.runs, command)
+    work = functools.partial(experiment.run_as_worker, values, given.runs, command)
     train_together(
         work,
         workers=plan.spec.training.workers,

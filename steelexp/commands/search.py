@@ -8,15 +8,15 @@ from steelexp.commands.report import leave_report
 from steelexp.plan import prepare
 from steelexp.progress import say
 from steelexp.records.store import RunFolder
-from steelexp.search.engine import Engine, LocalEngine
-from steelexp.search.ray_engine import RayEngine
+from steelexp.search.executor import Executor, LocalExecutor
+from steelexp.search.ray_executor import RayExecutor
 from steelexp.search.report import budget_lines, closing_lines
 from steelexp.search.search import search
 from steelexp.spec import ExperimentSpec
 from steelexp.trial import TrialRunner
 
 
-def add_engine_options(parser: argparse.ArgumentParser) -> None:
+def add_executor_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where trials run."""
     parser.add_argument(
         "--engine",
@@ -31,13 +31,13 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpus-per-trial", type=float, metavar="N", help="of Ray")
 
 
-def expect_engine(given: argparse.Namespace) -> None:
+def check_executor(given: argparse.Namespace) -> None:
     """Options of Ray without Ray, and Ray without workers, are refused."""
     of_ray = ("workers", "address", "gpus_per_trial")
     chosen = [f"--{name.replace('_', '-')}" for name in of_ray if getattr(given, name) is not None]
-    if given.engine == "local" and chosen:
+    if given.executor == "local" and chosen:
         raise RequestError(f"{', '.join(chosen)}: of Ray only; add --engine ray")
-    if given.engine == "ray" and (given.workers or 0) < 1:
+    if given.executor == "ray" and (given.workers or 0) < 1:
         raise RequestError("--engine ray: say how many trials at once: --workers N, at least 1")
 
 
@@ -47,22 +47,22 @@ def run_search(spec: ExperimentSpec, given: argparse.Namespace) -> None:
     if given.fresh and (aside := RunFolder(folder).set_aside()):
         say(f"The earlier search is kept as {aside}")
     say("\n".join([plan_line(plan), *budget_lines(spec)]))
-    engine = _engine(given, TrialRunner(spec.model_dump(mode="json"), folder))
+    executor = _executor(given, TrialRunner(spec.model_dump(mode="json"), folder))
     try:
-        best = search(spec, folder, engine, digest=plan.digest)
+        best = search(spec, folder, executor, digest=plan.digest)
     finally:
-        engine.close()
+        executor.close()
     for line in closing_lines(spec, folder, best):
         say(line)
     leave_report(folder)
 
 
-def _engine(given: argparse.Namespace, runner: TrialRunner) -> Engine:
-    if given.engine == "ray":
-        return RayEngine(
+def _executor(given: argparse.Namespace, runner: TrialRunner) -> Executor:
+    if given.executor == "ray":
+        return RayExecutor(
             runner,
             workers=given.workers,
             address=given.address,
             gpus_per_trial=given.gpus_per_trial,
         )
-    return LocalEngine(runner)
+    return LocalExecutor(runner)

@@ -67,7 +67,7 @@ def show_record(folder: RunFolder) -> None:
     if record is None:
         say(f"{folder.path}: unfinished, {len(folder.epochs)} epochs; run its spec again to go on")
         return
-    classes = record.split["parts"]["strips_per_class"]["tune"]
+    classes = record.split["parts"]["images_per_class"]["val"]
     show(metrics_table(record.metrics, classes, title=f"{record.name} {record.digest}"))
     for line in run_lines(record, spec, folder):
         say(line)

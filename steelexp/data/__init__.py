@@ -1,1 +1,1 @@
-"""Data: strips, folds, tiles, batches."""
+"""Data: images, folds, tiles, batches."""

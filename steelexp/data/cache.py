@@ -1,7 +1,7 @@
-"""Strips decoded once: grey and labels side by side in memory or in memory-mapped files.
+"""Dataset decoded once: grey and labels side by side in memory or in memory-mapped files.
 
-<cache>/<key>/grey.u8     every strip's grey, one after the other, 1 byte a pixel
-<cache>/<key>/bits.u8     every strip's labels; clean strips are holes that take no room on disk
+<cache>/<key>/grey.u8     every image's grey, one after the other, 1 byte a pixel
+<cache>/<key>/bits.u8     every image's labels; clean images are holes that take no room on disk
 <cache>/<key>/cache.json  what it was made from
 <cache>/<key>.groups.npy  the groups of near-duplicates
 
@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.strips import Bits, DataError, Strips, refuse
+from steelexp.data.dataset import Bits, DataError, Dataset, raise_if
 from steelexp.progress import say, steps
 from steelexp.records.store import write_atomically
 
@@ -33,7 +33,7 @@ Kind = Literal["disk", "memory", "none"]
 Pixels = npt.NDArray[np.uint8]
 
 RECENT = 256
-"""Strips that are kept when they are decoded at every use: 0.2 GB of Severstal's."""
+"""Dataset that are kept when they are decoded at every use: 0.2 GB of Severstal's."""
 
 _VERSION = 1
 """Raised whenever the files or the groups are made differently."""
@@ -43,13 +43,13 @@ _SPARE = 2**28
 
 
 @dataclass(frozen=True)
-class CachedStrips(Strips):
-    """Strips whose pixels are decoded already.
+class CachedStrips(Dataset):
+    """Dataset whose pixels are decoded already.
 
     Attributes:
-        grey: [pixels of all strips], strip after strip.
+        grey: [pixels of all images], image after image.
         bits: the same for the labels.
-        starts: [S + 1] where each strip begins.
+        starts: [S + 1] where each image begins.
     """
 
     grey: Pixels
@@ -57,17 +57,17 @@ class CachedStrips(Strips):
     starts: tuple[int, ...]
     shapes: tuple[tuple[int, int], ...]
 
-    def image(self, strip: int) -> Pixels:
-        """A strip's grey, [H, W] uint8; a view."""
-        return self.grey[self.starts[strip] : self.starts[strip + 1]].reshape(self.shapes[strip])
+    def image(self, image: int) -> Pixels:
+        """A image's grey, [H, W] uint8; a view."""
+        return self.grey[self.starts[image] : self.starts[image + 1]].reshape(self.shapes[image])
 
-    def mask(self, strip: int) -> Bits:
-        """A strip's labels, [H, W] uint8, bit c set where class c is; a view."""
-        return self.bits[self.starts[strip] : self.starts[strip + 1]].reshape(self.shapes[strip])
+    def mask(self, image: int) -> Bits:
+        """A image's labels, [H, W] uint8, bit c set where class c is; a view."""
+        return self.bits[self.starts[image] : self.starts[image + 1]].reshape(self.shapes[image])
 
 
-class RecentStrips(Strips):
-    """Strips that are decoded when they are used, and kept while they are among the last used."""
+class RecentStrips(Dataset):
+    """Dataset that are decoded when they are used, and kept while they are among the last used."""
 
     @functools.cached_property
     def image(self) -> Callable[[int], Pixels]:
@@ -85,11 +85,11 @@ def cache_root() -> Path:
     return Path(os.environ.get("STEELEXP_CACHE") or "data/cache")
 
 
-def cached(strips: Strips, kind: Kind, root: Path) -> Strips:
-    """The same strips, decoded.
+def cached(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
+    """The same images, decoded.
 
     Args:
-        strips: the data set.
+        dataset: the data set.
         kind: disk, decoded once for all runs; memory, once for this run; none, at every use (the
             last 256 are kept).
         root: where caches lie.
@@ -97,67 +97,69 @@ def cached(strips: Strips, kind: Kind, root: Path) -> Strips:
     Raises:
         DataError: images cannot be read (all are listed), or there is no room.
     """
-    if kind == "none" or not len(strips):
-        return RecentStrips(**_fields(strips))
+    if kind == "none" or not len(dataset):
+        return RecentStrips(**_fields(dataset))
     if kind == "memory":
-        _expect_room(_bytes(strips), _memory(), "data.cache: memory", "data.cache=disk")
-        arrays = [np.zeros(_pixels(strips), np.uint8) for _ in range(2)]
-        _decode(strips, *arrays)
-        return _with(strips, *arrays)
-    folder = root / _key(strips)
-    if not _whole(folder, strips):
+        _check_room(_bytes(dataset), _memory(), "data.cache: memory", "data.cache=disk")
+        arrays = [np.zeros(_pixels(dataset), np.uint8) for _ in range(2)]
+        _decode(dataset, *arrays)
+        return _with(dataset, *arrays)
+    folder = root / _key(dataset)
+    if not _whole(folder, dataset):
         with _alone(folder):
-            if not _whole(folder, strips):  # another process may have built it meanwhile
-                _build(strips, folder)
-    return _with(strips, *(_mapped(folder / name, strips, "r") for name in ("grey.u8", "bits.u8")))
+            if not _whole(folder, dataset):  # another process may have built it meanwhile
+                _build(dataset, folder)
+    return _with(
+        dataset, *(_mapped(folder / name, dataset, "r") for name in ("grey.u8", "bits.u8"))
+    )
 
 
-def duplicate_groups(strips: Strips, root: Path) -> npt.NDArray[np.int64]:
-    """Group of near-duplicates of each strip, [S]; found once for a data set.
+def duplicate_groups(dataset: Dataset, root: Path) -> npt.NDArray[np.int64]:
+    """Group of near-duplicates of each image, [S]; found once for a data set.
 
     Args:
-        strips: the data set, decoded or not.
+        dataset: the data set, decoded or not.
         root: where caches lie.
 
     Raises:
         DataError: an image cannot be read.
     """
-    file = root / f"{_key(strips)}.groups.npy"
+    file = root / f"{_key(dataset)}.groups.npy"
     if not file.is_file():
-        with _alone(root / _key(strips)):
+        with _alone(root / _key(dataset)):
             if not file.is_file():  # another process may have found them meanwhile
-                _find_groups(strips, file)
+                _find_groups(dataset, file)
     return np.asarray(np.load(file), np.int64)
 
 
-def _find_groups(strips: Strips, file: Path) -> None:
+def _find_groups(dataset: Dataset, file: Path) -> None:
     from steelexp.data.duplicates import near_duplicates  # SciPy, which --help need not load
 
-    with steps("looking for near-duplicates", len(strips), every=10.0) as advance:
+    with steps("looking for near-duplicates", len(dataset), every=10.0) as advance:
         groups = near_duplicates(
-            strips.image, len(strips), report=lambda done, total: advance(done)
+            dataset.image, len(dataset), report=lambda done, total: advance(done)
         )
     content = io.BytesIO()
     np.save(content, groups)
     write_atomically(file, content.getvalue())
 
 
-def _key(strips: Strips) -> str:
-    sha = hashlib.sha256(f"{_VERSION} {strips.manifest}".encode())
-    for path in strips.paths:
+def _key(dataset: Dataset) -> str:
+    sha = hashlib.sha256(f"{_VERSION} {dataset.manifest}".encode())
+    for path in dataset.paths:
         status = path.stat()
         sha.update(f" {status.st_size} {status.st_mtime_ns}".encode())
     return sha.hexdigest()[:16]
 
 
-def _pixels(strips: Strips) -> int:
-    return int(strips.sizes.astype(np.int64).prod(axis=1).sum())
+def _pixels(dataset: Dataset) -> int:
+    return int(dataset.sizes.astype(np.int64).prod(axis=1).sum())
 
 
-def _bytes(strips: Strips) -> int:
-    """Grey of every strip and labels of those that have some."""
-    each = strips.sizes.astype(np.int64).prod(axis=1)
-    return int(each.sum() + each[strips.labelled].sum())
+def _bytes(dataset: Dataset) -> int:
+    """Grey of every image and labels of those that have some."""
+    each = dataset.sizes.astype(np.int64).prod(axis=1)
+    return int(each.sum() + each[dataset.labelled].sum())
 
 
 def _memory() -> int:
@@ -165,7 +167,7 @@ def _memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _expect_room(needed: int, free: int, what: str, instead: str) -> None:
+def _check_room(needed: int, free: int, what: str, instead: str) -> None:
     if needed + _SPARE > free:
         raise DataError(
             f"{what}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are there; make "
@@ -191,20 +193,20 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _build(strips: Strips, folder: Path) -> None:
+def _build(dataset: Dataset, folder: Path) -> None:
     """Beside, then renamed: whole or not at all. What a killed build left is removed first."""
     beside = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
-    needed, free = _bytes(strips), shutil.disk_usage(folder.parent).free
-    _expect_room(needed, free, f"{folder.parent}", "another STEELEXP_CACHE")
-    say(f"Decoding {len(strips)} strips into {folder}, {needed / 1e9:.2f} GB, once")
+    needed, free = _bytes(dataset), shutil.disk_usage(folder.parent).free
+    _check_room(needed, free, f"{folder.parent}", "another STEELEXP_CACHE")
+    say(f"Decoding {len(dataset)} images into {folder}, {needed / 1e9:.2f} GB, once")
     beside.mkdir()
     try:
-        grey, bits = (_mapped(beside / name, strips, "w+") for name in ("grey.u8", "bits.u8"))
-        _decode(strips, grey, bits)
+        grey, bits = (_mapped(beside / name, dataset, "w+") for name in ("grey.u8", "bits.u8"))
+        _decode(dataset, grey, bits)
         for array in (grey, bits):
             array.flush()
-        made = {"version": _VERSION, "manifest": strips.manifest, "strips": len(strips)}
+        made = {"version": _VERSION, "manifest": dataset.manifest, "images": len(dataset)}
         (beside / "cache.json").write_text(json.dumps(made) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)  # one that somebody damaged
         beside.rename(folder)
@@ -212,29 +214,29 @@ def _build(strips: Strips, folder: Path) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _whole(folder: Path, strips: Strips) -> bool:
+def _whole(folder: Path, dataset: Dataset) -> bool:
     files = [folder / name for name in ("grey.u8", "bits.u8")]
     return (folder / "cache.json").is_file() and all(
-        file.is_file() and file.stat().st_size == _pixels(strips) for file in files
+        file.is_file() and file.stat().st_size == _pixels(dataset) for file in files
     )
 
 
-def _mapped(file: Path, strips: Strips, mode: Literal["r", "w+"]) -> "np.memmap[Any, Any]":
-    return np.memmap(file, np.uint8, mode, shape=(_pixels(strips),))
+def _mapped(file: Path, dataset: Dataset, mode: Literal["r", "w+"]) -> "np.memmap[Any, Any]":
+    return np.memmap(file, np.uint8, mode, shape=(_pixels(dataset),))
 
 
-def _decode(strips: Strips, grey: Pixels, bits: Pixels) -> None:
-    """Read every strip into its place, on all cores; OpenCV and NumPy work without the GIL."""
-    target, problems = _with(strips, grey, bits), []
+def _decode(dataset: Dataset, grey: Pixels, bits: Pixels) -> None:
+    """Read every image into its place, on all cores; OpenCV and NumPy work without the GIL."""
+    target, problems = _with(dataset, grey, bits), []
 
-    def read(strip: int) -> None:
-        np.copyto(target.image(strip), strips.image(strip))
-        if strips.labelled[strip]:
-            np.copyto(target.mask(strip), strips.mask(strip))
+    def read(image: int) -> None:
+        np.copyto(target.image(image), dataset.image(image))
+        if dataset.labelled[image]:
+            np.copyto(target.mask(image), dataset.mask(image))
 
-    with steps("decoding", len(strips), every=10.0) as advance, ThreadPoolExecutor() as threads:
+    with steps("decoding", len(dataset), every=10.0) as advance, ThreadPoolExecutor() as threads:
         try:
-            tasks = [threads.submit(read, strip) for strip in range(len(strips))]
+            tasks = [threads.submit(read, image) for image in range(len(dataset))]
             for done, task in enumerate(as_completed(tasks), start=1):
                 if isinstance(error := task.exception(), DataError):
                     problems.append(str(error))
@@ -243,20 +245,20 @@ def _decode(strips: Strips, grey: Pixels, bits: Pixels) -> None:
                 advance(done)
         finally:
             threads.shutdown(cancel_futures=True)
-    refuse(sorted(problems))
+    raise_if(sorted(problems))
 
 
-def _with(strips: Strips, grey: Pixels, bits: Pixels) -> CachedStrips:
-    each = strips.sizes.astype(np.int64).prod(axis=1)
+def _with(dataset: Dataset, grey: Pixels, bits: Pixels) -> CachedStrips:
+    each = dataset.sizes.astype(np.int64).prod(axis=1)
     return CachedStrips(
-        **_fields(strips),
+        **_fields(dataset),
         # A plain view: an np.memmap makes a Python object of each slice, four times as slow.
         grey=grey.view(np.ndarray),
         bits=bits.view(np.ndarray),
         starts=tuple(np.r_[0, each.cumsum()].tolist()),
-        shapes=tuple((int(h), int(w)) for h, w in strips.sizes),
+        shapes=tuple((int(h), int(w)) for h, w in dataset.sizes),
     )
 
 
-def _fields(strips: Strips) -> dict[str, Any]:
-    return {field.name: getattr(strips, field.name) for field in fields(Strips)}
+def _fields(dataset: Dataset) -> dict[str, Any]:
+    return {field.name: getattr(dataset, field.name) for field in fields(Dataset)}

@@ -24,8 +24,8 @@ COPY = 0.9
 """Likeness from which on two images are copies.
 
 Measured: 99 % of the copies of NEU-Seg's images, shifted by up to 6 of 200 pixels and saved at
-JPEG quality 60, reach 0.92, and all such copies of Severstal's strips, shifted by up to 5 pixels,
-0.93. Of 12,000 strips that were drawn apart, no two reach 0.7. Between lie images that share a
+JPEG quality 60, reach 0.92, and all such copies of Severstal's images, shifted by up to 5 pixels,
+0.93. Of 12,000 images that were drawn apart, no two reach 0.7. Between lie images that share a
 part: NEU-Seg has some that differ by a defect pasted in, at 0.55 to 0.95.
 """
 

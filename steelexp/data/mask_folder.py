@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt, Strict
 
-from steelexp.data.finding import Finding
-from steelexp.data.strips import (
+from steelexp.data.dataset import (
     Bits,
     DataError,
-    Strips,
+    Dataset,
     decode_image,
     digest,
     draw_subset,
     image_sizes,
-    refuse,
+    raise_if,
 )
+from steelexp.data.issue import Issue
 
 FORM = "a mask is a PNG of one channel of 8 bits, 0 for background and k for the k-th class"
 
@@ -34,7 +34,7 @@ def mask_folder(
     masks: str = "masks",
     subset: PositiveInt | None = None,
     subset_seed: int = 0,
-) -> Strips:
+) -> Dataset:
     """Images in one folder, masks of the same names as PNG in another.
 
     A mask's values are 0 for background and k for the k-th class.
@@ -61,38 +61,38 @@ def mask_folder(
         if not folder.is_dir():
             raise DataError(f"data.{key}: there is no folder {folder}; set data.root or data.{key}")
     found, unpaired = pair(pictures, labels)
-    refuse(list(map(str, unpaired)))
+    raise_if(list(map(str, unpaired)))
     kept = draw_subset(list(found), subset, subset_seed, str(pictures))
     paths = [found[stem] for stem in kept]
     mask_paths = [labels / f"{stem}.png" for stem in kept]
     sizes = image_sizes(paths)
-    return Strips(
+    return Dataset(
         names=tuple(path.name for path in paths),
         paths=tuple(paths),
         sizes=sizes,
         classes=classes,
         pixels=_labelled_pixels(mask_paths, sizes, len(classes)),
-        read_mask=lambda strip: bits_of(_read(mask_paths[strip])),
+        read_mask=lambda image: bits_of(_read(mask_paths[image])),
         manifest=digest([classes, *_contents(paths, mask_paths)]),
     )
 
 
-def pair(pictures: Path, labels: Path) -> tuple[dict[str, Path], list[Finding]]:
+def pair(pictures: Path, labels: Path) -> tuple[dict[str, Path], list[Issue]]:
     """The images by the name they share with their mask, and those that do not have their own."""
     paths = [path for path in sorted(pictures.iterdir()) if may_be_image(path)]
     found = {path.stem: path for path in reversed(paths)}
     alike = {path.stem.casefold(): path.name for path in sorted(labels.iterdir())}
-    findings = []
+    issues = []
     for path in paths:
         if found[path.stem] != path:
             text = f"{found[path.stem].name} has the same mask; remove one of the two"
-            findings.append(Finding("shared mask", path, None, text))
+            issues.append(Issue("shared mask", path, None, text))
         if not (labels / f"{path.stem}.png").is_file():
             meant = alike.get(path.stem.casefold())
             hint = f"; {meant} is there" if meant else ""
             text = f"no mask {labels / path.stem}.png{hint}"
-            findings.append(Finding("missing mask", path, None, text))
-    return dict(sorted(found.items())), findings
+            issues.append(Issue("missing mask", path, None, text))
+    return dict(sorted(found.items())), issues
 
 
 def may_be_image(path: Path) -> bool:
@@ -110,19 +110,19 @@ def _labelled_pixels(
     paths: list[Path], sizes: npt.NDArray[np.int32], classes: int
 ) -> npt.NDArray[np.int64]:
     """[S, C] pixels of each class, after checking size and values of every mask."""
-    pixels, findings = np.zeros((len(paths), classes), np.int64), []
+    pixels, issues = np.zeros((len(paths), classes), np.int64), []
     for i, (path, (height, width)) in enumerate(zip(paths, sizes.tolist(), strict=True)):
         values, wrong = read_mask(path, (height, width), classes, f"data.classes names {classes}")
-        findings += wrong
+        issues += wrong
         if values is not None:
             pixels[i] = np.bincount(values.ravel(), minlength=classes + 1)[1:]
-    refuse(list(map(str, findings)))
+    raise_if(list(map(str, issues)))
     return pixels
 
 
 def read_mask(
     path: Path, size: tuple[int, int] | None, classes: int, named: str
-) -> tuple[npt.NDArray[np.uint8] | None, list[Finding]]:
+) -> tuple[npt.NDArray[np.uint8] | None, list[Issue]]:
     """Read a mask and check it.
 
     Args:
@@ -138,18 +138,18 @@ def read_mask(
         values = decode_image(path, cv2.IMREAD_UNCHANGED)
     except DataError as error:
         text = str(error).removeprefix(f"{path}: ")
-        return None, [Finding("unreadable mask", path, None, text)]
+        return None, [Issue("unreadable mask", path, None, text)]
     if values.ndim != 2 or values.dtype != np.uint8:
         channels = values.shape[2] if values.ndim > 2 else 1
         text = f"{channels} channels of {values.dtype}; {FORM}"
-        return None, [Finding("mask channels", path, None, text)]
-    findings = []
+        return None, [Issue("mask channels", path, None, text)]
+    issues = []
     if size is not None and values.shape != size:
         text = f"{values.shape[0]} x {values.shape[1]}, its image {size[0]} x {size[1]}"
-        findings.append(Finding("mask size", path, None, text))
+        issues.append(Issue("mask size", path, None, text))
     if values.max() > classes:
-        findings.append(Finding("mask value", path, None, f"value {values.max()}, but {named}"))
-    return None if findings else values.astype(np.uint8, copy=False), findings
+        issues.append(Issue("mask value", path, None, f"value {values.max()}, but {named}"))
+    return None if issues else values.astype(np.uint8, copy=False), issues
 
 
 def bits_of(values: npt.NDArray[np.uint8]) -> Bits:
@@ -160,7 +160,7 @@ def bits_of(values: npt.NDArray[np.uint8]) -> Bits:
 
 
 def _read(path: Path) -> npt.NDArray[np.uint8]:
-    values, findings = read_mask(path, None, 8, "there are 8 bits")
+    values, issues = read_mask(path, None, 8, "there are 8 bits")
     if values is None:
-        raise DataError("\n".join(map(str, findings)))
+        raise DataError("\n".join(map(str, issues)))
     return values

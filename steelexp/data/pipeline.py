@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from steelexp.data.augment import Augmentation, Donors, augment
 from steelexp.data.cache import RECENT
+from steelexp.data.dataset import Bits, Dataset
 from steelexp.data.sampling import Sampler
-from steelexp.data.strips import Bits, Strips
 from steelexp.data.tiles import Pixels, Table, Tiling, cut, tile_pixels, tile_table
 from steelexp.data.tiling import up_to_32
 from steelexp.lazy import tf
@@ -37,14 +37,14 @@ class Batches:
     """Tiles in the order of a table, a batch at a time.
 
     Attributes:
-        strips: the data set.
-        table: [N, 3] strip, top, left.
+        dataset: the data set.
+        table: [N, 3] image, top, left.
         size: the tiles' height and width.
         batch_size: tiles a batch; the last one may be smaller.
         change: what is done to a batch.
     """
 
-    strips: Strips
+    dataset: Dataset
     table: Table
     size: tuple[int, int]
     batch_size: int
@@ -57,7 +57,7 @@ class Batches:
         """One batch, [2, B, h, w, 1] uint8: grey and bits."""
         rows = self.table[step * self.batch_size : (step + 1) * self.batch_size]
         both = _empty((2, len(rows), *self.size))
-        cut(self.strips, rows, grey=both[0], bits=both[1])
+        cut(self.dataset, rows, grey=both[0], bits=both[1])
         if self.change is not None:
             both[0], both[1] = self.change(step, both[0], both[1])
         return both[..., None]
@@ -90,7 +90,7 @@ class Batches:
 
 
 def training_batches(
-    strips: Strips,
+    dataset: Dataset,
     rows: npt.NDArray[np.int64],
     tiling: Tiling,
     sampler: Sampler,
@@ -106,8 +106,8 @@ def training_batches(
     go on from its middle.
 
     Args:
-        strips: the data set.
-        rows: [R] strips that train.
+        dataset: the data set.
+        rows: [R] images that train.
         tiling: where to cut.
         sampler: how often a tile is drawn.
         chain: augmentations, in their order.
@@ -115,35 +115,35 @@ def training_batches(
         seed: seed of the run.
         epoch: counted from 1.
     """
-    table, size = tile_table(strips, rows, tiling, seed=seed, epoch=epoch)
-    count = functools.cache(lambda: tile_pixels(strips, table, size))
+    table, size = tile_table(dataset, rows, tiling, seed=seed, epoch=epoch)
+    count = functools.cache(lambda: tile_pixels(dataset, table, size))
     chances = sampler(count)
     draw = np.random.default_rng([seed, _ORDER, epoch])
     every = np.arange(len(table))
     drawn = every if chances is None else draw.choice(every, len(table), p=chances)
     order = drawn[_shuffled(table[drawn, 0], draw)]
-    donors = Donors(strips.classes, _tiles_by_class(strips, table, size, count))
+    donors = Donors(dataset.classes, _tiles_by_class(dataset, table, size, count))
 
     def change(step: int, grey: Pixels, bits: Pixels) -> tuple[Pixels, Pixels]:
         rng = np.random.default_rng([seed, _CHANGES, epoch, step])
         return augment(grey, bits, rng, donors, chain)
 
-    return Batches(strips, table[order], size, batch_size, change if chain else None)
+    return Batches(dataset, table[order], size, batch_size, change if chain else None)
 
 
-def _shuffled(strips: Table, draw: np.random.Generator) -> Table:
-    """An order of tiles in which those of a strip are near one another.
+def _shuffled(dataset: Table, draw: np.random.Generator) -> Table:
+    """An order of tiles in which those of a image are near one another.
 
-    The strips are shuffled and taken in blocks of 256, and the tiles of a block are shuffled: what
-    decodes strips at every use, or reads them from a slow disk, does so once an epoch.
+    The images are shuffled and taken in blocks of 256, and the tiles of a block are shuffled: what
+    decodes images at every use, or reads them from a slow disk, does so once an epoch.
 
     Args:
-        strips: [N] strip of each tile.
+        images: [N] image of each tile.
         draw: the source of every choice.
     """
-    numbers, place = np.unique(strips, return_inverse=True)
+    numbers, place = np.unique(dataset, return_inverse=True)
     block = draw.permutation(len(numbers))[place.ravel()] // RECENT  # [N]
-    return np.asarray(np.lexsort((draw.random(len(strips)), block)))
+    return np.asarray(np.lexsort((draw.random(len(dataset)), block)))
 
 
 def try_out(classes: tuple[str, ...], size: tuple[int, int], chain: Sequence[Augmentation]) -> None:
@@ -177,31 +177,31 @@ def reading() -> Iterator[None]:
         _raised.clear()
 
 
-def whole_strips(
-    strips: Strips, rows: npt.NDArray[np.int64], *, pixels: int
+def whole_images(
+    dataset: Dataset, rows: npt.NDArray[np.int64], *, pixels: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], Bits, Bits]]:
-    """Whole strips, each continued by reflection to a multiple of 32.
+    """Whole images, each continued by reflection to a multiple of 32.
 
     Neighbours of one size share a batch.
 
     Args:
-        strips: the data set.
-        rows: [R] strip numbers.
-        pixels: at most so many a batch, the reflected ones included; at least one strip.
+        dataset: the data set.
+        rows: [R] image numbers.
+        pixels: at most so many a batch, the reflected ones included; at least one image.
 
     Yields:
         (rows [B], grey [B, h, w, 1] uint8, bits [B, H, W, 1] uint8, unpadded).
     """
-    for group in _groups_of_equal_size(strips, rows, pixels):
-        height, width = strips.sizes[group[0]].tolist()
+    for group in _groups_of_equal_size(dataset, rows, pixels):
+        height, width = dataset.sizes[group[0]].tolist()
         padded = (up_to_32(height), up_to_32(width))
         table = np.array([[row, 0, 0] for row in group])
-        grey, bits = Batches(strips, table, padded, len(group)).read(0)
+        grey, bits = Batches(dataset, table, padded, len(group)).read(0)
         yield np.array(group), grey, bits[:, :height, :width]
 
 
 def _tiles_by_class(
-    strips: Strips, table: Table, size: tuple[int, int], count: Callable[[], Table]
+    dataset: Dataset, table: Table, size: tuple[int, int], count: Callable[[], Table]
 ) -> Callable[[np.random.Generator, int], tuple[Pixels, Pixels] | None]:
     """A function that reads a drawn tile that holds a class."""
 
@@ -209,7 +209,7 @@ def _tiles_by_class(
         holders = np.flatnonzero(count()[:, class_number])
         if not len(holders):
             return None
-        grey, bits = Batches(strips, table[draw.choice(holders, 1)], size, 1).read(0)
+        grey, bits = Batches(dataset, table[draw.choice(holders, 1)], size, 1).read(0)
         return grey[0, ..., 0], bits[0, ..., 0]
 
     return tile
@@ -224,13 +224,13 @@ def _empty(shape: tuple[int, ...]) -> Pixels:
 
 
 def _groups_of_equal_size(
-    strips: Strips, rows: npt.NDArray[np.int64], pixels: int
+    dataset: Dataset, rows: npt.NDArray[np.int64], pixels: int
 ) -> list[list[int]]:
     """The rows in their order, cut where the size changes or the batch is full."""
     groups: list[list[int]] = []
     for row in rows.tolist():
-        height, width = strips.sizes[row].tolist()
-        alike = bool(groups) and tuple(strips.sizes[groups[-1][0]]) == (height, width)
+        height, width = dataset.sizes[row].tolist()
+        alike = bool(groups) and tuple(dataset.sizes[groups[-1][0]]) == (height, width)
         each = up_to_32(height) * up_to_32(width)
         if alike and (len(groups[-1]) + 1) * each <= pixels:
             groups[-1].append(row)

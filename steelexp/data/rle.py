@@ -90,11 +90,11 @@ def runs_of(rle: str, pixels: int) -> npt.NDArray[np.int64]:
     runs = _numbers(rle).reshape(-1, 2)
     starts, lengths = runs[:, 0], runs[:, 1]
     ends = starts + lengths - 1
-    _refuse(starts < 1, runs, "starts before pixel 1")
-    _refuse(lengths < 1, runs, "has a length below 1")
-    _refuse(ends > pixels, runs, f"ends beyond pixel {pixels}, the last")
-    _refuse(np.r_[False, starts[1:] < starts[:-1]], runs, "starts before the run in front of it")
-    _refuse(np.r_[False, starts[1:] <= ends[:-1]], runs, "overlaps the run in front of it")
+    _raise_if(starts < 1, runs, "starts before pixel 1")
+    _raise_if(lengths < 1, runs, "has a length below 1")
+    _raise_if(ends > pixels, runs, f"ends beyond pixel {pixels}, the last")
+    _raise_if(np.r_[False, starts[1:] < starts[:-1]], runs, "starts before the run in front of it")
+    _raise_if(np.r_[False, starts[1:] <= ends[:-1]], runs, "overlaps the run in front of it")
     return np.stack([starts - 1, lengths], axis=1)
 
 
@@ -109,7 +109,7 @@ def _numbers(rle: str) -> npt.NDArray[np.int64]:
     return numbers
 
 
-def _refuse(wrong: npt.NDArray[np.bool_], runs: npt.NDArray[np.int64], why: str) -> None:
+def _raise_if(wrong: npt.NDArray[np.bool_], runs: npt.NDArray[np.int64], why: str) -> None:
     if wrong.any():
         i = int(np.argmax(wrong))
         raise RleError(f"run {i + 1} ({runs[i, 0]} {runs[i, 1]}) {why}")

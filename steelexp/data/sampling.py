@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt
 
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
 
 Pixels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
@@ -78,7 +78,7 @@ def foreground(
     return _spread(np.column_stack([holds, clean]), shares)
 
 
-def round_robin(
+def class_balanced(
     count: Callable[[], Pixels], *, clean: bool = True, min_pixels: PositiveInt = 1
 ) -> Probabilities:
     """The classes that occur and the clean tiles in turn.
@@ -103,7 +103,7 @@ def round_robin(
     """
     if clean:
         return power(count, exponent=1.0, min_pixels=min_pixels)
-    holds = _some(count() >= min_pixels, "round_robin without clean tiles")
+    holds = _some(count() >= min_pixels, "class_balanced without clean tiles")
     return _spread(holds, holds.any(axis=0) / holds.any(axis=0).sum())
 
 
@@ -117,7 +117,7 @@ def power(
     s_c / n_c: p(tile) is proportional to the sum of n_c^(-exponent) over the classes it holds.
 
     Exponent 0: natural; a tile of two classes counts twice. 0.5: square-root sampling. 1: every
-    class has the same share, as in `round_robin`.
+    class has the same share, as in `class_balanced`.
 
     Args:
         count: gives the labelled pixels of each tile, [N, C].
@@ -138,7 +138,7 @@ def power(
     return _spread(holds, shares / shares.sum())
 
 
-def capped(
+def repeat_factor(
     count: Callable[[], Pixels],
     *,
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.25,
@@ -176,9 +176,9 @@ SAMPLERS: dict[str, Callable[..., Probabilities | None]] = {
     "uniform": uniform,
     "defect_tiles": defect_tiles,
     "foreground": foreground,
-    "round_robin": round_robin,
+    "class_balanced": class_balanced,
     "power": power,
-    "capped": capped,
+    "repeat_factor": repeat_factor,
 }
 
 
@@ -187,7 +187,7 @@ def _some(holds: npt.NDArray[np.bool_], sampler: str) -> npt.NDArray[np.bool_]:
         raise DataError(
             f"sampling: {sampler} shows only tiles with a defect, and none of the {len(holds)} "
             "tiles holds one; take sampling.kind=uniform, lower sampling.min_pixels, or train on "
-            "strips with defects"
+            "images with defects"
         )
     return holds
 

@@ -18,8 +18,16 @@ import numpy as np
 from pydantic import PositiveInt
 
 from steelexp.data import rle
-from steelexp.data.finding import Finding
-from steelexp.data.strips import Bits, DataError, Strips, digest, draw_subset, image_sizes, refuse
+from steelexp.data.dataset import (
+    Bits,
+    DataError,
+    Dataset,
+    digest,
+    draw_subset,
+    image_sizes,
+    raise_if,
+)
+from steelexp.data.issue import Issue
 
 CLASSES = ("1", "2", "3", "4")
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -46,7 +54,7 @@ class Table(NamedTuple):
 
     columns: list[str]
     labels: list[Label]
-    findings: list[Finding]
+    issues: list[Issue]
 
 
 class Marked(NamedTuple):
@@ -60,7 +68,7 @@ class Marked(NamedTuple):
 
     labels: dict[str, dict[int, Label]]
     pixels: dict[str, list[int]]
-    findings: list[Finding]
+    issues: list[Issue]
 
 
 def severstal(
@@ -69,7 +77,7 @@ def severstal(
     images: Literal["all", "with_defects"] = "all",
     subset: PositiveInt | None = None,
     subset_seed: int = 0,
-) -> Strips:
+) -> Dataset:
     """Kaggle's Severstal strips.
 
     Args:
@@ -86,7 +94,7 @@ def severstal(
     """
     folder = Path(root)
     table, pictures = folder / "train.csv", folder / "train_images"
-    _expect_layout(folder, table, pictures)
+    _check_layout(folder, table, pictures)
     _, rows, unread = read_table(table)
     labels = [label for label in rows if label.runs.strip()]
     files = images_in(pictures)
@@ -96,7 +104,7 @@ def severstal(
     missing = missing_images(table, labels, pictures, files)
     present = [label for label in labels if label.image in sizes]
     runs, pixels, wrong = mark(table, present, lambda name: int(np.prod(sizes[name])))
-    refuse([str(finding) for finding in unread + missing + wrong])
+    raise_if([str(issue) for issue in unread + missing + wrong])
     kept = draw_subset(names, subset, subset_seed, root)
 
     def read_mask(strip: int) -> Bits:
@@ -111,7 +119,7 @@ def severstal(
         masks = sorted((c, label.runs) for c, label in runs[name].items())
         return name, files[name].stat().st_size, masks
 
-    return Strips(
+    return Dataset(
         names=tuple(kept),
         paths=tuple(files[name] for name in kept),
         sizes=np.array([sizes[name] for name in kept], np.int32).reshape(-1, 2),
@@ -122,12 +130,12 @@ def severstal(
     )
 
 
-def _expect_layout(folder: Path, table: Path, pictures: Path) -> None:
+def _check_layout(folder: Path, table: Path, pictures: Path) -> None:
     if not folder.is_dir():
         raise DataError(
             f"data.root: there is no folder {folder}; download the competition's data from "
             "https://www.kaggle.com/c/severstal-steel-defect-detection/data and set data.root or "
-            "STEELEXP_SEVERSTAL, or draw a set like it: python -m steelexp data draw FOLDER"
+            "STEELEXP_SEVERSTAL, or draw a set like it: python -m steelexp data generate FOLDER"
         )
     missing = [table.name] * (not table.is_file()) + [pictures.name] * (not pictures.is_dir())
     if missing:
@@ -153,13 +161,13 @@ def read_table(table: Path) -> Table:
             rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         text = f"not a readable table of UTF-8 text ({error})"
-        return Table([], [], [Finding("unreadable table", table, None, text)])
-    labels, findings = [], []
+        return Table([], [], [Issue("unreadable table", table, None, text)])
+    labels, issues = [], []
     if header not in HEADERS:
         shown = ",".join(header)[:80] or "absent"
         published = " or ".join(map(",".join, HEADERS))
         text = f"the columns are {shown}; Kaggle's are {published}"
-        findings.append(Finding("wrong header", table, 1, text))
+        issues.append(Issue("wrong header", table, 1, text))
         header = next((known for known in HEADERS if len(known) == len(header)), [])
         rows = rows if header else []
     for line, row in rows:
@@ -167,25 +175,25 @@ def read_table(table: Path) -> Table:
         image, class_id = key if len(key) == 2 else "_".join(key).rpartition("_")[::2]
         if len(row) != len(header) or not image:
             text = f"not {','.join(header)}: {','.join(row)[:40]!r}"
-            findings.append(Finding("malformed row", table, line, text))
+            issues.append(Issue("malformed row", table, line, text))
         else:
             labels.append(Label(line, image, class_id, runs))
-    return Table(header, labels, findings)
+    return Table(header, labels, issues)
 
 
 def missing_images(
     table: Path, labels: Iterable[Label], pictures: Path, files: Collection[str]
-) -> list[Finding]:
+) -> list[Issue]:
     """The rows whose image is not there, with the file that may be meant."""
     alike = {Path(name).stem.casefold(): name for name in files}
-    findings = []
+    issues = []
     for label in labels:
         if label.image not in files:
             meant = alike.get(Path(label.image.strip()).stem.casefold())
             hint = f"; {meant} is there" if meant else ""
             text = f"{label.image} is not in {pictures}{hint}"
-            findings.append(Finding("missing image", table, label.line, text))
-    return findings
+            issues.append(Issue("missing image", table, label.line, text))
+    return issues
 
 
 def mark(table: Path, labels: Iterable[Label], pixels_of: Callable[[str], int]) -> Marked:
@@ -198,30 +206,30 @@ def mark(table: Path, labels: Iterable[Label], pixels_of: Callable[[str], int]) 
     """
     marked: dict[str, dict[int, Label]] = defaultdict(dict)
     pixels: dict[str, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
-    findings = []
+    issues = []
     for label in labels:
         image, class_id = label.image, label.class_id
         if class_id not in CLASSES:
             text = f"{image}: there is no class {class_id!r}; allowed: {', '.join(CLASSES)}"
-            findings.append(Finding("unknown class", table, label.line, text))
+            issues.append(Issue("unknown class", table, label.line, text))
             continue
         number = CLASSES.index(class_id)
         again = number in marked[image]
         if again:
             text = f"{image}: a second row for class {class_id}"
-            findings.append(Finding("duplicate row", table, label.line, text))
+            issues.append(Issue("duplicate row", table, label.line, text))
         try:
             runs = rle.runs_of(label.runs, pixels_of(image))
         except rle.RleError as error:
-            findings.append(invalid_runs(table, label, error))
+            issues.append(invalid_runs(table, label, error))
             continue
         if not again:
             marked[image][number] = label
             pixels[image][number] = int(runs[:, 1].sum())
-    return Marked(marked, pixels, findings)
+    return Marked(marked, pixels, issues)
 
 
-def invalid_runs(table: Path, label: Label, error: rle.RleError) -> Finding:
+def invalid_runs(table: Path, label: Label, error: rle.RleError) -> Issue:
     """Runs that are no mask of their image."""
     text = f"{label.image}: class {label.class_id}: {error}"
-    return Finding("invalid runs", table, label.line, text)
+    return Issue("invalid runs", table, label.line, text)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+from steelexp.data.dataset import Dataset
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.severstal import severstal
-from steelexp.data.strips import Strips
 from steelexp.data.synthetic import synthetic
 
-SOURCES: dict[str, Callable[..., Strips]] = {
+SOURCES: dict[str, Callable[..., Dataset]] = {
     "severstal": severstal,
     "mask_folder": mask_folder,
     "synthetic": synthetic,

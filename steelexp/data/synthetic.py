@@ -25,11 +25,11 @@ import numpy.typing as npt
 from pydantic import Field, PositiveInt
 
 from steelexp.data import rle
-from steelexp.data.drawing.defects import FAMILIES, draw_defects
-from steelexp.data.drawing.prevalence import classes_of
-from steelexp.data.drawing.steel import photograph, sheet
+from steelexp.data.dataset import Bits, DataError, Dataset
+from steelexp.data.generator.defects import FAMILIES, draw_defects
+from steelexp.data.generator.prevalence import classes_of
+from steelexp.data.generator.steel import photograph, sheet
 from steelexp.data.severstal import severstal
-from steelexp.data.strips import Bits, DataError, Strips
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -75,8 +75,8 @@ def synthetic(
     defect_share: Share = 0.53,
     classes_per_strip: Annotated[int, Field(ge=1, le=4)] | None = None,
     images: Literal["all", "with_defects"] = "all",
-) -> Strips:
-    """Strips like Severstal's, drawn the first time they are asked for.
+) -> Dataset:
+    """Dataset like Severstal's, drawn the first time they are asked for.
 
     Args:
         root: folder to draw into; drawn already with the same settings, it is used as it is.

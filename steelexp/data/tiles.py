@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.strips import DataError, Strips
+from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.tiling import Tiles
 
 Tiling = Callable[[int, int, np.random.Generator], Tiles]
@@ -14,87 +14,87 @@ Table = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 
 CORNERS = 1
-"""What random corners are drawn from: default_rng([seed, CORNERS, epoch, strip])."""
+"""What random corners are drawn from: default_rng([seed, CORNERS, epoch, image])."""
 
 
 def tile_table(
-    strips: Strips, rows: npt.NDArray[np.int64], tiling: Tiling, *, seed: int, epoch: int = 0
+    dataset: Dataset, rows: npt.NDArray[np.int64], tiling: Tiling, *, seed: int, epoch: int = 0
 ) -> tuple[Table, tuple[int, int]]:
-    """All tiles of some strips.
+    """All tiles of some images.
 
     Args:
-        strips: the data set.
-        rows: [R] strip numbers.
+        dataset: the data set.
+        rows: [R] image numbers.
         tiling: where to cut.
-        seed: seed of the run; with the epoch and the strip it seeds random tilings.
+        seed: seed of the run; with the epoch and the image it seeds random tilings.
         epoch: counted from 1; 0 for validation.
 
     Returns:
-        [N, 3] strip, top, left; and the tiles' height and width.
+        [N, 3] image, top, left; and the tiles' height and width.
 
     Raises:
-        DataError: the strips' sizes lead to tiles of several sizes.
+        DataError: the images' sizes lead to tiles of several sizes.
     """
     corners, sizes = [], {}
     for row in rows.tolist():
-        height, width = strips.sizes[row].tolist()
-        size, cut = tiling(height, width, tile_draw(seed, epoch, row))
-        sizes[size] = strips.names[row]
+        height, width = dataset.sizes[row].tolist()
+        size, cut = tiling(height, width, tile_rng(seed, epoch, row))
+        sizes[size] = dataset.names[row]
         corners.append(np.insert(cut, 0, row, axis=1))
     if len(sizes) > 1:
         raise DataError(
-            "tiling: strips of several sizes give tiles of several sizes, which cannot share a "
+            "tiling: images of several sizes give tiles of several sizes, which cannot share a "
             f"batch: {sizes}; take tiling.kind=random_crops or cover with a fixed size"
         )
     return np.concatenate(corners), next(iter(sizes))
 
 
-def tile_draw(seed: int, epoch: int, strip: int) -> np.random.Generator:
-    """What a random tiling draws from: one generator for each run, epoch and strip."""
-    return np.random.default_rng([seed, CORNERS, epoch, strip])
+def tile_rng(seed: int, epoch: int, image: int) -> np.random.Generator:
+    """What a random tiling draws from: one generator for each run, epoch and image."""
+    return np.random.default_rng([seed, CORNERS, epoch, image])
 
 
-def tile_pixels(strips: Strips, table: Table, size: tuple[int, int]) -> Table:
-    """Labelled pixels of each tile and class: [N, C]. Each strip is read once.
+def tile_pixels(dataset: Dataset, table: Table, size: tuple[int, int]) -> Table:
+    """Labelled pixels of each tile and class: [N, C]. Each image is read once.
 
     Args:
-        strips: the data set.
-        table: [N, 3] strip, top, left; the tiles of a strip lie together.
+        dataset: the data set.
+        table: [N, 3] image, top, left; the tiles of a image lie together.
         size: the tiles' height and width.
     """
-    pixels, read = np.zeros((len(table), len(strips.classes)), np.int64), -1
-    held = [np.flatnonzero(counts).tolist() for counts in strips.pixels]
-    for i, (strip, top, left) in enumerate(table.tolist()):
-        if not held[strip]:
+    pixels, read = np.zeros((len(table), len(dataset.classes)), np.int64), -1
+    held = [np.flatnonzero(counts).tolist() for counts in dataset.pixels]
+    for i, (image, top, left) in enumerate(table.tolist()):
+        if not held[image]:
             continue
-        if strip != read:
-            read, mask = strip, strips.mask(strip)
+        if image != read:
+            read, mask = image, dataset.mask(image)
         tile = mask[top : top + size[0], left : left + size[1]]
-        for c in held[strip]:
+        for c in held[image]:
             pixels[i, c] = np.count_nonzero(tile & (1 << c))
     return pixels
 
 
-def cut(strips: Strips, table: Table, *, grey: Pixels, bits: Pixels) -> None:
-    """Cut tiles out of strips; reflected where they leave the strip.
+def cut(dataset: Dataset, table: Table, *, grey: Pixels, bits: Pixels) -> None:
+    """Cut tiles out of images; reflected where they leave the image.
 
     Args:
-        strips: the data set.
-        table: [B, 3] strip, top, left; a strip is read once for neighbours in the table.
+        dataset: the data set.
+        table: [B, 3] image, top, left; a image is read once for neighbours in the table.
         grey: [B, h, w], written to.
         bits: [B, h, w], written to.
     """
     size, read = grey.shape[1:], -1
-    for i, (strip, top, left) in enumerate(table.tolist()):
-        if strip != read:
-            read, image = strip, strips.image(strip)
-            mask = strips.mask(strip) if strips.labelled[strip] else None
+    for i, (image, top, left) in enumerate(table.tolist()):
+        if image != read:
+            read, image = image, dataset.image(image)
+            mask = dataset.mask(image) if dataset.labelled[image] else None
         grey[i] = crop(image, top, left, size)
         bits[i] = 0 if mask is None else crop(mask, top, left, size)
 
 
 def crop(image: Pixels, top: int, left: int, size: tuple[int, ...]) -> Pixels:
-    """One tile of a strip, [H, W] -> [h, w]; reflected where it leaves the strip."""
+    """One tile of a image, [H, W] -> [h, w]; reflected where it leaves the image."""
     tile = image[top : top + size[0], left : left + size[1]]
     if tile.shape == size:
         return tile

@@ -1,7 +1,7 @@
-"""Where tiles are cut from a strip.
+"""Where tiles are cut from a image.
 
-A tiling is a function of one strip's height and width; it gives the tile size and the corners.
-A tile that reaches over an edge shows the strip's reflection there: black would look like the edge
+A tiling is a function of one image's height and width; it gives the tile size and the corners.
+A tile that reaches over an edge shows the image's reflection there: black would look like the edge
 of a sheet.
 """
 
@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt
 
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
 
 Size = Annotated[int, Field(ge=32, multiple_of=32)]
 """Pixels; a U-Net halves five times, so multiples of 32."""
 
 
 class Tiles(NamedTuple):
-    """The tiles of one strip.
+    """The tiles of one image.
 
     Attributes:
         size: height and width of each tile in pixels.
@@ -38,8 +38,8 @@ def columns(
     Six of 256 pixels cover columns 0 to 1535 of 1600; the last 64 are never seen.
 
     Args:
-        height: of the strip in pixels.
-        width: of the strip in pixels.
+        height: of the image in pixels.
+        width: of the image in pixels.
         draw: not used.
         size: side of a tile in pixels.
         count: how many tiles.
@@ -50,7 +50,7 @@ def columns(
     left = np.arange(count) * size
     if left[-1] >= width:
         raise DataError(
-            f"tiling.count: {count} tiles of {size} pixels side by side do not fit a strip of "
+            f"tiling.count: {count} tiles of {size} pixels side by side do not fit a image of "
             f"{height} x {width}, whose columns end before tile {-(-width // size) + 1}; set "
             f"tiling.count to at most {-(-width // size)}, or take tiling.kind=cover"
         )
@@ -71,8 +71,8 @@ def cover(
     taken, and the gaps are stated like any other uncovered pixels.
 
     Args:
-        height: of the strip in pixels.
-        width: of the strip in pixels.
+        height: of the image in pixels.
+        width: of the image in pixels.
         draw: not used.
         size: side of a tile in pixels.
         stride: pixels from one tile to the next.
@@ -86,11 +86,11 @@ def random_crops(
     """`count` tiles at random places, drawn anew each epoch.
 
     Args:
-        height: of the strip in pixels.
-        width: of the strip in pixels.
-        draw: the generator of this strip and epoch.
+        height: of the image in pixels.
+        width: of the image in pixels.
+        draw: the generator of this image and epoch.
         size: side of a tile in pixels.
-        count: how many tiles a strip and epoch.
+        count: how many tiles a image and epoch.
     """
     top = draw.integers(0, max(height - size, 0) + 1, count)
     left = draw.integers(0, max(width - size, 0) + 1, count)
@@ -98,11 +98,11 @@ def random_crops(
 
 
 def whole(height: int, width: int, draw: np.random.Generator) -> Tiles:
-    """The whole strip, continued by reflection to a multiple of 32 pixels.
+    """The whole image, continued by reflection to a multiple of 32 pixels.
 
     Args:
-        height: of the strip in pixels.
-        width: of the strip in pixels.
+        height: of the image in pixels.
+        width: of the image in pixels.
         draw: not used.
     """
     return Tiles((up_to_32(height), up_to_32(width)), np.zeros((1, 2), np.int64))
@@ -120,8 +120,8 @@ def grid(height: int, width: int, size: tuple[int, int], stride: tuple[int, int]
     """Tiles at a stride; the last of a row and of a column is moved back to the edge.
 
     Args:
-        height: of the strip in pixels.
-        width: of the strip in pixels.
+        height: of the image in pixels.
+        width: of the image in pixels.
         size: height and width of a tile in pixels.
         stride: pixels from one tile to the next, down and across.
     """
@@ -136,7 +136,7 @@ def up_to_32(pixels: int) -> int:
 
 
 def coverage(height: int, width: int, tiles: Tiles) -> npt.NDArray[np.bool_]:
-    """Which pixels of a strip some tile shows: [H, W] bool."""
+    """Which pixels of a image some tile shows: [H, W] bool."""
     seen = np.zeros((height, width), bool)
     for top, left in tiles.corners:
         seen[top : top + tiles.size[0], left : left + tiles.size[1]] = True

@@ -1,1 +1,1 @@
-"""Evaluation: counts, whole strips, overlays."""
+"""Evaluation: counts, whole images, overlays."""

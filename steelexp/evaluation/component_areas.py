@@ -7,17 +7,17 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.evaluation.counts import Pixels
-from steelexp.evaluation.prediction import ScoredStrip
+from steelexp.inference.scoring import ScoredImage
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99, 0.999)
 """Thresholds: finding components is a hundred times the work of a histogram's bin."""
 
 SIZES = tuple(2**power for power in range(4, 15))
-"""Pixels, 16 to 16,384: from a speck to a 25th of a strip of 256 x 1600."""
+"""Pixels, 16 to 16,384: from a speck to a 25th of a image of 256 x 1600."""
 
 
 class ComponentAreas(NamedTuple):
-    """Pixels in components (8 neighbours) of at least some size, per strip and class.
+    """Pixels in components (8 neighbours) of at least some size, per image and class.
 
     Attributes:
         predicted: [S, C, T, Z] at T thresholds LEVELS and Z sizes SIZES.
@@ -29,21 +29,21 @@ class ComponentAreas(NamedTuple):
 
 
 class Components:
-    """ComponentAreas, a strip at a time: 2 x 8 x 88 bytes a strip and class are kept."""
+    """ComponentAreas, a image at a time: 2 x 8 x 88 bytes a image and class are kept."""
 
     def __init__(self) -> None:
         self._pixels: list[Pixels] = []
 
-    def add(self, strip: ScoredStrip) -> None:
-        """Count one strip."""
-        classes = range(strip.scores.shape[2])
+    def add(self, image: ScoredImage) -> None:
+        """Count one image."""
+        classes = range(image.scores.shape[2])
         self._pixels.append(
-            np.stack([component_pixels(strip.scores[..., c], strip.truth(c)) for c in classes])
+            np.stack([component_pixels(image.scores[..., c], image.truth(c)) for c in classes])
         )
 
     @property
     def areas(self) -> ComponentAreas:
-        """Of the strips so far, in their order."""
+        """Of the images so far, in their order."""
         pixels = np.stack(self._pixels)  # [S, C, 2, T, Z]
         return ComponentAreas(pixels[:, :, 0], pixels[:, :, 1])
 
@@ -51,7 +51,7 @@ class Components:
 def component_pixels(
     scores: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]:
-    """Pixels of one strip and class in components of at least SIZES at LEVELS, and those labelled.
+    """Pixels of one image and class in components of at least SIZES at LEVELS, and those labelled.
 
     Args:
         scores: [H, W].

@@ -1,4 +1,4 @@
-"""Counts first, ratios last: every metric from true and false pixels per strip and class."""
+"""Counts first, ratios last: every metric from true and false pixels per image and class."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,24 +10,24 @@ Pixels = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 DEFINITIONS = {
-    "dice_positive": "per class, mean over the strips that hold the class of the strip's Dice; "
+    "dice_positive": "per class, mean over the images that hold the class of the image's Dice; "
     "then the mean over the classes that occur",
-    "dice_kaggle": "mean over all (strip, class) pairs of Dice, 1 where truth and prediction are "
+    "dice_kaggle": "mean over all (image, class) pairs of Dice, 1 where truth and prediction are "
     "both empty",
-    "dice_kaggle_all_empty": "dice_kaggle of predicting nothing on the same strips",
-    "empty_accuracy": "share of the (strip, class) pairs without the class that were left empty",
-    "dice_pooled": "per class, Dice of the pixels of all strips together; then the mean over the "
+    "dice_kaggle_all_empty": "dice_kaggle of predicting nothing on the same images",
+    "empty_accuracy": "share of the (image, class) pairs without the class that were left empty",
+    "dice_pooled": "per class, Dice of the pixels of all images together; then the mean over the "
     "classes that occur or are predicted",
-    "iou_pooled": "per class, intersection over union of the pixels of all strips together; then "
+    "iou_pooled": "per class, intersection over union of the pixels of all images together; then "
     "the mean over the classes that occur or are predicted",
     "dice_batch": "(2 sum(p y) + 1) / (sum(p) + sum(y) + 1) of the scores p over a whole batch of "
     "tiles and all classes, averaged over the batches: the published definition",
-    "loss": "the loss on the tiles of those strips, averaged over tiles",
+    "loss": "the loss on the tiles of those images, averaged over tiles",
 }
 
 
 class Counts(NamedTuple):
-    """Pixels per strip and class, each [S, C].
+    """Pixels per image and class, each [S, C].
 
     Attributes:
         tp: labelled and predicted.
@@ -41,18 +41,18 @@ class Counts(NamedTuple):
 
 
 def dice(counts: Counts) -> Values:
-    """Dice of each strip and class, 2 tp / (2 tp + fp + fn); 1 where both are empty. [S, C]."""
+    """Dice of each image and class, 2 tp / (2 tp + fp + fn); 1 where both are empty. [S, C]."""
     total = 2 * counts.tp + counts.fp + counts.fn
     return np.where(total == 0, 1.0, 2 * counts.tp / np.maximum(total, 1))
 
 
 class Ratio(NamedTuple):
-    """A metric before it is divided; sums over strips divided by one another are its value.
+    """A metric before it is divided; sums over images divided by one another are its value.
 
     Attributes:
         above: [S, C].
         below: [S, C].
-        of_pairs: overall it is the ratio over all strips and classes, not the mean of the classes.
+        of_pairs: overall it is the ratio over all images and classes, not the mean of the classes.
     """
 
     above: Values
@@ -61,7 +61,7 @@ class Ratio(NamedTuple):
 
 
 def ratios(counts: Counts) -> dict[str, Ratio]:
-    """Every whole-strip metric by name."""
+    """Every whole-image metric by name."""
     score, held = dice(counts), counts.tp + counts.fn > 0
     silent, ones = ~held & (counts.fp == 0), np.ones(held.shape)
     seen = counts.tp + counts.fp + counts.fn
@@ -80,7 +80,7 @@ def ratios(counts: Counts) -> dict[str, Ratio]:
 
 
 def divided(above: Values, below: Values, *, of_pairs: bool) -> Values:
-    """Values of sums over strips: [..., C] -> [..., C + 1], overall last, NaN where 0 / 0."""
+    """Values of sums over images: [..., C] -> [..., C + 1], overall last, NaN where 0 / 0."""
     each = _ratio(above, below)
     if of_pairs:
         overall = _ratio(above.sum(axis=-1), below.sum(axis=-1))
@@ -91,7 +91,7 @@ def divided(above: Values, below: Values, *, of_pairs: bool) -> Values:
 
 
 def metrics(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
-    """Every whole-strip metric, overall and per class.
+    """Every whole-image metric, overall and per class.
 
     Args:
         counts: [S, C] each.
@@ -99,7 +99,7 @@ def metrics(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
 
     Returns:
         "dice_positive", "dice_positive/1", ...; a value that is not defined, such as
-        dice_positive of a class that no strip holds, is left out.
+        dice_positive of a class that no image holds, is left out.
     """
     flat: dict[str, float] = {}
     for name, (above, below, of_pairs) in ratios(counts).items():

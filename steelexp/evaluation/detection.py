@@ -1,4 +1,4 @@
-"""Found or not: strips, components, and which class is taken for which."""
+"""Found or not: images, components, and which class is taken for which."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.evaluation.counts import Counts, Pixels
-from steelexp.evaluation.decision import decide
-from steelexp.evaluation.prediction import ScoredStrip
-from steelexp.records.decision import ClassDecision
+from steelexp.inference.postprocessing import postprocess
+from steelexp.inference.scoring import ScoredImage
+from steelexp.records.postprocessing import ClassRules
 
 Mask = npt.NDArray[np.bool_]
 
@@ -40,14 +40,14 @@ class Matches(NamedTuple):
     right: Pixels
 
 
-class Detections:
-    """What decisions find on strips, a strip at a time.
+class DetectionCounts:
+    """What decisions find on images, a image at a time.
 
     Args:
         rules: [C] of each class.
     """
 
-    def __init__(self, rules: Sequence[ClassDecision]) -> None:
+    def __init__(self, rules: Sequence[ClassRules]) -> None:
         self._rules = rules
         self._counts: list[Pixels] = []
         self._highest: list[npt.NDArray[np.float32]] = []
@@ -55,22 +55,22 @@ class Detections:
         self._pairs = np.zeros(sets * sets, np.int64)
         self._matches = np.zeros((len(rules), 4, len(SIZE_CLASSES)), np.int64)
 
-    def add(self, strip: ScoredStrip) -> None:
-        """Decide on one strip and count."""
-        masks = decide(strip.scores, self._rules)
-        predicted = np.zeros(strip.bits.shape, np.uint8)
+    def add(self, image: ScoredImage) -> None:
+        """Decide on one image and count."""
+        masks = postprocess(image.scores, self._rules)
+        predicted = np.zeros(image.bits.shape, np.uint8)
         counted = np.zeros((3, len(self._rules)), np.int64)
         for c in range(len(self._rules)):
-            mask, truth = np.ascontiguousarray(masks[..., c]), strip.truth(c)
+            mask, truth = np.ascontiguousarray(masks[..., c]), image.truth(c)
             predicted |= mask.view(np.uint8) << np.uint8(c)
             hit, both = np.count_nonzero(mask & truth), (np.count_nonzero(mask), truth.sum())
             counted[:, c] = hit, both[0] - hit, both[1] - hit
             if any(both):
                 self._matches[c] += matched(mask, truth)
-        pairs = strip.bits.astype(np.intp) << len(self._rules) | predicted
+        pairs = image.bits.astype(np.intp) << len(self._rules) | predicted
         self._pairs += np.bincount(pairs.ravel(), minlength=len(self._pairs))
         self._counts.append(counted)
-        self._highest.append(strip.scores.max(axis=(0, 1)))
+        self._highest.append(image.scores.max(axis=(0, 1)))
 
     @property
     def counts(self) -> Counts:
@@ -79,7 +79,7 @@ class Detections:
 
     @property
     def highest(self) -> npt.NDArray[np.float32]:
-        """[S, C] the highest score of each class on each strip."""
+        """[S, C] the highest score of each class on each image."""
         return np.stack(self._highest)
 
     @property
@@ -100,7 +100,7 @@ class Detections:
 
 
 def matched(mask: Mask, truth: Mask) -> Matches:
-    """The components (8 neighbours) of one class on one strip, matched by overlap.
+    """The components (8 neighbours) of one class on one image, matched by overlap.
 
     Args:
         mask: [H, W], where the class is predicted.

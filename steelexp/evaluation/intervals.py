@@ -1,4 +1,4 @@
-"""How sure a metric is, given the strips it was measured on."""
+"""How sure a metric is, given the images it was measured on."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def intervals(
 ) -> dict[str, tuple[float, float]]:
     """95 % intervals of every metric: percentiles of a bootstrap over groups of near-duplicates.
 
-    A group is drawn with all its strips, since copies of one surface say the same thing again. The
+    A group is drawn with all its images, since copies of one surface say the same thing again. The
     network is taken as given: what another seed would do is not in it; both are in
     analysis/compare_strategies.py.
 

@@ -1,4 +1,4 @@
-"""A judgement as pictures: precision and recall, calibration, confusion."""
+"""A evaluation report as pictures: precision and recall, calibration, confusion."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steelexp.evaluation.counts import Values
-from steelexp.evaluation.overlays import CLASS_COLOURS
-from steelexp.records.judgement import Judgement
+from steelexp.overlays.overlay import CLASS_COLOURS
+from steelexp.records.evaluation_report import EvaluationReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,22 +17,20 @@ FEWEST = 100
 """Pixels of a bin below which its share is not drawn: it is chance."""
 
 
-def draw(judgement: Judgement) -> Mapping[str, "Figure"]:
+def draw(report: EvaluationReport) -> Mapping[str, "Figure"]:
     """The figures by name."""
     from matplotlib.figure import Figure  # 0.5 s that --help and check need not pay
 
     drawers = {"pr": _pr, "calibration": _calibration, "confusion": _confusion}
     figures = {name: Figure(figsize=(6, 5), layout="constrained") for name in drawers}
     for name, figure in figures.items():
-        drawers[name](figure.add_subplot(), judgement)
+        drawers[name](figure.add_subplot(), report)
     return figures
 
 
-def _pr(axes: "Axes", judgement: Judgement) -> None:
+def _pr(axes: "Axes", report: EvaluationReport) -> None:
     """Precision over recall, the threshold 0.5 marked."""
-    for colour, (name, curve) in zip(
-        _colours(judgement.classes), judgement.pr.items(), strict=True
-    ):
+    for colour, (name, curve) in zip(_colours(report.classes), report.pr.items(), strict=True):
         if curve.average_precision is None:
             continue
         label = f"{name}: average precision {curve.average_precision:.2f}"
@@ -41,24 +39,24 @@ def _pr(axes: "Axes", judgement: Judgement) -> None:
         half = curve.threshold.index(0.5)
         axes.plot(recall[half], precision[half], "o", color=colour)
     _unit_square(axes, "recall (share of labelled pixels found)", "precision (share that is right)")
-    axes.set_title(f"Pixels of the {judgement.part} strips; dots: threshold 0.5")
+    axes.set_title(f"Pixels of the {report.part} images; dots: threshold 0.5")
 
 
-def _calibration(axes: "Axes", judgement: Judgement) -> None:
+def _calibration(axes: "Axes", report: EvaluationReport) -> None:
     """The share of labelled pixels over the score."""
     axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="a score is a share")
-    named = zip(_colours(judgement.classes), judgement.calibration.items(), strict=True)
+    named = zip(_colours(report.classes), report.calibration.items(), strict=True)
     for colour, (name, curve) in named:
         share = np.where(np.array(curve.pixels) >= FEWEST, _numbers(curve.share), np.nan)
         axes.plot(curve.score, share, ".-", markersize=4, color=colour, label=name)
     _unit_square(axes, "score", "share of pixels with the score that are labelled")
-    axes.set_title(f"Pixels of the {judgement.part} strips, {FEWEST} or more a point")
+    axes.set_title(f"Pixels of the {report.part} images, {FEWEST} or more a point")
 
 
-def _confusion(axes: "Axes", judgement: Judgement) -> None:
+def _confusion(axes: "Axes", report: EvaluationReport) -> None:
     """Each row: where the pixels of a class went."""
-    labels = judgement.confusion.labels
-    pixels = np.array(judgement.confusion.pixels, float)
+    labels = report.confusion.labels
+    pixels = np.array(report.confusion.pixels, float)
     shares = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
@@ -67,8 +65,8 @@ def _confusion(axes: "Axes", judgement: Judgement) -> None:
         axes.text(column, row, text, ha="center", va="center", color=ink)
     axes.set_xticks(range(len(labels)), labels, rotation=30 if max(map(len, labels)) > 6 else 0)
     axes.set_yticks(range(len(labels)), labels)
-    axes.set(xlabel=f"predicted, by the {judgement.masks}", ylabel="labelled")
-    axes.set_title(f"Share of labelled pixels, {judgement.part} strips")
+    axes.set(xlabel=f"predicted, by the {report.masks}", ylabel="labelled")
+    axes.set_title(f"Share of labelled pixels, {report.part} images")
 
 
 def _unit_square(axes: "Axes", x: str, y: str) -> None:

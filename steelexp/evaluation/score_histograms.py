@@ -1,4 +1,4 @@
-"""Every threshold in one pass: how many pixels have which score, per strip and class."""
+"""Every threshold in one pass: how many pixels have which score, per image and class."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.evaluation.counts import Counts, Pixels
-from steelexp.evaluation.prediction import ScoredStrip
+from steelexp.inference.scoring import ScoredImage
 
 Thresholds = npt.NDArray[np.float64]
 
@@ -24,7 +24,7 @@ BLOCK = 8
 
 
 class Scores(NamedTuple):
-    """How many pixels have which score, per strip and class.
+    """How many pixels have which score, per image and class.
 
     A pixel is in bin k where its score reaches k of the thresholds.
 
@@ -55,7 +55,7 @@ class Scores(NamedTuple):
 
 
 class Histograms:
-    """Scores, a strip at a time: 2 x 8 x (K + 1) bytes a strip and class are kept.
+    """Scores, a image at a time: 2 x 8 x (K + 1) bytes a image and class are kept.
 
     Args:
         thresholds: [K], ascending.
@@ -65,18 +65,18 @@ class Histograms:
         self._thresholds, self._edges = thresholds, edges_of(thresholds)
         self._pixels: list[Pixels] = []
 
-    def add(self, strip: ScoredStrip) -> None:
-        """Count one strip."""
-        classes = range(strip.scores.shape[2])
+    def add(self, image: ScoredImage) -> None:
+        """Count one image."""
+        classes = range(image.scores.shape[2])
         self._pixels.append(
             np.stack(
-                [histogram(strip.scores[..., c], strip.truth(c), self._edges) for c in classes]
+                [histogram(image.scores[..., c], image.truth(c), self._edges) for c in classes]
             )
         )
 
     @property
     def scores(self) -> Scores:
-        """Of the strips so far, in their order."""
+        """Of the images so far, in their order."""
         pixels = np.stack(self._pixels)  # [S, C, 2, K + 1]
         return Scores(self._thresholds, pixels[:, :, 1], pixels[:, :, 0])
 
@@ -110,9 +110,9 @@ def edges_of(thresholds: Thresholds) -> Edges:
 def histogram(
     scores: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_], edges: Edges
 ) -> Pixels:
-    """How many pixels of one strip and class reach how many of the thresholds.
+    """How many pixels of one image and class reach how many of the thresholds.
 
-    On most strips few pixels reach the first; only blocks with one that does are looked at.
+    On most images few pixels reach the first; only blocks with one that does are looked at.
 
     Args:
         scores: [H, W].

@@ -29,11 +29,11 @@ def warm_up_weight(epoch: int, *, epochs: PositiveInt = 5, fade: NonNegativeInt 
     return min(max((epoch - epochs) / (fade + 1), 0.0), 1.0)
 
 
-def going_over(warm_up: Loss, main: Loss, weight: Tensor) -> Loss:
-    """The two losses mixed: (1 - weight) warm_up + weight main.
+def going_over(loss_warm_up: Loss, main: Loss, weight: Tensor) -> Loss:
+    """The two losses mixed: (1 - weight) loss_warm_up + weight main.
 
     Args:
-        warm_up: (y_true, logits) -> [B].
+        loss_warm_up: (y_true, logits) -> [B].
         main: (y_true, logits) -> [B].
         weight: a tf.Variable, from 0 to 1. A compiled training step reads it anew at every step, so
             to assign it between epochs is enough. A loss of weight 0 is not computed.
@@ -47,6 +47,6 @@ def going_over(warm_up: Loss, main: Loss, weight: Tensor) -> Loss:
             none = tf.zeros(tf.shape(logits)[:1])
             return tf.cond(share > 0.0, lambda: share * of(y_true, logits), lambda: none)
 
-        return part(warm_up, 1.0 - weight) + part(main, tf.convert_to_tensor(weight))
+        return part(loss_warm_up, 1.0 - weight) + part(main, tf.convert_to_tensor(weight))
 
     return loss

@@ -2,7 +2,7 @@
 
 Ronneberger et al., MICCAI 2015, https://arxiv.org/abs/1505.04597.
 
-The network takes grey strips as they come from the file and gives logits, so that scaling and the
+The network takes grey images as they come from the file and gives logits, so that scaling and the
 sigmoid's numerics are settled once and here.
 """
 
@@ -43,7 +43,7 @@ def unet(
         weights: imagenet (downloaded at first use), none, or the path of an encoder's .h5 file.
         scaling: unit divides grey by 255; imagenet is what the backbone's weights were trained on.
         batch_norm_momentum: share of the old moving average kept each step, in every layer. At 0.99
-            a short run is judged by averages that lag behind its weights: take 0.9 below about
+            a short run is evaluated by averages that lag behind its weights: take 0.9 below about
             1,000 steps.
         decoder_filters: channels of the five decoder stages, deepest first.
         resolution: half averages 2 x 2 pixels before the network and interpolates the logits behind
@@ -104,7 +104,7 @@ def _at_half(network: Any) -> Callable[[Tensor], Tensor]:
     layers = keras.layers
 
     def scores(image: Tensor) -> Tensor:
-        # A multiple of 64 at full size is one of 32 at half; the strip's mirror image fills it up.
+        # A multiple of 64 at full size is one of 32 at half; the image's mirror image fills it up.
         even = layers.Lambda(_mirrored_to_64, name="mirror")(image)
         small = network(layers.AveragePooling2D(2, name="half")(even))
         large = layers.UpSampling2D(2, interpolation="bilinear", name="full")(small)

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from steelexp.records.decision import ClassDecision
+from steelexp.records.postprocessing import ClassRules
 from steelexp.records.record import Record
 
 KEY = "steelexp"
@@ -19,7 +19,7 @@ class ModelCard(BaseModel):
         name: the spec's.
         digest: of the run.
         classes: class name -> the rules from scores to mask, in the order of the scores' channels.
-        tuned_for: the metric that the rules make large, on strips held out for that; None where
+        tuned_for: the metric that the rules make large, on images held out for that; None where
             they are only the spec's threshold for every class.
         input: what the network takes.
         output: what it gives.
@@ -34,8 +34,8 @@ class ModelCard(BaseModel):
     schema_version: Literal[1] = 1
     name: str
     digest: str
-    classes: dict[str, ClassDecision]
-    tuned_for: str | None
+    classes: dict[str, ClassRules]
+    postprocessing_metric: str | None
     input: str = "grey: uint8 [N, H, W, 1], 0 is black"
     output: str = "scores: float32 [N, H, W, C], 0 to 1"
     multiple: Literal[32] = 32
@@ -44,13 +44,13 @@ class ModelCard(BaseModel):
 
 
 def card_of(record: Record) -> ModelCard:
-    """The card of a finished run; without a decision, its threshold for every class."""
-    decision = record.decision
-    fixed = {label: ClassDecision(threshold=record.threshold) for label in record.class_weights}
+    """The card of a finished run; without a post-processing, its threshold for every class."""
+    postprocessing = record.postprocessing
+    fixed = {label: ClassRules(threshold=record.threshold) for label in record.class_weights}
     return ModelCard(
         name=record.name,
         digest=record.digest,
-        classes=fixed if decision is None else decision.classes,
-        tuned_for=None if decision is None else decision.metric,
+        classes=fixed if postprocessing is None else postprocessing.classes,
+        postprocessing_metric=None if postprocessing is None else postprocessing.metric,
         training_tiles=record.tiling,
     )

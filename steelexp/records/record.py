@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from steelexp.records.decision import Decision
+from steelexp.records.postprocessing import Postprocessing
 
 
 class Record(BaseModel):
@@ -24,18 +24,18 @@ class Record(BaseModel):
         steps: optimizer steps an epoch.
         class_weights: of each class in the loss, mean one.
         epochs: how many were run.
-        best_epoch: whose weights were kept and judged.
+        best_epoch: whose weights were kept and evaluated.
         monitor: the metric that picked it.
-        metrics: of the best weights: "val_..." on the tune strips, "test_..." on the test strips,
-            "decided_..." on the test strips with the tuned decision.
+        metrics: of the best weights: "val_..." on the validation images, "test_..." on the test images,
+            "test_post_..." on the test images with the tuned post-processing.
         definitions: what each metric means.
-        split: what trained, tuned and tested: strips per class, hash, leak.
+        split: what trained, tuned and tested: images per class, hash, leak.
         tiling: what training saw, and what it never sees.
         batch_size: tiles; `dice_batch` depends on it.
         threshold: on the scores.
-        decision: from scores to masks, tuned on the tune strips; None without test strips.
+        decision: from scores to masks, tuned on the validation images; None without test images.
         data: sha256 of what the data set holds.
-        strips: the file with pixels per strip and class.
+        images: the file with pixels per image and class.
         tracking: where the run was mirrored to.
         provenance: git state, versions, machine.
     """
@@ -63,9 +63,9 @@ class Record(BaseModel):
     tiling: dict[str, Any]
     batch_size: int
     threshold: float
-    decision: Decision | None = None
+    postprocessing: Postprocessing | None = None
     data: str
-    strips: str
+    images: str
     tracking: str
     provenance: dict[str, Any]
 
@@ -79,5 +79,5 @@ class Record(BaseModel):
         tuned = values.pop("tuned_thresholds")
         if tuned is not None:
             classes = {label: {"threshold": threshold} for label, threshold in tuned.items()}
-            values["decision"] = {"metric": "dice_kaggle", "classes": classes}
+            values["postprocessing"] = {"metric": "dice_kaggle", "classes": classes}
         return values

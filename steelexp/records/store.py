@@ -2,11 +2,11 @@
 
 runs/b4_dice/3f9c1a7e/
   spec.yaml  environment.json  changes.patch   what was run
-  split.csv  split.json                        on which strips, and what crosses the split
+  split.csv  split.json                        on which images, and what crosses the split
   epochs.jsonl                                 one line an epoch, appended and flushed
   journal.jsonl  comet.json                    what is tracked, and what of it Comet has
   weights/  overlays/  comet/                  what came out
-  strips.parquet  judgement.json  plots/       how it was judged
+  image_scores.parquet  evaluation.json  plots/       how it was evaluated
   evaluations/                                 the same in other ways, when asked
   record.json                                  the last act
 """
@@ -86,9 +86,9 @@ class RunFolder:
         """The same after the best epoch."""
         return self.path / "weights" / "best.h5"
 
-    def overlay(self, epoch: int, strip: str) -> Path:
-        """The picture of one strip after one epoch."""
-        return self.path / "overlays" / f"epoch_{epoch:03d}" / f"{Path(strip).stem}.png"
+    def overlay(self, epoch: int, image: str) -> Path:
+        """The picture of one image after one epoch."""
+        return self.path / "overlays" / f"epoch_{epoch:03d}" / f"{Path(image).stem}.png"
 
     def overlays(self, epoch: int) -> list[Path]:
         """The pictures that were drawn after an epoch."""

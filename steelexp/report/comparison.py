@@ -1,4 +1,4 @@
-"""Runs that were judged on the same strips, strategy beside strategy."""
+"""Runs that were evaluated on the same images, strategy beside strategy."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -12,29 +12,29 @@ from steelexp.report.runs import Run
 
 
 class Pixels(NamedTuple):
-    """What a run's strips.parquet says of the reported part.
+    """What a run's image_scores.parquet says of the reported part.
 
     Attributes:
-        strips: [S] names.
+        images: [S] names.
         groups: [S] near-duplicates share a number.
-        held: [S, C] whether the strip holds the class.
+        held: [S, C] whether the image holds the class.
         dice: [S, C].
     """
 
-    strips: tuple[str, ...]
+    images: tuple[str, ...]
     groups: npt.NDArray[np.int64]
     held: npt.NDArray[np.bool_]
     dice: npt.NDArray[np.float64]
 
 
 class Comparison(NamedTuple):
-    """Strategies on the same strips.
+    """Strategies on the same images.
 
     Attributes:
         title: of what.
         classes: names.
         runs: that are compared.
-        strategies: by name; empty where the strips could not be read.
+        strategies: by name; empty where the images could not be read.
         left_out: why a run is not among them.
     """
 
@@ -59,10 +59,10 @@ class Comparison(NamedTuple):
 
 
 def comparisons(runs: Iterable[Run]) -> list[Comparison]:
-    """Finished runs by what they were judged on, where it is more than one; the most runs first."""
+    """Finished runs by what they were evaluated on, where it is more than one; the most runs first."""
     found: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
-        if run.record is not None and run.parts is not None and run.strips:
+        if run.record is not None and run.parts is not None and run.images:
             key = (run.record.data, run.parts.digest, run.record.threshold, run.classes)
             found.setdefault((*key, run.reported), []).append(run)
     several = [each for each in found.values() if len(each) > 1]
@@ -75,7 +75,7 @@ def _compared(runs: Sequence[Run]) -> Comparison:
     for run in runs:
         try:
             pixels = _read(run)
-            if read and (reason := _other_strips(pixels, read[0][1])):
+            if read and (reason := _other_images(pixels, read[0][1])):
                 raise DamagedError(f"{run.folder.path}: {reason}")
             read.append((run, pixels))
         except DamagedError as error:
@@ -85,7 +85,7 @@ def _compared(runs: Sequence[Run]) -> Comparison:
         dice.setdefault(run.name, []).append(pixels.dice)
     first = runs[0]
     return Comparison(
-        title=f"{first.data}, {first.strips} {first.reported[1]} strips",
+        title=f"{first.data}, {first.images} {first.reported[1]} images",
         classes=first.classes,
         runs=tuple(runs),
         strategies=tuple(
@@ -98,7 +98,7 @@ def _compared(runs: Sequence[Run]) -> Comparison:
 
 
 def _read(run: Run) -> Pixels:
-    """Read strips.parquet.
+    """Read image_scores.parquet.
 
     Raises:
         DamagedError: it is not there, or not such a table.
@@ -106,26 +106,26 @@ def _read(run: Run) -> Pixels:
     import pandas as pd  # 0.5 s that --help need not pay
 
     assert run.record is not None
-    path = run.folder.path / run.record.strips
+    path = run.folder.path / run.record.images
     try:
         table = pd.read_parquet(path)
         table = table[table["part"] == run.reported[1]]
         shape = (-1, len(run.classes))
         grids = {name: table[name].to_numpy().reshape(shape) for name in table.columns}  # [S, C]
         return Pixels(
-            strips=tuple(map(str, grids["strip"][:, 0])),
+            images=tuple(map(str, grids["image"][:, 0])),
             groups=grids["group"][:, 0].astype(np.int64),
             held=grids["tp"] + grids["fn"] > 0,
             dice=grids["dice"].astype(np.float64),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedError(f"{path}: not a table of strips and classes ({reason})") from None
+        raise DamagedError(f"{path}: not a table of images and classes ({reason})") from None
 
 
-def _other_strips(mine: Pixels, its: Pixels) -> str:
-    if mine.strips != its.strips:
-        return "judged on other strips than the runs beside it"
+def _other_images(mine: Pixels, its: Pixels) -> str:
+    if mine.images != its.images:
+        return "evaluated on other images than the runs beside it"
     if not np.array_equal(mine.held, its.held) or not np.array_equal(mine.groups, its.groups):
         return "other labels or groups of near-duplicates than in the runs beside it"
     return ""

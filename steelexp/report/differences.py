@@ -1,17 +1,17 @@
-"""Strategies on the same strips: means per class, and differences with intervals.
+"""Strategies on the same images: means per class, and differences with intervals.
 
-A strategy's Dice of a class is a ratio, the sum over the strips that hold the class over their
+A strategy's Dice of a class is a ratio, the sum over the images that hold the class over their
 number. What the test set's surfaces leave open is its linearised standard error, near-duplicates
 being one draw (Cochran, Sampling Techniques, 1977, 6.3):
 
-    u_g = sum over strips s of group g that hold the class of (d_s - mean) / n
+    u_g = sum over images s of group g that hold the class of (d_s - mean) / n
     se_groups^2 = G / (G - 1) sum (u_g of the one - u_g of the other)^2        G groups hold it
 
 What the seeds leave open is Welch's, of the means over runs. The interval takes both,
 
     difference -+ sqrt((t_groups se_groups)^2 + (t_runs se_runs)^2)
 
-which counts the noise of a run on a strip twice and is therefore rather too wide. With one run each
+which counts the noise of a run on a image twice and is therefore rather too wide. With one run each
 the seeds' part is unknown and left out, and the page says so.
 """
 
@@ -26,7 +26,7 @@ LEVEL: Final = 0.95
 
 
 class Strategy(NamedTuple):
-    """The runs of one name on the same strips.
+    """The runs of one name on the same images.
 
     Attributes:
         name: of the spec.
@@ -42,7 +42,7 @@ class Strategy(NamedTuple):
 
     @property
     def mean(self) -> Values:
-        """[C + 1]; NaN of a class that no strip holds."""
+        """[C + 1]; NaN of a class that no image holds."""
         return np.asarray(self.runs.mean(axis=0))
 
 
@@ -62,7 +62,7 @@ def strategy(
     Args:
         name: of the spec.
         dice: [R, S, C].
-        held: [S, C] whether the strip holds the class.
+        held: [S, C] whether the image holds the class.
         groups: [S], near-duplicates share a number.
     """
     number = held.sum(axis=0)  # [C]

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from steelexp.records.judgement import Judgement
+from steelexp.records.evaluation_report import EvaluationReport
 from steelexp.records.store import Epoch
 from steelexp.report.charts import COLOURS, Chart, Drawing, Series, draw
 from steelexp.report.runs import Run
@@ -38,8 +38,8 @@ def run_curves(run: Run) -> list[Drawing]:
     ]
     return _drawn(
         Chart("Loss", "epoch", "loss", loss, mark),
-        Chart("On the tune strips", "epoch", "score", overall, mark),
-        Chart("Per class, on the tune strips", "epoch", "dice_positive", of_class, mark),
+        Chart("On the validation images", "epoch", "score", overall, mark),
+        Chart("Per class, on the validation images", "epoch", "dice_positive", of_class, mark),
     )
 
 
@@ -74,16 +74,16 @@ def _colour(number: int) -> int:
     return number // COLOURS * COLOURS + STRATEGY_COLOURS[number % COLOURS]
 
 
-def judged_charts(judgement: Judgement) -> list[Drawing]:
+def evaluation_charts(report: EvaluationReport) -> list[Drawing]:
     """Precision against recall, and calibration, of each class."""
     trade, calibrated = [], []
-    for number, label in enumerate(judgement.classes or judgement.pr):
-        if (pr := judgement.pr.get(label)) is not None:
+    for number, label in enumerate(report.classes or report.pr):
+        if (pr := report.pr.get(label)) is not None:
             area = "" if pr.average_precision is None else f" (AP {pr.average_precision:.2f})"
             trade.append(Series(f"{label}{area}", _pairs(pr.recall, pr.precision), number))
-        if (found := judgement.calibration.get(label)) is not None:
+        if (found := report.calibration.get(label)) is not None:
             calibrated.append(Series(label, _pairs(found.score, found.share), number))
-    pixels = f"of the pixels, {judgement.part} strips"
+    pixels = f"of the pixels, {report.part} images"
     return _drawn(
         Chart(
             f"Precision and recall {pixels}",

@@ -12,12 +12,12 @@ from steelexp.progress import duration
 from steelexp.records.store import RunFolder, run_folders, write_atomically
 from steelexp.report.charts import Drawing
 from steelexp.report.comparison import Comparison, comparisons
-from steelexp.report.figures import judged_charts, run_curves, search_charts, strategy_curves
+from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
 from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.runs import Run, read_run
-from steelexp.report.searches import Search, searches, spoken
+from steelexp.report.searches import Search, searches
 from steelexp.report.settings import differing
-from steelexp.report.tables import COLUMNS, decision_lines
+from steelexp.report.tables import COLUMNS, postprocessing_lines
 
 NAME = "report.html"
 EPOCH_COLUMNS = ("loss", "val_loss", "val_dice_positive", "val_dice_kaggle", "learning_rate")
@@ -33,7 +33,7 @@ class RunPart(NamedTuple):
     Attributes:
         run: itself.
         curves: of its epochs.
-        judged: from its judgement.
+        evaluated: from its evaluation report.
         gallery: of its overlays.
         spec: spec.yaml as it stands.
         trial_of: name of the search that it is the best trial of, or "".
@@ -41,14 +41,14 @@ class RunPart(NamedTuple):
 
     run: Run
     curves: Sequence[Drawing]
-    judged: Sequence[Drawing]
+    evaluated: Sequence[Drawing]
     gallery: Gallery | None
     spec: str
     trial_of: str
 
 
 class ComparedPart(NamedTuple):
-    """What the page says of runs on the same strips.
+    """What the page says of runs on the same images.
 
     Attributes:
         of: itself.
@@ -88,9 +88,9 @@ class ComparedPart(NamedTuple):
 
 
 class SidePart(NamedTuple):
-    """Which strips several runs have overlays of, and of which epochs, to see them side by side."""
+    """Which images several runs have overlays of, and of which epochs, to see them side by side."""
 
-    strips: list[str]
+    images: list[str]
     epochs: list[int]
 
 
@@ -181,18 +181,18 @@ def _parts(shown: Sequence[tuple[Run, str]]) -> list[RunPart]:
     for number, (run, trial_of) in enumerate(shown):
         pictures = gallery(run, room // (len(shown) - number))
         if pictures is not None:
-            room -= sum(len(p.uri) for strip in pictures.strips.values() for p in strip)
-        judged = judged_charts(run.judgement) if run.judgement else []
+            room -= sum(len(p.uri) for image in pictures.images.values() for p in image)
+        evaluated = evaluation_charts(run.report) if run.report else []
         spec = _text(run.folder.path / "spec.yaml")
-        parts.append(RunPart(run, run_curves(run), judged, pictures, spec, trial_of))
+        parts.append(RunPart(run, run_curves(run), evaluated, pictures, spec, trial_of))
     return parts
 
 
 def _side(galleries: Sequence[Gallery]) -> SidePart:
-    """The strips of the most runs first."""
-    held = Counter(strip for each in galleries for strip in each.strips)
-    strips = [strip for strip, runs in held.most_common() if runs > 1]
-    return SidePart(strips, sorted({epoch for each in galleries for epoch in each.epochs}))
+    """The images of the most runs first."""
+    held = Counter(image for each in galleries for image in each.images)
+    images = [image for image, runs in held.most_common() if runs > 1]
+    return SidePart(images, sorted({epoch for each in galleries for epoch in each.epochs}))
 
 
 def _compared(found: Comparison, baseline: str | None, colours: dict[str, int]) -> ComparedPart:
@@ -231,7 +231,7 @@ def _rendered(**content: Any) -> str:
     environment.globals |= {
         "columns": COLUMNS,
         "decided_columns": ("dice_positive", "dice_kaggle"),
-        "decision_lines": decision_lines,
+        "decision_lines": postprocessing_lines,
         "epoch_columns": EPOCH_COLUMNS,
         "isnan": math.isnan,
         "nan": math.nan,

@@ -13,14 +13,14 @@ from steelexp.report.runs import Run
 
 BYTES: Final = 3_200_000  # of all pictures of a page, as text: a page stays below 5 MB with them
 LEVELS: Final = ((300_000, 62), (200_000, 58), (130_000, 52), (85_000, 46))
-"""Pixels and WebP quality of a picture, the best first. At 85,000 pixels, 660 x 128 of a strip,
+"""Pixels and WebP quality of a picture, the best first. At 85,000 pixels, 660 x 128 of a image,
 outlines can still be told from fills."""
 MOST: Final = 120  # pictures of one run: a page is written in seconds
-FEW_EPOCHS: Final = 4  # are kept before strips are left out
+FEW_EPOCHS: Final = 4  # are kept before images are left out
 
 
 class Picture(NamedTuple):
-    """One strip after one epoch.
+    """One image after one epoch.
 
     Attributes:
         epoch: from 1.
@@ -41,43 +41,43 @@ class Gallery(NamedTuple):
     Attributes:
         epochs: that are shown, rising.
         shown: the epoch that is seen first.
-        strips: name -> its pictures, by epoch.
+        images: name -> its pictures, by epoch.
         left_out: in words, or "".
     """
 
     epochs: tuple[int, ...]
     shown: int
-    strips: dict[str, tuple[Picture, ...]]
+    images: dict[str, tuple[Picture, ...]]
     left_out: str
 
 
 def gallery(run: Run, room: int) -> Gallery | None:
     """The overlays of a run in at most `room` bytes of text; None where there are none, or no room.
 
-    As many as there are at the best level that holds them; else fewer epochs, then fewer strips.
+    As many as there are at the best level that holds them; else fewer epochs, then fewer images.
     """
     there = _overlays(run.folder.path / "overlays")
     if not there:
         return None
     epochs = sorted(there)
-    strips = sorted(set.intersection(*map(set, there.values())) or there[epochs[-1]])
+    images = sorted(set.intersection(*map(set, there.values())) or there[epochs[-1]])
     largest = max(
-        (there[epochs[-1]][name] for name in strips), key=lambda file: file.stat().st_size
+        (there[epochs[-1]][name] for name in images), key=lambda file: file.stat().st_size
     )
     for level in LEVELS:
         each = max(1, len(_encoded(largest, level)[0]))
-        if each * len(strips) * len(epochs) <= room and len(strips) * len(epochs) <= MOST:
+        if each * len(images) * len(epochs) <= room and len(images) * len(epochs) <= MOST:
             break
     count = min(room // each, MOST)
-    kept_strips = strips[: max(1, min(len(strips), count // min(len(epochs), FEW_EPOCHS)))]
-    kept = spread(epochs, count // len(kept_strips), always=run.best_epoch)
-    found = _pictures(there, kept_strips, kept, level)
+    kept_images = images[: max(1, min(len(images), count // min(len(epochs), FEW_EPOCHS)))]
+    kept = spread(epochs, count // len(kept_images), always=run.best_epoch)
+    found = _pictures(there, kept_images, kept, level)
     while sum(len(p.uri) for pictures in found.values() for p in pictures) > room:
         found.popitem()
     if not kept or not found:
         return None
     shown = run.best_epoch if run.best_epoch in kept else kept[-1]
-    return Gallery(tuple(kept), shown, found, _left_out(len(strips), len(epochs), found, kept))
+    return Gallery(tuple(kept), shown, found, _left_out(len(images), len(epochs), found, kept))
 
 
 def spread(epochs: Sequence[int], count: int, *, always: int | None) -> list[int]:
@@ -95,7 +95,7 @@ def spread(epochs: Sequence[int], count: int, *, always: int | None) -> list[int
 
 
 def _overlays(folder: Path) -> dict[int, dict[str, Path]]:
-    """Epoch -> strip -> file."""
+    """Epoch -> image -> file."""
     found: dict[int, dict[str, Path]] = {}
     for file in sorted(folder.glob("epoch_*/*.png")):
         number = file.parent.name.removeprefix("epoch_")
@@ -106,17 +106,17 @@ def _overlays(folder: Path) -> dict[int, dict[str, Path]]:
 
 def _pictures(
     there: dict[int, dict[str, Path]],
-    strips: Sequence[str],
+    images: Sequence[str],
     epochs: Sequence[int],
     level: tuple[int, int],
 ) -> dict[str, tuple[Picture, ...]]:
-    wanted = [(s, e, there[e][s]) for s in strips for e in epochs if s in there[e]]
+    wanted = [(s, e, there[e][s]) for s in images for e in epochs if s in there[e]]
     with ThreadPoolExecutor(2) as pool:  # Pillow lets go of the interpreter while it works
         made = list(pool.map(lambda each: _encoded(each[2], level), wanted))
     found: dict[str, tuple[Picture, ...]] = {}
-    for (strip, epoch, _), (uri, width, height) in zip(wanted, made, strict=True):
+    for (image, epoch, _), (uri, width, height) in zip(wanted, made, strict=True):
         if uri:
-            found[strip] = (*found.get(strip, ()), Picture(epoch, uri, width, height))
+            found[image] = (*found.get(image, ()), Picture(epoch, uri, width, height))
     return found
 
 
@@ -137,8 +137,8 @@ def _encoded(file: Path, level: tuple[int, int]) -> tuple[str, int, int]:
 
 
 def _left_out(
-    strips: int, epochs: int, found: dict[str, tuple[Picture, ...]], kept: Sequence[int]
+    images: int, epochs: int, found: dict[str, tuple[Picture, ...]], kept: Sequence[int]
 ) -> str:
-    if len(found) == strips and len(kept) == epochs:
+    if len(found) == images and len(kept) == epochs:
         return ""
-    return f"{len(found)} of {strips} strips and {len(kept)} of {epochs} epochs, to keep this small"
+    return f"{len(found)} of {images} images and {len(kept)} of {epochs} epochs, to keep this small"

@@ -37,7 +37,7 @@ def differences(before: Record, after: Record) -> list[Difference]:
 def headline_table(before: Record, after: Record) -> Table:
     """The headline metrics of both, side by side."""
     prefix, part = reported(before.metrics)
-    title = f"{before.name} {before.digest}, {part} strips"
+    title = f"{before.name} {before.digest}, {part} images"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("metric")
     for head in ("reported", "again", "difference"):

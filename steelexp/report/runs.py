@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from steelexp.records.judgement import Judgement, read_judgement
+from steelexp.records.evaluation_report import EvaluationReport, read_evaluation_report
 from steelexp.records.record import Record
 from steelexp.records.store import DamagedError, Epoch, RunFolder
 from steelexp.report.tables import reported
@@ -29,11 +29,11 @@ class Parts(BaseModel):
     """What of a record's split a page shows."""
 
     train: int
-    tune: int
+    val: int
     test: int
     digest: str
     leak: Leak
-    strips_per_class: dict[str, dict[str, int]] = {}
+    images_per_class: dict[str, dict[str, int]] = {}
 
 
 class Origin(BaseModel):
@@ -59,7 +59,7 @@ class Run:
         parts: of the record's split.
         origin: of the record's provenance.
         epochs: so far.
-        judgement: None where there is none.
+        evaluation report: None where there is none.
         problems: what could not be read, a sentence each.
     """
 
@@ -69,7 +69,7 @@ class Run:
     parts: Parts | None
     origin: Origin
     epochs: tuple[Epoch, ...]
-    judgement: Judgement | None
+    report: EvaluationReport | None
     problems: tuple[str, ...]
 
     @property
@@ -109,7 +109,7 @@ class Run:
     @cached_property
     def reported(self) -> tuple[str, str]:
         """The prefix of the metrics to report, and the part of the split."""
-        return reported(self.record.metrics) if self.record else ("val", "tune")
+        return reported(self.record.metrics) if self.record else ("val", "val")
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -119,8 +119,8 @@ class Run:
         return tuple(name.removeprefix(head) for name in metrics if name.startswith(head))
 
     @property
-    def strips(self) -> int | None:
-        """How many strips of that part there are."""
+    def images(self) -> int | None:
+        """How many images of that part there are."""
         return getattr(self.parts, self.reported[1]) if self.parts else None
 
     @property
@@ -129,7 +129,7 @@ class Run:
         if self.spec is None:
             return ""
         root = Path(str(self.spec.data.settings.get("root", ""))).name
-        return f"{self.spec.data.chosen} {root}".strip()
+        return f"{self.spec.data.choice} {root}".strip()
 
     @property
     def best_epoch(self) -> int | None:
@@ -142,11 +142,11 @@ class Run:
 
     def interval(self, name: str) -> tuple[float, float] | None:
         """Of a reported metric, 95 %; None where there is none."""
-        return self.judgement.intervals.get(name) if self.judgement else None
+        return self.report.intervals.get(name) if self.report else None
 
-    def decided_interval(self, name: str) -> tuple[float, float] | None:
-        """The same of the metric with the decision."""
-        return self.judgement.decided_intervals.get(name) if self.judgement else None
+    def post_interval(self, name: str) -> tuple[float, float] | None:
+        """The same of the metric with the post-processing."""
+        return self.report.post_intervals.get(name) if self.report else None
 
     def metric(self, name: str) -> float | None:
         """A reported metric, such as "dice_positive/1"; None where there is none."""
@@ -170,7 +170,7 @@ def read_run(folder: RunFolder) -> Run:
         parts=parts,
         origin=origin or Origin(),
         epochs=tuple(_attempt(lambda: folder.epochs, problems) or ()),
-        judgement=_attempt(lambda: read_judgement(folder.path), problems),
+        report=_attempt(lambda: read_evaluation_report(folder.path), problems),
         problems=tuple(problems),
     )
 

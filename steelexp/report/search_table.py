@@ -12,7 +12,7 @@ from steelexp.records.search_file import SearchFile
 def trials_table(search: SearchFile) -> Table:
     """One row a trial, the best first; failed and unfinished ones last.
 
-    The score is the objective on the tune strips, at the trial's best epoch.
+    The score is the objective on the validation images, at the trial's best epoch.
     """
     title = f"{search.name}: {len(search.trials)} trials, {search.status}"
     table = Table(title=title, title_justify="left", title_style="bold")

@@ -76,7 +76,7 @@ def searches(root: Path) -> Iterator[Search]:
             yield Search(file.parent, None, str(error))
 
 
-def spoken(values: dict[str, Any]) -> str:
+def describe(values: dict[str, Any]) -> str:
     """One setting's values in words: {"int": [4, 16], "step": 4} is "int 4 to 16, step 4"."""
     parts = []
     for key, value in values.items():

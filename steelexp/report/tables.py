@@ -7,7 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from steelexp.records.decision import ClassDecision, Decision
+from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.records.record import Record
 from steelexp.records.store import DamagedError, RunFolder
 from steelexp.spec import ExperimentSpec
@@ -25,15 +25,15 @@ COLUMNS = (
 def reported(metrics: Mapping[str, float]) -> tuple[str, str]:
     """The prefix of the metrics to report, and the part of the split they are of.
 
-    Test strips where there are some; in the published protocol the strips that picked the epoch.
+    Test images where there are some; in the published protocol the images that picked the epoch.
     """
-    return ("test", "test") if "test_dice_kaggle" in metrics else ("val", "tune")
+    return ("test", "test") if "test_dice_kaggle" in metrics else ("val", "val")
 
 
 def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title: str) -> Table:
-    """One row a class, one for all and one for all with the decision: every whole-strip metric."""
+    """One row a class, one for all and one for all with the post-processing: every whole-image metric."""
     prefix, part = reported(metrics)
-    title = f"{title}, {part} strips"
+    title = f"{title}, {part} images"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("class", overflow="fold")
     for name in COLUMNS:
@@ -44,7 +44,7 @@ def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title
         table.add_row(escape(label), *figures)
     table.add_section()
     table.add_row("all", *(_figure(metrics, f"{prefix}_{name}") for name in COLUMNS), style="bold")
-    if "decided_dice_kaggle" in metrics:
+    if "test_post_dice_kaggle" in metrics:
         figures = (_figure(metrics, f"decided_{name}") for name in COLUMNS)
         table.add_row("all, decided", *figures, style="bold")
     return table
@@ -57,7 +57,7 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
     chosen = f"best of {record.epochs} epochs by {record.monitor}: epoch {record.best_epoch}"
     lines = [
         (
-            f"{parts[part]} {part} strips ({record.split['kind']} split, seed {record.seed}); "
+            f"{parts[part]} {part} images ({record.split['kind']} split, seed {record.seed}); "
             f"{chosen}; threshold {record.threshold:g}."
         ),
         (
@@ -67,10 +67,10 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
     ]
     if part == "test":
         lines.append(
-            f"On the {parts['tune']} tune strips, which picked the epoch: val_dice_positive "
+            f"On the {parts['val']} validation images, which picked the epoch: val_dice_positive "
             f"{metrics['val_dice_positive']:.4f}, val_dice_kaggle {metrics['val_dice_kaggle']:.4f}."
         )
-    lines += decision_lines(record.decision, metrics)
+    lines += postprocessing_lines(record.postprocessing, metrics)
     lines += leak_lines(parts)
     if spec.baseline is not None:
         base = spec.baseline
@@ -82,25 +82,27 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
     return lines
 
 
-def decision_lines(decision: Decision | None, metrics: Mapping[str, float]) -> list[str]:
-    """What was tuned on the tune strips, and what it does on the test strips, in words."""
-    if decision is None:
+def postprocessing_lines(
+    postprocessing: Postprocessing | None, metrics: Mapping[str, float]
+) -> list[str]:
+    """What was tuned on the validation images, and what it does on the test images, in words."""
+    if postprocessing is None:
         return []
-    rules = "; ".join(f"{label}: {_rules(each)}" for label, each in decision.classes.items())
-    all_empty = metrics.get("decided_dice_kaggle_all_empty", float("nan"))
+    rules = "; ".join(f"{label}: {_rules(each)}" for label, each in postprocessing.classes.items())
+    all_empty = metrics.get("test_post_dice_kaggle_all_empty", float("nan"))
     rows = [
         f"{name} {metrics[f'decided_{name}']:.4f} (without {metrics[f'test_{name}']:.4f})"
         for name in ("dice_kaggle", "dice_positive", "empty_accuracy")
         if f"decided_{name}" in metrics and f"test_{name}" in metrics
     ]
-    told = f"With it on the test strips: {', '.join(rows)}; predicting nothing has dice_kaggle"
+    told = f"With it on the test images: {', '.join(rows)}; predicting nothing has dice_kaggle"
     return [
-        f"Decision, tuned on the {decision.part} strips for {decision.metric}: {rules}.",
+        f"Decision, tuned on the {postprocessing.part} images for {postprocessing.metric}: {rules}.",
         f"{told} {all_empty:.4f}.",
     ]
 
 
-def _rules(rules: ClassDecision) -> str:
+def _rules(rules: ClassRules) -> str:
     if rules.never:
         return "never"
     parts = [
@@ -115,7 +117,7 @@ def _rules(rules: ClassDecision) -> str:
 def beside(metrics: Mapping[str, float]) -> str:
     """The two headline metrics of the reported part in a few words."""
     prefix, _ = reported(metrics)
-    names = (f"{prefix}_dice_positive", f"{prefix}_dice_kaggle", "decided_dice_kaggle")
+    names = (f"{prefix}_dice_positive", f"{prefix}_dice_kaggle", "test_post_dice_kaggle")
     return ", ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics)
 
 
@@ -129,11 +131,11 @@ def leak_lines(parts: Mapping[str, Any]) -> list[str]:
     if not leak["groups"]:
         return []
     copies = [
-        f"{leak[part]} of {parts[part]} {part} strips" for part in ("tune", "test") if leak[part]
+        f"{leak[part]} of {parts[part]} {part} images" for part in ("val", "test") if leak[part]
     ]
     line = (
         f"Leak: {leak['groups']} of {parts['groups']} groups of near-duplicates cross the split, "
-        f"{' and '.join(copies) or 'no judged strips'} have a copy that trains; scores are higher "
+        f"{' and '.join(copies) or 'no evaluated images'} have a copy that trains; scores are higher "
         "than on unseen steel. split.kind=grouped keeps groups whole."
     )
     return [line]
@@ -153,8 +155,8 @@ def _is_trial(path: Path) -> bool:
 def leaderboard(folders: Iterable[RunFolder]) -> Table:
     """Every run, the best first; unfinished ones last.
 
-    A search's trials are there with what they reached on tune strips: who picked one of them by its
-    test strips would have nothing left to report on.
+    A search's trials are there with what they reached on validation images: who picked one of them by its
+    test images would have nothing left to report on.
     """
     table = Table(title="Runs, by dice_positive", title_justify="left", title_style="bold")
     for name in ("run", "seed", "status", "best epoch"):
@@ -176,7 +178,7 @@ def leaderboard(folders: Iterable[RunFolder]) -> Table:
             str(record.seed),
             record.status,
             f"{record.best_epoch} of {record.epochs}",
-            f"{parts[part]} {part} strips",
+            f"{parts[part]} {part} images",
             f"{parts['leak']['groups']} groups" if parts["leak"]["groups"] else "none",
             *(_figure(record.metrics, f"{prefix}_{name}") for name in COLUMNS[:3]),
             f"{record.seconds / 60:.1f}",
@@ -185,7 +187,7 @@ def leaderboard(folders: Iterable[RunFolder]) -> Table:
 
 
 def _listed(folder: RunFolder, record: Record) -> tuple[str, str]:
-    return ("val", "tune") if _is_trial(folder.path) else reported(record.metrics)
+    return ("val", "val") if _is_trial(folder.path) else reported(record.metrics)
 
 
 def _outcome(folder: RunFolder) -> Record | str:

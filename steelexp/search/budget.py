@@ -2,7 +2,7 @@
 
 import time
 
-from steelexp.search.engine import Trial
+from steelexp.search.executor import Trial
 from steelexp.search.trials import Trials
 from steelexp.search.tuners import Proposer
 from steelexp.spec import ExperimentSpec

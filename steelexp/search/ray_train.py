@@ -10,7 +10,7 @@ from typing import Any
 
 from steelexp.progress import say
 from steelexp.search.ray_cluster import (
-    EngineError,
+    ExecutorError,
     Place,
     connected,
     cores_for_each,
@@ -18,12 +18,12 @@ from steelexp.search.ray_cluster import (
     nodes,
 )
 
-TakePart = Callable[[bool], None]
+RunAsWorker = Callable[[bool], None]
 """Called in every worker; True for the chief, which alone writes the run folder."""
 
 
 def train_together(
-    take_part: TakePart,
+    run_as_worker: RunAsWorker,
     *,
     workers: int,
     shared: Path,
@@ -35,14 +35,14 @@ def train_together(
     Where a worker or its machine is lost, all of them begin again, from the last epoch.
 
     Args:
-        take_part: a function of a module that every machine can import, or a partial of one.
+        run_as_worker: a function of a module that every machine can import, or a partial of one.
         workers: how many.
         shared: a folder that every machine sees; Ray writes below it while the training lasts.
         address: of a cluster; None: this machine alone.
         retries: how often workers may be lost.
 
     Raises:
-        EngineError: Ray is not there, the workers do not fit, or were lost too often.
+        ExecutorError: Ray is not there, the workers do not fit, or were lost too often.
         Exception: whatever else was raised in a worker.
     """
     # A minute is not enough for a busy machine to import TensorFlow in all of them.
@@ -53,17 +53,21 @@ def train_together(
         gpus = gpus_for_each(offered, None)
         resources = {"CPU": cores_for_each(offered, workers, gpus), "GPU": gpus}
         for losses in range(1, retries + 2):
-            failure = _fit(take_part, Place.here(gpus=gpus), workers, resources, shared)
+            failure = _fit(run_as_worker, Place.here(gpus=gpus), workers, resources, shared)
             if failure is None:
                 return
             say(f"a worker was lost ({failure}); all go on from the last epoch ({losses} times)")
-        raise EngineError(f"workers were lost {retries + 1} times; the same command goes on")
+        raise ExecutorError(f"workers were lost {retries + 1} times; the same command goes on")
     finally:
         ray.shutdown()
 
 
 def _fit(
-    take_part: TakePart, place: Place, workers: int, resources: dict[str, float], shared: Path
+    run_as_worker: RunAsWorker,
+    place: Place,
+    workers: int,
+    resources: dict[str, float],
+    shared: Path,
 ) -> str | None:
     """One attempt; how a worker was lost, if one was."""
     from ray.train import RunConfig, ScalingConfig, WorkerGroupError, get_context
@@ -74,7 +78,7 @@ def _fit(
         logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a line for every all-reduce
         chief = get_context().get_world_rank() == 0
         with contextlib.nullcontext() if chief else _silence():
-            take_part(chief)
+            run_as_worker(chief)
 
     shared.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=shared.resolve(), prefix=".ray-") as storage:

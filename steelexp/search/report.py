@@ -25,7 +25,7 @@ def budget_lines(spec: ExperimentSpec) -> list[str]:
         limits.append(f"each at most {spec.training.epochs} epochs")
     want = {"max": "large", "min": "small"}[direction(spec)]
     return [
-        f"search      {search.tuner.chosen}: {spec.training.monitor} is to be {want}",
+        f"search      {search.tuner.choice}: {spec.training.monitor} is to be {want}",
         f"budget      {', '.join(limits)}",
         *(
             f"space       {path}: {_said(dimension.as_written())}"

@@ -11,7 +11,7 @@ from steelexp.progress import duration, say
 from steelexp.records.search_file import FILE, SCHEMA_VERSION
 from steelexp.records.store import DamagedError, RunFolder, write_atomically
 from steelexp.search.budget import Budget
-from steelexp.search.engine import Engine, Outcome, Trial
+from steelexp.search.executor import Executor, Outcome, Trial
 from steelexp.search.identity import differences, identity
 from steelexp.search.trials import Row, Trials, read_trials
 from steelexp.search.tuner import Tuner
@@ -27,7 +27,7 @@ class NothingFoundError(Exception):
     """No trial of a search was finished."""
 
 
-def search(spec: ExperimentSpec, folder: Path, engine: Engine, *, digest: str) -> Row:
+def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: str) -> Row:
     """Search to the end of the budget, from wherever an earlier session left it.
 
     Args:
@@ -47,15 +47,15 @@ def search(spec: ExperimentSpec, folder: Path, engine: Engine, *, digest: str) -
     assert spec.search is not None
     with RunFolder(folder).hold():
         trials = read_trials(folder / "trials.jsonl")
-        _expect_the_same(trials, identity(spec, digest), folder)
+        _check_the_same(trials, identity(spec, digest), folder)
         made = proposer(spec.search, question(spec))
         tuner = Tuner(made, spec.search.seed)
         _replay(trials, tuner)
         budget = Budget(spec, made, trials)
         try:
-            _run(spec, folder, engine, trials, tuner, budget)
+            _run(spec, folder, executor, trials, tuner, budget)
         finally:
-            engine.close()
+            executor.close()
         _write(spec, folder, trials, status="finished")
     best = trials.best(direction(spec))
     if best is None:
@@ -93,7 +93,7 @@ def trial_spec(spec: ExperimentSpec, trial: Trial, name: str | None = None) -> E
 def _run(
     spec: ExperimentSpec,
     folder: Path,
-    engine: Engine,
+    executor: Executor,
     trials: Trials,
     tuner: Tuner,
     budget: Budget,
@@ -103,31 +103,31 @@ def _run(
         _write_best(spec, folder, best)
     for trial in trials.running:
         say(f"trial {trial.id}: going on")
-        engine.submit(trial)
+        executor.submit(trial)
     following: Trial | None = None  # proposed, and not begun before the budget allows it
     while True:
-        while len(trials.running) < engine.slots and budget.may_begin:
+        while len(trials.running) < executor.slots and budget.may_begin:
             following = following or tuner.ask()
             if following is None or not budget.allows(following):
                 break
             trials.propose(following, budget.elapsed)
             _write(spec, folder, trials, status="running")
             say(f"trial {following.id}: {_listed(following)}")
-            engine.submit(following)
+            executor.submit(following)
             following = None
         if not trials.running:
             return
-        outcome = engine.next()
+        outcome = executor.next()
         trials.end(outcome, budget.elapsed)
         tuner.tell(outcome)
         _write(spec, folder, trials, status="running")
         best = trials.best(direction(spec))
         if best is not None and best.trial.id == outcome.trial:
             _write_best(spec, folder, best)
-        say(_line(spec, trials, outcome, budget.left(engine.slots)))
+        say(_line(spec, trials, outcome, budget.left(executor.slots)))
 
 
-def _expect_the_same(trials: Trials, now: Mapping[str, Any], folder: Path) -> None:
+def _check_the_same(trials: Trials, now: Mapping[str, Any], folder: Path) -> None:
     # As JSON reads it back: a tuple is a list.
     now = json.loads(json.dumps(now))
     if trials.identity is None:

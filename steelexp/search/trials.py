@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from steelexp.records.store import DamagedError
-from steelexp.search.engine import Outcome, Trial
+from steelexp.search.executor import Outcome, Trial
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from steelexp.search.engine import Outcome, Trial
+from steelexp.search.executor import Outcome, Trial
 from steelexp.search.tuners import Proposer
 from steelexp.spec.space import is_active, parents_first
 

@@ -54,7 +54,7 @@ class Component(BaseModel):
     """The function's name in the registry."""
 
     @property
-    def chosen(self) -> str:
+    def choice(self) -> str:
         """The name of the function."""
         return str(getattr(self, self.selector))
 
@@ -67,7 +67,7 @@ class Component(BaseModel):
 
     def bind(self, registry: Registry) -> Callable[..., Any]:
         """The named function with its settings filled in."""
-        return functools.partial(registry[self.chosen], **self.settings)
+        return functools.partial(registry[self.choice], **self.settings)
 
 
 class Chain(BaseModel):

@@ -22,10 +22,12 @@ METRICS: tuple[str, ...] = get_args(Metric)
 
 
 class DataSpec(Component):
-    """Which strips."""
+    """Which images."""
 
     selector: ClassVar[str] = "source"
-    outside: ClassVar[frozenset[str]] = frozenset({"cache", "copies", "keep", "keep_seed"})
+    outside: ClassVar[frozenset[str]] = frozenset(
+        {"cache", "deduplicate", "train_fraction", "train_fraction_seed"}
+    )
     source: str
     cache: Literal["disk", "memory", "none"] = Field(
         "disk",
@@ -50,7 +52,7 @@ class SplitSpec(Component):
 
 
 class TilingSpec(Component):
-    """Where tiles are cut from a strip."""
+    """Where tiles are cut from a image."""
 
     selector: ClassVar[str] = "kind"
     kind: str
@@ -80,7 +82,7 @@ class LossSpec(Component):
     name: str
 
 
-class WarmUpSpec(Component):
+class LossWarmUpSpec(Component):
     """A loss for the first epochs; with 0 epochs there is none."""
 
     outside: ClassVar[frozenset[str]] = frozenset({"epochs", "fade"})
@@ -120,10 +122,10 @@ class TrainingSpec(BaseModel):
     monitor: Metric = Field(
         "val_dice_positive", description="What picks the best epoch; val_loss is made small."
     )
-    early_stopping: PositiveInt | None = Field(
+    early_stopping_patience: PositiveInt | None = Field(
         None, description="Stop after so many epochs without a better one; absent: never."
     )
-    reduce_lr: PositiveInt | None = Field(
+    reduce_lr_patience: PositiveInt | None = Field(
         None, description="Lower the rate after so many epochs without a better one; absent: never."
     )
     reduce_lr_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
@@ -141,11 +143,11 @@ class TrainingSpec(BaseModel):
     workers: PositiveInt = Field(
         1, description="Processes of Ray that share each batch, each with a device of its own."
     )
-    overlays: NonNegativeInt = Field(6, description="Validation strips drawn after every epoch.")
+    overlays: NonNegativeInt = Field(6, description="Validation images drawn after every epoch.")
 
 
-class DecisionSpec(BaseModel):
-    """From scores to masks, on the tune strips, once the network is trained."""
+class PostprocessingSpec(BaseModel):
+    """From scores to masks, on the validation images, once the network is trained."""
 
     model_config = STRICT
 
@@ -156,7 +158,7 @@ class DecisionSpec(BaseModel):
     )
 
 
-class BaselineSpec(BaseModel):
+class PublishedSpec(BaseModel):
     """A figure to hold the result against; shown beside the same metric only."""
 
     model_config = STRICT
@@ -182,13 +184,13 @@ class ExperimentSpec(BaseModel):
     augment: AugmentSpec = AugmentSpec()
     model: ModelSpec
     loss: LossSpec
-    warm_up: WarmUpSpec = WarmUpSpec(name="bce", epochs=0)
+    loss_warm_up: LossWarmUpSpec = LossWarmUpSpec(name="bce", epochs=0)
     class_weights: ClassWeightsSpec = ClassWeightsSpec(kind="equal")
     optimizer: OptimizerSpec
     training: TrainingSpec
-    decision: DecisionSpec = DecisionSpec()
+    postprocessing: PostprocessingSpec = PostprocessingSpec()
     tracking: TrackingSpec
-    baseline: BaselineSpec | None = None
+    baseline: PublishedSpec | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
         description="Seeds weights, tile order and random tilings."
     )
@@ -201,7 +203,7 @@ SECTIONS: dict[str, type[Component]] = {
     if isinstance(field.annotation, type) and issubclass(field.annotation, Component)
 } | {"search.tuner": TunerSpec}
 
-PREFIXES = {"warm_up": "warm_up_", "search.tuner": "tuner_"}
+PREFIXES = {"loss_warm_up": "loss_warm_up_", "search.tuner": "tuner_"}
 """Of the models' names, where another section has components of the same name."""
 
 CHAINS: dict[str, type[Chain]] = {
@@ -231,7 +233,7 @@ def experiment_model(components: Mapping[str, Registry]) -> type[ExperimentSpec]
             continue
         default = ExperimentSpec.model_fields[section].default
         if isinstance(default, Component):
-            default = models[default.chosen].model_validate(default.model_dump())
+            default = models[default.choice].model_validate(default.model_dump())
         fields[section] = (union, Field(default=default))
     return create_model("Experiment", __base__=ExperimentSpec, **fields)
 

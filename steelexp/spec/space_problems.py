@@ -23,17 +23,17 @@ _FIXED = {
     "name": "it names the trials",
     "question": "no score depends on it",
     "tracking": "no score depends on it",
-    "baseline": "no score depends on it",
+    "published": "no score depends on it",
     "training.overlays": "no score depends on it",
     "search": "a search has no search within",
-    "split": "trials are compared on the same strips",
-    "data": "trials are compared on the same strips; only keep and keep_seed may vary",
+    "split": "trials are compared on the same images",
+    "data": "trials are compared on the same images; only keep and keep_seed may vary",
     "training.monitor": "trials are compared by it",
     "seed": "it would pick the luckiest run; run the best with several: --seeds 0,1,2",
 }
 """What no search may vary, and why."""
 
-_ALLOWED = ("data.keep", "data.keep_seed")
+_ALLOWED = ("data.train_fraction", "data.train_fraction_seed")
 
 _TILES = "is measured on tiles"
 _INCOMPARABLE = {
@@ -107,9 +107,9 @@ class _Written:
 def _budget_problems(search: SearchSpec) -> Iterator[str]:
     given = [name for name in search.BUDGETS if getattr(search, name) is not None]
     continuous = any(dimension.finite is None for dimension in search.space.values())
-    if not given and search.tuner.chosen in {"random", "bayesian"} and continuous:
+    if not given and search.tuner.choice in {"random", "bayesian"} and continuous:
         yield (
-            f"the tuner {search.tuner.chosen} would never end; give a budget: "
+            f"the tuner {search.tuner.choice} would never end; give a budget: "
             f"{', '.join(search.BUDGETS)}"
         )
 
@@ -148,7 +148,7 @@ def _fixed_problem(path: str, spec: ExperimentSpec) -> str | None:
             return (
                 f"cannot be searched by {monitor}, which {reason}; choose another training.monitor"
             )
-    if path == "training.epochs" and spec.search and spec.search.tuner.chosen == "hyperband":
+    if path == "training.epochs" and spec.search and spec.search.tuner.choice == "hyperband":
         return "cannot be searched by hyperband, which gives each trial its epochs"
     return None
 

@@ -151,21 +151,21 @@ class _Reader:
         return items
 
     def scalar(self, node: yaml.ScalarNode, key: str, where: str) -> Any:
-        def refuse(why: str) -> None:
+        def raise_if(why: str) -> None:
             self.problems.append(Problem(where, key, why))
 
-        text = expand(node.value, refuse)
+        text = expand(node.value, raise_if)
         if node.style is not None:  # quoted: text as it stands
             return text
         surprise = surprise_of(text)
         if surprise is not None:
-            refuse(surprise)
+            raise_if(surprise)
             return text
         plain = yaml.ScalarNode(_resolve(text), text)
         return yaml.constructor.SafeConstructor().construct_object(plain)
 
 
-def expand(text: str, refuse: Callable[[str], None]) -> str:
+def expand(text: str, raise_if: Callable[[str], None]) -> str:
     """Replace ${NAME} and ${NAME:-default} by the environment's values.
 
     An unset or empty variable takes its default; without one it is refused.
@@ -177,7 +177,9 @@ def expand(text: str, refuse: Callable[[str], None]) -> str:
         if found:
             return found
         if default is None:
-            refuse(f"${{{name}}}: the variable {name} is not set; set it or write ${{{name}:-...}}")
+            raise_if(
+                f"${{{name}}}: the variable {name} is not set; set it or write ${{{name}:-...}}"
+            )
             return match[0]
         return default
 

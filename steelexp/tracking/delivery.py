@@ -66,11 +66,11 @@ def sync(folder: Path) -> tuple[bool, str]:
         DamagedError: the journal cannot be read.
     """
     if not _is_complete(folder) and end(begin_sending(folder, "online", math.inf)) == BUSY:
-        return False, standing(folder, problem=ELSEWHERE)
-    return _is_complete(folder), standing(folder)
+        return False, status_line(folder, problem=ELSEWHERE)
+    return _is_complete(folder), status_line(folder)
 
 
-def standing(folder: Path, *, problem: str | None = None) -> str:
+def status_line(folder: Path, *, problem: str | None = None) -> str:
     """How far a run is sent, in a line, with the command that sends the rest."""
     events, receipt = read_events(folder), read_receipt(folder)
     sent = [

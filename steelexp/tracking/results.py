@@ -18,7 +18,7 @@ def results(
     """The closing events of a run.
 
     Args:
-        run: whose judgement.json and weights are taken where they are.
+        run: whose evaluation.json and weights are taken where they are.
         metrics: of the best weights; none where the run was stopped.
     """
     if not metrics:
@@ -26,9 +26,9 @@ def results(
         return
     yield "others", {f"best/{name}": value for name, value in metrics.items()}
     yield "table", {"name": TABLE, **_table(metrics)}
-    judgement = run.folder / "judgement.json"
-    if judgement.is_file():
-        yield from _judged(json.loads(judgement.read_bytes()))
+    report = run.folder / "evaluation.json"
+    if report.is_file():
+        yield from _evaluated(json.loads(report.read_bytes()))
     if run.model is not None and run.weights is not None and run.weights.is_file():
         yield "model", {"name": run.model, **file_entry(run.weights, run.folder)}
     yield "others", {"status": "finished"}
@@ -46,8 +46,8 @@ def _table(metrics: Mapping[str, float]) -> dict[str, Any]:
     return {"headers": ["class", *names], "rows": rows}
 
 
-def _judged(judgement: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for label, curve in judgement["pr"].items():
+def _evaluated(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for label, curve in report["pr"].items():
         points = [
             (recall, precision)
             for recall, precision in zip(curve["recall"], curve["precision"], strict=True)
@@ -56,12 +56,12 @@ def _judged(judgement: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
         if points:
             recall, precision = zip(*points, strict=True)
             yield "curve", {"name": CURVE.format(name=label), "x": recall, "y": precision}
-    confusion = judgement["confusion"]
+    confusion = report["confusion"]
     yield (
         "confusion",
         {
             "name": CONFUSION,
-            "title": f"Pixels of the {judgement['part']} strips",
+            "title": f"Pixels of the {report['part']} images",
             "matrix": confusion["pixels"],
             "labels": confusion["labels"],
         },

@@ -30,8 +30,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from steelexp.tracking import comet_client, comet_events
-from steelexp.tracking.comet_client import Held
+from steelexp.tracking.comet import client as comet_client
+from steelexp.tracking.comet import events as comet_events
+from steelexp.tracking.comet.client import ServerContents
 from steelexp.tracking.journal import Event, read_events
 from steelexp.tracking.receipt import read_receipt, write_receipt
 
@@ -57,7 +58,7 @@ class UnsentError(Exception):
     """The rest cannot be sent now; the message says why."""
 
 
-class Prompts:
+class StdinSignals:
     """Lines on stdin: each says that the journal has grown, END or the end that it is complete.
 
     Args:
@@ -90,7 +91,7 @@ class Prompts:
         self._news.set()
 
 
-class Ear(logging.Handler):
+class ErrorCapture(logging.Handler):
     """Hears the errors that comet_ml logs: it reports most of its failures nowhere else."""
 
     def __init__(self) -> None:
@@ -121,19 +122,19 @@ class Sender:
         self._folder, self._receipt = folder, read_receipt(folder)
         run = read_events(folder)[0].content
         self._key, self._model = run["key"], run["model"]
-        self._ear = Ear()
+        self._ear = ErrorCapture()
         self._live: CometExperiment = comet_client.open_live(run)
         self._receipt.url, self._receipt.problem = str(self._live.url), None
         write_receipt(folder, self._receipt)
-        self._held: Held | None = None
+        self._held: ServerContents | None = None
 
-    def catch_up(self, prompts: "Prompts") -> None:
+    def send_pending(self, prompts: "Prompts") -> None:
         """Send what the journal has by now.
 
         Raises:
             UnsentError: something is not acknowledged, or there is no more time.
         """
-        for events in rounds(read_events(self._folder)[self._receipt.acknowledged :]):
+        for events in by_epoch(read_events(self._folder)[self._receipt.acknowledged :]):
             if prompts.left < 0:
                 raise UnsentError("out of time")
             self._send(events, prompts.left)
@@ -164,7 +165,7 @@ class Sender:
         if self._ear.heard:
             raise UnsentError(self._ear.heard)
 
-    def _give(self, event: Event, held: Held) -> bool:
+    def _give(self, event: Event, held: ServerContents) -> bool:
         try:
             comet_events.log(event, self._live, self._folder, held)
         except comet_events.RefusedError as error:
@@ -174,7 +175,7 @@ class Sender:
         return True
 
 
-def rounds(events: Sequence[Event]) -> Iterator[list[Event]]:
+def by_epoch(events: Sequence[Event]) -> Iterator[list[Event]]:
     """What is sent together: an epoch with its pictures, or what lies before or after them all."""
 
     def epoch(event: Event) -> int | None:
@@ -193,14 +194,14 @@ def write_archive(folder: Path) -> None:
     with comet_client.archive(events[0], folder) as experiment:
         for event in events:
             try:
-                comet_events.log(event, experiment, folder, Held())
+                comet_events.log(event, experiment, folder, ServerContents())
             except comet_events.RefusedError as error:
                 receipt.refused[event.number] = str(error)
     receipt.archive = f"{comet_client.FOLDER}/{events[0].content['key']}.zip"
     write_receipt(folder, receipt)
 
 
-def send(folder: Path, mode: Mode, prompts: Prompts) -> None:
+def send(folder: Path, mode: Mode, prompts: StdinSignals) -> None:
     """Send what the journal has, and what it gets, until the end of the prompts.
 
     Raises:
@@ -217,7 +218,7 @@ def send(folder: Path, mode: Mode, prompts: Prompts) -> None:
     sender = Sender(folder)
     while True:
         ended = prompts.ended
-        sender.catch_up(prompts)
+        sender.send_pending(prompts)
         if ended:
             break
         prompts.wait()
@@ -234,7 +235,7 @@ def main(folder: Path, mode: Mode, linger: float) -> int:
     except Timeout:
         return BUSY
     try:
-        send(folder, mode, Prompts(linger))
+        send(folder, mode, StdinSignals(linger))
     except Exception as error:
         text = str(error) if isinstance(error, UnsentError) else comet_client.reason(error)
         receipt = read_receipt(folder)

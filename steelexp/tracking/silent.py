@@ -20,7 +20,7 @@ class Silent:
         """Say that nothing was tracked."""
         return "Tracking: off."
 
-    def judged(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
+    def evaluated(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
         """Say that nothing was tracked."""
         return "Tracking: off."
 

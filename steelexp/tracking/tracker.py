@@ -90,11 +90,11 @@ class Tracker(Protocol):
             metrics: of the best weights; none where the run was stopped.
         """
 
-    def judged(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
-        """Take the metrics of a finished run that was judged again; return the closing line.
+    def evaluated(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
+        """Take the metrics of a finished run that was evaluated again; return the closing line.
 
         Args:
             run: that was tracked.
-            name: of the way it was judged in; "best" is the run's own.
+            name: of the way it was evaluated in; "best" is the run's own.
             metrics: by name.
         """

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from steelexp.tracking.comet import comet
+from steelexp.tracking.comet.tracker import comet
 from steelexp.tracking.silent import none
 from steelexp.tracking.tracker import Tracker
 

@@ -41,7 +41,7 @@ def strategy(
     found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if devices == "one" or len(found) == 1:
         return tf.distribute.get_strategy()
-    _expect_shares(batch_size, tiles, len(found), "training.devices=one")
+    _check_shares(batch_size, tiles, len(found), "training.devices=one")
     keras.backend.clear_session()  # inside the scope it would end it
     return tf.distribute.MirroredStrategy([device.name for device in found])
 
@@ -57,12 +57,12 @@ def _of_workers(devices: str, workers: int, batch_size: int, tiles: int) -> Any:
             f"training.workers: {workers}: there is one process here; a trial of a search trains "
             "in one, with training.workers=1"
         )
-    _expect_shares(batch_size, tiles, workers, "training.workers=1")
+    _check_shares(batch_size, tiles, workers, "training.workers=1")
     keras.backend.clear_session()  # as above
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-def _expect_shares(batch_size: int, tiles: int, devices: int, instead: str) -> None:
+def _check_shares(batch_size: int, tiles: int, devices: int, instead: str) -> None:
     problem = _problem(batch_size, tiles, devices)
     if problem is None:
         return
@@ -84,7 +84,7 @@ def _problem(batch_size: int, tiles: int, devices: int) -> str | None:
     return None
 
 
-def dealt(batches: Any, among: Any) -> Any:
+def split_batches(batches: Any, among: Any) -> Any:
     """Each batch in shares, one for each device.
 
     Shares of the last batch may differ by one. Each machine reads the whole batch and
@@ -120,7 +120,7 @@ def dealt(batches: Any, among: Any) -> Any:
     return among.distribute_datasets_from_function(of_a_machine)
 
 
-def agreed(metrics: Mapping[str, float], among: Any) -> dict[str, float]:
+def broadcast_metrics(metrics: Mapping[str, float], among: Any) -> dict[str, float]:
     """The chief's figures, for all workers.
 
     Another processor rounds differently, and a worker that stopped an epoch earlier than the others
@@ -140,7 +140,7 @@ def agreed(metrics: Mapping[str, float], among: Any) -> dict[str, float]:
     return dict(zip(metrics, values.numpy().tolist(), strict=True))
 
 
-def whole_batch(values: Tensor) -> Tensor:
+def gather_batch(values: Tensor) -> Tensor:
     """The share of a batch, [b, ...] float, -> the batch, [B, ...]; its gradient finds its way."""
     device = tf.distribute.get_replica_context()
     if device is None or device.num_replicas_in_sync == 1:

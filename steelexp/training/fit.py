@@ -10,7 +10,7 @@ from steelexp.model.unet import expand_bits
 from steelexp.progress import duration, say, steps
 from steelexp.records.store import Epoch
 from steelexp.spec import ExperimentSpec
-from steelexp.training.devices import dealt, synchronize, whole_batch
+from steelexp.training.devices import gather_batch, split_batches, synchronize
 from steelexp.training.plateau import best_epoch, learning_rate, should_stop
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -31,7 +31,7 @@ def compile_model(model: Any, *, loss: Loss, optimizer: Any, classes: int) -> No
     """
 
     def loss_on_bits(bits: Tensor, logits: Tensor) -> Tensor:
-        return loss(whole_batch(expand_bits(bits, classes)), whole_batch(logits))
+        return loss(gather_batch(expand_bits(bits, classes)), gather_batch(logits))
 
     synchronize(model)
     model.compile(optimizer=optimizer, loss=loss_on_bits)
@@ -97,14 +97,14 @@ def _rate(spec: ExperimentSpec, done: Sequence[Epoch], initial: float) -> float:
     return learning_rate(
         _monitored(spec, done),
         initial=initial,
-        patience=settings.reduce_lr,
+        patience=settings.reduce_lr_patience,
         factor=settings.reduce_lr_factor,
         smaller=smaller(spec),
     )
 
 
 def _exhausted(spec: ExperimentSpec, done: Sequence[Epoch]) -> bool:
-    patience = spec.training.early_stopping
+    patience = spec.training.early_stopping_patience
     return should_stop(_monitored(spec, done), patience=patience, smaller=smaller(spec))
 
 
@@ -113,7 +113,7 @@ def _train(model: Any, batches: Any, label: str) -> tuple[float, int]:
     total = int(batches.cardinality())
     with steps(label, total) as advance:
         watch = _watch(advance)
-        shares = dealt(batches, model.distribute_strategy)
+        shares = split_batches(batches, model.distribute_strategy)
         history = model.fit(
             shares, epochs=1, steps_per_epoch=total, verbose=0, callbacks=[watch]
         ).history

@@ -30,7 +30,7 @@ def prepare(*, seed: int, precision: str) -> str:
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
     # oneDNN runs the convolutions that TensorFlow fuses with batch norm and activation ten times
-    # slower on AVX2: a 256 x 1600 strip took 8.4 s against 0.9 s, mobilenet U-Net, 2 cores.
+    # slower on AVX2: a 256 x 1600 image took 8.4 s against 0.9 s, mobilenet U-Net, 2 cores.
     tf.config.optimizer.set_experimental_options({"remapping": bool(gpus)})
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)

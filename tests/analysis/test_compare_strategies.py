@@ -11,11 +11,17 @@ import yaml
 from PIL import Image
 
 from analysis.compare_strategies import main
-from analysis.comparison import ALL, compare
-from analysis.comparison_figures import HIGHER, LOWER, draw_classes, draw_differences, folded
-from analysis.comparison_tables import markdown, probability, signed
-from analysis.judged_runs import read_judged
-from analysis.published_figure import draw_published
+from analysis.strategies.comparison import ALL, compare
+from analysis.strategies.comparison_figures import (
+    HIGHER,
+    LOWER,
+    draw_classes,
+    draw_differences,
+    folded,
+)
+from analysis.strategies.comparison_tables import markdown, probability, signed
+from analysis.strategies.evaluated_runs import read_evaluated
+from analysis.strategies.published_figure import draw_published
 from tests.finished_runs import unfinished
 from tests.simulated_runs import CLASSES, Study, write_study
 
@@ -32,7 +38,7 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def comparison(study):
-    return compare(read_judged([study], "test"), "b4_dice", draws=1000, seed=0)
+    return compare(read_evaluated([study], "test"), "b4_dice", draws=1000, seed=0)
 
 
 def texts(axes):
@@ -54,7 +60,14 @@ def clear(picture, pixels=3):
 
 def test_tuned_thresholds_beside_the_fixed_one(tmp_path, capsys):
     write_study(tmp_path / "runs", Study({"b4_dice": 0.0, "b4_focal": 0.0}, groups=40, tuned=0.2))
-    command = [str(tmp_path / "runs"), "--baseline", "b4_dice", "--draws", "1000", "--tuned"]
+    command = [
+        str(tmp_path / "runs"),
+        "--baseline",
+        "b4_dice",
+        "--draws",
+        "1000",
+        "--postprocessed",
+    ]
     assert main([*command, "--out", str(tmp_path / "out")]) == 0
     rows = pd.read_csv(tmp_path / "out" / "comparison.csv", dtype={"class": str})
     found = rows[(rows["metric"] == "dice_positive") & (rows["class"] == ALL)]
@@ -64,15 +77,15 @@ def test_tuned_thresholds_beside_the_fixed_one(tmp_path, capsys):
         "b4_dice, tuned": "higher",
         "b4_focal, tuned": "higher",
     }
-    assert "tuned on the tune strips" in (tmp_path / "out" / "comparison.md").read_text()
+    assert "tuned on the validation images" in (tmp_path / "out" / "comparison.md").read_text()
     capsys.readouterr()
-    assert main([*command, "--part", "tune"]) == 2
+    assert main([*command, "--part", "val"]) == 2
     assert "says nothing there" in capsys.readouterr().err
 
 
 def test_runs_without_tuned_thresholds_say_how_to_get_them(study, capsys):
-    assert main([str(study), "--baseline", "b4_dice", "--tuned"]) == 2
-    assert "it has no tuned decision" in (error := capsys.readouterr().err)
+    assert main([str(study), "--baseline", "b4_dice", "--postprocessed"]) == 2
+    assert "it has no tuned post-processing" in (error := capsys.readouterr().err)
     assert "python -m steelexp evaluate" in error
 
 
@@ -108,11 +121,11 @@ def test_all_is_written(study, tmp_path, capsys):
 
 def test_markdown_says_what_was_compared_and_how(comparison):
     text = markdown(comparison, draws=1000)
-    assert text.startswith("# Strategies beside b4_dice: test strips\n")
-    strips = len(comparison.judged.strips.names)
-    assert f"{strips} test strips, in 40 groups of near-duplicates (grouped split 01234567" in text
+    assert text.startswith("# Strategies beside b4_dice: test images\n")
+    images = len(comparison.evaluated.images.names)
+    assert f"{images} test images, in 40 groups of near-duplicates (grouped split 01234567" in text
     assert text.count("## dice_") == 2 * 5
-    assert "strips that hold it" in text
+    assert "images that hold it" in text
     assert "3 on\n  all classes, 12 on single classes" in text
     assert "1,000 bootstrap draws" in text
     assert "One seed only" not in text
@@ -121,7 +134,7 @@ def test_markdown_says_what_was_compared_and_how(comparison):
     assert {row.count("|") for row in (head, rule, *body)} == {13}
     assert body[0].startswith("| b4_dice (baseline) | 3 | 0.")
     assert body[1].startswith("| b4_focal | 3 | ")
-    empty = comparison.judged.record.metrics["test_dice_kaggle_all_empty"]
+    empty = comparison.evaluated.record.metrics["test_dice_kaggle_all_empty"]
     assert f"Predicting nothing scores {empty:.3f} in dice_kaggle" in text
 
 
@@ -152,19 +165,19 @@ def test_unfinished_runs_and_rare_classes_are_named(tmp_path, capsys):
     assert "Class 1" not in err
 
 
-def test_tune_strips_and_leaks_are_said_in_every_title(tmp_path):
+def test_val_images_and_leaks_are_said_in_every_title(tmp_path):
     runs = tmp_path / "runs"
     for folder in write_study(runs, Study(EFFECTS, groups=20)):
         record = json.loads((folder / "record.json").read_text())
-        record["split"]["parts"]["leak"]["tune"] = 5
+        record["split"]["parts"]["leak"]["val"] = 5
         (folder / "record.json").write_text(json.dumps(record))
-    found = compare(read_judged([runs], "tune"), "b4_dice", draws=1000, seed=0)
+    found = compare(read_evaluated([runs], "val"), "b4_dice", draws=1000, seed=0)
     text = markdown(found, draws=1000)
-    assert "tune strips, which picked the epochs" in text.splitlines()[0]
-    assert "Leak: 5 of them have a copy among the training strips" in text
+    assert "validation images, which picked the epochs" in text.splitlines()[0]
+    assert "Leak: 5 of them have a copy among the training images" in text
     for figure in (draw_differences(found, "dice_positive"), draw_classes(found, "dice_kaggle")):
         title = figure.get_suptitle()
-        assert "12 tune strips that picked the epochs, 5 with a copy in training" in title
+        assert "12 validation images that picked the epochs, 5 with a copy in training" in title
 
 
 def test_figures_are_written_as_people_write_them():
@@ -211,18 +224,18 @@ def test_dots_are_the_runs_and_bars_their_means(comparison):
     assert list(bar.get_xdata()) == pytest.approx([scores.mean()] * 2)
 
 
-def test_a_class_that_no_strip_holds_is_drawn_as_such(tmp_path):
+def test_a_class_that_no_image_holds_is_drawn_as_such(tmp_path):
     write_study(tmp_path, Study(EFFECTS, groups=20))
-    for file in tmp_path.glob("*/*/strips.parquet"):
+    for file in tmp_path.glob("*/*/image_scores.parquet"):
         table = pd.read_parquet(file)
         table.loc[table["class"] == "3", ["tp", "fn"]] = 0
         table.to_parquet(file)
-    judged = read_judged([tmp_path], "test")
+    evaluated = read_evaluated([tmp_path], "test")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("analysis.comparison._agrees", lambda *_: None)
-        found = compare(judged, "b4_dice", draws=1000, seed=0)
+        patch.setattr("analysis.strategies.comparison._agrees", lambda *_: None)
+        found = compare(evaluated, "b4_dice", draws=1000, seed=0)
     for drawn in (draw_differences(found, "dice_positive"), draw_classes(found, "dice_positive")):
-        assert "no strip" in texts(drawn.axes[3])
+        assert "no image" in texts(drawn.axes[3])
     assert "| b4_focal | 3 | - | - | - | - | - | - | - | - |" in markdown(found, draws=1000)
 
 
@@ -240,7 +253,7 @@ def test_many_classes_go_on_several_lines(tmp_path):
 def test_long_names_are_folded_at_underscores():
     assert folded("b4_focal") == "b4_focal"
     assert (
-        folded("b4_tversky_effective_number_of_strips") == "b4_tversky_effective_\nnumber_of_strips"
+        folded("b4_tversky_effective_number_of_images") == "b4_tversky_effective_\nnumber_of_images"
     )
     assert folded("x" * 60).split("\n") == ["x" * 26, "x" * 26, "x" * 8]
 
@@ -249,7 +262,7 @@ def test_long_names_are_folded_at_underscores():
 
 
 def test_published_figure_is_drawn_on_its_own_axis_only(comparison):
-    figure = draw_published(comparison.judged, "b4_dice")
+    figure = draw_published(comparison.evaluated, "b4_dice")
     (axes,) = figure.axes
     assert axes.get_xlabel().startswith("val_dice_batch")
     assert [0.7172, 0.7172] in [list(line.get_xdata()) for line in axes.lines]
@@ -264,16 +277,16 @@ def test_no_published_figure_where_no_spec_has_one_or_tiles_differ(study, tmp_pa
     shutil.copytree(study, tmp_path / "runs")
     record = tmp_path / "runs" / "b4_focal" / "1" / "record.json"
     record.write_text(record.read_text().replace('"batch_size": 16', '"batch_size": 8'))
-    judged = read_judged([tmp_path / "runs"], "test")
-    reason = draw_published(judged, "b4_dice")
+    evaluated = read_evaluated([tmp_path / "runs"], "test")
+    reason = draw_published(evaluated, "b4_dice")
     assert reason.startswith("published val_dice_batch is not drawn: it depends on the batch size")
     record.write_text(record.read_text().replace("val_dice_batch", "val_other"))
-    judged = read_judged([tmp_path / "runs"], "test")
-    assert draw_published(judged, "b4_dice").endswith("has no val_dice_batch")
+    evaluated = read_evaluated([tmp_path / "runs"], "test")
+    assert draw_published(evaluated, "b4_dice").endswith("has no val_dice_batch")
     for spec in tmp_path.glob("runs/*/*/spec.yaml"):
         values = yaml.safe_load(spec.read_text())
         spec.write_text(yaml.safe_dump(values | {"baseline": None}))
-    assert draw_published(read_judged([tmp_path / "runs"], "test"), "b4_dice") == ""
+    assert draw_published(read_evaluated([tmp_path / "runs"], "test"), "b4_dice") == ""
 
 
 # --- refusals
@@ -291,7 +304,7 @@ def test_errors_name_the_way_out_and_write_nothing(study, tmp_path, monkeypatch,
     assert "b4_dice, b4_focal" in refused([study, "--baseline", "b5"], capsys)
     for metric in ("dice_batch", "val_dice_batch", "iou_pooled"):
         error = refused([study, *baseline, "--metric", metric], capsys)
-        assert "not paired strip by strip; dice_positive or dice_kaggle" in error
+        assert "not paired image by image; dice_positive or dice_kaggle" in error
     assert "--draws 10: at least 1000" in refused([study, *baseline, "--draws", 10], capsys)
     (tmp_path / "file").touch()
     assert "file" in refused([study, *baseline, "--draws", 1000, "--out", "file"], capsys)

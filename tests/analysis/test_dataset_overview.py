@@ -10,7 +10,7 @@ from analysis.dataset_overview import draw, main, read_overview
 
 
 def figures(**changes):
-    """A doctor.json of four strips of 20 x 100, by hand; class 2 is never labelled."""
+    """A doctor.json of four images of 20 x 100, by hand; class 2 is never labelled."""
     return {
         "schema_version": 1,
         "root": "data/steel",
@@ -26,7 +26,7 @@ def figures(**changes):
         "co_occurrence": [[3, 0, 1], [0, 0, 0], [1, 0, 1]],
         "areas": [[0.05, 0.05, 0.05], [], [0.05]],
         "heat": [[[0.0, 0.5]], [[0.0, 0.0]], [[1.0, 0.0]]],
-        "findings": [],
+        "issues": [],
         "surfaces": 3,
         "near_copies": [["a.jpg", "b.jpg"]],
         "leaks": [],
@@ -102,7 +102,7 @@ def test_co_occurrence_is_written_out(tmp_path):
     np.testing.assert_allclose(axes.images[0].get_array(), np.log1p(figures()["co_occurrence"]))
 
 
-def test_places_on_the_strip_in_pixels(tmp_path):
+def test_places_on_the_image_in_pixels(tmp_path):
     axes = panels(tmp_path)["class 1: 3 images"]
     assert axes.images[0].get_array().tolist() == [[0.0, 0.5]]
     assert axes.images[0].get_extent() == [0, 100, 20, 0]
@@ -179,12 +179,12 @@ def test_a_set_without_labels_is_refused(tmp_path, capsys):
 
 
 def test_what_the_doctor_writes_can_be_drawn(tmp_path):
-    """The doctor's own file, of drawn strips."""
+    """The doctor's own file, of drawn images."""
     from steelexp.data.doctor.diagnosis import diagnose
     from steelexp.data.doctor.diagnosis import write as write_figures
-    from steelexp.data.synthetic import draw as draw_strips
+    from steelexp.data.synthetic import draw as draw_images
 
-    draw_strips(tmp_path / "drawn", strips=6, seed=1, defect_share=1.0)
+    draw_images(tmp_path / "drawn", images=6, seed=1, defect_share=1.0)
     path = write_figures(diagnose(tmp_path / "drawn"), tmp_path)
     overview = read_overview(path)
     assert overview.images == 6

@@ -5,7 +5,7 @@ from PIL import Image
 
 from analysis import learning_curves
 from analysis.learning_curves import best_epoch, draw, main, read_runs
-from steelexp.evaluation import overlays
+from steelexp.overlays import overlay
 from steelexp.records.store import Epoch, RunFolder
 
 METRIC = "val_dice_positive"
@@ -87,7 +87,7 @@ def test_one_run_is_drawn_with_its_classes_and_its_best_epoch(tmp_path):
     assert score.get_legend().get_title().get_text() == "best epoch: 2"
     (star,) = [line for line in score.lines if line.get_marker() == "*"]
     assert (star.get_xdata()[0], star.get_ydata()[0]) == (2, 0.6)
-    assert score.get_ylabel() == "dice_positive, validation strips"
+    assert score.get_ylabel() == "dice_positive, validation images"
     assert loss.get_title(loc="left") == "b4_dice, seed 42"
 
 
@@ -100,7 +100,7 @@ def test_overall_is_bolder_than_the_classes_and_classes_have_their_overlay_colou
 
 
 def test_class_colours_are_those_of_the_overlays():
-    as_hex = tuple(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in overlays.CLASS_COLOURS)
+    as_hex = tuple(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in overlay.CLASS_COLOURS)
     assert as_hex == learning_curves.CLASS_COLOURS
 
 
@@ -144,7 +144,7 @@ def test_a_loss_is_ranked_from_the_least(tmp_path):
     ]
 
 
-def test_a_class_that_no_validation_strip_holds_has_no_value_and_breaks_nothing(tmp_path):
+def test_a_class_that_no_validation_image_holds_has_no_value_and_breaks_nothing(tmp_path):
     metrics = {METRIC: 0.4, f"{METRIC}/1": float("nan"), f"{METRIC}/2": 0.4}
     folder = make_run(tmp_path / "run", dice=())
     RunFolder(folder).append(Epoch(1, step=10, seconds=60.0, metrics=metrics))

@@ -36,8 +36,8 @@ def test_mean_and_spread_of_what_the_records_say(runs, capsys):
     overall = recorded(runs, "b4_focal", "test_dice_positive")
     assert row[-1] == f"{overall.mean():.3f} ± {overall.std(ddof=1):.3f}"
     assert text.index("| b4_focal") < text.index("| b4_dice")  # the best first
-    assert "test strips, in 20 groups" in text
-    assert "dice_positive: per class, mean over the strips that hold the class" in text
+    assert "test images, in 20 groups" in text
+    assert "dice_positive: per class, mean over the images that hold the class" in text
 
 
 def test_kaggle_has_predicting_nothing_beside_it(runs, capsys):
@@ -52,10 +52,10 @@ def test_one_run_has_no_spread(runs, capsys):
     assert "±" not in "".join(cells(capsys.readouterr().out, "b4_dice"))
 
 
-def test_tune_strips_and_csv(runs, tmp_path, capsys):
+def test_val_images_and_csv(runs, tmp_path, capsys):
     out = tmp_path / "new" / "table.csv"
-    assert main([str(runs), "--part", "tune", "--metric", "iou_pooled", "--out", str(out)]) == 0
-    assert "tune strips, which picked the epochs" in capsys.readouterr().out
+    assert main([str(runs), "--part", "val", "--metric", "iou_pooled", "--out", str(out)]) == 0
+    assert "validation images, which picked the epochs" in capsys.readouterr().out
     table = pd.read_csv(out, dtype={"class": str}).set_index(["strategy", "class"])
     values = recorded(runs, "b4_dice", "val_iou_pooled/2")
     assert table.loc[("b4_dice", "2"), "mean"] == pytest.approx(values.mean())

@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 
 from analysis import search_history
-from analysis.cost_figure import draw_cost, pareto_front
-from analysis.parallel_coordinates import OFF, draw_parallel
-from analysis.search_figures import best_so_far, draw_progress, worst_drawn
 from analysis.search_history import main
-from analysis.search_tables import spent, warnings
-from analysis.search_trials import read_search
+from analysis.searches.cost_figure import draw_cost, pareto_front
+from analysis.searches.parallel_coordinates import OFF, draw_parallel
+from analysis.searches.search_figures import best_so_far, draw_progress, worst_drawn
+from analysis.searches.search_tables import spent, warnings
+from analysis.searches.search_trials import read_search
 from tests.simulated_searches import hyperband_search, random_search, search, trial, write_search
 
 RATE = "optimizer.learning_rate"
@@ -56,7 +56,7 @@ def test_progress_shows_trials_best_and_failures(tmp_path):
     assert drawn["failed (2)"].get_xdata().tolist() == [1, 3]
     assert drawn["best so far"].get_ydata().tolist() == [0.3, 0.5, 0.5, 0.5]
     assert drawn["best: 0.5, trial 0002"].get_xdata().tolist() == [2]
-    assert axes.get_ylabel() == "dice_positive, tune strips"
+    assert axes.get_ylabel() == "dice_positive, validation images"
     assert axes.get_ylim()[0] < 0.3
 
 

@@ -3,17 +3,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.detectors import card, pixel_onnx, write_images
 
 from steelexp.__main__ import main
-from tests.detectors import card, pixel_onnx, write_images
 from tests.finished_runs import unfinished
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The working directory: strips/, and a run with an exported network."""
+    """The working directory: images/, and a run with an exported network."""
     monkeypatch.chdir(tmp_path)
-    write_images(tmp_path / "strips", 4)
+    write_images(tmp_path / "images", 4)
     unfinished(tmp_path / "runs" / "a" / "0a1b2c3d")
     pixel_onnx(tmp_path / "runs" / "a" / "0a1b2c3d" / "exports" / "model.onnx")
     return tmp_path
@@ -32,9 +32,9 @@ def steelexp(capsys):
 
 
 def test_a_run_and_its_export_give_the_same(folder, steelexp):
-    code, out, err = steelexp("predict", "runs/a", "strips", "--engine", "onnx")
+    code, out, err = steelexp("predict", "runs/a", "images", "--engine", "onnx")
     assert (code, err) == (0, [])
-    results = Path("runs/a/0a1b2c3d/predictions/strips")
+    results = Path("runs/a/0a1b2c3d/predictions/images")
     assert out[0] == "pixels 0a1b2c3d on 4 images, by onnx"
     assert out[1] == "Decision tuned for dice_kaggle: bright: score 0.75; dark: score 0.75"
     assert out[-1] == (
@@ -42,7 +42,7 @@ def test_a_run_and_its_export_give_the_same(folder, steelexp):
         "masks/ has the pixels, submission.csv is for Kaggle"
     )
     file = "runs/a/0a1b2c3d/exports/model.onnx"
-    assert steelexp("predict", file, "strips", "--out", "other", "--no-overlays")[0] == 0
+    assert steelexp("predict", file, "images", "--out", "other", "--no-overlays")[0] == 0
     assert not (folder / "other" / "overlays").exists()
     assert not (folder / "other" / "grid.png").exists()
     for name in ("defects.csv", "submission.csv", "masks/0001.png"):
@@ -55,37 +55,37 @@ def test_every_rule_is_said(folder, steelexp):
         b={"threshold": 0.5, "never": True},
     )
     file = pixel_onnx(folder / "model.onnx", text=rules.model_dump_json())
-    _, out, _ = steelexp("predict", str(file), "strips", "--out", "out")
+    _, out, _ = steelexp("predict", str(file), "images", "--out", "out")
     assert out[1] == (
         "Decision tuned for dice_kaggle: a: score 0.5, components of 20 px, areas of 600 px, "
         "highest score 0.9; b: never"
     )
     fixed = rules.model_copy(update={"tuned_for": None})
     file = pixel_onnx(folder / "model.onnx", text=fixed.model_dump_json())
-    _, out, _ = steelexp("predict", str(file), "strips", "--out", "fixed")
-    assert "no tuned decision: its threshold, 0.5, is used for every class" in out[1]
+    _, out, _ = steelexp("predict", str(file), "images", "--out", "fixed")
+    assert "no tuned post-processing: its threshold, 0.5, is used for every class" in out[1]
 
 
 def test_the_table_counts_in_millimetres_where_it_is_asked_to(folder, steelexp):
-    _, out, _ = steelexp("predict", "runs/a", "strips", "--engine", "onnx", "--mm-per-pixel", "0.5")
+    _, out, _ = steelexp("predict", "runs/a", "images", "--engine", "onnx", "--mm-per-pixel", "0.5")
     text = "\n".join(out)
     assert "area mm²" in text
     bright = next(line for line in out if line.startswith("│ bright"))
-    # Two strips have a block of 4 x 10 pixels.
+    # Two images have a block of 4 x 10 pixels.
     assert bright.replace("│", " ").split() == ["bright", "2", "2", "20", "5.0"]
     assert "2 of 4" in text
 
 
 def test_unreadable_images_give_exit_code_1(folder, steelexp):
-    (folder / "strips" / "broken.jpg").write_bytes(b"broken")
-    code, out, _ = steelexp("predict", "runs/a", "strips", "--engine", "onnx")
+    (folder / "images" / "broken.jpg").write_bytes(b"broken")
+    code, out, _ = steelexp("predict", "runs/a", "images", "--engine", "onnx")
     assert code == 1
     assert "1 of 5 images could not be read" in "\n".join(out)
-    assert "strips/broken.jpg" in "\n".join(out)
+    assert "images/broken.jpg" in "\n".join(out)
 
 
 def test_fresh_keeps_what_was_there(folder, steelexp):
-    command = ("predict", "runs/a", "strips", "--engine", "onnx", "--out", "out")
+    command = ("predict", "runs/a", "images", "--engine", "onnx", "--out", "out")
     assert steelexp(*command)[0] == 0
     assert "out: 4 of 4 images are predicted already" in steelexp(*command)[1]
     assert "The earlier results are kept as out.old-1" in steelexp(*command, "--fresh")[1]
@@ -96,13 +96,13 @@ def test_fresh_keeps_what_was_there(folder, steelexp):
     ("words", "problem"),
     [
         (("runs/a", "gone.jpg", "--engine", "onnx"), "gone.jpg: no such file or folder"),
-        (("runs", "strips"), "runs: one run folder is expected; here: runs/a/0a1b2c3d, runs/b/1"),
-        (("strips", "strips"), "strips: one run folder is expected"),
-        (("runs/a", "strips"), "runs/a/0a1b2c3d: unfinished; run its spec again to go on"),
-        (("runs/b", "strips", "--engine", "onnx"), "model.onnx: no such file; make it"),
-        (("gone.onnx", "strips"), "gone.onnx: no such file; make it"),
-        (("a.onnx", "strips", "--engine", "tensorflow"), "a.onnx is for onnx; name its run folder"),
-        (("runs/a", "strips", "--engine", "onnx", "--out", "strips"), "strips: not empty"),
+        (("runs", "images"), "runs: one run folder is expected; here: runs/a/0a1b2c3d, runs/b/1"),
+        (("images", "images"), "images: one run folder is expected"),
+        (("runs/a", "images"), "runs/a/0a1b2c3d: unfinished; run its spec again to go on"),
+        (("runs/b", "images", "--engine", "onnx"), "model.onnx: no such file; make it"),
+        (("gone.onnx", "images"), "gone.onnx: no such file; make it"),
+        (("a.onnx", "images", "--engine", "tensorflow"), "a.onnx is for onnx; name its run folder"),
+        (("runs/a", "images", "--engine", "onnx", "--out", "images"), "images: not empty"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(folder, steelexp, words, problem):
@@ -115,7 +115,7 @@ def test_what_cannot_be_done_is_said_in_a_line(folder, steelexp, words, problem)
 
 def test_millimetres_have_to_be_above_0(folder, steelexp, capsys):
     with pytest.raises(SystemExit) as caught:
-        steelexp("predict", "runs/a", "strips", "--mm-per-pixel", "0")
+        steelexp("predict", "runs/a", "images", "--mm-per-pixel", "0")
     assert caught.value.code == 2
     assert "a number above 0 is expected" in capsys.readouterr().err
 
@@ -126,6 +126,6 @@ def test_onnx_does_without_tensorflow(folder):
         "assert main(sys.argv[1:]) == 0; "
         "assert not {'tensorflow', 'tf_keras', 'keras_tuner', 'ray'} & set(sys.modules)"
     )
-    words = ("predict", "runs/a/0a1b2c3d/exports/model.onnx", "strips", "--out", "out")
+    words = ("predict", "runs/a/0a1b2c3d/exports/model.onnx", "images", "--out", "out")
     subprocess.run([sys.executable, "-c", code, *words], check=True, timeout=280)
     assert card().digest in (folder / "out" / "prediction.json").read_text()

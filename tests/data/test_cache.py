@@ -13,22 +13,22 @@ import numpy as np
 import pytest
 
 from steelexp.data import cache, duplicates
-from steelexp.data.strips import DataError
-from tests.fakes import strips_of
+from steelexp.data.dataset import DataError
+from tests.fakes import dataset_of
 
 # Opens the set that `drawn` writes and decodes it into a cache; a slow reader where asked.
 BUILD = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from steelexp.data import cache, mask_folder, strips
+from steelexp.data import cache, dataset, mask_folder
 root, cached, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-decode = strips.decode_image
+decode = images.decode_image
 def slow(path, flags):
     time.sleep(pause)
     return decode(path, flags)
 opened = mask_folder.mask_folder(root=str(root), classes=("1", "2"))
-strips.decode_image = slow
+images.decode_image = slow
 found = cache.cached(opened, "disk", cached)
 same = all(np.array_equal(found.image(i), opened.image(i)) for i in range(0, len(found), 7))
 print("equal" if same else "differs", flush=True)
@@ -44,10 +44,10 @@ def drawn(count, seed=0, shape=None):
 
 
 @pytest.fixture
-def strips(tmp_path):
+def dataset(tmp_path):
     images, masks = drawn(7)
     (tmp_path / "set").mkdir()
-    return strips_of(tmp_path / "set", images, masks, ["1", "2"])
+    return dataset_of(tmp_path / "set", images, masks, ["1", "2"])
 
 
 @pytest.fixture
@@ -62,48 +62,48 @@ def folder(tmp_path):
     return tmp_path
 
 
-def contents(strips):
-    return [(strips.image(i).tolist(), strips.mask(i).tolist()) for i in range(len(strips))]
+def contents(dataset):
+    return [(dataset.image(i).tolist(), dataset.mask(i).tolist()) for i in range(len(dataset))]
 
 
 @pytest.mark.parametrize("kind", ["disk", "memory", "none"])
-def test_holds_the_pixels_of_strips_of_any_size(strips, tmp_path, kind):
-    found = cache.cached(strips, kind, tmp_path / "cache")
-    assert contents(found) == contents(strips)
-    assert found.names == strips.names
+def test_holds_the_pixels_of_images_of_any_size(dataset, tmp_path, kind):
+    found = cache.cached(dataset, kind, tmp_path / "cache")
+    assert contents(found) == contents(dataset)
+    assert found.names == dataset.names
     assert found.labelled == [False, True, False, True, False, True, False]
     assert (tmp_path / "cache").exists() == (kind == "disk")
 
 
-def test_strips_decoded_at_every_use_are_kept_while_they_are_recent(strips, tmp_path, monkeypatch):
+def test_images_decoded_at_every_use_are_kept_while_they_are_recent(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "RECENT", 2)
     decoded = []
-    image = type(strips).image
+    image = type(dataset).image
     monkeypatch.setattr(
-        type(strips), "image", lambda self, strip: decoded.append(strip) or image(self, strip)
+        type(dataset), "image", lambda self, image: decoded.append(image) or image(self, image)
     )
-    found = cache.cached(strips, "none", tmp_path)
-    for strip in (0, 1, 0, 1, 2, 1, 0):
-        found.image(strip)
+    found = cache.cached(dataset, "none", tmp_path)
+    for image in (0, 1, 0, 1, 2, 1, 0):
+        found.image(image)
     assert decoded == [0, 1, 2, 0]
 
 
-def test_the_second_opening_reads_no_image(strips, tmp_path, monkeypatch):
-    first = contents(cache.cached(strips, "disk", tmp_path))
-    monkeypatch.setattr(type(strips), "image", lambda *_: pytest.fail("read again"))
-    assert contents(cache.cached(strips, "disk", tmp_path)) == first
+def test_the_second_opening_reads_no_image(dataset, tmp_path, monkeypatch):
+    first = contents(cache.cached(dataset, "disk", tmp_path))
+    monkeypatch.setattr(type(dataset), "image", lambda *_: pytest.fail("read again"))
+    assert contents(cache.cached(dataset, "disk", tmp_path)) == first
 
 
-def test_cannot_be_written_to(strips, tmp_path):
+def test_cannot_be_written_to(dataset, tmp_path):
     with pytest.raises(ValueError, match="read-only"):
-        cache.cached(strips, "disk", tmp_path).image(0)[0, 0] = 1
+        cache.cached(dataset, "disk", tmp_path).image(0)[0, 0] = 1
 
 
-def test_another_image_makes_another_cache(strips, tmp_path):
-    before = cache.cached(strips, "disk", tmp_path).image(0)
-    cv2.imwrite(str(strips.paths[0]), 255 - before)
-    os.utime(strips.paths[0], ns=(1, 1))
-    np.testing.assert_array_equal(cache.cached(strips, "disk", tmp_path).image(0), 255 - before)
+def test_another_image_makes_another_cache(dataset, tmp_path):
+    before = cache.cached(dataset, "disk", tmp_path).image(0)
+    cv2.imwrite(str(dataset.paths[0]), 255 - before)
+    os.utime(dataset.paths[0], ns=(1, 1))
+    np.testing.assert_array_equal(cache.cached(dataset, "disk", tmp_path).image(0), 255 - before)
 
 
 @pytest.mark.parametrize(
@@ -114,37 +114,37 @@ def test_another_image_makes_another_cache(strips, tmp_path):
         lambda folder: os.truncate(folder / "grey.u8", 3),
     ],
 )
-def test_a_damaged_cache_is_built_again(strips, tmp_path, harm):
-    cache.cached(strips, "disk", tmp_path)
+def test_a_damaged_cache_is_built_again(dataset, tmp_path, harm):
+    cache.cached(dataset, "disk", tmp_path)
     (made,) = (path.parent for path in tmp_path.glob("*/cache.json"))
     harm(made)
-    assert contents(cache.cached(strips, "disk", tmp_path)) == contents(strips)
+    assert contents(cache.cached(dataset, "disk", tmp_path)) == contents(dataset)
 
 
-def test_all_unreadable_images_are_named_and_nothing_is_left(strips, tmp_path):
+def test_all_unreadable_images_are_named_and_nothing_is_left(dataset, tmp_path):
     for number in (2, 5):
-        strips.paths[number].write_bytes(b"no image")
+        dataset.paths[number].write_bytes(b"no image")
     with pytest.raises(DataError) as refused:
-        cache.cached(strips, "disk", tmp_path / "cache")
+        cache.cached(dataset, "disk", tmp_path / "cache")
     assert [f"{number}.png" in str(refused.value) for number in range(7)] == [
         number in (2, 5) for number in range(7)
     ]
     assert not list((tmp_path / "cache").glob("**/grey.u8"))
 
 
-def test_a_full_disk_is_refused_before_anything_is_written(strips, tmp_path, monkeypatch):
+def test_a_full_disk_is_refused_before_anything_is_written(dataset, tmp_path, monkeypatch):
     free = SimpleNamespace(free=2**28 + 100)
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: free)
     with pytest.raises(DataError, match=r"0\.0 GB are needed and 0\.3 GB are there; make room, or"):
-        cache.cached(strips, "disk", tmp_path)
+        cache.cached(dataset, "disk", tmp_path)
     assert not list(tmp_path.glob("*/cache.json"))
     assert not list(tmp_path.glob(".*.partial"))
 
 
-def test_too_little_memory_is_refused(strips, tmp_path, monkeypatch):
+def test_too_little_memory_is_refused(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "_memory", lambda: 2**28)
     with pytest.raises(DataError, match=r"data\.cache: memory: .* or take data\.cache=disk or"):
-        cache.cached(strips, "memory", tmp_path)
+        cache.cached(dataset, "memory", tmp_path)
 
 
 def build(folder, *, pause=0.0):
@@ -160,7 +160,7 @@ def test_two_processes_that_start_together_build_it_once(folder):
     said = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert [out.splitlines()[-1] for out, _ in said] == ["equal", "equal"]
-    assert sum("Decoding 60 strips" in out for out, _ in said) == 1
+    assert sum("Decoding 60 images" in out for out, _ in said) == 1
 
 
 def killed(folder, moment):
@@ -196,7 +196,7 @@ def test_after_kills_at_random_moments_the_next_build_works(folder):
 
 
 class TestGroups:
-    def test_are_found_once_for_a_data_set(self, strips, tmp_path, monkeypatch):
+    def test_are_found_once_for_a_data_set(self, dataset, tmp_path, monkeypatch):
         calls = []
 
         def near_duplicates(image, count, *, report):
@@ -206,20 +206,20 @@ class TestGroups:
 
         monkeypatch.setattr(duplicates, "near_duplicates", near_duplicates)
         for _ in range(2):
-            found = cache.duplicate_groups(strips, tmp_path)
+            found = cache.duplicate_groups(dataset, tmp_path)
             assert found.tolist() == [0, 1, 0, 2, 3, 4, 5]
-        assert calls == [[tuple(size) for size in strips.sizes.tolist()]]
+        assert calls == [[tuple(size) for size in dataset.sizes.tolist()]]
 
 
-def test_groups_that_another_process_finds_meanwhile_are_taken(strips, tmp_path, monkeypatch):
+def test_groups_that_another_process_finds_meanwhile_are_taken(dataset, tmp_path, monkeypatch):
     @contextmanager
     def alone(folder):
-        np.save(folder.with_name(f"{folder.name}.groups.npy"), np.arange(len(strips)))
+        np.save(folder.with_name(f"{folder.name}.groups.npy"), np.arange(len(dataset)))
         yield
 
     monkeypatch.setattr(cache, "_alone", alone)
     monkeypatch.setattr(duplicates, "near_duplicates", None)
-    assert cache.duplicate_groups(strips, tmp_path).tolist() == list(range(len(strips)))
+    assert cache.duplicate_groups(dataset, tmp_path).tolist() == list(range(len(dataset)))
 
 
 def test_lies_where_the_user_says(monkeypatch):

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from steelexp.data import duplicates
-from steelexp.data.drawing.steel import photograph, sheet, smooth_noise
 from steelexp.data.duplicates import likeness, near_duplicates, thumbnail
+from steelexp.data.generator.steel import photograph, sheet, smooth_noise
 
 
 def groups_of(images):
@@ -26,7 +26,7 @@ def texture(seed, height=200, width=200):
 
 
 @functools.cache
-def strip(seed):
+def image(seed):
     rng = np.random.default_rng(seed)
     return photograph(rng, sheet(rng))
 
@@ -79,8 +79,8 @@ def test_a_changed_copy_is_found(name):
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_strip_is_found(name):
-    images = [strip(1), strip(2), CHANGES[name](strip(1)), strip(3)]
+def test_a_changed_image_is_found(name):
+    images = [image(1), image(2), CHANGES[name](image(1)), image(3)]
     assert groups_of(images) == [0, 1, 0, 2]
 
 
@@ -91,7 +91,7 @@ def test_groups_are_numbered_as_they_appear():
 
 def test_different_draws_stay_apart():
     assert groups_of([texture(seed) for seed in range(40)]) == list(range(40))
-    assert groups_of([strip(seed) for seed in range(20)]) == list(range(20))
+    assert groups_of([image(seed) for seed in range(20)]) == list(range(20))
 
 
 def test_places_far_apart_on_one_surface_stay_apart():
@@ -128,7 +128,7 @@ def test_a_large_shift_does_not_make_a_copy():
 
 
 def test_one_sheet_edge_on_different_surfaces_joins_nothing():
-    images = [strip(seed).copy() for seed in range(8)]
+    images = [image(seed).copy() for seed in range(8)]
     for image in images:
         image[:, 900:] = 3
     assert groups_of(images) == list(range(8))
@@ -151,12 +151,12 @@ def test_an_image_without_contrast_is_a_copy_of_none():
 
 
 def test_sizes_may_differ():
-    square, wide, small = texture(1), strip(1), texture(2, 64, 100)
+    square, wide, small = texture(1), image(1), texture(2, 64, 100)
     images = [square, wide, small, np.rot90(wide), np.fliplr(square), small.T, texture(3, 1, 1)]
     assert groups_of(images) == [0, 1, 2, 1, 0, 2, 3]
 
 
-def test_a_strip_is_not_taken_for_a_square_piece_of_it():
+def test_a_image_is_not_taken_for_a_square_piece_of_it():
     wide = texture(1, 200, 1600)
     assert groups_of([wide, wide[:, :200]]) == [0, 1]
 
@@ -186,7 +186,7 @@ def test_their_order_does_not_matter():
     for seed in range(12):
         surface = texture(seed)
         images += [jpeg(shift(surface, *rng.integers(-9, 10, 2))) for _ in range(4)]
-    images += [strip(seed) for seed in (1, 2, 1)]
+    images += [image(seed) for seed in (1, 2, 1)]
     groups = near_duplicates(images.__getitem__, len(images))
     for _ in range(3):
         order = rng.permutation(len(images))
@@ -254,10 +254,10 @@ def test_reports_every_image():
 def test_what_goes_wrong_in_reading_is_raised():
     def image(n):
         if n == 7:
-            raise OSError("strip 7")
+            raise OSError("image 7")
         return texture(n, 32, 32)
 
-    with pytest.raises(OSError, match="strip 7"):
+    with pytest.raises(OSError, match="image 7"):
         near_duplicates(image, 20)
 
 
@@ -284,7 +284,7 @@ def test_neu_seg_copies_are_found_exactly(realdata):
     np.testing.assert_array_equal(pairs_of(groups_of(images)), pairs_of(rows["group"]))
 
 
-def test_severstal_strips_are_all_different(realdata):
+def test_severstal_images_are_all_different(realdata):
     paths = sorted((realdata / "severstal_sample" / "train_images").glob("*.jpg"))
     images = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
     assert groups_of(images) == list(range(25))

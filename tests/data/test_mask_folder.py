@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from steelexp.data.dataset import DataError
 from steelexp.data.mask_folder import mask_folder
-from steelexp.data.strips import DataError
 
 NEEDED = "a mask is a PNG of one channel of 8 bits, 0 for background and k for the k-th class"
 CLASSES = ("inclusion", "patches", "scratches")
@@ -46,22 +46,22 @@ def refusal(folder, **settings):
 
 
 def test_values_become_bits_worked_by_hand(tmp_path):
-    strips = read(draw(tmp_path / "set"))
-    assert strips.names == ("a.jpg", "b.jpg", "c.jpg")
-    assert strips.classes == CLASSES
-    assert strips.sizes.tolist() == [[2, 3]] * 3
-    assert strips.pixels.tolist() == [[2, 1, 1], [0, 0, 0], [0, 0, 6]]
-    assert strips.mask(0).tolist() == [[0, 1, 1], [2, 0, 4]]
-    assert strips.mask(1).tolist() == [[0, 0, 0], [0, 0, 0]]
-    assert strips.mask(2).tolist() == [[4, 4, 4], [4, 4, 4]]
-    assert strips.mask(0).dtype == strips.image(0).dtype == np.uint8
-    assert strips.image(0).shape == (2, 3)
+    dataset = read(draw(tmp_path / "set"))
+    assert dataset.names == ("a.jpg", "b.jpg", "c.jpg")
+    assert dataset.classes == CLASSES
+    assert dataset.sizes.tolist() == [[2, 3]] * 3
+    assert dataset.pixels.tolist() == [[2, 1, 1], [0, 0, 0], [0, 0, 6]]
+    assert dataset.mask(0).tolist() == [[0, 1, 1], [2, 0, 4]]
+    assert dataset.mask(1).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert dataset.mask(2).tolist() == [[4, 4, 4], [4, 4, 4]]
+    assert dataset.mask(0).dtype == dataset.image(0).dtype == np.uint8
+    assert dataset.image(0).shape == (2, 3)
 
 
 def test_eight_classes_fill_the_bits(tmp_path):
-    strips = read(draw(tmp_path / "set", {"a": [list(range(9))]}), classes=tuple("12345678"))
-    assert strips.mask(0).tolist() == [[0, 1, 2, 4, 8, 16, 32, 64, 128]]
-    assert strips.pixels.tolist() == [[1] * 8]
+    dataset = read(draw(tmp_path / "set", {"a": [list(range(9))]}), classes=tuple("12345678"))
+    assert dataset.mask(0).tolist() == [[0, 1, 2, 4, 8, 16, 32, 64, 128]]
+    assert dataset.pixels.tolist() == [[1] * 8]
 
 
 def test_the_folders_can_be_named(tmp_path):
@@ -84,10 +84,10 @@ def test_a_subset_is_drawn_by_its_seed(tmp_path):
     folder = draw(tmp_path / "set", {f"{i}": [[i % 4]] for i in range(10)})
     drawn = [read(folder, subset=4, subset_seed=seed) for seed in (0, 0, 1, 2)]
     assert drawn[0].names == drawn[1].names
-    assert len({strips.names for strips in drawn}) > 1
-    for strips in drawn:
-        values = [int(name[0]) % 4 for name in strips.names]
-        assert [int(strips.mask(i)[0, 0]) for i in range(4)] == [[0, 1, 2, 4][v] for v in values]
+    assert len({dataset.names for dataset in drawn}) > 1
+    for dataset in drawn:
+        values = [int(name[0]) % 4 for name in dataset.names]
+        assert [int(dataset.mask(i)[0, 0]) for i in range(4)] == [[0, 1, 2, 4][v] for v in values]
 
 
 def test_the_manifest_is_of_what_the_folder_holds(tmp_path):
@@ -193,11 +193,11 @@ def test_real_images_of_neu_seg(tmp_path, realdata):
         for name in names:
             archive.extract(f"images/training/{name}.jpg", tmp_path)
             archive.extract(f"annotations/training/{name}.png", tmp_path)
-    strips = read(tmp_path, images="images/training", masks="annotations/training")
-    assert strips.names == tuple(f"{name}.jpg" for name in names)
-    assert strips.sizes.tolist() == [[200, 200]] * 4
-    assert strips.pixels.tolist() == [[0, 4313, 0], [0, 3337, 0], [0, 6296, 0], [0, 5432, 0]]
-    for strip in range(4):
-        assert strips.image(strip).shape == (200, 200)
-        values = np.asarray(Image.open(tmp_path / f"annotations/training/{names[strip]}.png"))
-        np.testing.assert_array_equal(strips.mask(strip), (values == 2) * 2)
+    dataset = read(tmp_path, images="images/training", masks="annotations/training")
+    assert dataset.names == tuple(f"{name}.jpg" for name in names)
+    assert dataset.sizes.tolist() == [[200, 200]] * 4
+    assert dataset.pixels.tolist() == [[0, 4313, 0], [0, 3337, 0], [0, 6296, 0], [0, 5432, 0]]
+    for image in range(4):
+        assert dataset.image(image).shape == (200, 200)
+        values = np.asarray(Image.open(tmp_path / f"annotations/training/{names[image]}.png"))
+        np.testing.assert_array_equal(dataset.mask(image), (values == 2) * 2)

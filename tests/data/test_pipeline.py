@@ -5,19 +5,19 @@ import pytest
 
 from steelexp.data import pipeline
 from steelexp.data.augment.geometry import shift
+from steelexp.data.dataset import DataError
 from steelexp.data.sampling import foreground, uniform
-from steelexp.data.strips import DataError
 from steelexp.lazy import keras, tf
-from tests.fakes import DrawnStrips, columns_of, drawn_strips, tiny_tiling
+from tests.fakes import DrawnStrips, columns_of, synthetic_dataset, tiny_tiling
 
 
 def epoch_of(
-    strips, sampler=uniform, chain=(), *, seed=0, epoch=1, batch_size=2, threads=None, first=0
+    dataset, sampler=uniform, chain=(), *, seed=0, epoch=1, batch_size=2, threads=None, first=0
 ):
     """[N, h, w] greys of an epoch, in order."""
     data = pipeline.training_batches(
-        strips,
-        np.arange(len(strips)),
+        dataset,
+        np.arange(len(dataset)),
         tiny_tiling,
         sampler,
         chain,
@@ -32,14 +32,14 @@ def epoch_of(
     return np.concatenate([grey.numpy()[..., 0] for grey, _ in data])
 
 
-def test_a_tile_is_reflected_where_it_leaves_the_strip():
-    strips = drawn_strips((3, 4))
+def test_a_tile_is_reflected_where_it_leaves_the_image():
+    dataset = synthetic_dataset((3, 4))
     image = np.array([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]], np.uint8)
-    object.__setattr__(strips, "image", lambda strip: image)
-    object.__setattr__(strips, "read_mask", lambda strip: image + 100)
+    object.__setattr__(dataset, "image", lambda image: image)
+    object.__setattr__(dataset, "read_mask", lambda image: image + 100)
 
     def read(top, left, size):
-        grey, bits = pipeline.Batches(strips, np.array([[0, top, left]]), size, 1).read(0)
+        grey, bits = pipeline.Batches(dataset, np.array([[0, top, left]]), size, 1).read(0)
         np.testing.assert_array_equal(bits, grey + 100)
         return grey[0, ..., 0].tolist()
 
@@ -47,14 +47,14 @@ def test_a_tile_is_reflected_where_it_leaves_the_strip():
     assert read(1, 2, (2, 3)) == [[6, 7, 6], [10, 11, 10]]
     assert read(2, 0, (3, 2)) == [[8, 9], [4, 5], [0, 1]]
     assert read(2, 3, (2, 2)) == [[11, 10], [7, 6]]
-    assert read(0, 0, (1, 9)) == [[0, 1, 2, 3, 2, 1, 0, 1, 2]]  # twice over the strip's width
+    assert read(0, 0, (1, 9)) == [[0, 1, 2, 3, 2, 1, 0, 1, 2]]  # twice over the image's width
     assert read(0, 0, (3, 4)) == image.tolist()
 
 
-def test_whole_strips_are_batched_by_size_and_come_back_unpadded():
+def test_whole_images_are_batched_by_size_and_come_back_unpadded():
     sizes = [(32, 64)] * 3 + [(20, 40)] * 2 + [(32, 64)]
-    strips = drawn_strips(*sizes)
-    found = list(pipeline.whole_strips(strips, np.array([0, 1, 2, 3, 4, 5]), pixels=2 * 32 * 64))
+    dataset = synthetic_dataset(*sizes)
+    found = list(pipeline.whole_images(dataset, np.array([0, 1, 2, 3, 4, 5]), pixels=2 * 32 * 64))
     assert [rows.tolist() for rows, _, _ in found] == [[0, 1], [2], [3, 4], [5]]
     for rows, grey, bits in found:
         height, width = sizes[rows[0]]
@@ -75,21 +75,21 @@ def test_whole_strips_are_batched_by_size_and_come_back_unpadded():
     [(1, [[2], [0], [1]]), (2 * 32 * 64 - 1, [[2], [0], [1]]), (2 * 32 * 64, [[2, 0], [1]])],
 )
 def test_the_limit_counts_the_pixels_the_model_sees(pixels, groups):
-    strips = drawn_strips(*[(20, 40)] * 3)
-    found = pipeline.whole_strips(strips, np.array([2, 0, 1]), pixels=pixels)
+    dataset = synthetic_dataset(*[(20, 40)] * 3)
+    found = pipeline.whole_images(dataset, np.array([2, 0, 1]), pixels=pixels)
     assert [rows.tolist() for rows, _, _ in found] == groups
 
 
-def test_whole_strips_raise_what_reading_raises():
-    strips = drawn_strips((32, 32), (32, 32), names=["fine", "broken"])
+def test_whole_images_raise_what_reading_raises():
+    dataset = synthetic_dataset((32, 32), (32, 32), names=["fine", "broken"])
     with pytest.raises(DataError, match=r"^broken\.jpg"):
-        list(pipeline.whole_strips(strips, np.arange(2), pixels=1))
+        list(pipeline.whole_images(dataset, np.arange(2), pixels=1))
 
 
 def test_batches_keep_the_tables_order():
-    strips = drawn_strips(*[(3, 4)] * 5)
+    dataset = synthetic_dataset(*[(3, 4)] * 5)
     table = np.array([[4, 0, 0], [0, 1, 2], [2, 0, 1]])
-    data = pipeline.Batches(strips, table, (2, 3), 2).dataset()
+    data = pipeline.Batches(dataset, table, (2, 3), 2).dataset()
     assert int(data.cardinality()) == 2
     assert [spec.shape.as_list() for spec in data.element_spec] == [[None, 2, 3, 1]] * 2
     (first, first_bits), (last, last_bits) = data.as_numpy_iterator()
@@ -101,8 +101,8 @@ def test_batches_keep_the_tables_order():
 
 
 def test_an_epoch_holds_every_tile_once():
-    strips = drawn_strips(*[(3, 4)] * 7)
-    greys = epoch_of(strips)
+    dataset = synthetic_dataset(*[(3, 4)] * 7)
+    greys = epoch_of(dataset)
     wanted = [
         row
         for s in range(7)
@@ -112,23 +112,23 @@ def test_an_epoch_holds_every_tile_once():
     assert (greys[:, 0] == greys[:, 1]).all()
 
 
-def test_tiles_are_shuffled_within_blocks_of_strips(monkeypatch):
+def test_tiles_are_shuffled_within_blocks_of_images(monkeypatch):
     monkeypatch.setattr(pipeline, "RECENT", 5)
-    strips = drawn_strips(*[(3, 4)] * 20)
+    dataset = synthetic_dataset(*[(3, 4)] * 20)
     data = pipeline.training_batches(
-        strips, np.arange(20), tiny_tiling, uniform, batch_size=2, seed=0, epoch=1
+        dataset, np.arange(20), tiny_tiling, uniform, batch_size=2, seed=0, epoch=1
     )
-    blocks = data.table.reshape(4, 10, 3)  # of five strips, two tiles each
+    blocks = data.table.reshape(4, 10, 3)  # of five images, two tiles each
     assert all(len(set(block[:, 0].tolist())) == 5 for block in blocks)
     assert sorted(data.table[:, 0].tolist()) == sorted([*range(20), *range(20)])
-    apart = [np.flatnonzero(block[:, 0] == strip) for block in blocks for strip in block[:1, 0]]
-    assert max(np.ptp(places) for places in apart) > 1  # and not strip by strip
-    assert blocks[0, :, 0].max() > 5  # nor in the order of the strips
+    apart = [np.flatnonzero(block[:, 0] == image) for block in blocks for image in block[:1, 0]]
+    assert max(np.ptp(places) for places in apart) > 1  # and not image by image
+    assert blocks[0, :, 0].max() > 5  # nor in the order of the images
 
 
 def test_the_order_depends_on_seed_and_epoch_only():
-    strips = drawn_strips(*[(3, 4)] * 12)
-    order = functools.partial(epoch_of, strips)
+    dataset = synthetic_dataset(*[(3, 4)] * 12)
+    order = functools.partial(epoch_of, dataset)
     wanted = order()
     np.testing.assert_array_equal(order(threads=1), wanted)
     np.testing.assert_array_equal(order(threads=8), wanted)
@@ -138,10 +138,10 @@ def test_the_order_depends_on_seed_and_epoch_only():
 
 
 def test_an_epoch_goes_on_from_its_middle():
-    strips = drawn_strips(*[(3, 4)] * 12)
-    wanted = epoch_of(strips, foreground, [speckled], batch_size=5)
+    dataset = synthetic_dataset(*[(3, 4)] * 12)
+    wanted = epoch_of(dataset, foreground, [speckled], batch_size=5)
     for first in (1, 3, 4):
-        rest = epoch_of(strips, foreground, [speckled], batch_size=5, first=first)
+        rest = epoch_of(dataset, foreground, [speckled], batch_size=5, first=first)
         np.testing.assert_array_equal(rest, wanted[5 * first :])
 
 
@@ -158,22 +158,22 @@ def pasted(grey, bits, draw, donors):
 
 
 def test_augmented_epochs_are_the_same_on_any_number_of_threads():
-    strips = drawn_strips(*[(3, 4)] * 12)
-    order = functools.partial(epoch_of, strips, foreground, [pasted, speckled], batch_size=3)
+    dataset = synthetic_dataset(*[(3, 4)] * 12)
+    order = functools.partial(epoch_of, dataset, foreground, [pasted, speckled], batch_size=3)
     wanted = order(threads=1)
     np.testing.assert_array_equal(order(threads=2), wanted)
     np.testing.assert_array_equal(order(threads=8), wanted)
-    plain = epoch_of(strips, foreground, batch_size=3)
+    plain = epoch_of(dataset, foreground, batch_size=3)
     assert not np.array_equal(wanted, plain)
-    changes = epoch_of(strips, foreground, [speckled], batch_size=3) - plain
+    changes = epoch_of(dataset, foreground, [speckled], batch_size=3) - plain
     assert changes.max() < 100
     assert len({tile.tobytes() for tile in changes}) == len(changes)  # each tile its own
 
 
 def test_donors_hold_the_class_they_are_asked_for():
-    strips = drawn_strips((3, 4), (3, 4), (3, 4))
-    object.__setattr__(strips, "pixels", np.array([[0], [12], [0]]))
-    object.__setattr__(strips, "read_mask", lambda strip: np.ones((3, 4), np.uint8))
+    dataset = synthetic_dataset((3, 4), (3, 4), (3, 4))
+    object.__setattr__(dataset, "pixels", np.array([[0], [12], [0]]))
+    object.__setattr__(dataset, "read_mask", lambda image: np.ones((3, 4), np.uint8))
     seen = []
 
     def look(grey, bits, draw, donors):
@@ -181,8 +181,8 @@ def test_donors_hold_the_class_they_are_asked_for():
         seen.extend(donors.tile(draw, 0)[0][0, 0] for _ in range(20))
         return grey, bits
 
-    epoch_of(strips, chain=[look])
-    assert set(seen) <= {10, 12}  # the two tiles of strip 1 begin so
+    epoch_of(dataset, chain=[look])
+    assert set(seen) <= {10, 12}  # the two tiles of image 1 begin so
 
 
 def test_what_an_augmentation_refuses_is_refused_before_training():
@@ -192,38 +192,38 @@ def test_what_an_augmentation_refuses_is_refused_before_training():
 
 
 def test_tensorflow_takes_the_tiles_without_a_copy():
-    both = pipeline.Batches(drawn_strips((3, 4)), np.array([[0, 0, 0]]), (2, 3), 1).read(0)
+    both = pipeline.Batches(synthetic_dataset((3, 4)), np.array([[0, 0, 0]]), (2, 3), 1).read(0)
     assert both.ctypes.data % 64 == 0
 
 
-def test_clean_strips_masks_are_not_read():
-    strips = drawn_strips((3, 4))
-    object.__setattr__(strips, "pixels", np.zeros((1, 1), np.int64))
-    object.__setattr__(strips, "read_mask", lambda strip: pytest.fail("read"))
-    assert not pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).read(0)[1].any()
+def test_clean_images_masks_are_not_read():
+    dataset = synthetic_dataset((3, 4))
+    object.__setattr__(dataset, "pixels", np.zeros((1, 1), np.int64))
+    object.__setattr__(dataset, "read_mask", lambda image: pytest.fail("read"))
+    assert not pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).read(0)[1].any()
 
 
 def test_neighbours_in_a_table_share_one_reading(monkeypatch):
     read = []
     monkeypatch.setattr(
-        DrawnStrips, "image", lambda self, strip: read.append(strip) or columns_of(strip, 3, 4)
+        DrawnStrips, "image", lambda self, image: read.append(image) or columns_of(image, 3, 4)
     )
     table = np.array([[0, 0, 0], [0, 1, 2], [1, 0, 0], [0, 0, 0]])
-    pipeline.Batches(drawn_strips((3, 4), (3, 4)), table, (2, 3), 4).read(0)
+    pipeline.Batches(synthetic_dataset((3, 4), (3, 4)), table, (2, 3), 4).read(0)
     assert read == [0, 1, 0]
 
 
 def test_a_sampler_decides_how_often_a_tile_is_shown():
-    strips = drawn_strips(*[(3, 4)] * 20)
+    dataset = synthetic_dataset(*[(3, 4)] * 20)
     chances = np.zeros(40)
-    chances[[14, 15]] = 0.25, 0.75  # both tiles of strip 7
-    greys = epoch_of(strips, lambda count: chances)
+    chances[[14, 15]] = 0.25, 0.75  # both tiles of image 7
+    greys = epoch_of(dataset, lambda count: chances)
     assert len(greys) == 40
     first = (greys == columns_of(7, 2, 3)).all(axis=(1, 2))
     assert set(greys[:, 0, 0].tolist()) == {70, 72}
     assert 2 <= first.sum() <= 19  # 10 expected, 3 standard errors
-    np.testing.assert_array_equal(epoch_of(strips, lambda count: chances), greys)
-    assert not np.array_equal(epoch_of(strips, lambda count: chances, epoch=2), greys)
+    np.testing.assert_array_equal(epoch_of(dataset, lambda count: chances), greys)
+    assert not np.array_equal(epoch_of(dataset, lambda count: chances, epoch=2), greys)
 
 
 def one_weight():
@@ -239,10 +239,10 @@ def consume(data):
 
 
 @pytest.mark.parametrize("reader", ["iteration", "fit"])
-def test_an_unreadable_strip_reaches_the_user_as_it_was_raised(reader):
-    strips = drawn_strips(*[(3, 4)] * 4, names=["fine", "fine", "broken", "fine"])
+def test_an_unreadable_image_reaches_the_user_as_it_was_raised(reader):
+    dataset = synthetic_dataset(*[(3, 4)] * 4, names=["fine", "fine", "broken", "fine"])
     data = pipeline.training_batches(
-        strips, np.arange(4), tiny_tiling, uniform, batch_size=1, seed=0, epoch=1
+        dataset, np.arange(4), tiny_tiling, uniform, batch_size=1, seed=0, epoch=1
     ).dataset()
     with pytest.raises(DataError) as refused, pipeline.reading():
         consume(data) if reader == "iteration" else one_weight().fit(data, verbose=0)
@@ -251,14 +251,14 @@ def test_an_unreadable_strip_reaches_the_user_as_it_was_raised(reader):
 
 
 def test_a_bug_in_a_reader_is_raised_as_it_was():
-    strips = drawn_strips((3, 4), names=["bug"])
+    dataset = synthetic_dataset((3, 4), names=["bug"])
     with pytest.raises(KeyError, match="a bug"), pipeline.reading():
-        consume(pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).dataset())
+        consume(pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).dataset())
 
 
-def test_other_errors_pass_even_after_an_unreadable_strip():
-    strips = drawn_strips((3, 4), names=["broken"])
-    data = pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).dataset()
+def test_other_errors_pass_even_after_an_unreadable_image():
+    dataset = synthetic_dataset((3, 4), names=["broken"])
+    data = pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).dataset()
 
     def fail_again():
         with pytest.raises(tf.errors.OpError):
@@ -270,8 +270,8 @@ def test_other_errors_pass_even_after_an_unreadable_strip():
 
 
 def test_nothing_is_remembered_from_one_reading_to_the_next():
-    strips = drawn_strips((3, 4), names=["broken"])
+    dataset = synthetic_dataset((3, 4), names=["broken"])
     with pipeline.reading(), pytest.raises(tf.errors.OpError) as first:
-        consume(pipeline.Batches(strips, np.array([[0, 0, 0]]), (2, 3), 1).dataset())
+        consume(pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).dataset())
     with pytest.raises(tf.errors.OpError), pipeline.reading():
         raise first.value

@@ -4,16 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from steelexp.data.dataset import DataError
 from steelexp.data.sampling import (
     SAMPLERS,
-    capped,
+    class_balanced,
     defect_tiles,
     foreground,
     power,
-    round_robin,
+    repeat_factor,
     uniform,
 )
-from steelexp.data.strips import DataError
 from steelexp.spec.component import component_model
 from steelexp.spec.schema import SamplingSpec
 
@@ -47,17 +47,17 @@ def test_foreground_with_tiles_of_one_sort(rows: list[int], share: float) -> Non
     assert foreground(lambda: PIXELS[rows], share=share) == pytest.approx([0.5, 0.5])
 
 
-def test_round_robin_by_hand() -> None:
+def test_class_balanced_by_hand() -> None:
     # Three turns: a in 3 tiles, b in 2, clean in 4.
     a, b, clean = 1 / 9, 1 / 6, 1 / 12
     expected = [a, a, b, a + b, clean, clean, clean, clean]
-    assert round_robin(lambda: PIXELS) == pytest.approx(expected)
+    assert class_balanced(lambda: PIXELS) == pytest.approx(expected)
 
 
-def test_round_robin_without_clean_tiles_by_hand() -> None:
+def test_class_balanced_without_clean_tiles_by_hand() -> None:
     a, b = 1 / 6, 1 / 4
     expected = [a, a, b, a + b, 0, 0, 0, 0]
-    assert round_robin(lambda: PIXELS, clean=False) == pytest.approx(expected)
+    assert class_balanced(lambda: PIXELS, clean=False) == pytest.approx(expected)
 
 
 def test_power_by_hand() -> None:
@@ -69,38 +69,40 @@ def test_power_by_hand() -> None:
         assert power(lambda: PIXELS, exponent=exponent) == pytest.approx(expected)
 
 
-def test_capped_by_hand() -> None:
+def test_repeat_factor_by_hand() -> None:
     # a is in 17 of 100 tiles, b in 4: sqrt(0.68 / 0.17) = 2 and sqrt(0.68 / 0.04) = 4.12.
-    each = capped(lambda: SKEWED, threshold=0.68, cap=3.0)
+    each = repeat_factor(lambda: SKEWED, threshold=0.68, cap=3.0)
     total = 80 + 16 * 2 + 4 * 3
     assert each[[0, 80, 96, 99]] == pytest.approx(np.array([1, 2, 3, 3]) / total)
 
 
-def test_capped_repeats_no_class_as_frequent_as_the_threshold() -> None:
+def test_repeat_factor_repeats_no_class_as_frequent_as_the_threshold() -> None:
     # a is not repeated; b is, by sqrt(0.16 / 0.04) = 2, and so is the tile that holds both.
-    each = capped(lambda: SKEWED, threshold=0.16, cap=3.0)
+    each = repeat_factor(lambda: SKEWED, threshold=0.16, cap=3.0)
     assert each[[0, 80, 96, 99]] == pytest.approx(np.array([1, 1, 2, 2]) / (96 + 4 * 2))
 
 
-def test_round_robin_passes_over_absent_classes_and_slivers() -> None:
+def test_class_balanced_passes_over_absent_classes_and_slivers() -> None:
     absent = np.insert(PIXELS, 1, 0, axis=1)
-    assert round_robin(lambda: absent, clean=False) == pytest.approx(
-        round_robin(lambda: PIXELS, clean=False)
+    assert class_balanced(lambda: absent, clean=False) == pytest.approx(
+        class_balanced(lambda: PIXELS, clean=False)
     )
     # From 4 pixels on, only the first tile holds a and only the third b.
     expected = [1 / 2, 0, 1 / 2, 0, 0, 0, 0, 0]
-    assert round_robin(lambda: PIXELS, clean=False, min_pixels=4) == pytest.approx(expected)
+    assert class_balanced(lambda: PIXELS, clean=False, min_pixels=4) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
-    "sampler", [defect_tiles, lambda count: round_robin(count, clean=False)], ids=["tiles", "robin"]
+    "sampler",
+    [defect_tiles, lambda count: class_balanced(count, clean=False)],
+    ids=["tiles", "robin"],
 )
 def test_no_defect_where_only_those_are_shown(sampler) -> None:
     with pytest.raises(DataError, match=r"none of the 3 tiles holds one; take sampling\.kind"):
         sampler(lambda: CLEAN)
 
 
-@pytest.mark.parametrize("sampler", [foreground, round_robin, power, capped])
+@pytest.mark.parametrize("sampler", [foreground, class_balanced, power, repeat_factor])
 def test_without_defects_clean_tiles_are_drawn_alike(sampler) -> None:
     assert sampler(lambda: CLEAN) == pytest.approx([1 / 3, 1 / 3, 1 / 3])
 
@@ -149,11 +151,11 @@ SEEN = [
     ("defect_tiles", {}, [17 / 20, 4 / 20, 0]),
     # The tile of both classes is drawn for the sake of either: a of its own and 1 of b's 4 tiles.
     ("foreground", {"share": 0.4}, [0.2 + 0.2 / 4, 0.2 + 0.2 / 17, 0.6]),
-    ("round_robin", {}, [1 / 3 + 1 / 12, 1 / 3 + 1 / 51, 1 / 3]),
-    ("round_robin", {"clean": False}, [1 / 2 + 1 / 8, 1 / 2 + 1 / 34, 0]),
+    ("class_balanced", {}, [1 / 3 + 1 / 12, 1 / 3 + 1 / 51, 1 / 3]),
+    ("class_balanced", {"clean": False}, [1 / 2 + 1 / 8, 1 / 2 + 1 / 34, 0]),
     ("power", {"exponent": 0.0}, [18 / 101, 5 / 101, 80 / 101]),
     ("power", {"exponent": 0.5}, (ROOTS + ROOTS[[1, 0, 2]] / [4, 17, np.inf]) / ROOTS.sum()),
-    ("capped", {"threshold": 0.68, "cap": 3.0}, [35 / 124, 12 / 124, 80 / 124]),
+    ("repeat_factor", {"threshold": 0.68, "cap": 3.0}, [35 / 124, 12 / 124, 80 / 124]),
 ]
 
 
@@ -173,12 +175,12 @@ REFUSED = [
     ("defect_tiles", {"min_pixels": 0}),
     ("defect_tiles", {"share": 0.5}),
     ("foreground", {"share": 1.1}),
-    ("round_robin", {"clean": 1}),
+    ("class_balanced", {"clean": 1}),
     ("power", {"exponent": -0.1}),
     ("power", {"exponent": 1.1}),
-    ("capped", {"threshold": 0.0}),
-    ("capped", {"threshold": 1.1}),
-    ("capped", {"cap": 0.9}),
+    ("repeat_factor", {"threshold": 0.0}),
+    ("repeat_factor", {"threshold": 1.1}),
+    ("repeat_factor", {"cap": 0.9}),
 ]
 
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from steelexp.data.dataset import DataError
 from steelexp.data.severstal import severstal
-from steelexp.data.strips import DataError
 
 LABELS = {("a.jpg", "1"): "1 2 6 1", ("a.jpg", "4"): "23 2", ("c.jpg", "3"): "5 8"}
 SIZE = (4, 6)
@@ -151,7 +151,7 @@ def test_the_manifest_changes_with_a_label_an_image_or_a_name(tmp_path):
 def test_no_folder(tmp_path):
     message = refusal(tmp_path / "nowhere")
     assert message.startswith(f"data.root: there is no folder {tmp_path / 'nowhere'}; download")
-    assert "python -m steelexp data draw FOLDER" in message
+    assert "python -m steelexp data generate FOLDER" in message
 
 
 def test_a_folder_without_a_table(tmp_path):

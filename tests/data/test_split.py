@@ -1,211 +1,49 @@
-from pathlib import Path
+import hashlib
 
 import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from steelexp.data.fold import Fold, leak, split_csv
-from steelexp.data.split import SPLITS, combinations, file, grouped, kfold, random, same
-from steelexp.data.strips import DataError
+from steelexp.data.split import Split, described, leak, split_csv, split_digest
 from tests.fakes import labelled
 
-
-def clean(count):
-    return labelled(np.zeros((count, 1), int))
-
-
-def apart(strips):
-    """Each strip a group of its own."""
-    return np.arange(len(strips))
+PIXELS = [[5, 0], [0, 0], [0, 7], [1, 1], [0, 0]]
+FOLD = Split(train=np.array([0, 3]), val=np.array([1]), test=np.array([2, 4]))
 
 
-def drawn(strips=400, seed=0):
-    """Strips with three classes of falling frequency, in groups of one to four."""
-    draw = np.random.default_rng(seed)
-    pixels = draw.random((strips, 3)) < (0.4, 0.1, 0.03)
-    groups = np.repeat(np.arange(strips), draw.integers(1, 5, strips))[:strips]
-    return labelled(pixels.astype(int)), groups
+def test_leak_by_hand():
+    assert leak(FOLD, np.array([0, 1, 2, 3, 4])) == (0, 0, 0)
+    assert leak(FOLD, np.array([0, 0, 2, 3, 0])) == (1, 1, 1)  # 0, 1 and 4 are copies
+    assert leak(FOLD, np.array([0, 1, 0, 0, 3])) == (1, 0, 1)  # 0, 2 and 3
+    assert leak(FOLD, np.array([0, 1, 1, 0, 3])) == (1, 0, 0)  # tune and test share a surface
+    assert leak(FOLD, np.array([0, 1, 0, 3, 3])) == (2, 0, 2)
 
 
-class TestRandom:
-    @pytest.mark.parametrize(
-        ("count", "share", "judged"),
-        [(100, 0.15, 15), (10, 0.5, 5), (7, 0.15, 1), (3, 0.01, 1), (3, 0.99, 2), (2, 0.15, 1)],
+def test_description_by_hand():
+    found = described(labelled(PIXELS), FOLD, np.array([0, 1, 0, 2, 3]))
+    assert found == {
+        "train": 2,
+        "val": 1,
+        "test": 2,
+        "unused": 0,
+        "images_per_class": {
+            "train": {"1": 2, "2": 1},
+            "val": {"1": 0, "2": 0},
+            "test": {"1": 0, "2": 1},
+        },
+        "digest": hashlib.sha256(split_csv(labelled(PIXELS), FOLD).encode()).hexdigest(),
+        "groups": 4,
+        "leak": {"groups": 1, "val": 0, "test": 1},
+    }
+
+
+def test_table_by_hand():
+    assert split_csv(labelled(PIXELS), FOLD) == (
+        "image,part\n00000.jpg,train\n00001.jpg,tune\n00002.jpg,test\n00003.jpg,train\n"
+        "00004.jpg,test\n"
     )
-    def test_counts_by_hand(self, count, share, judged):
-        fold = random(clean(count), np.arange(count), validation=share)
-        assert [len(part) for part in fold] == [count - judged, judged, 0]
-
-    @given(count=st.integers(2, 200), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**32))
-    def test_every_strip_is_on_one_side(self, count, share, seed):
-        train, tune, test = random(clean(count), np.arange(count), validation=share, seed=seed)
-        assert sorted([*train, *tune]) == list(range(count))
-        assert not len(test)
-        for part in (train, tune):
-            assert np.all(np.diff(part) > 0)
-            assert part.dtype == np.int64
-
-    def test_depends_on_the_seed_only(self):
-        strips = clean(100)
-        drawn = {tuple(random(strips, apart(strips), seed=seed).tune) for seed in [*range(5), 0]}
-        assert len(drawn) == 5
-
-    def test_stays_what_it_was(self):
-        assert random(clean(20), np.arange(20)).tune.tolist() == [9, 14, 15]
-
-    @pytest.mark.parametrize("count", [0, 1])
-    def test_too_few_strips_are_refused(self, count):
-        with pytest.raises(DataError, match="at least 2 strips"):
-            random(clean(count), np.arange(count))
 
 
-class TestGrouped:
-    def test_shares_by_hand(self):
-        strips = clean(100)
-        assert [len(part) for part in grouped(strips, apart(strips))] == [70, 15, 15]
-        fold = grouped(strips, apart(strips), tune=0.2, test=0.3)
-        assert [len(part) for part in fold] == [50, 20, 30]
-
-    @given(
-        groups=st.lists(st.integers(0, 40), min_size=60, max_size=120),
-        seed=st.integers(0, 2**32 - 1),
-    )
-    def test_no_group_is_on_two_sides_and_every_strip_on_one(self, groups, seed):
-        groups = np.array([*range(41), *groups])
-        fold = grouped(clean(len(groups)), groups, seed=seed)
-        assert leak(fold, groups).groups == 0
-        assert sorted(np.concatenate(fold).tolist()) == list(range(len(groups)))
-
-    def test_every_class_has_its_share_in_every_part(self):
-        strips, groups = drawn()
-        held = strips.pixels.sum(axis=0)
-        for rows, share in zip(grouped(strips, groups), (0.7, 0.15, 0.15), strict=True):
-            assert len(rows) == pytest.approx(share * 400, abs=4)
-            assert strips.pixels[rows].sum(axis=0) == pytest.approx(share * held, abs=3)
-
-    def test_a_large_group_stays_whole(self):
-        groups = np.r_[np.zeros(30, int), np.arange(1, 71)]
-        fold = grouped(clean(100), groups)
-        assert set(range(30)) <= set(fold.train.tolist())
-        assert [len(part) for part in fold] == [70, 15, 15]
-
-    def test_depends_on_the_seed_only(self):
-        strips, groups = drawn()
-        found = {split_csv(strips, grouped(strips, groups, seed=seed)) for seed in (0, 1, 2, 0)}
-        assert len(found) == 3
-
-    def test_shares_that_leave_nothing_are_refused(self):
-        with pytest.raises(DataError, match=r"tune 0\.5 and test 0\.5 leave nothing"):
-            grouped(clean(10), np.arange(10), tune=0.5, test=0.5)
-
-    def test_too_few_groups_are_refused(self):
-        with pytest.raises(DataError, match="2 groups of near-duplicates are too few for 3 parts"):
-            grouped(clean(10), np.repeat([0, 1], 5))
-
-
-class TestKfold:
-    def test_every_strip_is_tested_once_and_tuned_on_once(self):
-        strips, groups = drawn()
-        folds = [kfold(strips, groups, folds=5, fold=k) for k in range(5)]
-        for part in ("tune", "test"):
-            rows = np.concatenate([getattr(fold, part) for fold in folds])
-            assert sorted(rows.tolist()) == list(range(400))
-        for fold in folds:
-            assert sorted(np.concatenate(fold).tolist()) == list(range(400))
-            assert leak(fold, groups).groups == 0
-            assert len(fold.test) == pytest.approx(80, abs=3)
-        assert folds[0].tune.tolist() == folds[1].test.tolist()
-        assert folds[4].tune.tolist() == folds[0].test.tolist()
-
-    def test_a_fold_that_is_not_there_is_refused(self):
-        with pytest.raises(DataError, match=r"split\.fold: 3 of 3 folds; they are numbered from 0"):
-            kfold(clean(9), np.arange(9), folds=3, fold=3)
-
-    def test_too_few_groups_are_refused(self):
-        with pytest.raises(DataError, match="4 groups of near-duplicates are too few for 5 parts"):
-            kfold(clean(8), np.repeat(np.arange(4), 2))
-
-
-class TestCombinations:
-    def test_by_hand(self):
-        holds = np.array([[0, 0], [1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [1, 1], [0, 0]], bool)
-        assert combinations(holds, 1).tolist() == [0, 1, 1, 1, 2, 2, 3, 0]
-        # One strip holds both classes: it counts as the rarer of them, the second.
-        assert combinations(holds, 2).tolist() == [0, 1, 1, 1, 2, 2, 2, 0]
-        assert combinations(holds, 3).tolist() == [0, 1, 1, 1, 2, 2, 2, 0]
-        # Three strips a class are too few for four parts: they are some defect, 1 << 2.
-        assert combinations(holds, 4).tolist() == [0, 4, 4, 4, 4, 4, 4, 0]
-
-
-class TestFile:
-    def table(self, folder: Path, *rows: str) -> str:
-        path = folder / "split.csv"
-        path.write_text("\n".join(["image,part", *rows]) + "\n")
-        return str(path)
-
-    def test_reads_what_a_run_writes(self, tmp_path):
-        strips, groups = drawn()
-        wanted = grouped(strips, groups)
-        (tmp_path / "split.csv").write_text(split_csv(strips, wanted))
-        found = file(strips, groups, path=str(tmp_path / "split.csv"))
-        for part, expected in zip(found, wanted, strict=True):
-            np.testing.assert_array_equal(part, expected)
-
-    def test_what_is_left_out_stays_out(self, tmp_path):
-        wanted = Fold(np.array([1]), np.array([3]), np.array([0]))
-        table = split_csv(clean(4), wanted)
-        assert "00002.jpg,unused" in table
-        (tmp_path / "split.csv").write_text(table)
-        found = file(clean(4), np.arange(4), path=str(tmp_path / "split.csv"))
-        assert [part.tolist() for part in found] == [[1], [3], [0]]
-
-    def test_a_subset_of_its_images_will_do(self, tmp_path):
-        path = self.table(
-            tmp_path, "00001.jpg,tune", "", "00000.jpg,train", "zz.jpg,test", "00002.jpg,train"
-        )
-        fold = file(clean(3), np.arange(3), path=path)
-        assert [part.tolist() for part in fold] == [[0, 2], [1], []]
-
-    @pytest.mark.parametrize(
-        ("rows", "messages"),
-        [
-            (["00000.jpg,train", "00002.jpg,tune"], ["has no row for 00001.jpg; add it"]),
-            (
-                ["00000.jpg,train", "00000.jpg,tune", "x"],
-                [
-                    "split.csv:3: 00000.jpg: a second row for this image",
-                    "split.csv:4: 'x': image,part; parts: train, tune, test, unused",
-                ],
-            ),
-            (["00000.jpg,validation"], ["split.csv:2: '00000.jpg,validation': image,part"]),
-            (
-                [f"0000{i}.jpg,test" for i in range(3)],
-                ["puts none of the data set's images into train", "into tune"],
-            ),
-        ],
-    )
-    def test_all_that_is_wrong_is_said(self, tmp_path, rows, messages):
-        with pytest.raises(DataError) as refused:
-            file(clean(3), np.arange(3), path=self.table(tmp_path, *rows))
-        for message in messages:
-            assert message in str(refused.value)
-
-    def test_another_table_is_refused(self, tmp_path):
-        (tmp_path / "split.csv").write_text("ImageId,ClassId\n")
-        with pytest.raises(DataError, match=r"split\.csv:1: the columns of a split are image,part"):
-            file(clean(3), np.arange(3), path=str(tmp_path / "split.csv"))
-
-    def test_an_absent_table_is_refused(self):
-        with pytest.raises(DataError, match=r"split\.path: nowhere\.csv: not a readable table"):
-            file(clean(3), np.arange(3), path="nowhere.csv")
-
-
-def test_same_trains_and_judges_on_every_strip():
-    fold = same(clean(3), np.arange(3))
-    assert [part.tolist() for part in fold] == [[0, 1, 2], [0, 1, 2], []]
-    assert leak(fold, np.arange(3)) == (3, 3, 0)
-
-
-def test_every_split_has_a_name():
-    assert set(SPLITS) == {"random", "grouped", "kfold", "file", "same"}
+def test_the_hash_changes_with_a_images_part_and_not_with_the_pixels():
+    moved = Split(train=np.array([0]), val=np.array([1, 3]), test=np.array([2, 4]))
+    dataset = labelled(PIXELS)
+    assert split_digest(dataset, moved) != split_digest(dataset, FOLD)
+    assert split_digest(labelled(np.zeros((5, 2), int)), FOLD) == split_digest(dataset, FOLD)

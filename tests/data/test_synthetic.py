@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from steelexp.data import rle
-from steelexp.data.drawing.prevalence import classes_of
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
+from steelexp.data.generator.prevalence import classes_of
 from steelexp.data.synthetic import draw, image_name, synthetic
 
 SETTINGS = {"strips": 6, "seed": 5, "rarity": 0.0, "defect_share": 1.0, "classes_per_strip": None}

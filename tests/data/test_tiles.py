@@ -2,23 +2,23 @@ import numpy as np
 import pytest
 
 from steelexp.data import tiles
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
 from steelexp.data.tiling import columns, random_crops, whole
-from tests.fakes import drawn_strips, tiny_tiling
+from tests.fakes import synthetic_dataset, tiny_tiling
 
 
 def test_tile_table_by_hand():
-    strips = drawn_strips(*[(3, 4)] * 4)
-    table, size = tiles.tile_table(strips, np.array([3, 1]), tiny_tiling, seed=0)
+    dataset = synthetic_dataset(*[(3, 4)] * 4)
+    table, size = tiles.tile_table(dataset, np.array([3, 1]), tiny_tiling, seed=0)
     assert size == (2, 3)
     assert table.tolist() == [[3, 0, 0], [3, 1, 2], [1, 0, 0], [1, 1, 2]]
 
 
-def test_random_tiles_are_drawn_by_seed_epoch_and_strip():
-    strips = drawn_strips(*[(256, 1600)] * 3)
+def test_random_tiles_are_drawn_by_seed_epoch_and_image():
+    dataset = synthetic_dataset(*[(256, 1600)] * 3)
 
     def table(rows, seed, epoch):
-        return tiles.tile_table(strips, np.array(rows), random_crops, seed=seed, epoch=epoch)[
+        return tiles.tile_table(dataset, np.array(rows), random_crops, seed=seed, epoch=epoch)[
             0
         ].tolist()
 
@@ -29,23 +29,23 @@ def test_random_tiles_are_drawn_by_seed_epoch_and_strip():
 
 
 def test_tiles_of_several_sizes_are_refused():
-    strips = drawn_strips((200, 200), (256, 1600))
-    with pytest.raises(DataError, match="strips of several sizes give tiles of several sizes"):
-        tiles.tile_table(strips, np.arange(2), whole, seed=0)
+    dataset = synthetic_dataset((200, 200), (256, 1600))
+    with pytest.raises(DataError, match="images of several sizes give tiles of several sizes"):
+        tiles.tile_table(dataset, np.arange(2), whole, seed=0)
 
 
 def test_columns_that_do_not_fit_are_refused():
-    strips = drawn_strips((256, 1600), (200, 200))
+    dataset = synthetic_dataset((256, 1600), (200, 200))
     with pytest.raises(DataError, match=r"^tiling\.count: 6 tiles of 256 pixels"):
-        tiles.tile_table(strips, np.arange(2), columns, seed=0)
+        tiles.tile_table(dataset, np.arange(2), columns, seed=0)
 
 
 def test_labelled_pixels_of_tiles_by_hand():
-    strips = drawn_strips((3, 4), (3, 4))
-    object.__setattr__(strips, "classes", ("1", "2"))
+    dataset = synthetic_dataset((3, 4), (3, 4))
+    object.__setattr__(dataset, "classes", ("1", "2"))
     masks = [[[1, 0, 2, 2], [1, 0, 0, 3], [0, 0, 0, 2]], [[0, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0]]]
-    object.__setattr__(strips, "read_mask", lambda strip: np.array(masks[strip], np.uint8))
-    object.__setattr__(strips, "pixels", np.array([[3, 4], [0, 1]]))
+    object.__setattr__(dataset, "read_mask", lambda image: np.array(masks[image], np.uint8))
+    object.__setattr__(dataset, "pixels", np.array([[3, 4], [0, 1]]))
     table = np.array([[0, 0, 0], [0, 1, 2], [1, 0, 0], [1, 1, 2]])  # the second reaches over
-    found = tiles.tile_pixels(strips, table, (2, 3))
+    found = tiles.tile_pixels(dataset, table, (2, 3))
     assert found.tolist() == [[2, 1], [1, 2], [0, 1], [0, 0]]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
 from steelexp.data.tiling import (
     TILINGS,
     Tiles,
@@ -54,14 +54,14 @@ def test_columns_beyond_the_edge_are_refused(height, width, count, most):
     with pytest.raises(DataError) as refused:
         columns(height, width, draw(), count=count)
     assert str(refused.value) == (
-        f"tiling.count: {count} tiles of 256 pixels side by side do not fit a strip of {height} x "
+        f"tiling.count: {count} tiles of 256 pixels side by side do not fit a image of {height} x "
         f"{width}, whose columns end before tile {most + 1}; set tiling.count to at most {most}, "
         "or take tiling.kind=cover"
     )
     assert len(columns(height, width, draw(), count=most).corners) == most
 
 
-def test_cover_by_hand_on_severstals_strips():
+def test_cover_by_hand_on_severstals_images():
     assert lefts(cover(256, 1600, draw())) == [0, 224, 448, 672, 896, 1120, 1344]
     eight = cover(256, 1600, draw(), stride=192)
     assert lefts(eight) == [0, 192, 384, 576, 768, 960, 1152, 1344]
@@ -76,7 +76,7 @@ def test_the_last_tile_of_a_cover_moves_back_to_the_edge():
 
 
 @given(SIDES, SIDES, SIZES, st.integers(1, 256))
-def test_a_cover_without_gaps_shows_every_pixel_within_the_strip(height, width, size, stride):
+def test_a_cover_without_gaps_shows_every_pixel_within_the_image(height, width, size, stride):
     tiles = cover(height, width, draw(), size=size, stride=max(min(stride, size), size // 4))
     assert coverage(height, width, tiles).all()
     assert (tiles.corners >= 0).all()
@@ -95,7 +95,7 @@ def test_a_stride_above_the_size_leaves_gaps_that_are_stated():
 
 
 @pytest.mark.parametrize("tiling", [columns, cover, random_crops])
-def test_a_strip_smaller_than_the_tile_is_one_tile(tiling):
+def test_a_image_smaller_than_the_tile_is_one_tile(tiling):
     count = {} if tiling is cover else {"count": 1}
     tiles = tiling(200, 100, draw(), **count)
     assert (tiles.size, tiles.corners.tolist()) == ((256, 256), [[0, 0]])
@@ -123,13 +123,13 @@ def test_random_crops_reach_both_edges_and_differ_by_seed():
 
 
 @pytest.mark.parametrize(
-    ("strip", "size"),
+    ("image", "size"),
     [((256, 1600), (256, 1600)), ((200, 200), (224, 224)), ((1, 33), (32, 64))],
 )
-def test_whole_is_continued_to_a_multiple_of_32(strip, size):
-    tiles = whole(*strip, draw())
+def test_whole_is_continued_to_a_multiple_of_32(image, size):
+    tiles = whole(*image, draw())
     assert (tiles.size, tiles.corners.tolist()) == (size, [[0, 0]])
-    assert coverage(*strip, tiles).all()
+    assert coverage(*image, tiles).all()
 
 
 def test_up_to_32():

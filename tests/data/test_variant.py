@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from steelexp.data.fold import Fold
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
+from steelexp.data.split import Split
 from steelexp.data.variant import first_of_each, long_tailed, select
-from tests.fakes import labelled, strips_of
+from tests.fakes import dataset_of, labelled
 
 GROUPS = np.array([0, 0, 1, 2, 2, 3, 4, 5])
-#                  classes 1 and 2 on eight strips of six surfaces
+#                  classes 1 and 2 on eight images of six surfaces
 STRIPS = labelled([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [0, 1], [0, 0], [1, 1]])
 
 
@@ -15,8 +15,8 @@ NONE = np.empty(0, np.int64)
 
 
 def rows(keep=None, seed=0, train=range(8)):
-    fold = Fold(np.array(train), NONE, NONE)
-    return long_tailed(STRIPS, GROUPS, fold, keep or {}, seed=seed).train.tolist()
+    split = Split(np.array(train), NONE, NONE)
+    return long_tailed(STRIPS, GROUPS, split, keep or {}, seed=seed).train.tolist()
 
 
 def test_everything_by_default():
@@ -29,14 +29,14 @@ def test_one_copy_of_each_surface_is_its_first():
 
 
 def test_only_training_is_thinned():
-    fold = Fold(np.array([0, 1, 2, 6]), np.array([3, 4]), np.array([5, 7]))
-    left = long_tailed(STRIPS, GROUPS, fold, {"1": 0.0, "2": 0.0}, seed=0)
+    split = Split(np.array([0, 1, 2, 6]), np.array([3, 4]), np.array([5, 7]))
+    left = long_tailed(STRIPS, GROUPS, split, {"1": 0.0, "2": 0.0}, seed=0)
     assert left.train.tolist() == [6]
-    assert left.tune.tolist() == [3, 4]
+    assert left.val.tolist() == [3, 4]
     assert left.test.tolist() == [5, 7]
 
 
-def test_a_share_is_of_the_training_strips():
+def test_a_share_is_of_the_training_images():
     # Of class 1 surfaces 0 and 1 train, surface 5 does not: half of two, not of three, is left.
     left = rows(keep={"1": 0.5}, train=[0, 1, 2, 6])
     assert len({GROUPS[row] for row in left if STRIPS.pixels[row, 0]}) == 1
@@ -70,18 +70,18 @@ def test_depends_on_the_seed_only():
 )
 def test_what_cannot_be_kept(keep, message):
     if message is None:
-        assert rows(keep=keep) == [6]  # the clean strip
-        with pytest.raises(DataError, match="no strip is left to train on"):
+        assert rows(keep=keep) == [6]  # the clean image
+        with pytest.raises(DataError, match="no image is left to train on"):
             rows(keep=keep, train=[0])
     else:
         with pytest.raises(DataError, match=message):
             rows(keep=keep)
 
 
-def test_a_selection_reads_its_strips(tmp_path):
+def test_a_selection_reads_its_images(tmp_path):
     images = [np.full((2, 3), 10 * i, np.uint8) for i in range(4)]
     masks = [np.full((2, 3), i % 2, np.uint8) for i in range(4)]
-    whole = strips_of(tmp_path, images, masks, ["1"])
+    whole = dataset_of(tmp_path, images, masks, ["1"])
     some = select(whole, np.array([1, 3]))
     assert some.names == ("1.png", "3.png")
     assert [some.image(i)[0, 0] for i in range(2)] == [10, 30]

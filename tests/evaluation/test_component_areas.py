@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelexp.evaluation.component_areas import LEVELS, SIZES, Components, component_pixels
-from steelexp.evaluation.decision import without_small
-from steelexp.evaluation.prediction import ScoredStrip
+from steelexp.inference.postprocessing import remove_small
+from steelexp.inference.scoring import ScoredImage
 
 
 def blocks():
@@ -29,12 +29,12 @@ def test_components_by_hand():
     assert predicted[at[0.95], 1] == 36  # reached
 
 
-def test_strips_and_classes_are_apart():
+def test_images_and_classes_are_apart():
     scores, truth = blocks()
     components = Components()
     for turn in (1, -1):
         both = np.stack([scores, 0 * scores][::turn], axis=-1)
-        components.add(ScoredStrip(0, both, truth.astype(np.uint8) << (turn < 0)))
+        components.add(ScoredImage(0, both, truth.astype(np.uint8) << (turn < 0)))
     found = components.areas
     assert found.predicted[:, :, 0, 0].tolist() == [[56, 0], [0, 56]]
     assert found.tp[:, :, 0, 0].tolist() == [[18, 0], [0, 18]]
@@ -42,12 +42,12 @@ def test_strips_and_classes_are_apart():
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_pixels_are_those_of_the_masks_that_a_decision_leaves(seed):
+def test_pixels_are_those_of_the_masks_that_a_postprocessing_leaves(seed):
     draw = np.random.default_rng(seed)
     scores = np.repeat(np.repeat(draw.random((6, 8), np.float32), 3, axis=0), 4, axis=1)
     truth = draw.random(scores.shape) < 0.4
     predicted, tp = component_pixels(scores, truth)
     for t, level in enumerate(LEVELS):
         for z, size in enumerate(SIZES):
-            mask = without_small(scores >= np.float32(level), size)
+            mask = remove_small(scores >= np.float32(level), size)
             assert (predicted[t, z], tp[t, z]) == (mask.sum(), (mask & truth).sum())

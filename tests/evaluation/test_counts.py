@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from steelexp.evaluation.counts import DEFINITIONS, Counts, dice, metrics
 from steelexp.spec.schema import Metric
 
-# Four strips and two classes.
+# Four images and two classes.
 BY_HAND = Counts(
     tp=np.array([[3, 0], [0, 2], [0, 0], [0, 0]]),
     fp=np.array([[1, 0], [0, 0], [0, 1], [5, 0]]),
@@ -17,8 +17,8 @@ BY_HAND = Counts(
 )
 
 
-def one_strip(*classes):
-    """Counts of one strip, (tp, fp, fn) a class."""
+def one_image(*classes):
+    """Counts of one image, (tp, fp, fn) a class."""
     return Counts(*np.array(classes).T[:, None])
 
 
@@ -54,7 +54,7 @@ def test_metrics_by_hand():
 
 
 def test_a_class_that_is_nowhere_is_left_out_of_the_means():
-    found = metrics(one_strip((1, 1, 0), (0, 0, 0)), ("a", "b"))
+    found = metrics(one_image((1, 1, 0), (0, 0, 0)), ("a", "b"))
     undefined = {"dice_positive/b", "dice_pooled/b", "iou_pooled/b", "empty_accuracy/a"}
     assert not undefined & set(found)
     assert found["dice_positive"] == found["dice_pooled"] == pytest.approx(2 / 3)
@@ -63,8 +63,8 @@ def test_a_class_that_is_nowhere_is_left_out_of_the_means():
     assert found["dice_kaggle"] == pytest.approx((2 / 3 + 1) / 2)
 
 
-def test_a_class_that_no_strip_holds_counts_where_it_is_predicted():
-    found = metrics(one_strip((1, 0, 0), (0, 7, 0)), ("a", "b"))
+def test_a_class_that_no_image_holds_counts_where_it_is_predicted():
+    found = metrics(one_image((1, 0, 0), (0, 7, 0)), ("a", "b"))
     assert "dice_positive/b" not in found
     assert found["dice_positive"] == 1
     assert found["dice_pooled/b"] == found["iou_pooled/b"] == 0
@@ -74,13 +74,13 @@ def test_a_class_that_no_strip_holds_counts_where_it_is_predicted():
 
 
 def test_where_there_is_nothing_and_nothing_is_predicted_only_the_empty_pairs_count():
-    found = metrics(one_strip((0, 0, 0)), ("a",))
+    found = metrics(one_image((0, 0, 0)), ("a",))
     names = ("dice_kaggle", "dice_kaggle_all_empty", "empty_accuracy")
     assert found == {f"{name}{part}": 1.0 for name in names for part in ("", "/a")}
 
 
-def test_where_every_strip_holds_every_class_there_is_no_empty_accuracy():
-    found = metrics(one_strip((1, 0, 0), (0, 0, 3)), ("a", "b"))
+def test_where_every_image_holds_every_class_there_is_no_empty_accuracy():
+    found = metrics(one_image((1, 0, 0), (0, 0, 3)), ("a", "b"))
     assert not [name for name in found if name.startswith("empty_accuracy")]
     assert found["dice_kaggle_all_empty"] == 0
     assert found["dice_kaggle"] == found["dice_positive"] == 1 / 2
@@ -100,8 +100,8 @@ def test_every_metric_is_defined_in_words():
     assert {name.removeprefix("val_") for name in get_args(Metric)} <= set(DEFINITIONS)
 
 
-strips_and_classes = st.tuples(st.integers(1, 6), st.integers(1, 4))
-masks = strips_and_classes.flatmap(
+images_and_classes = st.tuples(st.integers(1, 6), st.integers(1, 4))
+masks = images_and_classes.flatmap(
     lambda shape: st.tuples(
         *[
             hnp.arrays(bool, (*shape, 2, 3), elements=st.sampled_from([False] * 3 + [True]))

@@ -1,10 +1,10 @@
 import numpy as np
 
-from steelexp.evaluation.detection import Detections, matched
-from steelexp.evaluation.prediction import ScoredStrip
-from steelexp.records.decision import ClassDecision
+from steelexp.evaluation.detection import DetectionCounts, matched
+from steelexp.inference.scoring import ScoredImage
+from steelexp.records.postprocessing import ClassRules
 
-HALF = ClassDecision(threshold=0.5)
+HALF = ClassRules(threshold=0.5)
 
 
 def region(*blocks, size=(120, 300)):
@@ -34,11 +34,11 @@ def test_one_component_may_find_several():
 
 
 def scored(scores, bits):
-    return ScoredStrip(0, np.array(scores, np.float32), np.array(bits, np.uint8))
+    return ScoredImage(0, np.array(scores, np.float32), np.array(bits, np.uint8))
 
 
 def test_pixels_are_counted_for_each_class_and_pair():
-    found = Detections([HALF, HALF])
+    found = DetectionCounts([HALF, HALF])
     a, b, both, none = [0.9, 0.1], [0.1, 0.9], [0.9, 0.8], [0.2, 0.3]
     found.add(scored([[a, b, both, none]], [[0b01, 0b01, 0b11, 0b10]]))
     found.add(scored([[none, a]], [[0b00, 0b00]]))
@@ -51,8 +51,8 @@ def test_pixels_are_counted_for_each_class_and_pair():
 
 
 def test_masks_are_those_of_the_rules():
-    rules = [ClassDecision(threshold=0.5, area=3), ClassDecision(threshold=0.5, never=True)]
-    found = Detections(rules)
+    rules = [ClassRules(threshold=0.5, area=3), ClassRules(threshold=0.5, never=True)]
+    found = DetectionCounts(rules)
     found.add(scored([[[0.9, 0.9]] * 2], [[0b11, 0b11]]))
     assert found.counts.fn.tolist() == [[2, 2]]
     assert found.matches[0].predicted.sum() == 0

@@ -6,7 +6,7 @@ from steelexp.evaluation.intervals import intervals
 
 
 def drawn(groups, seed=0, copies=1):
-    """Counts of one class; copies of a strip have the same pixels."""
+    """Counts of one class; copies of a image have the same pixels."""
     random = np.random.default_rng(seed)
     held = random.random(groups) < 0.5
     labelled = np.where(held, 1000, 0)
@@ -26,7 +26,7 @@ def test_every_metric_has_an_interval_that_holds_it():
 
 
 def test_a_mean_has_the_interval_of_a_mean():
-    # dice_kaggle_all_empty is a mean of 0 and 1 over 400 strips.
+    # dice_kaggle_all_empty is a mean of 0 and 1 over 400 images.
     counts, groups = drawn(400)
     low, high = intervals(counts, groups, ["1"])["dice_kaggle_all_empty"]
     share = metrics(counts, ["1"])["dice_kaggle_all_empty"]

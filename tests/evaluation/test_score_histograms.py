@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelexp.evaluation.counts import Counts, dice
-from steelexp.evaluation.prediction import ScoredStrip
 from steelexp.evaluation.score_histograms import (
     CERTAIN,
     GRID,
@@ -15,12 +14,13 @@ from steelexp.evaluation.score_histograms import (
     grid_with,
     histogram,
 )
+from steelexp.inference.scoring import ScoredImage
 
 HALVES = np.array([0.25, 0.5, 0.75])
 
 
 def test_counts_by_hand():
-    # One strip, one class: scores 0.1, 0.6, 0.9 on the class, 0.3 and 0.8 beside it.
+    # One image, one class: scores 0.1, 0.6, 0.9 on the class, 0.3 and 0.8 beside it.
     scores = Scores(HALVES, np.array([[[1, 0, 1, 1]]]), np.array([[[0, 1, 0, 1]]]))
     found = [tuple(part.item() for part in scores.at(np.array(k))) for k in range(3)]
     assert found == [(2, 2, 1), (2, 1, 1), (1, 1, 2)]
@@ -50,11 +50,11 @@ def test_a_histogram_by_hand():
     assert histogram(0 * scores, truth, edges_of(HALVES)).tolist() == [[2, 0, 0, 0], [4, 0, 0, 0]]
 
 
-def test_strips_of_any_size_are_kept_in_their_order():
+def test_images_of_any_size_are_kept_in_their_order():
     histograms = Histograms(HALVES)
     for row, width in ((7, 1), (3, 4)):
         scores = np.full((2, width, 2), (0.3, 0.9), np.float32)
-        histograms.add(ScoredStrip(row, scores, np.full((2, width), 0b10, np.uint8)))
+        histograms.add(ScoredImage(row, scores, np.full((2, width), 0b10, np.uint8)))
     assert histograms.scores.other.tolist() == [[[0, 2, 0, 0], [0] * 4], [[0, 8, 0, 0], [0] * 4]]
     assert histograms.scores.labelled[:, 1].tolist() == [[0, 0, 0, 2], [0, 0, 0, 8]]
 

@@ -33,7 +33,7 @@ def test_occurrence_by_hand():
 
 
 def test_occurrence_does_not_overflow():
-    # 100,000 strips of 409,600 pixels are 4e10, beyond int32.
+    # 100,000 images of 409,600 pixels are 4e10, beyond int32.
     pixels = np.full((100_000, 1), 409_600, np.int32)
     found = occurrence(pixels, np.tile(np.array([256, 1600], np.int32), (100_000, 1)))
     assert found.images.tolist() == [100_000]

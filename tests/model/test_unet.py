@@ -234,13 +234,13 @@ def test_none_draws_the_weights_from_the_seed():
 
 
 def test_imagenet_without_a_network_says_what_else_there_is(tmp_path, monkeypatch):
-    def refuse(url, *_, **__):
+    def raise_if(url, *_, **__):
         assert url.startswith("https://")
         raise URLError("Name or service not known")
 
     (tmp_path / ".keras").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("tf_keras.src.utils.data_utils.urlretrieve", refuse)
+    monkeypatch.setattr("tf_keras.src.utils.data_utils.urlretrieve", raise_if)
     with pytest.raises(WeightsError) as error:
         unet(4, backbone="resnet18", weights="imagenet")
     assert str(error.value).startswith(

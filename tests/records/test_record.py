@@ -5,7 +5,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from steelexp.records.decision import ClassDecision, Decision
+from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.records.record import Record
 from tests.finished_runs import record
 
@@ -32,16 +32,19 @@ def test_takes_nothing_it_does_not_know():
         record(loss=0.1)
 
 
-def test_of_thresholds_alone_is_read_as_a_decision():
+def test_of_thresholds_alone_is_read_as_a_postprocessing():
     old = json.loads(record(tuned_thresholds={"1": 0.3, "2": 0.9}).model_dump_json())
-    del old["decision"]
+    del old["postprocessing"]
     read = Record.model_validate_json(json.dumps(old | {"tuned_thresholds": {"1": 0.3, "2": 0.9}}))
-    assert read.decision == Decision(
+    assert read.postprocessing == Postprocessing(
         metric="dice_kaggle",
-        classes={"1": ClassDecision(threshold=0.3), "2": ClassDecision(threshold=0.9)},
+        classes={"1": ClassRules(threshold=0.3), "2": ClassRules(threshold=0.9)},
     )
-    assert Record.model_validate_json(json.dumps(old | {"tuned_thresholds": None})).decision is None
-    assert Record.model_validate_json(json.dumps(old)).decision is None
+    assert (
+        Record.model_validate_json(json.dumps(old | {"tuned_thresholds": None})).postprocessing
+        is None
+    )
+    assert Record.model_validate_json(json.dumps(old)).postprocessing is None
 
 
 def test_is_frozen():

@@ -67,5 +67,5 @@ class TestDraw:
         assert [(line.colour, line.dash) for line in lines] == [(0, 0), (0, 1)]
 
     def test_summary_says_where_lines_begin_and_end(self):
-        drawn = chart(Series("tune", [(1, 0.25), (2, 0.5)]), Series("x", [(1, 1)], -1, thin=True))
+        drawn = chart(Series("val", [(1, 0.25), (2, 0.5)]), Series("x", [(1, 1)], -1, thin=True))
         assert drawn.summary == "Loss: loss by epoch. tune 0.25 to 0.5; 1 more"

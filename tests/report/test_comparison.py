@@ -31,9 +31,9 @@ def test_one_run_is_compared_with_nothing(study):
 
 
 def test_a_run_on_other_labels_is_left_out_with_the_reason(study):
-    table = pd.read_parquet(study[1] / "strips.parquet")
+    table = pd.read_parquet(study[1] / "image_scores.parquet")
     table["fn"] += 1
-    table.to_parquet(study[1] / "strips.parquet")
+    table.to_parquet(study[1] / "image_scores.parquet")
     (found,) = comparisons(read(study))
     assert [len(strategy.runs) for strategy in found.strategies] == [1, 2]
     assert [reason.partition(": ")[2] for reason in found.left_out] == [

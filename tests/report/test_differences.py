@@ -7,15 +7,15 @@ from tests.simulated_runs import Study, draw
 
 
 def one_class(name, *runs, held=None, groups=None):
-    """Runs as lists of one class's Dice on each strip."""
+    """Runs as lists of one class's Dice on each image."""
     dice = np.array(runs, float)[..., None]
-    strips = dice.shape[1]
-    held = np.ones((strips, 1), bool) if held is None else np.array(held)[:, None]
-    return strategy(name, dice, held, np.arange(strips) if groups is None else np.array(groups))
+    images = dice.shape[1]
+    held = np.ones((images, 1), bool) if held is None else np.array(held)[:, None]
+    return strategy(name, dice, held, np.arange(images) if groups is None else np.array(groups))
 
 
 class TestStrategy:
-    def test_mean_is_over_the_strips_that_hold_the_class(self):
+    def test_mean_is_over_the_images_that_hold_the_class(self):
         found = one_class("a", [0.5, 0.75, 1.0], held=[True, True, False])
         assert found.mean.tolist() == [0.625, 0.625]
 
@@ -37,7 +37,7 @@ class TestDifference:
         assert found.low[0] == pytest.approx(paired.mean() - half)
         assert found.high[0] == pytest.approx(paired.mean() + half)
 
-    def test_a_strip_and_its_copy_are_one_draw(self):
+    def test_a_image_and_its_copy_are_one_draw(self):
         a, b = [0.5, 0.7, 0.9], [0.4, 0.5, 0.9]
         alone = difference(one_class("a", a), one_class("b", b))
         copies = [0, 0, 1, 1, 2, 2]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from steelexp.evaluation.overlays import CLASS_COLOURS
+from steelexp.overlays.overlay import CLASS_COLOURS
 from steelexp.report.page import PageError, page, write_page
 from tests.finished_runs import finished, unfinished
-from tests.page_folders import HOSTILE, all_sorts, judgement, quick_search
+from tests.page_folders import HOSTILE, all_sorts, quick_search, report
 
 TEMPLATES = Path(sys.modules["steelexp.report"].__path__[0]) / "templates"
 
@@ -52,7 +52,7 @@ class TestOneRun:
         assert "python -m steelexp run experiments/b4_dice.yaml" in text
 
     def test_intervals_stand_beside_their_metrics(self, run):
-        judgement(run)
+        report(run)
         text = Text(page(run.path)).text
         assert "0.500 [0.250, 0.500]" in text
         assert "1 0.750 [0.125, 0.375]" in text
@@ -63,8 +63,8 @@ class TestOneRun:
         assert f"git checkout c0ffee git apply {run.path}/changes.patch python -m" in text
 
     def test_a_leak_is_said(self, tmp_path):
-        leak = {"groups": 3, "tune": 1, "test": 0}
-        parts = {"train": 1, "tune": 1, "test": 0, "digest": "", "groups": 1, "leak": leak}
+        leak = {"groups": 3, "val": 1, "test": 0}
+        parts = {"train": 1, "val": 1, "test": 0, "digest": "", "groups": 1, "leak": leak}
         run = finished(tmp_path / "a" / "0", split={"kind": "random", "parts": parts})
         assert "Leak: 3 groups of near-duplicates cross the split" in Text(page(run.path)).text
 
@@ -110,7 +110,7 @@ class TestFolder:
         assert "0001 best finished 0.750 0.003 focal 2.0" in trials
         assert "0002 failed out of memory" in trials
 
-    def test_strategies_are_compared_on_the_same_strips(self, text):
+    def test_strategies_are_compared_on_the_same_images(self, text):
         table = Text(text.partition('id="differences-1"')[2].partition("</table>")[0]).text
         assert re.search(r"b4_dice 2 0\.\d+ baseline", table)
         assert re.search(r"b4_focal 2 0\.\d+ [+−]0\.\d+ \[[+−]0\.\d+, [+−]0\.\d+\]", table)
@@ -148,7 +148,9 @@ def test_a_search_without_scores_or_unreadable_is_a_page(tmp_path, trials):
     assert wanted in Text(page(folder)).text
 
 
-@pytest.mark.parametrize("name", ["strips.parquet", "judgement.json", "epochs.jsonl", "spec.yaml"])
+@pytest.mark.parametrize(
+    "name", ["image_scores.parquet", "evaluation.json", "epochs.jsonl", "spec.yaml"]
+)
 @pytest.mark.parametrize("content", [None, b"", b"\xff{", b"[]"])
 def test_whatever_is_damaged_there_is_a_page(tmp_path, name, content):
     root = all_sorts(tmp_path / "runs")

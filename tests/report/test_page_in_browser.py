@@ -175,15 +175,15 @@ class TestStrategies:
 
 
 class TestSideBySide:
-    def test_shows_a_strip_of_every_run_up_to_an_epoch(self, show, many):
+    def test_shows_a_image_of_every_run_up_to_an_epoch(self, show, many):
         page = show(many)
         captions = page.locator("#overlays figcaption")
         assert captions.count() == 30
         assert {text.split()[-1] for text in captions.all_inner_texts()} == {"12"}
         page.get_by_label("Epoch up to").press("Home")
         assert {text.split()[-1] for text in captions.all_inner_texts()} <= {"1"}
-        page.locator("#overlays select").select_option("strip_1")
-        assert "strip strip_1" in page.locator("#overlays img").first.get_attribute("alt")
+        page.locator("#overlays select").select_option("image_1")
+        assert "image image_1" in page.locator("#overlays img").first.get_attribute("alt")
 
 
 class TestRun:

@@ -10,12 +10,12 @@ from steelexp.report.runs import read_run
 from tests.finished_runs import finished
 
 
-def overlays(folder, *, epochs, strips, size=(400, 80)):
+def overlays(folder, *, epochs, images, size=(400, 80)):
     """Draw noise, which is as large as pictures get."""
     random = np.random.default_rng(0)
     for epoch in epochs:
-        for strip in strips:
-            path = folder.overlay(epoch, strip)
+        for image in images:
+            path = folder.overlay(epoch, image)
             path.parent.mkdir(parents=True, exist_ok=True)
             noise = random.integers(0, 255, (size[1], size[0], 3), np.uint8)
             Image.fromarray(noise).save(path, compress_level=0)
@@ -23,25 +23,25 @@ def overlays(folder, *, epochs, strips, size=(400, 80)):
 
 @pytest.fixture
 def run(tmp_path):
-    """A run of four epochs, the third best, on three strips."""
+    """A run of four epochs, the third best, on three images."""
     folder = finished(tmp_path / "b4_dice" / "3f9c1a7e")
-    overlays(folder, epochs=(1, 2, 3, 4), strips=("a.jpg", "b.jpg", "c.jpg"))
+    overlays(folder, epochs=(1, 2, 3, 4), images=("a.jpg", "b.jpg", "c.jpg"))
     return read_run(folder)
 
 
 def size(found):
-    return sum(len(p.uri) for pictures in found.strips.values() for p in pictures)
+    return sum(len(p.uri) for pictures in found.images.values() for p in pictures)
 
 
 class TestGallery:
     def test_holds_everything_where_there_is_room(self, run):
         found = gallery(run, 10_000_000)
-        assert list(found.strips) == ["a", "b", "c"]
+        assert list(found.images) == ["a", "b", "c"]
         assert found.epochs == (1, 2, 3, 4)
         assert (found.shown, found.left_out) == (3, "")
 
     def test_pictures_are_webp_and_not_enlarged(self, run):
-        (picture, *_) = gallery(run, 10_000_000).strips["a"]
+        (picture, *_) = gallery(run, 10_000_000).images["a"]
         head, _, data = picture.uri.partition(",")
         with Image.open(io.BytesIO(base64.b64decode(data))) as opened:
             assert (head, opened.format) == ("data:image/webp;base64", "WEBP")
@@ -49,8 +49,8 @@ class TestGallery:
 
     def test_large_ones_are_shrunk(self, tmp_path):
         folder = finished(tmp_path / "b4_dice" / "3f9c1a7e")
-        overlays(folder, epochs=(1,), strips=("a.jpg",), size=(1600, 310))
-        (picture,) = gallery(read_run(folder), 10_000_000).strips["a"]
+        overlays(folder, epochs=(1,), images=("a.jpg",), size=(1600, 310))
+        (picture,) = gallery(read_run(folder), 10_000_000).images["a"]
         assert picture.width * picture.height <= LEVELS[0][0] * 1.01
         assert picture.width / picture.height == pytest.approx(1600 / 310, rel=0.01)
 
@@ -75,7 +75,7 @@ class TestGallery:
     def test_a_broken_picture_is_left_out(self, run):
         run.folder.overlay(2, "b.jpg").write_bytes(b"\x89PNG\r\n\x1a\n torn")
         found = gallery(run, 10_000_000)
-        assert [picture.epoch for picture in found.strips["b"]] == [1, 3, 4]
+        assert [picture.epoch for picture in found.images["b"]] == [1, 3, 4]
 
     def test_keeps_to_its_bytes_where_the_largest_file_says_nothing_of_the_others(self, run):
         run.folder.overlay(4, "b.jpg").write_bytes(b"no picture" * 100_000)

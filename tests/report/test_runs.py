@@ -15,7 +15,7 @@ def folder(tmp_path):
 def test_a_finished_run(folder):
     run = read_run(folder)
     assert (run.label, run.seed, run.status) == ("b4_dice 3f9c1a7e", 42, "finished")
-    assert (run.reported, run.strips, run.classes) == (("val", "tune"), 6, ("1", "2"))
+    assert (run.reported, run.images, run.classes) == (("val", "val"), 6, ("1", "2"))
     assert run.metric("dice_positive/1") == 0.75
     assert run.metric("dice_pooled") is None
     assert run.problems == ()
@@ -37,7 +37,7 @@ def test_an_unfinished_run(tmp_path):
         ("spec.yaml", b"a: [", "not a spec"),
         ("spec.yaml", b"\xff\x00", "not a spec"),
         ("epochs.jsonl", b'{"epoch": 1}\n', "not an epoch"),
-        ("judgement.json", b"[]", "not a judgement"),
+        ("evaluation.json", b"[]", "not a evaluation report"),
     ],
 )
 def test_what_is_damaged_is_said_and_the_rest_is_read(folder, file, content, said):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from steelexp.report.searches import searches, spoken
+from steelexp.report.searches import describe, searches
 from tests.simulated_searches import random_search, search, trial
 
 
@@ -55,4 +55,4 @@ def test_what_is_not_one_is_named(tmp_path, content):
     ],
 )
 def test_spoken(values, words):
-    assert spoken(values) == words
+    assert describe(values) == words

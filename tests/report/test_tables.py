@@ -3,13 +3,13 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from steelexp.records.decision import ClassDecision, Decision
+from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.report.tables import (
-    decision_lines,
     leaderboard,
     leak_lines,
     metrics_table,
+    postprocessing_lines,
     run_lines,
 )
 from steelexp.spec import read_resolved
@@ -31,7 +31,7 @@ def rows(table):
 class TestMetricsTable:
     def test_one_row_a_class_and_one_for_all(self):
         table = metrics_table(METRICS, ["1", "2"], title="b4_dice 3f9c1a7e")
-        assert text(table).splitlines()[0].rstrip() == "b4_dice 3f9c1a7e, tune strips"
+        assert text(table).splitlines()[0].rstrip() == "b4_dice 3f9c1a7e, validation images"
         assert rows(table) == [
             ["1", "0.7500", "-", "-", "-", "-", "-"],
             ["2", "0.2500", "-", "-", "-", "-", "-"],
@@ -62,9 +62,9 @@ class TestMetricsTable:
         assert "0.0625" in drawn
         assert "…" not in drawn
 
-    def test_the_decision_has_a_row_of_its_own(self):
-        metrics = {"test_dice_kaggle": 0.5, "decided_dice_kaggle": 0.75}
-        metrics |= {"decided_dice_kaggle_all_empty": 0.25, "test_dice_kaggle_all_empty": 0.25}
+    def test_the_postprocessing_has_a_row_of_its_own(self):
+        metrics = {"test_dice_kaggle": 0.5, "test_post_dice_kaggle": 0.75}
+        metrics |= {"test_post_dice_kaggle_all_empty": 0.25, "test_dice_kaggle_all_empty": 0.25}
         made = rows(metrics_table(metrics, ["1"], title=""))
         assert made[1:] == [
             ["all", "-", "0.5000", "0.2500", "-", "-", "-"],
@@ -75,24 +75,26 @@ class TestMetricsTable:
 class TestDecisionLines:
     def test_rules_are_said_and_what_they_do_beside_predicting_nothing(self):
         rules = {
-            "1": ClassDecision(threshold=0.3, component=64, area=128, gate=0.9),
-            "2": ClassDecision(threshold=0.5),
-            "3": ClassDecision(threshold=1.0, never=True),
+            "1": ClassRules(threshold=0.3, component=64, area=128, gate=0.9),
+            "2": ClassRules(threshold=0.5),
+            "3": ClassRules(threshold=1.0, never=True),
         }
-        metrics = {"test_dice_kaggle": 0.5, "decided_dice_kaggle": 0.75}
-        metrics |= {"decided_dice_kaggle_all_empty": 0.25}
-        tuned, told = decision_lines(Decision(metric="dice_kaggle", classes=rules), metrics)
+        metrics = {"test_dice_kaggle": 0.5, "test_post_dice_kaggle": 0.75}
+        metrics |= {"test_post_dice_kaggle_all_empty": 0.25}
+        tuned, told = postprocessing_lines(
+            Postprocessing(metric="dice_kaggle", classes=rules), metrics
+        )
         assert tuned == (
-            "Decision, tuned on the tune strips for dice_kaggle: 1: threshold 0.3, components from "
+            "Decision, tuned on the validation images for dice_kaggle: 1: threshold 0.3, components from "
             "64 pixels, at least 128 pixels, highest score from 0.9; 2: threshold 0.5; 3: never."
         )
         assert told == (
-            "With it on the test strips: dice_kaggle 0.7500 (without 0.5000); predicting nothing "
+            "With it on the test images: dice_kaggle 0.7500 (without 0.5000); predicting nothing "
             "has dice_kaggle 0.2500."
         )
 
-    def test_without_a_decision_there_is_nothing_to_say(self):
-        assert decision_lines(None, {}) == []
+    def test_without_a_postprocessing_there_is_nothing_to_say(self):
+        assert postprocessing_lines(None, {}) == []
 
 
 class TestRunLines:
@@ -104,7 +106,7 @@ class TestRunLines:
         spec = read_resolved(folder.path / "spec.yaml")
         assert run_lines(record(), spec, folder) == [
             (
-                "6 tune strips (random split, seed 42); best of 4 epochs by val_dice_batch: "
+                "6 validation images (random split, seed 42); best of 4 epochs by val_dice_batch: "
                 "epoch 3; threshold 0.5."
             ),
             "val_dice_batch 0.2500 (published definition, batch size 16), val_loss 0.1250.",
@@ -126,11 +128,11 @@ class TestLeaderboard:
         low = finished(tmp_path / "b" / "2", metrics=METRICS | {"val_dice_positive": 0.25})
         high = finished(tmp_path / "c" / "3", seed=7, seconds=150.0)
         none = finished(tmp_path / "d" / "4", metrics={})
-        judged = ["finished", "3 of 4", "6 tune strips", "none"]
+        evaluated = ["finished", "3 of 4", "6 validation images", "none"]
         assert rows(leaderboard([begun, low, none, high])) == [
-            ["c/3", "7", *judged, "0.5000", "0.8750", "0.8125", "2.5"],
-            ["b/2", "42", *judged, "0.2500", "0.8750", "0.8125", "1.5"],
-            ["d/4", "42", *judged, "-", "-", "-", "1.5"],
+            ["c/3", "7", *evaluated, "0.5000", "0.8750", "0.8125", "2.5"],
+            ["b/2", "42", *evaluated, "0.2500", "0.8750", "0.8125", "1.5"],
+            ["d/4", "42", *evaluated, "-", "-", "-", "1.5"],
             ["a/1", "", "unfinished, 1 epochs", *[""] * 7],
         ]
 
@@ -154,7 +156,7 @@ class TestLeaderboard:
 
 
 def test_trials_are_listed_by_what_chose_them(tmp_path):
-    """Never by their test strips, which would then be no test."""
+    """Never by their test images, which would then be no test."""
     tested = METRICS | {f"test{name[3:]}": 1.0 for name in METRICS}
     split = {"kind": "grouped", "parts": PARTS | {"test": 8}}
     trial = finished(
@@ -163,7 +165,7 @@ def test_trials_are_listed_by_what_chose_them(tmp_path):
     better = finished(tmp_path / "c" / "2", metrics=METRICS | {"val_dice_positive": 0.75})
     found = rows(leaderboard([trial, better]))
     assert [row[0] for row in found] == ["c/2", "b4 trial 0004/1"]
-    assert found[1][4:7] == ["6 tune strips", "none", "0.5000"]
+    assert found[1][4:7] == ["6 validation images", "none", "0.5000"]
 
 
 class TestTestStrips:
@@ -172,30 +174,30 @@ class TestTestStrips:
 
     def test_are_what_is_reported(self, tmp_path):
         table = metrics_table(self.metrics, ["1"], title="b4")
-        assert text(table).splitlines()[0].rstrip() == "b4, test strips"
+        assert text(table).splitlines()[0].rstrip() == "b4, test images"
         assert [row[1] for row in rows(table)] == ["0.3750", "0.2500"]
         split = {"kind": "grouped", "parts": self.parts}
         folder = finished(tmp_path / "a" / "1", metrics=self.metrics, split=split)
         assert rows(leaderboard([folder]))[0][4:9] == [
-            "8 test strips", "none", "0.2500", "0.4375", "0.4062",
+            "8 test images", "none", "0.2500", "0.4375", "0.4062",
         ]  # fmt: skip
         spec = read_resolved(folder.path / "spec.yaml")
         lines = run_lines(folder.record, spec, folder)
-        assert lines[0].startswith("8 test strips (grouped split, seed 42); best of 4 epochs")
+        assert lines[0].startswith("8 test images (grouped split, seed 42); best of 4 epochs")
         assert lines[1].startswith("test_dice_batch 0.1250")
         assert lines[2] == (
-            "On the 6 tune strips, which picked the epoch: val_dice_positive 0.5000, "
+            "On the 6 validation images, which picked the epoch: val_dice_positive 0.5000, "
             "val_dice_kaggle 0.8750."
         )
         assert lines[3].startswith("Baseline: val_dice_batch 0.7172 (published); this run: 0.2500")
 
 
 class TestLeak:
-    def test_is_said_in_groups_and_strips(self, tmp_path):
-        parts = PARTS | {"leak": {"groups": 4, "tune": 5, "test": 0}}
+    def test_is_said_in_groups_and_images(self, tmp_path):
+        parts = PARTS | {"leak": {"groups": 4, "val": 5, "test": 0}}
         (line,) = leak_lines(parts)
         assert line.startswith(
-            "Leak: 4 of 16 groups of near-duplicates cross the split, 5 of 6 tune strips have a "
+            "Leak: 4 of 16 groups of near-duplicates cross the split, 5 of 6 validation images have a "
             "copy that trains"
         )
         folder = finished(tmp_path / "a" / "1", split={"kind": "random", "parts": parts})

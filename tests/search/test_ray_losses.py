@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from steelexp.records.store import read_epochs
-from steelexp.search.engine import Trial
-from steelexp.search.ray_cluster import EngineError
-from steelexp.search.ray_engine import RayEngine
+from steelexp.search.executor import Trial
+from steelexp.search.ray_cluster import ExecutorError
+from steelexp.search.ray_executor import RayExecutor
 from tests.fake_trials import alive, events, run_trial, wait_for
 
 pytestmark = pytest.mark.slow
@@ -33,19 +33,19 @@ def cluster(monkeypatch):
 
 
 def test_a_lost_machine_costs_no_trial(cluster, tmp_path):
-    engine = RayEngine(partial(run_trial, folder=tmp_path), workers=2, address=cluster.address)
+    executor = RayExecutor(partial(run_trial, folder=tmp_path), workers=2, address=cluster.address)
     try:
         (tmp_path / "1").touch()
         for name in TRIALS:
-            engine.submit(Trial(name, {"gate": str(tmp_path)}, 3, None))
+            executor.submit(Trial(name, {"gate": str(tmp_path)}, 3, None))
         for name in TRIALS:
             wait_for(tmp_path / name / "epochs.jsonl")
         cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
         for gate in ("2", "3"):
             (tmp_path / gate).touch()
-        assert {engine.next().trial, engine.next().trial} == set(TRIALS)
+        assert {executor.next().trial, executor.next().trial} == set(TRIALS)
     finally:
-        engine.close()
+        executor.close()
     assert sorted(len(events(tmp_path / name)) for name in TRIALS) == [1, 2]
     for name in TRIALS:
         assert [epoch.epoch for epoch in read_epochs(tmp_path / name)] == [1, 2, 3]
@@ -59,10 +59,10 @@ def test_a_lost_driver_takes_its_workers_along(cluster, tmp_path):
         wait_for(tmp_path / name / "epochs.jsonl")
     driver.kill()
     driver.wait()
-    engine = RayEngine(partial(run_trial, folder=tmp_path), workers=2, address=cluster.address)
+    executor = RayExecutor(partial(run_trial, folder=tmp_path), workers=2, address=cluster.address)
     try:
         for name in TRIALS:
-            engine.submit(Trial(name, {"gate": str(tmp_path)}, 3, None))
+            executor.submit(Trial(name, {"gate": str(tmp_path)}, 3, None))
         orphans = [events(tmp_path / name)[0]["pid"] for name in TRIALS]
         until = time.monotonic() + 60
         while any(map(alive, orphans)):
@@ -70,12 +70,12 @@ def test_a_lost_driver_takes_its_workers_along(cluster, tmp_path):
             time.sleep(0.1)
         for gate in ("2", "3"):
             (tmp_path / gate).touch()
-        assert [engine.next().trained, engine.next().trained] == [2, 2]
+        assert [executor.next().trained, executor.next().trained] == [2, 2]
     finally:
-        engine.close()
+        executor.close()
 
 
 def test_too_many_workers_are_refused_with_what_there_is(cluster):
     said = r"workers: 3: there is room for 2 (?=.*0 cores)(?=.*1 cores)"  # in any order
-    with pytest.raises(EngineError, match=said):
-        RayEngine(run_trial, workers=3, address=cluster.address)
+    with pytest.raises(ExecutorError, match=said):
+        RayExecutor(run_trial, workers=3, address=cluster.address)

@@ -33,7 +33,7 @@ def spec_file(tmp_path):
     return path
 
 
-def expect_the_undisturbed(spec_file, folder):
+def check_the_undisturbed(spec_file, folder):
     """Every trial once, with the values and scores of a search in one process."""
     whole = folder.with_name("whole")
     searched(known_spec(spec_file.parent), whole)
@@ -68,7 +68,7 @@ def test_a_worker_killed_in_mid_trial(spec_file, tmp_path, capsys):
     killer.start()
     search_with_ray(spec_file, folder)
     killer.join()
-    expect_the_undisturbed(spec_file, folder)
+    check_the_undisturbed(spec_file, folder)
     assert "its process was killed; it goes on in another" in capsys.readouterr().out
     assert len(started(folder)[0]) == 7
 
@@ -85,4 +85,4 @@ def test_the_driver_killed(spec_file, tmp_path):
     begun = started(folder)[1]
     assert begun < 6
     search_with_ray(spec_file, folder, patience=60.0)
-    expect_the_undisturbed(spec_file, folder)
+    check_the_undisturbed(spec_file, folder)

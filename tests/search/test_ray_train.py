@@ -26,24 +26,24 @@ def not_last_in_line(monkeypatch):
 
 @pytest.fixture
 def spec(tmp_path):
-    """Ten strips of 64 x 128, a square on eight of them; six of them train, four a step."""
+    """Ten images of 64 x 128, a square on eight of them; six of them train, four a step."""
     images, draw = tmp_path / "severstal" / "train_images", np.random.default_rng(0)
     images.mkdir(parents=True)
     rows = ["ImageId,ClassId,EncodedPixels"]
-    for strip in range(10):
+    for image in range(10):
         image, mask = draw.integers(70, 130, (64, 128), np.uint8), np.zeros((64, 128), bool)
-        if strip < 8:
-            mask[16:48, 8 * strip + 16 : 8 * strip + 48] = True
-            rows.append(f"{strip}.png,{strip % 4 + 1},{rle.encode(mask)}")
+        if image < 8:
+            mask[16:48, 8 * image + 16 : 8 * image + 48] = True
+            rows.append(f"{image}.png,{image % 4 + 1},{rle.encode(mask)}")
         image[mask] = 200
-        cv2.imwrite(str(images / f"{strip}.png"), image)
+        cv2.imwrite(str(images / f"{image}.png"), image)
     (tmp_path / "severstal" / "train.csv").write_text("\n".join(rows) + "\n")
     path = tmp_path / "tiny.yaml"
     path.write_text(
         f"""
         name: tiny
         data: {{source: severstal, root: {tmp_path / "severstal"}}}
-        split: {{kind: random, validation: 0.4, seed: 3}}
+        split: {{kind: random, val: 0.4, seed: 3}}
         tiling: {{kind: columns, size: 64, count: 1}}
         model: {{architecture: unet, backbone: mobilenet, weights: none, batch_norm_momentum: 0.9,
                  decoder_filters: [8, 8, 8, 8, 8]}}

@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 import yaml
 
-from steelexp.plan import MODEL
+from steelexp.plan import SpecModel
 from steelexp.records.store import BusyError, RunFolder
-from steelexp.search.engine import Outcome
+from steelexp.search.executor import Outcome
 from steelexp.search.search import NothingFoundError, SearchError, search, trial_spec
 from steelexp.search.trials import Trials, read_trials
 from steelexp.search.tuners import TUNERS
@@ -35,7 +35,7 @@ def folder(tmp_path):
 class TestWhatIsLeft:
     def test_best_is_a_spec_that_can_be_run(self, spec, folder):
         best = searched(spec, folder)
-        found = load(folder / "best.yaml", model=MODEL)
+        found = load(folder / "best.yaml", model=SpecModel)
         assert found.search is None
         assert found.name == "known-best"
         assert found == trial_spec(spec, best.trial, "known-best")

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from steelexp.records.store import DamagedError
-from steelexp.search.engine import LocalEngine, Outcome, Trial
+from steelexp.search.executor import LocalExecutor, Outcome, Trial
 from steelexp.search.trials import read_trials
 
 FIRST = Trial("0000", {"loss.name": "focal", "loss.gamma": 2.0})
@@ -85,9 +85,9 @@ def test_the_best_is_of_the_finished_the_first_of_equals(path):
     assert found.best("min").trial.id == "0005"
 
 
-def test_the_local_engine_runs_in_order():
-    engine = LocalEngine(lambda trial: Outcome(trial.id, float(trial.values["x"])))
-    engine.submit(Trial("0", {"x": 1}))
-    engine.submit(Trial("1", {"x": 2}))
-    assert [engine.next().score, engine.next().score] == [1.0, 2.0]
-    assert engine.slots == 1
+def test_the_local_executor_runs_in_order():
+    executor = LocalExecutor(lambda trial: Outcome(trial.id, float(trial.values["x"])))
+    executor.submit(Trial("0", {"x": 1}))
+    executor.submit(Trial("1", {"x": 2}))
+    assert [executor.next().score, executor.next().score] == [1.0, 2.0]
+    assert executor.slots == 1

@@ -1,6 +1,6 @@
 import pytest
 
-from steelexp.search.engine import Outcome
+from steelexp.search.executor import Outcome
 from steelexp.search.search import question
 from steelexp.search.tuner import Tuner
 from steelexp.search.tuners import TUNERS, proposer

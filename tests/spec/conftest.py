@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from steelexp.plan import MODEL
+from steelexp.plan import SpecModel
 from steelexp.spec import ExperimentSpec, load
 
 GOOD = """\
@@ -36,6 +36,6 @@ def spec(folder: Path) -> Write:
 
     def write(text: str = "", *overrides: str) -> ExperimentSpec:
         (folder / "spec.yaml").write_text(f"extends: good.yaml\n{text}")
-        return load(Path("spec.yaml"), overrides, model=MODEL)
+        return load(Path("spec.yaml"), overrides, model=SpecModel)
 
     return write

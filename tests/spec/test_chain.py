@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from steelexp.data.augment import AUGMENTATIONS
-from steelexp.plan import MODEL
+from steelexp.plan import SpecModel
 from steelexp.spec import SpecError, dump, load, read_resolved
 
 
@@ -26,7 +26,7 @@ class TestChain:
         )
         child = "extends: parent.yaml\naugment: {flips: {vertical: false}, noise: false}\n"
         (folder / "child.yaml").write_text(child)
-        (flips,) = load(Path("child.yaml"), model=MODEL).augment.bind(AUGMENTATIONS)
+        (flips,) = load(Path("child.yaml"), model=SpecModel).augment.bind(AUGMENTATIONS)
         assert flips.keywords == {"horizontal": False, "vertical": False}
 
     def test_is_written_with_its_defaults_and_read_back(self, spec, folder):

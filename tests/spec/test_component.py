@@ -4,7 +4,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from steelexp.model.losses import LOSSES
-from steelexp.plan import COMPONENTS, MODEL
+from steelexp.plan import COMPONENTS, SpecModel
 from steelexp.spec.component import argument_descriptions, component_model, one_of
 from steelexp.spec.schema import PREFIXES, SECTIONS, LossSpec
 
@@ -55,7 +55,7 @@ class TestModelOfAFunction:
             ({"alpha": float("nan")}, "alpha", "finite_number"),
             ({"alpha": 0.5, "beta": float("inf")}, "beta", "finite_number"),
             ({"alpha": 0.5, "beta": True}, "beta", "float_type"),
-            ({"alpha": 0.5, "mode": "strip"}, "mode", "literal_error"),
+            ({"alpha": 0.5, "mode": "image"}, "mode", "literal_error"),
             ({"alpha": 0.5, "gamma": 2.0}, "gamma", "extra_forbidden"),
             ({"alpha": 0.5, "name": "dice"}, "name", "literal_error"),
         ],
@@ -104,7 +104,7 @@ class TestOneOf:
 class TestReadBack:
     def test_takes_settings_that_no_component_has_today(self):
         old = LossSpec.model_validate({"name": "gone", "delta": 1})
-        assert (old.chosen, old.settings) == ("gone", {"delta": 1})
+        assert (old.choice, old.settings) == ("gone", {"delta": 1})
 
     def test_names_an_unknown_component_when_bound(self):
         with pytest.raises(KeyError, match="gone"):
@@ -116,7 +116,7 @@ class TestReadBack:
 )
 def test_every_setting_of_every_component_is_described(section, name):
     described = argument_descriptions(COMPONENTS[section][name])
-    schema = MODEL.model_json_schema()["$defs"][PREFIXES.get(section, "") + name]
+    schema = SpecModel.model_json_schema()["$defs"][PREFIXES.get(section, "") + name]
     outside = SECTIONS[section].outside if section in SECTIONS else ()
     others = {"name", "kind", "source", "architecture", *outside}
     assert [key for key in schema["properties"] if key not in {*described, *others}] == []

@@ -23,9 +23,9 @@ WITH_EFFECT = {
     "loss.alpha": "0.5",
     "class_weights.kind": "inverse",
     # Given whole: no epochs are foreseen for another loss.
-    "warm_up.name": "warm_up={name: dice, epochs: 0}",
-    "warm_up.epochs": "warm_up={name: bce, epochs: 1}",
-    "warm_up.fade": "warm_up={name: bce, epochs: 0, fade: 1}",
+    "loss_warm_up.name": "loss_warm_up={name: dice, epochs: 0}",
+    "loss_warm_up.epochs": "loss_warm_up={name: bce, epochs: 1}",
+    "loss_warm_up.fade": "loss_warm_up={name: bce, epochs: 0, fade: 1}",
     "optimizer.learning_rate": "2.0e-4",
     "optimizer.beta_1": "0.8",
     "optimizer.beta_2": "0.99",
@@ -34,18 +34,18 @@ WITH_EFFECT = {
     "training.epochs": "3",
     "training.batch_size": "8",
     "training.monitor": "val_loss",
-    "training.early_stopping": "1",
-    "training.reduce_lr": "1",
+    "training.early_stopping_patience": "1",
+    "training.reduce_lr_patience": "1",
     "training.reduce_lr_factor": "0.5",
     "training.threshold": "0.4",
     "training.precision": "mixed_float16",
-    "decision.metric": "dice_positive",
+    "postprocessing.metric": "dice_positive",
 }
 WITHOUT_EFFECT = {
     "name": "other",
     "question": "Why?",
     "tracking.name": "comet",
-    "baseline": "{metric: val_dice_batch, value: 0.7, source: published}",
+    "published": "{metric: val_dice_batch, value: 0.7, source: published}",
     "training.overlays": "0",
     "search": "{tuner: {name: grid}, space: {training.batch_size: {int: [4, 8]}}}",
     "training.devices": "all",
@@ -59,12 +59,12 @@ WITHOUT_EFFECT = {
     "data.classes_per_strip": "2",
     "data.images": "with_defects",
     "data.cache": "none",
-    "data.copies": "one",
-    "data.keep": "{'1': 0.5}",
-    "data.keep_seed": "1",
+    "data.deduplicate": "one",
+    "data.train_fraction": "{'1': 0.5}",
+    "data.train_fraction_seed": "1",
     # What the split section leads to is in the split's own hash.
-    "split.kind": "same",
-    "split.validation": "0.2",
+    "split.kind": "overfit",
+    "split.val": "0.2",
     "split.seed": "43",
 }
 ELSEWHERE = {
@@ -94,7 +94,7 @@ def test_every_setting_is_in_one_of_the_tables(spec):
 @pytest.mark.parametrize("key", WITH_EFFECT)
 def test_changes_with(spec, key):
     value = WITH_EFFECT[key]
-    override = value if value.startswith("warm_up=") else f"{key}={value}"
+    override = value if value.startswith("loss_warm_up=") else f"{key}={value}"
     assert digest_of(spec("", override)) != digest_of(spec())
 
 
@@ -115,7 +115,7 @@ def test_changes_with_what_the_data_set_holds(spec):
     assert digest_of(spec(), data="a") != digest_of(spec(), data="b")
 
 
-def test_changes_with_which_strips_train(spec):
+def test_changes_with_which_images_train(spec):
     assert digest_of(spec(), split="a") != digest_of(spec(), split="b")
 
 

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from steelexp.model.losses import LOSSES
-from steelexp.plan import MODEL
+from steelexp.plan import SpecModel
 from steelexp.spec import SpecError, dump, load, read_resolved
 
 KNOWN = ", ".join(LOSSES)
 DICE = {"over": "tile_and_class", "smooth": 1.0, "absent": "smoothed"}
 
-TOP = ", ".join([*MODEL.model_fields, "extends"])
+TOP = ", ".join([*SpecModel.model_fields, "extends"])
 
 
 def messages(load_it, *arguments):
@@ -56,7 +56,7 @@ WRONG = {
         "training: {epoch: 3}",
         (
             "2: training.epoch: unknown setting; allowed: epochs, batch_size, monitor, "
-            "early_stopping, reduce_lr, reduce_lr_factor, threshold, precision, devices, workers, "
+            "early_stopping_patience, reduce_lr_patience, reduce_lr_factor, threshold, precision, devices, workers, "
             "overlays; did you mean epochs?"
         ),
     ),
@@ -226,17 +226,17 @@ def test_unreadable_specs_have_one_message(folder, content, said):
     (folder / "a.yaml").write_text("name: a\nextends: b.yaml\n")
     (folder / "b.yaml").write_text("name: b\nextends: a.yaml\n")
     (folder / "broken.yaml").write_text("a: b: c\n")
-    assert messages(lambda: load(Path("spec.yaml"), model=MODEL)) == [said]
+    assert messages(lambda: load(Path("spec.yaml"), model=SpecModel)) == [said]
 
 
 def test_a_spec_that_is_not_there(folder):
-    said = messages(lambda: load(Path("absent.yaml"), model=MODEL))
+    said = messages(lambda: load(Path("absent.yaml"), model=SpecModel))
     assert said == ["absent.yaml: cannot be read: No such file or directory"]
 
 
 def test_missing_sections_and_the_components_that_could_be_named(folder):
     (folder / "spec.yaml").write_text("# none\nname: x\nloss: {gamma: 2.0}\nmodel:\n  weights: a\n")
-    assert messages(lambda: load(Path("spec.yaml"), model=MODEL)) == [
+    assert messages(lambda: load(Path("spec.yaml"), model=SpecModel)) == [
         "spec.yaml:2: data: missing",
         "spec.yaml:2: split: missing",
         "spec.yaml:2: tiling: missing",
@@ -264,10 +264,10 @@ loss:
 
 training: {epochs: 1e1, batch_size: 0}
 """
-    said = messages(spec, text, "tiling.size=48", "optimizer.name", "split.validation=0.0")
+    said = messages(spec, text, "tiling.size=48", "optimizer.name", "split.val=0.0")
     assert said == [
         "argument 'optimizer.name': key=value with a dotted key is expected",
-        "argument 'split.validation=0.0': split.validation: 0.0: input should be greater than 0",
+        "argument 'split.val=0.0': split.val: 0.0: input should be greater than 0",
         "argument 'tiling.size=48': tiling.size: 48: input should be a multiple of 32",
         f"good.yaml:11: zzz: unknown setting; allowed: {TOP}",
         "spec.yaml:2: seed: -1: input should be greater than or equal to 0",
@@ -307,8 +307,8 @@ class TestInheritance:
         (folder / "sub" / "deep").mkdir(parents=True)
         (folder / "sub" / "b.yaml").write_text("extends: ../good.yaml\nseed: 2\nname: b\n")
         (folder / "sub" / "deep" / "c.yaml").write_text("extends: ../b.yaml\nname: c\n")
-        grandchild = load(Path("sub/deep/c.yaml"), model=MODEL)
-        assert (grandchild.name, grandchild.seed, grandchild.loss.chosen) == ("c", 2, "focal")
+        grandchild = load(Path("sub/deep/c.yaml"), model=SpecModel)
+        assert (grandchild.name, grandchild.seed, grandchild.loss.choice) == ("c", 2, "focal")
 
     def test_a_list_is_replaced(self, spec, folder):
         text = (folder / "good.yaml").read_text()
@@ -342,13 +342,13 @@ class TestOverrides:
     def test_values_are_yaml(self, spec):
         found = spec(
             "",
-            "training.early_stopping=null",
+            "training.early_stopping_patience=null",
             "question='5'",
             "baseline.metric=val_loss",
             "baseline.value=-1.5",
             "baseline.source=ours",
         )
-        assert (found.training.early_stopping, found.question) == (None, "5")
+        assert (found.training.early_stopping_patience, found.question) == (None, "5")
         assert found.baseline.value == -1.5
 
     def test_a_value_may_hold_the_equals_sign(self, spec):
@@ -458,7 +458,7 @@ LOSSES = st.one_of(
 TRAINING = st.fixed_dictionaries(
     {"epochs": st.integers(1, 999), "batch_size": st.integers(1, 99)},
     optional={
-        "early_stopping": st.none() | st.integers(1, 9),
+        "early_stopping_patience": st.none() | st.integers(1, 9),
         "threshold": st.floats(0.001, 0.999),
     },
 )
@@ -476,12 +476,12 @@ class TestResolved:
     def test_dump_and_load_are_inverse(
         self, tmp_path_factory, loss, training, question, root, name
     ):
-        spec = MODEL.model_validate(
+        spec = SpecModel.model_validate(
             {
                 "name": name,
                 "question": question,
                 "data": {"source": "mask_folder", "root": root, "classes": [question]},
-                "split": {"kind": "same"},
+                "split": {"kind": "overfit"},
                 "tiling": {"kind": "whole"},
                 "model": {"architecture": "unet", "backbone": "vgg16"},
                 "loss": loss,
@@ -493,7 +493,7 @@ class TestResolved:
         )
         path = tmp_path_factory.getbasetemp() / "resolved.yaml"
         path.write_text(dump(spec), encoding="utf-8")
-        assert load(path, model=MODEL) == spec
+        assert load(path, model=SpecModel) == spec
         assert read_resolved(path).model_dump(mode="json") == spec.model_dump(mode="json")
         assert dump(read_resolved(path)) == dump(spec)
 
@@ -506,7 +506,7 @@ class TestResolved:
     def test_needs_no_component(self, tmp_path, spec):
         text = dump(spec()).replace("name: focal", "name: forgotten")
         (tmp_path / "old.yaml").write_text(text)
-        assert read_resolved(tmp_path / "old.yaml").loss.chosen == "forgotten"
+        assert read_resolved(tmp_path / "old.yaml").loss.choice == "forgotten"
 
     @pytest.mark.parametrize("text", ["name: x\n", "a: b: c\n", "", "seed: [\n"])
     def test_what_is_none_has_one_message(self, tmp_path, text):

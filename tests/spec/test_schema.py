@@ -8,14 +8,14 @@ import yaml
 
 from steelexp.__main__ import main
 from steelexp.data.augment import AUGMENTATIONS
-from steelexp.plan import COMPONENTS, MODEL
+from steelexp.plan import COMPONENTS, SpecModel
 from steelexp.spec import json_schema, load
 from steelexp.spec.schema import CHAINS, METRICS, PREFIXES, SECTIONS, ExperimentSpec
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SHIPPED = sorted(EXPERIMENTS.glob("**/*.yaml"))
 IDS = [path.relative_to(EXPERIMENTS).as_posix() for path in SHIPPED]
-SCHEMA = json_schema(MODEL)
+SCHEMA = json_schema(SpecModel)
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
@@ -46,7 +46,7 @@ class TestJsonSchema:
             "tiling: {size: 128}",
             "data: {root: elsewhere}",
             "optimizer: {learning_rate: 1}",
-            "training: {early_stopping: null}",
+            "training: {early_stopping_patience: null}",
             "baseline: null",
             "augment: {flips: {}, shift: {pixels: 8}, noise: false}",
             "search: {trials: 3, space: {loss.gamma: {float: [1, 2], when: {loss.name: [focal]}}}}",
@@ -113,9 +113,9 @@ class TestJsonSchema:
             assert described == function.__doc__.partition("\n")[0]
 
     def test_leaves_the_model_as_it_is(self):
-        before = copy.deepcopy(MODEL.model_json_schema())
-        json_schema(MODEL)
-        assert MODEL.model_json_schema() == before
+        before = copy.deepcopy(SpecModel.model_json_schema())
+        json_schema(SpecModel)
+        assert SpecModel.model_json_schema() == before
         assert "oneOf" in before["properties"]["loss"]
 
 
@@ -138,15 +138,15 @@ class TestShippedSpecs:
 
     @pytest.mark.parametrize("path", SHIPPED, ids=IDS)
     def test_loads_under_the_name_of_its_file(self, path):
-        spec = load(path, model=MODEL)
+        spec = load(path, model=SpecModel)
         study = path.parent.name in {"imbalance", "search"}  # runs apart, their names in tables
         folders = () if study else path.parent.relative_to(EXPERIMENTS).parts
         assert spec.name == "_".join([*folders, path.stem])
         assert spec.question.endswith("?")
 
     def test_the_published_recipe(self):
-        spec = load(EXPERIMENTS / "b4_dice.yaml", model=MODEL)
-        assert (spec.model.settings["backbone"], spec.loss.chosen) == ("efficientnetb4", "dice")
+        spec = load(EXPERIMENTS / "b4_dice.yaml", model=SpecModel)
+        assert (spec.model.settings["backbone"], spec.loss.choice) == ("efficientnetb4", "dice")
         assert spec.tiling.settings == {"size": 256, "count": 6}
         assert (spec.training.epochs, spec.training.batch_size) == (40, 16)
         assert (spec.baseline.metric, spec.baseline.value) == ("val_dice_batch", 0.7172)
@@ -154,7 +154,7 @@ class TestShippedSpecs:
     @pytest.mark.parametrize("name", ["b4_focal", "b4_bce_dice"])
     def test_a_question_about_the_loss_changes_the_loss_alone(self, name):
         dice, other = (
-            load(EXPERIMENTS / f"{stem}.yaml", model=MODEL).model_dump()
+            load(EXPERIMENTS / f"{stem}.yaml", model=SpecModel).model_dump()
             for stem in ("b4_dice", name)
         )
         assert {key for key in dice if dice[key] != other[key]} == {"name", "question", "loss"}
@@ -162,7 +162,7 @@ class TestShippedSpecs:
 
 def test_every_section_of_the_spec_has_components():
     assert {*SECTIONS, *CHAINS} == set(COMPONENTS)
-    assert set(MODEL.model_fields) == set(ExperimentSpec.model_fields)
+    assert set(SpecModel.model_fields) == set(ExperimentSpec.model_fields)
 
 
 def test_every_metric_can_be_monitored(spec):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from steelexp.plan import MODEL
+from steelexp.plan import SpecModel
 from steelexp.spec import SpecError, load
 
 # The space below `search:`, and what is said of it; line 5 of spec.yaml is its first.
@@ -32,8 +32,8 @@ WRONG = {
         "5: search.space.loss.name: 'focl' is not known; allowed: ",
     ),
     "a component that lacks a setting": (
-        "warm_up.name: {choice: [bce, dice]}",
-        "5: search.space.warm_up.name: warm_up.epochs: missing",
+        "loss_warm_up.name: {choice: [bce, dice]}",
+        "5: search.space.loss_warm_up.name: loss_warm_up.epochs: missing",
     ),
     "a value refused under a condition": (
         FOCAL + "loss.gamma: {float: [-1.0, 2.0], when: {loss.name: [focal]}}",
@@ -119,9 +119,9 @@ WRONG = {
         "loss: {choice: [{name: dice}]}\nloss.gamma: {float: [1.0, 2.0]}",
         "6: search.space.loss.gamma: loss is in the space too; keep one",
     ),
-    "which strips are judged": (
+    "which images are evaluated": (
         "split.seed: {int: [1, 9]}",
-        "5: search.space.split.seed: cannot be searched: trials are compared on the same strips",
+        "5: search.space.split.seed: cannot be searched: trials are compared on the same images",
     ),
     "luck": ("seed: {int: [1, 9]}", "it would pick the luckiest run"),
     "what trials are compared by": (
@@ -173,11 +173,11 @@ def test_everything_wrong_is_said_at_once(searched):
     "space",
     [
         FOCAL + "loss.gamma: {float: [0.5, 4.0], when: {loss.name: [focal]}}",
-        "warm_up.name: {choice: [bce, dice]}\nwarm_up.epochs: {int: [0, 3]}",
+        "loss_warm_up.name: {choice: [bce, dice]}\nwarm_up.epochs: {int: [0, 3]}",
         "augment.noise.std: {float: [1.0, 9.0]}\naugment.flips: {choice: [false, {}]}",
         "loss: {choice: [{name: dice}, {name: focal, gamma: 3.0}]}",
         "optimizer.clip_norm: {choice: [null, 1.0]}",
-        "data.keep: {choice: [{}, {'1': 0.5}]}",
+        "data.train_fraction: {choice: [{}, {'1': 0.5}]}",
         (
             "sampling.kind: {choice: [uniform, power]}\n"
             "sampling.exponent: {float: [0.1, 1.0], when: {sampling.kind: [power]}}"
@@ -250,7 +250,7 @@ class TestInheritance:
         (folder / "b.yaml").write_text(
             "extends: a.yaml\nsearch: {space: {loss.gamma: {choice: [2.0]}}}\n"
         )
-        space = load(Path("b.yaml"), model=MODEL).search.space
+        space = load(Path("b.yaml"), model=SpecModel).search.space
         assert (space["loss.gamma"].real, space["loss.gamma"].choice) == (None, [2.0])
         assert list(space) == ["loss.gamma", "loss.alpha"]
 

@@ -15,7 +15,7 @@ def test_values_are_put_in_and_the_search_is_taken_out(spec):
 def test_another_component_drops_the_settings_of_the_one_before(spec):
     before = spec("loss: {name: focal, gamma: 3.0, alpha: 0.5}")
     after = substitute(before, {"loss.name": "dice"})
-    assert (after.loss.chosen, "gamma" in after.loss.settings) == ("dice", False)
+    assert (after.loss.choice, "gamma" in after.loss.settings) == ("dice", False)
     same = substitute(before, {"loss.name": "focal", "loss.gamma": 1.0})
     assert same.loss.settings == {"gamma": 1.0, "alpha": 0.5}
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from steelexp.tracking import comet_client, delivery
+from steelexp.tracking import delivery
+from steelexp.tracking.comet import client as comet_client
 from tests import forked
 from tests.comet_server import CometServer, comet_server, point_to
 

@@ -8,7 +8,8 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from steelexp.tracking import comet_client, delivery
+from steelexp.tracking import delivery
+from steelexp.tracking.comet import client as comet_client
 from steelexp.tracking.delivery import sync
 from tests import forked
 from tests.comet_expectations import assert_all_arrived, in_a_process, kill

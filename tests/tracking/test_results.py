@@ -24,7 +24,7 @@ def test_results_of_a_finished_run(folder: Path) -> None:
     run = described(folder)
     assert run.weights is not None
     run.weights.write_bytes(b"w")
-    (folder / "judgement.json").write_text(json.dumps(JUDGEMENT))
+    (folder / "evaluation.json").write_text(json.dumps(JUDGEMENT))
     metrics = {"val_loss": 0.5, "val_dice/2": 0.2, "val_dice/1": 0.1, "val_dice": 0.15}
     best, table, curve, confusion, model, status = results(run, metrics)
     assert best == ("others", {f"best/{name}": value for name, value in metrics.items()})
@@ -39,6 +39,6 @@ def test_results_of_a_finished_run(folder: Path) -> None:
     )
     assert confusion[1]["matrix"] == [[90, 2], [3, 5]]
     assert confusion[1]["labels"] == ["none", "1"]
-    assert confusion[1]["title"] == "Pixels of the test strips"
+    assert confusion[1]["title"] == "Pixels of the test images"
     assert (model[0], model[1]["name"], model[1]["path"]) == ("model", "b4-dice", "weights/best.h5")
     assert status == ("others", {"status": "finished"})

@@ -172,7 +172,7 @@ def test_compile_expands_the_bits_of_every_class():
 
 def test_the_rate_is_lowered_on_a_plateau(model):
     run = Run([0.5, 0.4, 0.4, 0.6, 0.6, 0.6])
-    history = run(model, spec(6, reduce_lr=2, reduce_lr_factor=0.5))
+    history = run(model, spec(6, reduce_lr_patience=2, reduce_lr_factor=0.5))
     expected = [0.5, 0.5, 0.5, 0.25, 0.25, 0.25]
     assert [epoch.metrics["learning_rate"] for epoch in history] == expected
     assert list(run.rates.values()) == pytest.approx(expected)
@@ -180,7 +180,7 @@ def test_the_rate_is_lowered_on_a_plateau(model):
 
 def test_it_stops_early(model):
     run = Run([0.5, 0.4, 0.3, 0.9])
-    assert len(run(model, spec(4, early_stopping=2))) == 3
+    assert len(run(model, spec(4, early_stopping_patience=2))) == 3
     assert run.events[-1] == "keep 3"
 
 
@@ -196,7 +196,7 @@ def test_without_patience_it_goes_on_at_the_same_rate(model):
 def test_goes_on_where_the_history_ends(model):
     run = Run([0.5, 0.4, 0.45, 0.6])
     before = behind(0.5, 0.4)
-    history = run(model, spec(4, reduce_lr=1, reduce_lr_factor=0.5), before)
+    history = run(model, spec(4, reduce_lr_patience=1, reduce_lr_factor=0.5), before)
     assert run.events == [
         *("train 3", "validate 3", "keep 3"),  # 0.45 is the best of this session only
         *("train 4", "validate 4", "keep 4, best"),
@@ -212,13 +212,13 @@ def test_goes_on_where_the_history_ends(model):
 )
 def test_a_history_that_is_at_its_end_is_given_back(model, epochs, patience, values):
     run, before = Run([]), behind(*values)
-    assert run(model, spec(epochs, early_stopping=patience), before) == before
+    assert run(model, spec(epochs, early_stopping_patience=patience), before) == before
     assert run.events == []
 
 
 def test_the_rate_of_a_resumed_run_is_that_of_an_undisturbed_one(model):
     values = [0.5, 0.4, 0.4, 0.6, 0.5, 0.5, 0.5]
-    settings = spec(7, reduce_lr=2, reduce_lr_factor=0.1)
+    settings = spec(7, reduce_lr_patience=2, reduce_lr_factor=0.1)
     whole = Run(values)
     whole(model, settings)
     for epochs in range(1, 7):
@@ -276,7 +276,7 @@ def test_a_monitored_metric_that_is_missing_is_named(model):
 
 
 def test_says_a_line_an_epoch(model, capsys):
-    Run([0.3, 0.25])(model, spec(2, reduce_lr=1, reduce_lr_factor=0.5))
+    Run([0.3, 0.25])(model, spec(2, reduce_lr_patience=1, reduce_lr_factor=0.5))
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("epoch 1/2  loss 0.")
     assert "  val_dice_positive 0.3000  lr 5.0e-01  " in first
@@ -291,7 +291,7 @@ def test_mixed_precision_is_trained_with_a_scaled_loss():
     try:
         model = compiled()
         run = Run([0.5, 0.4, 0.3])
-        history = run(model, spec(3, reduce_lr=1, reduce_lr_factor=0.5))
+        history = run(model, spec(3, reduce_lr_patience=1, reduce_lr_factor=0.5))
     finally:
         keras.mixed_precision.set_global_policy("float32")
     assert isinstance(model.optimizer, keras.mixed_precision.LossScaleOptimizer)

@@ -14,7 +14,7 @@ from steelexp.data.augment.donors import Donors, Grey
 from steelexp.data.augment.geometry import flips, shift
 from steelexp.data.augment.occlusion import blackout, sheet_edge
 from steelexp.data.augment.photometry import brightness, contrast, gamma, noise
-from steelexp.data.strips import Bits
+from steelexp.data.dataset import Bits
 
 Augmentation = Callable[[Grey, Bits, np.random.Generator, Donors], tuple[Grey, Bits]]
 """With its settings filled in."""

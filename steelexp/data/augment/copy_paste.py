@@ -9,7 +9,7 @@ from pydantic import Field
 
 from steelexp.data.augment.donors import ClassNames, Defect, Donors, Grey, Probability, pick_defect
 from steelexp.data.augment.occlusion import black_areas
-from steelexp.data.strips import Bits
+from steelexp.data.dataset import Bits
 
 Weight = npt.NDArray[np.float32]
 Border = Annotated[int, Field(ge=1, le=64)]
@@ -144,7 +144,7 @@ def _gain(grey: Grey, patch: Patch) -> Weight:
     """What the patch's grey is multiplied by: [ph, pw], or [1, 1] where it has no border.
 
     The ratio of the means of the two borders, of the parts nearby where there are any, so that
-    bands and the lamp's fall-off go on through the patch; on a grid of 8 pixels. On 25 strips of
+    bands and the lamp's fall-off go on through the patch; on a grid of 8 pixels. On 25 images of
     Severstal the median step at a border is 38 grey levels without it, 17 with one factor for a
     whole patch, and 11 with this.
     """

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, Strict
 
-from steelexp.data.strips import Bits, DataError
+from steelexp.data.dataset import Bits, DataError
 
 Grey = npt.NDArray[np.uint8]
 Probability = Annotated[float, Field(ge=0, le=1)]

@@ -5,7 +5,7 @@ import numpy as np
 from pydantic import PositiveInt
 
 from steelexp.data.augment.donors import Donors, Grey, Probability
-from steelexp.data.strips import Bits, DataError
+from steelexp.data.dataset import Bits, DataError
 
 
 def flips(

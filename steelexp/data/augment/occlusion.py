@@ -7,10 +7,10 @@ from pydantic import NonNegativeInt
 
 from steelexp.data.augment.donors import ClassNames, Donors, Grey, Probability, pick_defect
 from steelexp.data.augment.photometry import Amount, normal_levels
-from steelexp.data.strips import Bits
+from steelexp.data.dataset import Bits
 
 BLACK = 25
-"""Grey below which there is no steel. Beyond the edge of nine of Severstal's strips the mean is 2
+"""Grey below which there is no steel. Beyond the edge of nine of Severstal's images the mean is 2
 to 14, and up to 22 in the last pixels before the steel."""
 
 
@@ -43,7 +43,7 @@ def sheet_edge(
 ) -> tuple[Grey, Bits]:
     """The sheet ends within the tile: black from the left or the right side inwards.
 
-    The edge is drawn like those of nine of Severstal's strips: upright, leaning by up to 5 pixels
+    The edge is drawn like those of nine of Severstal's images: upright, leaning by up to 5 pixels
     a tile, rough by a third of a pixel from row to row, with 4 to 12 pixels from black to steel;
     the black is 2 to 12 with noise. Labels are cleared where there is more black than steel. A
     tile that shows an edge already is left alone: no sheet has two so close together.

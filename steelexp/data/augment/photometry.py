@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from steelexp.data.augment.donors import Donors, Grey, Probability
-from steelexp.data.strips import Bits
+from steelexp.data.dataset import Bits
 
 Amount = Annotated[float, Field(gt=0, le=1)]
 Levels = Annotated[float, Field(gt=0, le=64)]

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data import duplicates
-from steelexp.data.doctor.examination import Census, take_census
+from steelexp.data.dataset import decode_image
+from steelexp.data.doctor.examination import Statistics, collect_statistics
 from steelexp.data.doctor.leaks import Leak, leaks, read_split
-from steelexp.data.doctor.survey import Subject, survey
-from steelexp.data.finding import Finding
-from steelexp.data.strips import decode_image
+from steelexp.data.doctor.survey import Image, survey
+from steelexp.data.issue import Issue
 from steelexp.progress import steps
 from steelexp.records.store import write_atomically
 
@@ -38,17 +38,17 @@ class Diagnosis:
         census: what the images amount to.
         groups: [S] near copies of one another share a number.
         leaks: pairs of parts that share near copies.
-        findings: everything that is wrong.
+        issues: everything that is wrong.
     """
 
     root: Path
     layout: str
     classes: tuple[str, ...]
     names: tuple[str, ...]
-    census: Census
+    statistics: Statistics
     groups: npt.NDArray[np.int64]
     leaks: list[Leak]
-    findings: list[Finding]
+    issues: list[Issue]
 
     @property
     def copies(self) -> list[list[int]]:
@@ -66,12 +66,12 @@ class Diagnosis:
     @property
     def clean(self) -> int:
         """Images that are known to have no label."""
-        return int((self.census.known & ~self.census.pixels.any(axis=1)).sum())
+        return int((self.statistics.known & ~self.statistics.pixels.any(axis=1)).sum())
 
     @property
     def unknown(self) -> int:
         """Images that, or whose labels, cannot be read."""
-        return int((~self.census.known).sum())
+        return int((~self.statistics.known).sum())
 
 
 def diagnose(
@@ -91,26 +91,24 @@ def diagnose(
     found = survey(root, classes)
     names = tuple(subject.name for subject in found.subjects)
     parts = [subject.part for subject in found.subjects]
-    wrong: list[Finding] = []
+    wrong: list[Issue] = []
     if split is not None:
         parts, wrong = read_split(split, names)
     with steps("examining", len(names), every=10.0) as advance:
-        census = take_census(found.subjects, one_size=found.one_size, report=advance)
-    groups = _near_copies(found.subjects, census)
+        statistics = collect_statistics(found.subjects, one_size=found.one_size, report=advance)
+    groups = _near_copies(found.subjects, statistics)
     leaking = leaks(groups, parts)
     surfaces = f"the {len(names)} images are {len(np.unique(groups))} surfaces"
-    leak_findings = [
-        Finding("leak", split or root, None, f"{leak}; {surfaces}") for leak in leaking
-    ]
+    leak_findings = [Issue("leak", split or root, None, f"{leak}; {surfaces}") for leak in leaking]
     return Diagnosis(
         root=root,
         layout=found.layout,
-        classes=found.classes or _values(census),
+        classes=found.classes or _values(statistics),
         names=names,
-        census=census,
+        statistics=statistics,
         groups=groups,
         leaks=leaking,
-        findings=[*found.findings, *census.findings, *wrong, *leak_findings],
+        issues=[*found.issues, *statistics.issues, *wrong, *leak_findings],
     )
 
 
@@ -130,9 +128,9 @@ def write(diagnosis: Diagnosis, folder: Path) -> Path:
 
 def _figures(found: Diagnosis) -> dict[str, Any]:
     """All of doctor.json."""
-    census, classes = found.census, len(found.classes)
-    sizes = Counter(size for size in census.sizes if size is not None)
-    shares = area_shares(census)
+    statistics, classes = found.statistics, len(found.classes)
+    sizes = Counter(size for size in statistics.sizes if size is not None)
+    shares = area_shares(statistics)
     return {
         "schema_version": SCHEMA_VERSION,
         "root": str(found.root),
@@ -145,20 +143,21 @@ def _figures(found: Diagnosis) -> dict[str, Any]:
             for (height, width), images in sizes.most_common()
         ],
         "classes": class_table(found),
-        "co_occurrence": census.co_occurrence[:classes, :classes].tolist(),
+        "co_occurrence": statistics.co_occurrence[:classes, :classes].tolist(),
         "areas": [[round(share, 8) for share in shares[c]] for c in range(classes)],
         "heat": [
-            np.round(census.heat[c] / max(len(shares[c]), 1), 6).tolist() for c in range(classes)
+            np.round(statistics.heat[c] / max(len(shares[c]), 1), 6).tolist()
+            for c in range(classes)
         ],
-        "findings": [
+        "issues": [
             {
-                "kind": finding.kind,
-                "file": str(finding.file),
-                "row": finding.row,
-                "text": finding.text,
-                "cure": finding.cure,
+                "kind": issue.kind,
+                "file": str(issue.file),
+                "row": issue.row,
+                "text": issue.text,
+                "cure": issue.fix,
             }
-            for finding in found.findings
+            for issue in found.issues
         ],
         "surfaces": found.surfaces,
         "near_copies": [[found.names[i] for i in group] for group in found.copies],
@@ -171,40 +170,40 @@ def _figures(found: Diagnosis) -> dict[str, Any]:
 
 def class_table(found: Diagnosis) -> list[dict[str, Any]]:
     """One row a class: counts, and shares between 0 and 1; None where nothing is labelled."""
-    census, shares = found.census, area_shares(found.census)
-    total = int(census.pixels.sum())
+    statistics, shares = found.statistics, area_shares(found.statistics)
+    total = int(statistics.pixels.sum())
     table = []
     for c, name in enumerate(found.classes):
-        pixels = int(census.pixels[:, c].sum())
+        pixels = int(statistics.pixels[:, c].sum())
         row = {
             "class": name,
             "images": len(shares[c]),
-            "components": int(census.components[:, c].sum()),
+            "components": int(statistics.components[:, c].sum()),
             "pixels": pixels,
             "share_of_labelled": pixels / total if total else None,
             "mean_area": float(np.mean(shares[c])) if shares[c] else None,
-            "share_on_black": int(census.black[:, c].sum()) / pixels if pixels else None,
+            "share_on_black": int(statistics.black[:, c].sum()) / pixels if pixels else None,
         }
         table.append(row)
     return table
 
 
-def area_shares(census: Census) -> list[list[float]]:
+def area_shares(statistics: Statistics) -> list[list[float]]:
     """By class, the share of the image that it covers, on each image that holds it."""
-    sizes = np.array([size or (1, 1) for size in census.sizes], np.int64).reshape(-1, 2)
-    shares = census.pixels / sizes.prod(axis=1)[:, None]  # [S, C]
+    sizes = np.array([size or (1, 1) for size in statistics.sizes], np.int64).reshape(-1, 2)
+    shares = statistics.pixels / sizes.prod(axis=1)[:, None]  # [S, C]
     return [column[column > 0].tolist() for column in shares.T]
 
 
-def _values(census: Census) -> tuple[str, ...]:
+def _values(statistics: Statistics) -> tuple[str, ...]:
     """The mask values that were found, up to the highest."""
-    present = np.flatnonzero(census.pixels.any(axis=0))
+    present = np.flatnonzero(statistics.pixels.any(axis=0))
     return tuple(str(c + 1) for c in range(present[-1] + 1)) if len(present) else ()
 
 
-def _near_copies(subjects: list[Subject], census: Census) -> npt.NDArray[np.int64]:
+def _near_copies(subjects: list[Image], statistics: Statistics) -> npt.NDArray[np.int64]:
     """[S] groups; an image that cannot be read is alone in its own."""
-    readable = [i for i, size in enumerate(census.sizes) if size is not None]
+    readable = [i for i, size in enumerate(statistics.sizes) if size is not None]
     groups = np.arange(len(subjects), dtype=np.int64)
     if not readable:
         return groups

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from steelexp.data.doctor.survey import MOST_CLASSES, Size, Subject
-from steelexp.data.finding import Finding
-from steelexp.data.strips import Bits, DataError, decode_image
+from steelexp.data.dataset import Bits, DataError, decode_image
+from steelexp.data.doctor.survey import MOST_CLASSES, Image, Size
+from steelexp.data.issue import Issue
 
 Grey = npt.NDArray[np.uint8]
 
@@ -25,11 +25,11 @@ Grey = npt.NDArray[np.uint8]
 COLOUR_STEPS = 8
 
 # A pixel lies on black where at least BLACK_SHARE of the square around it is no lighter than
-# BLACK_GREY. A mask is found when over half of a class's pixels do: 0 on the 25 strips at hand,
+# BLACK_GREY. A mask is found when over half of a class's pixels do: 0 on the 25 images at hand,
 # up to 0.26 on NEU-Seg, whose patches are dark.
 BLACK_GREY, BLACK_SQUARE, BLACK_SHARE, BLACK_MASK = 10, 31, 0.9, 0.5
 
-GRID_ROWS, GRID_COLUMNS = 16, 128  # at most; cells of 16 x 16 pixels on a strip of 256 x 1600
+GRID_ROWS, GRID_COLUMNS = 16, 128  # at most; cells of 16 x 16 pixels on a image of 256 x 1600
 
 
 class Extent(NamedTuple):
@@ -53,11 +53,11 @@ class Examined(NamedTuple):
 
     size: Size | None
     extents: dict[int, Extent] | None
-    findings: list[Finding]
+    issues: list[Issue]
 
 
 @dataclass(frozen=True)
-class Census:
+class Statistics:
     """What the images of a data set amount to.
 
     Attributes:
@@ -67,7 +67,7 @@ class Census:
         components: [S, C] 8-connected.
         black: [S, C] labelled pixels on black.
         heat: [C, gh, gw] sum over the images of the share of each grid cell that is labelled.
-        findings: what is wrong with images and labels.
+        issues: what is wrong with images and labels.
     """
 
     sizes: list[Size | None]
@@ -76,7 +76,7 @@ class Census:
     components: npt.NDArray[np.int64]
     black: npt.NDArray[np.int64]
     heat: npt.NDArray[np.float64]
-    findings: list[Finding]
+    issues: list[Issue]
 
     @property
     def co_occurrence(self) -> npt.NDArray[np.int64]:
@@ -85,9 +85,9 @@ class Census:
         return held.T @ held
 
 
-def take_census(
-    subjects: list[Subject], *, one_size: bool, report: Callable[[int], None]
-) -> Census:
+def collect_statistics(
+    subjects: list[Image], *, one_size: bool, report: Callable[[int], None]
+) -> Statistics:
     """Examine every image, on all cores; only figures are kept.
 
     Args:
@@ -101,23 +101,23 @@ def take_census(
     heat = np.zeros((MOST_CLASSES, *grid), np.float64)
     known = np.zeros(len(subjects), bool)
     sizes: list[Size | None] = []
-    findings: list[Finding] = []
+    issues: list[Issue] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for i, image in enumerate(pool.map(partial(examine, grid=grid), subjects)):
             sizes.append(image.size)
-            findings += image.findings
+            issues += image.issues
             known[i] = image.extents is not None
             for c, extent in (image.extents or {}).items():
                 pixels[i, c], components[i, c], black[i, c] = extent[:3]
                 heat[c] += extent.cells
             report(i + 1)
-    findings += _other_sizes(subjects, sizes) if one_size else []
+    issues += _other_sizes(subjects, sizes) if one_size else []
     readable = zip(subjects, sizes, strict=True)
-    findings += _same_bytes([subject.path for subject, size in readable if size is not None])
-    return Census(sizes, known, pixels, components, black, heat, findings)
+    issues += _same_bytes([subject.path for subject, size in readable if size is not None])
+    return Statistics(sizes, known, pixels, components, black, heat, issues)
 
 
-def examine(subject: Subject, *, grid: Size) -> Examined:
+def examine(subject: Image, *, grid: Size) -> Examined:
     """Read one image and its labels, and check both.
 
     Args:
@@ -128,9 +128,9 @@ def examine(subject: Subject, *, grid: Size) -> Examined:
         stored = decode_image(subject.path, cv2.IMREAD_UNCHANGED)
     except DataError as error:
         text = str(error).removeprefix(f"{subject.path}: ")
-        unreadable = Finding("unreadable image", subject.path, None, text)
+        unreadable = Issue("unreadable image", subject.path, None, text)
         return Examined(None, None, [unreadable, *subject.labels(None)[1]])
-    grey, findings = _grey(subject.path, stored)
+    grey, issues = _grey(subject.path, stored)
     size = (grey.shape[0], grey.shape[1])
     bits, wrong = subject.labels(size)
     extents = None if bits is None else _measure(grey, bits, grid)
@@ -139,7 +139,7 @@ def examine(subject: Subject, *, grid: Size) -> Examined:
         for c, extent in (extents or {}).items()
         if extent.black > BLACK_MASK * extent.pixels
     ]
-    return Examined(size, extents, [*findings, *wrong, *on_black])
+    return Examined(size, extents, [*issues, *wrong, *on_black])
 
 
 def on_black(grey: Grey) -> npt.NDArray[np.bool_]:
@@ -152,25 +152,25 @@ def on_black(grey: Grey) -> npt.NDArray[np.bool_]:
     return cv2.blur(dark, (BLACK_SQUARE, BLACK_SQUARE)) >= round(255 * BLACK_SHARE)
 
 
-def _grey(path: Path, stored: npt.NDArray[Any]) -> tuple[Grey, list[Finding]]:
+def _grey(path: Path, stored: npt.NDArray[Any]) -> tuple[Grey, list[Issue]]:
     """The image in grey as it is used, and what is wrong with the way it is stored."""
-    findings = []
+    issues = []
     if stored.dtype != np.uint8:
         text = f"{stored.dtype.itemsize * 8} bits a channel"
-        findings.append(Finding("wrong depth", path, None, text))
+        issues.append(Issue("wrong depth", path, None, text))
         stored = cv2.convertScaleAbs(stored, alpha=1 / 257)  # 65535 -> 255
     if stored.ndim > 2:
         blue, green, red = (cv2.extractChannel(stored, c) for c in range(3))
         apart = max(cv2.norm(blue, green, cv2.NORM_INF), cv2.norm(green, red, cv2.NORM_INF))
         if apart > COLOUR_STEPS:
             text = f"the channels differ by up to {apart:.0f} of 255"
-            findings.append(Finding("colour image", path, None, text))
+            issues.append(Issue("colour image", path, None, text))
         stored = cv2.cvtColor(stored[..., :3], cv2.COLOR_BGR2GRAY)
     grey = stored.astype(np.uint8, copy=False)
     if grey.min() == grey.max():
         text = f"every pixel is {grey.min()} of 255"
-        findings.append(Finding("blank image", path, None, text))
-    return grey, findings
+        issues.append(Issue("blank image", path, None, text))
+    return grey, issues
 
 
 def _measure(grey: Grey, bits: Bits, grid: Size) -> dict[int, Extent]:
@@ -196,16 +196,16 @@ def _cells(mask: Bits, grid: Size) -> npt.NDArray[np.float32]:
     return cells.astype(np.float32, copy=False)
 
 
-def _mask_on_black(subject: Subject, c: int, extent: Extent) -> Finding:
+def _mask_on_black(subject: Image, c: int, extent: Extent) -> Issue:
     file, row = subject.place(c)
     text = (
         f"{subject.name}: {extent.black} of the {extent.pixels} pixels of class {c + 1} lie on "
         f"black (grey of at most {BLACK_GREY} all around)"
     )
-    return Finding("mask on black", file, row, text)
+    return Issue("mask on black", file, row, text)
 
 
-def _grid(subjects: list[Subject]) -> Size:
+def _grid(subjects: list[Image]) -> Size:
     """Rows and columns of square cells over the first image that can be read."""
     for subject in subjects:
         try:
@@ -218,30 +218,30 @@ def _grid(subjects: list[Subject]) -> Size:
     return 1, 1
 
 
-def _other_sizes(subjects: list[Subject], sizes: list[Size | None]) -> list[Finding]:
+def _other_sizes(subjects: list[Image], sizes: list[Size | None]) -> list[Issue]:
     known = Counter(size for size in sizes if size is not None)
     if len(known) < 2:
         return []
     usual, count = known.most_common(1)[0]
     most = f"{count} of {len(sizes)} images {usual[0]} x {usual[1]}"
     return [
-        Finding("wrong size", subject.path, None, f"{size[0]} x {size[1]}, but {most}")
+        Issue("wrong size", subject.path, None, f"{size[0]} x {size[1]}, but {most}")
         for subject, size in zip(subjects, sizes, strict=True)
         if size is not None and size != usual
     ]
 
 
-def _same_bytes(paths: Iterable[Path]) -> list[Finding]:
+def _same_bytes(paths: Iterable[Path]) -> list[Issue]:
     """Images whose files are equal; only files of one length are read for it."""
     first: dict[bytes, Path] = {}
-    findings = []
+    issues = []
     for path in _of_one_length(paths):
         digest = hashlib.sha256(path.read_bytes()).digest()
         if digest in first:
             text = f"the same file as {first[digest]}"
-            findings.append(Finding("image twice", path, None, text))
+            issues.append(Issue("image twice", path, None, text))
         first.setdefault(digest, path)
-    return findings
+    return issues
 
 
 def _of_one_length(paths: Iterable[Path]) -> list[Path]:

@@ -8,18 +8,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.finding import Finding
-from steelexp.data.fold import HEADER, PARTS, UNUSED, split_rows
+from steelexp.data.issue import Issue
+from steelexp.data.split import HEADER, PARTS, UNUSED, split_rows
 
 # Subfolders by what they are for, training first; those of other names come between.
-RANKS = {"train": 0, "training": 0, "tune": 2, "valid": 2, "val": 2, "validation": 2, "test": 3}
+RANKS = {"train": 0, "training": 0, "val": 2, "valid": 2, "val": 2, "validation": 2, "test": 3}
 
 
 class Leak(NamedTuple):
     """Images of one part that are near copies of images of another.
 
     Attributes:
-        part: the part that is to judge.
+        part: the part that is to evaluate.
         other: the part that its images are known from.
         images: how many the part has.
         copies: numbers of those that are near copies.
@@ -62,7 +62,7 @@ def leaks(groups: npt.NDArray[np.int64], parts: Sequence[str]) -> list[Leak]:
     return found
 
 
-def read_split(path: Path, names: Sequence[str]) -> tuple[list[str], list[Finding]]:
+def read_split(path: Path, names: Sequence[str]) -> tuple[list[str], list[Issue]]:
     """Read a split leniently.
 
     Args:
@@ -77,32 +77,30 @@ def read_split(path: Path, names: Sequence[str]) -> tuple[list[str], list[Findin
         DataError: the file cannot be read.
     """
     header, rows = split_rows(path, "--split")
-    findings = []
+    issues = []
     if header != HEADER:
         shown = ",".join(header)[:80] or "absent"
-        findings.append(
-            Finding("wrong header", path, 1, f"the columns are {shown}; not image,part")
-        )
+        issues.append(Issue("wrong header", path, 1, f"the columns are {shown}; not image,part"))
     parts = [""] * len(names)
-    findings += _assign(path, rows, _numbers(names), parts)
+    issues += _assign(path, rows, _numbers(names), parts)
     for name, part in zip(names, parts, strict=True):
         if not part:
-            findings.append(Finding("image without part", path, None, f"{name} is in no row"))
-    return parts, findings
+            issues.append(Issue("image without part", path, None, f"{name} is in no row"))
+    return parts, issues
 
 
 def _assign(
     path: Path, rows: list[tuple[int, list[str]]], numbers: dict[str, int], parts: list[str]
-) -> Iterator[Finding]:
+) -> Iterator[Issue]:
     """Fill in the parts; what cannot be used is yielded."""
     for line, row in rows:
         if len(row) != len(HEADER) or row[1] not in (*PARTS, UNUSED):
             text = f"not image,part: {','.join(row)[:60]!r}"
-            yield Finding("malformed split row", path, line, text)
+            yield Issue("malformed split row", path, line, text)
         elif row[0] not in numbers:
-            yield Finding("unknown image in split", path, line, f"{row[0]} is not in the data set")
+            yield Issue("unknown image in split", path, line, f"{row[0]} is not in the data set")
         elif parts[numbers[row[0]]]:
-            yield Finding("image twice in split", path, line, f"{row[0]}: a second row")
+            yield Issue("image twice in split", path, line, f"{row[0]}: a second row")
         else:
             parts[numbers[row[0]]] = row[1]
 

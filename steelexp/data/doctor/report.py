@@ -8,14 +8,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from steelexp.data.doctor.diagnosis import Diagnosis, class_table
-from steelexp.data.finding import CURES, Finding
+from steelexp.data.issue import FIXES, Issue
 from steelexp.progress import say, show
 
-SHOWN = 10  # findings of a kind
+SHOWN = 10  # issues of a kind
 
 
 def report(found: Diagnosis, written: Path) -> None:
-    """Print tables, findings and what to do next.
+    """Print tables, issues and what to do next.
 
     Args:
         found: by the doctor.
@@ -24,11 +24,11 @@ def report(found: Diagnosis, written: Path) -> None:
     show(_classes(found))
     show(_co_occurrence(found))
     say("\n".join(_counts(found)))
-    for line in _findings(found.findings):
+    for line in _findings(found.issues):
         say(line)
     picture = written.with_name("overview.png")
     command = ["python", "analysis/dataset_overview.py", str(written), "--out", str(picture)]
-    say(f"All figures, findings and near copies: {written}")
+    say(f"All figures, issues and near copies: {written}")
     say(f"Draw them: {shlex.join(command)}")
 
 
@@ -52,7 +52,7 @@ def _co_occurrence(found: Diagnosis) -> Table:
     table.add_column("class", overflow="fold")
     for name in found.classes:
         table.add_column(escape(name), justify="right", overflow="fold")
-    counts = found.census.co_occurrence
+    counts = found.statistics.co_occurrence
     for c, name in enumerate(found.classes):
         table.add_row(escape(name), *(f"{counts[c, d]:,}" for d in range(len(found.classes))))
     return table
@@ -60,7 +60,7 @@ def _co_occurrence(found: Diagnosis) -> Table:
 
 def _counts(found: Diagnosis) -> list[str]:
     sizes: dict[str, int] = defaultdict(int)
-    for size in found.census.sizes:
+    for size in found.statistics.sizes:
         sizes["cannot be read" if size is None else f"{size[0]} x {size[1]}"] += 1
     usual = sorted(sizes.items(), key=lambda entry: -entry[1])
     listed = ", ".join(f"{size}: {count:,}" for size, count in usual[:SHOWN])
@@ -76,19 +76,19 @@ def _counts(found: Diagnosis) -> list[str]:
     ]
 
 
-def _findings(findings: list[Finding]) -> list[str]:
+def _findings(issues: list[Issue]) -> list[str]:
     """By kind, in the order of CURES; the first of each are listed."""
-    if not findings:
+    if not issues:
         return ["Nothing is wrong."]
-    by_kind: dict[str, list[Finding]] = defaultdict(list)
-    for finding in findings:
-        by_kind[finding.kind].append(finding)
-    lines = [f"{len(findings):,} findings:"]
-    for kind in CURES:
+    by_kind: dict[str, list[Issue]] = defaultdict(list)
+    for issue in issues:
+        by_kind[issue.kind].append(issue)
+    lines = [f"{len(issues):,} issues:"]
+    for kind in FIXES:
         here = by_kind[kind]
         if here:
-            lines.append(f"  {kind} ({len(here):,}): {CURES[kind]}")
-            lines += [f"    {finding}" for finding in here[:SHOWN]]
+            lines.append(f"  {kind} ({len(here):,}): {FIXES[kind]}")
+            lines += [f"    {issue}" for issue in here[:SHOWN]]
         if len(here) > SHOWN:
             lines.append(f"    ... and {len(here) - SHOWN:,} more")
     return lines

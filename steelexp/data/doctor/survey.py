@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from steelexp.data import rle
-from steelexp.data.finding import Finding
+from steelexp.data.dataset import Bits, DataError
+from steelexp.data.issue import Issue
 from steelexp.data.mask_folder import bits_of, may_be_image, pair, read_mask
 from steelexp.data.severstal import (
     CLASSES,
@@ -24,10 +25,9 @@ from steelexp.data.severstal import (
     missing_images,
     read_table,
 )
-from steelexp.data.strips import Bits, DataError
 
 Size = tuple[int, int]
-Reading = tuple[Bits | None, list[Finding]]
+Reading = tuple[Bits | None, list[Issue]]
 Place = Callable[[int], tuple[Path, int | None]]
 Labels = Callable[[Size | None], Reading]
 """Height and width of the image, None where it cannot be read -> its bits, and what is wrong."""
@@ -39,7 +39,7 @@ UNBOUNDED = 10**15  # pixels: more than the runs of a checked code can reach
 
 
 @dataclass(frozen=True)
-class Subject:
+class Image:
     """One image to examine.
 
     Attributes:
@@ -65,14 +65,14 @@ class Survey:
         layout: "severstal" or "mask_folder".
         classes: names; None where only the masks' values can tell.
         subjects: every image there is.
-        findings: what is wrong with tables, names and folders.
+        issues: what is wrong with tables, names and folders.
         one_size: whether all images should have the same size.
     """
 
     layout: str
     classes: tuple[str, ...] | None
-    subjects: list[Subject]
-    findings: list[Finding]
+    subjects: list[Image]
+    issues: list[Issue]
     one_size: bool
 
 
@@ -115,10 +115,10 @@ def _survey_severstal(table: Path, pictures: Path) -> Survey:
     read = read_table(table)
     files = images_in(pictures)
     rows = mark(table, read.labels, lambda image: UNBOUNDED)
-    findings = [
-        *read.findings,
+    issues = [
+        *read.issues,
         *missing_images(table, read.labels, pictures, files),
-        *rows.findings,
+        *rows.issues,
         *_rows_of_the_wrong_form(table, read, files),
         *_unread_files(pictures),
     ]
@@ -126,16 +126,16 @@ def _survey_severstal(table: Path, pictures: Path) -> Survey:
         _labelled(name, path, table, rows.labels.get(name, {}) if read.columns else None)
         for name, path in files.items()
     ]
-    return Survey("severstal", CLASSES, subjects, findings, one_size=True)
+    return Survey("severstal", CLASSES, subjects, issues, one_size=True)
 
 
-def _rows_of_the_wrong_form(table: Path, read: Table, files: Iterable[str]) -> Iterator[Finding]:
+def _rows_of_the_wrong_form(table: Path, read: Table, files: Iterable[str]) -> Iterator[Issue]:
     """Empty masks where rows are for masks only; absent ones where each class has its row."""
     empty = [label for label in read.labels if not label.runs.strip()]
     if read.columns == HEADERS[0]:
         for label in empty:
             text = f"{label.image}: class {label.class_id}: no runs"
-            yield Finding("empty mask", table, label.line, text)
+            yield Issue("empty mask", table, label.line, text)
     elif empty:
         lines: dict[str, dict[str, int]] = {}
         for label in read.labels:
@@ -145,77 +145,77 @@ def _rows_of_the_wrong_form(table: Path, read: Table, files: Iterable[str]) -> I
             if absent:
                 line = min(lines.get(image, {"": 0}).values()) or None
                 text = f"{image}: no row for class {', '.join(absent)}"
-                yield Finding("missing row", table, line, text)
+                yield Issue("missing row", table, line, text)
 
 
-def _unread_files(pictures: Path) -> list[Finding]:
+def _unread_files(pictures: Path) -> list[Issue]:
     return [
-        Finding("unread file", path, None, f"images of type {path.suffix} are not read")
+        Issue("unread file", path, None, f"images of type {path.suffix} are not read")
         for path in sorted(pictures.iterdir())
         if path.suffix.lower() in OTHER_FORMATS
     ]
 
 
-def _labelled(name: str, path: Path, table: Path, found: dict[int, Label] | None) -> Subject:
+def _labelled(name: str, path: Path, table: Path, found: dict[int, Label] | None) -> Image:
     """An image of train.csv; `found` is None where the table cannot be read."""
     rows = found or {}
 
     def labels(size: Size | None) -> Reading:
         if size is None or found is None:
             return None, []
-        bits, findings = np.zeros(size, np.uint8), []
+        bits, issues = np.zeros(size, np.uint8), []
         for number, label in rows.items():
             try:
                 mask = rle.decode(label.runs, size)
             except rle.RleError as error:
-                findings.append(invalid_runs(table, label, error))
+                issues.append(invalid_runs(table, label, error))
                 continue
             shared = bits[mask]
             if shared.any():
-                findings.append(_overlap(table, label, shared, rows))
+                issues.append(_overlap(table, label, shared, rows))
             bits[mask] |= 1 << number
-        return bits, findings
+        return bits, issues
 
-    return Subject(name, path, "", labels, lambda c: (table, rows[c].line))
+    return Image(name, path, "", labels, lambda c: (table, rows[c].line))
 
 
-def _overlap(table: Path, label: Label, shared: Bits, rows: dict[int, Label]) -> Finding:
+def _overlap(table: Path, label: Label, shared: Bits, rows: dict[int, Label]) -> Issue:
     present = int(np.bitwise_or.reduce(shared))
     others = [f"{rows[c].class_id} (row {rows[c].line})" for c in rows if present >> c & 1]
     text = (
         f"{label.image}: {np.count_nonzero(shared)} pixels of class {label.class_id} are also of "
         f"class {' and '.join(others)}"
     )
-    return Finding("overlapping classes", table, label.line, text)
+    return Issue("overlapping classes", table, label.line, text)
 
 
 def _survey_masks(images: Path, masks: Path, classes: tuple[str, ...] | None) -> Survey:
-    subjects, findings = [], []
+    subjects, issues = [], []
     for part in _parts(images, masks):
         found, unpaired = _pairs(images / part, masks / part)
-        findings += unpaired
+        issues += unpaired
         for stem, path in found.items():
             mask = masks / part / f"{stem}.png"
             subjects.append(_masked(part, path, mask, classes))
-    return Survey("mask_folder", classes, subjects, findings, one_size=False)
+    return Survey("mask_folder", classes, subjects, issues, one_size=False)
 
 
-def _pairs(pictures: Path, labels: Path) -> tuple[dict[str, Path], list[Finding]]:
+def _pairs(pictures: Path, labels: Path) -> tuple[dict[str, Path], list[Issue]]:
     """The images by the names of their masks; a folder may be absent."""
     if not labels.is_dir():
         text = f"there is no such folder for the images in {pictures}"
         found = {path.stem: path for path in sorted(pictures.iterdir()) if may_be_image(path)}
-        return found, [Finding("missing folder", labels, None, text)]
+        return found, [Issue("missing folder", labels, None, text)]
     if not pictures.is_dir():
         text = f"there is no such folder for the masks in {labels}"
-        return {}, [Finding("missing folder", pictures, None, text)]
-    found, findings = pair(pictures, labels)
+        return {}, [Issue("missing folder", pictures, None, text)]
+    found, issues = pair(pictures, labels)
     alone = [
-        Finding("mask without image", path, None, f"there is no image {path.stem}")
+        Issue("mask without image", path, None, f"there is no image {path.stem}")
         for path in sorted(labels.glob("*.png"))
         if path.stem not in found and not path.name.startswith(".")
     ]
-    return found, findings + alone
+    return found, issues + alone
 
 
 def _parts(images: Path, masks: Path) -> list[str]:
@@ -232,7 +232,7 @@ def _folders(folder: Path) -> set[str]:
     }
 
 
-def _masked(part: str, path: Path, mask: Path, classes: tuple[str, ...] | None) -> Subject:
+def _masked(part: str, path: Path, mask: Path, classes: tuple[str, ...] | None) -> Image:
     name = f"{part}/{path.name}" if part else path.name
     most = MOST_CLASSES if classes is None else len(classes)
     named = "a mask has at most 8 classes" if classes is None else f"{most} classes are named"
@@ -240,7 +240,7 @@ def _masked(part: str, path: Path, mask: Path, classes: tuple[str, ...] | None) 
     def labels(size: Size | None) -> Reading:
         if not mask.is_file():
             return None, []  # the survey has said so
-        values, findings = read_mask(mask, size, most, named)
-        return None if values is None else bits_of(values), findings
+        values, issues = read_mask(mask, size, most, named)
+        return None if values is None else bits_of(values), issues
 
-    return Subject(name, path, part, labels, lambda c: (mask, None))
+    return Image(name, path, part, labels, lambda c: (mask, None))

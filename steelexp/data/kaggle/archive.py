@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from steelexp import __version__
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
 
 TOKENS_PAGE = "https://www.kaggle.com/settings/api"
 TOKEN_PLACES = "KAGGLE_API_TOKEN, ~/.kaggle/access_token or ~/.kaggle/kaggle.json"
@@ -58,7 +58,7 @@ def locate(competition: str) -> Archive:
         DataError: the SDK or a token is missing, or Kaggle refuses; it says what to do.
         BrokenOffError: Kaggle does not answer.
     """
-    _expect_token()
+    _check_token()
     import requests
     from kagglesdk.competitions.types.competition_api_service import ApiDownloadDataFilesRequest
     from kagglesdk.kaggle_client import KaggleClient
@@ -149,7 +149,7 @@ def _append(url: str, version: str, file: Path, report: Callable[[int], None]) -
         raise BrokenOffError(f"the connection broke ({_reason(error)})") from None
 
 
-def _expect_token() -> None:
+def _check_token() -> None:
     try:
         from kagglesdk.kaggle_env import get_access_token_from_env
     except ModuleNotFoundError:

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from steelexp.data.dataset import DataError
 from steelexp.data.kaggle.archive import TOKEN_PLACES, TOKENS_PAGE, Archive, download, locate
-from steelexp.data.strips import DataError
 from steelexp.progress import say, steps
 
 COMPETITION = "severstal-steel-defect-detection"
@@ -136,7 +136,7 @@ def _say_needs(folder: Path, beside: Path) -> None:
 def _download(archive: Archive, beside: Path, renew: Callable[[], Archive]) -> Path:
     there = beside / archive.file_name
     missing = archive.size - (there.stat().st_size if there.is_file() else 0)
-    _expect_room(beside, missing + archive.size)  # JPEGs do not shrink: as much again unpacked
+    _check_room(beside, missing + archive.size)  # JPEGs do not shrink: as much again unpacked
     with steps("downloading, MB", archive.size // MB, every=10.0) as advance:
         return download(archive, beside, renew=renew, report=lambda got: advance(got // MB))
 
@@ -156,7 +156,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as zipped:
             members = zipped.infolist()
-            _expect_room(archive.parent, sum(member.file_size for member in members))
+            _check_room(archive.parent, sum(member.file_size for member in members))
             with steps("unpacking", len(members), every=10.0) as advance:
                 for number, member in enumerate(members, start=1):
                     zipped.extract(member, folder)
@@ -181,7 +181,7 @@ def _hold(beside: Path) -> Iterator[None]:
         raise DataError(f"{beside}: another process is fetching; wait for it or stop it") from None
 
 
-def _expect_room(folder: Path, needed: float) -> None:
+def _check_room(folder: Path, needed: float) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DataError(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from steelexp.data.augment import AUGMENTATIONS, augment
 from steelexp.data.augment.donors import Donors
 from steelexp.data.augment.geometry import flips, shift
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
 from steelexp.lazy import tf
 
 NO_DONORS = Donors(("1",), lambda draw, number: None)

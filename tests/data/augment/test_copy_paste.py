@@ -3,7 +3,7 @@ import pytest
 
 from steelexp.data.augment.copy_paste import copy_paste
 from steelexp.data.augment.donors import Donors
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
 
 CLASSES = ("1", "2", "3")
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from steelexp.data.augment.donors import Donors, pick_defect
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
 
 # One component of class 0, two of class 1; the corner joins the second's pixels.
 BITS = np.array(

@@ -3,7 +3,7 @@ import pytest
 
 from steelexp.data.augment.donors import Donors
 from steelexp.data.augment.occlusion import black_areas, blackout, sheet_edge
-from steelexp.data.strips import DataError
+from steelexp.data.dataset import DataError
 
 DONORS = Donors(("1", "2", "3", "4"), lambda draw, number: None)
 

@@ -11,12 +11,12 @@ from PIL import Image
 
 from steelexp.__main__ import main
 from steelexp.data import duplicates
+from steelexp.data.dataset import DataError
 from steelexp.data.doctor.diagnosis import diagnose, write
 from steelexp.data.doctor.examination import on_black
-from steelexp.data.finding import CURES
+from steelexp.data.issue import FIXES
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.severstal import severstal
-from steelexp.data.strips import DataError
 
 SIZE = (64, 96)
 ROWS = ("a.jpg,1,1 200", "a.jpg,3,641 64 769 10", "c.jpg,2,3201 64", "d.jpg,4,6000 100")
@@ -57,7 +57,7 @@ def save(path, image):
 # --- Severstal's layout
 
 
-def strips(folder, rows=ROWS, header=HEADER):
+def dataset(folder, rows=ROWS, header=HEADER):
     (folder / "train_images").mkdir(parents=True)
     for seed, name in enumerate("abcd"):
         save(folder / "train_images" / f"{name}.jpg", grey(seed))
@@ -311,15 +311,15 @@ OF_PARTS = {
 
 def found(folder, **settings):
     """Kind, file below the folder and row of everything that is wrong."""
-    findings = diagnose(folder, **settings).findings
-    assert all(finding.cure and finding.text for finding in findings)
-    return [(f.kind, f.file.relative_to(folder).as_posix(), f.row) for f in findings]
+    issues = diagnose(folder, **settings).issues
+    assert all(issue.fix and issue.text for issue in issues)
+    return [(f.kind, f.file.relative_to(folder).as_posix(), f.row) for f in issues]
 
 
 @pytest.mark.parametrize("damage", OF_STRIPS)
-def test_damaged_strips(tmp_path, damage):
+def test_damaged_images(tmp_path, damage):
     act, *wanted = OF_STRIPS[damage]
-    act(strips(tmp_path))
+    act(dataset(tmp_path))
     assert found(tmp_path) == [tuple(wanted)]
 
 
@@ -351,7 +351,7 @@ OF_SPLITS = {
 @pytest.mark.parametrize("damage", OF_SPLITS)
 def test_damaged_splits(tmp_path, damage):
     rows, wanted = OF_SPLITS[damage]
-    split = strips(tmp_path) / "split.csv"
+    split = dataset(tmp_path) / "split.csv"
     split.write_text("\n".join(["image,part", *rows]))
     kind, line = wanted
     said = found(tmp_path, split=split)
@@ -361,7 +361,7 @@ def test_damaged_splits(tmp_path, damage):
 
 
 def test_another_header_of_a_split(tmp_path):
-    split = strips(tmp_path) / "split.csv"
+    split = dataset(tmp_path) / "split.csv"
     split.write_text("\n".join(["ImageId,fold", *SPLIT]))
     assert found(tmp_path, split=split) == [("wrong header", "split.csv", 1)]
 
@@ -370,12 +370,12 @@ def test_every_kind_is_tried():
     tables = (OF_STRIPS, OF_MASKS, OF_PARTS)
     kinds = {kind for damages in tables for _, kind, _, _ in damages.values()}
     kinds |= {wanted[0] for _, wanted in OF_SPLITS.values()} | {"leak"}
-    assert kinds == set(CURES)
+    assert kinds == set(FIXES)
     assert sum(map(len, tables)) >= 20
 
 
 def test_all_that_is_wrong_is_found_at_once(tmp_path):
-    strips(tmp_path)
+    dataset(tmp_path)
     rows = ["z.jpg,1,1 2", "b.jpg,5,1 2", ROWS[2], "b.jpg", "b.jpg,1,1 2 3", "b.jpg,2,"]
     rows += ["b.jpg,4,1", "a.jpg,2,200 2", "b.jpg,3,9999 1"]
     table(tmp_path, [*ROWS, *rows], "image,class,rle")
@@ -411,16 +411,16 @@ def test_all_that_is_wrong_is_found_at_once(tmp_path):
 
 
 def test_a_healthy_set_of_each_layout(tmp_path):
-    assert found(strips(tmp_path / "short")) == []
-    four_rows(strips(tmp_path / "long"))
+    assert found(dataset(tmp_path / "short")) == []
+    four_rows(dataset(tmp_path / "long"))
     assert found(tmp_path / "long") == []
     assert found(masks(tmp_path / "masks")) == []
     assert found(masks(tmp_path / "neu", "annotations", ("training", "test"))) == []
     assert found(masks(tmp_path / "other", "annotations"), classes=("x", "y", "z")) == []
 
 
-def test_what_the_loaders_take_has_no_finding(tmp_path):
-    folder = strips(tmp_path / "strips")
+def test_what_the_loaders_take_has_no_issue(tmp_path):
+    folder = dataset(tmp_path / "images")
     (folder / IMAGES / "notes.txt").write_text("of the authors")
     (folder / IMAGES / ".DS_Store").write_bytes(b"\0")
     assert len(severstal(root=str(folder))) == 4
@@ -447,18 +447,18 @@ REFUSED = (
 @pytest.mark.parametrize("damage", [*OF_STRIPS])
 def test_the_loader_refuses_in_the_same_words(tmp_path, damage):
     act, kind, *_ = OF_STRIPS[damage]
-    act(strips(tmp_path))
-    (finding,) = diagnose(tmp_path).findings
+    act(dataset(tmp_path))
+    (issue,) = diagnose(tmp_path).issues
     if kind in REFUSED:
         with pytest.raises(DataError) as refused:
             severstal(root=str(tmp_path))
-        assert str(refused.value) == str(finding)
+        assert str(refused.value) == str(issue)
     elif kind != "unreadable image":  # the loader reads headers, and pixels when they are needed
         assert len(severstal(root=str(tmp_path))) >= 4
 
 
 def test_two_images_that_cannot_be_read_are_not_the_same(tmp_path):
-    strips(tmp_path)
+    dataset(tmp_path)
     for name in "bd":
         (tmp_path / IMAGES / f"{name}.jpg").write_bytes(b"")
     assert found(tmp_path) == [
@@ -467,11 +467,11 @@ def test_two_images_that_cannot_be_read_are_not_the_same(tmp_path):
 
 
 def test_two_files_of_a_length_that_no_other_has_are_compared(tmp_path):
-    path = strips(tmp_path) / IMAGES / "b.jpg"
+    path = dataset(tmp_path) / IMAGES / "b.jpg"
     path.write_bytes(path.read_bytes() + b"\0" * 999)
     copy(f"{IMAGES}/b.jpg", f"{IMAGES}/e.jpg")(tmp_path)
-    (finding,) = diagnose(tmp_path).findings
-    assert (finding.kind, finding.text) == ("image twice", f"the same file as {path}")
+    (issue,) = diagnose(tmp_path).issues
+    assert (issue.kind, issue.text) == ("image twice", f"the same file as {path}")
 
 
 def test_the_mask_of_an_image_that_cannot_be_read_is_checked(tmp_path):
@@ -488,18 +488,18 @@ def test_images_may_lie_beside_their_subfolders(tmp_path):
     diagnosis = diagnose(tmp_path)
     assert diagnosis.names == ("a.jpg", "b.jpg", "more/a.jpg", "more/b.jpg")
     assert diagnosis.classes == ("1", "2", "3")
-    assert diagnosis.findings == []
+    assert diagnosis.issues == []
 
 
 def test_the_file_that_may_be_meant_is_named(tmp_path):
-    OF_STRIPS["name in capitals"][0](strips(tmp_path / "strips"))
-    (finding,) = diagnose(tmp_path / "strips").findings
-    assert finding.text.endswith(
-        "d.jpg is not in " + f"{tmp_path / 'strips' / IMAGES}; D.JPG is there"
+    OF_STRIPS["name in capitals"][0](dataset(tmp_path / "images"))
+    (issue,) = diagnose(tmp_path / "images").issues
+    assert issue.text.endswith(
+        "d.jpg is not in " + f"{tmp_path / 'images' / IMAGES}; D.JPG is there"
     )
     OF_MASKS["mask as bmp"][0](masks(tmp_path / "masks"))
-    (finding,) = diagnose(tmp_path / "masks").findings
-    assert finding.text.endswith("b.png; b.bmp is there")
+    (issue,) = diagnose(tmp_path / "masks").issues
+    assert issue.text.endswith("b.png; b.bmp is there")
 
 
 def test_named_classes_bound_the_values_of_a_mask(tmp_path):
@@ -511,14 +511,14 @@ def test_named_classes_bound_the_values_of_a_mask(tmp_path):
 
 
 def test_an_overlap_says_how_many_pixels_and_which_rows(tmp_path):
-    strips(tmp_path, [*ROWS, "a.jpg,2,199 4"])
-    (finding,) = diagnose(tmp_path).findings
-    assert finding.text == "a.jpg: 2 pixels of class 2 are also of class 1 (row 2)"
+    dataset(tmp_path, [*ROWS, "a.jpg,2,199 4"])
+    (issue,) = diagnose(tmp_path).issues
+    assert issue.text == "a.jpg: 2 pixels of class 2 are also of class 1 (row 2)"
 
 
 @pytest.mark.parametrize(("columns", "black"), [(0, False), (40, False), (50, True), (60, True)])
 def test_a_mask_is_on_black_when_over_half_of_it_is(tmp_path, columns, black):
-    strips(tmp_path, ["a.jpg,1,1 3840"])  # columns 0 to 59
+    dataset(tmp_path, ["a.jpg,1,1 3840"])  # columns 0 to 59
     of_image("a.jpg", lambda g: np.where(np.arange(96) < columns, 3, g).astype(np.uint8))(tmp_path)
     # Columns have a black square about them as far as 12 before the edge: 27 or 37 of the 60.
     assert [kind for kind, *_ in found(tmp_path)] == ["mask on black"] * black
@@ -570,7 +570,7 @@ def test_the_figures_by_hand(tmp_path, monkeypatch):
         ],
         "co_occurrence": [[2, 0, 1, 1], [0, 0, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]],
         "areas": [[0.125, 0.08333333], [], [0.33333333], [0.08333333]],
-        "findings": [],
+        "issues": [],
         "surfaces": 3,
         "near_copies": [["b.jpg", "d.jpg"]],
         "leaks": [],
@@ -598,30 +598,30 @@ def row(name, *, images, components, pixels, share, area, black=0.0):
 
 
 def test_components_touch_at_corners(tmp_path):
-    strips(tmp_path, ["a.jpg,1,1 1 66 1 131 1 200 1"])  # a diagonal of three, and one alone
-    assert diagnose(tmp_path).census.components[0].tolist()[:4] == [2, 0, 0, 0]
+    dataset(tmp_path, ["a.jpg,1,1 1 66 1 131 1 200 1"])  # a diagonal of three, and one alone
+    assert diagnose(tmp_path).statistics.components[0].tolist()[:4] == [2, 0, 0, 0]
 
 
 def test_a_cell_holds_the_share_of_its_pixels(tmp_path):
     (tmp_path / IMAGES).mkdir()
     save(tmp_path / IMAGES / "a.jpg", grey(0, (32, 64)))
     table(tmp_path, ["a.jpg,3,1 2 33 1"])  # three of the four pixels of the first cell
-    heat = diagnose(tmp_path).census.heat
+    heat = diagnose(tmp_path).statistics.heat
     assert heat.shape == (8, 16, 32)
     assert heat[2, 0, 0] == 0.75
     assert heat.sum() == 0.75
 
 
-def test_findings_are_in_the_file(tmp_path):
-    add_row("b.jpg,5,1 2")(strips(tmp_path / "set"))
+def test_issues_are_in_the_file(tmp_path):
+    add_row("b.jpg,5,1 2")(dataset(tmp_path / "set"))
     path = write(diagnose(tmp_path / "set"), tmp_path / "out")
-    assert json.loads(path.read_text())["findings"] == [
+    assert json.loads(path.read_text())["issues"] == [
         {
             "kind": "unknown class",
             "file": str(tmp_path / "set" / TABLE),
             "row": 6,
             "text": "b.jpg: there is no class '5'; allowed: 1, 2, 3, 4",
-            "cure": CURES["unknown class"],
+            "cure": FIXES["unknown class"],
         }
     ]
     assert [entry.name for entry in path.parent.iterdir()] == ["doctor.json"]
@@ -629,9 +629,9 @@ def test_findings_are_in_the_file(tmp_path):
 
 def test_the_real_figures_of_the_sample(tmp_path, realdata, real_copies):
     diagnosis = diagnose(realdata / "severstal_sample")
-    assert diagnosis.findings == []
+    assert diagnosis.issues == []
     assert (len(diagnosis.names), diagnosis.clean, diagnosis.copies) == (25, 7, [])
-    assert (diagnosis.census.pixels > 0).sum(axis=0).tolist()[:4] == [5, 1, 11, 3]
+    assert (diagnosis.statistics.pixels > 0).sum(axis=0).tolist()[:4] == [5, 1, 11, 3]
 
 
 def test_components_and_areas_are_the_published_ones(realdata):
@@ -639,12 +639,14 @@ def test_components_and_areas_are_the_published_ones(realdata):
     stats = realdata / "severstal_labels" / "image_class_stats_12568.csv.gz"
     with gzip.open(stats, "rt") as file:
         published = {row["ImageId"]: row for row in csv.DictReader(file)}
-    for strip, name in enumerate(diagnosis.names):
+    for image, name in enumerate(diagnosis.names):
         for c in range(4):
             objects = int(published[name][f"n_objects_{c + 1}"])
             percent = float(published[name][f"area_percent_{c + 1}"])
-            assert diagnosis.census.components[strip, c] == objects
-            assert diagnosis.census.pixels[strip, c] / 4096 == pytest.approx(percent, abs=0.0051)
+            assert diagnosis.statistics.components[image, c] == objects
+            assert diagnosis.statistics.pixels[image, c] / 4096 == pytest.approx(
+                percent, abs=0.0051
+            )
 
 
 @pytest.mark.slow
@@ -652,7 +654,7 @@ def test_the_official_split_of_neu_seg_leaks(tmp_path, realdata, real_copies):
     with zipfile.ZipFile(realdata / "neu_seg.zip") as archive:
         archive.extractall(tmp_path)
     diagnosis = diagnose(tmp_path)
-    assert {finding.kind for finding in diagnosis.findings} == {"image twice", "leak"}
+    assert {issue.kind for issue in diagnosis.issues} == {"image twice", "leak"}
     (leak,) = diagnosis.leaks
     assert (leak.part, leak.other, leak.images) == ("test", "training", 840)
     assert 800 <= len(leak.copies) <= 820
@@ -660,11 +662,11 @@ def test_the_official_split_of_neu_seg_leaks(tmp_path, realdata, real_copies):
 
 
 def test_what_cannot_be_read_is_not_clean(tmp_path):
-    OF_STRIPS["jpeg cut short"][0](strips(tmp_path / "strips"))  # b.jpg, the clean one
-    diagnosis = diagnose(tmp_path / "strips")
+    OF_STRIPS["jpeg cut short"][0](dataset(tmp_path / "images"))  # b.jpg, the clean one
+    diagnosis = diagnose(tmp_path / "images")
     assert (diagnosis.clean, diagnosis.unknown) == (0, 1)
-    OF_STRIPS["compressed table"][0](tmp_path / "strips")
-    diagnosis = diagnose(tmp_path / "strips")
+    OF_STRIPS["compressed table"][0](tmp_path / "images")
+    diagnosis = diagnose(tmp_path / "images")
     assert (diagnosis.clean, diagnosis.unknown) == (0, 4)
     OF_MASKS["no mask"][0](masks(tmp_path / "masks"))
     diagnosis = diagnose(tmp_path / "masks")
@@ -681,7 +683,7 @@ def test_the_leak_across_subfolders(tmp_path, monkeypatch):
     assert diagnosis.names == tuple(
         f"{p}/{n}.jpg" for p in ("test", "training", "val") for n in "ab"
     )
-    assert [str(finding) for finding in diagnosis.findings] == [
+    assert [str(issue) for issue in diagnosis.issues] == [
         f"{tmp_path}: {text}; the 6 images are 3 surfaces"
         for text in (
             "1 of the 2 images of test are near copies of images of training",
@@ -697,12 +699,12 @@ def test_the_leak_across_subfolders(tmp_path, monkeypatch):
 
 def test_the_leak_under_a_split(tmp_path, monkeypatch):
     copies_are(monkeypatch, lambda count: [0, 1, 0, 1])
-    split = strips(tmp_path) / "split.csv"
+    split = dataset(tmp_path) / "split.csv"
     split.write_text("\n".join(["image,part", *SPLIT]))
-    assert [str(finding) for finding in diagnose(tmp_path, split=split).findings] == [
+    assert [str(issue) for issue in diagnose(tmp_path, split=split).issues] == [
         f"{split}: 1 of the 1 images of {part} are near copies of images of train; "
         "the 4 images are 2 surfaces"
-        for part in ("tune", "test")
+        for part in ("val", "test")
     ]
     split.write_text("image,part\na.jpg,train\nb.jpg,test\nc.jpg,train\nd.jpg,test\n")
     assert found(tmp_path, split=split) == []
@@ -711,7 +713,7 @@ def test_the_leak_under_a_split(tmp_path, monkeypatch):
 
 def test_an_image_without_part_leaks_nothing(tmp_path, monkeypatch):
     copies_are(monkeypatch, lambda count: [0, 1, 0, 2])
-    split = strips(tmp_path) / "split.csv"
+    split = dataset(tmp_path) / "split.csv"
     split.write_text("image,part\nb.jpg,train\nc.jpg,test\nd.jpg,test\n")
     assert found(tmp_path, split=split) == [("image without part", "split.csv", None)]
 
@@ -740,7 +742,7 @@ def test_an_image_may_be_named_without_its_subfolder(tmp_path):
 
 def test_images_that_cannot_be_read_are_not_compared(tmp_path, monkeypatch):
     copies_are(monkeypatch, lambda count: [0] * count)
-    cut_jpeg(strips(tmp_path))
+    cut_jpeg(dataset(tmp_path))
     diagnosis = diagnose(tmp_path)
     assert diagnosis.copies == [[0, 2, 3]]
     assert diagnosis.surfaces == 2
@@ -757,7 +759,7 @@ def test_turned_copies_are_found(tmp_path, real_copies, realdata):
     table(tmp_path, [])
     diagnosis = diagnose(tmp_path)
     assert diagnosis.copies == [[1, 3]]
-    assert diagnosis.findings == []
+    assert diagnosis.issues == []
 
 
 # --- the command
@@ -765,7 +767,7 @@ def test_turned_copies_are_found(tmp_path, real_copies, realdata):
 
 def test_the_command_on_a_healthy_set(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    strips(tmp_path / "healthy")
+    dataset(tmp_path / "healthy")
     assert main(["data", "doctor", "healthy"]) == 0
     said = capsys.readouterr().out
     assert "Nothing is wrong." in said
@@ -778,13 +780,13 @@ def test_the_command_on_a_healthy_set(tmp_path, capsys, monkeypatch):
 
 
 def test_the_command_on_a_damaged_set(tmp_path, capsys):
-    folder = strips(tmp_path / "set", [*ROWS, *["b.jpg,5,1 2"] * 12, "b.jpg"])
+    folder = dataset(tmp_path / "set", [*ROWS, *["b.jpg,5,1 2"] * 12, "b.jpg"])
     assert main(["data", "doctor", str(folder), "--out", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().out.splitlines()
-    where = said.index("13 findings:")
-    assert said[where + 1] == f"  malformed row (1): {CURES['malformed row']}"
+    where = said.index("13 issues:")
+    assert said[where + 1] == f"  malformed row (1): {FIXES['malformed row']}"
     assert said[where + 2].startswith(f"    {folder / TABLE}:18: not {HEADER}: 'b.jpg'")
-    assert said[where + 3] == f"  unknown class (12): {CURES['unknown class']}"
+    assert said[where + 3] == f"  unknown class (12): {FIXES['unknown class']}"
     assert said[where + 4].startswith(f"    {folder / TABLE}:6: b.jpg: there is no class '5'")
     assert said[where + 14] == "    ... and 2 more"
     assert (tmp_path / "out" / "doctor.json").is_file()
@@ -803,7 +805,7 @@ def test_the_command_on_a_damaged_set(tmp_path, capsys):
 )
 def test_what_cannot_be_examined_is_refused(tmp_path, capsys, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
-    strips(tmp_path / "set")
+    dataset(tmp_path / "set")
     masks(tmp_path / "masks")
     assert main(["data", "doctor", *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"steelexp: {said}")
@@ -817,5 +819,5 @@ def test_a_set_without_images_or_labels(tmp_path):
     (tmp_path / "none" / "masks").mkdir()
     for name in ("empty", "none"):
         diagnosis = diagnose(tmp_path / name)
-        assert (diagnosis.names, diagnosis.findings) == ((), [])
+        assert (diagnosis.names, diagnosis.issues) == ((), [])
         assert json.loads(write(diagnosis, tmp_path).read_text())["images"] == 0

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
+from steelexp.data.dataset import DataError
 from steelexp.data.kaggle import archive as kaggle_archive
 from steelexp.data.kaggle.archive import Archive, BrokenOffError, download, locate
-from steelexp.data.strips import DataError
 from tests.kaggle_server import kaggle_server
 
 BLOCK = kaggle_archive._BLOCK

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from steelexp.__main__ import main
+from steelexp.data.dataset import DataError
 from steelexp.data.kaggle import fetch as fetching
 from steelexp.data.kaggle.fetch import SEVERSTAL, Published, blob_id, differences, fetch
-from steelexp.data.strips import DataError
 from tests.kaggle_server import kaggle_server
 
 # Six strips, three of them with four masks in all.
@@ -47,7 +47,7 @@ def beside(folder):
     return folder.with_name("severstal.fetching")
 
 
-def expect_whole(folder):
+def check_whole(folder):
     assert differences(folder, PUBLISHED) == []
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
     assert found == {f"train_images/{name}" for name in IMAGES} | {"train.csv", "test_images/t.jpg"}
@@ -68,17 +68,17 @@ def test_the_published_set():
 class TestFetch:
     def test_into_a_new_folder(self, server, folder, capsys):
         fetch(folder, PUBLISHED, server.archive)
-        expect_whole(folder)
+        check_whole(folder)
         said = capsys.readouterr().out.splitlines()
         assert said[-1] == f"{folder}: 6 strips, 4 masks, verified"
         assert server.sent == len(server.content)
 
     def test_it_says_first_what_it_needs(self, folder, capsys):
-        def refuse():
+        def raise_if():
             raise DataError("refused")
 
         with pytest.raises(DataError, match="refused"):
-            fetch(folder, PUBLISHED, refuse)
+            fetch(folder, PUBLISHED, raise_if)
         said = capsys.readouterr().out
         for need in (
             "https://www.kaggle.com/c/severstal-steel-defect-detection/rules",
@@ -92,7 +92,7 @@ class TestFetch:
     def test_into_an_empty_folder(self, server, folder):
         folder.mkdir(parents=True)
         fetch(folder, PUBLISHED, server.archive)
-        expect_whole(folder)
+        check_whole(folder)
 
     def test_a_verified_set_is_left_alone(self, server, folder, capsys):
         fetch(folder, PUBLISHED, server.archive)
@@ -106,14 +106,14 @@ class TestFetch:
         (beside(folder) / "unpacked").mkdir(parents=True)
         (beside(folder) / "unpacked" / "old.jpg").write_bytes(b"1")
         fetch(folder, PUBLISHED, server.archive)
-        expect_whole(folder)
+        check_whole(folder)
 
     def test_what_a_kill_after_the_last_step_leaves_is_removed(self, server, folder):
         fetch(folder, PUBLISHED, server.archive)
         beside(folder).mkdir()
         (beside(folder) / "abc.zip").write_bytes(b"1")
         fetch(folder, PUBLISHED, lambda: pytest.fail("Kaggle was asked"))
-        expect_whole(folder)
+        check_whole(folder)
 
     def test_a_folder_of_something_else_is_left_alone(self, server, folder):
         folder.mkdir(parents=True)
@@ -141,7 +141,7 @@ class TestFetch:
         ):
             fetch(folder, PUBLISHED, server.archive)
         fetch(folder, PUBLISHED, server.archive)
-        expect_whole(folder)
+        check_whole(folder)
 
 
 class TestRoom:
@@ -159,14 +159,14 @@ class TestRoom:
         assert server.sent == 0
         disk[0] += 1
         fetch(folder, PUBLISHED, server.archive)
-        expect_whole(folder)
+        check_whole(folder)
 
     def test_what_is_there_needs_no_room(self, server, folder, disk):
         beside(folder).mkdir(parents=True)
         (beside(folder) / server.archive().file_name).write_bytes(server.content[:100])
         disk[0] = 2 * len(server.content) - 100
         fetch(folder, PUBLISHED, server.archive)
-        expect_whole(folder)
+        check_whole(folder)
         assert server.starts == [100]
 
     def test_an_archive_that_grows_when_unpacked(self, folder, disk):
@@ -189,7 +189,7 @@ class TestWhatKaggleSends:
         assert not folder.exists()
         server.content = good
         fetch(folder, PUBLISHED, server.archive)
-        expect_whole(folder)
+        check_whole(folder)
 
     def test_no_archive_at_all(self, server, folder):
         server.content = b"<html>sign in</html>"
@@ -287,7 +287,7 @@ def test_a_kill_at_any_step(server, folder, monkeypatch, owner, name, nth, after
             fetch(folder, PUBLISHED, server.archive)
     assert not folder.exists() or differences(folder, PUBLISHED) == []
     fetch(folder, PUBLISHED, server.archive)
-    expect_whole(folder)
+    check_whole(folder)
     assert server.sent == len(server.content)  # nothing was downloaded twice
 
 
@@ -320,7 +320,7 @@ def test_a_real_kill_while_downloading(server, folder):
     assert arrived < where.size
     server.pause = 0.0
     fetch(folder, PUBLISHED, server.archive)
-    expect_whole(folder)
+    check_whole(folder)
     assert server.starts == [0, arrived]
 
 
@@ -349,4 +349,4 @@ class TestCommand:
         assert server.wanted == ["severstal-steel-defect-detection"]
         server.refusing = None
         fetch(folder, PUBLISHED)
-        expect_whole(folder)
+        check_whole(folder)

@@ -1,0 +1,1 @@
+"""Strategies compared: which one beats the baseline, by how much."""

@@ -1,0 +1,215 @@
+"""A comparison as Markdown, to be read, and as CSV, to be reckoned with."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from analysis.strategies.comparison import ALL, HEADLINE, Comparison, Row
+from analysis.strategies.evaluated_run import Part
+from analysis.strategies.evaluated_runs import POSTPROCESSED, EvaluatedRuns
+from analysis.strategies.paired_bootstrap import METRICS
+
+PART_WORDS: Final[Mapping[Part, str]] = {
+    "test": "test images",
+    "val": "validation images, which picked the epochs",
+    "test_post": "test images with a tuned post-processing",
+}
+FEW_GROUPS: Final = 20  # below: an interval rests on few surfaces, and the text says so
+HEAD: Final = ("strategy", "runs", "mean", "SD of runs", "difference", "95 % interval")
+ERRORS: Final = ("error: groups", "error: runs")
+TESTS: Final = ("p of interval, Holm", "p of Wilcoxon, Holm", "rank-biserial", "verdict")
+NOTES: Final = """\
+- 95 % interval: of the difference of the means over runs. {draws:,} bootstrap draws of groups of
+  near-duplicates, the same for all strategies, and of runs; Student's t for each of the two parts.
+  Intervals are not corrected for their number.
+- error: standard error of the difference from the choice of surfaces (groups; more images make it
+  small) and from the seeds (runs; more seeds do).
+- p of Wilcoxon: signed ranks of the differences on the images that hold the class, averaged over
+  runs and over the copies in a group. It takes the trained networks as given; the p of the
+  interval allows for seeds.
+- rank-biserial: from -1, every surface sides with the baseline, to 1, every surface against it.
+- Holm: each test is corrected over two families of comparisons with the baseline: {strategies} on
+  all classes, {cells} on single classes.
+- verdict: higher or lower where both corrected p are at most 0.05. No difference shown is not the
+  same as no difference: the interval says how large one may be."""
+
+
+def rows_csv(comparison: Comparison) -> str:
+    """Every row with every figure in full; what is undefined is empty."""
+    names = [field.name for field in fields(Row)]
+    return _csv(names, ([*asdict(row).values()] for row in comparison.rows))
+
+
+def runs_csv(comparison: Comparison) -> str:
+    """Every metric of every run: metric, class, strategy, seed, value."""
+    labels = [*comparison.evaluated.images.classes, ALL]
+    lines = (
+        [metric, label, name, run.record.seed, value]
+        for metric, strategies in comparison.scores.items()
+        for name, scores in strategies.items()
+        for run, values in zip(comparison.evaluated.strategies[name], scores.tolist(), strict=True)
+        for label, value in zip(labels, values, strict=True)
+    )
+    return _csv(["metric", "class", "strategy", "seed", "value"], lines)
+
+
+def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["class" if name == "label" else name for name in head])
+    writer.writerows([_cell(value) for value in line] for line in lines)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return "" if isinstance(value, float) and math.isnan(value) else value
+
+
+def markdown(comparison: Comparison, *, draws: int) -> str:
+    """The whole comparison: what was compared, a table a class and metric, how to read them."""
+    parts = [
+        f"# Strategies beside {comparison.baseline}: {PART_WORDS[comparison.evaluated.images.part]}",
+        setting(comparison.evaluated),
+    ]
+    for metric in METRICS:
+        for label in comparison.labels:
+            rows = comparison.of(metric, label)
+            parts += [f"## {_heading(rows[0])}", _table(comparison, rows)]
+    parts += ["## How to read this", *_notes(comparison, draws)]
+    return "\n\n".join(parts) + "\n"
+
+
+def setting(evaluated: EvaluatedRuns) -> str:
+    """What was evaluated, in a paragraph."""
+    record, images = evaluated.record, evaluated.images
+    split = record.split["parts"]
+    text = (
+        f"{len(images.names):,} {PART_WORDS[images.part]}, in {len(set(images.groups.tolist())):,} "
+        f"groups of near-duplicates ({record.split['kind']} split {split['digest'][:8]}, data "
+        f"{record.data[:8]}, threshold {record.threshold:g})."
+    )
+    if copies := split["leak"][images.part]:
+        text += (
+            f" Leak: {copies:,} of them have a copy among the training images; scores are higher "
+            "than on unseen steel."
+        )
+    return " ".join([text, *(f"Left out: {reason}." for reason in evaluated.left_out)])
+
+
+def _heading(row: Row) -> str:
+    what = "all classes" if row.label == ALL else f"class {row.label}"
+    holding = " that hold it" if row.metric == HEADLINE and row.label != ALL else ""
+    return f"{row.metric}, {what}: {row.images:,} images{holding}, {row.groups:,} groups"
+
+
+def _table(comparison: Comparison, rows: Sequence[Row]) -> str:
+    tested = rows[0].metric == HEADLINE
+    head = (*HEAD, *ERRORS, *(TESTS if tested else ()))
+    body = [_baseline_cells(comparison, rows[0], len(head))]
+    body += [_cells(row, tested) for row in sorted(rows, key=_best_first)]
+    return table(head, body)
+
+
+def _best_first(row: Row) -> float:
+    return -row.difference if not math.isnan(row.difference) else math.inf
+
+
+def _baseline_cells(comparison: Comparison, row: Row, width: int) -> list[str]:
+    place = [*comparison.evaluated.images.classes, ALL].index(row.label)
+    scores = comparison.scores[row.metric][row.baseline][:, place]
+    sd = scores.std(ddof=1) if len(scores) > 1 else math.nan
+    cells = [f"{row.baseline} (baseline)", str(len(scores)), figure(scores.mean()), figure(sd)]
+    return cells + ["-"] * (width - len(cells))
+
+
+def _cells(row: Row, tested: bool) -> list[str]:
+    cells = [
+        row.strategy,
+        str(row.runs),
+        figure(row.mean),
+        figure(row.sd),
+        signed(row.difference),
+        interval(row),
+        figure(row.group_error),
+        figure(row.run_error),
+    ]
+    if tested:
+        tests = (probability(row.p_holm), probability(row.wilcoxon_holm))
+        cells += [*tests, signed(row.rank_biserial, digits=2), row.verdict or "-"]
+    return cells
+
+
+def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """Markdown, figures at the right."""
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    rows = ([cell.replace("|", "\\|") for cell in row] for row in (head, rule, *body))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def figure(value: float) -> str:
+    """Three digits, or a dash."""
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def signed(value: float, *, digits: int = 3) -> str:
+    """With its sign, or a dash."""
+    if math.isnan(value):
+        return "-"
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
+
+
+def interval(row: Row) -> str:
+    """Both ends, or a dash."""
+    return "-" if math.isnan(row.low) else f"{signed(row.low)} to {signed(row.high)}"
+
+
+def probability(p: float) -> str:
+    """Three digits, or a bound."""
+    return "-" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _notes(comparison: Comparison, draws: int) -> list[str]:
+    strategies = len(comparison.evaluated.strategies) - 1
+    classes = len(comparison.evaluated.images.classes)
+    definitions = comparison.evaluated.record.definitions
+    notes = [f"- {metric}: {definitions[metric]}." for metric in METRICS if metric in definitions]
+    empty = comparison.evaluated.record.metrics.get(_all_empty(comparison.evaluated.images.part))
+    if empty is not None:
+        notes.append(f"- Predicting nothing scores {empty:.3f} in dice_kaggle on these images.")
+    notes.append(NOTES.format(draws=draws, strategies=strategies, cells=strategies * classes))
+    return ["\n".join([*notes, *warnings(comparison)])]
+
+
+def _all_empty(part: Part) -> str:
+    return f"{'test' if part == 'test' else 'val'}_dice_kaggle_all_empty"
+
+
+def warnings(comparison: Comparison) -> list[str]:
+    """What this comparison cannot tell."""
+    found = []
+    if any(name.endswith(POSTPROCESSED) for name in comparison.evaluated.strategies):
+        found.append(
+            f"- Strategies that end in '{POSTPROCESSED}' are the same networks with the post-processing that was "
+            "tuned on the validation images. The intervals take them for other networks "
+            "with other seeds, so between a strategy and itself tuned they are too wide, not too "
+            "narrow."
+        )
+    single = [name for name, runs in comparison.evaluated.strategies.items() if len(runs) == 1]
+    if single:
+        found.append(
+            f"- One seed only of {', '.join(single)}: the intervals have no seed part for it, and "
+            "say what these networks do, not what the strategy does. Train at least three seeds."
+        )
+    for label in comparison.labels[1:]:
+        row = comparison.of(HEADLINE, label)[0]
+        if row.groups < FEW_GROUPS:
+            found.append(
+                f"- Class {label} is held by {row.groups} group{'s'[: row.groups != 1]} of test "
+                f"images: its intervals, and their share in those of all classes, rest on little."
+            )
+    return found

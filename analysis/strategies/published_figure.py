@@ -1,0 +1,80 @@
+"""A published figure, beside the runs' values of the same metric and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+
+from analysis.strategies.comparison_figures import LOWER, dots, label_rows
+from analysis.strategies.evaluated_run import EvaluatedRun
+from analysis.strategies.evaluated_runs import EvaluatedRuns
+
+ON_TILES: Final = ("dice_batch", "loss")  # they depend on how tiles are cut and batched
+
+
+def draw_published(evaluated: EvaluatedRuns, baseline: str) -> Figure | str:
+    """Draw each run on the axis of the figure that the baseline's spec gives, and that figure.
+
+    Returns:
+        The figure; or why there is none, "" where no spec gives a published one.
+    """
+    published = evaluated.strategies[baseline][0].spec.get("baseline")
+    if not isinstance(published, Mapping):
+        return ""
+    metric = str(published["metric"])
+    if reason := _incomparable(evaluated, metric):
+        return f"published {metric} is not drawn: {reason}"
+    return _draw(evaluated, metric, published)
+
+
+def _incomparable(evaluated: EvaluatedRuns, metric: str) -> str:
+    """Why values of a metric are not of one kind; "" if they are."""
+    runs = [run for found in evaluated.strategies.values() for run in found]
+    if missing := [run.label for run in runs if metric not in run.record.metrics]:
+        return f"{missing[0]} has no {metric}"
+    if metric.removeprefix("val_") not in ON_TILES:
+        return ""
+    for what, of in (("batch size", _batch_size), ("tiling", _tiling)):
+        other = [run for run in runs if of(run) != of(runs[0])]
+        if other:
+            return (
+                f"it depends on the {what}, and {other[0].label} has another than {runs[0].label}"
+            )
+    return ""
+
+
+def _batch_size(run: EvaluatedRun) -> int:
+    return run.record.batch_size
+
+
+def _tiling(run: EvaluatedRun) -> Any:
+    return run.spec.get("tiling")
+
+
+def _draw(evaluated: EvaluatedRuns, metric: str, published: Mapping[str, Any]) -> Figure:
+    values = {
+        name: [run.record.metrics[metric] for run in runs]
+        for name, runs in evaluated.strategies.items()
+    }
+    names = sorted(values, key=lambda name: -np.mean(values[name]))
+    figure = Figure(
+        figsize=(7.0, 1.7 + 0.36 * len(names)), layout=ConstrainedLayoutEngine(h_pad=0.08)
+    )
+    axes = figure.subplots()
+    for place, name in enumerate(names):
+        dots(axes, values[name], place, baseline=False)
+    value = float(published["value"])
+    axes.axvline(value, color=LOWER, linewidth=1.6, linestyle="--", zorder=1)
+    axes.margins(x=0.08)
+    label_rows([axes], names)
+    axes.set_xlabel(f"{metric}, on the validation images of these runs")
+    line = Line2D([], [], color=LOWER, linewidth=1.6, linestyle="--")
+    line.set_label(f"{published.get('source', 'published')}: {value:g}, on images of its own")
+    figure.suptitle(f"{metric}: every run (circles), its mean (bars)", fontsize=11)
+    figure.legend(handles=[line], loc="outside lower center", frameon=False, fontsize=9)
+    return figure

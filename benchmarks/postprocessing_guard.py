@@ -1,0 +1,152 @@
+"""When do more rules than a threshold pay? Simulated scores, decisions tuned on few images.
+
+    python benchmarks/postprocessing_guard.py
+
+Defects and false alarms are cones of scores: an area, a peak, and a share of the area that is
+labelled. False alarms are lower and smaller, or just like defects, or larger. Decisions are tuned
+for dice_kaggle on 10 to 87 images and applied to 400 others, 12 times each: with a threshold alone;
+with all rules that fit the validation images best; with all rules where cross-validation shows that they
+gain, or gain more than a standard error; and with all rules unless it shows that they lose more
+than a standard error, which is what steelexp does.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from steelexp.evaluation import postprocessing_search
+from steelexp.evaluation.component_areas import LEVELS, SIZES, ComponentAreas
+from steelexp.evaluation.score_histograms import Scores, grid_with
+
+STRIPS = (10, 25, 87)
+TESTED = 400
+DRAWS = 12
+PIXELS = 256 * 1600
+THRESHOLDS = grid_with(0.5)
+STEEPNESS = 0.5
+"""Logits from a cone's foot to its peak, as a share of its area."""
+
+
+class World(NamedTuple):
+    """What a network does on images.
+
+    Attributes:
+        share: of images with the class.
+        alarms: false alarms a image.
+        peak: mean logit of a false alarm's peak; a defect's is 3.
+        size: median pixels of a false alarm.
+        defect: median pixels of a defect.
+    """
+
+    share: float
+    alarms: float
+    peak: float
+    size: float
+    defect: float = 2500
+
+
+WORLDS = {
+    "common, small low alarms": World(0.4, 1.0, 0.5, 150),
+    "common, alarms like defects": World(0.4, 0.5, 2.0, 2000),
+    "rare, small high alarms": World(0.1, 0.5, 2.0, 100),
+    "rare, alarms like defects": World(0.1, 0.3, 2.5, 2000),
+    "common, alarms just like defects": World(0.4, 0.5, 3.0, 2500),
+    "small defects, large alarms": World(0.4, 0.3, 1.0, 2500, defect=300),
+    "no alarms": World(0.4, 0.0, 0.0, 1.0),
+}
+
+
+def drawn(world, dataset, random):
+    """Histograms and component areas of one class on some images."""
+    levels = np.union1d(THRESHOLDS, LEVELS)
+    at = np.log(levels / (1 - levels))
+    tp, predicted = np.zeros((2, dataset, len(levels)))
+    areas = np.zeros((2, dataset, 1, len(LEVELS), len(SIZES)), np.int64)
+    truth = np.zeros(dataset)
+    places = np.searchsorted(levels, LEVELS)
+    for s in range(dataset):
+        for real in cones(world, random):
+            size = random.lognormal(np.log(world.defect if real else world.size), 1.0)
+            peak = random.normal(3.0 if real else world.peak, 2.0)
+            area = np.rint(size * np.clip((peak - at) * STEEPNESS, 0, 1.3))
+            hit = np.minimum(np.rint(0.85 * area), np.rint(size)) * real
+            truth[s] += np.rint(size) * real
+            tp[s], predicted[s] = tp[s] + hit, predicted[s] + area
+            kept = area[places, None] >= np.array(SIZES)
+            areas[0, s, 0] += (kept * area[places, None]).astype(np.int64)
+            areas[1, s, 0] += (kept * hit[places, None]).astype(np.int64)
+    own = np.searchsorted(levels, THRESHOLDS)
+    scores = Scores(
+        THRESHOLDS,
+        binned(tp[:, own], truth)[:, None],
+        binned((predicted - tp)[:, own], PIXELS - truth)[:, None],
+    )
+    return scores, ComponentAreas(*areas)
+
+
+def cones(world, random):
+    """Which of a image's cones are defects."""
+    defects = random.integers(1, 4) if random.random() < world.share else 0
+    return [True] * defects + [False] * random.poisson(world.alarms)
+
+
+def binned(reaching, total):
+    """[S, K] pixels that reach each threshold -> [S, K + 1] pixels in each bin."""
+    edges = np.concatenate([total[:, None], reaching, np.zeros((len(total), 1))], axis=1)
+    return -np.diff(edges).astype(np.int64)
+
+
+def gains(world, dataset, random):
+    """dice_kaggle on other images of each way to tune, less that of the threshold 0.5."""
+    tuned, tested = (
+        postprocessing_search.class_rules(*drawn(world, n, random), 0, "dice_kaggle")
+        for n in (dataset, TESTED)
+    )
+    rows, held = np.arange(dataset), tuned.gain.max(axis=0) > 0
+    total = tuned.totals(rows)
+    half = (tuned.masks.index((0.5, 0)), 0, 0)
+    threshold, everything = (tuned.best(total, simple=simple) for simple in (True, False))
+    more = left_out(tuned, rows, held)
+    ways = {
+        "threshold": threshold,
+        "all rules": everything,
+        "if CV > 0": everything if more.sum() > 0 else threshold,
+        "if CV > SE": everything
+        if more.sum() > postprocessing_search.standard_error(more)
+        else threshold,
+        "unless CV < -SE": threshold
+        if more.sum() < -postprocessing_search.standard_error(more)
+        else everything,
+    }
+    everywhere = np.arange(TESTED)
+    before = tested.gained(half, everywhere).mean()
+    return {
+        name: tested.gained(inference, everywhere).mean() - before
+        for name, inference in ways.items()
+    }
+
+
+def left_out(rules, rows, held):
+    """What all rules gain over a threshold on images that neither was tuned on."""
+    return postprocessing_search.gained_by_more(
+        rules, postprocessing_search.split_batches(rows, held)
+    )
+
+
+def main():
+    """Print a table a world."""
+    for name, world in WORLDS.items():
+        print(f"\n{name}: gain in dice_kaggle over the threshold 0.5, x 1000")
+        for dataset in STRIPS:
+            random = np.random.default_rng(dataset)
+            found = [gains(world, dataset, random) for _ in range(DRAWS)]
+            means = {
+                inference: 1000 * np.mean([each[inference] for each in found])
+                for inference in found[0]
+            }
+            row = "  ".join(f"{inference} {mean:6.1f}" for inference, mean in means.items())
+            print(f"  {dataset:4} validation images: {row}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""Strips like Severstal's, drawn."""

@@ -1,0 +1,1 @@
+"""Dataset like Severstal's, drawn."""

@@ -1,0 +1,64 @@
+"""What can be wrong with a data set, and what to do about each."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+FIXES = {
+    "unreadable table": "copy it again from its source, and save it as UTF-8 text",
+    "wrong header": "give the table the published columns",
+    "malformed row": "mend or remove the row",
+    "missing image": "copy the image from its source, correct the name, or remove the row",
+    "unknown class": "correct the class, or remove the row",
+    "duplicate row": "keep one row for each image and class",
+    "missing row": "add the rows with empty runs: in this form every image has all classes",
+    "invalid runs": "encode the mask again (start length, from 1, down the columns), or remove it",
+    "empty mask": "remove the row, as a clean image has none in this form, or restore its runs",
+    "overlapping classes": "give each pixel to one class",
+    "unreadable image": "copy the image again from its source, or remove it and its labels",
+    "unread file": "save the image as .jpg, .jpeg, .png or .bmp, or move the file elsewhere",
+    "wrong size": "crop or scale image and labels to the others' size, or remove them",
+    "colour image": "replace the image by the camera's grey one, or remove it",
+    "wrong depth": "save the image with 8 bits a channel",
+    "blank image": "copy the image again from its source, or remove it and its labels",
+    "image twice": "remove one of the two; look first whether their labels agree",
+    "mask on black": "look at the image: the mask may be another image's, mirrored or transposed",
+    "missing folder": "copy the folder from its source, or move its counterpart elsewhere",
+    "missing mask": "add the mask (all 0 where the image is clean), or remove the image",
+    "mask without image": "copy the image from its source, or remove the mask",
+    "shared mask": "remove or rename one of the two images",
+    "unreadable mask": "copy the mask again from its source, or remove it and its image",
+    "mask channels": "save the mask as PNG of one channel of 8 bits, not as colours",
+    "mask size": "make the mask from this very image, without scaling or cropping",
+    "mask value": "write 0 for background and k for the k-th class",
+    "malformed split row": "write image,part with a part of train, tune or test",
+    "unknown image in split": "correct the name, or remove the row",
+    "image twice in split": "keep one row for each image",
+    "image without part": "add a row for the image to the split",
+    "leak": "evaluate under a split that keeps near copies together",
+}
+"""What to do about each kind of finding."""
+
+
+class Issue(NamedTuple):
+    """One thing that is wrong with a data set.
+
+    Attributes:
+        kind: a key of CURES.
+        file: where.
+        row: line of the file, from 1; None where the file is no table.
+        text: what is wrong.
+    """
+
+    kind: str
+    file: Path
+    row: int | None
+    text: str
+
+    @property
+    def fix(self) -> str:
+        """What to do about it."""
+        return FIXES[self.kind]
+
+    def __str__(self) -> str:
+        place = self.file if self.row is None else f"{self.file}:{self.row}"
+        return f"{place}: {self.text}"

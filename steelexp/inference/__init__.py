@@ -1,0 +1,1 @@
+"""Inference: scores of images, post-processing, prediction, export."""

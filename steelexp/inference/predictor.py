@@ -1,0 +1,121 @@
+"""A trained network that is ready to be used, whatever runs it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from steelexp.data.tiling import up_to_32
+from steelexp.inference.postprocessing import postprocess
+from steelexp.inference.scoring import in_windows
+from steelexp.inference.windows import overlapping
+from steelexp.records.model_card import KEY, ModelCard
+
+Grey = npt.NDArray[np.uint8]
+Scores = npt.NDArray[np.float32]
+
+
+LARGEST = 2**22  # pixels that are scored at once; a mobilenet U-Net needs about 1 kB for each
+WINDOW = (1024, 1024)  # pixels, of larger images
+
+
+class PredictorError(Exception):
+    """The network cannot be had; the message is for the user."""
+
+
+class Predictor(NamedTuple):
+    """A network with all that turns an image into masks.
+
+    Attributes:
+        card: classes and decisions.
+        engine: what runs it.
+        score: grey [B, h, w, 1] uint8, h and w multiples of 32 -> scores [B, h, w, C] float32.
+    """
+
+    card: ModelCard
+    engine: str
+    score: Callable[[Grey], Scores]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """[C] names."""
+        return tuple(self.card.classes)
+
+    def scores(self, grey: Grey) -> Scores:
+        """Scores of an image of any size: [H, W] -> [H, W, C].
+
+        It is continued by reflection to a multiple of 32, as images are when a run is evaluated. One
+        of over 4 million pixels, ten images, is scored in overlapping windows, so that memory does
+        not grow with it beyond the scores themselves.
+        """
+        height, width = grey.shape
+        if height * width > LARGEST:
+            return in_windows(self.score, grey, overlapping(WINDOW), pixels=WINDOW[0] * WINDOW[1])
+        missing = up_to_32(height) - height, up_to_32(width) - width
+        padded = cv2.copyMakeBorder(grey, 0, missing[0], 0, missing[1], cv2.BORDER_REFLECT_101)
+        return self.score(padded.astype(np.uint8, copy=False)[None, ..., None])[0, :height, :width]
+
+    def postprocess(self, scores: Scores) -> npt.NDArray[np.bool_]:
+        """What is of which class: [H, W, C] -> [H, W, C]."""
+        return postprocess(scores, list(self.card.classes.values()))
+
+
+def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
+    """A network that `steelexp export` wrote, run by ONNX Runtime; TensorFlow is not needed.
+
+    Args:
+        file: model.onnx.
+        threads: of an operator; 0: one for each core.
+
+    Raises:
+        PredictorError: there is no such file, ONNX Runtime is not installed, or the file is not
+            such a network.
+    """
+    if not file.is_file():
+        raise PredictorError(f"{file}: no such file; make it: python -m steelexp export RUN")
+    try:
+        import onnxruntime
+    except ImportError:
+        raise PredictorError(
+            "--engine onnx: ONNX Runtime is missing; pip install 'steelexp[export]'"
+        ) from None
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.log_severity_level = 3  # errors
+    try:
+        session: Any = onnxruntime.InferenceSession(
+            str(file), settings, providers=onnxruntime.get_available_providers()
+        )
+    except Exception as error:  # its classes are of no common kind
+        raise PredictorError(f"{file}: not a network that ONNX Runtime takes ({error})") from None
+    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    if text is None:
+        raise PredictorError(
+            f"{file}: not written by `steelexp export`, which adds the post-processing"
+        )
+    return Predictor(
+        card=read_card(text, file),
+        engine="onnx",
+        score=lambda grey: session.run(["scores"], {"grey": grey})[0],
+    )
+
+
+def read_card(text: str, file: Path) -> ModelCard:
+    """The card of an exported network.
+
+    Raises:
+        PredictorError: another version wrote it.
+    """
+    try:
+        return ModelCard.model_validate_json(text)
+    except ValidationError as error:
+        reason = error.errors()[0]
+        where = ".".join(map(str, reason["loc"]))
+        raise PredictorError(
+            f"{file}: not a model card that this version reads ({where}: {reason['msg']}); export "
+            "the run again"
+        ) from None

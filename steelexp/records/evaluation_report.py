@@ -1,0 +1,137 @@
+"""What `evaluation.json` holds beside the metrics of a record: intervals, curves, detection."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from steelexp.records.store import DamagedError
+
+FILE = "evaluation.json"
+
+Value = float | None
+"""None where it is not defined, such as a precision where nothing is predicted."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PrecisionRecall(_Part):
+    """Of pixels, at each threshold.
+
+    Attributes:
+        threshold: [K].
+        precision: [K].
+        recall: [K].
+        average_precision: the sum over thresholds of precision times the step in recall.
+    """
+
+    threshold: list[float]
+    precision: list[Value]
+    recall: list[Value]
+    average_precision: Value
+
+
+class Calibration(_Part):
+    """Whether scores are shares.
+
+    Attributes:
+        score: [K + 1] middle of each bin of scores.
+        share: [K + 1] of its pixels that are labelled.
+        pixels: [K + 1].
+    """
+
+    score: list[float]
+    share: list[Value]
+    pixels: list[int]
+
+
+class Confusion(_Part):
+    """Which class is taken for which, in pixels.
+
+    Attributes:
+        labels: "none", then the classes.
+        pixels: rows truth, columns prediction. A pixel with several classes counts in the row, or
+            the column, of each.
+    """
+
+    labels: list[str]
+    pixels: list[list[int]]
+
+
+class Detection(_Part):
+    """Precision and recall of things that are counted.
+
+    Attributes:
+        precision: share of those predicted that are right.
+        recall: share of those labelled that are found.
+        held: labelled.
+        predicted: predicted.
+    """
+
+    precision: Value
+    recall: Value
+    held: int
+    predicted: int
+
+
+class ImageDetection(Detection):
+    """Dataset that hold a class; any predicted pixel predicts it.
+
+    Attributes:
+        average_precision: of images ranked by their highest score.
+    """
+
+    average_precision: Value
+
+
+class EvaluationReport(_Part):
+    """Of one part of the split.
+
+    Attributes:
+        schema_version: of this file.
+        part: "test", or "tune" where there are no test images.
+        classes: names.
+        masks: what the masks of confusion, images and components come from: "decision", the run's,
+            or "threshold".
+        intervals: 95 % of each metric at the threshold, named without its prefix: percentiles of a
+            bootstrap over groups of near-duplicates.
+        decided_intervals: the same of the metrics with the post-processing; empty without one.
+        pr: of each class.
+        calibration: of each class.
+        confusion: of all.
+        images: of each class.
+        components: of each class, by size: small below 32 x 32 pixels, large from 96 x 96.
+    """
+
+    schema_version: Literal[1] = 1
+    part: Literal["test", "val"]
+    classes: list[str]
+    masks: Literal["postprocessing", "threshold"]
+    intervals: dict[str, tuple[float, float]]
+    post_intervals: dict[str, tuple[float, float]]
+    pr: dict[str, PrecisionRecall]
+    calibration: dict[str, Calibration]
+    confusion: Confusion
+    images: dict[str, ImageDetection]
+    components: dict[str, dict[str, Detection]]
+
+
+def read_evaluation_report(folder: Path) -> EvaluationReport | None:
+    """The evaluation report of a finished run; None where an earlier version left none.
+
+    Raises:
+        DamagedError: the file is not a evaluation report.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        return None
+    try:
+        return EvaluationReport.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DamagedError(
+            f"{file}: not a evaluation report that this version reads ({first['msg']}); evaluate the run "
+            f"again: python -m steelexp evaluate {folder}"
+        ) from None

@@ -1,0 +1,166 @@
+"""Trials as tasks of Ray: several at once, on one machine or many.
+
+The oracle and the search's files stay with the driver, the process that was started by hand. A
+trial is a task of its own with its share of cores and GPUs, in a process of its own: TensorFlow
+gives a GPU's memory back only when its process ends. What kills a process costs the epoch that it
+was in, because the trial is submitted again and its run folder goes on from its last epoch.
+"""
+
+import time
+from typing import Any, NamedTuple, cast
+
+from steelexp.progress import say
+from steelexp.records.store import BusyError
+from steelexp.search.executor import Outcome, RunTrial, Trial
+from steelexp.search.ray_cluster import (
+    ExecutorError,
+    Place,
+    connected,
+    cores_for_each,
+    gpus_for_each,
+    nodes,
+)
+
+
+class RayExecutor:
+    """Runs trials as Ray tasks, `slots` at once.
+
+    A trial whose process or machine is lost is submitted again. Any other exception in a trial is
+    raised by `next`, with the trial's own traceback as its cause.
+    """
+
+    def __init__(
+        self,
+        run_trial: RunTrial,
+        *,
+        workers: int,
+        address: str | None = None,
+        gpus_per_trial: float | None = None,
+        retries: int = 3,
+        patience: float = 300.0,
+    ) -> None:
+        """Start Ray on this machine, or join a cluster.
+
+        Args:
+            run_trial: a function of a module that every machine can import, or a
+                `functools.partial` of one; it is pickled.
+            workers: trials at once, each with an equal share of the cores.
+            address: of a cluster, "auto" for the one that this machine is part of; None: this
+                machine alone.
+            gpus_per_trial: below 1, trials share a GPU; None: one where there are GPUs at all.
+            retries: how often one trial may lose its process or machine and be run again.
+            patience: seconds that a trial waits for a process of an earlier search to leave its
+                run folder; Ray ends such processes within seconds of their driver's death.
+
+        Raises:
+            ExecutorError: Ray is not installed or not at the address, or the trials do not fit.
+        """
+        self._ray = connected(address)
+        try:
+            offered = nodes(self._ray)
+            gpus = gpus_for_each(offered, gpus_per_trial)
+            cores = cores_for_each(offered, workers, gpus)
+        except ExecutorError:
+            self._ray.shutdown()
+            raise
+        self.slots = workers
+        self._retries = retries
+        self._shares = {"num_cpus": cores, "num_gpus": gpus}
+        self._task: Any = self._ray.remote(max_calls=1, max_retries=0)(_attempt)
+        self._work = (run_trial, Place.here(gpus=gpus), patience)
+        self._running: dict[Any, Attempt] = {}
+
+    def submit(self, trial: Trial) -> None:
+        """Take a trial."""
+        self._start(Attempt(trial, losses=0, started=time.monotonic()))
+
+    def next(self) -> Outcome:
+        """Wait for a trial to end.
+
+        Raises:
+            ExecutorError: a trial lost its process or machine too often, or Ray itself broke.
+            Exception: whatever else was raised in the trial.
+        """
+        while self._running:
+            (done, *_), _ = self._ray.wait(list(self._running), num_returns=1)
+            attempt, ended = self._running.pop(done), self._ended(done)
+            if isinstance(ended, Outcome):
+                return ended
+            if (failed := self._again(attempt, ended)) is not None:
+                return failed
+        raise ValueError("next: no trial is under way")
+
+    def close(self) -> None:
+        """Leave the cluster, which ends the tasks; a Ray of our own is stopped."""
+        self._ray.shutdown()
+
+    def _start(self, attempt: "Attempt") -> None:
+        task = self._task.options(name=f"trial {attempt.trial.id}", **self._shares)
+        self._running[task.remote(*self._work, attempt.trial)] = attempt
+
+    def _ended(self, done: Any) -> Outcome | Exception:
+        """What a task handed over, or how its process was lost."""
+        errors = self._ray.exceptions
+        try:
+            outcome: Outcome = self._ray.get(done)
+        except errors.RayTaskError as error:
+            raise error.cause from error  # whose text is the traceback in the worker
+        except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError) as loss:
+            return cast(Exception, loss)
+        except errors.RayError as error:
+            raise ExecutorError(f"Ray broke down: {error}\nThe same command goes on") from error
+        return outcome
+
+    def _again(self, attempt: "Attempt", loss: Exception) -> Outcome | None:
+        """Submit a trial that was lost once more, or have done with it."""
+        lost = attempt._replace(losses=attempt.losses + 1)
+        if attempt.losses < self._retries:
+            say(
+                f"trial {lost.trial.id}: {_lost(loss)}; it goes on in another "
+                f"({lost.losses} of at most {self._retries} times)"
+            )
+            self._start(lost)
+            return None
+        if isinstance(loss, self._ray.exceptions.OutOfMemoryError):
+            return lost.out_of_memory()
+        raise ExecutorError(lost.given_up(loss))
+
+
+class Attempt(NamedTuple):
+    """A trial under way, and how often its process or machine was lost."""
+
+    trial: Trial
+    losses: int
+    started: float
+
+    def out_of_memory(self) -> Outcome:
+        """What is recorded of a trial that its machines' memory cannot hold."""
+        seconds = round(time.monotonic() - self.started, 1)
+        reason = "out of memory: Ray ended its process each time it was run"
+        return Outcome(self.trial.id, None, reason, seconds=seconds)
+
+    def given_up(self, loss: Exception) -> str:
+        """What to do about a trial whose process does not survive."""
+        return (
+            f"trial {self.trial.id} ({dict(self.trial.values)}): {_lost(loss)}, {self.losses} "
+            "times by now. Look for what does it: too little memory (dmesg, a job's limit), a "
+            "time limit, a machine that is taken away. The same command goes on from here"
+        )
+
+
+def _attempt(run_trial: RunTrial, place: Place, patience: float, trial: Trial) -> Outcome:
+    """In a worker: run a trial; wait while a worker of a lost driver still holds its folder."""
+    place.settle()
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return run_trial(trial)
+        except BusyError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(min(1.0, patience))
+
+
+def _lost(loss: Exception) -> str:
+    lost = {"NodeDiedError": "its machine was lost", "OutOfMemoryError": "memory ran out"}
+    return lost.get(type(loss).__name__, "its process was killed")

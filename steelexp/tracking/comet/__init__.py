@@ -1,0 +1,1 @@
+"""Comet: events, client, dashboard."""

@@ -1,0 +1,251 @@
+"""What is asked of comet_ml: its settings, an experiment, an archive, and what the server holds.
+
+comet_ml is imported when first needed; importing it takes 1.7 s.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from steelexp.tracking.journal import Event
+from steelexp.tracking.tracker import TrackingError
+
+if TYPE_CHECKING:
+    from comet_ml import CometExperiment
+
+# Comet reads these from the environment; what is set there already stays.
+SETTINGS = {
+    "COMET_DISABLE_AUTO_LOGGING": "1",  # it would patch TensorFlow, and does not see tf_keras
+    "COMET_ERROR_TRACKING_ENABLE": "false",  # no reports to a third party
+    "COMET_LOGGING_CONSOLE": "CRITICAL",  # what it has to say goes into the receipt
+    # With a server away, start() tries ten times and takes 29 s; with these 5 s at most.
+    "COMET_TIMEOUT_HTTP": "5",
+    "COMET_TIMEOUT_API": "5",
+    "COMET_GET_OR_ADD_EXPERIMENT_RETRY_CONNECT": "0",
+    "COMET_GET_OR_ADD_EXPERIMENT_RETRY_READ": "0",
+    "COMET_GET_OR_ADD_EXPERIMENT_RETRY_TOTAL": "1",
+    # flush() waits an hour for messages and three for files.
+    "COMET_TIMEOUT_CLEANING": "10",
+    "COMET_TIMEOUT_UPLOAD": "20",
+    # Metrics would be sent again after an answer that got lost, although the server has them: by
+    # the session's retries, and when a connection comes back, which a check each so many seconds
+    # notices.
+    "COMET_HTTP_SESSION_RETRY_TOTAL": "0",
+    "COMET_FALLBACK_STREAMER_CONNECTION_CHECK_INTERVAL": "1000000000",
+    "COMET_MESSAGE_BATCH_METRIC_INTERVAL": "1000000000",  # an epoch is one request, sent by flush()
+    "COMET_INTERNAL_WORKER_COUNT": "1",  # files in the order in which they were logged
+    # The archive Comet writes after a lost connection becomes a second experiment when sent.
+    "COMET_FALLBACK_STREAMER_FALLBACK_TO_OFFLINE_MIN_BACKEND_VERSION": "999.0.0",
+}
+
+FOLDER = "comet"
+UNFINISHED = "*-*.zip"  # Comet adds a random word to the key; the finished archive has none
+
+
+class ServerContents(NamedTuple):
+    """What the server holds of an experiment.
+
+    Attributes:
+        metrics: (name, step) of every value.
+        events: numbers of the events that came as files.
+        files: names of all files.
+        registered: whether its model is registered.
+    """
+
+    metrics: frozenset[tuple[str, int]] = frozenset()
+    events: frozenset[int] = frozenset()
+    files: frozenset[str] = frozenset()
+    registered: bool = False
+
+
+def load() -> ModuleType:
+    """Return comet_ml, imported with `SETTINGS`."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a warning a retry
+    import comet_ml
+
+    return comet_ml
+
+
+def api_key() -> str | None:
+    """Return the configured API key: COMET_API_KEY, or api_key in one of Comet's own files."""
+    comet_ml = load()
+    key = comet_ml.get_api_key(None, comet_ml.get_config())
+    return str(key) if key else None
+
+
+def reason(error: Exception) -> str:
+    """Return why a call of comet_ml failed, as a person would say it."""
+    if type(error).__module__.startswith("requests."):
+        return f"{load().get_backend_address()} does not answer"
+    if type(error).__name__ == "InvalidAPIKey":  # its own text is the key
+        return f"{load().get_backend_address()} does not accept the API key"
+    return str(error) or type(error).__name__
+
+
+def open_live(run: Mapping[str, Any]) -> "CometExperiment":
+    """Open a run's experiment at the server, a new one or the one that is there.
+
+    Args:
+        run: content of the journal's first event.
+
+    Raises:
+        TrackingError: the server answers, and takes no data for this experiment.
+    """
+    experiment = _open(run)
+    if not experiment.alive:
+        raise TrackingError(f"{load().get_backend_address()} does not take the experiment")
+    return experiment
+
+
+def delivered(experiment: "CometExperiment", *, files: int, seconds: float) -> bool:
+    """Wait until the client has handed over what it was given; whether nothing was lost by then.
+
+    Args:
+        experiment: a live one.
+        files: bytes of files among it; more than 1 MB may take a second each 100 kB.
+        seconds: to wait at most.
+    """
+    timeout: Any = None if files < 1_000_000 else min(seconds, 20 + files / 100_000)
+    # Twice: the first may return before the client's queue has seen what was logged last.
+    flushed = experiment.flush(timeout) and experiment.flush(timeout)
+    streamer: Any = experiment.streamer
+    return bool(flushed and streamer.has_connection_to_server())
+
+
+def held(key: str, *, model: str | None) -> ServerContents:
+    """Ask the server what it holds of an experiment.
+
+    Args:
+        key: of an experiment that exists.
+        model: whose registration is asked for.
+    """
+    api = load().API(cache=False)
+    experiment = load().APIExperiment(previous_experiment=key, api=api)
+    files = experiment.get_asset_list()
+    metrics = experiment.get_metrics()
+    return ServerContents(
+        frozenset((metric["metricName"], int(metric["step"] or 0)) for metric in metrics),
+        frozenset(number for file in files if (number := _event_of(file)) is not None),
+        frozenset(str(file["fileName"]) for file in files),
+        model is not None and _is_registered(api, experiment.workspace, model, key),
+    )
+
+
+@contextmanager
+def archive(run: Event, folder: Path) -> Iterator["CometExperiment"]:
+    """Write what is logged into the experiment that this yields to comet/KEY.zip.
+
+    `comet upload` sends it, and continues the experiment of the same key where there is one.
+
+    Args:
+        run: the journal's first event.
+        folder: of the run.
+
+    Raises:
+        TrackingError: comet_ml wrote no archive.
+    """
+    folder = folder / FOLDER
+    folder.mkdir(exist_ok=True)
+    _remove_unfinished(folder)
+    experiment: Any = _open(run.content, folder)
+    experiment.start_time = round(run.time * 1000)  # else it lasted as long as the writing
+    yield experiment
+    experiment.end()
+    written = next(folder.glob(UNFINISHED), None)
+    if written is None:
+        raise TrackingError("comet_ml wrote no archive")
+    written.replace(folder / f"{run.content['key']}.zip")
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove an archive that a killed process left: nothing in it can be read."""
+    for path in folder.glob(UNFINISHED):
+        path.unlink()
+
+
+def _open(run: Mapping[str, Any], folder: Path | None = None) -> "CometExperiment":
+    """Start an experiment, offline where a folder is given.
+
+    What Comet would collect by itself is off: the run brings its own record of it.
+    """
+    comet_ml = load()
+    config = comet_ml.ExperimentConfig(
+        name=run["name"],
+        tags=run["tags"],
+        offline_directory=None if folder is None else str(folder),
+        log_code=False,
+        log_graph=False,
+        log_git_metadata=False,
+        log_git_patch=False,
+        log_env_details=False,
+        parse_args=False,
+        auto_output_logging=False,
+        auto_param_logging=False,
+        auto_metric_logging=False,
+        auto_log_co2=False,
+        display_summary_level=0,
+    )
+    return comet_ml.start(  # type: ignore[no-any-return]
+        online=folder is None,
+        mode="get_or_create",
+        experiment_key=run["key"],
+        project_name=run["project"],
+        workspace=run["workspace"],
+        experiment_config=config,
+    )
+
+
+def _event_of(file: Mapping[str, Any]) -> int | None:
+    """The event that a file came with; the server gives its metadata as JSON or parsed."""
+    metadata = file.get("metadata")
+    if isinstance(metadata, str):
+        try:
+            metadata = json.loads(metadata)
+        except ValueError:
+            return None
+    number = metadata.get("event") if isinstance(metadata, Mapping) else None
+    return None if number is None else int(number)
+
+
+def _is_registered(api: Any, workspace: str, model: str, key: str) -> bool:
+    try:
+        versions = api.get_registry_model_details(workspace, model)["versions"]
+    except load().exceptions.NotFound:
+        return False
+    return any(version["experimentModel"]["experimentKey"] == key for version in versions)
+
+
+def save_view(name: str, state: Mapping[str, Any], project: str, workspace: str | None) -> str:
+    """Save a dashboard in the place of the one of its name.
+
+    Args:
+        name: of the dashboard.
+        state: fields of comet_ml's View.
+        project: that exists.
+        workspace: None: the default one.
+
+    Returns:
+        WORKSPACE/PROJECT.
+
+    Raises:
+        TrackingError: there is no such project.
+    """
+    api = load().API(cache=False)
+    workspace = workspace or api.get_default_workspace()
+    found = api.get_project(workspace, project)
+    if found is None:
+        raise TrackingError(f"there is no project {workspace}/{project}; track a run there first")
+    from comet_ml.api_objects.view import View
+
+    earlier = [view for view in api.get_views(workspace, project) if view.name == name]
+    view = View(name=name, template_id=earlier[0].template_id if earlier else None, **state)
+    # API.create_view drops the id of the view that is to be updated.
+    api._client.upsert_view(found["projectId"], view)
+    return f"{workspace}/{project}"

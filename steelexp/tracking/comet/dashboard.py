@@ -1,0 +1,187 @@
+"""The team's dashboard at Comet as code: what it shows of every run of a project, and how sorted.
+
+`dashboard` builds the JSON of a saved view of Comet's (sections of panels on a grid six units wide,
+and the experiment table), `push` sends it. Comet documents neither; they are as its own client and
+its user interface write them (`comet_ml.api_objects.view`, cometx 3.6 `cometx.views`).
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from steelexp.tracking.comet import client as comet_client
+from steelexp.tracking.tracker import TrackingError
+
+NAME = "Defect segmentation"
+COLUMNS = 3
+GRID = 6
+PER_CLASS = "val_dice_positive/{name}"
+COMPARED = ("val_dice_positive", "val_dice_kaggle", "val_iou_pooled")
+SEARCHED = ("loss.name", "optimizer.learning_rate", "training.batch_size")
+BEST = ("best/val_dice_positive", "best/val_dice_kaggle", "best/test_dice_positive")
+
+Panel = dict[str, Any]
+
+
+class Section(NamedTuple):
+    """Panels under a heading."""
+
+    title: str
+    panels: Sequence[Panel]
+
+
+def dashboard(classes: Sequence[str]) -> list[Section]:
+    """What is shown.
+
+    Args:
+        classes: names of the classes, as the data set has them.
+    """
+    per_class = [PER_CLASS.format(name=name) for name in classes]
+    return [
+        Section(
+            "Learning",
+            [
+                curves("Loss", ["loss", "val_loss"]),
+                curves("Dice of the defects", ["val_dice_positive"]),
+                curves("Learning rate", ["learning_rate"]),
+            ],
+        ),
+        Section(
+            "Classes", [curves(f"Dice of class {n}", [PER_CLASS.format(name=n)]) for n in classes]
+        ),
+        Section("Overlays", [_panel("image", "Truth and prediction", images=[], step=None)]),
+        Section("Strategies", [bars(metric) for metric in (*COMPARED, *per_class)]),
+        Section("Search", [coordinates(SEARCHED, "val_dice_positive")]),
+    ]
+
+
+def curves(title: str, metrics: Sequence[str]) -> Panel:
+    """Metrics over the epochs, a line a run."""
+    return _panel(
+        "line",
+        title,
+        selectedXAxis="epoch",
+        selectedYAxis=metrics[0],
+        metricNames=list(metrics),
+        selectedLegendKeys=_legend("Name", "log_other"),
+        selectedOutliers="show",
+        smoothingY=0,
+        transformY=None,
+        sampleSize=500,
+    )
+
+
+def bars(metric: str) -> Panel:
+    """The largest value of a metric, a bar a loss, the mean of its runs."""
+    return _panel(
+        "bar",
+        f"Best {metric}",
+        selectedXAxis=metric,
+        metricName=metric,
+        aggregationX="max",
+        orientation="h",
+        plotType="BAR",
+        grouping={"enabled": True, "plotType": "BAR", "aggregation": "mean"},
+        selectedLegendKeys=_legend("loss.name", "params"),
+    )
+
+
+def coordinates(parameters: Sequence[str], metric: str) -> Panel:
+    """Parallel coordinates of settings and what came out."""
+    return _panel(
+        "parallel",
+        "What was tried",
+        params=list(parameters),
+        metrics=[metric],
+        selectedTargetVariable=metric,
+        selectedDecimalPrecision=".3f",
+    )
+
+
+def metrics_of(sections: Sequence[Section]) -> set[str]:
+    """Every metric that a panel names."""
+    panels = [panel for section in sections for panel in section.panels]
+    lists = [panel.get("metricNames", []) + panel.get("metrics", []) for panel in panels]
+    single = [panel["metricName"] for panel in panels if "metricName" in panel]
+    return {*single, *(name for names in lists for name in names)}
+
+
+def view_state(sections: Sequence[Section], columns: Sequence[str]) -> dict[str, Any]:
+    """The JSON of a view: charts, and the table's columns, sorted by the first of them."""
+    placed = [_placed(section) for section in sections]
+    table = {
+        "columnOrders": ["pinned", "singleExperimentBtn", "isVisibleOnDashboard", "Name", *columns],
+        "columnSorting": [{"columnName": columns[0], "direction": "desc"}],
+        "columnWidths": [{"columnName": name, "width": 180} for name in ("Name", *columns)],
+        "columnGrouping": [],
+        "expandedGroups": [],
+        "selection": [],
+        "hiddenExperiments": [],
+        "decimalsPrecision": 4,
+        "pageSize": 50,
+        "isVisible": True,
+    }
+    config = {"selectedXAxis": "epoch", "smoothingY": 0, "sampleSize": 500}
+    return {
+        "table_state": json.dumps(table),
+        "v3": {
+            "layout": [],
+            "sections": placed,
+            "globalConfig": config,
+            "autoGenerate": False,
+            "isPersonalView": False,
+        },
+    }
+
+
+def push(project: str, workspace: str | None, classes: Sequence[str]) -> str:
+    """Send the dashboard to a project, in the place of the one that was sent before.
+
+    Args:
+        project: at Comet; it has to exist.
+        workspace: None: the default of the API key's owner.
+        classes: as for dashboard.
+
+    Returns:
+        The line that says where it is.
+
+    Raises:
+        TrackingError: no API key, no such project, or Comet does not answer.
+    """
+    if comet_client.api_key() is None:
+        raise TrackingError(
+            "no Comet API key is configured: set COMET_API_KEY or run `comet login`"
+        )
+    state = view_state(dashboard(classes), [*BEST, *SEARCHED])
+    try:
+        where = comet_client.save_view(NAME, state, project, workspace)
+    except Exception as error:
+        raise TrackingError(f"dashboard: {comet_client.reason(error)}") from None
+    return f"Comet: dashboard {NAME!r} saved in {where}"
+
+
+def _panel(kind: str, title: str, **settings: Any) -> Panel:
+    return {"chartType": kind, "chartId": _id(f"{kind} {title}"), "chartName": title, **settings}
+
+
+def _legend(value: str, source: str) -> list[dict[str, str]]:
+    return [{"value": value, "label": value, "source": source}]
+
+
+def _placed(section: Section) -> dict[str, Any]:
+    """A section with its panels from left to right."""
+    width = GRID // COLUMNS
+    layout = [
+        {"i": panel["chartId"], "x": place % COLUMNS * width, "y": place // COLUMNS}
+        | {"w": width, "h": 1, "minW": 2, "maxH": 3}
+        for place, panel in enumerate(section.panels)
+    ]
+    title = section.title
+    content = {"title": title, "panels": list(section.panels), "layout": layout}
+    return {"id": _id(title), "autogenerated": False, "expanded": True, **content}
+
+
+def _id(text: str) -> str:
+    """The same at every push."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:6]

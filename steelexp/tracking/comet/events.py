@@ -1,0 +1,182 @@
+"""The events of a journal as calls of Comet's client: what each kind becomes there."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steelexp.tracking.comet.client import ServerContents
+from steelexp.tracking.journal import Event, unchanged
+
+if TYPE_CHECKING:
+    from comet_ml import CometExperiment
+
+
+class RefusedError(Exception):
+    """An event that can never be sent; the message says why."""
+
+
+def log(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+    """Hand an event to the client, less what the server holds of it.
+
+    Args:
+        event: of the journal.
+        experiment: live or offline.
+        folder: of the run.
+        held: by the server.
+
+    Raises:
+        RefusedError: it cannot be sent, now or later.
+    """
+    KINDS[event.kind](event, experiment, folder, held)
+
+
+def is_held(event: Event, held: ServerContents) -> bool:
+    """Whether the server has all of an event; what merely overwrites is sent again."""
+    content = event.content
+    if event.kind == "epoch":
+        return all((name, content["step"]) in held.metrics for name in _defined(content["metrics"]))
+    if event.kind == "table":
+        return content["name"] in held.files
+    if event.kind == "model":
+        return event.number in held.events and held.registered
+    return event.number in held.events
+
+
+def is_listed(event: Event) -> bool:
+    """Whether the server can be asked for it."""
+    return event.kind in LISTED
+
+
+def size(event: Event, folder: Path) -> int:
+    """Bytes of an event's file."""
+    path = folder / event.content.get("path", ".")
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _run(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+    content = event.content
+    experiment.log_parameters(
+        {name: "null" if value is None else value for name, value in content["parameters"].items()}
+    )
+    experiment.log_others(content["others"])
+
+
+def _asset(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+    path = _file(event.content, folder)
+    logged = experiment.log_asset(
+        str(path), path.name, overwrite=True, metadata={"event": event.number}
+    )
+    _check(logged, path.name)
+
+
+def _epoch(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+    """NaN, a class with no images, is a gap: Comet draws no other."""
+    content = event.content
+    lacking = {
+        name: content["metrics"][name]
+        for name in _defined(content["metrics"])
+        if (name, content["step"]) not in held.metrics
+    }
+    experiment.log_metrics(lacking, epoch=content["epoch"], step=content["step"])
+
+
+def _picture(
+    event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents
+) -> None:
+    """As the file it is: of an array, Comet stretches the contrast."""
+    content, layers = event.content, []
+    if content["layers"] is not None:
+        layers = json.loads(_file(content["layers"], folder).read_bytes())
+    logged = experiment.log_image(
+        str(_file(content, folder)),
+        name=content["name"],
+        step=content["step"],
+        # A layer without polygons makes the whole picture be refused.
+        annotations=[layer for layer in layers if layer["data"]],
+        metadata={"epoch": content["epoch"], "event": event.number},
+    )
+    _check(logged, content["name"])
+
+
+def _others(
+    event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents
+) -> None:
+    experiment.log_others(dict(event.content))
+
+
+def _table(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+    content = event.content
+    _check(
+        experiment.log_table(content["name"], content["rows"], content["headers"]), content["name"]
+    )
+
+
+def _curve(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+    content = event.content
+    logged = experiment.log_curve(
+        content["name"], content["x"], content["y"], True, None, {"event": event.number}
+    )
+    _check(logged, content["name"])
+
+
+def _confusion(
+    event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents
+) -> None:
+    content = event.content
+    logged = experiment.log_confusion_matrix(
+        matrix=content["matrix"],
+        labels=content["labels"],
+        title=content["title"],
+        row_label="Truth",
+        column_label="Prediction",
+        file_name=content["name"],
+        overwrite=True,
+        metadata={"event": event.number},
+    )
+    _check(logged, content["name"])
+
+
+def _model(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+    """The file again where only its registration is lacking: that wants it from this session."""
+    content = event.content
+    path = _file(content, folder)
+    logged = experiment.log_model(
+        content["name"], str(path), path.name, overwrite=True, metadata={"event": event.number}
+    )
+    _check(logged, path.name)
+    experiment.register_model(content["name"])
+
+
+KINDS: dict[str, Callable[[Event, "CometExperiment", Path, ServerContents], None]] = {
+    "run": _run,
+    "asset": _asset,
+    "epoch": _epoch,
+    "picture": _picture,
+    "others": _others,
+    "table": _table,
+    "curve": _curve,
+    "confusion": _confusion,
+    "model": _model,
+}
+
+LISTED = frozenset(set(KINDS) - {"run", "others"})
+"""Kinds that the server lists, as metrics or as files."""
+
+
+def _defined(metrics: dict[str, float]) -> list[str]:
+    return [name for name, value in metrics.items() if math.isfinite(value)]
+
+
+def _file(entry: Any, folder: Path) -> Path:
+    path = unchanged(entry, folder)
+    if path is None:
+        raise RefusedError(f"{entry['path']} is no longer what it was")
+    return path
+
+
+def _check(answer: object, name: str) -> None:
+    """Comet's logging calls return None where they fail."""
+    if answer is None:
+        raise RefusedError(f"{name}: not taken by comet_ml")

@@ -1,0 +1,215 @@
+"""Which runs may be compared, and what is said of those that may not."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from analysis.strategies.evaluated_run import RunError
+from analysis.strategies.evaluated_runs import read_evaluated
+from steelexp.records.store import DamagedError
+from tests.finished_runs import unfinished
+from tests.simulated_runs import Study, write_study
+
+SMALL = Study({"b4_dice": 0.0, "b4_focal": 0.0}, seeds=2, groups=20)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """A study of two strategies and two seeds."""
+    write_study(tmp_path, SMALL)
+    return tmp_path
+
+
+def change_record(folder, **fields):
+    file = folder / "record.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+
+
+def change_images(folder, change):
+    table = pd.read_parquet(folder / "image_scores.parquet")
+    change(table).to_parquet(folder / "image_scores.parquet", index=False)
+
+
+def change_spec(folder, change):
+    file = folder / "spec.yaml"
+    spec = yaml.safe_load(file.read_text())
+    change(spec)
+    file.write_text(yaml.safe_dump(spec))
+
+
+def refused(runs, part="test"):
+    with pytest.raises(RunError) as caught:
+        read_evaluated([runs], part)
+    return str(caught.value)
+
+
+# --- what is read
+
+
+def test_runs_are_read_by_strategy_and_seed(runs):
+    evaluated = read_evaluated([runs / "b4_focal", runs, runs / "b4_focal" / "1"], "test")
+    assert {
+        name: [run.record.seed for run in found] for name, found in evaluated.strategies.items()
+    } == {
+        "b4_focal": [0, 1],
+        "b4_dice": [0, 1],
+    }
+    table = pd.read_parquet(runs / "b4_dice" / "1" / "image_scores.parquet")
+    table = table[table["part"] == "test"]
+    run, images = evaluated.strategies["b4_dice"][1], evaluated.images
+    assert images.classes == ("1", "2", "3", "4")
+    assert images.names == tuple(table["image"].unique())
+    for name in ("tp", "fp", "dice"):
+        assert getattr(run, name).ravel().tolist() == table[name].tolist()
+    assert images.labelled.ravel().tolist() == (table["tp"] + table["fn"]).tolist()
+    assert np.repeat(images.groups, 4).tolist() == table["group"].tolist()  # drawn from 0 on
+    assert run.metric("dice_kaggle") == run.record.metrics["test_dice_kaggle"]
+
+
+def test_val_images_when_asked_for(runs):
+    evaluated = read_evaluated([runs], "val")
+    assert len(evaluated.images.names) == 12
+    assert evaluated.images.groups.min() == 0
+    run = evaluated.strategies["b4_dice"][0]
+    assert run.metric("dice_positive") == run.record.metrics["val_dice_positive"]
+
+
+def test_unfinished_runs_are_left_out_and_named(runs):
+    unfinished(runs / "b4_dice" / "2", name="b4_dice", seed=2)
+    evaluated = read_evaluated([runs], "test")
+    assert len(evaluated.strategies["b4_dice"]) == 2
+    (line,) = evaluated.left_out
+    assert line == f"{runs / 'b4_dice' / '2'}: unfinished, 0 epochs"
+
+
+def test_strategies_of_unlike_numbers_of_seeds(runs):
+    shutil.rmtree(runs / "b4_focal" / "1")
+    evaluated = read_evaluated([runs], "test")
+    assert [len(found) for found in evaluated.strategies.values()] == [2, 1]
+
+
+def test_settings_without_an_effect_may_differ_within_a_strategy(runs):
+    def elsewhere(spec):
+        spec["question"] = "Other words"
+        spec["data"]["root"] = "elsewhere"
+        spec["model"]["weights"] = "none"
+        spec["training"]["overlays"] = 0
+
+    change_spec(runs / "b4_dice" / "1", elsewhere)
+    assert len(read_evaluated([runs], "test").strategies["b4_dice"]) == 2
+
+
+# --- what is refused
+
+
+def test_places_without_runs(tmp_path):
+    assert "no such folder" in refused(tmp_path / "nowhere")
+    assert "no finished run at or beneath" in refused(tmp_path)
+    unfinished(tmp_path / "run", name="b4_dice", seed=0)
+    assert "no finished run at or beneath" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"data": "f" * 64}, "other data set (manifest) than"),
+        ({"threshold": 0.4}, "other threshold than"),
+        ({"definitions": {"dice_positive": "mean"}}, "dice_batch, dice_kaggle,"),
+    ],
+)
+def test_other_data_thresholds_and_definitions(runs, fields, expected):
+    change_record(runs / "b4_focal" / "1", **fields)
+    (line,) = refused(runs).splitlines()
+    assert line.startswith(str(runs / "b4_focal" / "1"))
+    assert expected in line
+    assert line.endswith("leave it out, or run it again like the others")
+
+
+def test_another_split(runs):
+    record = json.loads((runs / "b4_focal" / "0" / "record.json").read_text())
+    record["split"]["parts"]["digest"] = "fedcba9876543210"
+    change_record(runs / "b4_focal" / "0", split=record["split"])
+    (line,) = refused(runs).splitlines()
+    assert "other images (split) than" in line
+    assert "fedcba987654, not 0123456789ab" in line
+
+
+def test_all_reasons_at_once(runs):
+    change_record(runs / "b4_focal" / "0", threshold=0.4)
+    change_record(runs / "b4_focal" / "1", threshold=0.3, data="other")
+    assert len(refused(runs).splitlines()) == 3
+
+
+def test_no_test_images_names_the_way_out(runs):
+    for folder in runs.glob("*/*"):
+        record = json.loads((folder / "record.json").read_text())
+        record["split"]["parts"]["test"] = 0
+        change_record(folder, split=record["split"])
+        change_images(folder, lambda table: table[table["part"] == "val"])
+    lines = refused(runs).splitlines()
+    assert len(lines) == 4
+    assert "no test images (split grouped); --part tune compares" in lines[0]
+    assert len(read_evaluated([runs], "val").images.names) == 12
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda t: t.assign(image=t["image"].str.replace("test_0003", "x")), "images or classes"),
+        (lambda t: t.assign(**{"class": t["class"].str.replace("4", "5")}), "images or classes"),
+        (lambda t: t.assign(fn=t["fn"] + 1), "labelled pixels"),
+        (lambda t: t.assign(group=t["group"].where(t["image"] != "test_0001.jpg", 99)), "groups"),
+    ],
+)
+def test_images_that_are_not_those_of_the_others(runs, change, expected):
+    change_images(runs / "b4_focal" / "1", change)
+    (line,) = refused(runs).splitlines()
+    assert line.startswith(f"{runs / 'b4_focal' / '1'}: other {expected}")
+
+
+def test_tables_that_are_not_of_images(runs):
+    path = runs / "b4_dice" / "0" / "image_scores.parquet"
+    change_images(path.parent, lambda table: table.drop(columns="group"))
+    assert "not a table of part, image, group" in refused(runs)
+    path.write_bytes(b"torn")
+    assert "run it again" in refused(runs)
+    path.unlink()
+    assert f"{path}: not a table" in refused(runs)
+
+
+def test_a_table_shorter_than_its_record(runs):
+    change_images(runs / "b4_dice" / "0", lambda table: table.iloc[:-4])
+    assert "the record has" in refused(runs)
+    change_images(runs / "b4_dice" / "0", lambda table: table[table["part"] == "val"])
+    assert "run it again" in refused(runs)
+
+
+def test_a_spec_that_is_none(runs):
+    (runs / "b4_dice" / "0" / "spec.yaml").write_text("- 1\n")
+    assert "not a spec" in refused(runs)
+
+
+def test_one_name_for_two_strategies(runs):
+    def other(spec):
+        spec["loss"] = {"name": "focal"}
+
+    change_spec(runs / "b4_dice" / "1", other)
+    (line,) = refused(runs).splitlines()
+    assert "named b4_dice as" in line
+    assert "with another loss; give one of them a name of its own" in line
+
+
+def test_one_seed_twice(runs):
+    shutil.copytree(runs / "b4_dice" / "1", runs / "copy")
+    (line,) = refused(runs).splitlines()
+    assert "seed 1 of b4_dice is there already" in line
+
+
+def test_a_record_of_another_version(runs):
+    change_record(runs / "b4_dice" / "0", schema_version=1)
+    with pytest.raises(DamagedError, match="not a record that this version reads"):
+        read_evaluated([runs], "test")

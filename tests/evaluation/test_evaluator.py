@@ -1,0 +1,258 @@
+import functools
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from steelexp.data.dataset import DataError
+from steelexp.data.split import Split
+from steelexp.data.tiling import columns, random_crops, whole
+from steelexp.evaluation.counts import Counts, metrics
+from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
+from steelexp.inference.postprocessing import postprocess
+from steelexp.model.losses import bce
+from steelexp.records.store import Epoch, RunFolder
+from steelexp.spec.schema import TrainingSpec
+from tests.fakes import dataset_of, pixel_model
+
+CLASSES = ("dark", "bright")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Five images of 40 x 70, darker to the left; where it is dark or bright, labels lag behind."""
+    draw = np.random.default_rng(0)
+    images = [np.sort(draw.integers(0, 256, (40, 70)), axis=1) for _ in range(5)]
+    masks = [(image < 40) * 0b01 | (image > 220) * 0b10 for image in images]
+    masks[2] *= 0
+    return dataset_of(tmp_path_factory.mktemp("images"), images, masks, CLASSES)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Predicts dark where grey <= 50 and bright where grey >= 200."""
+    return pixel_model((-0.1, 5.0), (0.1, -20.0))
+
+
+@pytest.fixture
+def evaluator(dataset, model):
+    """A function from settings to a evaluate that tunes on images 4, 2 and 1."""
+
+    def build(tiling=whole, seed=0, rows=(4, 2, 1), tested=(), metric="dice_kaggle", **settings):
+        training = TrainingSpec(**{"epochs": 1, "batch_size": 2, "overlays": 2, **settings})
+        split = Split(np.array([0]), np.array(rows), np.array(tested, np.int64))
+        return Evaluator(model, bce, training, metric, dataset, np.arange(5), split, tiling, seed)
+
+    return build
+
+
+def test_evaluates_the_given_images_whole(evaluator, dataset):
+    result = evaluator(tiling=functools.partial(columns, size=32, count=1)).result()
+    assert result.rows.tolist() == [4, 2, 1]
+    for i, row in enumerate((4, 2, 1)):
+        image, dark = dataset.image(row), dataset.mask(row) & 1 == 1
+        assert result.counts.tp[i, 0] == (dark & (image <= 50)).sum()
+        assert result.counts.fp[i, 0] == (~dark & (image <= 50)).sum()
+        assert result.counts.fn[i, 0] == (dark & (image > 50)).sum()
+    assert (result.counts.tp > 0).tolist() == [[True, True], [False, False], [True, True]]
+
+
+def test_test_images_are_evaluated_at_the_end_only(evaluator, tmp_path):
+    judges = evaluator(rows=(4, 2), tested=(1, 3))
+    result = judges.result()
+    assert list(result.parts) == ["val", "val", "test", "test", "test_post", "test_post"]
+    assert result.rows.tolist() == [4, 2, 1, 3, 1, 3]
+    assert result.counts.tp.shape == (6, 2)
+    for prefix, rows in (("val", slice(0, 2)), ("test", slice(2, 4)), ("test_post", slice(4, 6))):
+        counts = Counts(*(part[rows] for part in result.counts))
+        for name, value in metrics(counts, CLASSES).items():
+            assert result.metrics[f"{prefix}_{name}"] == value
+    of_test = evaluator(rows=(1, 3)).result().metrics
+    for name in ("loss", "dice_batch"):
+        assert result.metrics[f"test_{name}"] == of_test[f"val_{name}"]
+    after = judges.after_epoch(1, RunFolder(tmp_path))
+    assert after == {k: v for k, v in result.metrics.items() if k.startswith("val_")}
+    assert set(judges.shown) <= {4, 2}
+
+
+def test_the_postprocessing_is_tuned_on_the_val_images_and_used_on_the_test_images(
+    evaluator, dataset
+):
+    # Class dark is labelled where grey < 40 and scored 5 - grey / 10: 0.73 at grey 40. Class
+    # bright is labelled where grey > 220 and scored grey / 10 - 20: 0.88 at 220.
+    result = evaluator(rows=(4, 0), tested=(1, 3)).result()
+    assert (result.postprocessing.metric, result.postprocessing.part) == ("dice_kaggle", "val")
+    dark, bright = (result.postprocessing.classes[name].threshold for name in CLASSES)
+    assert 0.72 <= dark <= 0.75
+    assert 0.88 <= bright <= 0.89
+    post, half = (result.metrics[f"{part}_dice_kaggle"] for part in ("test_post", "test"))
+    assert post > 0.99 > half
+    first = int(np.flatnonzero(np.array(result.parts) == "test_post")[0])
+    masks = postprocess(scores_of(dataset.image(1)), list(result.postprocessing.classes.values()))
+    for c in range(2):
+        truth = dataset.mask(1) >> c & 1 == 1
+        assert result.counts.tp[first, c] == (masks[..., c] & truth).sum()
+        assert result.counts.fp[first, c] == (masks[..., c] & ~truth).sum()
+
+
+def scores_of(image):
+    """What the model says of an image: [H, W, 2]."""
+    grey = image.astype(np.float32)
+    logits = np.stack([np.float32(5) - grey / 10, grey / 10 - np.float32(20)], axis=-1)
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+def test_no_test_image_has_a_say_in_the_postprocessing(evaluator, dataset):
+    one, other = (evaluator(rows=(4, 2), tested=tested).result() for tested in ((1,), (0, 3)))
+    assert one.postprocessing == other.postprocessing
+    assert evaluator(rows=(1, 3), tested=(4,)).result().postprocessing != one.postprocessing
+
+
+def test_images_that_a_postprocessing_is_tuned_on_are_not_reported(evaluator):
+    with pytest.raises(ValueError, match="tuned on 2 of the images that it is reported on"):
+        evaluator(rows=(4, 2, 1), tested=(1, 4))
+
+
+def test_without_test_images_nothing_is_decided(evaluator):
+    result = evaluator().result()
+    assert result.postprocessing is None
+    assert (result.report.part, result.report.masks) == ("val", "threshold")
+    assert not [name for name in result.metrics if name.startswith("test_post")]
+    assert result.report.post_intervals == {}
+
+
+def test_the_report_is_of_the_test_images(evaluator, dataset):
+    result = evaluator(rows=(4, 2), tested=(1, 3, 0)).result()
+    found = result.report
+    assert (found.part, found.masks, found.classes) == ("test", "postprocessing", list(CLASSES))
+    for name, (low, high) in found.intervals.items():
+        assert low <= result.metrics[f"test_{name}"] <= high
+    for name, (low, high) in found.post_intervals.items():
+        assert low <= result.metrics[f"decided_{name}"] <= high
+    assert found.dataset["dark"].held == 3
+    labelled = sum(int((dataset.mask(row) & 1).sum()) for row in (1, 3, 0))
+    assert sum(found.confusion.pixels[1]) >= labelled
+    total = sum(found.calibration["dark"].pixels)
+    assert total == 3 * 40 * 70
+
+
+def test_another_way_gives_other_scores_of_the_same_images(evaluator):
+    judges = evaluator(rows=(4, 2), tested=(1, 3))
+    usual = judges.result()
+    # A model that sees one pixel says the same in windows and flipped.
+    again = judges.result(InferenceSettings("sliding", flips=True))
+    assert again.rows.tolist() == usual.rows.tolist()
+    for name, value in usual.metrics.items():
+        assert again.metrics[name] == pytest.approx(value, abs=2e-3)
+    with pytest.raises(DataError, match="six tiles"):
+        judges.result(InferenceSettings("tiles"))
+
+
+def test_ways_have_names_and_definitions():
+    assert InferenceSettings().name == "whole"
+    assert InferenceSettings("sliding", flips=True).name == "gaussian_flips"
+    assert "mean of the scores" in InferenceSettings("tiles", flips=True).definition
+
+
+def test_metrics_are_those_of_the_counts_and_the_tiles(evaluator):
+    result = evaluator().result()
+    found = {f"val_{name}": value for name, value in metrics(result.counts, CLASSES).items()}
+    assert set(result.metrics) - set(found) == {"val_loss", "val_dice_batch"}
+    assert {name: result.metrics[name] for name in found} == found
+    assert 0 < result.metrics["val_dice_positive/dark"] < 1
+
+
+def test_obeys_the_threshold(evaluator, dataset):
+    # Class dark: 5 - grey / 10 >= log(0.9 / 0.1) = 2.197 up to grey 28.
+    result = evaluator(threshold=0.9, rows=(1,)).result()
+    found = dataset.image(1) <= 28
+    assert result.counts.tp[0, 0] + result.counts.fp[0, 0] == found.sum() > 0
+
+
+def test_the_batch_size_moves_dice_batch_only(evaluator):
+    one, two = (evaluator(batch_size=size).result() for size in (1, 2))
+    changed = {name for name, value in one.metrics.items() if two.metrics[name] != value}
+    assert changed - {"val_loss"} == {"val_dice_batch"}
+    assert one.metrics["val_loss"] == pytest.approx(two.metrics["val_loss"], rel=1e-6)
+
+
+def test_random_tiles_are_those_of_the_seed_and_images_are_whole(evaluator):
+    crops = functools.partial(random_crops, size=32, count=2)
+    first, again, other = (evaluator(crops, seed=seed).result().metrics for seed in (1, 1, 2))
+    assert again == first
+    of_tiles = {"val_loss", "val_dice_batch"}
+    assert {name for name in first if first[name] != other[name]} == of_tiles
+
+
+def test_random_tiles_stay_the_same_from_epoch_to_epoch(evaluator, tmp_path):
+    judges = evaluator(functools.partial(random_crops, size=32, count=2), seed=1)
+    folder = RunFolder(tmp_path)
+    assert judges.after_epoch(1, folder) == judges.after_epoch(2, folder)
+    assert judges.result().metrics == judges.after_epoch(3, folder)
+
+
+def test_draws_the_same_images_after_every_epoch(evaluator, tmp_path):
+    judges, folder = evaluator(overlays=2), RunFolder(tmp_path)
+    for epoch in (1, 12):
+        judges.after_epoch(epoch, folder)
+        assert len(judges.shown) == 2
+    assert set(judges.shown) <= {4, 2, 1}
+    drawn = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
+    names = sorted(f"{row}.png" for row in judges.shown)
+    epochs = ("epoch_001", "epoch_012")
+    assert drawn == [f"overlays/{epoch}/{name}" for epoch in epochs for name in names]
+    with Image.open(tmp_path / drawn[0]) as picture:
+        assert picture.mode == "RGB"
+
+
+def test_a_later_session_draws_the_images_of_the_one_before(evaluator, tmp_path):
+    folder, before = RunFolder(tmp_path), evaluator(overlays=2)
+    before.shown = (4, 1)  # not what it would choose
+    before.after_epoch(1, folder)
+    folder.append(Epoch(1, 5, 0.1, {}))
+    after = evaluator(overlays=2)
+    after.after_epoch(2, folder)
+    assert set(after.shown) == {4, 1}
+    assert [path.name for path in folder.overlays(2)] == ["1.png", "4.png"]
+
+
+def test_polygons_lie_beside_each_picture(evaluator, dataset, tmp_path):
+    judges = evaluator(overlays=1, rows=(1,))
+    judges.after_epoch(1, RunFolder(tmp_path))
+    truth, prediction = json.loads((tmp_path / "overlays" / "epoch_001" / "1.json").read_text())
+    assert (truth["name"], prediction["name"]) == ("truth", "prediction")
+    assert {entry["label"] for entry in truth["data"]} <= set(CLASSES)
+    points = np.array(truth["data"][0]["points"][0]).reshape(-1, 2)
+    factor = 720 // 70 + 1  # as the picture
+    assert (points % factor == 0).all()
+    label = CLASSES.index(truth["data"][0]["label"])
+    assert all(dataset.mask(1)[y, x] >> label & 1 for x, y in points // factor)
+
+
+def test_draws_any_images_on_demand(evaluator, tmp_path):
+    judges = evaluator(overlays=0, rows=(4,), tested=(1, 3))
+    judges.draw([], 2, RunFolder(tmp_path))
+    judges.draw([3, 1], 2, RunFolder(tmp_path))
+    drawn = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
+    assert drawn == ["overlays/epoch_002/1.png", "overlays/epoch_002/3.png"]
+
+
+def test_draws_what_the_model_predicts(evaluator, dataset, tmp_path):
+    judges = evaluator(overlays=1, rows=(1,))
+    judges.after_epoch(1, RunFolder(tmp_path))
+    picture = np.asarray(Image.open(tmp_path / "overlays" / "epoch_001" / "1.png"))
+    factor = 720 // 70 + 1  # enlarged to be wide enough for its legend
+    pixels = picture[factor // 2 :: factor, factor // 2 :: factor][:40, :70]
+    coloured = np.ptp(pixels.astype(int), axis=-1) > 0
+    image = dataset.image(1)
+    untouched = (image > 100) & (image < 150)
+    assert coloured[image < 20].all()  # predicted dark
+    assert not coloured[untouched].any()
+
+
+def test_draws_nothing_where_nothing_is_to_be_shown(evaluator, tmp_path):
+    judges = evaluator(overlays=0)
+    judges.after_epoch(1, RunFolder(tmp_path))
+    assert judges.shown == ()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,126 @@
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+from tests.detectors import card, pixel_detector
+
+from steelexp.inference import export as exports
+from steelexp.inference.export import FORMATS, ParityError, compare, export
+from steelexp.inference.predictor import Predictor, onnx_predictor
+from steelexp.lazy import keras, tf
+from steelexp.model.unet import unet
+from steelexp.records.model_card import ModelCard
+from tests.fakes import pixel_model
+
+STRIPS = [
+    np.arange(40 * 50, dtype=np.uint8).reshape(40, 50),
+    np.full((32, 64), 255, np.uint8),
+]
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Logits of two classes: (grey - 128) / 10 and the opposite."""
+    return pixel_model((0.1, -12.8), (-0.1, 12.8))
+
+
+@pytest.mark.parametrize("form", list(FORMATS))
+def test_an_export_scores_as_the_network_and_carries_the_card(tmp_path, model, form):
+    path = tmp_path / "exports" / form
+    parity = export(model, card(), form, path, STRIPS)
+    assert parity.largest <= 1e-4
+    assert parity.pixels == 40 * 50 + 32 * 64 + 40 * 50  # a part of the first once more
+    found = FORMATS[form][1](path)
+    assert found.card == card()
+    for grey in STRIPS:
+        wanted = 1 / (1 + np.exp(-(grey.astype(np.float64) - 128) / 10))
+        assert np.abs(found.scores(grey)[..., 0] - wanted).max() < 1e-5
+    batch = np.stack([np.full((32, 32, 1), value, np.uint8) for value in (128, 255)])
+    assert found.score(batch)[:, 0, 0, 0] == pytest.approx([0.5, 1 / (1 + np.exp(-12.7))], abs=1e-5)
+    assert [each.name for each in path.parent.iterdir()] == [form]
+
+
+def test_the_card_lies_where_others_find_it(tmp_path, model):
+    import onnx
+
+    for form in FORMATS:
+        export(model, card(), form, tmp_path / form, STRIPS[:1])
+    properties = onnx.load(str(tmp_path / "onnx")).metadata_props
+    texts = [next(each.value for each in properties if each.key == "steelexp")]
+    texts.append((tmp_path / "savedmodel" / "assets.extra" / "steelexp.json").read_text())
+    with zipfile.ZipFile(tmp_path / "tflite") as archive:
+        texts.append(archive.read("steelexp.json").decode())
+    assert [ModelCard.model_validate_json(text) for text in texts] == [card()] * 3
+
+
+def test_an_export_that_is_off_fails_and_the_earlier_one_stays(tmp_path, model, monkeypatch):
+    path = tmp_path / "model.onnx"
+    export(model, card(), "onnx", path, STRIPS)
+    before = path.read_bytes()
+    monkeypatch.setattr(exports, "TOLERANCE", 0.0)
+    other = pixel_detector()
+    monkeypatch.setitem(FORMATS, "onnx", (FORMATS["onnx"][0], lambda file: other))
+    with pytest.raises(ParityError, match=r"onnx: its scores differ .* on 2 images; allowed is 0"):
+        export(model, card(), "onnx", path, STRIPS)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("off", "fails"), [(0.9e-4, False), (1.1e-4, True), (np.nan, True)])
+def test_the_tolerance_is_a_ten_thousandth(tmp_path, model, monkeypatch, off, fails):
+    def read(path):
+        found = onnx_predictor(path)
+
+        def score(grey):
+            scores = found.score(grey)
+            scores[0, -1, -1, -1] += off
+            return scores
+
+        return found._replace(score=score)
+
+    monkeypatch.setitem(FORMATS, "onnx", (FORMATS["onnx"][0], read))
+    dataset = [np.full((32, 32), 128, np.uint8)]
+    if fails:
+        with pytest.raises(ParityError):
+            export(model, card(), "onnx", tmp_path / "model.onnx", dataset)
+    else:
+        export(model, card(), "onnx", tmp_path / "model.onnx", dataset)
+
+
+def test_the_largest_difference_is_of_all_images():
+    one = pixel_detector()
+    other = Predictor(one.card, "", lambda grey: one.score(grey) + np.float32(0.25) * (grey > 200))
+    found = compare(one, other, STRIPS)
+    assert found.largest == pytest.approx(0.25, abs=1e-6)
+    assert found.pixels == 40 * 50 + 32 * 64
+    assert compare(one, other, [STRIPS[1] // 2]) == (0.0, 32 * 64)
+
+
+def test_scores_of_another_size_are_no_parity():
+    one = pixel_detector()
+    other = one._replace(score=lambda grey: one.score(grey)[:, :-32])
+    assert compare(one, other, STRIPS).largest == np.inf
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("resolution", ["full", "half"])
+def test_a_unet_on_ten_real_images(tmp_path, realdata, resolution):
+    keras.utils.set_random_seed(0)
+    model = unet(
+        4,
+        backbone="mobilenet",
+        weights=str(realdata / "mobilenet_1_0_224_tf_no_top_partial.h5"),
+        scaling="imagenet",
+        decoder_filters=(32, 16, 16, 8, 8),
+        resolution=resolution,
+    )
+    files = sorted((realdata / "severstal_sample" / "test_images").iterdir())[:10]
+    dataset = [cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) for file in files]
+    dataset[0] = dataset[0][:, :288]  # a multiple of 32 and not of 64
+    four = {label: {"threshold": 0.5} for label in "1234"}
+    spread = float(tf.math.reduce_std(tf.sigmoid(model(dataset[1][None, ..., None]))))
+    assert spread > 1e-3  # it says something, so that parity does
+    for form in ("onnx", "tflite"):
+        assert export(model, card(**four), form, tmp_path / form, dataset).largest <= 1e-4

@@ -1,0 +1,89 @@
+from collections import deque
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steelexp.inference.postprocessing import postprocess, remove_small
+from steelexp.records.postprocessing import ClassRules
+
+# A component of 4 that touches at a corner, one of 2 and one pixel that is almost there.
+STRIP = np.array(
+    [
+        [0.9, 0.9, 0.1, 0.1, 0.1, 0.6],
+        [0.1, 0.1, 0.8, 0.1, 0.1, 0.7],
+        [0.1, 0.1, 0.7, 0.1, 0.1, 0.1],
+        [0.4, 0.1, 0.1, 0.1, 0.1, 0.1],
+    ],
+    np.float32,
+)
+LARGE = [(0, 0), (0, 1), (1, 2), (2, 2)]
+SMALL = [(0, 5), (1, 5)]
+
+
+def places(**rules):
+    mask = postprocess(STRIP[..., None], [ClassRules(**({"threshold": 0.5} | rules))])[..., 0]
+    return [tuple(place) for place in np.argwhere(mask).tolist()]
+
+
+@pytest.mark.parametrize(
+    ("rules", "left"),
+    [
+        ({}, LARGE + SMALL),
+        ({"component": 2}, LARGE + SMALL),
+        ({"component": 3}, LARGE),
+        ({"component": 4}, LARGE),
+        ({"component": 5}, []),
+        ({"area": 6}, LARGE + SMALL),
+        ({"area": 7}, []),
+        ({"component": 3, "area": 4}, LARGE),
+        ({"component": 3, "area": 5}, []),  # the area of what is left
+        ({"gate": 0.9}, LARGE + SMALL),  # reached
+        ({"gate": 0.91}, []),
+        ({"never": True}, []),
+        ({"threshold": 0.7}, [(0, 0), (0, 1), (1, 2), (1, 5), (2, 2)]),  # reached
+        ({"threshold": 0.95}, []),
+    ],
+)
+def test_rules_by_hand(rules, left):
+    assert places(**rules) == sorted(left)
+
+
+def test_each_class_has_its_own_rules():
+    scores = np.stack([STRIP] * 3, axis=-1)
+    rules = [
+        ClassRules(threshold=0.5),
+        ClassRules(threshold=0.4, component=3),
+        ClassRules(threshold=0.5, never=True),
+    ]
+    post = postprocess(scores, rules)
+    assert post.dtype == bool
+    assert post.sum(axis=(0, 1)).tolist() == [6, 4, 0]
+
+
+def test_scores_are_left_as_they_are():
+    scores = STRIP[..., None].copy()
+    postprocess(scores, [ClassRules(threshold=0.5, component=3, area=9)])
+    assert (scores[..., 0] == STRIP).all()
+
+
+def grown(mask, start):
+    """The component of a pixel, walked by hand."""
+    seen, ahead = {start}, deque([start])
+    while ahead:
+        row, column = ahead.popleft()
+        for near in [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]:
+            inside = 0 <= near[0] < mask.shape[0] and 0 <= near[1] < mask.shape[1]
+            if inside and mask[near] and near not in seen:
+                seen.add(near)
+                ahead.append(near)
+    return seen
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12))
+def test_small_components_are_those_of_a_walk(seed, pixels):
+    mask = np.random.default_rng(seed).random((6, 9)) < 0.4
+    kept = [p for p in map(tuple, np.argwhere(mask).tolist()) if len(grown(mask, p)) >= pixels]
+    assert np.argwhere(remove_small(mask, pixels)).tolist() == [list(p) for p in kept]

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from steelexp.data.tiling import up_to_32
+from steelexp.inference.scoring import ScoredImage, score_images, scorer
+from steelexp.inference.windows import overlapping, published
+from steelexp.lazy import keras, tf
+from tests.fakes import dataset_of, pixel_model
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    draw = np.random.default_rng(0)
+    images = [draw.integers(0, 256, shape) for shape in ((40, 70), (40, 70), (33, 130))]
+    masks = [image % 4 for image in images]
+    return dataset_of(tmp_path_factory.mktemp("images"), images, masks, ("a", "b"))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+PIXEL = ((0.02, -2.0), (-0.01, 1.0))
+
+
+def test_scores_are_those_of_the_pixels_without_padding(dataset):
+    found = list(score_images(scorer(pixel_model(*PIXEL)), dataset, np.array([2, 0, 1]), pixels=1))
+    assert [each.row for each in found] == [2, 0, 1]
+    for each in found:
+        grey = dataset.image(each.row)
+        wanted = np.stack([sigmoid(a * grey + b) for a, b in PIXEL], axis=-1)
+        assert each.scores.dtype == np.float32
+        np.testing.assert_allclose(each.scores, wanted, rtol=1e-5)
+        assert (each.bits == dataset.mask(each.row)).all()
+
+
+def test_truth_is_one_bit():
+    image = ScoredImage(0, np.zeros((1, 4, 2), np.float32), np.array([[0, 1, 2, 3]], np.uint8))
+    assert image.truth(0).tolist() == [[False, True, False, True]]
+    assert image.truth(1).tolist() == [[False, False, True, True]]
+
+
+@pytest.mark.parametrize("pixels", [1, 10**6])
+def test_gaussian_windows_are_the_whole_image_for_a_model_that_sees_pixels(dataset, pixels):
+    score, rows = scorer(pixel_model(*PIXEL)), np.arange(3)
+    whole = score_images(score, dataset, rows, pixels=pixels)
+    layout = overlapping((32, 64))
+    parts = score_images(score, dataset, rows, pixels=pixels, layout=layout)
+    for one, other in zip(whole, parts, strict=True):
+        assert one.row == other.row
+        np.testing.assert_allclose(one.scores, other.scores, rtol=1e-5)
+        assert (one.bits == other.bits).all()
+
+
+def test_what_the_published_tiles_do_not_show_has_no_score(tmp_path):
+    dataset = dataset_of(
+        tmp_path, [np.full((256, 1600), 200)], [np.zeros((256, 1600), int)], ("a",)
+    )
+    score = scorer(pixel_model((0.0, 3.0)))
+    (found,) = score_images(score, dataset, np.array([0]), pixels=10**6, layout=published)
+    assert (found.scores[:, 1536:] == 0).all()
+    np.testing.assert_allclose(found.scores[:, :1536], sigmoid(3.0), rtol=1e-5)
+
+
+def sloping():
+    """A model whose logits grow to the right and downwards, whatever it sees."""
+    grey = keras.Input((None, None, 1), dtype="uint8")
+
+    def slope(x):
+        ones = tf.ones_like(tf.cast(x, tf.float32))
+        return 0.1 * tf.cumsum(ones, 2) + 0.2 * tf.cumsum(ones, 1)
+
+    return keras.Model(grey, keras.layers.Lambda(slope)(grey))
+
+
+def test_flips_are_flipped_back_and_averaged(dataset):
+    rows = np.array([0])
+    (plain,) = score_images(scorer(sloping()), dataset, rows, pixels=1)
+    (flipped,) = score_images(scorer(sloping(), flips=True), dataset, rows, pixels=1)
+    height, width = (up_to_32(side) for side in (40, 70))
+    down, right = np.arange(1, height + 1)[:, None], np.arange(1, width + 1)
+    each = [sigmoid(0.2 * y + 0.1 * x) for y in (down, down[::-1]) for x in (right, right[::-1])]
+    np.testing.assert_allclose(plain.scores[..., 0], each[0][:40, :70], rtol=1e-5)
+    np.testing.assert_allclose(flipped.scores[..., 0], np.mean(each, 0)[:40, :70], rtol=1e-5)
+
+
+def test_the_model_is_scored_as_it_then_is(dataset):
+    model = pixel_model((0.0, 0.0))
+    score = scorer(model)
+    assert score(np.zeros((1, 32, 32, 1), np.uint8)).max() == 0.5
+    model.get_layer("pixel").set_weights([np.zeros((1, 1, 1, 1)), np.array([50.0])])
+    assert score(np.zeros((1, 32, 32, 1), np.uint8)).min() == 1.0

@@ -1,0 +1,50 @@
+import inspect
+import re
+
+import pytest
+from pydantic import ValidationError
+
+from steelexp.records.postprocessing import ClassRules, Postprocessing
+
+
+def test_survives_its_file():
+    rules = ClassRules(threshold=0.3, component=40, area=100, gate=0.9)
+    made = Postprocessing(
+        metric="dice_kaggle", classes={"1": rules, "2": ClassRules(threshold=0.5)}
+    )
+    again = Postprocessing.model_validate_json(made.model_dump_json())
+    assert again == made
+    assert list(again.classes) == ["1", "2"]
+
+
+def test_a_threshold_alone_is_all_that_is_needed():
+    rules = ClassRules(threshold=0.5)
+    assert (rules.component, rules.area, rules.gate, rules.never) == (0, 0, 0.0, False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"threshold": 1.1},
+        {"threshold": -0.1},
+        {"threshold": 0.5, "component": -1},
+        {"threshold": 0.5, "area": 1.5},
+        {"threshold": 0.5, "min_peak_score": 2.0},
+        {"threshold": 0.5, "minimum": 4},
+        {},
+    ],
+)
+def test_what_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        ClassRules(**wrong)
+
+
+def test_is_tuned_on_the_val_images_and_no_others():
+    with pytest.raises(ValidationError, match="part"):
+        Postprocessing(metric="dice_kaggle", part="test", classes={})
+
+
+@pytest.mark.parametrize("model", [ClassRules, Postprocessing])
+def test_every_field_is_explained(model):
+    explained = re.findall(r"^    (\w+): ", inspect.getdoc(model), re.MULTILINE)
+    assert explained == list(model.model_fields)

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from steelexp.experiment import UnfinishedError
+from steelexp.lazy import keras
+from steelexp.model.unet import ARCHITECTURES, WeightsError
+from steelexp.plan import SpecModel
+from steelexp.records.postprocessing import ClassRules, Postprocessing
+from steelexp.run_model import predictor
+from steelexp.spec import load
+from tests.finished_runs import record, unfinished
+
+RULES = {"1": ClassRules(threshold=0.6), "2": ClassRules(threshold=0.3, area=9)}
+
+
+def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path):
+    model = {
+        "architecture": "unet",
+        "backbone": "mobilenet",
+        "weights": "moved/encoder.h5",
+        "decoder_filters": [2, 2, 2, 2, 2],
+        "resolution": "half",
+    }
+    folder = unfinished(tmp_path, model=model)
+    made = record(postprocessing=Postprocessing(metric="dice_kaggle", classes=RULES))
+    folder.write("record.json", made.model_dump_json())
+    keras.utils.set_random_seed(0)
+    spec = load(folder.path / "spec.yaml", model=SpecModel)
+    network = spec.model.model_copy(update={"weights": "none"}).bind(ARCHITECTURES)(2)
+    folder.best_weights.parent.mkdir()
+    network.save_weights(folder.best_weights, save_format="h5")
+
+    grey = np.random.default_rng(0).integers(0, 256, (64, 96), np.uint8)
+    wanted = 1 / (1 + np.exp(-load_model(grey[None, ..., None]).numpy()[0].astype(np.float64)))
+    found = predictor(folder)
+    assert (found.executor, found.card.classes) == ("tensorflow", RULES)
+    assert np.abs(found.scores(grey) - wanted).max() < 1e-5
+    assert found.scores(grey[:50, :70]).shape == (50, 70, 2)
+
+
+def test_what_a_run_lacks_is_said(tmp_path):
+    with pytest.raises(UnfinishedError, match="unfinished; run its spec again"):
+        predictor(unfinished(tmp_path / "a"))
+    model = {"architecture": "unet", "backbone": "mobilenet", "decoder_filters": [2, 2, 2, 2, 2]}
+    folder = unfinished(tmp_path / "b", model=model | {"weights": "none"})
+    folder.write("record.json", record().model_dump_json())
+    with pytest.raises(WeightsError, match="no such file; the run's weights were moved"):
+        predictor(folder)
+    folder.best_weights.parent.mkdir()
+    folder.best_weights.write_bytes(b"none")
+    with pytest.raises(WeightsError, match="not the weights of this run's network"):
+        predictor(folder)
