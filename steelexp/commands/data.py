@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.data.kaggle.fetch import fetch
 from steelexp.data.synthetic import draw
+from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def examine_set(given: argparse.Namespace) -> int:
 
     found = diagnosis.diagnose(given.root, split=given.split, classes=given.classes)
     out = given.out or Path("doctor") / given.root.resolve().name
-    report.report(found, diagnosis.write(found, out))
+    with explain_write_errors(out, "choose another folder with --out"):
+        file = diagnosis.write(found, out)
+    report.report(found, file)
     return FAILED if found.issues else DONE
 
 

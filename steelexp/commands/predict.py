@@ -1,6 +1,7 @@
 """The command `predict`: masks, overlays and a table of defects for images."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,9 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from steelexp.commands.arguments import positive
-from steelexp.commands.outcome import DONE, FAILED, RequestError
+from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.show import one_run
-from steelexp.inference.image_files import group_name, image_files
+from steelexp.errors import UserError, explain_write_errors
+from steelexp.inference.image_files import ImageFile, group_name, image_files
 from steelexp.inference.predict import GRID, predict
 from steelexp.inference.predictor import Predictor, onnx_predictor
 from steelexp.inference.tables import DEFECTS, ERRORS, SUBMISSION, Summary
@@ -31,7 +33,7 @@ examples:
   python -m steelexp predict exports/model.onnx images/        (without TensorFlow)
 
 A stopped job goes on when the same command is typed again. exit code 1: some images could not be
-read; errors.csv says which and why.
+predicted; errors.csv says which and why.
 """
 
 
@@ -70,25 +72,30 @@ def run_predict(given: argparse.Namespace) -> int:
     images = image_files(given.paths)
     file, folder = _model(given)
     out = given.out or folder / "predictions" / group_name(given.paths)
-    if given.fresh and (aside := RunFolder(out).set_aside()):
-        say(f"The earlier results are kept as {aside}")
-    chosen = onnx_predictor(file) if file is not None else predictor(one_run(given.run))
-    for line in _model_lines(chosen, len(images)):
-        say(line)
-    summary = predict(
-        chosen, images, out, draw=not given.no_overlays, mm_per_pixel=given.mm_per_pixel
-    )
+    with explain_write_errors(out, "choose another folder with --out"):
+        summary = _predicted(given, images, file, out)
     show(_table(summary, given.mm_per_pixel))
     for line in _closing_lines(summary, out, drawn=not given.no_overlays):
         say(line)
     return FAILED if summary.errors else DONE
 
 
+def _predicted(
+    given: argparse.Namespace, images: Sequence[ImageFile], file: Path | None, out: Path
+) -> Summary:
+    if given.fresh and (aside := RunFolder(out).set_aside()):
+        say(f"The earlier results are kept as {aside}")
+    chosen = onnx_predictor(file) if file is not None else predictor(one_run(given.run))
+    for line in _model_lines(chosen, len(images)):
+        say(line)
+    return predict(chosen, images, out, draw=not given.no_overlays, mm_per_pixel=given.mm_per_pixel)
+
+
 def _model(given: argparse.Namespace) -> tuple[Path | None, Path]:
     """The .onnx file, if one is to be used, and the folder that the results belong to."""
     if given.run.suffix == ".onnx":
         if given.executor == "tensorflow":
-            raise RequestError(f"--engine tensorflow: {given.run} is for onnx; name its run folder")
+            raise UserError(f"--engine tensorflow: {given.run} is for onnx; name its run folder")
         return given.run, given.run.parent
     folder = one_run(given.run).path
     return (export_path(folder, "onnx") if given.executor == "onnx" else None), folder
@@ -142,7 +149,7 @@ def _closing_lines(summary: Summary, out: Path, *, drawn: bool) -> list[str]:
     if summary.errors:
         path, reason = summary.errors[0]
         lines.append(
-            f"{broken} of {broken + summary.images} images could not be read, listed in "
+            f"{broken} of {broken + summary.images} images could not be predicted, listed in "
             f"{out / ERRORS}; the first: {path}: {reason}"
         )
     look = f"look at {out / GRID}, then open" if drawn and summary.images else "open"

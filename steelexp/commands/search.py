@@ -2,9 +2,9 @@
 
 import argparse
 
-from steelexp.commands.outcome import RequestError
 from steelexp.commands.preview import plan_line
 from steelexp.commands.report import leave_report
+from steelexp.errors import UserError
 from steelexp.plan import prepare
 from steelexp.progress import say
 from steelexp.records.store import RunFolder
@@ -36,9 +36,9 @@ def check_executor(given: argparse.Namespace) -> None:
     of_ray = ("workers", "address", "gpus_per_trial")
     chosen = [f"--{name.replace('_', '-')}" for name in of_ray if getattr(given, name) is not None]
     if given.executor == "local" and chosen:
-        raise RequestError(f"{', '.join(chosen)}: of Ray only; add --engine ray")
+        raise UserError(f"{', '.join(chosen)}: of Ray only; add --engine ray")
     if given.executor == "ray" and (given.workers or 0) < 1:
-        raise RequestError("--engine ray: say how many trials at once: --workers N, at least 1")
+        raise UserError("--engine ray: say how many trials at once: --workers N, at least 1")
 
 
 def run_search(spec: ExperimentSpec, given: argparse.Namespace) -> None:

@@ -11,11 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from steelexp.errors import UserError
+
 Weights = npt.NDArray[np.float64]
-
-
-class ClassWeightsError(Exception):
-    """There are no weights for these images; the message is for the user."""
 
 
 class Occurrence(NamedTuple):
@@ -40,12 +38,12 @@ def occurrence(
         sizes: [S, 2] height and width.
 
     Raises:
-        ClassWeightsError: naming every class that occurs nowhere.
+        UserError: naming every class that occurs nowhere.
     """
     held = pixels > 0
     images = held.sum(axis=0, dtype=np.int64)
     if missing := [str(c + 1) for c in np.flatnonzero(images == 0)]:
-        raise ClassWeightsError(
+        raise UserError(
             f"class_weights: of {pixels.shape[1]} classes, number {', '.join(missing)} is on none "
             f"of the {len(pixels)} training images, so that no weight can be given; choose a split "
             "that trains on every class, or leave the class weights away"

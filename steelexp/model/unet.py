@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, Strict
 
+from steelexp.errors import UserError
 from steelexp.lazy import Tensor, keras, segmentation_models, tf
 from steelexp.model.backbones import BACKBONES, UNIT
 from steelexp.spec.component import one_of
@@ -19,10 +20,6 @@ from steelexp.spec.component import one_of
 Backbone = one_of(BACKBONES)
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 Filters = Annotated[tuple[PositiveInt, ...], Strict(False), Field(min_length=5, max_length=5)]
-
-
-class WeightsError(Exception):
-    """The encoder's weights cannot be had; the message is for the user."""
 
 
 def unet(
@@ -54,7 +51,7 @@ def unet(
         of 32.
 
     Raises:
-        WeightsError: the weights cannot be downloaded, found or fitted to the backbone.
+        UserError: the weights cannot be downloaded, found or fitted to the backbone.
     """
     file = _weights_file(weights)
     if not tf.distribute.has_strategy():  # whose scope it would end
@@ -129,7 +126,7 @@ def _weights_file(weights: str) -> Path | None:
     if weights in {"imagenet", "none"}:
         return None
     if not Path(weights).is_file():
-        raise WeightsError(
+        raise UserError(
             f"model.weights: there is no file {weights}; give the path of the encoder's .h5 file, "
             "or one of: imagenet, none"
         )
@@ -150,7 +147,7 @@ def _network(backbone: Any, weights: str, **settings: Any) -> Any:
         if weights != "imagenet":
             raise
         # Keras raises a plain Exception for a failed download, ValueError for weights it has not.
-        raise WeightsError(
+        raise UserError(
             f"model.weights: imagenet: the weights of {backbone} cannot be downloaded "
             f"({_first_line(error)}); set model.weights=none, or model.weights=path/to/file.h5"
         ) from error
@@ -164,7 +161,7 @@ def _load_encoder(network: Any, backbone: Any, file: Path) -> None:
     try:
         encoder.load_weights(file)
     except (OSError, ValueError) as error:
-        raise WeightsError(
+        raise UserError(
             f"model.weights: {file} does not hold the encoder weights of {backbone} "
             f"({_first_line(error)}); give the file of that backbone without its top, or none"
         ) from error

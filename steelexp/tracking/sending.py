@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Literal
 from steelexp.tracking.comet import client as comet_client
 from steelexp.tracking.comet import events as comet_events
 from steelexp.tracking.comet.client import ServerContents
-from steelexp.tracking.journal import Event, read_events
+from steelexp.tracking.journal import Event, EventReader, read_events
 from steelexp.tracking.receipt import read_receipt, write_receipt
 
 if TYPE_CHECKING:
@@ -120,7 +120,9 @@ class Sender:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._receipt = folder, read_receipt(folder)
-        run = read_events(folder)[0].content
+        self._reader = EventReader(folder)
+        self._pending = self._reader.read_new()
+        run = self._pending[0].content
         self._key, self._model = run["key"], run["model"]
         self._ear = ErrorCapture()
         self._live: CometExperiment = comet_client.open_live(run)
@@ -134,7 +136,10 @@ class Sender:
         Raises:
             UnsentError: something is not acknowledged, or there is no more time.
         """
-        for events in by_epoch(read_events(self._folder)[self._receipt.acknowledged :]):
+        self._pending += self._reader.read_new()
+        pending = [each for each in self._pending if each.number > self._receipt.acknowledged]
+        self._pending = []
+        for events in by_epoch(pending):
             if prompts.left < 0:
                 raise UnsentError("out of time")
             self._send(events, prompts.left)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from steelexp.records.store import DamagedError
+from steelexp.errors import UserError
 from steelexp.tracking import delivery
 from steelexp.tracking.comet import client as comet_client
 from steelexp.tracking.delivery import ELSEWHERE
@@ -24,7 +24,7 @@ from steelexp.tracking.journal import Journal, file_entry
 from steelexp.tracking.receipt import read_receipt
 from steelexp.tracking.results import results
 from steelexp.tracking.sending import BUSY, Mode
-from steelexp.tracking.tracker import Picture, TrackedRun, Tracker, TrackingError
+from steelexp.tracking.tracker import Picture, TrackedRun, Tracker
 
 New = tuple[str, Mapping[str, Any]]
 """Kind and content of an event to come."""
@@ -59,7 +59,7 @@ class CometTracker:
         self._journal: Journal | None = None
         try:
             self._journal = Journal(run.folder)
-        except (OSError, DamagedError) as error:
+        except (OSError, UserError) as error:
             self._say(str(error))
         self._note(self._opening(run))
         self._wake()
@@ -183,10 +183,10 @@ def comet(
         A tracker of one run.
 
     Raises:
-        TrackingError: `mode: online` and no API key is configured.
+        UserError: `mode: online` and no API key is configured.
     """
     if mode == "online" and comet_client.api_key() is None:
-        raise TrackingError(
+        raise UserError(
             "tracking.mode is online, and no Comet API key is configured: set COMET_API_KEY, "
             "or run `comet login`, or set tracking.mode to auto or offline"
         )
