@@ -3,7 +3,7 @@
     python analysis/error_gallery.py runs
     python analysis/error_gallery.py runs --class 2 --count 6
 
-Worst is the least Dice on a image that holds the class, mean over all runs, strategies alike; of
+Worst is the least Dice on an image that holds the class, mean over all runs, strategies alike; of
 near-duplicates only the worst is shown. For each class worst_<class> shows what every strategy
 found, missed and falsely marked there, in pixels; worst.csv has the same of every run.
 
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _labels(evaluated: EvaluatedRuns, label: str | None) -> list[str]:
-    """The classes to show: those that a image holds."""
+    """The classes to show: those that an image holds."""
     images = evaluated.images
     held = [images.classes[c] for c in np.flatnonzero(images.labelled.any(axis=0)).tolist()]
     if label is None:

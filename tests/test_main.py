@@ -271,7 +271,7 @@ class TestShow:
 class TestDraw:
     def test_a_set_that_severstals_loader_reads(self, steelexp, tmp_path):
         root = tmp_path / "drawn"
-        code, out, err = steelexp("data", "draw", str(root), "--images", "3", "--seed", "5")
+        code, out, err = steelexp("data", "generate", str(root), "--strips", "3", "--seed", "5")
         assert (code, err) == (0, [])
         assert out == [f"{root}: 3 images; use it with data.root={root}"]
         assert len(list((root / "train_images").iterdir())) == 3
@@ -287,7 +287,7 @@ class TestDraw:
     )
     def test_wrong_settings(self, steelexp, tmp_path, option, value, said):
         root = tmp_path / "drawn"
-        code, _, err = steelexp("data", "draw", str(root), option, value)
+        code, _, err = steelexp("data", "generate", str(root), option, value)
         assert (code, err) == (2, [f"steelexp: {said}"])
         assert list(tmp_path.iterdir()) == []
 

@@ -93,7 +93,7 @@ def read_run(folder: RunFolder, record: Record, part: Part) -> EvaluatedRun:
         RunError: spec.yaml is not a spec, the table is not one of the record's images, or no
             decision was tuned.
     """
-    if part == "test_post" and record.decision is None:
+    if part == "test_post" and record.postprocessing is None:
         raise RunError(
             f"{folder.path}: it has no tuned post-processing; where there are test images, "
             f"python -m steelexp evaluate {folder.path} tunes one"

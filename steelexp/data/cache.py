@@ -58,11 +58,11 @@ class CachedStrips(Dataset):
     shapes: tuple[tuple[int, int], ...]
 
     def image(self, image: int) -> Pixels:
-        """A image's grey, [H, W] uint8; a view."""
+        """An image's grey, [H, W] uint8; a view."""
         return self.grey[self.starts[image] : self.starts[image + 1]].reshape(self.shapes[image])
 
     def mask(self, image: int) -> Bits:
-        """A image's labels, [H, W] uint8, bit c set where class c is; a view."""
+        """An image's labels, [H, W] uint8, bit c set where class c is; a view."""
         return self.bits[self.starts[image] : self.starts[image + 1]].reshape(self.shapes[image])
 
 

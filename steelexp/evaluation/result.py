@@ -1,4 +1,4 @@
-"""What a evaluate comes to, and the files it is left in."""
+"""What an evaluate comes to, and the files it is left in."""
 
 import io
 from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from steelexp.report.comparison import Comparison, comparisons
 from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
 from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.runs import Run, read_run
-from steelexp.report.searches import Search, searches
+from steelexp.report.searches import Search, describe, searches
 from steelexp.report.settings import differing
 from steelexp.report.tables import COLUMNS, postprocessing_lines
 
@@ -225,7 +225,7 @@ def _rendered(**content: Any) -> str:
         "figure": _figure,
         "signed": _signed,
         "duration": duration,
-        "spoken": spoken,
+        "describe": describe,
         "without_name": lambda values: {key: values[key] for key in values if key != "name"},
     }
     environment.globals |= {

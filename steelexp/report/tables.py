@@ -72,8 +72,8 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
         )
     lines += postprocessing_lines(record.postprocessing, metrics)
     lines += leak_lines(parts)
-    if spec.baseline is not None:
-        base = spec.baseline
+    if spec.published is not None:
+        base = spec.published
         lines.append(
             f"Baseline: {base.metric} {base.value:g} ({base.source}); "
             f"this run: {metrics[base.metric]:.4f}."
@@ -103,13 +103,13 @@ def postprocessing_lines(
 
 
 def _rules(rules: ClassRules) -> str:
-    if rules.never:
+    if rules.disabled:
         return "never"
     parts = [
         f"threshold {rules.threshold:g}",
-        f"components from {rules.component} pixels" if rules.component else "",
-        f"at least {rules.area} pixels" if rules.area else "",
-        f"highest score from {rules.gate:g}" if rules.gate else "",
+        f"components from {rules.min_component} pixels" if rules.min_component else "",
+        f"at least {rules.min_area} pixels" if rules.min_area else "",
+        f"highest score from {rules.min_peak_score:g}" if rules.min_peak_score else "",
     ]
     return ", ".join(filter(None, parts))
 

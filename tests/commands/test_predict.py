@@ -32,7 +32,7 @@ def steelexp(capsys):
 
 
 def test_a_run_and_its_export_give_the_same(folder, steelexp):
-    code, out, err = steelexp("predict", "runs/a", "images", "--engine", "onnx")
+    code, out, err = steelexp("predict", "runs/a", "images", "--runtime", "onnx")
     assert (code, err) == (0, [])
     results = Path("runs/a/0a1b2c3d/predictions/images")
     assert out[0] == "pixels 0a1b2c3d on 4 images, by onnx"
@@ -67,7 +67,9 @@ def test_every_rule_is_said(folder, steelexp):
 
 
 def test_the_table_counts_in_millimetres_where_it_is_asked_to(folder, steelexp):
-    _, out, _ = steelexp("predict", "runs/a", "images", "--engine", "onnx", "--mm-per-pixel", "0.5")
+    _, out, _ = steelexp(
+        "predict", "runs/a", "images", "--runtime", "onnx", "--mm-per-pixel", "0.5"
+    )
     text = "\n".join(out)
     assert "area mm²" in text
     bright = next(line for line in out if line.startswith("│ bright"))
@@ -78,14 +80,14 @@ def test_the_table_counts_in_millimetres_where_it_is_asked_to(folder, steelexp):
 
 def test_unreadable_images_give_exit_code_1(folder, steelexp):
     (folder / "images" / "broken.jpg").write_bytes(b"broken")
-    code, out, _ = steelexp("predict", "runs/a", "images", "--engine", "onnx")
+    code, out, _ = steelexp("predict", "runs/a", "images", "--runtime", "onnx")
     assert code == 1
     assert "1 of 5 images could not be read" in "\n".join(out)
     assert "images/broken.jpg" in "\n".join(out)
 
 
 def test_fresh_keeps_what_was_there(folder, steelexp):
-    command = ("predict", "runs/a", "images", "--engine", "onnx", "--out", "out")
+    command = ("predict", "runs/a", "images", "--runtime", "onnx", "--out", "out")
     assert steelexp(*command)[0] == 0
     assert "out: 4 of 4 images are predicted already" in steelexp(*command)[1]
     assert "The earlier results are kept as out.old-1" in steelexp(*command, "--fresh")[1]
@@ -95,14 +97,17 @@ def test_fresh_keeps_what_was_there(folder, steelexp):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("runs/a", "gone.jpg", "--engine", "onnx"), "gone.jpg: no such file or folder"),
+        (("runs/a", "gone.jpg", "--runtime", "onnx"), "gone.jpg: no such file or folder"),
         (("runs", "images"), "runs: one run folder is expected; here: runs/a/0a1b2c3d, runs/b/1"),
         (("images", "images"), "images: one run folder is expected"),
         (("runs/a", "images"), "runs/a/0a1b2c3d: unfinished; run its spec again to go on"),
-        (("runs/b", "images", "--engine", "onnx"), "model.onnx: no such file; make it"),
+        (("runs/b", "images", "--runtime", "onnx"), "model.onnx: no such file; make it"),
         (("gone.onnx", "images"), "gone.onnx: no such file; make it"),
-        (("a.onnx", "images", "--engine", "tensorflow"), "a.onnx is for onnx; name its run folder"),
-        (("runs/a", "images", "--engine", "onnx", "--out", "images"), "images: not empty"),
+        (
+            ("a.onnx", "images", "--runtime", "tensorflow"),
+            "a.onnx is for onnx; name its run folder",
+        ),
+        (("runs/a", "images", "--runtime", "onnx", "--out", "images"), "images: not empty"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(folder, steelexp, words, problem):

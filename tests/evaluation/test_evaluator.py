@@ -37,7 +37,7 @@ def model():
 
 @pytest.fixture
 def evaluator(dataset, model):
-    """A function from settings to a evaluate that tunes on images 4, 2 and 1."""
+    """A function from settings to an evaluate that tunes on images 4, 2 and 1."""
 
     def build(tiling=whole, seed=0, rows=(4, 2, 1), tested=(), metric="dice_kaggle", **settings):
         training = TrainingSpec(**{"epochs": 1, "batch_size": 2, "overlays": 2, **settings})

@@ -20,7 +20,7 @@ from steelexp.records.postprocessing import ClassRules
 
 
 def image(*blocks, size=(24, 60)):
-    """A image of one class with blocks (top, left, height, width, score, labelled)."""
+    """An image of one class with blocks (top, left, height, width, score, labelled)."""
     scores, bits = np.zeros((*size, 1), np.float32), np.zeros(size, np.uint8)
     for top, left, height, width, score, labelled in blocks:
         within = (slice(top, top + height), slice(left, left + width))
@@ -82,7 +82,7 @@ def test_an_alarm_of_middling_scores_needs_a_gate():
     rim, middle = (2, 2, 10, 20, 0.55, True), (6, 8, 2, 2, 0.97, True)
     alarm = (2, 2, 10, 20, 0.75, False)
     found = tuned([image(rim, middle), image(alarm)] * 5)
-    assert found == ClassRules(threshold=0.5, gate=0.8)
+    assert found == ClassRules(threshold=0.5, min_peak_score=0.8)
 
 
 def test_a_class_that_only_cries_wolf_is_silenced():

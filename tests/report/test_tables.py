@@ -75,9 +75,9 @@ class TestMetricsTable:
 class TestDecisionLines:
     def test_rules_are_said_and_what_they_do_beside_predicting_nothing(self):
         rules = {
-            "1": ClassRules(threshold=0.3, component=64, area=128, gate=0.9),
+            "1": ClassRules(threshold=0.3, min_component=64, min_area=128, min_peak_score=0.9),
             "2": ClassRules(threshold=0.5),
-            "3": ClassRules(threshold=1.0, never=True),
+            "3": ClassRules(threshold=1.0, disabled=True),
         }
         metrics = {"test_dice_kaggle": 0.5, "test_post_dice_kaggle": 0.75}
         metrics |= {"test_post_dice_kaggle_all_empty": 0.25}

@@ -145,7 +145,7 @@ def test_a_search_of_real_trainings(spec, tmp_path, capsys):
     runs = tmp_path / "runs"
     command = ["run", str(spec), "--runs", str(runs), "training.epochs=20"]
     with killing_one("trial", lambda: has_an_epoch(runs)) as killed:
-        assert main([*command, "--engine", "ray", "--workers", "2"]) == 0
+        assert main([*command, "--executor", "ray", "--workers", "2"]) == 0
     assert len(killed) == 1
     assert "its process was killed; it goes on in another" in capsys.readouterr().out
     summary = json.loads((runs / "tiny" / "search" / "search.json").read_text())
