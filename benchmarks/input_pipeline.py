@@ -144,7 +144,7 @@ def speed(root, cache, rounds, subset):
         "memcpy": lambda epoch: copies_a_second(warm, 20_000),
         "warm cache": lambda epoch: tiles_a_second(read_by_threads(ours(warm, epoch)), every),
         "warm cache, through tf.data": lambda epoch: tiles_a_second(
-            ours(warm, epoch).dataset(), every
+            ours(warm, epoch).tf_dataset(), every
         ),
         "no cache": lambda epoch: tiles_a_second(read_by_threads(ours(uncached, epoch)), every),
         "published, shuffling images": lambda epoch: tiles_a_second(by_images, 600),
@@ -176,7 +176,7 @@ def peak(root, cache, dataset, kind):
     """Show every tile once and print the peaks of memory in MB, less what was there before."""
     keep_memory()
     data = cached(severstal(root=str(root), subset=dataset), kind, cache)
-    tiles_a_second(ours(data, 0).dataset(), 4 * BATCH)
+    tiles_a_second(ours(data, 0).tf_dataset(), 4 * BATCH)
     peaks, stop = [_resident()], threading.Event()
 
     def watch():
@@ -185,7 +185,7 @@ def peak(root, cache, dataset, kind):
 
     thread = threading.Thread(target=watch)
     thread.start()
-    tiles_a_second(ours(data, 1).dataset(), math.inf)
+    tiles_a_second(ours(data, 1).tf_dataset(), math.inf)
     stop.set()
     thread.join()
     anonymous, everything = np.max(peaks, axis=0)

@@ -306,7 +306,7 @@ def _open(plan: Plan, model: Any) -> list[Epoch]:
         folder.write("environment.json", json.dumps(provenance.environment(), indent=2) + "\n")
         folder.write("changes.patch", provenance.git_state().patch)
         folder.write("split.csv", split_csv(plan.dataset, plan.split))
-        folder.write("split.json", json.dumps(plan.split, indent=2) + "\n")
+        folder.write("split.json", json.dumps(plan.split_summary, indent=2) + "\n")
     if last is None:
         return []
     history = folder.epochs

@@ -93,7 +93,7 @@ def report(folder: RunFolder) -> None:
         "part": "test",
         "classes": list(CLASSES),
         "masks": "postprocessing",
-        "decided_intervals": {},
+        "post_intervals": {},
         "intervals": {"dice_positive": [0.25, 0.5], f"dice_positive/{CLASSES[0]}": [0.125, 0.375]},
         "pr": {
             label: {
@@ -111,7 +111,7 @@ def report(folder: RunFolder) -> None:
             "labels": ["none", *CLASSES],
             "pixels": [[int(a == b) * 3 + 1 for b in range(5)] for a in range(5)],
         },
-        "strips": dict.fromkeys(CLASSES, strips),
+        "images": dict.fromkeys(CLASSES, strips),
         "components": {label: {"small": found, "large": found} for label in each},
     }
     folder.write("evaluation.json", json.dumps(content))

@@ -228,7 +228,7 @@ class TestShow:
         run = finished(tmp_path / "b4_dice" / "3f9c1a7e")
         code, out, err = steelexp("show", str(run.path))
         assert (code, err) == (0, [])
-        assert out[0].rstrip() == "b4_dice 3f9c1a7e, validation images"
+        assert out[0].rstrip() == "b4_dice 3f9c1a7e, val images"
         assert f"Run folder: {run.path}" in out
         assert out[-1] == "Again: python -m steelexp run experiments/b4_dice.yaml"
         assert steelexp("show", str(tmp_path)) == (0, out, [])  # the only one below
@@ -280,7 +280,7 @@ class TestDraw:
     @pytest.mark.parametrize(
         ("option", "value", "said"),
         [
-            ("--images", "0", "images: 0 is less than 1"),
+            ("--strips", "0", "strips: 0 is less than 1"),
             ("--seed", "-1", "seed: -1 is less than 0"),
             ("--rarity", "1.5", "rarity: 1.5 is not between 0 and 1"),
         ],

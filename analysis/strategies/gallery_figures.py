@@ -25,10 +25,10 @@ FALSE: Final = "#cc79a7"
 WIDE: Final = 2.0  # pictures this many times as wide as high are laid below one another
 COLUMNS: Final = 3  # images side by side
 
-Dataset = npt.NDArray[np.int64]
+EvaluatedImages = npt.NDArray[np.int64]
 
 
-def draw_pixels(evaluated: EvaluatedRuns, label: str, images: Dataset) -> Figure:
+def draw_pixels(evaluated: EvaluatedRuns, label: str, images: EvaluatedImages) -> Figure:
     """A panel an image, a bar a strategy: pixels found, missed, falsely marked; mean over runs."""
     columns = min(len(images), COLUMNS)
     lines, names = -(-len(images) // columns), list(evaluated.strategies)
@@ -88,7 +88,7 @@ def _draw_image(axes: Axes, evaluated: EvaluatedRuns, place: int, image: int) ->
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_pictures(evaluated: EvaluatedRuns, label: str, images: Dataset) -> Figure:
+def draw_pictures(evaluated: EvaluatedRuns, label: str, images: EvaluatedImages) -> Figure:
     """The overlays of the first run of every strategy: a column a strategy, a row an image.
 
     Wide images lie the other way: below one another for each image, one strategy a row.

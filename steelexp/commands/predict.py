@@ -107,13 +107,13 @@ def _rules(card: ModelCard) -> str:
             "(a split with test images, such as grouped, tunes one)"
         )
     each = [f"{label}: {_words(rules)}" for label, rules in card.classes.items()]
-    return f"Decision tuned for {card.postprocessing_metric}: {'; '.join(each)}"
+    return f"Post-processing tuned for {card.postprocessing_metric}: {'; '.join(each)}"
 
 
 def _words(rules: ClassRules) -> str:
     """For example "score 0.6, components of 20 px, areas of 600 px"."""
     if rules.disabled:
-        return "never"
+        return "disabled"
     words = [f"score {rules.threshold:g}"]
     words += [f"components of {rules.min_component} px"] * (rules.min_component > 1)
     words += [f"areas of {rules.min_area} px"] * (rules.min_area > 1)

@@ -166,9 +166,9 @@ def _entry(
     draw: bool,
 ) -> Entry:
     """Decide, measure, draw; the pictures are written before the line that says so."""
-    post = predictor.postprocess(scores)
-    found = defects(post, scores, predictor.classes)
-    bits = bits_of(post)
+    masks = predictor.postprocess(scores)
+    found = defects(masks, scores, predictor.classes)
+    bits = bits_of(masks)
     write_atomically(out / "masks" / image.picture, mask_png(bits))
     if draw:
         title = _title(image.name, found, grey.size)
@@ -178,7 +178,7 @@ def _entry(
         write_atomically(out / "overlays" / image.picture, file.getvalue())
     present = sorted({defect.label for defect in found})
     places = {label: c for c, label in enumerate(predictor.classes)}
-    runs = {label: rle.encode(post[..., places[label]]) for label in present}
+    runs = {label: rle.encode(masks[..., places[label]]) for label in present}
     size = (int(grey.shape[0]), int(grey.shape[1]))
     return Entry(image.name, str(image.path), state, size, runs, found)
 

@@ -97,7 +97,7 @@ class EvaluationReport(_Part):
             or "threshold".
         intervals: 95 % of each metric at the threshold, named without its prefix: percentiles of a
             bootstrap over groups of near-duplicates.
-        decided_intervals: the same of the metrics with the post-processing; empty without one.
+        post_intervals: the same of the metrics with the post-processing; empty without one.
         pr: of each class.
         calibration: of each class.
         confusion: of all.

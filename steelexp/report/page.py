@@ -182,7 +182,7 @@ def _parts(shown: Sequence[tuple[Run, str]]) -> list[RunPart]:
         pictures = gallery(run, room // (len(shown) - number))
         if pictures is not None:
             room -= sum(len(p.uri) for image in pictures.images.values() for p in image)
-        evaluated = evaluation_charts(run.report) if run.report else []
+        evaluated = evaluation_charts(run.evaluation) if run.evaluation else []
         spec = _text(run.folder.path / "spec.yaml")
         parts.append(RunPart(run, run_curves(run), evaluated, pictures, spec, trial_of))
     return parts
@@ -230,8 +230,8 @@ def _rendered(**content: Any) -> str:
     }
     environment.globals |= {
         "columns": COLUMNS,
-        "decided_columns": ("dice_positive", "dice_kaggle"),
-        "decision_lines": postprocessing_lines,
+        "post_columns": ("dice_positive", "dice_kaggle"),
+        "postprocessing_lines": postprocessing_lines,
         "epoch_columns": EPOCH_COLUMNS,
         "isnan": math.isnan,
         "nan": math.nan,

@@ -57,9 +57,9 @@ def test_each_class_has_its_own_rules():
         ClassRules(threshold=0.4, min_component=3),
         ClassRules(threshold=0.5, disabled=True),
     ]
-    post = postprocess(scores, rules)
-    assert post.dtype == bool
-    assert post.sum(axis=(0, 1)).tolist() == [6, 4, 0]
+    masks = postprocess(scores, rules)
+    assert masks.dtype == bool
+    assert masks.sum(axis=(0, 1)).tolist() == [6, 4, 0]
 
 
 def test_scores_are_left_as_they_are():

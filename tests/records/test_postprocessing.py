@@ -19,7 +19,12 @@ def test_survives_its_file():
 
 def test_a_threshold_alone_is_all_that_is_needed():
     rules = ClassRules(threshold=0.5)
-    assert (rules.component, rules.area, rules.gate, rules.never) == (0, 0, 0.0, False)
+    assert (rules.min_component, rules.min_area, rules.min_peak_score, rules.disabled) == (
+        0,
+        0,
+        0.0,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
