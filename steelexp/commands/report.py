@@ -28,10 +28,10 @@ def add(commands: "Subparsers") -> None:
     )
 
 
-def report(given: argparse.Namespace) -> int:
+def report(args: argparse.Namespace) -> int:
     """Write the page."""
-    with explain_write_errors(given.out or given.folder, "choose another file with --out"):
-        path = write_page(given.folder, given.out, baseline=given.baseline)
+    with explain_write_errors(args.out or args.folder, "choose another file with --out"):
+        path = write_page(args.folder, args.out, baseline=args.baseline)
     say(f"Report: {path}")
     return DONE
 

@@ -29,12 +29,12 @@ class Predictor(NamedTuple):
 
     Attributes:
         card: classes and decisions.
-        engine: what runs it.
+        runtime: what runs it.
         score: grey [B, h, w, 1] uint8, h and w multiples of 32 -> scores [B, h, w, C] float32.
     """
 
     card: ModelCard
-    engine: str
+    runtime: str
     score: Callable[[Grey], Scores]
 
     @property
@@ -78,7 +78,7 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         import onnxruntime
     except ImportError:
         raise UserError(
-            "--engine onnx: ONNX Runtime is missing; pip install 'steelexp[export]'"
+            "--runtime onnx: ONNX Runtime is missing; pip install 'steelexp[export]'"
         ) from None
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
@@ -94,7 +94,7 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         raise UserError(f"{file}: not written by `steelexp export`, which adds the post-processing")
     return Predictor(
         card=read_card(text, file),
-        engine="onnx",
+        runtime="onnx",
         score=lambda grey: session.run(["scores"], {"grey": grey})[0],
     )
 

@@ -97,7 +97,7 @@ class EvaluationReport(_Part):
             or "threshold".
         intervals: 95 % of each metric at the threshold, named without its prefix: percentiles of a
             bootstrap over groups of near-duplicates.
-        decided_intervals: the same of the metrics with the post-processing; empty without one.
+        post_intervals: the same of the metrics with the post-processing; empty without one.
         pr: of each class.
         calibration: of each class.
         confusion: of all.
@@ -122,7 +122,7 @@ def read_evaluation_report(folder: Path) -> EvaluationReport | None:
     """The evaluation report of a finished run; None where an earlier version left none.
 
     Raises:
-        UserError: the file is not a evaluation report.
+        UserError: the file is not an evaluation report.
     """
     file = folder / FILE
     if not file.is_file():
@@ -133,5 +133,5 @@ def read_evaluation_report(folder: Path) -> EvaluationReport | None:
             return EvaluationReport.model_validate_json(file.read_bytes())
     except ValidationError as error:
         raise UserError(
-            f"{file}: not a evaluation report that this version reads ({reason(error)}); {fix}"
+            f"{file}: not an evaluation report that this version reads ({reason(error)}); {fix}"
         ) from None

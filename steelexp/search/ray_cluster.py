@@ -68,7 +68,7 @@ def connected(address: str | None, *, show: bool = False) -> Any:
     try:
         import ray
     except ImportError:
-        raise UserError("the engine ray needs Ray: pip install 'steelexp[ray]'") from None
+        raise UserError("--executor ray needs Ray: pip install 'steelexp[ray]'") from None
     _check_listener(address)
     own: dict[str, Any] = {
         "include_dashboard": False,
