@@ -143,9 +143,8 @@ def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
         The record as it is now.
 
     Raises:
-        UserError: the run has no record yet.
-        DataError: the data set holds no image of a name.
-        UserError: the tracking that was asked for cannot be had.
+        UserError: the run has no record yet, the data set holds no image of a name, or the
+            tracking that was asked for cannot be had.
     """
     folder, rows = plan.folder, _named_rows(plan, pictures)
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
@@ -176,9 +175,8 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
         What is written to evaluations/NAME/ in the run folder.
 
     Raises:
-        UserError: the run has no record yet.
-        DataError: the windows do not fit an image.
-        UserError: the tracking that was asked for cannot be had.
+        UserError: the run has no record yet, the windows do not fit an image, or the tracking that
+            was asked for cannot be had.
     """
     folder = plan.folder.path / EVALUATIONS / inference.name
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()

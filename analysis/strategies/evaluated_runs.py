@@ -52,8 +52,7 @@ def read_evaluated(paths: Sequence[Path], part: Part) -> EvaluatedRuns:
 
     Raises:
         UserError: there are none, one has no images in this part, or they are not comparable; all
-            reasons at once.
-        UserError: a record cannot be read.
+            reasons at once. Or a record cannot be read.
     """
     folders = _folders(paths)
     records = {folder.path: folder.record for folder in folders}
@@ -83,8 +82,7 @@ def with_postprocessed(evaluated: EvaluatedRuns, paths: Sequence[Path]) -> Evalu
         paths: what it was read from.
 
     Raises:
-        UserError: no thresholds were tuned in a run.
-        UserError: a record cannot be read.
+        UserError: no thresholds were tuned in a run, or a record cannot be read.
     """
     tuned = read_evaluated(paths, "test_post").strategies
     strategies = {

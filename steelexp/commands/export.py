@@ -57,7 +57,7 @@ def run_export(args: argparse.Namespace) -> int:
     """Export a run's network, and say how near it is to the trained one."""
     folder = one_run(args.run)
     path = export_path(folder.path, args.format)
-    card, (dataset, origin) = run_model.run_card(folder), _dataset(folder, args.dataset)
+    card, (dataset, origin) = run_model.run_card(folder), _dataset(folder, args.images)
     model = run_model.load_model(folder, precision="float32")
     with explain_write_errors(folder.path, "copy the run to a folder that can be written"):
         parity = export(model, card, args.format, path, dataset)

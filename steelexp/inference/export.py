@@ -7,6 +7,7 @@ program for .zip files opens.
 """
 
 import contextlib
+import errno
 import math
 import warnings
 import zipfile
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.errors import RunFailedError, UserError
+from steelexp.errors import RunFailedError, UserError, reason
 from steelexp.inference.predictor import Grey, Predictor, Scores, onnx_predictor, read_card
 from steelexp.lazy import Tensor, silence, tf
 from steelexp.records.atomic import remove, replacing
@@ -139,8 +140,11 @@ def _repeat_pixels(proto: Any) -> None:
 
 
 def _write_savedmodel(module: Any, card: ModelCard, path: Path) -> None:
-    with silence():
-        tf.saved_model.save(module, str(path), signatures={"serving_default": module.scores})
+    try:
+        with silence():
+            tf.saved_model.save(module, str(path), signatures={"serving_default": module.scores})
+    except tf.errors.OpError as error:  # a full disk; its text ends "FILE; File too large [Op:...]"
+        raise OSError(errno.EIO, reason(error).rpartition("; ")[2], str(path)) from error
     extra = path / "assets.extra"
     extra.mkdir()
     (extra / f"{KEY}.json").write_text(card.model_dump_json(indent=2) + "\n", "utf-8")
