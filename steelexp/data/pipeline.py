@@ -63,7 +63,7 @@ class Batches:
             both[0], both[1] = self.change(step, both[0], both[1])
         return both[..., None]
 
-    def dataset(self, first: int = 0) -> Any:
+    def tf_dataset(self, first: int = 0) -> Any:
         """The batches from step `first` on.
 
         Returns:
@@ -137,8 +137,8 @@ def training_batches(
     return Batches(dataset, table[order], size, batch_size, change if chain else None)
 
 
-def _shuffled(dataset: Table, draw: np.random.Generator) -> Table:
-    """An order of tiles in which those of a image are near one another.
+def _shuffled(images: Table, draw: np.random.Generator) -> Table:
+    """An order of tiles in which those of an image are near one another.
 
     The images are shuffled and taken in blocks of 256, and the tiles of a block are shuffled: what
     decodes images at every use, or reads them from a slow disk, does so once an epoch.
@@ -147,9 +147,9 @@ def _shuffled(dataset: Table, draw: np.random.Generator) -> Table:
         images: [N] image of each tile.
         draw: the source of every choice.
     """
-    numbers, place = np.unique(dataset, return_inverse=True)
+    numbers, place = np.unique(images, return_inverse=True)
     block = draw.permutation(len(numbers))[place.ravel()] // RECENT  # [N]
-    return np.asarray(np.lexsort((draw.random(len(dataset)), block)))
+    return np.asarray(np.lexsort((draw.random(len(images)), block)))
 
 
 def try_out(classes: tuple[str, ...], size: tuple[int, int], chain: Sequence[Augmentation]) -> None:

@@ -1,4 +1,4 @@
-"""A evaluation report as pictures: precision and recall, calibration, confusion."""
+"""An evaluation report as pictures: precision and recall, calibration, confusion."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING

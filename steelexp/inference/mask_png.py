@@ -15,9 +15,9 @@ from steelexp.overlays.overlay import CLASS_COLOURS
 Bits = npt.NDArray[np.uint8]
 
 
-def bits_of(post: npt.NDArray[np.bool_]) -> Bits:
+def bits_of(masks: npt.NDArray[np.bool_]) -> Bits:
     """[H, W, C] bool -> [H, W] uint8, bit c set where class c is."""
-    return np.packbits(post, axis=-1, bitorder="little")[..., 0]
+    return np.packbits(masks, axis=-1, bitorder="little")[..., 0]
 
 
 def mask_png(bits: Bits) -> bytes:

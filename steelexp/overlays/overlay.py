@@ -71,7 +71,7 @@ def choose(
         Strip numbers, in the order of choice, none twice.
 
     Raises:
-        ValueError: `count` is below 1, or a candidate is not a image number.
+        ValueError: `count` is below 1, or a candidate is not an image number.
     """
     if count < 1:
         raise ValueError(f"count is {count}; at least one image has to be shown")
@@ -144,7 +144,7 @@ def caption(
 def draw(
     image: Grey, truth: Bits | None, prediction: Bits, *, classes: tuple[str, ...], title: str = ""
 ) -> Image.Image:
-    """Draw a image with its predicted defects as translucent fill and the true ones as outline.
+    """Draw an image with its predicted defects as translucent fill and the true ones as outline.
 
     Images narrower than 720 pixels are enlarged by a whole factor, pixel for pixel, but not beyond
     1024 pixels of height; one that stays narrower stands at the left of its legend. The outline

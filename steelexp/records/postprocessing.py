@@ -12,21 +12,21 @@ class ClassRules(BaseModel):
 
     Attributes:
         threshold: a pixel is of the class where its score, sigmoid(logit), reaches this.
-        component: connected components (8 neighbours) of fewer pixels are left out; pixels of the
+        min_component: connected components (8 neighbours) of fewer pixels are left out; pixels of the
             image as it was taken.
-        area: where fewer pixels than this are then left of the class on a image, none is.
-        gate: nothing is of the class, either, where the image's highest score of it does not reach
+        min_area: where fewer pixels than this are then left of the class on an image, none is.
+        min_peak_score: nothing is of the class, either, where the image's highest score of it does not reach
             this.
-        never: nothing is ever of the class.
+        disabled: nothing is ever of the class.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     threshold: Score
-    component: NonNegativeInt = 0
-    area: NonNegativeInt = 0
-    gate: Score = 0.0
-    never: bool = False
+    min_component: NonNegativeInt = 0
+    min_area: NonNegativeInt = 0
+    min_peak_score: Score = 0.0
+    disabled: bool = False
 
 
 class Postprocessing(BaseModel):

@@ -45,8 +45,8 @@ def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title
     table.add_section()
     table.add_row("all", *(_figure(metrics, f"{prefix}_{name}") for name in COLUMNS), style="bold")
     if "test_post_dice_kaggle" in metrics:
-        figures = (_figure(metrics, f"decided_{name}") for name in COLUMNS)
-        table.add_row("all, decided", *figures, style="bold")
+        figures = (_figure(metrics, f"test_post_{name}") for name in COLUMNS)
+        table.add_row("all, post-processed", *figures, style="bold")
     return table
 
 
@@ -67,13 +67,13 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
     ]
     if part == "test":
         lines.append(
-            f"On the {parts['val']} validation images, which picked the epoch: val_dice_positive "
+            f"On the {parts['val']} val images, which picked the epoch: val_dice_positive "
             f"{metrics['val_dice_positive']:.4f}, val_dice_kaggle {metrics['val_dice_kaggle']:.4f}."
         )
     lines += postprocessing_lines(record.postprocessing, metrics)
     lines += leak_lines(parts)
-    if spec.baseline is not None:
-        base = spec.baseline
+    if spec.published is not None:
+        base = spec.published
         lines.append(
             f"Baseline: {base.metric} {base.value:g} ({base.source}); "
             f"this run: {metrics[base.metric]:.4f}."
@@ -91,25 +91,25 @@ def postprocessing_lines(
     rules = "; ".join(f"{label}: {_rules(each)}" for label, each in postprocessing.classes.items())
     all_empty = metrics.get("test_post_dice_kaggle_all_empty", float("nan"))
     rows = [
-        f"{name} {metrics[f'decided_{name}']:.4f} (without {metrics[f'test_{name}']:.4f})"
+        f"{name} {metrics[f'test_post_{name}']:.4f} (without {metrics[f'test_{name}']:.4f})"
         for name in ("dice_kaggle", "dice_positive", "empty_accuracy")
-        if f"decided_{name}" in metrics and f"test_{name}" in metrics
+        if f"test_post_{name}" in metrics and f"test_{name}" in metrics
     ]
     told = f"With it on the test images: {', '.join(rows)}; predicting nothing has dice_kaggle"
     return [
-        f"Decision, tuned on the {postprocessing.part} images for {postprocessing.metric}: {rules}.",
+        f"Post-processing, tuned on the {postprocessing.part} images for {postprocessing.metric}: {rules}.",
         f"{told} {all_empty:.4f}.",
     ]
 
 
 def _rules(rules: ClassRules) -> str:
-    if rules.never:
-        return "never"
+    if rules.disabled:
+        return "disabled"
     parts = [
         f"threshold {rules.threshold:g}",
-        f"components from {rules.component} pixels" if rules.component else "",
-        f"at least {rules.area} pixels" if rules.area else "",
-        f"highest score from {rules.gate:g}" if rules.gate else "",
+        f"components from {rules.min_component} pixels" if rules.min_component else "",
+        f"at least {rules.min_area} pixels" if rules.min_area else "",
+        f"highest score from {rules.min_peak_score:g}" if rules.min_peak_score else "",
     ]
     return ", ".join(filter(None, parts))
 

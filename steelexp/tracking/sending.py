@@ -128,7 +128,7 @@ class Sender:
         write_receipt(folder, self._receipt)
         self._held: ServerContents | None = None
 
-    def send_pending(self, prompts: "Prompts") -> None:
+    def send_pending(self, prompts: "StdinSignals") -> None:
         """Send what the journal has by now.
 
         Raises:

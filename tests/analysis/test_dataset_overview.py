@@ -184,7 +184,7 @@ def test_what_the_doctor_writes_can_be_drawn(tmp_path):
     from steelexp.data.doctor.diagnosis import write as write_figures
     from steelexp.data.synthetic import draw as draw_images
 
-    draw_images(tmp_path / "drawn", images=6, seed=1, defect_share=1.0)
+    draw_images(tmp_path / "drawn", strips=6, seed=1, defect_share=1.0)
     path = write_figures(diagnose(tmp_path / "drawn"), tmp_path)
     overview = read_overview(path)
     assert overview.images == 6

@@ -8,9 +8,9 @@ from steelexp.overlays.overlay import CLASS_COLOURS
 
 
 def test_bits_by_hand():
-    post = np.zeros((1, 3, 3), bool)
-    post[0, 0, 0] = post[0, 1, 2] = post[0, 2, 0] = post[0, 2, 1] = True
-    assert bits_of(post).tolist() == [[1, 4, 3]]
+    masks = np.zeros((1, 3, 3), bool)
+    masks[0, 0, 0] = masks[0, 1, 2] = masks[0, 2, 0] = masks[0, 2, 1] = True
+    assert bits_of(masks).tolist() == [[1, 4, 3]]
 
 
 def test_a_program_reads_the_bits_and_a_viewer_sees_colours():

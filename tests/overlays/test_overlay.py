@@ -27,7 +27,7 @@ PIXELS = np.array(
     ]
 )
 
-# After the first epoch; of the classes that a image does not hold it says nothing.
+# After the first epoch; of the classes that an image does not hold it says nothing.
 DICE = np.array(
     [
         [0.5, 1, 1],

@@ -8,7 +8,7 @@ from steelexp.records.postprocessing import ClassRules, Postprocessing
 
 
 def test_survives_its_file():
-    rules = ClassRules(threshold=0.3, component=40, area=100, gate=0.9)
+    rules = ClassRules(threshold=0.3, min_component=40, min_area=100, min_peak_score=0.9)
     made = Postprocessing(
         metric="dice_kaggle", classes={"1": rules, "2": ClassRules(threshold=0.5)}
     )
@@ -19,7 +19,12 @@ def test_survives_its_file():
 
 def test_a_threshold_alone_is_all_that_is_needed():
     rules = ClassRules(threshold=0.5)
-    assert (rules.component, rules.area, rules.gate, rules.never) == (0, 0, 0.0, False)
+    assert (rules.min_component, rules.min_area, rules.min_peak_score, rules.disabled) == (
+        0,
+        0,
+        0.0,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -28,7 +33,7 @@ def test_a_threshold_alone_is_all_that_is_needed():
         {"threshold": 1.1},
         {"threshold": -0.1},
         {"threshold": 0.5, "component": -1},
-        {"threshold": 0.5, "area": 1.5},
+        {"threshold": 0.5, "min_area": 1.5},
         {"threshold": 0.5, "min_peak_score": 2.0},
         {"threshold": 0.5, "minimum": 4},
         {},

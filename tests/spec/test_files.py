@@ -344,12 +344,12 @@ class TestOverrides:
             "",
             "training.early_stopping_patience=null",
             "question='5'",
-            "baseline.metric=val_loss",
-            "baseline.value=-1.5",
-            "baseline.source=ours",
+            "published.metric=val_loss",
+            "published.value=-1.5",
+            "published.source=ours",
         )
         assert (found.training.early_stopping_patience, found.question) == (None, "5")
-        assert found.baseline.value == -1.5
+        assert found.published.value == -1.5
 
     def test_a_value_may_hold_the_equals_sign(self, spec):
         assert spec("", "question=is a=b?").question == "is a=b?"
@@ -501,7 +501,7 @@ class TestResolved:
         lines = dump(spec()).splitlines()
         assert "loss: {name: focal, gamma: 3.0, alpha: 0.25}" in lines
         assert "tiling: {kind: columns, size: 256, count: 6}" in lines
-        assert "baseline: null" in lines
+        assert "published: null" in lines
 
     def test_needs_no_component(self, tmp_path, spec):
         text = dump(spec()).replace("name: focal", "name: forgotten")
