@@ -499,7 +499,7 @@ def test_a_leak_is_said_before_and_after(
     assert main(["run", *given]) == 0
     said = capsys.readouterr().out
     assert re.search(
-        r"Leak: \d of 10 groups of near-duplicates cross the split, \d of 8 tune", said
+        r"Leak: \d of 10 groups of near-duplicates cross the split, \d of 8 val", said
     )
     assert main(["run", *given, "split={kind: grouped}"]) == 0
     assert "Leak" not in capsys.readouterr().out
