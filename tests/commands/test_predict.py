@@ -139,7 +139,7 @@ def test_onnx_does_without_tensorflow(folder):
 
 
 def test_an_output_that_cannot_be_written_is_named_with_the_option(folder, steelexp):
-    command = ("predict", "runs/a", "images", "--engine", "onnx", "--out")
+    command = ("predict", "runs/a", "images", "--runtime", "onnx", "--out")
     fix = "choose another folder with --out"
     assert steelexp(*command, "/proc/none/a")[::2] == (
         2,
