@@ -20,7 +20,7 @@ from steelexp.evaluation.counts import DEFINITIONS
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.evaluation.result import STRIPS, write_result
 from steelexp.lazy import Tensor, tf
-from steelexp.model.loss_schedule import going_over, warm_up_weight
+from steelexp.model.loss_schedule import mix_losses, warm_up_weight
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
@@ -234,7 +234,7 @@ def _network(plan: Plan) -> tuple[Any, Any]:
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
     loss, optimizer = _loss(plan, spec.loss), spec.optimizer.bind(OPTIMIZERS)()
     run_model = (
-        going_over(_loss(plan, spec.loss_warm_up), loss, share)
+        mix_losses(_loss(plan, spec.loss_warm_up), loss, share)
         if spec.loss_warm_up.epochs
         else loss
     )

@@ -22,7 +22,7 @@ from steelexp.data.splits import SPLITS
 from steelexp.data.tiles import Tiling, tile_rng, tile_table
 from steelexp.data.tiling import TILINGS, coverage
 from steelexp.data.variant import first_of_each, long_tailed, select
-from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, occurrence
+from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, count_classes
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
@@ -170,7 +170,7 @@ def _class_weights(spec: ExperimentSpec, dataset: Dataset, split: Split) -> Weig
         )
     rows = split.train
     weights: Weights = kind.bind(CLASS_WEIGHTS)(
-        occurrence(dataset.pixels[rows], dataset.sizes[rows])
+        count_classes(dataset.pixels[rows], dataset.sizes[rows])
     )
     return weights
 

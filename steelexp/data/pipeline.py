@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.cores import available_cores
 from steelexp.data.augment import Augmentation, Donors, augment
 from steelexp.data.cache import RECENT
 from steelexp.data.dataset import Bits, Dataset
@@ -82,10 +83,15 @@ class Batches:
             both = tf.ensure_shape(both, (2, None, *self.size, 1))
             return both[0], both[1]
 
+        # With autotuning on, the end of an epoch waits for the autotuner's thread, which sleeps for
+        # up to 20 s at a time.
+        options = tf.data.Options()
+        options.autotune.enabled = False
         return (
             tf.data.Dataset.range(first, len(self))
-            .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .map(load, num_parallel_calls=available_cores(), deterministic=True)
             .prefetch(2)
+            .with_options(options)
         )
 
 

@@ -42,7 +42,7 @@ class TestJsonSchema:
         [
             "extends: b4_dice.yaml\nname: child\n",
             "loss: {gamma: 2.0}",
-            "loss: {over: batch}",  # fits dice and bce_dice: which it is, the ancestor says
+            "loss: {reduce: batch}",  # fits dice and bce_dice: which it is, the ancestor says
             "tiling: {size: 128}",
             "data: {root: elsewhere}",
             "optimizer: {learning_rate: 1}",
