@@ -25,8 +25,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from analysis.learning_curves import FORMATS
-from analysis.palette import CLASS_COLOURS, INK
 from steelexp.errors import UserError, explain_read_errors, explain_write_errors
+from steelexp.palette import CLASS_COLOURS, INK
 
 SCHEMA_VERSION: Final = 1
 CLEAN: Final = "#b0b0b0"

@@ -26,9 +26,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.epoch_curves import Run, Values, best_epoch, read_runs
-from analysis.palette import CLASS_COLOURS, INK, RUN_COLOURS
 from analysis.strategies.strategy_curves import draw_strategies
 from steelexp.errors import UserError, explain_write_errors
+from steelexp.palette import CLASS_COLOURS, INK, RUN_COLOURS
 
 MARKERS: Final = ("", "o", "s", "^", "D", "v", "P", "X")
 RATIOS: Final = ("dice", "iou", "accuracy")  # metrics between 0 and 1

@@ -336,7 +336,10 @@ class TestPlacesThatCannotBeWritten:
     @pytest.mark.parametrize(
         ("words", "fix"),
         [
-            (["data", "generate", "/proc/none/a", "--images", "1"], "choose another folder with data."),
+            (
+                ["data", "generate", "/proc/none/a", "--images", "1"],
+                "choose another folder with data.",
+            ),
             (["report", "runs", "--out", "/proc/none/a"], "choose another file with --out"),
         ],
     )
