@@ -337,7 +337,7 @@ class TestPlacesThatCannotBeWritten:
         ("words", "fix"),
         [
             (
-                ["data", "generate", "/proc/none/a", "--images", "1"],
+                ["data", "generate", "/proc/none/a", "--strips", "1"],
                 "choose another folder with data.",
             ),
             (["report", "runs", "--out", "/proc/none/a"], "choose another file with --out"),
