@@ -25,19 +25,19 @@ def identity(spec: ExperimentSpec, digest: str) -> dict[str, Any]:
     """Dotted key -> value of all that decides which trials are proposed and what they score.
 
     Args:
-        spec: with a search.
-        digest: of the spec on its data.
+        spec: Spec with a search.
+        digest: Digest of the spec on its data.
     """
     assert spec.search is not None
     settings = spec.model_dump(mode="json", exclude={"search": {"space"}})
     space = {path: dimension.as_written() for path, dimension in spec.search.space.items()}
     every = flat(settings) | {f"search.space.{path}": values for path, values in space.items()}
-    kept = {key: value for key, value in every.items() if not _is_free(key)}
-    return kept | {"digest": digest}
+    fixed = {key: value for key, value in every.items() if not _is_free(key)}
+    return fixed | {"digest": digest}
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What is not as it was, one line each."""
+    """One line for each setting that has changed."""
     keys = [key for key in (*recorded, *now) if recorded.get(key) != now.get(key)]
     lines = [_difference(key, recorded, now) for key in dict.fromkeys(keys) if key != "digest"]
     if not lines and "digest" in keys:
