@@ -25,6 +25,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from analysis.learning_curves import FORMATS
+from steelexp.errors import UserError, explain_read_errors, explain_write_errors
 from steelexp.palette import CLASS_COLOURS, INK
 
 SCHEMA_VERSION: Final = 2
@@ -32,10 +33,6 @@ CLEAN: Final = "#b0b0b0"
 LONGEST: Final = 16  # characters of a class name
 FEW: Final = 4  # classes up to which names and counts in the matrix are large
 WIDE: Final = 2.5  # aspect ratio above which there are two heatmaps in a row instead of four
-
-
-class OverviewError(Exception):
-    """A file cannot be plotted; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +71,14 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         if arguments.out.suffix not in FORMATS:
-            raise OverviewError(
+            raise UserError(
                 f"--out {arguments.out}: the suffix has to be one of {', '.join(FORMATS)}"
             )
         figure = draw(read_overview(arguments.doctor))
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(arguments.out, dpi=160)
-    except (OverviewError, OSError) as error:
+        with explain_write_errors(arguments.out, "choose another file with --out"):
+            arguments.out.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(arguments.out, dpi=160)
+    except UserError as error:
         print(f"dataset_overview: {error}", file=sys.stderr)
         return 2
     print(f"overview of the data set: {arguments.out}")
@@ -109,20 +107,19 @@ def read_overview(path: Path) -> Overview:
     """Read doctor.json.
 
     Raises:
-        OverviewError: The file is not a doctor.json of this version, or nothing is labelled.
+        UserError: The file is not a doctor.json of this version, or nothing is labelled.
     """
+    fix = "write it again with python -m steelexp data doctor ROOT"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with explain_read_errors(path, fix):
+            content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema_version"] != SCHEMA_VERSION:
             raise KeyError
         overview = _overview(content)
     except (ValueError, KeyError, TypeError, IndexError):
-        raise OverviewError(
-            f"{path}: not a doctor.json of this version; write it again with "
-            "python -m steelexp data doctor ROOT"
-        ) from None
+        raise UserError(f"{path}: not a doctor.json of this version; {fix}") from None
     if not overview.images_per_class.any():
-        raise OverviewError(f"{path}: nothing is labelled in {overview.name}")
+        raise UserError(f"{path}: nothing is labelled in {overview.name}")
     return overview
 
 

@@ -30,6 +30,7 @@ from steelexp.data.generator.defects import FAMILIES, generate_defects
 from steelexp.data.generator.prevalence import choose_classes
 from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.data.severstal import severstal
+from steelexp.errors import explain_write_errors
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -137,7 +138,8 @@ def generate(
     root = root.resolve()  # a rename would replace a symbolic link
     if _is_generated(root, settings):
         return
-    with _unfinished(root) as folder:
+    fix = "choose another folder with data.root, or as FOLDER of data generate"
+    with explain_write_errors(root.parent, fix), _unfinished(root) as folder:
         _generate_strips(folder, settings, report or (lambda done, total: None))
         try:
             folder.rename(root)  # replaces an empty folder only

@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from steelexp.errors import UserError
 from steelexp.tracking.comet import client as comet_client
-from steelexp.tracking.tracker import TrackingError
 
 NAME = "Defect segmentation"
 COLUMNS = 3
@@ -139,25 +139,23 @@ def push(project: str, workspace: str | None, classes: Sequence[str]) -> str:
     """Send the dashboard to a project, in the place of the one that was sent before.
 
     Args:
-        project: at Comet; it has to exist.
-        workspace: None: the default of the API key's owner.
-        classes: as for dashboard.
+        project: Existing project at Comet.
+        workspace: Workspace at Comet; None for the default of the API key's owner.
+        classes: Class names.
 
     Returns:
         The line that says where it is.
 
     Raises:
-        TrackingError: no API key, no such project, or Comet does not answer.
+        UserError: no API key, no such project, or Comet does not answer.
     """
     if comet_client.api_key() is None:
-        raise TrackingError(
-            "no Comet API key is configured: set COMET_API_KEY or run `comet login`"
-        )
+        raise UserError("no Comet API key is configured: set COMET_API_KEY or run `comet login`")
     state = view_state(dashboard(classes), [*BEST, *SEARCHED])
     try:
         where = comet_client.save_view(NAME, state, project, workspace)
     except Exception as error:
-        raise TrackingError(f"dashboard: {comet_client.reason(error)}") from None
+        raise UserError(f"dashboard: {comet_client.reason(error)}") from None
     return f"Comet: dashboard {NAME!r} saved in {where}"
 
 
