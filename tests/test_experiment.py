@@ -498,9 +498,7 @@ def test_a_leak_is_said_before_and_after(
     given = [str(tiny_spec), f"data.root={copy}", "--dry-run", "--runs", str(tmp_path / "runs")]
     assert main(["run", *given]) == 0
     said = capsys.readouterr().out
-    assert re.search(
-        r"Leak: \d of 10 groups of near-duplicates cross the split, \d of 8 val", said
-    )
+    assert re.search(r"Leak: \d of 10 groups of near-duplicates cross the split, \d of 8 val", said)
     assert main(["run", *given, "split={kind: grouped}"]) == 0
     assert "Leak" not in capsys.readouterr().out
 

@@ -14,14 +14,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from PIL import Image
 
-from analysis.palette import INK
 from analysis.strategies.comparison_figures import folded, on_images
 from analysis.strategies.evaluated_run import EvaluatedRun
 from analysis.strategies.evaluated_runs import EvaluatedRuns
+from steelexp.palette import BLUE, INK, ORANGE, PURPLE
 
-FOUND: Final = "#0072b2"
-MISSED: Final = "#e69f00"
-FALSE: Final = "#cc79a7"
+FOUND: Final = BLUE
+MISSED: Final = ORANGE
+FALSE: Final = PURPLE
 WIDE: Final = 2.0  # pictures this many times as wide as high are laid below one another
 COLUMNS: Final = 3  # images side by side
 

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from steelexp import __version__
+from steelexp import __version__, palette
 from steelexp.progress import duration
 from steelexp.records.store import RunFolder, run_folders, write_atomically
 from steelexp.report.charts import Drawing
@@ -230,6 +230,7 @@ def _rendered(**content: Any) -> str:
     }
     environment.globals |= {
         "columns": COLUMNS,
+        "palette": palette,
         "post_columns": ("dice_positive", "dice_kaggle"),
         "postprocessing_lines": postprocessing_lines,
         "epoch_columns": EPOCH_COLUMNS,

@@ -7,7 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from steelexp.records.postprocessing import ClassRules, Postprocessing
+from steelexp.records.postprocessing import Postprocessing, describe_postprocessing
 from steelexp.records.record import Record
 from steelexp.records.store import DamagedError, RunFolder
 from steelexp.spec import ExperimentSpec
@@ -85,33 +85,20 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
 def postprocessing_lines(
     postprocessing: Postprocessing | None, metrics: Mapping[str, float]
 ) -> list[str]:
-    """What was tuned on the validation images, and what it does on the test images, in words."""
+    """The rules and their effect on the test images; no lines without a tuned post-processing."""
     if postprocessing is None:
         return []
-    rules = "; ".join(f"{label}: {_rules(each)}" for label, each in postprocessing.classes.items())
     all_empty = metrics.get("test_post_dice_kaggle_all_empty", float("nan"))
     rows = [
         f"{name} {metrics[f'test_post_{name}']:.4f} (without {metrics[f'test_{name}']:.4f})"
         for name in ("dice_kaggle", "dice_positive", "empty_accuracy")
         if f"test_post_{name}" in metrics and f"test_{name}" in metrics
     ]
-    told = f"With it on the test images: {', '.join(rows)}; predicting nothing has dice_kaggle"
+    effect = f"With it on the test images: {', '.join(rows)}; predicting nothing has dice_kaggle"
     return [
-        f"Post-processing, tuned on the {postprocessing.part} images for {postprocessing.metric}: {rules}.",
-        f"{told} {all_empty:.4f}.",
+        describe_postprocessing(postprocessing.metric, postprocessing.classes),
+        f"{effect} {all_empty:.4f}.",
     ]
-
-
-def _rules(rules: ClassRules) -> str:
-    if rules.disabled:
-        return "disabled"
-    parts = [
-        f"threshold {rules.threshold:g}",
-        f"components from {rules.min_component} pixels" if rules.min_component else "",
-        f"at least {rules.min_area} pixels" if rules.min_area else "",
-        f"highest score from {rules.min_peak_score:g}" if rules.min_peak_score else "",
-    ]
-    return ", ".join(filter(None, parts))
 
 
 def beside(metrics: Mapping[str, float]) -> str:

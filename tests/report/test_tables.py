@@ -72,8 +72,8 @@ class TestMetricsTable:
         ]
 
 
-class TestDecisionLines:
-    def test_rules_are_said_and_what_they_do_beside_predicting_nothing(self):
+class TestPostprocessingLines:
+    def test_the_rules_and_their_effect(self):
         rules = {
             "1": ClassRules(threshold=0.3, min_component=64, min_area=128, min_peak_score=0.9),
             "2": ClassRules(threshold=0.5),
@@ -81,19 +81,20 @@ class TestDecisionLines:
         }
         metrics = {"test_dice_kaggle": 0.5, "test_post_dice_kaggle": 0.75}
         metrics |= {"test_post_dice_kaggle_all_empty": 0.25}
-        tuned, told = postprocessing_lines(
+        tuned, effect = postprocessing_lines(
             Postprocessing(metric="dice_kaggle", classes=rules), metrics
         )
         assert tuned == (
-            "Post-processing, tuned on the val images for dice_kaggle: 1: threshold 0.3, components from "
-            "64 pixels, at least 128 pixels, highest score from 0.9; 2: threshold 0.5; 3: disabled."
+            "Post-processing, tuned on the validation images for dice_kaggle: "
+            "1: score threshold 0.3, minimum component size 64 pixels, minimum area per image "
+            "128 pixels, minimum peak score 0.9; 2: score threshold 0.5; 3: disabled."
         )
-        assert told == (
+        assert effect == (
             "With it on the test images: dice_kaggle 0.7500 (without 0.5000); predicting nothing "
             "has dice_kaggle 0.2500."
         )
 
-    def test_without_a_postprocessing_there_is_nothing_to_say(self):
+    def test_no_lines_without_a_postprocessing(self):
         assert postprocessing_lines(None, {}) == []
 
 
