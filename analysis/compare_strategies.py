@@ -30,11 +30,11 @@ from analysis.strategies.comparison_tables import (
     signed,
     warnings,
 )
-from analysis.strategies.evaluated_run import RunError
 from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated, with_postprocessed
 from analysis.strategies.paired_bootstrap import DRAWS, METRICS
 from analysis.strategies.published_figure import draw_published
-from steelexp.records.store import DamagedError, write_atomically
+from steelexp.errors import UserError, explain_write_errors
+from steelexp.records.atomic import write_atomically
 
 FORMATS: Final = ("png", "pdf", "svg")
 FEWEST_DRAWS: Final = 1000
@@ -45,18 +45,19 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         if arguments.metric not in METRICS:
-            raise RunError(
+            raise UserError(
                 f"--metric {arguments.metric}: not paired image by image; {' or '.join(METRICS)}"
             )
         if arguments.draws < FEWEST_DRAWS:
-            raise RunError(f"--draws {arguments.draws}: at least {FEWEST_DRAWS}")
+            raise UserError(f"--draws {arguments.draws}: at least {FEWEST_DRAWS}")
         evaluated = _evaluated(arguments)
         comparison = compare(
             evaluated, arguments.baseline, draws=arguments.draws, seed=arguments.seed
         )
         figures, unpublished = _figures(comparison, arguments.metric)
-        written = _write(comparison, figures, arguments)
-    except (RunError, DamagedError, OSError) as error:
+        with explain_write_errors(arguments.out, "choose another folder with --out"):
+            written = _write(comparison, figures, arguments)
+    except UserError as error:
         print(f"compare_strategies: {error}", file=sys.stderr)
         return 2
     for text in (*evaluated.left_out, *warnings(comparison), *unpublished):
@@ -116,7 +117,7 @@ def _evaluated(arguments: argparse.Namespace) -> EvaluatedRuns:
     if not arguments.postprocessed:
         return evaluated
     if arguments.part != "test":
-        raise RunError(
+        raise UserError(
             "--postprocessed: what was tuned on the validation images says nothing there; --part test"
         )
     return with_postprocessed(evaluated, arguments.runs)

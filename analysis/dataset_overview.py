@@ -25,6 +25,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from analysis.learning_curves import FORMATS
+from steelexp.errors import UserError, explain_read_errors, explain_write_errors
 from steelexp.palette import CLASS_COLOURS, INK
 
 SCHEMA_VERSION: Final = 1
@@ -32,10 +33,6 @@ CLEAN: Final = "#b0b0b0"
 LONGEST: Final = 16  # characters of a class's name
 FEW: Final = 4  # classes whose names and counts have room in the matrix
 WIDE: Final = 2.5  # images this many times as wide as high are drawn two beside one another
-
-
-class OverviewError(Exception):
-    """A file that cannot be drawn; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +71,14 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         if arguments.out.suffix not in FORMATS:
-            raise OverviewError(
+            raise UserError(
                 f"--out {arguments.out}: its ending has to be one of {', '.join(FORMATS)}"
             )
         figure = draw(read_overview(arguments.doctor))
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(arguments.out, dpi=160)
-    except (OverviewError, OSError) as error:
+        with explain_write_errors(arguments.out, "choose another file with --out"):
+            arguments.out.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(arguments.out, dpi=160)
+    except UserError as error:
         print(f"dataset_overview: {error}", file=sys.stderr)
         return 2
     print(f"overview of the data set: {arguments.out}")
@@ -107,20 +105,19 @@ def read_overview(path: Path) -> Overview:
     """Read doctor.json.
 
     Raises:
-        OverviewError: it is not the doctor's, another version wrote it, or nothing is labelled.
+        UserError: it is not the doctor's, another version wrote it, or nothing is labelled.
     """
+    fix = "make it anew with python -m steelexp data doctor ROOT"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        with explain_read_errors(path, fix):
+            found = json.loads(path.read_text(encoding="utf-8"))
         if found["schema_version"] != SCHEMA_VERSION:
             raise KeyError
         overview = _overview(found)
     except (ValueError, KeyError, TypeError, IndexError):
-        raise OverviewError(
-            f"{path}: not a doctor.json of this version; make it anew with "
-            "python -m steelexp data doctor ROOT"
-        ) from None
+        raise UserError(f"{path}: not a doctor.json of this version; {fix}") from None
     if not overview.held.any():
-        raise OverviewError(f"{path}: nothing is labelled in {overview.name}")
+        raise UserError(f"{path}: nothing is labelled in {overview.name}")
     return overview
 
 

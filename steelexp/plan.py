@@ -22,6 +22,7 @@ from steelexp.data.splits import SPLITS
 from steelexp.data.tiles import Tiling, tile_rng, tile_table
 from steelexp.data.tiling import TILINGS, coverage
 from steelexp.data.variant import first_of_each, long_tailed, select
+from steelexp.errors import explain_read_errors
 from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, count_classes
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
@@ -120,7 +121,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     """Read the data set's tables and check that the spec can be obeyed on it.
 
     Raises:
-        DataError, ClassWeightsError: the data set is missing or wrong, or the spec does not fit it.
+        UserError: the data set is missing or wrong, or the spec does not fit it.
     """
     opened: Dataset = spec.data.bind(SOURCES)()
     decoded = cached(opened, spec.data.cache, cache_root())
@@ -208,7 +209,10 @@ def _check_defects(dataset: Dataset, split: Split) -> None:
 def _weights_digest(spec: ExperimentSpec) -> str | None:
     """sha256 of the file that model.weights names, if it is a file."""
     path = Path(str(spec.model.settings.get("weights")))
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    if not path.is_file():
+        return None
+    with explain_read_errors(path, "choose another file with model.weights"):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _uncovered(dataset: Dataset, rows: npt.NDArray[np.int64], tiling: Tiling, seed: int) -> float:

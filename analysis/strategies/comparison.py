@@ -15,10 +15,11 @@ from typing import Final
 
 import numpy as np
 
-from analysis.strategies.evaluated_run import EvaluatedImages, EvaluatedRun, RunError, Values
+from analysis.strategies.evaluated_run import EvaluatedImages, EvaluatedRun, Values
 from analysis.strategies.evaluated_runs import EvaluatedRuns
 from analysis.strategies.paired_bootstrap import METRICS, Difference, Sums, differences, per_run
 from analysis.strategies.signed_ranks import SignedRanks, group_differences, holm, signed_ranks
+from steelexp.errors import UserError
 
 HEADLINE: Final = "dice_positive"  # the metric that is tested; of others there are intervals
 ALL: Final = "all"
@@ -117,14 +118,14 @@ def compare(evaluated: EvaluatedRuns, baseline: str, *, draws: int, seed: int) -
         seed: of the draws.
 
     Raises:
-        RunError: there is no such baseline or nothing beside it, or a record's metric is not what
+        UserError: there is no such baseline or nothing beside it, or a record's metric is not what
             its images give.
     """
     names = list(evaluated.strategies)
     if baseline not in names:
-        raise RunError(f"--baseline {baseline}: no finished run has that name; {', '.join(names)}")
+        raise UserError(f"--baseline {baseline}: no finished run has that name; {', '.join(names)}")
     if len(names) == 1:
-        raise RunError(f"only runs of {baseline}; give those of another strategy too")
+        raise UserError(f"only runs of {baseline}; give those of another strategy too")
     dice = {
         name: np.stack([run.dice for run in runs])  # [R, S, C]
         for name, runs in evaluated.strategies.items()
@@ -174,7 +175,7 @@ def _agrees(run: EvaluatedRun, metric: str, value: float) -> None:
     """Refuse a record whose metric is not what its images give: one of the two is another run's."""
     recorded = run.metric(metric)
     if not abs(recorded - value) <= TOLERANCE:
-        raise RunError(
+        raise UserError(
             f"{run.label}: its record has {metric} {recorded:.6f}, its images give {value:.6f}; "
             "run it again"
         )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import yaml
 
+from steelexp.errors import UserError
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 
@@ -25,10 +26,6 @@ PREFIX: Final[Mapping[Part, str]] = {  # of a record's metrics
     "test_post": "test_post",
 }
 OF_SPLIT: Final[Mapping[Part, str]] = {"test": "test", "val": "val", "test_post": "test"}
-
-
-class RunError(Exception):
-    """Runs that cannot be compared; the message says why and what to do."""
 
 
 class EvaluatedImages(NamedTuple):
@@ -90,11 +87,11 @@ def read_run(folder: RunFolder, record: Record, part: Part) -> EvaluatedRun:
     """Read spec and images of a finished run.
 
     Raises:
-        RunError: spec.yaml is not a spec, the table is not one of the record's images, or no
+        UserError: spec.yaml is not a spec, the table is not one of the record's images, or no
             decision was tuned.
     """
     if part == "test_post" and record.postprocessing is None:
-        raise RunError(
+        raise UserError(
             f"{folder.path}: it has no tuned post-processing; where there are test images, "
             f"python -m steelexp evaluate {folder.path} tunes one"
         )
@@ -102,7 +99,7 @@ def read_run(folder: RunFolder, record: Record, part: Part) -> EvaluatedRun:
     try:
         spec = dict(yaml.safe_load(spec_path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, TypeError, ValueError):
-        raise RunError(f"{spec_path}: not a spec; run it again") from None
+        raise UserError(f"{spec_path}: not a spec; run it again") from None
     try:
         table = pd.read_parquet(path, columns=list(COLUMNS))
         table = table[table["part"] == part]
@@ -111,12 +108,12 @@ def read_run(folder: RunFolder, record: Record, part: Part) -> EvaluatedRun:
         grids = {name: table[name].to_numpy().reshape(shape) for name in COLUMNS}  # [S, C] each
     except (OSError, KeyError, ValueError, ZeroDivisionError) as error:
         reason = str(error).splitlines()[0]
-        raise RunError(
+        raise UserError(
             f"{path}: not a table of {', '.join(COLUMNS)} ({reason}); run it again"
         ) from None
     wanted = record.split["parts"][OF_SPLIT[part]]
     if len(grids["image"]) != wanted:
-        raise RunError(
+        raise UserError(
             f"{path}: {len(grids['image'])} {part} images, the record has {wanted}; run it again"
         )
     names, groups = grids["image"][:, 0], np.unique(grids["group"][:, 0], return_inverse=True)[1]

@@ -17,9 +17,9 @@ from analysis.strategies.evaluated_run import (
     EvaluatedImages,
     EvaluatedRun,
     Part,
-    RunError,
     read_run,
 )
+from steelexp.errors import UserError
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder, run_folders
 
@@ -51,9 +51,8 @@ def read_evaluated(paths: Sequence[Path], part: Part) -> EvaluatedRuns:
     """Read the finished runs at or beneath each path, none twice.
 
     Raises:
-        RunError: there are none, one has no images in this part, or they are not comparable; all
-            reasons at once.
-        DamagedError: a record cannot be read.
+        UserError: there are none, one has no images in this part, or they are not comparable; all
+            reasons at once. Or a record cannot be read.
     """
     folders = _folders(paths)
     records = {folder.path: folder.record for folder in folders}
@@ -64,7 +63,7 @@ def read_evaluated(paths: Sequence[Path], part: Part) -> EvaluatedRuns:
     )
     finished = [(f, record) for f in folders if (record := records[f.path]) is not None]
     if not finished:
-        raise RunError(f"no finished run at or beneath {', '.join(map(str, paths))}")
+        raise UserError(f"no finished run at or beneath {', '.join(map(str, paths))}")
     _raise_if(incomparable(finished, part))
     runs = [read_run(folder, record, part) for folder, record in finished]
     _raise_if([*other_images(runs), *other_settings(runs), *seeds_twice(runs)])
@@ -83,8 +82,7 @@ def with_postprocessed(evaluated: EvaluatedRuns, paths: Sequence[Path]) -> Evalu
         paths: what it was read from.
 
     Raises:
-        RunError: no thresholds were tuned in a run.
-        DamagedError: a record cannot be read.
+        UserError: no thresholds were tuned in a run, or a record cannot be read.
     """
     tuned = read_evaluated(paths, "test_post").strategies
     strategies = {
@@ -102,7 +100,7 @@ def _folders(paths: Sequence[Path]) -> list[RunFolder]:
     found: dict[Path, RunFolder] = {}
     for path in paths:
         if not path.is_dir():
-            raise RunError(f"{path}: there is no such folder; give a run folder, or a runs folder")
+            raise UserError(f"{path}: there is no such folder; give a run folder, or a runs folder")
         for folder in run_folders(path):
             found.setdefault(folder.path.resolve(), folder)
     return list(found.values())
@@ -110,4 +108,4 @@ def _folders(paths: Sequence[Path]) -> list[RunFolder]:
 
 def _raise_if(reasons: Iterable[str]) -> None:
     if text := "\n".join(reasons):
-        raise RunError(text)
+        raise UserError(text)

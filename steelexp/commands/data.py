@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.data.kaggle.fetch import fetch
 from steelexp.data.synthetic import draw
+from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def examine_set(args: argparse.Namespace) -> int:
 
     found = diagnosis.diagnose(args.root, split=args.split, classes=args.classes)
     out = args.out or Path("doctor") / args.root.resolve().name
-    report.report(found, diagnosis.write(found, out))
+    with explain_write_errors(out, "choose another folder with --out"):
+        file = diagnosis.write(found, out)
+    report.report(found, file)
     return FAILED if found.issues else DONE
 
 

@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from steelexp.errors import UserError
+
 Bits = npt.NDArray[np.uint8]
 
 
-class DataError(Exception):
+class DataError(UserError):
     """The data set cannot be used as it is; the message is for the user."""
 
 

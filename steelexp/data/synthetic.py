@@ -30,6 +30,7 @@ from steelexp.data.generator.defects import FAMILIES, draw_defects
 from steelexp.data.generator.prevalence import classes_of
 from steelexp.data.generator.steel import photograph, sheet
 from steelexp.data.severstal import severstal
+from steelexp.errors import explain_write_errors
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -138,7 +139,8 @@ def draw(
     root = root.resolve()  # through links: a rename would replace the link
     if _is_drawn(root, settings):
         return
-    with _unfinished(root) as folder:
+    fix = "choose another folder with data.root, or as FOLDER of data generate"
+    with explain_write_errors(root.parent, fix), _unfinished(root) as folder:
         _draw_strips(folder, settings, report or (lambda done, total: None))
         try:
             folder.rename(root)  # replaces an empty folder, never one that holds anything

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from steelexp.records.store import DamagedError
+from steelexp.errors import UserError, explain_read_errors, reason
 
 FILE = "evaluation.json"
 
@@ -122,16 +122,16 @@ def read_evaluation_report(folder: Path) -> EvaluationReport | None:
     """The evaluation report of a finished run; None where an earlier version left none.
 
     Raises:
-        DamagedError: the file is not an evaluation report.
+        UserError: the file is not an evaluation report.
     """
     file = folder / FILE
     if not file.is_file():
         return None
+    fix = f"evaluate the run again: python -m steelexp evaluate {folder}"
     try:
-        return EvaluationReport.model_validate_json(file.read_bytes())
+        with explain_read_errors(file, fix):
+            return EvaluationReport.model_validate_json(file.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        raise DamagedError(
-            f"{file}: not an evaluation report that this version reads ({first['msg']}); evaluate the run "
-            f"again: python -m steelexp evaluate {folder}"
+        raise UserError(
+            f"{file}: not an evaluation report that this version reads ({reason(error)}); {fix}"
         ) from None

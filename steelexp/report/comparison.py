@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.records.store import DamagedError
+from steelexp.errors import UserError, reason
 from steelexp.report.differences import Difference, Strategy, difference, strategies
 from steelexp.report.runs import Run
 
@@ -75,10 +75,10 @@ def _compared(runs: Sequence[Run]) -> Comparison:
     for run in runs:
         try:
             pixels = _read(run)
-            if read and (reason := _other_images(pixels, read[0][1])):
-                raise DamagedError(f"{run.folder.path}: {reason}")
+            if read and (other := _other_images(pixels, read[0][1])):
+                raise UserError(f"{run.folder.path}: {other}")
             read.append((run, pixels))
-        except DamagedError as error:
+        except UserError as error:
             left_out.append(str(error))
     dice: dict[str, list[Any]] = {}
     for run, pixels in read:
@@ -101,7 +101,7 @@ def _read(run: Run) -> Pixels:
     """Read image_scores.parquet.
 
     Raises:
-        DamagedError: it is not there, or not such a table.
+        UserError: it is not there, or not such a table.
     """
     import pandas as pd  # 0.5 s that --help need not pay
 
@@ -119,8 +119,10 @@ def _read(run: Run) -> Pixels:
             dice=grids["dice"].astype(np.float64),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedError(f"{path}: not a table of images and classes ({reason})") from None
+        raise UserError(
+            f"{path}: not a table of images and classes ({reason(error)}); evaluate the run again: "
+            f"python -m steelexp evaluate {run.folder.path}"
+        ) from None
 
 
 def _other_images(mine: Pixels, its: Pixels) -> str:

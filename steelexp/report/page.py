@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from steelexp import __version__, palette
+from steelexp.errors import UserError
 from steelexp.progress import duration
-from steelexp.records.store import RunFolder, run_folders, write_atomically
+from steelexp.records.atomic import write_atomically
+from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.charts import Drawing
 from steelexp.report.comparison import Comparison, comparisons
 from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
@@ -23,7 +25,7 @@ NAME = "report.html"
 EPOCH_COLUMNS = ("loss", "val_loss", "val_dice_positive", "val_dice_kaggle", "learning_rate")
 
 
-class PageError(Exception):
+class PageError(UserError):
     """There is nothing to report, or not what was asked for."""
 
 

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from steelexp.errors import UserError, reason
 from steelexp.records.evaluation_report import EvaluationReport, read_evaluation_report
 from steelexp.records.record import Record
-from steelexp.records.store import DamagedError, Epoch, RunFolder
+from steelexp.records.store import Epoch, RunFolder
 from steelexp.report.tables import reported
-from steelexp.spec import ExperimentSpec, SpecError, read_resolved
+from steelexp.spec import ExperimentSpec, read_resolved
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
@@ -178,7 +179,7 @@ def read_run(folder: RunFolder) -> Run:
 def _attempt(read: Callable[[], T], problems: list[str]) -> T | None:
     try:
         return read()
-    except (DamagedError, SpecError, OSError, UnicodeDecodeError) as error:
+    except UserError as error:
         problems.append(" ".join(str(error).split()))
         return None
 
@@ -187,6 +188,7 @@ def _checked(folder: RunFolder, model: type[Model], where: str, values: object) 
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, (where, *first["loc"])))
-        raise DamagedError(f"{folder.path}/record.json: {key}: {first['msg']}") from None
+        raise UserError(
+            f"{folder.path / 'record.json'}: {where}.{reason(error)}; run the spec again with "
+            "--fresh"
+        ) from None

@@ -7,9 +7,10 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from steelexp.errors import UserError
 from steelexp.records.postprocessing import Postprocessing, describe_postprocessing
 from steelexp.records.record import Record
-from steelexp.records.store import DamagedError, RunFolder
+from steelexp.records.store import RunFolder
 from steelexp.spec import ExperimentSpec
 
 COLUMNS = (
@@ -180,7 +181,7 @@ def _listed(folder: RunFolder, record: Record) -> tuple[str, str]:
 def _outcome(folder: RunFolder) -> Record | str:
     try:
         return folder.record or f"unfinished, {len(folder.epochs)} epochs"
-    except DamagedError:
+    except UserError:
         return "cannot be read"
 
 

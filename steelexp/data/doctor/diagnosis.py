@@ -21,7 +21,7 @@ from steelexp.data.doctor.leaks import Leak, leaks, read_split
 from steelexp.data.doctor.survey import LabelledImage, survey
 from steelexp.data.issue import Issue
 from steelexp.progress import steps
-from steelexp.records.store import write_atomically
+from steelexp.records.atomic import write_atomically
 
 SCHEMA_VERSION = 1
 

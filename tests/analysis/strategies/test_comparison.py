@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.strategies.comparison import ALL, HEADLINE, compare, contrast
-from analysis.strategies.evaluated_run import EvaluatedImages, RunError
+from analysis.strategies.evaluated_run import EvaluatedImages
 from analysis.strategies.evaluated_runs import read_evaluated
+from steelexp.errors import UserError
 from steelexp.evaluation.counts import Counts
 from tests.simulated_runs import CLASSES, Study, draw, write_run, write_study
 
@@ -204,9 +205,9 @@ def test_large_differences_of_the_seeds_are_no_difference_of_the_strategies(tmp_
 def test_a_baseline_without_runs_and_a_baseline_alone_are_refused(tmp_path):
     write_study(tmp_path, Study({"b4_dice": 0.0, "b4_focal": 0.0}, seeds=1))
     evaluated = read_evaluated([tmp_path], "test")
-    with pytest.raises(RunError, match=r"--baseline b4_dise: no finished run.*b4_dice, b4_focal"):
+    with pytest.raises(UserError, match=r"--baseline b4_dise: no finished run.*b4_dice, b4_focal"):
         compare(evaluated, "b4_dise", draws=1000, seed=0)
-    with pytest.raises(RunError, match="only runs of b4_dice"):
+    with pytest.raises(UserError, match="only runs of b4_dice"):
         compare(read_evaluated([tmp_path / "b4_dice"], "test"), "b4_dice", draws=1000, seed=0)
 
 
@@ -216,5 +217,5 @@ def test_a_record_that_its_images_do_not_bear_out_is_refused(tmp_path):
     text = file.read_text()
     start = text.index('"test_dice_kaggle": ') + len('"test_dice_kaggle": ')
     file.write_text(text[:start] + "0.5" + text[text.index(",", start) :])
-    with pytest.raises(RunError, match=r"its record has dice_kaggle 0.500000, its images give"):
+    with pytest.raises(UserError, match=r"its record has dice_kaggle 0.500000, its images give"):
         compare(read_evaluated([tmp_path], "test"), "b4_dice", draws=1000, seed=0)

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.strategies.evaluated_run import RunError
 from analysis.strategies.evaluated_runs import read_evaluated
-from steelexp.records.store import DamagedError
+from steelexp.errors import UserError
 from tests.finished_runs import unfinished
 from tests.simulated_runs import Study, write_study
 
@@ -42,7 +41,7 @@ def change_spec(folder, change):
 
 
 def refused(runs, part="test"):
-    with pytest.raises(RunError) as caught:
+    with pytest.raises(UserError) as caught:
         read_evaluated([runs], part)
     return str(caught.value)
 
@@ -211,5 +210,5 @@ def test_one_seed_twice(runs):
 
 def test_a_record_of_another_version(runs):
     change_record(runs / "b4_dice" / "0", schema_version=1)
-    with pytest.raises(DamagedError, match="not a record that this version reads"):
+    with pytest.raises(UserError, match="not a record that this version reads"):
         read_evaluated([runs], "test")

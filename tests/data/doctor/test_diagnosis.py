@@ -790,6 +790,11 @@ def test_the_command_on_a_damaged_set(tmp_path, capsys):
     assert said[where + 4].startswith(f"    {folder / TABLE}:6: b.jpg: there is no class '5'")
     assert said[where + 14] == "    ... and 2 more"
     assert (tmp_path / "out" / "doctor.json").is_file()
+    assert main(["data", "doctor", str(folder), "--out", "/proc/none/a"]) == 2
+    assert capsys.readouterr().err == (
+        "steelexp: /proc/none: cannot be written: No such file or directory; choose another folder "
+        "with --out\n"
+    )
 
 
 @pytest.mark.parametrize(
