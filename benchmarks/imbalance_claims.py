@@ -10,7 +10,7 @@ writes it. Post-processed runs have the suffix ", tuned". Four questions are tes
   freedom over the seeds. The spread of the test images is not included.
 - Rules: the same effect after post-processing, and the part of it that post-processing removes.
 - Collapse: runs without any detected scratches, cross-entropy plus Dice with uniform sampling
-  against the other losses of overlap, by Fisher's exact test.
+  against the strategies with a Dice loss, by Fisher's exact test.
 - Spread: equal variance of dice_positive over the seeds, by the test of Brown and Forsythe over all
   strategies, and by the F test of copy-paste against Dice.
 
@@ -25,7 +25,7 @@ from scipy import stats
 
 POST = ", tuned"
 UNIFORM, BALANCED = ("dice", "bce_dice"), ("dice_class_balanced", "bce_dice_class_balanced")
-OVERLAP = ("dice", "dice_class_balanced", "dice_class_weights", "dice_copy_paste", BALANCED[1])
+WITH_DICE = ("dice", "dice_class_balanced", "dice_class_weights", "dice_copy_paste", BALANCED[1])
 
 
 def main(path: str) -> None:
@@ -68,7 +68,7 @@ def sampling_effect(runs: dict[str, np.ndarray]) -> str:
 def collapse(scratches: dict[str, np.ndarray]) -> str:
     """Fisher's exact test of runs with dice_positive 0."""
     zero = int((scratches["bce_dice"] == 0).sum())
-    others = np.concatenate([scratches[name] for name in OVERLAP])
+    others = np.concatenate([scratches[name] for name in WITH_DICE])
     zeros = int((others == 0).sum())
     sides = [[zero, len(scratches["bce_dice"]) - zero], [zeros, len(others) - zeros]]
     p = stats.fisher_exact(sides).pvalue
