@@ -3,14 +3,14 @@
     python benchmarks/input_pipeline.py STRIPS
     python benchmarks/input_pipeline.py STRIPS --memory 500 4000
 
-STRIPS is a folder in Kaggle's layout: the competition's, or one of `python -m steelexp data generate
-STRIPS --strips 4000`.
+STRIPS is a folder in Kaggle's layout: the competition's, or one that
+`python -m steelexp data generate STRIPS --strips 4000` makes.
 
 The peer is a Keras `Sequence` as public notebooks for this competition write it: `cv2.imread` in
 colour, a filter over the whole table for each image, a Python loop over the runs, float32 scaling,
 six tiles, shuffled batches. It runs twice. Once it shuffles tiles, and each tile reads its image.
-Once it shuffles images, and an image is read once for its six tiles, which is faster. Ours shows the
-same tiles, shuffled tile by tile, with a warm cache and without one. memcpy copies as many bytes
+Once it shuffles images, and an image is read once for its six tiles, which is faster. Ours shows
+the same tiles, shuffled tile by tile, with a warm cache and without one. memcpy copies as many bytes
 from random places of the same cache into one buffer. Rounds take turns. The median of the rounds is
 printed, and a ratio is the median of the ratios of the rounds.
 

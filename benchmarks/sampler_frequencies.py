@@ -6,9 +6,9 @@ The first table is of a toy of 100 tiles. IMAGE_STATS_CSV, which may be gzipped,
 each training image of Severstal with has_class_k and area_percent_k for k = 1 to 4; the second
 table is of these images, each taken for one tile. An epoch has as many draws as there are tiles.
 
-A cell has the expected tiles per epoch that hold the class, the factor against uniform, and the tiles
-of an epoch sampled with seed 0. The last column has the different tiles of such an epoch, expected
-and sampled.
+A cell has the expected tiles per epoch that hold the class, the factor against uniform, and the
+tiles of an epoch sampled with seed 0. The last column has the different tiles of such an epoch,
+expected and sampled.
 """
 
 import sys
