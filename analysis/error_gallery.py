@@ -28,8 +28,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated
 from analysis.strategies.gallery_figures import draw_pictures, draw_pixels, pictured
+from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.records.atomic import write_atomically
 
@@ -148,7 +148,7 @@ def worst_csv(evaluated: EvaluatedRuns, shown: dict[str, EvaluatedImages]) -> st
             at = (image, place)
             for name, runs in evaluated.strategies.items():
                 for run in runs:
-                    pixels = (run.tp[at], run.fp[at], images.labelled[at] - run.tp[at])
+                    pixels = [part[at] for part in run.counts]
                     named = (label, rank, images.names[image], images.groups[image], name)
                     writer.writerow([*named, run.record.seed, *pixels, f"{run.dice[at]:.6f}"])
     return text.getvalue()

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.strategies.comparison_tables import figure, setting, table
-from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated
+from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.records.atomic import write_atomically
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from steelexp.counts import DEFINITIONS
 from steelexp.data import pipeline
 from steelexp.data.dataset import raise_if
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.split import split_csv
 from steelexp.errors import UserError
-from steelexp.evaluation.counts import DEFINITIONS
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.evaluation.result import STRIPS, write_result
 from steelexp.lazy import Tensor, tf

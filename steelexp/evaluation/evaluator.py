@@ -9,12 +9,12 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.counts import Counts, dice, metrics
 from steelexp.data import pipeline
 from steelexp.data.dataset import Dataset
 from steelexp.data.split import Split
 from steelexp.data.tiles import Tiling, tile_table
 from steelexp.evaluation.component_areas import Components
-from steelexp.evaluation.counts import Counts, dice, metrics
 from steelexp.evaluation.detection import DetectionCounts
 from steelexp.evaluation.image_counts import tile_evaluator, whole_image_counter
 from steelexp.evaluation.postprocessing_search import tune_rules

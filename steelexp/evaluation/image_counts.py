@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.evaluation.counts import Counts
+from steelexp.counts import Counts
 from steelexp.lazy import Tensor, keras, tf
 from steelexp.model.unet import expand_bits
 

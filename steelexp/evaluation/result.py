@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.counts import Counts, dice
 from steelexp.data.dataset import Dataset
 from steelexp.evaluation import plots
-from steelexp.evaluation.counts import Counts, dice
 from steelexp.records.atomic import replacing, write_atomically
 from steelexp.records.evaluation_report import FILE, EvaluationReport
 from steelexp.records.postprocessing import Postprocessing

@@ -95,9 +95,12 @@ class EvaluationReport(_Part):
         classes: names.
         masks: what the masks of confusion, images and components come from: "decision", the run's,
             or "threshold".
-        intervals: 95 % of each metric at the threshold, named without its prefix: percentiles of a
-            bootstrap over groups of near-duplicates.
-        post_intervals: the same of the metrics with the post-processing; empty without one.
+        intervals: 95 % interval of each metric at the threshold, named without the part of the
+            split. It says what another choice of images would give; docs/statistics.md has the
+            method.
+        no_interval: Metric without an interval -> the reason.
+        post_intervals: 95 % interval of each metric with post-processing; empty without one.
+        post_no_interval: Metric with post-processing but without an interval -> the reason.
         pr: of each class.
         calibration: of each class.
         confusion: of all.
@@ -110,7 +113,9 @@ class EvaluationReport(_Part):
     classes: list[str]
     masks: Literal["postprocessing", "threshold"]
     intervals: dict[str, tuple[float, float]]
+    no_interval: dict[str, str]
     post_intervals: dict[str, tuple[float, float]]
+    post_no_interval: dict[str, str]
     pr: dict[str, PrecisionRecall]
     calibration: dict[str, Calibration]
     confusion: Confusion

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.markup import escape
 from rich.table import Table
@@ -23,8 +23,8 @@ COLUMNS = (
 )
 
 
-def reported(metrics: Mapping[str, float]) -> tuple[str, str]:
-    """The prefix of the metrics to report, and the part of the split they are of.
+def reported(metrics: Mapping[str, float]) -> tuple[str, Literal["test", "val"]]:
+    """The prefix of the metrics to report, and their part of the split.
 
     Test images where there are some; in the published protocol the images that picked the epoch.
     """
