@@ -11,8 +11,8 @@ colour, a filter over the whole table for each image, a Python loop over the run
 six tiles, shuffled batches. It runs twice. Once it shuffles tiles, and each tile reads its image.
 Once it shuffles images, and an image is read once for its six tiles, which is faster. Ours shows
 the same tiles, shuffled tile by tile, with a warm cache and without one. memcpy copies as many
-bytes from random places of the same cache into one buffer. Rounds take turns. The median of the rounds is
-printed, and a ratio is the median of the ratios of the rounds.
+bytes from random places of the same cache into one buffer. Rounds take turns. The median of the
+rounds is printed, and a ratio is the median of the ratios of the rounds.
 
 --memory shows every tile of the first N images once, in a process of its own for each N, and prints
 its peak of anonymous memory, which the kernel cannot take back. Pages of the cache belong to the

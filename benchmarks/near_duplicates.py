@@ -4,8 +4,8 @@
 
 NEU_SEG holds images/ and near_duplicate_groups.csv (split, file, group). Printed are precision and
 recall of the pairs, and the number of leaking test images that are detected. If the two disagree on
-a pair, it is compared again at full size: by the normalised circular cross-correlation of both images
-over all flips, rotations and shifts, without broad light.
+a pair, it is compared again at full size: by the normalised circular cross-correlation of both
+images over all flips, rotations and shifts, without broad light.
 
 FOLDER holds 12,000 strips of `python -m steelexp data generate FOLDER --strips 12000`. An empty
 FOLDER is filled first (about 7 minutes, not counted). No two strips show one surface, so every copy
