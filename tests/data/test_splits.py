@@ -181,7 +181,7 @@ class TestFile:
             (["00000.jpg,validation"], ["split.csv:2: '00000.jpg,validation' is not image,part"]),
             (
                 [f"0000{i}.jpg,test" for i in range(3)],
-                ["has no image of the data set in train", "into val"],
+                ["has no image of the data set in train", "in val"],
             ),
         ],
     )
