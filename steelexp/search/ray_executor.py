@@ -9,11 +9,11 @@ was in, because the trial is submitted again and its run folder goes on from its
 import time
 from typing import Any, NamedTuple, cast
 
+from steelexp.errors import UserError
 from steelexp.progress import say
 from steelexp.records.store import BusyError
 from steelexp.search.executor import Outcome, RunTrial, Trial
 from steelexp.search.ray_cluster import (
-    ExecutorError,
     Place,
     connected,
     cores_for_each,
@@ -54,14 +54,14 @@ class RayExecutor:
                 run folder; Ray ends such processes within seconds of their driver's death.
 
         Raises:
-            ExecutorError: Ray is not installed or not at the address, or the trials do not fit.
+            UserError: Ray is not installed or not at the address, or the trials do not fit.
         """
         self._ray = connected(address)
         try:
             offered = nodes(self._ray)
             gpus = gpus_for_each(offered, gpus_per_trial)
             cores = cores_for_each(offered, workers, gpus)
-        except ExecutorError:
+        except UserError:
             self._ray.shutdown()
             raise
         self.slots = workers
@@ -79,7 +79,7 @@ class RayExecutor:
         """Wait for a trial to end.
 
         Raises:
-            ExecutorError: a trial lost its process or machine too often, or Ray itself broke.
+            UserError: a trial lost its process or machine too often, or Ray itself broke.
             Exception: whatever else was raised in the trial.
         """
         while self._running:
@@ -110,7 +110,7 @@ class RayExecutor:
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError) as loss:
             return cast(Exception, loss)
         except errors.RayError as error:
-            raise ExecutorError(f"Ray broke down: {error}\nThe same command goes on") from error
+            raise UserError(f"Ray broke down: {error}\nThe same command goes on") from error
         return outcome
 
     def _again(self, attempt: "Attempt", loss: Exception) -> Outcome | None:
@@ -125,7 +125,7 @@ class RayExecutor:
             return None
         if isinstance(loss, self._ray.exceptions.OutOfMemoryError):
             return retry.out_of_memory()
-        raise ExecutorError(retry.describe_failure(loss))
+        raise UserError(retry.describe_failure(loss))
 
 
 class Attempt(NamedTuple):

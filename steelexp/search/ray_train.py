@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from steelexp.errors import UserError
 from steelexp.progress import say
 from steelexp.search.ray_cluster import (
-    ExecutorError,
     Place,
     connected,
     cores_for_each,
@@ -42,7 +42,7 @@ def train_together(
         retries: Number of times that workers may be lost.
 
     Raises:
-        ExecutorError: Ray is not there, the workers do not fit, or were lost too often.
+        UserError: Ray is not there, the workers do not fit, or were lost too often.
         Exception: whatever else was raised in a worker.
     """
     # A minute is not enough for a busy machine to import TensorFlow in all of them.
@@ -57,7 +57,7 @@ def train_together(
             if failure is None:
                 return
             say(f"a worker was lost ({failure}); all go on from the last epoch ({losses} times)")
-        raise ExecutorError(f"workers were lost {retries + 1} times; the same command goes on")
+        raise UserError(f"workers were lost {retries + 1} times; the same command goes on")
     finally:
         ray.shutdown()
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from steelexp.errors import RunFailedError, UserError
 from steelexp.progress import duration, say
+from steelexp.records.atomic import write_atomically
 from steelexp.records.search_file import FILE, SCHEMA_VERSION
-from steelexp.records.store import DamagedError, RunFolder, write_atomically
+from steelexp.records.store import RunFolder
 from steelexp.search.budget import Budget
 from steelexp.search.executor import Executor, Outcome, Trial
 from steelexp.search.identity import differences, identity
@@ -17,14 +19,6 @@ from steelexp.search.trials import Row, Trials, read_trials
 from steelexp.search.tuner import Tuner
 from steelexp.search.tuners import Question, proposer
 from steelexp.spec import ExperimentSpec, dump, substitute
-
-
-class SearchError(Exception):
-    """A search cannot go on; the message is for the user."""
-
-
-class NothingFoundError(Exception):
-    """No trial of a search was finished."""
 
 
 def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: str) -> Row:
@@ -40,8 +34,8 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
         The best trial.
 
     Raises:
-        SearchError: the folder holds another search.
-        NothingFoundError: every trial failed, or none fitted into the budget.
+        UserError: the folder holds another search.
+        RunFailedError: every trial failed, or none fitted into the budget.
         BusyError: another process is at it.
     """
     assert spec.search is not None
@@ -60,7 +54,7 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
     best = trials.best(direction(spec))
     if best is None:
         why = "all failed, search.json says why" if trials.rows else "none fitted into the budget"
-        raise NothingFoundError(f"{folder}: no trial was finished: {why}")
+        raise RunFailedError(f"{folder}: no trial was finished: {why}")
     return best
 
 
@@ -84,7 +78,7 @@ def trial_spec(spec: ExperimentSpec, trial: Trial, name: str | None = None) -> E
     except ValidationError as error:
         (first, *_) = error.errors()
         key = ".".join(map(str, first["loc"]))
-        raise SearchError(
+        raise UserError(
             f"trial {trial.id}: {key}: {first['input']!r}: {first['msg']}; narrow search.space and "
             "begin anew with --fresh"
         ) from None
@@ -134,7 +128,7 @@ def _check_the_same(trials: Trials, now: Mapping[str, Any], folder: Path) -> Non
         trials.open(now)
     elif lines := differences(trials.identity, now):
         message = "\n  ".join([f"{folder}: it holds the trials of another search:", *lines])
-        raise SearchError(
+        raise UserError(
             f"{message}\nput it back, give the search another name, or begin anew with --fresh"
         )
 
@@ -149,7 +143,7 @@ def _replay(trials: Trials, tuner: Tuner) -> None:
             continue
         trial = tuner.ask(row.trial.values)
         if trial is None or trial.id != number or trial.continues != row.trial.continues:
-            raise DamagedError(
+            raise UserError(
                 f"{trials.path}: this version's tuner does not come to trial {number}; "
                 "--fresh begins anew"
             )

@@ -7,14 +7,12 @@ RUNS/<name>/search/
   trials/0003/<digest>/   an ordinary run folder each
 """
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from steelexp.records.store import DamagedError
+from steelexp.records.jsonl import JsonLines
 from steelexp.search.executor import Outcome, Trial
 
 
@@ -65,6 +63,11 @@ class Trials:
     events: list[tuple[str, str]] = field(default_factory=list)
     elapsed: float = 0.0
 
+    def __post_init__(self) -> None:
+        self._lines = JsonLines(
+            self.path, parse=self._take, noun="an event of a search", fix="--fresh begins anew"
+        )
+
     def open(self, identity: Mapping[str, Any]) -> None:
         """Begin a new search."""
         self._append({"event": "opened", "identity": dict(identity)})
@@ -96,11 +99,7 @@ class Trials:
         return max(finished, key=lambda row: sign * row.outcome.score, default=None)  # type: ignore[union-attr, operator]
 
     def _append(self, event: Mapping[str, Any]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(event) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        self._lines.append(event)
         self._take(event)
 
     def _take(self, event: Mapping[str, Any]) -> None:
@@ -121,23 +120,11 @@ class Trials:
 
 
 def read_trials(path: Path) -> Trials:
-    """The journal of a search; a torn last line, left by a kill, is cut off.
+    """The journal of a search.
 
     Raises:
-        DamagedError: a line is whole, as no kill leaves it, and not an event.
+        UserError: a line is not an event of a search.
     """
     trials = Trials(path)
-    if not path.is_file():
-        return trials
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        os.truncate(path, len(whole))
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            trials._take(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedError(
-                f"{path}:{number}: not an event of a search ({error}); --fresh begins anew"
-            ) from None
+    trials._lines.entries()
     return trials
