@@ -74,7 +74,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
         model, share = _network(plan)
     evaluator = _evaluator(plan, model)
 
-    with folder.hold(), pipeline.reading():
+    with folder.hold(), pipeline.original_errors():
         history = _open(plan, model)
         tracker.start(_tracked_run(plan, trial))
         for epoch in history:
@@ -149,7 +149,7 @@ def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
     folder, rows = plan.folder, _named_rows(plan, pictures)
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
     record, evaluator = _finished(plan)
-    with folder.hold(), pipeline.reading():
+    with folder.hold(), pipeline.original_errors():
         evaluator.draw(rows, record.best_epoch, folder)
         result = evaluator.result()
         write_result(folder.path, plan.dataset, plan.groups, result)
@@ -181,7 +181,7 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
     folder = plan.folder.path / EVALUATIONS / inference.name
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
     _, evaluator = _finished(plan)
-    with plan.folder.hold(), pipeline.reading():
+    with plan.folder.hold(), pipeline.original_errors():
         result = evaluator.result(inference)
         write_result(folder, plan.dataset, plan.groups, result)
         evaluation = Reevaluation(

@@ -315,7 +315,7 @@ class TestDraw:
         assert (code, err) == (0, [])
         assert out == [f"{root}: 3 images; use it with data.root={root}"]
         assert len(list((root / "train_images").iterdir())) == 3
-        assert json.loads((root / "drawn.json").read_text())["seed"] == 5
+        assert json.loads((root / "generator.json").read_text())["seed"] == 5
 
     @pytest.mark.parametrize(
         ("option", "value", "said"),

@@ -217,7 +217,7 @@ class Evaluator:
     def _batches(self, rows: Rows) -> Iterable[Any]:
         _, size = self._table(rows)
         limit = self._batch_size * size[0] * size[1]
-        return pipeline.whole_images(self._dataset, rows, pixels=limit)
+        return pipeline.image_batches(self._dataset, rows, pixels=limit)
 
     def _tile_metrics(self, rows: Rows) -> dict[str, float]:
         table, size = self._table(rows)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from steelexp.data.generator.steel import photograph, sheet
+from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.errors import UserError
 from steelexp.inference import tables as prediction_tables
 from steelexp.inference.image_files import image_files
@@ -285,7 +285,7 @@ def test_submissions_on_real_images_keep_kaggles_rules(tmp_path, realdata):
 JOB = """
 import sys, time
 from pathlib import Path
-from steelexp.data.generator.steel import photograph, sheet
+from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.inference.predictor import onnx_predictor
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
@@ -326,7 +326,7 @@ def test_a_killed_job_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from steelexp.data.generator.steel import photograph, sheet
+from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.inference.predictor import onnx_predictor
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
@@ -340,7 +340,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 @pytest.mark.timeout(3600)
 def test_a_thousand_images_need_the_memory_of_a_hundred(tmp_path):
     draw = np.random.default_rng(0)
-    drawn = [cv2.imencode(".jpg", photograph(draw, sheet(draw)))[1].tobytes() for _ in range(20)]
+    drawn = [
+        cv2.imencode(".jpg", photograph(draw, generate_sheet(draw)))[1].tobytes() for _ in range(20)
+    ]
     rules = {label: {"threshold": 0.75, "min_component": 50} for label in ("bright", "dark")}
     text = card(**rules).model_dump_json()
     model, peaks = pixel_onnx(tmp_path / "model.onnx", text=text), {}
