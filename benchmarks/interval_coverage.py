@@ -365,7 +365,8 @@ def _cell(outcomes: list[tuple[bool, float]]) -> Cell:
 def _text(cell: Cell) -> str:
     if not cell.share:
         return "none"
-    share = "" if cell.share == 1 else f" in {cell.share:.0%}"
+    percent = "<1%" if cell.share < 0.005 else f"{cell.share:.0%}"
+    share = "" if cell.share == 1 else f" in {percent}"
     return f"{cell.coverage:.3f} ({cell.width:.2f}){share}"
 
 
