@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from steelexp import __version__
 from steelexp.commands import (
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m steelexp",
+        prog=_program(),
         description="Tracked, declarative experiments for finding defects on steel.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -65,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     ):  # fmt: skip
         command.add(commands)
     return parser
+
+
+def _program() -> str:
+    """The words that started this command line: the installed script's or the module's."""
+    return "steelexp" if Path(sys.argv[0]).stem == "steelexp" else "python -m steelexp"
 
 
 if __name__ == "__main__":

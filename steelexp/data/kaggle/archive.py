@@ -2,8 +2,8 @@
 
 Kaggle's SDK asks for the archive with the user's token and is led to a signed address; from there
 plain HTTP ranges do. The SDK is the part of Kaggle's client that does this. The whole client
-brings some twenty more packages, logs in and prints when it is imported, waits for its first
-connection without end, and for Python 3.10 is 1.7, whose resuming fails with a TypeError.
+brings some twenty more packages, logs in and prints when it is imported, and waits for its first
+connection without end.
 """
 
 import hashlib
