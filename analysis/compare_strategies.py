@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _evaluated(arguments: argparse.Namespace) -> EvaluatedRuns:
     evaluated = read_evaluated(arguments.runs, arguments.part)
-    if not arguments.tuned:
+    if not arguments.postprocessed:
         return evaluated
     if arguments.part != "test":
         raise RunError(

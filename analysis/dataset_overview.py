@@ -25,7 +25,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from analysis.learning_curves import FORMATS
-from analysis.palette import CLASS_COLOURS, INK
+from steelexp.palette import CLASS_COLOURS, INK
 
 SCHEMA_VERSION: Final = 1
 CLEAN: Final = "#b0b0b0"

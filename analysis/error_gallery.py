@@ -3,7 +3,7 @@
     python analysis/error_gallery.py runs
     python analysis/error_gallery.py runs --class 2 --count 6
 
-Worst is the least Dice on a image that holds the class, mean over all runs, strategies alike; of
+Worst is the least Dice on an image that holds the class, mean over all runs, strategies alike; of
 near-duplicates only the worst is shown. For each class worst_<class> shows what every strategy
 found, missed and falsely marked there, in pixels; worst.csv has the same of every run.
 
@@ -35,7 +35,7 @@ from steelexp.records.store import DamagedError, write_atomically
 
 FORMATS: Final = ("png", "pdf", "svg")
 
-Dataset = npt.NDArray[np.int64]
+EvaluatedImages = npt.NDArray[np.int64]
 
 
 def main(argv: list[str]) -> int:
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _labels(evaluated: EvaluatedRuns, label: str | None) -> list[str]:
-    """The classes to show: those that a image holds."""
+    """The classes to show: those that an image holds."""
     images = evaluated.images
     held = [images.classes[c] for c in np.flatnonzero(images.labelled.any(axis=0)).tolist()]
     if label is None:
@@ -110,7 +110,7 @@ def _labels(evaluated: EvaluatedRuns, label: str | None) -> list[str]:
 
 def worst(
     evaluated: EvaluatedRuns, label: str, count: int, among: Sequence[int] | None = None
-) -> Dataset:
+) -> EvaluatedImages:
     """The images with the least Dice on a class, the worst first; of near-duplicates the worst.
 
     Args:
@@ -134,7 +134,7 @@ def worst(
     return np.asarray(ranked[np.sort(first)][:count], np.int64)
 
 
-def worst_csv(evaluated: EvaluatedRuns, shown: dict[str, Dataset]) -> str:
+def worst_csv(evaluated: EvaluatedRuns, shown: dict[str, EvaluatedImages]) -> str:
     """A line a class, image and run: pixels found, false and missed, and the Dice."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -153,7 +153,9 @@ def worst_csv(evaluated: EvaluatedRuns, shown: dict[str, Dataset]) -> str:
     return text.getvalue()
 
 
-def _figures(evaluated: EvaluatedRuns, shown: dict[str, Dataset], count: int) -> dict[str, Figure]:
+def _figures(
+    evaluated: EvaluatedRuns, shown: dict[str, EvaluatedImages], count: int
+) -> dict[str, Figure]:
     drawn = pictured(evaluated)
     figures = {}
     for label, numbers in shown.items():
@@ -165,7 +167,7 @@ def _figures(evaluated: EvaluatedRuns, shown: dict[str, Dataset], count: int) ->
     return figures
 
 
-def drawing(evaluated: EvaluatedRuns, shown: dict[str, Dataset]) -> str:
+def drawing(evaluated: EvaluatedRuns, shown: dict[str, EvaluatedImages]) -> str:
     """The command that draws the worst images with the first run of every strategy."""
     names = {evaluated.images.names[image]: None for images in shown.values() for image in images}
     folders = [runs[0].label for runs in evaluated.strategies.values()]

@@ -26,8 +26,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.epoch_curves import Run, RunError, Values, best_epoch, read_runs
-from analysis.palette import CLASS_COLOURS, INK, RUN_COLOURS
 from analysis.strategies.strategy_curves import draw_strategies
+from steelexp.palette import CLASS_COLOURS, INK, RUN_COLOURS
 from steelexp.records.store import DamagedError
 
 MARKERS: Final = ("", "o", "s", "^", "D", "v", "P", "X")

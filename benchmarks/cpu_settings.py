@@ -26,7 +26,7 @@ SETTINGS = {
 
 
 def measure(settings):
-    """Seconds of a training step and of a image: the medians of four."""
+    """Seconds of a training step and of an image: the medians of four."""
     import numpy as np
 
     from steelexp.lazy import keras, tf
@@ -77,12 +77,12 @@ def main():
             found[name].append(_in_a_process(settings))
     reference = next(iter(found.values()))
     print(f"{'settings':24}{'step, s':>10}{'ratio':>8}{'image, s':>10}{'ratio':>8}")
-    for name, by_epoch in found.items():
+    for name, rounds in found.items():
         cells = []
         for key in ("step", "image"):
             value = statistics.median(each[key] for each in rounds)
             ratio = statistics.median(
-                each[key] / base[key] for each, base in zip(by_epoch, reference, strict=True)
+                each[key] / base[key] for each, base in zip(rounds, reference, strict=True)
             )
             cells.append(f"{value:10.2f}{ratio:8.2f}")
         print(f"{name:24}{''.join(cells)}")

@@ -31,13 +31,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[14, 30])
     parser.add_argument("--searches", type=int, default=30)
-    given = parser.parse_args()
-    for trials in given.trials:
+    args = parser.parse_args()
+    for trials in args.trials:
         began = time.monotonic()
-        found = [shown(trials, seed) for seed in range(given.searches)]
+        found = [shown(trials, seed) for seed in range(args.searches)]
         hits, false = (sum(column) for column in zip(*found, strict=True))
         print(
-            f"{trials} trials: the learning rate is shown in {hits} of {given.searches} searches, "
+            f"{trials} trials: the learning rate is shown in {hits} of {args.searches} searches, "
             f"a setting that does nothing in {false}; {time.monotonic() - began:.0f} s"
         )
 

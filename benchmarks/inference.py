@@ -96,24 +96,24 @@ def serve(executor, folder, backbone):
         print(time.perf_counter() - started, flush=True)
 
 
-def main(given):
+def main(args):
     """Print a row for each engine."""
     import cv2
 
-    read = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in given.dataset)
+    read = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in args.dataset)
     dataset = np.stack([image for image in read if image.shape == (256, 1600)])
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder, "images.npy"), dataset)
         workers = {}
         for executor in ENGINES:
-            python = given.torch_python if executor == "torch" else sys.executable
-            words = [python, __file__, "--serve", executor, folder, "--backbone", given.backbone]
+            python = args.torch_python if executor == "torch" else sys.executable
+            words = [python, __file__, "--serve", executor, folder, "--backbone", args.backbone]
             workers[executor] = subprocess.Popen(
                 words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
             assert workers[executor].stdout.readline() == "ready\n", executor
         seconds = {executor: [] for executor in ENGINES}
-        for _ in range(given.rounds):
+        for _ in range(args.rounds):
             for executor, worker in workers.items():
                 worker.stdin.write("\n")
                 worker.stdin.flush()
@@ -126,7 +126,7 @@ def main(given):
         )
         for executor in ENGINES
     }
-    print(f"{given.backbone}, {len(dataset)} images of 256 x 1600, {given.rounds} rounds")
+    print(f"{args.backbone}, {len(dataset)} images of 256 x 1600, {args.rounds} rounds")
     print("| | images a second | beside PyTorch |\n|---|---|---|")
     for executor in ENGINES:
         rate = len(dataset) / statistics.median(seconds[executor])

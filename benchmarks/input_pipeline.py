@@ -130,7 +130,7 @@ def copies_a_second(dataset, limit):
     return limit / (time.perf_counter() - started)
 
 
-def speed(root, cache, by_epoch, subset):
+def speed(root, cache, rounds, subset):
     """Print the table of tiles a second."""
     keep_memory()
     opened = severstal(root=str(root), subset=subset)
@@ -144,7 +144,7 @@ def speed(root, cache, by_epoch, subset):
         "memcpy": lambda epoch: copies_a_second(warm, 20_000),
         "warm cache": lambda epoch: tiles_a_second(read_by_threads(ours(warm, epoch)), every),
         "warm cache, through tf.data": lambda epoch: tiles_a_second(
-            ours(warm, epoch).dataset(), every
+            ours(warm, epoch).tf_dataset(), every
         ),
         "no cache": lambda epoch: tiles_a_second(read_by_threads(ours(uncached, epoch)), every),
         "published, shuffling images": lambda epoch: tiles_a_second(by_images, 600),
@@ -152,7 +152,7 @@ def speed(root, cache, by_epoch, subset):
     }
     by_images, by_tiles = (published(root, warm.names, by=by) for by in ("images", "tiles"))
     found = {inference: [] for inference in ways}
-    for epoch in range(by_epoch + 1):
+    for epoch in range(rounds + 1):
         for inference, measure in ways.items():
             rate = measure(epoch)
             if epoch:  # the first round warms up
@@ -176,7 +176,7 @@ def peak(root, cache, dataset, kind):
     """Show every tile once and print the peaks of memory in MB, less what was there before."""
     keep_memory()
     data = cached(severstal(root=str(root), subset=dataset), kind, cache)
-    tiles_a_second(ours(data, 0).dataset(), 4 * BATCH)
+    tiles_a_second(ours(data, 0).tf_dataset(), 4 * BATCH)
     peaks, stop = [_resident()], threading.Event()
 
     def watch():
@@ -185,7 +185,7 @@ def peak(root, cache, dataset, kind):
 
     thread = threading.Thread(target=watch)
     thread.start()
-    tiles_a_second(ours(data, 1).dataset(), math.inf)
+    tiles_a_second(ours(data, 1).tf_dataset(), math.inf)
     stop.set()
     thread.join()
     anonymous, everything = np.max(peaks, axis=0)
@@ -208,17 +208,17 @@ def main():
     parser.add_argument("--subset", type=int, help="so many of the images")
     parser.add_argument("--memory", type=int, nargs="+", metavar="N", help="peak memory instead")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)  # one line of --memory
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        cache = given.cache or Path(scratch)
-        if given.peak:
-            peak(given.root, cache, int(given.peak[0]), given.peak[1])
-        elif given.memory:
+        cache = args.cache or Path(scratch)
+        if args.peak:
+            peak(args.root, cache, int(args.peak[0]), args.peak[1])
+        elif args.memory:
             print("| images | cache | peak of anonymous memory, MB | all that is resident, MB |")
             print("|---|---|---|---|", flush=True)
             for kind in ("disk", "none"):
-                for dataset in given.memory:
-                    base = [sys.executable, __file__, str(given.root), "--cache", str(cache)]
+                for dataset in args.memory:
+                    base = [sys.executable, __file__, str(args.root), "--cache", str(cache)]
                     done = subprocess.run(
                         [*base, "--peak", str(dataset), kind],
                         check=True,
@@ -227,7 +227,7 @@ def main():
                     )
                     print(done.stdout.splitlines()[-1], flush=True)
         else:
-            speed(given.root, cache, given.rounds, given.subset)
+            speed(args.root, cache, args.rounds, args.subset)
 
 
 if __name__ == "__main__":

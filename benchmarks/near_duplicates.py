@@ -139,7 +139,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("neu_seg", type=Path, metavar="NEU_SEG")
     parser.add_argument("--drawn", type=Path, metavar="FOLDER")
-    given = parser.parse_args()
-    evaluator(given.neu_seg)
-    if given.drawn:
-        grow(given.drawn)
+    args = parser.parse_args()
+    evaluator(args.neu_seg)
+    if args.drawn:
+        grow(args.drawn)

@@ -32,7 +32,7 @@ class World(NamedTuple):
 
     Attributes:
         share: of images with the class.
-        alarms: false alarms a image.
+        alarms: false alarms an image.
         peak: mean logit of a false alarm's peak; a defect's is 3.
         size: median pixels of a false alarm.
         defect: median pixels of a defect.
@@ -85,7 +85,7 @@ def drawn(world, dataset, random):
 
 
 def cones(world, random):
-    """Which of a image's cones are defects."""
+    """Which of an image's cones are defects."""
     defects = random.integers(1, 4) if random.random() < world.share else 0
     return [True] * defects + [False] * random.poisson(world.alarms)
 

@@ -45,7 +45,7 @@ def toy() -> np.ndarray:
 
 
 def image_pixels(table: Path) -> np.ndarray:
-    """Labelled pixels of each image, [N, C]; at least 1 where a image is said to hold a class."""
+    """Labelled pixels of each image, [N, C]; at least 1 where an image is said to hold a class."""
     stats = pd.read_csv(table)
     present = stats[[f"has_class_{k + 1}" for k in range(CLASSES)]].to_numpy()
     percent = stats[[f"area_percent_{k + 1}" for k in range(CLASSES)]].to_numpy()

@@ -72,7 +72,7 @@ def main(dataset=STRIPS):
         if not (dices[0] == dices[1]).all():
             raise SystemExit("the two ways disagree")
     for inference, taken in seconds.items():
-        print(f"{inference.__name__:14} {taken:8.2f} s  {1000 * taken / dataset:7.2f} ms a image")
+        print(f"{inference.__name__:14} {taken:8.2f} s  {1000 * taken / dataset:7.2f} ms an image")
     ratio = seconds[by_masks] / seconds[by_histograms]
     print(f"{ratio:.0f} times faster: {len(THRESHOLDS)} thresholds, {CLASSES} classes")
     return 0 if ratio >= WANTED else 1

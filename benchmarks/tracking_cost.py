@@ -85,18 +85,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--epoch-seconds", type=float, default=27.0)
-    given = parser.parse_args()
+    args = parser.parse_args()
     with comet_server() as server:
         os.environ |= {"COMET_URL_OVERRIDE": server.url, "COMET_API_KEY": API_KEY}
         _, start = tracked(0)
-        spent, sender = tracked(given.epochs)
-    thread, cpu = float(np.median(spent)), (sender - start) / given.epochs
+        spent, sender = tracked(args.epochs)
+    thread, cpu = float(np.median(spent)), (sender - start) / args.epochs
     for name, seconds in (
         ("training's thread", thread),
         ("sender's processor", cpu),
         ("both", thread + cpu),
     ):
-        share = seconds / given.epoch_seconds
+        share = seconds / args.epoch_seconds
         print(f"{name:20}{1000 * seconds:7.1f} ms an epoch  {share:.2%}")
     print(f"{'sender, once a run':20}{1000 * start:7.1f} ms")
 

@@ -35,15 +35,15 @@ exit codes: 0 done, 1 a run failed, 2 the request was wrong, 130 stopped by the 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, act, and turn what users can cause into a message and an exit code."""
     parser = _parser()
-    given, rest = parser.parse_known_args(arguments)
+    args, rest = parser.parse_known_args(arguments)
     # argparse ends a list of words at the first option; overrides may follow --runs and the like.
-    if any(word.startswith("-") for word in rest) or (rest and not hasattr(given, "specs")):
+    if any(word.startswith("-") for word in rest) or (rest and not hasattr(args, "specs")):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if rest:
-        given.specs += rest
-    act: Callable[[argparse.Namespace], int] = given.act
+        args.specs += rest
+    act: Callable[[argparse.Namespace], int] = args.act
     try:
-        return act(given)
+        return act(args)
     except OBSTACLES as error:
         print(f"steelexp: {error}", file=sys.stderr)
         return WRONG_REQUEST

@@ -20,7 +20,7 @@ from steelexp.evaluation.counts import DEFINITIONS
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.evaluation.result import STRIPS, write_result
 from steelexp.lazy import Tensor, tf
-from steelexp.model.loss_schedule import going_over, warm_up_weight
+from steelexp.model.loss_schedule import mix_losses, warm_up_weight
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
@@ -121,13 +121,13 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
             monitor=spec.training.monitor,
             metrics=result.metrics,
             definitions=DEFINITIONS,
-            split=plan.split,
+            split=plan.split_summary,
             tiling=plan.tiles,
             batch_size=spec.training.batch_size,
             threshold=spec.training.threshold,
             postprocessing=result.postprocessing,
             data=plan.dataset.manifest,
-            dataset=STRIPS,
+            images=STRIPS,
             tracking=closing,
             provenance=origin,
         )
@@ -173,14 +173,14 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
 
     Args:
         plan: of the run's own spec.
-        way: how its images go through the network.
+        inference: how its images go through the network.
 
     Returns:
         What is written to evaluations/NAME/ in the run folder.
 
     Raises:
         UnfinishedError: the run has no record yet.
-        DataError: the windows do not fit a image.
+        DataError: the windows do not fit an image.
         TrackingError: the tracking that was asked for cannot be had.
     """
     folder = plan.folder.path / EVALUATIONS / inference.name
@@ -190,8 +190,8 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
         result = evaluator.result(inference)
         write_result(folder, plan.dataset, plan.groups, result)
         evaluation = Reevaluation(
-            windows=inference.windows,
-            flips=inference.flips,
+            inference=inference.kind,
+            tta=inference.tta,
             definition=inference.definition,
             metrics=dict(result.metrics),
             postprocessing=result.postprocessing,
@@ -203,7 +203,7 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
 
 
 def _finished(plan: Plan) -> tuple[Record, Evaluator]:
-    """The record of a run, and a evaluate of its best weights.
+    """The record of a run, and an evaluate of its best weights.
 
     Raises:
         UnfinishedError: the run has no record yet.
@@ -234,7 +234,7 @@ def _network(plan: Plan) -> tuple[Any, Any]:
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
     loss, optimizer = _loss(plan, spec.loss), spec.optimizer.bind(OPTIMIZERS)()
     run_model = (
-        going_over(_loss(plan, spec.loss_warm_up), loss, share)
+        mix_losses(_loss(plan, spec.loss_warm_up), loss, share)
         if spec.loss_warm_up.epochs
         else loss
     )
@@ -306,7 +306,7 @@ def _open(plan: Plan, model: Any) -> list[Epoch]:
         folder.write("environment.json", json.dumps(provenance.environment(), indent=2) + "\n")
         folder.write("changes.patch", provenance.git_state().patch)
         folder.write("split.csv", split_csv(plan.dataset, plan.split))
-        folder.write("split.json", json.dumps(plan.split, indent=2) + "\n")
+        folder.write("split.json", json.dumps(plan.split_summary, indent=2) + "\n")
     if last is None:
         return []
     history = folder.epochs
@@ -346,7 +346,7 @@ def _training_batches(plan: Plan, epoch: int, share: Any) -> Any:
         batch_size=plan.spec.training.batch_size,
         seed=plan.spec.seed,
         epoch=epoch,
-    ).dataset()
+    ).tf_dataset()
 
 
 def _named_weights(plan: Plan) -> dict[str, float]:

@@ -22,7 +22,7 @@ from steelexp.data.splits import SPLITS
 from steelexp.data.tiles import Tiling, tile_rng, tile_table
 from steelexp.data.tiling import TILINGS, coverage
 from steelexp.data.variant import first_of_each, long_tailed, select
-from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, occurrence
+from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, count_classes
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
@@ -100,7 +100,7 @@ class Plan:
         return len(self.dataset.classes)
 
     @functools.cached_property
-    def split(self) -> dict[str, Any]:
+    def split_summary(self) -> dict[str, Any]:
         """What trains, tunes and tests: images per class, hash, leak."""
         kind = {"kind": self.spec.split.choice, **self.spec.split.settings}
         return kind | {"parts": described(self.dataset, self.split, self.groups)}
@@ -125,10 +125,12 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     opened: Dataset = spec.data.bind(SOURCES)()
     decoded = cached(opened, spec.data.cache, cache_root())
     grouped = duplicate_groups(decoded, cache_root())
-    rows = first_of_each(grouped) if spec.data.copies == "one" else np.arange(len(decoded))
+    rows = first_of_each(grouped) if spec.data.deduplicate else np.arange(len(decoded))
     dataset, groups = select(decoded, rows), grouped[rows]
     dealt: Split = spec.split.bind(SPLITS)(dataset, groups)
-    split = long_tailed(dataset, groups, dealt, spec.data.keep, seed=spec.data.keep_seed)
+    split = long_tailed(
+        dataset, groups, dealt, spec.data.train_fraction, seed=spec.data.train_fraction_seed
+    )
     _check_defects(dataset, split)
     _check_donors(spec, dataset, split)
     tiling, chain = spec.tiling.bind(TILINGS), spec.augment.bind(AUGMENTATIONS)
@@ -168,7 +170,7 @@ def _class_weights(spec: ExperimentSpec, dataset: Dataset, split: Split) -> Weig
         )
     rows = split.train
     weights: Weights = kind.bind(CLASS_WEIGHTS)(
-        occurrence(dataset.pixels[rows], dataset.sizes[rows])
+        count_classes(dataset.pixels[rows], dataset.sizes[rows])
     )
     return weights
 

@@ -64,4 +64,4 @@ def predictor(folder: RunFolder) -> Predictor:
         UnfinishedError, WeightsError: as for `network`.
     """
     card = run_card(folder)
-    return Predictor(card=card, engine="tensorflow", score=scorer(load_model(folder)))
+    return Predictor(card=card, runtime="tensorflow", score=scorer(load_model(folder)))

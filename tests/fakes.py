@@ -27,7 +27,7 @@ def dataset_of(
         sizes=np.array([image.shape for image in images], np.int32),
         classes=tuple(classes),
         pixels=np.array(pixels, np.int64),
-        read_mask=lambda image: masks[image].astype(np.uint8),
+        read_mask=lambda row: masks[row].astype(np.uint8),
         manifest="fake",
     )
 
@@ -42,7 +42,7 @@ def labelled(pixels: Any) -> Dataset:
         sizes=np.full((len(counts), 2), 32, np.int32),
         classes=tuple(str(c + 1) for c in range(counts.shape[1])),
         pixels=counts,
-        read_mask=lambda image: np.zeros((32, 32), np.uint8),
+        read_mask=lambda row: np.zeros((32, 32), np.uint8),
         manifest="fake",
     )
 
@@ -62,7 +62,7 @@ def pixel_model(*lines: tuple[float, float]) -> Any:
     return keras.Model(grey, logits)
 
 
-class DrawnStrips(Dataset):
+class SyntheticDataset(Dataset):
     """Dataset without files: image s is grey 10 s + column, its mask the same bits; some broken."""
 
     def image(self, image):
@@ -79,7 +79,7 @@ def columns_of(image, height, width):
 
 
 def synthetic_dataset(*sizes, names=None):
-    return DrawnStrips(
+    return SyntheticDataset(
         names=tuple(names or (f"{i}.jpg" for i in range(len(sizes)))),
         paths=tuple(Path(f"{i}.jpg") for i in range(len(sizes))),
         sizes=np.array(sizes, np.int32),
@@ -91,5 +91,5 @@ def synthetic_dataset(*sizes, names=None):
 
 
 def tiny_tiling(height, width, draw):
-    """Two tiles of 2 x 3 a image, the second reaching one column over the edge of a 3 x 4 image."""
+    """Two tiles of 2 x 3 an image, the second reaching one column over the edge of a 3 x 4 image."""
     return Tiles((2, 3), np.array([[0, 0], [1, 2]]))

@@ -81,7 +81,7 @@ def unfinished(path: Path, **fields: object) -> RunFolder:
         "optimizer": {"name": "adam"},
         "training": {"epochs": 4, "batch_size": 16},
         "tracking": {"name": "none"},
-        "baseline": {"metric": "val_dice_batch", "value": 0.7172, "source": "published"},
+        "published": {"metric": "val_dice_batch", "value": 0.7172, "source": "published"},
         "seed": 42,
     }
     folder = RunFolder(path)

@@ -83,7 +83,7 @@ def epochs(folder: RunFolder, count: int = EPOCHS) -> None:
 
 
 def report(folder: RunFolder) -> None:
-    """A evaluation report with something of everything."""
+    """An evaluation report with something of everything."""
     grid = [n / 100 for n in range(1, 100)]
     found = {"precision": 0.5, "recall": 0.25, "held": 4, "predicted": 5}
     strips = found | {"average_precision": None}
@@ -93,7 +93,7 @@ def report(folder: RunFolder) -> None:
         "part": "test",
         "classes": list(CLASSES),
         "masks": "postprocessing",
-        "decided_intervals": {},
+        "post_intervals": {},
         "intervals": {"dice_positive": [0.25, 0.5], f"dice_positive/{CLASSES[0]}": [0.125, 0.375]},
         "pr": {
             label: {
@@ -111,7 +111,7 @@ def report(folder: RunFolder) -> None:
             "labels": ["none", *CLASSES],
             "pixels": [[int(a == b) * 3 + 1 for b in range(5)] for a in range(5)],
         },
-        "strips": dict.fromkeys(CLASSES, strips),
+        "images": dict.fromkeys(CLASSES, strips),
         "components": {label: {"small": found, "large": found} for label in each},
     }
     folder.write("evaluation.json", json.dumps(content))

@@ -24,7 +24,7 @@ def card(**rules):
     )
 
 
-def pixel_detector(**rules):
+def pixel_predictor(**rules):
     """Scores grey / 255 and 1 - grey / 255."""
 
     def score(grey):

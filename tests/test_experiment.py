@@ -18,6 +18,7 @@ from steelexp.__main__ import main
 from steelexp.data import rle
 from steelexp.data.dataset import DataError
 from steelexp.data.splits import random
+from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
@@ -43,14 +44,14 @@ def tiny_severstal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("severstal")
     (root / "train_images").mkdir()
     rows, draw = ["ImageId,ClassId,EncodedPixels"], np.random.default_rng(0)
-    for image in range(10):
+    for number in range(10):
         image = draw.integers(70, 130, (64, 128), np.uint8)
-        if image < 8:
+        if number < 8:
             mask = np.zeros((64, 128), bool)
-            mask[16:48, 8 * image + 16 : 8 * image + 48] = True
-            image[mask] = 180 + 20 * (image % 4)
-            rows.append(f"{image}.png,{image % 4 + 1},{rle.encode(mask)}")
-        cv2.imwrite(str(root / "train_images" / f"{image}.png"), image)
+            mask[16:48, 8 * number + 16 : 8 * number + 48] = True
+            image[mask] = 180 + 20 * (number % 4)
+            rows.append(f"{number}.png,{number % 4 + 1},{rle.encode(mask)}")
+        cv2.imwrite(str(root / "train_images" / f"{number}.png"), image)
     (root / "train.csv").write_text("\n".join(rows) + "\n")
     return root
 
@@ -84,8 +85,23 @@ def run(spec: Path, runs: Path, *overrides: str) -> tuple[RunFolder, Record]:
 
 
 @pytest.fixture(scope="module")
+def autotuned() -> Iterator[list[bool | None]]:
+    """The autotuner's setting of every tf.data set that is iterated; None means on."""
+    iterated: list[bool | None] = []
+    original = tf.data.Dataset.__iter__
+
+    def iterate(dataset: Any) -> Any:
+        iterated.append(dataset.options().autotune.enabled)
+        return original(dataset)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.data.Dataset, "__iter__", iterate)
+        yield iterated
+
+
+@pytest.fixture(scope="module")
 def undisturbed(
-    tiny_spec: Path, tmp_path_factory: pytest.TempPathFactory
+    tiny_spec: Path, tmp_path_factory: pytest.TempPathFactory, autotuned: list[bool | None]
 ) -> tuple[RunFolder, Record]:
     """The tiny spec's run, shared: building a network's graph takes most of a test's time."""
     return run(tiny_spec, tmp_path_factory.mktemp("runs"))
@@ -114,7 +130,7 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
     assert record.metrics == pytest.approx(kept, abs=1e-6)  # evaluated again from the kept weights
     assert json.loads((folder.path / "record.json").read_text())["status"] == "finished"
 
-    scores = parquet.read_table(folder.path / record.dataset).to_pylist()
+    scores = parquet.read_table(folder.path / record.images).to_pylist()
     assert len(scores) == 4 * 4
     kaggle = np.mean([row["dice"] for row in scores])
     assert kaggle == pytest.approx(record.metrics["val_dice_kaggle"])
@@ -123,6 +139,13 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
     for name in ("spec.yaml", "environment.json", "changes.patch", "split.csv", "split.json"):
         assert (folder.path / name).is_file()
     assert not list(folder.path.rglob(".*.*"))  # nothing half written is left beside
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_no_epoch_waits_for_an_autotuner(autotuned: list[bool | None]) -> None:
+    # Three epochs of training, the validation tiles after each and once more at the end.
+    assert len(autotuned) >= 3 + 3 + 1
+    assert set(autotuned) == {False}
 
 
 def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Record]) -> None:
@@ -185,23 +208,23 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
     shutil.copytree(undisturbed[0].path, folder.path)
     own = (folder.path / "record.json", folder.path / "evaluation.json")
     before = [path.read_bytes() for path in own]
-    assert main(["evaluate", str(tmp_path), "--inference", "gaussian", "--tta"]) == 0
+    assert main(["evaluate", str(tmp_path), "--inference", "sliding", "--tta"]) == 0
     assert [path.read_bytes() for path in own] == before
-    aside = folder.path / "evaluations" / "gaussian_flips"
+    aside = folder.path / "evaluations" / "sliding_tta"
     found = Reevaluation.model_validate_json((aside / "evaluation.json").read_bytes())
-    assert (found.windows, found.flips) == ("gaussian", True)
+    assert (found.inference, found.tta) == ("sliding", True)
     assert set(found.metrics) == set(undisturbed[1].metrics)
     for name in ("evaluation.json", "image_scores.parquet", "plots/pr.png"):
         assert (aside / name).is_file()
     told = [event.content for event in read_events(folder.path) if event.kind == "others"]
     dice = found.metrics["val_dice_positive"]
-    assert [each for each in told if each.get("gaussian_flips/val_dice_positive") == dice]
+    assert [each for each in told if each.get("sliding_tta/val_dice_positive") == dice]
     (archive,) = (folder.path / "comet").glob("*.zip")
-    assert float(Archive(archive).others()["gaussian_flips/val_dice_positive"]) == dice
+    assert float(Archive(archive).others()["sliding_tta/val_dice_positive"]) == dice
     said = capsys.readouterr().out
     assert "windows of the training tiles' size that overlap by half" in said
     assert f"val_dice_positive {undisturbed[1].metrics['val_dice_positive']:.4f}" in said
-    assert main(["evaluate", str(tmp_path), "--inference", "tiles"]) == 2
+    assert main(["evaluate", str(tmp_path), "--inference", "published"]) == 2
     assert "take --inference sliding or whole" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path), "--tta", "--overlays", "8.png"]) == 2
 
@@ -360,11 +383,11 @@ def test_dry_run_says_what_would_happen(
     assert main(["run", str(tiny_spec), "--dry-run", "--runs", str(runs), "--seeds", "1,2"]) == 0
     said = capsys.readouterr().out
     assert re.search(r"train       6 images; of class 1: \d, 2: \d, 3: \d, 4: \d\n", said)
-    assert re.search(r"tune        4 images; of class 1: \d", said)
+    assert re.search(r"val         4 images; of class 1: \d", said)
     assert "test   " not in said  # the published protocol has none
     assert "tiles       6 of 64 x 64 an epoch, 50.0% of the training pixels in none" in said
     assert "steps       2 an epoch, at most 3 epochs" in said
-    assert "dice_kaggle of predicting nothing on the validation images: 0.8" in said
+    assert "dice_kaggle of predicting nothing on the val images: 0.8" in said
     assert said.count(f"results     {runs}/tiny/") == 2
     assert not runs.exists()
 
@@ -391,12 +414,12 @@ def test_what_cannot_start_writes_nothing(
 
 def test_no_defect_to_evaluator_on_is_refused(tiny_spec: Path, tmp_path: Path) -> None:
     def validation_holds(seed: int) -> bool:
-        drawn = random(labelled([[1]] * 10), np.arange(10), validation=0.1, seed=seed).val
+        drawn = random(labelled([[1]] * 10), np.arange(10), val=0.1, seed=seed).val
         return drawn.max() < 8  # images 8 and 9 are clean
 
     seed = next(seed for seed in range(100) if not validation_holds(seed))
     spec = load(tiny_spec, ["split.val=0.1", f"split.seed={seed}"], model=SpecModel)
-    with pytest.raises(DataError, match="none of the 1 validation images holds a defect"):
+    with pytest.raises(DataError, match="none of the 1 val images holds a defect"):
         prepare(spec, tmp_path)
 
 
@@ -455,7 +478,7 @@ def test_every_shipped_spec_trains(
     assert record.monitor in record.metrics
     assert folder.best_weights.is_file()
     assert set(record.split["parts"]["leak"].values()) == {0} or path.stem == "four_strips"
-    scores = parquet.read_table(folder.path / record.dataset).to_pandas()
+    scores = parquet.read_table(folder.path / record.images).to_pandas()
     for part, prefix in (("val", "val"), ("test", "test"), ("test_post", "test_post")):
         dataset = record.split["parts"][part.replace("test_post", "test")]
         assert (scores["part"] == part).sum() == dataset * scores["class"].nunique()
@@ -475,9 +498,7 @@ def test_a_leak_is_said_before_and_after(
     given = [str(tiny_spec), f"data.root={copy}", "--dry-run", "--runs", str(tmp_path / "runs")]
     assert main(["run", *given]) == 0
     said = capsys.readouterr().out
-    assert re.search(
-        r"Leak: \d of 10 groups of near-duplicates cross the split, \d of 8 tune", said
-    )
+    assert re.search(r"Leak: \d of 10 groups of near-duplicates cross the split, \d of 8 val", said)
     assert main(["run", *given, "split={kind: grouped}"]) == 0
     assert "Leak" not in capsys.readouterr().out
 
@@ -485,9 +506,9 @@ def test_a_leak_is_said_before_and_after(
 def test_a_longer_tail_is_another_run(tiny_spec: Path, tmp_path: Path) -> None:
     whole = prepare(load(tiny_spec, model=SpecModel), tmp_path)
     tail = prepare(load(tiny_spec, ["data.train_fraction={'4': 0.5}"], model=SpecModel), tmp_path)
-    assert whole.split["parts"]["images_per_class"]["train"]["4"] == 2
-    assert tail.split["parts"]["images_per_class"]["train"]["4"] == 1
-    assert tail.split["parts"]["unused"] == 1
+    assert whole.split_summary["parts"]["images_per_class"]["train"]["4"] == 2
+    assert tail.split_summary["parts"]["images_per_class"]["train"]["4"] == 1
+    assert tail.split_summary["parts"]["unused"] == 1
     assert tail.dataset.pixels.tolist() == whole.dataset.pixels.tolist()
     assert tail.digest != whole.digest
 

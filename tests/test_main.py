@@ -230,7 +230,7 @@ class TestShow:
         run = finished(tmp_path / "b4_dice" / "3f9c1a7e")
         code, out, err = steelexp("show", str(run.path))
         assert (code, err) == (0, [])
-        assert out[0].rstrip() == "b4_dice 3f9c1a7e, validation images"
+        assert out[0].rstrip() == "b4_dice 3f9c1a7e, val images"
         assert f"Run folder: {run.path}" in out
         assert out[-1] == "Again: python -m steelexp run experiments/b4_dice.yaml"
         assert steelexp("show", str(tmp_path)) == (0, out, [])  # the only one below
@@ -273,7 +273,7 @@ class TestShow:
 class TestDraw:
     def test_a_set_that_severstals_loader_reads(self, steelexp, tmp_path):
         root = tmp_path / "drawn"
-        code, out, err = steelexp("data", "draw", str(root), "--images", "3", "--seed", "5")
+        code, out, err = steelexp("data", "generate", str(root), "--strips", "3", "--seed", "5")
         assert (code, err) == (0, [])
         assert out == [f"{root}: 3 images; use it with data.root={root}"]
         assert len(list((root / "train_images").iterdir())) == 3
@@ -282,14 +282,14 @@ class TestDraw:
     @pytest.mark.parametrize(
         ("option", "value", "said"),
         [
-            ("--images", "0", "images: 0 is less than 1"),
+            ("--strips", "0", "strips: 0 is less than 1"),
             ("--seed", "-1", "seed: -1 is less than 0"),
             ("--rarity", "1.5", "rarity: 1.5 is not between 0 and 1"),
         ],
     )
     def test_wrong_settings(self, steelexp, tmp_path, option, value, said):
         root = tmp_path / "drawn"
-        code, _, err = steelexp("data", "draw", str(root), option, value)
+        code, _, err = steelexp("data", "generate", str(root), option, value)
         assert (code, err) == (2, [f"steelexp: {said}"])
         assert list(tmp_path.iterdir()) == []
 

@@ -96,7 +96,7 @@ def tree(readme: str) -> list[str]:
     block = next(block for block in blocks if re.search(r"^[│├└─ ]*steelexp/", block, re.MULTILINE))
     paths: list[str] = []
     parents: list[tuple[int, str]] = []
-    for line in filter(str.image, block.splitlines()):
+    for line in filter(str.strip, block.splitlines()):
         depth = len(line) - len(line.lstrip("│├└─ \u00a0"))
         name = line[depth:].split()[0]
         parents = [parent for parent in parents if parent[0] < depth]

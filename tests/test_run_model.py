@@ -10,7 +10,7 @@ from steelexp.run_model import predictor
 from steelexp.spec import load
 from tests.finished_runs import record, unfinished
 
-RULES = {"1": ClassRules(threshold=0.6), "2": ClassRules(threshold=0.3, area=9)}
+RULES = {"1": ClassRules(threshold=0.6), "2": ClassRules(threshold=0.3, min_area=9)}
 
 
 def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path):
@@ -31,9 +31,9 @@ def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path
     network.save_weights(folder.best_weights, save_format="h5")
 
     grey = np.random.default_rng(0).integers(0, 256, (64, 96), np.uint8)
-    wanted = 1 / (1 + np.exp(-load_model(grey[None, ..., None]).numpy()[0].astype(np.float64)))
+    wanted = 1 / (1 + np.exp(-network(grey[None, ..., None]).numpy()[0].astype(np.float64)))
     found = predictor(folder)
-    assert (found.executor, found.card.classes) == ("tensorflow", RULES)
+    assert (found.runtime, found.card.classes) == ("tensorflow", RULES)
     assert np.abs(found.scores(grey) - wanted).max() < 1e-5
     assert found.scores(grey[:50, :70]).shape == (50, 70, 2)
 

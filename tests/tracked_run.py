@@ -58,7 +58,7 @@ def described(folder: Path, *, trial: TrackedTrial | None = None) -> TrackedRun:
 
 
 def draw(folder: Path, epoch: int, image: str) -> Path:
-    """An epoch's overlay of a image: dark, so that a stretch would show; polygons beside it."""
+    """An epoch's overlay of an image: dark, so that a stretch would show; polygons beside it."""
     path = RunFolder(folder).overlay(epoch, image)
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(epoch).integers(0, 9, (16, 100, 3), dtype=np.uint8)

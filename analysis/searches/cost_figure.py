@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from analysis.palette import INK
 from analysis.searches.search_figures import draw_scores, finish, score_of
 from analysis.searches.search_trials import Search, Trial
 from analysis.strategies.comparison_figures import LOWER
+from steelexp.palette import INK
 
 APART: Final = 0.04  # of the panel's width: labels that are closer would run into one another
 UNITS: Final = ((2 * 3600.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))

@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from analysis.palette import INK
 from analysis.searches.search_figures import short
 from analysis.searches.search_trials import Search
 from analysis.searches.setting_importance import Importances
 from analysis.strategies.comparison_figures import HIGHER, UNDECIDED, folded
+from steelexp.palette import INK
 
 
 def draw_importance(search: Search, found: Importances) -> Figure:

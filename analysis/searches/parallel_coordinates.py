@@ -16,11 +16,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from analysis.palette import INK
 from analysis.searches.search_figures import objective, score_of, short, worst_drawn
 from analysis.searches.search_space import Setting, describe
 from analysis.searches.search_trials import Search, Trial
 from analysis.strategies.comparison_figures import LOWER, UNDECIDED, folded
+from steelexp.palette import INK
 
 OFF: Final = -0.14  # the height of the slot below an axis: inactive, or failed
 BAND: Final = 0.5  # of a category's share of the axis: over it the lines of its trials are spread

@@ -12,9 +12,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.palette import INK
 from analysis.searches.search_trials import Search, Trial
 from analysis.strategies.comparison_figures import HIGHER, LOWER, UNDECIDED
+from steelexp.palette import INK
 
 FAR: Final = 4.0  # interquartile ranges beyond a quartile: worse scores are drawn at the edge
 MANY: Final = 100  # trials; with more the markers are small

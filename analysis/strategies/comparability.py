@@ -13,7 +13,7 @@ from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 
 # They name, mirror or place a run, or are held equal by the manifest and the split's digest.
-NO_STRATEGY: Final = {"name", "question", "tracking", "baseline", "seed", "data", "split"}
+NO_STRATEGY: Final = {"name", "question", "tracking", "published", "seed", "data", "split"}
 ALONE: Final = "; leave it out, or run it again like the others"
 
 

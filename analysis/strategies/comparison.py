@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.strategies.evaluated_run import Dataset, EvaluatedRun, RunError, Values
+from analysis.strategies.evaluated_run import EvaluatedImages, EvaluatedRun, RunError, Values
 from analysis.strategies.evaluated_runs import EvaluatedRuns
 from analysis.strategies.paired_bootstrap import METRICS, Difference, Sums, differences, per_run
 from analysis.strategies.signed_ranks import SignedRanks, group_differences, holm, signed_ranks
@@ -138,7 +138,7 @@ def compare(evaluated: EvaluatedRuns, baseline: str, *, draws: int, seed: int) -
 
 
 def contrast(
-    dice: Mapping[str, Values], images: Dataset, baseline: str, *, draws: int, seed: int
+    dice: Mapping[str, Values], images: EvaluatedImages, baseline: str, *, draws: int, seed: int
 ) -> tuple[tuple[Row, ...], dict[str, dict[str, Values]]]:
     """Set every strategy against the baseline, in every metric.
 
@@ -193,7 +193,7 @@ def _row(
     place: int,
     name: str,
     baseline: str,
-    images: Dataset,
+    images: EvaluatedImages,
     scores: Mapping[str, Values],
     found: Difference,
     tests: Sequence[SignedRanks],

@@ -14,13 +14,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.palette import INK
 from analysis.strategies.comparison import ALL, HEADLINE, Comparison, Row
 from analysis.strategies.comparison_tables import signed
 from analysis.strategies.evaluated_runs import EvaluatedRuns
+from steelexp.palette import BLUE, INK, VERMILLION
 
-HIGHER: Final = "#0072b2"  # blue and vermillion of Okabe and Ito; the marker's shape says the same
-LOWER: Final = "#d55e00"
+HIGHER: Final = BLUE  # the marker's shape says the same
+LOWER: Final = VERMILLION
 UNDECIDED: Final = "#707070"
 LOOKS: Final = {"higher": (HIGHER, "^"), "lower": (LOWER, "v")}
 COLUMNS: Final = 5  # panels side by side

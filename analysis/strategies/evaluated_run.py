@@ -31,11 +31,11 @@ class RunError(Exception):
     """Runs that cannot be compared; the message says why and what to do."""
 
 
-class Dataset(NamedTuple):
+class EvaluatedImages(NamedTuple):
     """The images that all runs were evaluated on.
 
     Attributes:
-        part: of the split; "decided" are the test images with a tuned post-processing.
+        part: of the split; "test_post" are the test images with a tuned post-processing.
         names: [S].
         groups: [S] from 0; near-duplicates share a number.
         classes: [C] names.
@@ -71,7 +71,7 @@ class EvaluatedRun:
     folder: RunFolder
     record: Record
     spec: Mapping[str, Any]
-    images: Dataset
+    images: EvaluatedImages
     tp: Pixels
     fp: Pixels
     dice: Values
@@ -93,7 +93,7 @@ def read_run(folder: RunFolder, record: Record, part: Part) -> EvaluatedRun:
         RunError: spec.yaml is not a spec, the table is not one of the record's images, or no
             decision was tuned.
     """
-    if part == "test_post" and record.decision is None:
+    if part == "test_post" and record.postprocessing is None:
         raise RunError(
             f"{folder.path}: it has no tuned post-processing; where there are test images, "
             f"python -m steelexp evaluate {folder.path} tunes one"
@@ -121,5 +121,5 @@ def read_run(folder: RunFolder, record: Record, part: Part) -> EvaluatedRun:
         )
     names, groups = grids["image"][:, 0], np.unique(grids["group"][:, 0], return_inverse=True)[1]
     labelled = grids["tp"] + grids["fn"]
-    images = Dataset(part, tuple(map(str, names)), groups, classes, labelled)
+    images = EvaluatedImages(part, tuple(map(str, names)), groups, classes, labelled)
     return EvaluatedRun(folder, record, spec, images, grids["tp"], grids["fp"], grids["dice"])

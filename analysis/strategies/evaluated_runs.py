@@ -13,7 +13,13 @@ from analysis.strategies.comparability import (
     other_settings,
     seeds_twice,
 )
-from analysis.strategies.evaluated_run import Dataset, EvaluatedRun, Part, RunError, read_run
+from analysis.strategies.evaluated_run import (
+    EvaluatedImages,
+    EvaluatedRun,
+    Part,
+    RunError,
+    read_run,
+)
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder, run_folders
 
@@ -31,7 +37,7 @@ class EvaluatedRuns:
         left_out: unfinished runs, in words.
     """
 
-    images: Dataset
+    images: EvaluatedImages
     strategies: Mapping[str, Sequence[EvaluatedRun]]
     left_out: tuple[str, ...]
 

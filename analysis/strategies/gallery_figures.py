@@ -14,22 +14,22 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from PIL import Image
 
-from analysis.palette import INK
 from analysis.strategies.comparison_figures import folded, on_images
 from analysis.strategies.evaluated_run import EvaluatedRun
 from analysis.strategies.evaluated_runs import EvaluatedRuns
+from steelexp.palette import BLUE, INK, ORANGE, PURPLE
 
-FOUND: Final = "#0072b2"
-MISSED: Final = "#e69f00"
-FALSE: Final = "#cc79a7"
+FOUND: Final = BLUE
+MISSED: Final = ORANGE
+FALSE: Final = PURPLE
 WIDE: Final = 2.0  # pictures this many times as wide as high are laid below one another
 COLUMNS: Final = 3  # images side by side
 
-Dataset = npt.NDArray[np.int64]
+EvaluatedImages = npt.NDArray[np.int64]
 
 
-def draw_pixels(evaluated: EvaluatedRuns, label: str, images: Dataset) -> Figure:
-    """A panel a image, a bar a strategy: pixels found, missed, falsely marked; mean over runs."""
+def draw_pixels(evaluated: EvaluatedRuns, label: str, images: EvaluatedImages) -> Figure:
+    """A panel an image, a bar a strategy: pixels found, missed, falsely marked; mean over runs."""
     columns = min(len(images), COLUMNS)
     lines, names = -(-len(images) // columns), list(evaluated.strategies)
     figure = Figure(
@@ -88,8 +88,8 @@ def _draw_image(axes: Axes, evaluated: EvaluatedRuns, place: int, image: int) ->
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_pictures(evaluated: EvaluatedRuns, label: str, images: Dataset) -> Figure:
-    """The overlays of the first run of every strategy: a column a strategy, a row a image.
+def draw_pictures(evaluated: EvaluatedRuns, label: str, images: EvaluatedImages) -> Figure:
+    """The overlays of the first run of every strategy: a column a strategy, a row an image.
 
     Wide images lie the other way: below one another for each image, one strategy a row.
     """
@@ -125,5 +125,5 @@ def pictured(evaluated: EvaluatedRuns) -> list[int]:
 
 
 def _picture(run: EvaluatedRun, image: int) -> Path:
-    """The overlay of a image after the epoch whose weights were evaluated."""
+    """The overlay of an image after the epoch whose weights were evaluated."""
     return run.folder.overlay(run.record.best_epoch, run.images.names[image])

@@ -23,7 +23,7 @@ def draw_published(evaluated: EvaluatedRuns, baseline: str) -> Figure | str:
     Returns:
         The figure; or why there is none, "" where no spec gives a published one.
     """
-    published = evaluated.strategies[baseline][0].spec.get("baseline")
+    published = evaluated.strategies[baseline][0].spec.get("published")
     if not isinstance(published, Mapping):
         return ""
     metric = str(published["metric"])

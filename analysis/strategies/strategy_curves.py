@@ -15,8 +15,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from analysis.epoch_curves import Run, Values, best_epoch
-from analysis.palette import INK
 from analysis.strategies.comparison_figures import HIGHER, folded
+from steelexp.palette import INK
 
 COLUMNS: Final = 5
 OTHERS: Final = "#c4c4c4"

@@ -28,15 +28,15 @@ def add(commands: "Subparsers") -> None:
     commands.add_parser("schema", help="the JSON Schema of a spec").set_defaults(act=schema)
 
 
-def check(given: argparse.Namespace) -> int:
+def check(args: argparse.Namespace) -> int:
     """Check names, settings and ranges; with --data, the data as well."""
     problems = []
-    paths = spec_files(given.specs)
+    paths = spec_files(args.specs)
     for path in paths:
         try:
             spec = load(path, model=SpecModel)
-            if given.data:
-                prepare(spec, given.runs)
+            if args.data:
+                prepare(spec, args.runs)
         except (SpecError, DataError) as error:
             problems.append(str(error))
             continue
@@ -48,7 +48,7 @@ def check(given: argparse.Namespace) -> int:
     return DONE
 
 
-def schema(given: argparse.Namespace) -> int:
+def schema(args: argparse.Namespace) -> int:
     """Print the JSON Schema of a spec."""
     print(json.dumps(json_schema(SpecModel), indent=2))
     return DONE

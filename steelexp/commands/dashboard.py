@@ -28,7 +28,7 @@ def add(commands: "Subparsers") -> None:
     )
 
 
-def send(given: argparse.Namespace) -> int:
+def send(args: argparse.Namespace) -> int:
     """Send the dashboard."""
-    say(push(given.project, given.workspace, given.classes))
+    say(push(args.project, args.workspace, args.classes))
     return DONE

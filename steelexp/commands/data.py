@@ -17,10 +17,10 @@ def add(commands: "Subparsers") -> None:
     """Add the command, and those below it."""
     parser = commands.add_parser("data", help="check, draw or fetch a data set")
     below = parser.add_subparsers(metavar="WHAT", required=True)
-    drawn = below.add_parser("draw", help="draw a Severstal-like data set in Kaggle's layout")
+    drawn = below.add_parser("generate", help="draw a Severstal-like data set in Kaggle's layout")
     drawn.set_defaults(act=generate_set)
     drawn.add_argument("folder", type=Path, metavar="FOLDER")
-    drawn.add_argument("--images", type=int, default=200, help="training images (default: 200)")
+    drawn.add_argument("--strips", type=int, default=200, help="training strips (default: 200)")
     drawn.add_argument("--seed", type=int, default=0)
     drawn.add_argument(
         "--rarity",
@@ -59,31 +59,31 @@ def add(commands: "Subparsers") -> None:
     )
 
 
-def generate_set(given: argparse.Namespace) -> int:
+def generate_set(args: argparse.Namespace) -> int:
     """Draw a Severstal-like data set."""
-    with steps("drawing", given.dataset, every=10.0) as advance:
+    with steps("drawing", args.strips, every=10.0) as advance:
         draw(
-            given.folder,
-            dataset=given.dataset,
-            seed=given.seed,
-            rarity=given.rarity,
+            args.folder,
+            strips=args.strips,
+            seed=args.seed,
+            rarity=args.rarity,
             report=lambda done, total: advance(done),
         )
-    say(f"{given.folder}: {given.dataset} images; use it with data.root={given.folder}")
+    say(f"{args.folder}: {args.strips} images; use it with data.root={args.folder}")
     return DONE
 
 
-def examine_set(given: argparse.Namespace) -> int:
+def examine_set(args: argparse.Namespace) -> int:
     """Say all that is wrong with a data set, and what its labels amount to."""
     from steelexp.data.doctor import diagnosis, report  # SciPy takes a second, --help none
 
-    found = diagnosis.diagnose(given.root, split=given.split, classes=given.classes)
-    out = given.out or Path("doctor") / given.root.resolve().name
+    found = diagnosis.diagnose(args.root, split=args.split, classes=args.classes)
+    out = args.out or Path("doctor") / args.root.resolve().name
     report.report(found, diagnosis.write(found, out))
     return FAILED if found.issues else DONE
 
 
-def fetch_set(given: argparse.Namespace) -> int:
+def fetch_set(args: argparse.Namespace) -> int:
     """Download Severstal's images with the user's own Kaggle account."""
-    fetch(given.folder)
+    fetch(args.folder)
     return DONE

@@ -24,38 +24,38 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add the command."""
-    evaluator = commands.add_parser(
+    parser = commands.add_parser(
         "evaluate", help="evaluate finished runs again, from their weights"
     )
-    evaluator.set_defaults(act=evaluate)
-    evaluator.add_argument("runs", nargs="+", type=Path, metavar="RUN|FOLDER")
-    evaluator.add_argument(
+    parser.set_defaults(act=evaluate)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN|FOLDER")
+    parser.add_argument(
         "--overlays",
         nargs="+",
         default=[],
-        metavar="STRIP",
+        metavar="IMAGE",
         help="draw these images, too, for analysis/error_gallery.py",
     )
-    evaluator.add_argument(
+    parser.add_argument(
         "--inference",
         choices=KINDS,
-        default=DEFAULT_INFERENCE.windows,
+        default=DEFAULT_INFERENCE.kind,
         help="whole images, overlapping windows with Gaussian weights, or the published six tiles; "
         "any but the default is kept beside the record (default: whole)",
     )
-    evaluator.add_argument(
+    parser.add_argument(
         "--tta", action="store_true", help="average over the four flips; kept beside the record"
     )
 
 
-def evaluate(given: argparse.Namespace) -> int:
+def evaluate(args: argparse.Namespace) -> int:
     """Evaluate finished runs again, from their best weights."""
-    inference = InferenceSettings(given.windows, flips=given.flips)
-    if given.pictures and inference != DEFAULT_INFERENCE:
+    inference = InferenceSettings(args.inference, tta=args.tta)
+    if args.overlays and inference != DEFAULT_INFERENCE:
         raise RequestError("--overlays: drawn from whole images; leave out --inference and --tta")
-    folders = [folder for path in given.runs for folder in run_folders(path)]
+    folders = [folder for path in args.runs for folder in run_folders(path)]
     if not folders:
-        raise RequestError(f"{', '.join(map(str, given.runs))}: no runs here")
+        raise RequestError(f"{', '.join(map(str, args.runs))}: no runs here")
     finished = [folder for folder in folders if folder.record is not None]
     for folder in folders:
         if folder not in finished:
@@ -64,7 +64,7 @@ def evaluate(given: argparse.Namespace) -> int:
         say(f"--- {number} of {len(finished)}: {folder.path}")
         plan = replace(plan_of_run(folder, folder.path.parent), folder=folder)
         if inference == DEFAULT_INFERENCE:
-            experiment.evaluate(plan, pictures=given.pictures)
+            experiment.evaluate(plan, pictures=args.overlays)
             show_record(folder)
             leave_report(folder.path)
         else:

@@ -53,20 +53,20 @@ def add(commands: "Subparsers") -> None:
     )
 
 
-def run_export(given: argparse.Namespace) -> int:
+def run_export(args: argparse.Namespace) -> int:
     """Export a run's network, and say how near it is to the trained one."""
-    folder = one_run(given.run)
-    path = export_path(folder.path, given.format)
-    card, (dataset, origin) = run_model.run_card(folder), _dataset(folder, given.dataset)
+    folder = one_run(args.run)
+    path = export_path(folder.path, args.format)
+    card, (dataset, origin) = run_model.run_card(folder), _dataset(folder, args.dataset)
     model = run_model.load_model(folder, precision="float32")
     try:
-        parity = export(model, card, given.format, path, dataset)
+        parity = export(model, card, args.format, path, dataset)
     except ParityError as error:
         print(f"steelexp: {error}", file=sys.stderr)
         return FAILED
     say(_parity_line(parity, len(dataset), origin))
     size = sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file()) / 1e6
-    say(f"{path} ({size:.1f} MB): {NEXT[given.format].format(path=str(path))}")
+    say(f"{path} ({size:.1f} MB): {NEXT[args.format].format(path=str(path))}")
     return DONE
 
 

@@ -17,7 +17,7 @@ from steelexp.inference.tables import DEFECTS, ERRORS, SUBMISSION, Summary
 from steelexp.progress import say, show
 from steelexp.records.exports import export_path
 from steelexp.records.model_card import ModelCard
-from steelexp.records.postprocessing import ClassRules
+from steelexp.records.postprocessing import describe_postprocessing
 from steelexp.records.store import RunFolder
 from steelexp.run_model import predictor
 
@@ -55,7 +55,7 @@ def add(commands: "Subparsers") -> None:
         "--mm-per-pixel", type=positive, metavar="MM", help="measures in millimetres, too"
     )
     parser.add_argument(
-        "--engine",
+        "--runtime",
         choices=("tensorflow", "onnx"),
         help="what runs the network; onnx needs `export` first (default: by RUN)",
     )
@@ -65,60 +65,48 @@ def add(commands: "Subparsers") -> None:
     )
 
 
-def run_predict(given: argparse.Namespace) -> int:
+def run_predict(args: argparse.Namespace) -> int:
     """Predict, then say what was found and where it is."""
-    images = image_files(given.paths)
-    file, folder = _model(given)
-    out = given.out or folder / "predictions" / group_name(given.paths)
-    if given.fresh and (aside := RunFolder(out).set_aside()):
+    images = image_files(args.paths)
+    file, folder = _model(args)
+    out = args.out or folder / "predictions" / group_name(args.paths)
+    if args.fresh and (aside := RunFolder(out).set_aside()):
         say(f"The earlier results are kept as {aside}")
-    chosen = onnx_predictor(file) if file is not None else predictor(one_run(given.run))
+    chosen = onnx_predictor(file) if file is not None else predictor(one_run(args.run))
     for line in _model_lines(chosen, len(images)):
         say(line)
     summary = predict(
-        chosen, images, out, draw=not given.no_overlays, mm_per_pixel=given.mm_per_pixel
+        chosen, images, out, draw=not args.no_overlays, mm_per_pixel=args.mm_per_pixel
     )
-    show(_table(summary, given.mm_per_pixel))
-    for line in _closing_lines(summary, out, drawn=not given.no_overlays):
+    show(_table(summary, args.mm_per_pixel))
+    for line in _closing_lines(summary, out, drawn=not args.no_overlays):
         say(line)
     return FAILED if summary.errors else DONE
 
 
-def _model(given: argparse.Namespace) -> tuple[Path | None, Path]:
+def _model(args: argparse.Namespace) -> tuple[Path | None, Path]:
     """The .onnx file, if one is to be used, and the folder that the results belong to."""
-    if given.run.suffix == ".onnx":
-        if given.executor == "tensorflow":
-            raise RequestError(f"--engine tensorflow: {given.run} is for onnx; name its run folder")
-        return given.run, given.run.parent
-    folder = one_run(given.run).path
-    return (export_path(folder, "onnx") if given.executor == "onnx" else None), folder
+    if args.run.suffix == ".onnx":
+        if args.runtime == "tensorflow":
+            raise RequestError(f"--runtime tensorflow: {args.run} is for onnx; name its run folder")
+        return args.run, args.run.parent
+    folder = one_run(args.run).path
+    return (export_path(folder, "onnx") if args.runtime == "onnx" else None), folder
 
 
 def _model_lines(chosen: Predictor, images: int) -> list[str]:
     card = chosen.card
-    return [f"{card.name} {card.digest} on {images} images, by {chosen.executor}", _rules(card)]
+    return [f"{card.name} {card.digest} on {images} images, by {chosen.runtime}", _rules(card)]
 
 
 def _rules(card: ModelCard) -> str:
     if card.postprocessing_metric is None:
         shared = next(iter(card.classes.values())).threshold
         return (
-            f"The run has no tuned post-processing: its threshold, {shared:g}, is used for every class "
-            "(a split with test images, such as grouped, tunes one)"
+            f"The run has no tuned post-processing: score threshold {shared:g} for every class "
+            "(a split with a test part, such as grouped, tunes one)"
         )
-    each = [f"{label}: {_words(rules)}" for label, rules in card.classes.items()]
-    return f"Decision tuned for {card.postprocessing_metric}: {'; '.join(each)}"
-
-
-def _words(rules: ClassRules) -> str:
-    """For example "score 0.6, components of 20 px, areas of 600 px"."""
-    if rules.never:
-        return "never"
-    words = [f"score {rules.threshold:g}"]
-    words += [f"components of {rules.component} px"] * (rules.component > 1)
-    words += [f"areas of {rules.area} px"] * (rules.area > 1)
-    words += [f"highest score {rules.gate:g}"] * (rules.gate > rules.threshold)
-    return ", ".join(words)
+    return describe_postprocessing(card.postprocessing_metric, card.classes)
 
 
 def _table(summary: Summary, mm_per_pixel: float | None) -> Table:

@@ -20,14 +20,14 @@ def plan_line(plan: Plan) -> str:
         f"evaluate on; {plan.tile_count} tiles, {plan.steps} steps an epoch; {plan.uncovered:.1%} of "
         "the training pixels are in no tile"
     )
-    return "\n".join([line, *leak_lines(plan.split["parts"])])
+    return "\n".join([line, *leak_lines(plan.split_summary["parts"])])
 
 
 def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     """Print all that is known before the first epoch; nothing is written."""
     plan = prepare(spec, runs)
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
-    parts = plan.split["parts"]
+    parts = plan.split_summary["parts"]
     held, (part, rows) = parts["images_per_class"], plan.evaluated
     empty = 1 - sum(held[part].values()) / (rows * plan.classes)
     finished, (height, width) = plan.folder.record is not None, plan.tile_size
@@ -50,12 +50,12 @@ def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
         f"  parameters  {model.count_params():,}",
         f"  baseline    dice_kaggle of predicting nothing on the {part} images: {empty:.4f}",
     ]
-    if spec.baseline is not None:
-        base = spec.baseline
+    if spec.published is not None:
+        base = spec.published
         lines.append(f"              {base.metric} {base.value:g}, {base.source}")
     lines += [f"  {line}" for line in budget_lines(spec)]
     say("\n".join([*lines, f"  results     {results}", f"  command     {command}"]))
 
 
-def _listed(dataset: dict[str, int]) -> str:
-    return ", ".join(f"{label}: {count}" for label, count in dataset.items())
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{label}: {count}" for label, count in counts.items())

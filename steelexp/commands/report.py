@@ -27,10 +27,10 @@ def add(commands: "Subparsers") -> None:
     )
 
 
-def report(given: argparse.Namespace) -> int:
+def report(args: argparse.Namespace) -> int:
     """Write the page."""
     try:
-        path = write_page(given.folder, given.out, baseline=given.baseline)
+        path = write_page(args.folder, args.out, baseline=args.baseline)
     except PageError as error:
         raise RequestError(str(error)) from None
     except OSError as error:

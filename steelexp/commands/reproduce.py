@@ -40,17 +40,17 @@ def add(commands: "Subparsers") -> None:
     again.add_argument("--fresh", action="store_true", help="not from an earlier reproduction")
 
 
-def reproduce(given: argparse.Namespace) -> int:
+def reproduce(args: argparse.Namespace) -> int:
     """Train again from the run's own spec, untracked, and hold every metric against its record."""
-    folder = one_run(given.run)
-    plan = _plan(folder, given.runs)
+    folder = one_run(args.run)
+    plan = _plan(folder, args.runs)
     assert folder.record is not None
-    if given.fresh and (aside := plan.folder.set_aside()):
+    if args.fresh and (aside := plan.folder.set_aside()):
         say(f"The earlier reproduction is kept as {aside}")
     say(plan_line(plan))
-    again = experiment.run(plan, command=shlex.join(["python", "-m", "steelexp", *_words(given)]))
+    again = experiment.run(plan, command=shlex.join(["python", "-m", "steelexp", *_words(args)]))
     show(headline_table(folder.record, again))
-    agrees, lines = verdict(folder.record, again, within=given.within)
+    agrees, lines = verdict(folder.record, again, within=args.tolerance)
     say("\n".join(lines))
     found = "reproduced" if agrees else "NOT reproduced"
     say(f"{folder.path}: {found}; the other run is {plan.folder.path}")
@@ -69,5 +69,5 @@ def _plan(folder: RunFolder, runs: Path) -> Plan:
     return plan
 
 
-def _words(given: argparse.Namespace) -> list[str]:
-    return ["reproduce", str(given.run), "--runs", str(given.runs)]
+def _words(args: argparse.Namespace) -> list[str]:
+    return ["reproduce", str(args.run), "--runs", str(args.runs)]

@@ -38,13 +38,13 @@ def add(commands: "Subparsers") -> None:
     train.add_argument("--dry-run", action="store_true", help="say what would be run")
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run every spec, one after the other; what is finished is skipped."""
-    check_executor(given)
-    asked = specs(given.specs, given.seeds)
-    if given.dry_run:
+    check_executor(args)
+    asked = specs(args.specs, args.seeds)
+    if args.dry_run:
         for spec, command in asked:
-            show_plan(spec, given.runs, command)
+            show_plan(spec, args.runs, command)
         return DONE
     failed = []
     for number, (spec, command) in enumerate(asked, start=1):
@@ -52,43 +52,43 @@ def run(given: argparse.Namespace) -> int:
             say(f"--- {number} of {len(asked)}: {spec.name}, seed {spec.seed}")
         try:
             if spec.search is None:
-                _run_one(spec, given, command)
+                _run_one(spec, args, command)
             else:
-                run_search(spec, given)
+                run_search(spec, args)
         except (*OBSTACLES, *FAILURES) as error:
             if len(asked) == 1 and not isinstance(error, FAILURES):
                 raise
             print(f"steelexp: {spec.name}, seed {spec.seed}: {error}", file=sys.stderr)
             failed.append(spec.name)
     if len(asked) > 1:
-        show(leaderboard(run_folders(given.runs)))
-        say(f"{len(asked) - len(failed)} of {len(asked)} runs are finished in {given.runs}")
-        leave_report(given.runs)
+        show(leaderboard(run_folders(args.runs)))
+        say(f"{len(asked) - len(failed)} of {len(asked)} runs are finished in {args.runs}")
+        leave_report(args.runs)
     return FAILED if failed else DONE
 
 
-def _run_one(spec: ExperimentSpec, given: argparse.Namespace, command: str) -> None:
-    plan = prepare(spec, given.runs)
-    if given.fresh and (aside := plan.folder.set_aside()):
+def _run_one(spec: ExperimentSpec, args: argparse.Namespace, command: str) -> None:
+    plan = prepare(spec, args.runs)
+    if args.fresh and (aside := plan.folder.set_aside()):
         say(f"The earlier run is kept as {aside}")
     if plan.folder.record is not None:
         say(f"{plan.folder.path} is finished already; --fresh runs it again")
     else:
         say(plan_line(plan))
         if spec.training.workers > 1:
-            _run_together(plan, given, command)
+            _run_together(plan, args, command)
         else:
             experiment.run(plan, command=command)
     show_record(plan.folder)
     leave_report(plan.folder.path)
 
 
-def _run_together(plan: Plan, given: argparse.Namespace, command: str) -> None:
+def _run_together(plan: Plan, args: argparse.Namespace, command: str) -> None:
     values = plan.spec.model_dump(mode="json")
-    work = functools.partial(experiment.run_as_worker, values, given.runs, command)
+    work = functools.partial(experiment.run_as_worker, values, args.runs, command)
     train_together(
         work,
         workers=plan.spec.training.workers,
         shared=plan.folder.path.parent,
-        address=given.address,
+        address=args.address,
     )

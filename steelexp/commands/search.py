@@ -19,7 +19,7 @@ from steelexp.trial import TrialRunner
 def add_executor_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where trials run."""
     parser.add_argument(
-        "--engine",
+        "--executor",
         choices=("local", "ray"),
         default="local",
         help="where a search's trials run: in this process, or as tasks of Ray (default: local)",
@@ -31,23 +31,23 @@ def add_executor_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpus-per-trial", type=float, metavar="N", help="of Ray")
 
 
-def check_executor(given: argparse.Namespace) -> None:
+def check_executor(args: argparse.Namespace) -> None:
     """Options of Ray without Ray, and Ray without workers, are refused."""
     of_ray = ("workers", "address", "gpus_per_trial")
-    chosen = [f"--{name.replace('_', '-')}" for name in of_ray if getattr(given, name) is not None]
-    if given.executor == "local" and chosen:
-        raise RequestError(f"{', '.join(chosen)}: of Ray only; add --engine ray")
-    if given.executor == "ray" and (given.workers or 0) < 1:
-        raise RequestError("--engine ray: say how many trials at once: --workers N, at least 1")
+    chosen = [f"--{name.replace('_', '-')}" for name in of_ray if getattr(args, name) is not None]
+    if args.executor == "local" and chosen:
+        raise RequestError(f"{', '.join(chosen)}: of Ray only; add --executor ray")
+    if args.executor == "ray" and (args.workers or 0) < 1:
+        raise RequestError("--executor ray: say how many trials at once: --workers N, at least 1")
 
 
-def run_search(spec: ExperimentSpec, given: argparse.Namespace) -> None:
+def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
     """Search to the end of the budget, from wherever an earlier session left it."""
-    plan, folder = prepare(spec, given.runs), given.runs / spec.name / "search"
-    if given.fresh and (aside := RunFolder(folder).set_aside()):
+    plan, folder = prepare(spec, args.runs), args.runs / spec.name / "search"
+    if args.fresh and (aside := RunFolder(folder).set_aside()):
         say(f"The earlier search is kept as {aside}")
     say("\n".join([plan_line(plan), *budget_lines(spec)]))
-    executor = _executor(given, TrialRunner(spec.model_dump(mode="json"), folder))
+    executor = _executor(args, TrialRunner(spec.model_dump(mode="json"), folder))
     try:
         best = search(spec, folder, executor, digest=plan.digest)
     finally:
@@ -57,12 +57,12 @@ def run_search(spec: ExperimentSpec, given: argparse.Namespace) -> None:
     leave_report(folder)
 
 
-def _executor(given: argparse.Namespace, runner: TrialRunner) -> Executor:
-    if given.executor == "ray":
+def _executor(args: argparse.Namespace, runner: TrialRunner) -> Executor:
+    if args.executor == "ray":
         return RayExecutor(
             runner,
-            workers=given.workers,
-            address=given.address,
-            gpus_per_trial=given.gpus_per_trial,
+            workers=args.workers,
+            address=args.address,
+            gpus_per_trial=args.gpus_per_trial,
         )
     return LocalExecutor(runner)

@@ -28,23 +28,23 @@ def add(commands: "Subparsers") -> None:
     one.add_argument("run", type=Path, metavar="RUN|SEARCH")
 
 
-def list_runs(given: argparse.Namespace) -> int:
+def list_runs(args: argparse.Namespace) -> int:
     """Print the leaderboard."""
-    folders = list(run_folders(given.folder))
+    folders = list(run_folders(args.folder))
     if not folders:
-        raise RequestError(f"{given.folder}: no runs here; make one: make run")
+        raise RequestError(f"{args.folder}: no runs here; make one: make run")
     show(leaderboard(folders))
     return DONE
 
 
-def show_run(given: argparse.Namespace) -> int:
+def show_run(args: argparse.Namespace) -> int:
     """Print one run, or the trials of one search."""
-    if (given.run / SEARCH).is_file():
-        search = read_search_file(given.run)
+    if (args.run / SEARCH).is_file():
+        search = read_search_file(args.run)
         show(trials_table(search))
-        say("\n".join(search_lines(search, given.run)))
+        say("\n".join(search_lines(search, args.run)))
         return DONE
-    show_record(one_run(given.run))
+    show_record(one_run(args.run))
     return DONE
 
 

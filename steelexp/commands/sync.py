@@ -23,12 +23,12 @@ def add(commands: "Subparsers") -> None:
     )  # fmt: skip
 
 
-def sync(given: argparse.Namespace) -> int:
+def sync(args: argparse.Namespace) -> int:
     """Send the rest of every run's journal, one after the other."""
-    folders = [folder.path for path in given.runs for folder in run_folders(path)]
+    folders = [folder.path for path in args.runs for folder in run_folders(path)]
     tracked = [folder for folder in folders if (folder / journal.NAME).is_file()]
     if not tracked:
-        raise RequestError(f"{', '.join(map(str, given.runs))}: no runs here that Comet tracks")
+        raise RequestError(f"{', '.join(map(str, args.runs))}: no runs here that Comet tracks")
     complete = True
     for folder in tracked:
         sent, line = delivery.sync(folder)

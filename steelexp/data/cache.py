@@ -43,7 +43,7 @@ _SPARE = 2**28
 
 
 @dataclass(frozen=True)
-class CachedStrips(Dataset):
+class CachedImages(Dataset):
     """Dataset whose pixels are decoded already.
 
     Attributes:
@@ -58,15 +58,15 @@ class CachedStrips(Dataset):
     shapes: tuple[tuple[int, int], ...]
 
     def image(self, image: int) -> Pixels:
-        """A image's grey, [H, W] uint8; a view."""
+        """An image's grey, [H, W] uint8; a view."""
         return self.grey[self.starts[image] : self.starts[image + 1]].reshape(self.shapes[image])
 
     def mask(self, image: int) -> Bits:
-        """A image's labels, [H, W] uint8, bit c set where class c is; a view."""
+        """An image's labels, [H, W] uint8, bit c set where class c is; a view."""
         return self.bits[self.starts[image] : self.starts[image + 1]].reshape(self.shapes[image])
 
 
-class RecentStrips(Dataset):
+class RecentImages(Dataset):
     """Dataset that are decoded when they are used, and kept while they are among the last used."""
 
     @functools.cached_property
@@ -98,7 +98,7 @@ def cached(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
         DataError: images cannot be read (all are listed), or there is no room.
     """
     if kind == "none" or not len(dataset):
-        return RecentStrips(**_fields(dataset))
+        return RecentImages(**_fields(dataset))
     if kind == "memory":
         _check_room(_bytes(dataset), _memory(), "data.cache: memory", "data.cache=disk")
         arrays = [np.zeros(_pixels(dataset), np.uint8) for _ in range(2)]
@@ -248,9 +248,9 @@ def _decode(dataset: Dataset, grey: Pixels, bits: Pixels) -> None:
     raise_if(sorted(problems))
 
 
-def _with(dataset: Dataset, grey: Pixels, bits: Pixels) -> CachedStrips:
+def _with(dataset: Dataset, grey: Pixels, bits: Pixels) -> CachedImages:
     each = dataset.sizes.astype(np.int64).prod(axis=1)
-    return CachedStrips(
+    return CachedImages(
         **_fields(dataset),
         # A plain view: an np.memmap makes a Python object of each slice, four times as slow.
         grey=grey.view(np.ndarray),

@@ -47,7 +47,7 @@ class Dataset:
 
     @functools.cached_property
     def labelled(self) -> list[bool]:
-        """[S] whether a image has a labelled pixel."""
+        """[S] whether an image has a labelled pixel."""
         return [any(counts) for counts in self.pixels.tolist()]
 
     def image(self, image: int) -> npt.NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.cores import available_cores
 from steelexp.data.augment import Augmentation, Donors, augment
 from steelexp.data.cache import RECENT
 from steelexp.data.dataset import Bits, Dataset
@@ -62,7 +63,7 @@ class Batches:
             both[0], both[1] = self.change(step, both[0], both[1])
         return both[..., None]
 
-    def dataset(self, first: int = 0) -> Any:
+    def tf_dataset(self, first: int = 0) -> Any:
         """The batches from step `first` on.
 
         Returns:
@@ -82,10 +83,15 @@ class Batches:
             both = tf.ensure_shape(both, (2, None, *self.size, 1))
             return both[0], both[1]
 
+        # With autotuning on, the end of an epoch waits for the autotuner's thread, which sleeps for
+        # up to 20 s at a time.
+        options = tf.data.Options()
+        options.autotune.enabled = False
         return (
             tf.data.Dataset.range(first, len(self))
-            .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .map(load, num_parallel_calls=available_cores(), deterministic=True)
             .prefetch(2)
+            .with_options(options)
         )
 
 
@@ -131,8 +137,8 @@ def training_batches(
     return Batches(dataset, table[order], size, batch_size, change if chain else None)
 
 
-def _shuffled(dataset: Table, draw: np.random.Generator) -> Table:
-    """An order of tiles in which those of a image are near one another.
+def _shuffled(images: Table, draw: np.random.Generator) -> Table:
+    """An order of tiles in which those of an image are near one another.
 
     The images are shuffled and taken in blocks of 256, and the tiles of a block are shuffled: what
     decodes images at every use, or reads them from a slow disk, does so once an epoch.
@@ -141,9 +147,9 @@ def _shuffled(dataset: Table, draw: np.random.Generator) -> Table:
         images: [N] image of each tile.
         draw: the source of every choice.
     """
-    numbers, place = np.unique(dataset, return_inverse=True)
+    numbers, place = np.unique(images, return_inverse=True)
     block = draw.permutation(len(numbers))[place.ravel()] // RECENT  # [N]
-    return np.asarray(np.lexsort((draw.random(len(dataset)), block)))
+    return np.asarray(np.lexsort((draw.random(len(images)), block)))
 
 
 def try_out(classes: tuple[str, ...], size: tuple[int, int], chain: Sequence[Augmentation]) -> None:

@@ -16,7 +16,7 @@ Rows = npt.NDArray[np.int64]
 
 PARTS = ("train", "val", "test")
 UNUSED = "unused"
-"""What split.csv calls a image that is in no part."""
+"""What split.csv calls an image that is in no part."""
 HEADER = ["image", "part"]
 
 
@@ -52,7 +52,7 @@ def leak(split: Split, groups: Rows) -> Leak:
     """How many groups, and how many evaluated images, a split has on two sides.
 
     Args:
-        fold: image numbers.
+        split: image numbers.
         groups: [S] group of each image.
     """
     within = np.zeros((len(PARTS), int(groups.max(initial=-1)) + 1), bool)

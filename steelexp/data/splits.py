@@ -19,7 +19,7 @@ from steelexp.data.split import PARTS, Rows, Split, read_split
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-def random(dataset: Dataset, groups: Rows, *, validation: Share = 0.15, seed: int = 42) -> Split:
+def random(dataset: Dataset, groups: Rows, *, val: Share = 0.15, seed: int = 42) -> Split:
     """The published protocol: each image trains or validates by a seeded draw; nothing tests.
 
     Images of one roll fall on both sides, so its scores are higher than on unseen rolls: on
@@ -28,7 +28,7 @@ def random(dataset: Dataset, groups: Rows, *, validation: Share = 0.15, seed: in
     Args:
         dataset: the data set.
         groups: not used.
-        validation: share that picks the epoch and is reported; at least one image on each side.
+        val: share that picks the epoch and is reported; at least one image on each side.
         seed: seed of the draw.
 
     Raises:
@@ -38,7 +38,7 @@ def random(dataset: Dataset, groups: Rows, *, validation: Share = 0.15, seed: in
     if count < 2:
         raise DataError(f"split.kind: random needs at least 2 images, the data set has {count}")
     order = np.random.default_rng(seed).permutation(count)
-    evaluated = min(max(round(count * validation), 1), count - 1)
+    evaluated = min(max(round(count * val), 1), count - 1)
     return _split(train=order[evaluated:], val=order[:evaluated])
 
 
@@ -50,7 +50,7 @@ def grouped(
     Args:
         dataset: the data set.
         groups: [S] group of each image.
-        tune: share that picks the epoch.
+        val: share that picks the epoch.
         test: share that is evaluated at the end.
         seed: seed of the deal.
 
@@ -154,7 +154,7 @@ def _deal(dataset: Dataset, groups: Rows, shares: Sequence[float], seed: int) ->
 
     Each group goes where its rarest combination is lacking most, and of equals where images are
     lacking most (Sechidis et al., ECML PKDD 2011, with groups in place of examples). Shares are
-    kept to a image or a group. scikit-learn's StratifiedGroupKFold knows equal folds only and takes
+    kept to an image or a group. scikit-learn's StratifiedGroupKFold knows equal folds only and takes
     about a hundred times as long (benchmarks/group_split.py).
     """
     codes = combinations(dataset.pixels > 0, len(shares))

@@ -59,7 +59,7 @@ def tile_pixels(dataset: Dataset, table: Table, size: tuple[int, int]) -> Table:
 
     Args:
         dataset: the data set.
-        table: [N, 3] image, top, left; the tiles of a image lie together.
+        table: [N, 3] image, top, left; the tiles of an image lie together.
         size: the tiles' height and width.
     """
     pixels, read = np.zeros((len(table), len(dataset.classes)), np.int64), -1
@@ -80,21 +80,21 @@ def cut(dataset: Dataset, table: Table, *, grey: Pixels, bits: Pixels) -> None:
 
     Args:
         dataset: the data set.
-        table: [B, 3] image, top, left; a image is read once for neighbours in the table.
+        table: [B, 3] image, top, left; an image is read once for neighbours in the table.
         grey: [B, h, w], written to.
         bits: [B, h, w], written to.
     """
     size, read = grey.shape[1:], -1
-    for i, (image, top, left) in enumerate(table.tolist()):
-        if image != read:
-            read, image = image, dataset.image(image)
-            mask = dataset.mask(image) if dataset.labelled[image] else None
+    for i, (row, top, left) in enumerate(table.tolist()):
+        if row != read:
+            read, image = row, dataset.image(row)
+            mask = dataset.mask(row) if dataset.labelled[row] else None
         grey[i] = crop(image, top, left, size)
         bits[i] = 0 if mask is None else crop(mask, top, left, size)
 
 
 def crop(image: Pixels, top: int, left: int, size: tuple[int, ...]) -> Pixels:
-    """One tile of a image, [H, W] -> [h, w]; reflected where it leaves the image."""
+    """One tile of an image, [H, W] -> [h, w]; reflected where it leaves the image."""
     tile = image[top : top + size[0], left : left + size[1]]
     if tile.shape == size:
         return tile

@@ -1,4 +1,4 @@
-"""Where tiles are cut from a image.
+"""Where tiles are cut from an image.
 
 A tiling is a function of one image's height and width; it gives the tile size and the corners.
 A tile that reaches over an edge shows the image's reflection there: black would look like the edge
@@ -50,7 +50,7 @@ def columns(
     left = np.arange(count) * size
     if left[-1] >= width:
         raise DataError(
-            f"tiling.count: {count} tiles of {size} pixels side by side do not fit a image of "
+            f"tiling.count: {count} tiles of {size} pixels side by side do not fit an image of "
             f"{height} x {width}, whose columns end before tile {-(-width // size) + 1}; set "
             f"tiling.count to at most {-(-width // size)}, or take tiling.kind=cover"
         )
@@ -90,7 +90,7 @@ def random_crops(
         width: of the image in pixels.
         draw: the generator of this image and epoch.
         size: side of a tile in pixels.
-        count: how many tiles a image and epoch.
+        count: how many tiles an image and epoch.
     """
     top = draw.integers(0, max(height - size, 0) + 1, count)
     left = draw.integers(0, max(width - size, 0) + 1, count)
@@ -136,7 +136,7 @@ def up_to_32(pixels: int) -> int:
 
 
 def coverage(height: int, width: int, tiles: Tiles) -> npt.NDArray[np.bool_]:
-    """Which pixels of a image some tile shows: [H, W] bool."""
+    """Which pixels of an image some tile shows: [H, W] bool."""
     seen = np.zeros((height, width), bool)
     for top, left in tiles.corners:
         seen[top : top + tiles.size[0], left : left + tiles.size[1]] = True

@@ -23,11 +23,11 @@ class Selection(Dataset):
     rows: tuple[int, ...]
 
     def image(self, image: int) -> npt.NDArray[np.uint8]:
-        """A image's grey, [H, W] uint8."""
+        """An image's grey, [H, W] uint8."""
         return self.source.image(self.rows[image])
 
     def mask(self, image: int) -> Bits:
-        """A image's labels, [H, W] uint8, bit c set where class c is."""
+        """An image's labels, [H, W] uint8, bit c set where class c is."""
         return self.source.mask(self.rows[image])
 
 

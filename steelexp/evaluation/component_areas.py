@@ -13,7 +13,7 @@ LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99, 0.999)
 """Thresholds: finding components is a hundred times the work of a histogram's bin."""
 
 SIZES = tuple(2**power for power in range(4, 15))
-"""Pixels, 16 to 16,384: from a speck to a 25th of a image of 256 x 1600."""
+"""Pixels, 16 to 16,384: from a speck to a 25th of an image of 256 x 1600."""
 
 
 class ComponentAreas(NamedTuple):
@@ -29,7 +29,7 @@ class ComponentAreas(NamedTuple):
 
 
 class Components:
-    """ComponentAreas, a image at a time: 2 x 8 x 88 bytes a image and class are kept."""
+    """ComponentAreas, an image at a time: 2 x 8 x 88 bytes an image and class are kept."""
 
     def __init__(self) -> None:
         self._pixels: list[Pixels] = []

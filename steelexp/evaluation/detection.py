@@ -41,7 +41,7 @@ class Matches(NamedTuple):
 
 
 class DetectionCounts:
-    """What decisions find on images, a image at a time.
+    """What decisions find on images, an image at a time.
 
     Args:
         rules: [C] of each class.

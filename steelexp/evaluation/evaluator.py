@@ -38,7 +38,7 @@ DEFINITIONS: dict[Kind, str] = {
     "whole": "whole images at once",
     "sliding": "windows of the training tiles' size that overlap by half, their scores averaged "
     "with Gaussian weights",
-    "tiles": "the published six tiles of 256 x 256; what lies in none is predicted to be nothing",
+    "published": "the published six tiles of 256 x 256; what lies in none is predicted to be nothing",
 }
 MEAN_OF_FLIPS = ", the mean of the scores as they are, upside down, mirrored and both"
 
@@ -47,22 +47,22 @@ class InferenceSettings(NamedTuple):
     """How images go through the network in the end.
 
     Attributes:
-        windows: whole images, overlapping windows, or the published six tiles.
-        flips: whether the mean over the four flips is taken.
+        kind: whole images, a sliding window, or the published six tiles.
+        tta: test-time augmentation; the mean of the scores over the four flips.
     """
 
-    windows: Kind = "whole"
-    flips: bool = False
+    kind: Kind = "whole"
+    tta: bool = False
 
     @property
     def name(self) -> str:
         """Of its folder."""
-        return f"{self.windows}_flips" if self.flips else self.windows
+        return f"{self.kind}_tta" if self.tta else self.kind
 
     @property
     def definition(self) -> str:
         """In words."""
-        return DEFINITIONS[self.windows] + (MEAN_OF_FLIPS if self.flips else "")
+        return DEFINITIONS[self.kind] + (MEAN_OF_FLIPS if self.tta else "")
 
 
 DEFAULT_INFERENCE = InferenceSettings()
@@ -151,7 +151,7 @@ class Evaluator:
         there is no post-processing, and the validation images are evaluated with the threshold.
         """
         split, classes, groups = self._split, self._dataset.classes, self._groups
-        score, tested = scorer(self._model, flips=inference.flips), len(split.test) > 0
+        score, tested = scorer(self._model, flips=inference.tta), len(split.test) > 0
         look = functools.partial(self._look, score, inference)
         histograms, components = self._histograms(), Components()
         found = DetectionCounts([ClassRules(threshold=self._threshold)] * len(classes))
@@ -197,11 +197,11 @@ class Evaluator:
         layouts: dict[Kind, Layout | None] = {
             "whole": None,
             "sliding": overlapping(size),
-            "tiles": published,
+            "published": published,
         }
         limit = self._batch_size * size[0] * size[1]
         for image in score_images(
-            score, self._dataset, rows, pixels=limit, layout=layouts[inference.windows]
+            score, self._dataset, rows, pixels=limit, layout=layouts[inference.kind]
         ):
             for accumulator in accumulators:
                 accumulator.add(image)
@@ -222,7 +222,7 @@ class Evaluator:
     def _tile_metrics(self, rows: Rows) -> dict[str, float]:
         table, size = self._table(rows)
         return self._on_tiles(
-            pipeline.Batches(self._dataset, table, size, self._batch_size).dataset()
+            pipeline.Batches(self._dataset, table, size, self._batch_size).tf_dataset()
         )
 
     def _draw(self, row: int, epoch: int, mask: npt.NDArray[np.uint8], folder: RunFolder) -> None:
@@ -242,7 +242,7 @@ class Evaluator:
 
 
 def _check_apart(split: Split) -> None:
-    """No split of ours lets a image tune and test; a post-processing tuned on it would praise itself."""
+    """No split of ours lets an image tune and test; a post-processing tuned on it would praise itself."""
     both = np.intersect1d(split.val, split.test)
     if len(both):
         raise ValueError(

@@ -1,7 +1,7 @@
 """A decision for each class, tuned on the validation images and on no others.
 
 Two sets of rules are tuned for each class: a threshold alone, and a threshold with the least size
-of a component, the least area on a image, a gate, or silence. More rules fit the validation images better
+of a component, the least area on an image, a gate, or silence. More rules fit the validation images better
 and may do worse on others. Two things keep them from it. Sizes and gates are coarse, so that there
 is little to fit; and both sets are tuned on four fifths of the images and tried on the fifth that
 was left out (near-duplicates together), five times over: where the larger set loses more than the
@@ -160,10 +160,15 @@ def class_rules(scores: Scores, areas: ComponentAreas, c: int, metric: str) -> R
 def rules_at(rules: Rules, chosen: tuple[int, ...] | None) -> ClassRules:
     """A combination as it is saved."""
     if chosen is None:
-        return ClassRules(threshold=1.0, never=True)
+        return ClassRules(threshold=1.0, disabled=True)
     m, a, g = chosen
     threshold, component = rules.masks[m]
-    return ClassRules(threshold=threshold, component=component, area=AREAS[a], gate=PEAK_SCORES[g])
+    return ClassRules(
+        threshold=threshold,
+        min_component=component,
+        min_area=AREAS[a],
+        min_peak_score=PEAK_SCORES[g],
+    )
 
 
 def _reaching(bins: Pixels) -> Pixels:
@@ -172,7 +177,7 @@ def _reaching(bins: Pixels) -> Pixels:
 
 
 def _reached(scores: Scores, c: int) -> npt.NDArray[np.bool_]:
-    """[S, G] whether the highest score on a image reaches a gate."""
+    """[S, G] whether the highest score on an image reaches a gate."""
     pixels = _reaching(scores.labelled[:, c] + scores.other[:, c]) > 0  # [K, S]
     places = np.searchsorted(scores.thresholds, PEAK_SCORES[1:])
     always = np.ones((1, pixels.shape[1]), bool)

@@ -41,7 +41,7 @@ def report(
         scores: of the images.
         fixed: [S, C] pixels with the threshold.
         found: what the post-processing, or the threshold, finds on them.
-        decided: whether it is the post-processing.
+        post: whether it is the post-processing.
     """
     bins = {name: _at_grid(scores, c) for c, name in enumerate(classes)}
     return EvaluationReport(
@@ -53,7 +53,7 @@ def report(
         pr={name: precision_recall(*pair) for name, pair in bins.items()},
         calibration={name: calibration(*pair) for name, pair in bins.items()},
         confusion=Confusion(labels=["none", *classes], pixels=found.confusion.tolist()),
-        dataset={name: image_detection(found, c) for c, name in enumerate(classes)},
+        images={name: image_detection(found, c) for c, name in enumerate(classes)},
         components={name: by_size(each) for name, each in zip(classes, found.matches, strict=True)},
     )
 

@@ -1,4 +1,4 @@
-"""What a evaluate comes to, and the files it is left in."""
+"""What an evaluate comes to, and the files it is left in."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class EvaluationResult(NamedTuple):
     """What a model is worth.
 
     Attributes:
-        parts: [S] "tune", "test" or "decided": the test images again, with the post-processing.
+        parts: [S] "val", "test" or "test_post": the test images again, with the post-processing.
         rows: [S] image numbers.
         counts: [S, C] pixels each.
         metrics: "val_dice_positive", "val_dice_positive/1", ... of the validation images, "test_..." of

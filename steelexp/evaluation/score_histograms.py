@@ -55,7 +55,7 @@ class Scores(NamedTuple):
 
 
 class Histograms:
-    """Scores, a image at a time: 2 x 8 x (K + 1) bytes a image and class are kept.
+    """Scores, an image at a time: 2 x 8 x (K + 1) bytes an image and class are kept.
 
     Args:
         thresholds: [K], ascending.

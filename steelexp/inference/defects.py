@@ -57,17 +57,17 @@ LENGTHS = ("left", "top", "width", "height", "centre_x", "centre_y", "length", "
 """The measures in pixels, beside the area."""
 
 
-def defects(post: Mask, scores: Scores, classes: Sequence[str]) -> list[Defect]:
+def defects(masks: Mask, scores: Scores, classes: Sequence[str]) -> list[Defect]:
     """The defects of an image, class by class, the largest first.
 
     Args:
-        decided: [H, W, C] what is of which class.
+        masks: [H, W, C] bool.
         scores: [H, W, C].
         classes: [C] names.
     """
     found = []
     for c, label in enumerate(classes):
-        found += _of_class(label, post[..., c], scores[..., c])
+        found += _of_class(label, masks[..., c], scores[..., c])
     return found
 
 

@@ -165,7 +165,7 @@ def _read_savedmodel(path: Path) -> Predictor:
     file = path / "assets.extra" / f"{KEY}.json"
     return Predictor(
         card=read_card(file.read_text("utf-8"), file),
-        engine="savedmodel",
+        runtime="savedmodel",
         score=lambda grey: score(grey=tf.constant(grey))["scores"].numpy(),
     )
 

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from steelexp.overlays.overlay import CLASS_COLOURS
+from steelexp.palette import CLASS_COLOURS, rgb
 
 Bits = npt.NDArray[np.uint8]
 
 
-def bits_of(post: npt.NDArray[np.bool_]) -> Bits:
+def bits_of(masks: npt.NDArray[np.bool_]) -> Bits:
     """[H, W, C] bool -> [H, W] uint8, bit c set where class c is."""
-    return np.packbits(post, axis=-1, bitorder="little")[..., 0]
+    return np.packbits(masks, axis=-1, bitorder="little")[..., 0]
 
 
 def mask_png(bits: Bits) -> bytes:
@@ -35,6 +35,6 @@ def mask_png(bits: Bits) -> bytes:
 
 def _colour(value: int) -> list[int]:
     """Black for the background; of several classes, the mean of their colours."""
-    colours = [colour for bit, colour in enumerate(CLASS_COLOURS) if value >> bit & 1]
+    colours = [rgb(colour) for bit, colour in enumerate(CLASS_COLOURS) if value >> bit & 1]
     mixed: list[int] = np.mean(colours or [(0, 0, 0)], axis=0).round().astype(int).tolist()
     return mixed

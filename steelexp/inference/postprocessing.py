@@ -17,25 +17,25 @@ def postprocess(scores: Scores, rules: Sequence[ClassRules]) -> Mask:
 
     Args:
         scores: [H, W, C], sigmoid(logits), without padding.
-        decisions: [C].
+        rules: [C] rules of each class.
 
     Returns:
         [H, W, C] bool.
     """
-    post = np.zeros(scores.shape, bool)
-    for c, rules in enumerate(rules):
-        post[..., c] = postprocess_class(scores[..., c], rules)
-    return post
+    masks = np.zeros(scores.shape, bool)
+    for c, class_rules in enumerate(rules):
+        masks[..., c] = postprocess_class(scores[..., c], class_rules)
+    return masks
 
 
 def postprocess_class(scores: Scores, rules: ClassRules) -> Mask:
     """What is of one class on a whole image: [H, W] scores -> [H, W] bool."""
-    if rules.never or scores.max(initial=0) < np.float32(rules.gate):
+    if rules.disabled or scores.max(initial=0) < np.float32(rules.min_peak_score):
         return np.zeros(scores.shape, bool)
     mask = scores >= np.float32(rules.threshold)
-    if rules.component > 1 and mask.any():
-        mask = remove_small(mask, rules.component)
-    if np.count_nonzero(mask) < rules.area:
+    if rules.min_component > 1 and mask.any():
+        mask = remove_small(mask, rules.min_component)
+    if np.count_nonzero(mask) < rules.min_area:
         mask[:] = False
     return mask
 

@@ -30,14 +30,14 @@ from steelexp.inference.mask_png import bits_of, mask_png
 from steelexp.inference.predictor import Grey, Predictor, Scores
 from steelexp.inference.tables import Summary, write_tables
 from steelexp.overlays import overlay
-from steelexp.overlays.contact_sheet import chosen, contact_sheet
+from steelexp.overlays.contact_sheet import choose_images, contact_sheet
 from steelexp.progress import say, steps
 from steelexp.records.store import RunFolder, write_atomically
 
 SETTINGS, JOURNAL, GRID = "prediction.json", "journal.jsonl", "grid.png"
 
 AT_ONCE = 2  # images that are measured and drawn while the network looks at the next ones
-AHEAD = 4  # images that wait for that; each holds its scores, 6.6 MB of a image
+AHEAD = 4  # images that wait for that; each holds its scores, 6.6 MB of an image
 
 
 class OutputError(Exception):
@@ -90,7 +90,7 @@ def _open(
     """The journal of this job, begun or gone on with."""
     file = out / SETTINGS
     settings = {
-        "engine": predictor.engine,
+        "runtime": predictor.runtime,
         "overlays": draw,
         "model": predictor.card.model_dump(mode="json"),
     }
@@ -166,19 +166,19 @@ def _entry(
     draw: bool,
 ) -> Entry:
     """Decide, measure, draw; the pictures are written before the line that says so."""
-    post = predictor.postprocess(scores)
-    found = defects(post, scores, predictor.classes)
-    bits = bits_of(post)
+    masks = predictor.postprocess(scores)
+    found = defects(masks, scores, predictor.classes)
+    bits = bits_of(masks)
     write_atomically(out / "masks" / image.picture, mask_png(bits))
     if draw:
         title = _title(image.name, found, grey.size)
         picture = overlay.draw(grey, None, bits, classes=predictor.classes, title=title)
         file = io.BytesIO()
-        picture.save(file, "PNG", compress_level=3)  # 45 ms a image, not 110, and no larger
+        picture.save(file, "PNG", compress_level=3)  # 45 ms an image, not 110, and no larger
         write_atomically(out / "overlays" / image.picture, file.getvalue())
     present = sorted({defect.label for defect in found})
     places = {label: c for c, label in enumerate(predictor.classes)}
-    runs = {label: rle.encode(post[..., places[label]]) for label in present}
+    runs = {label: rle.encode(masks[..., places[label]]) for label in present}
     size = (int(grey.shape[0]), int(grey.shape[1]))
     return Entry(image.name, str(image.path), state, size, runs, found)
 
@@ -198,6 +198,6 @@ def _draw_grid(images: Sequence[ImageFile], summary: Summary, out: Path) -> None
     if not len(drawn):
         return
     file = io.BytesIO()
-    shown = chosen(np.array(summary.pixels), drawn)
+    shown = choose_images(np.array(summary.pixels), drawn)
     contact_sheet([pictures[row] for row in shown]).save(file, "PNG")
     write_atomically(out / GRID, file.getvalue())

@@ -32,12 +32,12 @@ class Predictor(NamedTuple):
 
     Attributes:
         card: classes and decisions.
-        engine: what runs it.
+        runtime: what runs it.
         score: grey [B, h, w, 1] uint8, h and w multiples of 32 -> scores [B, h, w, C] float32.
     """
 
     card: ModelCard
-    engine: str
+    runtime: str
     score: Callable[[Grey], Scores]
 
     @property
@@ -81,7 +81,7 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         import onnxruntime
     except ImportError:
         raise PredictorError(
-            "--engine onnx: ONNX Runtime is missing; pip install 'steelexp[export]'"
+            "--runtime onnx: ONNX Runtime is missing; pip install 'steelexp[export]'"
         ) from None
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
@@ -99,7 +99,7 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         )
     return Predictor(
         card=read_card(text, file),
-        engine="onnx",
+        runtime="onnx",
         score=lambda grey: session.run(["scores"], {"grey": grey})[0],
     )
 

@@ -10,7 +10,7 @@ from steelexp.data.dataset import DataError
 from steelexp.data.tiles import crop
 from steelexp.data.tiling import Tiles, columns, grid
 
-Kind = Literal["whole", "sliding", "tiles"]
+Kind = Literal["whole", "sliding", "published"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 SHARE_OF_SIDE = 1 / 8
@@ -18,7 +18,7 @@ SHARE_OF_SIDE = 1 / 8
 
 Values = npt.NDArray[np.float32]
 Layout = Callable[[int, int], tuple[Tiles, Values]]
-"""A image's height and width -> its windows, and the weight [h, w] of each pixel in one."""
+"""An image's height and width -> its windows, and the weight [h, w] of each pixel in one."""
 
 
 def overlapping(size: tuple[int, int]) -> Layout:
@@ -42,7 +42,7 @@ def published(height: int, width: int) -> tuple[Tiles, Values]:
         tiles = columns(height, width, np.random.default_rng(0))
     except DataError:
         raise DataError(
-            f"--inference published: six tiles of 256 x 256 side by side do not fit a image of {height} "
+            f"--inference published: six tiles of 256 x 256 side by side do not fit an image of {height} "
             f"x {width}; take --inference sliding or whole"
         ) from None
     return tiles, np.ones(tiles.size, np.float32)
@@ -59,7 +59,7 @@ def gaussian(size: tuple[int, int]) -> Values:
 
 
 def cut(image: npt.NDArray[np.uint8], tiles: Tiles) -> npt.NDArray[np.uint8]:
-    """The windows of a image, [H, W] -> [T, h, w]; reflected where they leave it."""
+    """The windows of an image, [H, W] -> [T, h, w]; reflected where they leave it."""
     return np.stack([crop(image, top, left, tiles.size) for top, left in tiles.corners.tolist()])
 
 

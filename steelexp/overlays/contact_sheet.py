@@ -13,7 +13,7 @@ WIDTH = 1800  # pixels of the sheet
 GAP = 12
 
 
-def choice(
+def choose_images(
     pixels: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64], *, count: int = 12
 ) -> list[int]:
     """Choose images for the sheet.

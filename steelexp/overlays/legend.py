@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-Colour: TypeAlias = tuple[int, int, int]
+from steelexp.palette import INK, RGB, rgb
 
 PAPER: Final = (255, 255, 255)
-INK: Final = (24, 24, 24)
+TEXT: Final = rgb(INK)
 FAINT: Final = (150, 150, 150)
 STEEL: Final = (150, 150, 150)  # what a swatch is filled over
 FILL_OPACITY: Final = 0.45
@@ -23,7 +23,7 @@ class Entry:
     """One entry of the legend; neither outlined nor filled, it is printed faintly."""
 
     text: str
-    colour: Colour
+    colour: RGB
     outlined: bool
     filled: bool
 
@@ -54,13 +54,13 @@ def band(entries: list[Entry], *, width: int, title: str) -> Image.Image:
     pen = ImageDraw.Draw(picture)
     middle = (size // 2 + pitch) // 2
     room = width - size - beside * sum(widths)
-    pen.text((size // 2, middle), _shorten(title, room, font), INK, font, anchor="lm")
+    pen.text((size // 2, middle), _shorten(title, room, font), TEXT, font, anchor="lm")
     for entry, (left, line) in zip(entries, spots, strict=True):
         _draw_entry(pen, entry, (left + size // 2, middle + pitch * (line + 1)), font)
     return picture
 
 
-def blend(under: Colour, over: Colour) -> Colour:
+def blend(under: RGB, over: RGB) -> RGB:
     """Lay a translucent colour over another: (1 - opacity) * under + opacity * over."""
     red, green, blue = (
         round((1 - FILL_OPACITY) * low + FILL_OPACITY * high)
@@ -96,7 +96,7 @@ def _draw_entry(
     elif not present:
         pen.rectangle(box, outline=blend(PAPER, entry.colour))
     text_at = (left + 4 * tall, middle)
-    pen.text(text_at, entry.text, INK if present else FAINT, font, anchor="lm")
+    pen.text(text_at, entry.text, TEXT if present else FAINT, font, anchor="lm")
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

@@ -13,33 +13,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from steelexp.overlays.legend import FILL_OPACITY, INK, Colour, Entry, band
+from steelexp.overlays.legend import FILL_OPACITY, TEXT, Entry, band
+from steelexp.palette import CLASS_COLOURS, RGB, rgb
 
-# Okabe and Ito, "Color Universal Design" (2008), with the indigo of Tol's "muted" scheme (2021) for
-# their black, which is lost on sheet edges. The order is measured: blended over grey 60 to 170 and
-# seen normally, by deuteranopes and by protanopes, no two of the first four come closer than
-# CIELAB 10.9, nor does one of them to the steel; yellow comes within 9.4 of orange, and purple and
-# green within 4.0 and 0.8 of the steel. The closest pairs of the first four, 1 with 4 and 2 with
-# 3, share the fewest images of Severstal, and differ in their hair lines (`_outline`).
-CLASS_COLOURS: Final[tuple[Colour, ...]] = (
-    (86, 180, 233),  # sky blue
-    (230, 159, 0),  # orange
-    (213, 94, 0),  # vermillion
-    (0, 114, 178),  # blue
-    (240, 228, 66),  # yellow
-    (51, 34, 136),  # indigo
-    (204, 121, 167),  # reddish purple
-    (0, 158, 115),  # bluish green
-)
-
+CLASS_RGB: Final = tuple(map(rgb, CLASS_COLOURS))
 BRIGHT: Final = 320  # red + green + blue: brighter colours have black hair lines, darker ones white
 WHITE: Final = (255, 255, 255)
 BLACK: Final = (0, 0, 0)
 NARROWEST: Final = 720  # pixels: title and legend of four classes fit on two lines
 TALLEST: Final = 1024  # pixels: to where a narrow image is enlarged
 KEY: Final = (
-    Entry("outline: truth", INK, outlined=True, filled=False),
-    Entry("fill: prediction", INK, outlined=False, filled=True),
+    Entry("outline: truth", TEXT, outlined=True, filled=False),
+    Entry("fill: prediction", TEXT, outlined=False, filled=True),
 )
 
 Grey: TypeAlias = npt.NDArray[np.uint8]
@@ -71,7 +56,7 @@ def choose(
         Strip numbers, in the order of choice, none twice.
 
     Raises:
-        ValueError: `count` is below 1, or a candidate is not a image number.
+        ValueError: `count` is below 1, or a candidate is not an image number.
     """
     if count < 1:
         raise ValueError(f"count is {count}; at least one image has to be shown")
@@ -144,7 +129,7 @@ def caption(
 def draw(
     image: Grey, truth: Bits | None, prediction: Bits, *, classes: tuple[str, ...], title: str = ""
 ) -> Image.Image:
-    """Draw a image with its predicted defects as translucent fill and the true ones as outline.
+    """Draw an image with its predicted defects as translucent fill and the true ones as outline.
 
     Images narrower than 720 pixels are enlarged by a whole factor, pixel for pixel, but not beyond
     1024 pixels of height; one that stays narrower stands at the left of its legend. The outline
@@ -181,7 +166,7 @@ def draw(
     line = _line_width(width * factor)
     canvas = _fill(image, prediction, len(classes))  # [H, W, 3]
     for bit in range(len(classes)):
-        _outline(canvas, _region(outlined, bit), CLASS_COLOURS[bit], line)
+        _outline(canvas, _region(outlined, bit), CLASS_RGB[bit], line)
 
     entries = _entries(outlined, prediction, classes)
     if truth is not None:
@@ -231,7 +216,7 @@ def _fill(image: Grey, prediction: Bits, class_count: int) -> npt.NDArray[np.uin
     """Blend the colours of the predicted classes into the image; where several are, their mean."""
     canvas = np.repeat(image[:, :, None], 3, axis=2)  # [H, W, 3]
     for bits in np.unique(prediction[prediction > 0]):
-        colours = [CLASS_COLOURS[bit] for bit in range(class_count) if bits >> bit & 1]
+        colours = [CLASS_RGB[bit] for bit in range(class_count) if bits >> bit & 1]
         colour = np.mean(colours, axis=0)  # [3]
         here = prediction == bits
         blended = (1 - FILL_OPACITY) * canvas[here] + FILL_OPACITY * colour
@@ -239,7 +224,7 @@ def _fill(image: Grey, prediction: Bits, class_count: int) -> npt.NDArray[np.uin
     return canvas
 
 
-def _outline(canvas: npt.NDArray[np.uint8], region: Region, colour: Colour, line: int) -> None:
+def _outline(canvas: npt.NDArray[np.uint8], region: Region, colour: RGB, line: int) -> None:
     """Paint a line around the region, with a hair line on either side of it."""
     if not region.any():
         return
@@ -268,5 +253,5 @@ def _entries(truth: Bits, prediction: Bits, classes: tuple[str, ...]) -> list[En
     entries = []
     for bit, label in enumerate(classes):
         true, predicted = (bool(_region(plane, bit).any()) for plane in (truth, prediction))
-        entries.append(Entry(label, CLASS_COLOURS[bit], outlined=true, filled=predicted))
+        entries.append(Entry(label, CLASS_RGB[bit], outlined=true, filled=predicted))
     return entries

@@ -97,7 +97,7 @@ class EvaluationReport(_Part):
             or "threshold".
         intervals: 95 % of each metric at the threshold, named without its prefix: percentiles of a
             bootstrap over groups of near-duplicates.
-        decided_intervals: the same of the metrics with the post-processing; empty without one.
+        post_intervals: the same of the metrics with the post-processing; empty without one.
         pr: of each class.
         calibration: of each class.
         confusion: of all.
@@ -122,7 +122,7 @@ def read_evaluation_report(folder: Path) -> EvaluationReport | None:
     """The evaluation report of a finished run; None where an earlier version left none.
 
     Raises:
-        DamagedError: the file is not a evaluation report.
+        DamagedError: the file is not an evaluation report.
     """
     file = folder / FILE
     if not file.is_file():
@@ -132,6 +132,6 @@ def read_evaluation_report(folder: Path) -> EvaluationReport | None:
     except ValidationError as error:
         first = error.errors()[0]
         raise DamagedError(
-            f"{file}: not a evaluation report that this version reads ({first['msg']}); evaluate the run "
+            f"{file}: not an evaluation report that this version reads ({first['msg']}); evaluate the run "
             f"again: python -m steelexp evaluate {folder}"
         ) from None

@@ -33,7 +33,7 @@ class Record(BaseModel):
         tiling: what training saw, and what it never sees.
         batch_size: tiles; `dice_batch` depends on it.
         threshold: on the scores.
-        decision: from scores to masks, tuned on the validation images; None without test images.
+        postprocessing: from scores to masks, tuned on the validation images; None without test images.
         data: sha256 of what the data set holds.
         images: the file with pixels per image and class.
         tracking: where the run was mirrored to.

@@ -14,8 +14,8 @@ class Reevaluation(BaseModel):
 
     Attributes:
         schema_version: of this file.
-        windows: how images went through the network.
-        flips: whether the mean over the four flips was taken.
+        inference: how images went through the network.
+        tta: whether the mean over the four flips was taken.
         definition: the same in words.
         metrics: as in the run's record.
         decision: tuned on the validation images, evaluated in this way, too.
@@ -24,8 +24,8 @@ class Reevaluation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
-    windows: str
-    flips: bool
+    inference: str
+    tta: bool
     definition: str
     metrics: dict[str, float]
     postprocessing: Postprocessing | None

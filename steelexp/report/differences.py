@@ -11,7 +11,7 @@ What the seeds leave open is Welch's, of the means over runs. The interval takes
 
     difference -+ sqrt((t_groups se_groups)^2 + (t_runs se_runs)^2)
 
-which counts the noise of a run on a image twice and is therefore rather too wide. With one run each
+which counts the noise of a run on an image twice and is therefore rather too wide. With one run each
 the seeds' part is unknown and left out, and the page says so.
 """
 

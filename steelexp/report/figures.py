@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from steelexp.palette import STRATEGY_ORDER
 from steelexp.records.evaluation_report import EvaluationReport
 from steelexp.records.store import Epoch
 from steelexp.report.charts import COLOURS, Chart, Drawing, Series, draw
@@ -17,7 +18,6 @@ PANELS: Final = {
     "val_dice_kaggle": "dice_kaggle",
     "val_iou_pooled": "iou_pooled",
 }
-STRATEGY_COLOURS: Final = (3, 2, 7, 1, 6, 5, 0, 4)  # the two blues and indigo far apart
 MOST_TRIALS: Final = 60  # lines of a search's learning curves
 
 
@@ -71,7 +71,7 @@ def _strategies(runs: Sequence[Run], key: str, colours: dict[str, int]) -> list[
 
 def _colour(number: int) -> int:
     """Of a strategy; after eight, the same again with another dash."""
-    return number // COLOURS * COLOURS + STRATEGY_COLOURS[number % COLOURS]
+    return number // COLOURS * COLOURS + STRATEGY_ORDER[number % COLOURS]
 
 
 def evaluation_charts(report: EvaluationReport) -> list[Drawing]:

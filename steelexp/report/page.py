@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from steelexp import __version__
+from steelexp import __version__, palette
 from steelexp.progress import duration
 from steelexp.records.store import RunFolder, run_folders, write_atomically
 from steelexp.report.charts import Drawing
@@ -15,7 +15,7 @@ from steelexp.report.comparison import Comparison, comparisons
 from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
 from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.runs import Run, read_run
-from steelexp.report.searches import Search, searches
+from steelexp.report.searches import Search, describe, searches
 from steelexp.report.settings import differing
 from steelexp.report.tables import COLUMNS, postprocessing_lines
 
@@ -182,7 +182,7 @@ def _parts(shown: Sequence[tuple[Run, str]]) -> list[RunPart]:
         pictures = gallery(run, room // (len(shown) - number))
         if pictures is not None:
             room -= sum(len(p.uri) for image in pictures.images.values() for p in image)
-        evaluated = evaluation_charts(run.report) if run.report else []
+        evaluated = evaluation_charts(run.evaluation) if run.evaluation else []
         spec = _text(run.folder.path / "spec.yaml")
         parts.append(RunPart(run, run_curves(run), evaluated, pictures, spec, trial_of))
     return parts
@@ -225,13 +225,14 @@ def _rendered(**content: Any) -> str:
         "figure": _figure,
         "signed": _signed,
         "duration": duration,
-        "spoken": spoken,
+        "describe": describe,
         "without_name": lambda values: {key: values[key] for key in values if key != "name"},
     }
     environment.globals |= {
         "columns": COLUMNS,
-        "decided_columns": ("dice_positive", "dice_kaggle"),
-        "decision_lines": postprocessing_lines,
+        "palette": palette,
+        "post_columns": ("dice_positive", "dice_kaggle"),
+        "postprocessing_lines": postprocessing_lines,
         "epoch_columns": EPOCH_COLUMNS,
         "isnan": math.isnan,
         "nan": math.nan,

@@ -13,7 +13,7 @@ from steelexp.report.runs import Run
 
 BYTES: Final = 3_200_000  # of all pictures of a page, as text: a page stays below 5 MB with them
 LEVELS: Final = ((300_000, 62), (200_000, 58), (130_000, 52), (85_000, 46))
-"""Pixels and WebP quality of a picture, the best first. At 85,000 pixels, 660 x 128 of a image,
+"""Pixels and WebP quality of a picture, the best first. At 85,000 pixels, 660 x 128 of an image,
 outlines can still be told from fills."""
 MOST: Final = 120  # pictures of one run: a page is written in seconds
 FEW_EPOCHS: Final = 4  # are kept before images are left out

@@ -59,7 +59,7 @@ class Run:
         parts: of the record's split.
         origin: of the record's provenance.
         epochs: so far.
-        evaluation report: None where there is none.
+        evaluation: None where there is none.
         problems: what could not be read, a sentence each.
     """
 
@@ -69,7 +69,7 @@ class Run:
     parts: Parts | None
     origin: Origin
     epochs: tuple[Epoch, ...]
-    report: EvaluationReport | None
+    evaluation: EvaluationReport | None
     problems: tuple[str, ...]
 
     @property
@@ -142,11 +142,11 @@ class Run:
 
     def interval(self, name: str) -> tuple[float, float] | None:
         """Of a reported metric, 95 %; None where there is none."""
-        return self.report.intervals.get(name) if self.report else None
+        return self.evaluation.intervals.get(name) if self.evaluation else None
 
     def post_interval(self, name: str) -> tuple[float, float] | None:
         """The same of the metric with the post-processing."""
-        return self.report.post_intervals.get(name) if self.report else None
+        return self.evaluation.post_intervals.get(name) if self.evaluation else None
 
     def metric(self, name: str) -> float | None:
         """A reported metric, such as "dice_positive/1"; None where there is none."""
@@ -170,7 +170,7 @@ def read_run(folder: RunFolder) -> Run:
         parts=parts,
         origin=origin or Origin(),
         epochs=tuple(_attempt(lambda: folder.epochs, problems) or ()),
-        report=_attempt(lambda: read_evaluation_report(folder.path), problems),
+        evaluation=_attempt(lambda: read_evaluation_report(folder.path), problems),
         problems=tuple(problems),
     )
 

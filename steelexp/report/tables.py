@@ -7,7 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from steelexp.records.postprocessing import ClassRules, Postprocessing
+from steelexp.records.postprocessing import Postprocessing, describe_postprocessing
 from steelexp.records.record import Record
 from steelexp.records.store import DamagedError, RunFolder
 from steelexp.spec import ExperimentSpec
@@ -45,8 +45,8 @@ def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title
     table.add_section()
     table.add_row("all", *(_figure(metrics, f"{prefix}_{name}") for name in COLUMNS), style="bold")
     if "test_post_dice_kaggle" in metrics:
-        figures = (_figure(metrics, f"decided_{name}") for name in COLUMNS)
-        table.add_row("all, decided", *figures, style="bold")
+        figures = (_figure(metrics, f"test_post_{name}") for name in COLUMNS)
+        table.add_row("all, post-processed", *figures, style="bold")
     return table
 
 
@@ -67,13 +67,13 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
     ]
     if part == "test":
         lines.append(
-            f"On the {parts['val']} validation images, which picked the epoch: val_dice_positive "
+            f"On the {parts['val']} val images, which picked the epoch: val_dice_positive "
             f"{metrics['val_dice_positive']:.4f}, val_dice_kaggle {metrics['val_dice_kaggle']:.4f}."
         )
     lines += postprocessing_lines(record.postprocessing, metrics)
     lines += leak_lines(parts)
-    if spec.baseline is not None:
-        base = spec.baseline
+    if spec.published is not None:
+        base = spec.published
         lines.append(
             f"Baseline: {base.metric} {base.value:g} ({base.source}); "
             f"this run: {metrics[base.metric]:.4f}."
@@ -85,33 +85,20 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
 def postprocessing_lines(
     postprocessing: Postprocessing | None, metrics: Mapping[str, float]
 ) -> list[str]:
-    """What was tuned on the validation images, and what it does on the test images, in words."""
+    """The rules and their effect on the test images; no lines without a tuned post-processing."""
     if postprocessing is None:
         return []
-    rules = "; ".join(f"{label}: {_rules(each)}" for label, each in postprocessing.classes.items())
     all_empty = metrics.get("test_post_dice_kaggle_all_empty", float("nan"))
     rows = [
-        f"{name} {metrics[f'decided_{name}']:.4f} (without {metrics[f'test_{name}']:.4f})"
+        f"{name} {metrics[f'test_post_{name}']:.4f} (without {metrics[f'test_{name}']:.4f})"
         for name in ("dice_kaggle", "dice_positive", "empty_accuracy")
-        if f"decided_{name}" in metrics and f"test_{name}" in metrics
+        if f"test_post_{name}" in metrics and f"test_{name}" in metrics
     ]
-    told = f"With it on the test images: {', '.join(rows)}; predicting nothing has dice_kaggle"
+    effect = f"With it on the test images: {', '.join(rows)}; predicting nothing has dice_kaggle"
     return [
-        f"Decision, tuned on the {postprocessing.part} images for {postprocessing.metric}: {rules}.",
-        f"{told} {all_empty:.4f}.",
+        describe_postprocessing(postprocessing.metric, postprocessing.classes),
+        f"{effect} {all_empty:.4f}.",
     ]
-
-
-def _rules(rules: ClassRules) -> str:
-    if rules.never:
-        return "never"
-    parts = [
-        f"threshold {rules.threshold:g}",
-        f"components from {rules.component} pixels" if rules.component else "",
-        f"at least {rules.area} pixels" if rules.area else "",
-        f"highest score from {rules.gate:g}" if rules.gate else "",
-    ]
-    return ", ".join(filter(None, parts))
 
 
 def beside(metrics: Mapping[str, float]) -> str:

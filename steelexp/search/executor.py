@@ -1,4 +1,4 @@
-"""Where trials run: what a search asks of an engine, and the engine that is this process."""
+"""Where trials run: what a search asks of an executor, and the executor that is this process."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ class Executor(Protocol):
         """Wait for a trial to end. A bug in it is raised here."""
 
     def close(self) -> None:
-        """Let go of what the engine holds; trials at work are abandoned."""
+        """Let go of what the executor holds; trials at work are abandoned."""
 
 
 class LocalExecutor:

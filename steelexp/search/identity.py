@@ -11,7 +11,7 @@ _FREE = {
     "name",
     "question",
     "tracking",
-    "baseline",
+    "published",
     "training.overlays",
     "data.root",
     "data.cache",

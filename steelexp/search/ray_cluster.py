@@ -70,7 +70,7 @@ def connected(address: str | None, *, show: bool = False) -> Any:
     try:
         import ray
     except ImportError:
-        raise ExecutorError("the engine ray needs Ray: pip install 'steelexp[ray]'") from None
+        raise ExecutorError("--executor ray needs Ray: pip install 'steelexp[ray]'") from None
     _check_listener(address)
     own: dict[str, Any] = {
         "include_dashboard": False,

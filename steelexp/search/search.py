@@ -33,7 +33,7 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
     Args:
         spec: with a search.
         folder: of the search.
-        engine: runs the trials; is closed.
+        executor: runs the trials; is closed.
         digest: of the spec on its data; a search goes on with the same only.
 
     Returns:

@@ -33,15 +33,15 @@ class DataSpec(Component):
         "disk",
         description="Decode the images once for all runs, once for each run, or at every use.",
     )
-    copies: Literal["all", "one"] = Field(
-        "all", description="Every image, or one of each group of near-duplicates."
+    deduplicate: bool = Field(
+        False, description="Keep one image of each group of near-duplicates, or every image."
     )
-    keep: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+    train_fraction: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         {},
         description="Class name -> share of the groups of near-duplicates that hold it to train on."
         " What tunes and tests stays as it is.",
     )
-    keep_seed: NonNegativeInt = Field(0, description="Seed of which groups are kept.")
+    train_fraction_seed: NonNegativeInt = Field(0, description="Seed of which groups are kept.")
 
 
 class SplitSpec(Component):
@@ -52,7 +52,7 @@ class SplitSpec(Component):
 
 
 class TilingSpec(Component):
-    """Where tiles are cut from a image."""
+    """Where tiles are cut from an image."""
 
     selector: ClassVar[str] = "kind"
     kind: str
@@ -190,7 +190,7 @@ class ExperimentSpec(BaseModel):
     training: TrainingSpec
     postprocessing: PostprocessingSpec = PostprocessingSpec()
     tracking: TrackingSpec
-    baseline: PublishedSpec | None = None
+    published: PublishedSpec | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
         description="Seeds weights, tile order and random tilings."
     )

@@ -25,10 +25,10 @@ class Event:
     """One thing to track.
 
     Attributes:
-        number: from 1.
-        kind: run, asset, epoch, picture, others, table, curve, confusion or model.
-        time: seconds since 1970.
-        content: what depends on the kind.
+        number: Number of the event, from 1.
+        kind: One of run, asset, epoch, picture, others, table, curve, confusion or model.
+        time: Seconds since 1970.
+        content: Fields of this kind of event.
     """
 
     number: int
@@ -41,7 +41,7 @@ class Journal:
     """The journal of one run, open for more; one process at a time writes it.
 
     Args:
-        folder: of the run. A torn last line, left by a kill, is cut off.
+        folder: Run folder. A torn last line, left by a kill, is cut off.
     """
 
     def __init__(self, folder: Path) -> None:

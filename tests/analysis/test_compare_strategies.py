@@ -177,7 +177,7 @@ def test_val_images_and_leaks_are_said_in_every_title(tmp_path):
     assert "Leak: 5 of them have a copy among the training images" in text
     for figure in (draw_differences(found, "dice_positive"), draw_classes(found, "dice_kaggle")):
         title = figure.get_suptitle()
-        assert "12 validation images that picked the epochs, 5 with a copy in training" in title
+        assert "12 val images that picked the epochs, 5 with a copy in training" in title
 
 
 def test_figures_are_written_as_people_write_them():
@@ -285,7 +285,7 @@ def test_no_published_figure_where_no_spec_has_one_or_tiles_differ(study, tmp_pa
     assert draw_published(evaluated, "b4_dice").endswith("has no val_dice_batch")
     for spec in tmp_path.glob("runs/*/*/spec.yaml"):
         values = yaml.safe_load(spec.read_text())
-        spec.write_text(yaml.safe_dump(values | {"baseline": None}))
+        spec.write_text(yaml.safe_dump(values | {"published": None}))
     assert draw_published(read_evaluated([tmp_path / "runs"], "test"), "b4_dice") == ""
 
 

@@ -5,8 +5,8 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from analysis import learning_curves
 from analysis.dataset_overview import draw, main, read_overview
+from steelexp.palette import CLASS_COLOURS
 
 
 def figures(**changes):
@@ -71,7 +71,7 @@ def test_images_of_each_class(tmp_path):
     assert [bar.get_width() for bar in axes.patches] == [3, 0, 1, 1]
     assert texts(axes) == ["3", "0", "1", "1"]
     assert rows(axes) == ["class 1", "class 2", "class 3", "clean"]
-    assert to_hex(axes.patches[2].get_facecolor()) == learning_curves.CLASS_COLOURS[2]
+    assert to_hex(axes.patches[2].get_facecolor()) == CLASS_COLOURS[2]
     assert axes.yaxis_inverted()
 
 
@@ -80,8 +80,8 @@ def test_imbalance_in_pixels(tmp_path):
     (dots,) = axes.collections
     assert dots.get_offsets().tolist() == [[300, 0], [100, 2]]  # a log axis has no place for 0
     assert [to_hex(colour) for colour in dots.get_facecolors()] == [
-        learning_curves.CLASS_COLOURS[0],
-        learning_curves.CLASS_COLOURS[2],
+        CLASS_COLOURS[0],
+        CLASS_COLOURS[2],
     ]
     assert texts(axes) == ["75.0%", "25.0%"]
     assert axes.get_xscale() == "log"
@@ -184,7 +184,7 @@ def test_what_the_doctor_writes_can_be_drawn(tmp_path):
     from steelexp.data.doctor.diagnosis import write as write_figures
     from steelexp.data.synthetic import draw as draw_images
 
-    draw_images(tmp_path / "drawn", images=6, seed=1, defect_share=1.0)
+    draw_images(tmp_path / "drawn", strips=6, seed=1, defect_share=1.0)
     path = write_figures(diagnose(tmp_path / "drawn"), tmp_path)
     overview = read_overview(path)
     assert overview.images == 6

@@ -3,10 +3,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.detectors import card, pixel_onnx, write_images
 
 from steelexp.__main__ import main
 from tests.finished_runs import unfinished
+from tests.predictors import card, pixel_onnx, write_images
 
 
 @pytest.fixture
@@ -32,11 +32,14 @@ def steelexp(capsys):
 
 
 def test_a_run_and_its_export_give_the_same(folder, steelexp):
-    code, out, err = steelexp("predict", "runs/a", "images", "--engine", "onnx")
+    code, out, err = steelexp("predict", "runs/a", "images", "--runtime", "onnx")
     assert (code, err) == (0, [])
     results = Path("runs/a/0a1b2c3d/predictions/images")
     assert out[0] == "pixels 0a1b2c3d on 4 images, by onnx"
-    assert out[1] == "Decision tuned for dice_kaggle: bright: score 0.75; dark: score 0.75"
+    assert out[1] == (
+        "Post-processing, tuned on the validation images for dice_kaggle: bright: score threshold "
+        "0.75; dark: score threshold 0.75."
+    )
     assert out[-1] == (
         f"Results in {results}: look at {results}/grid.png, then open {results}/defects.csv; "
         "masks/ has the pixels, submission.csv is for Kaggle"
@@ -49,25 +52,28 @@ def test_a_run_and_its_export_give_the_same(folder, steelexp):
         assert (folder / "other" / name).read_bytes() == (results / name).read_bytes()
 
 
-def test_every_rule_is_said(folder, steelexp):
+def test_every_rule_is_printed(folder, steelexp):
     rules = card(
-        a={"threshold": 0.5, "component": 20, "area": 600, "gate": 0.9},
-        b={"threshold": 0.5, "never": True},
+        a={"threshold": 0.5, "min_component": 20, "min_area": 600, "min_peak_score": 0.9},
+        b={"threshold": 0.5, "disabled": True},
     )
     file = pixel_onnx(folder / "model.onnx", text=rules.model_dump_json())
     _, out, _ = steelexp("predict", str(file), "images", "--out", "out")
     assert out[1] == (
-        "Decision tuned for dice_kaggle: a: score 0.5, components of 20 px, areas of 600 px, "
-        "highest score 0.9; b: never"
+        "Post-processing, tuned on the validation images for dice_kaggle: a: score threshold 0.5, "
+        "minimum component size 20 pixels, minimum area per image 600 pixels, minimum peak score "
+        "0.9; b: disabled."
     )
-    fixed = rules.model_copy(update={"tuned_for": None})
+    fixed = rules.model_copy(update={"postprocessing_metric": None})
     file = pixel_onnx(folder / "model.onnx", text=fixed.model_dump_json())
     _, out, _ = steelexp("predict", str(file), "images", "--out", "fixed")
-    assert "no tuned post-processing: its threshold, 0.5, is used for every class" in out[1]
+    assert "no tuned post-processing: score threshold 0.5 for every class" in out[1]
 
 
 def test_the_table_counts_in_millimetres_where_it_is_asked_to(folder, steelexp):
-    _, out, _ = steelexp("predict", "runs/a", "images", "--engine", "onnx", "--mm-per-pixel", "0.5")
+    _, out, _ = steelexp(
+        "predict", "runs/a", "images", "--runtime", "onnx", "--mm-per-pixel", "0.5"
+    )
     text = "\n".join(out)
     assert "area mm²" in text
     bright = next(line for line in out if line.startswith("│ bright"))
@@ -78,14 +84,14 @@ def test_the_table_counts_in_millimetres_where_it_is_asked_to(folder, steelexp):
 
 def test_unreadable_images_give_exit_code_1(folder, steelexp):
     (folder / "images" / "broken.jpg").write_bytes(b"broken")
-    code, out, _ = steelexp("predict", "runs/a", "images", "--engine", "onnx")
+    code, out, _ = steelexp("predict", "runs/a", "images", "--runtime", "onnx")
     assert code == 1
     assert "1 of 5 images could not be read" in "\n".join(out)
     assert "images/broken.jpg" in "\n".join(out)
 
 
 def test_fresh_keeps_what_was_there(folder, steelexp):
-    command = ("predict", "runs/a", "images", "--engine", "onnx", "--out", "out")
+    command = ("predict", "runs/a", "images", "--runtime", "onnx", "--out", "out")
     assert steelexp(*command)[0] == 0
     assert "out: 4 of 4 images are predicted already" in steelexp(*command)[1]
     assert "The earlier results are kept as out.old-1" in steelexp(*command, "--fresh")[1]
@@ -95,14 +101,17 @@ def test_fresh_keeps_what_was_there(folder, steelexp):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("runs/a", "gone.jpg", "--engine", "onnx"), "gone.jpg: no such file or folder"),
+        (("runs/a", "gone.jpg", "--runtime", "onnx"), "gone.jpg: no such file or folder"),
         (("runs", "images"), "runs: one run folder is expected; here: runs/a/0a1b2c3d, runs/b/1"),
         (("images", "images"), "images: one run folder is expected"),
         (("runs/a", "images"), "runs/a/0a1b2c3d: unfinished; run its spec again to go on"),
-        (("runs/b", "images", "--engine", "onnx"), "model.onnx: no such file; make it"),
+        (("runs/b", "images", "--runtime", "onnx"), "model.onnx: no such file; make it"),
         (("gone.onnx", "images"), "gone.onnx: no such file; make it"),
-        (("a.onnx", "images", "--engine", "tensorflow"), "a.onnx is for onnx; name its run folder"),
-        (("runs/a", "images", "--engine", "onnx", "--out", "images"), "images: not empty"),
+        (
+            ("a.onnx", "images", "--runtime", "tensorflow"),
+            "a.onnx is for onnx; name its run folder",
+        ),
+        (("runs/a", "images", "--runtime", "onnx", "--out", "images"), "images: not empty"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(folder, steelexp, words, problem):

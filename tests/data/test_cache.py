@@ -23,12 +23,12 @@ from pathlib import Path
 import numpy as np
 from steelexp.data import cache, dataset, mask_folder
 root, cached, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-decode = images.decode_image
+decode = dataset.decode_image
 def slow(path, flags):
     time.sleep(pause)
     return decode(path, flags)
 opened = mask_folder.mask_folder(root=str(root), classes=("1", "2"))
-images.decode_image = slow
+dataset.decode_image = slow
 found = cache.cached(opened, "disk", cached)
 same = all(np.array_equal(found.image(i), opened.image(i)) for i in range(0, len(found), 7))
 print("equal" if same else "differs", flush=True)
@@ -80,11 +80,11 @@ def test_images_decoded_at_every_use_are_kept_while_they_are_recent(dataset, tmp
     decoded = []
     image = type(dataset).image
     monkeypatch.setattr(
-        type(dataset), "image", lambda self, image: decoded.append(image) or image(self, image)
+        type(dataset), "image", lambda self, row: decoded.append(row) or image(self, row)
     )
     found = cache.cached(dataset, "none", tmp_path)
-    for image in (0, 1, 0, 1, 2, 1, 0):
-        found.image(image)
+    for row in (0, 1, 0, 1, 2, 1, 0):
+        found.image(row)
     assert decoded == [0, 1, 2, 0]
 
 

@@ -26,7 +26,7 @@ def texture(seed, height=200, width=200):
 
 
 @functools.cache
-def image(seed):
+def pixels(seed):
     rng = np.random.default_rng(seed)
     return photograph(rng, sheet(rng))
 
@@ -80,7 +80,7 @@ def test_a_changed_copy_is_found(name):
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_image_is_found(name):
-    images = [image(1), image(2), CHANGES[name](image(1)), image(3)]
+    images = [pixels(1), pixels(2), CHANGES[name](pixels(1)), pixels(3)]
     assert groups_of(images) == [0, 1, 0, 2]
 
 
@@ -91,7 +91,7 @@ def test_groups_are_numbered_as_they_appear():
 
 def test_different_draws_stay_apart():
     assert groups_of([texture(seed) for seed in range(40)]) == list(range(40))
-    assert groups_of([image(seed) for seed in range(20)]) == list(range(20))
+    assert groups_of([pixels(seed) for seed in range(20)]) == list(range(20))
 
 
 def test_places_far_apart_on_one_surface_stay_apart():
@@ -109,8 +109,8 @@ def test_one_lamp_over_different_surfaces_joins_nothing():
 
 def test_one_scratch_over_different_surfaces_joins_nothing():
     images = [light(texture(seed), contrast=0.2) for seed in range(8)]
-    for image in images:
-        image[:, 60:72] = 255
+    for grey in images:
+        grey[:, 60:72] = 255
     assert groups_of(images) == list(range(8))
 
 
@@ -128,9 +128,9 @@ def test_a_large_shift_does_not_make_a_copy():
 
 
 def test_one_sheet_edge_on_different_surfaces_joins_nothing():
-    images = [image(seed).copy() for seed in range(8)]
-    for image in images:
-        image[:, 900:] = 3
+    images = [pixels(seed).copy() for seed in range(8)]
+    for grey in images:
+        grey[:, 900:] = 3
     assert groups_of(images) == list(range(8))
 
 
@@ -151,7 +151,7 @@ def test_an_image_without_contrast_is_a_copy_of_none():
 
 
 def test_sizes_may_differ():
-    square, wide, small = texture(1), image(1), texture(2, 64, 100)
+    square, wide, small = texture(1), pixels(1), texture(2, 64, 100)
     images = [square, wide, small, np.rot90(wide), np.fliplr(square), small.T, texture(3, 1, 1)]
     assert groups_of(images) == [0, 1, 2, 1, 0, 2, 3]
 
@@ -186,7 +186,7 @@ def test_their_order_does_not_matter():
     for seed in range(12):
         surface = texture(seed)
         images += [jpeg(shift(surface, *rng.integers(-9, 10, 2))) for _ in range(4)]
-    images += [image(seed) for seed in (1, 2, 1)]
+    images += [pixels(seed) for seed in (1, 2, 1)]
     groups = near_duplicates(images.__getitem__, len(images))
     for _ in range(3):
         order = rng.permutation(len(images))
@@ -213,7 +213,7 @@ def test_an_image_is_read_once_and_few_are_held():
             with lock:
                 alive.discard(id(self))
 
-    def image(n):
+    def pixels(n):
         made = np.random.default_rng(n).integers(0, 256, (50, 50), np.uint8).view(Image)
         with lock:
             alive.add(id(made))
@@ -221,7 +221,7 @@ def test_an_image_is_read_once_and_few_are_held():
             reads.append(n)
         return made
 
-    near_duplicates(image, 300)
+    near_duplicates(pixels, 300)
     assert sorted(reads) == list(range(300))
     assert 1 <= most[0] <= 2 * duplicates._WORKERS + 1
 
@@ -231,7 +231,7 @@ def test_reading_waits_for_what_is_slow():
     ahead = []
     done = threading.Event()
 
-    def image(n):
+    def pixels(n):
         if n == 0:
             time.sleep(0.5)
             done.set()
@@ -241,7 +241,7 @@ def test_reading_waits_for_what_is_slow():
 
     if duplicates._WORKERS == 1:
         pytest.skip("one core reads one after another")
-    near_duplicates(image, 200)
+    near_duplicates(pixels, 200)
     assert 0 < len(ahead) <= 4 * duplicates._WORKERS
 
 
@@ -252,13 +252,13 @@ def test_reports_every_image():
 
 
 def test_what_goes_wrong_in_reading_is_raised():
-    def image(n):
+    def pixels(n):
         if n == 7:
             raise OSError("image 7")
         return texture(n, 32, 32)
 
     with pytest.raises(OSError, match="image 7"):
-        near_duplicates(image, 20)
+        near_duplicates(pixels, 20)
 
 
 def neu_seg(archive, groups=None):

@@ -8,7 +8,7 @@ from steelexp.data.augment.geometry import shift
 from steelexp.data.dataset import DataError
 from steelexp.data.sampling import foreground, uniform
 from steelexp.lazy import keras, tf
-from tests.fakes import DrawnStrips, columns_of, synthetic_dataset, tiny_tiling
+from tests.fakes import SyntheticDataset, columns_of, synthetic_dataset, tiny_tiling
 
 
 def epoch_of(
@@ -24,7 +24,7 @@ def epoch_of(
         batch_size=batch_size,
         seed=seed,
         epoch=epoch,
-    ).dataset(first)
+    ).tf_dataset(first)
     if threads:
         options = tf.data.Options()
         options.threading.private_threadpool_size = threads
@@ -35,8 +35,8 @@ def epoch_of(
 def test_a_tile_is_reflected_where_it_leaves_the_image():
     dataset = synthetic_dataset((3, 4))
     image = np.array([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]], np.uint8)
-    object.__setattr__(dataset, "image", lambda image: image)
-    object.__setattr__(dataset, "read_mask", lambda image: image + 100)
+    object.__setattr__(dataset, "image", lambda row: image)
+    object.__setattr__(dataset, "read_mask", lambda row: image + 100)
 
     def read(top, left, size):
         grey, bits = pipeline.Batches(dataset, np.array([[0, top, left]]), size, 1).read(0)
@@ -89,7 +89,7 @@ def test_whole_images_raise_what_reading_raises():
 def test_batches_keep_the_tables_order():
     dataset = synthetic_dataset(*[(3, 4)] * 5)
     table = np.array([[4, 0, 0], [0, 1, 2], [2, 0, 1]])
-    data = pipeline.Batches(dataset, table, (2, 3), 2).dataset()
+    data = pipeline.Batches(dataset, table, (2, 3), 2).tf_dataset()
     assert int(data.cardinality()) == 2
     assert [spec.shape.as_list() for spec in data.element_spec] == [[None, 2, 3, 1]] * 2
     (first, first_bits), (last, last_bits) = data.as_numpy_iterator()
@@ -206,7 +206,7 @@ def test_clean_images_masks_are_not_read():
 def test_neighbours_in_a_table_share_one_reading(monkeypatch):
     read = []
     monkeypatch.setattr(
-        DrawnStrips, "image", lambda self, image: read.append(image) or columns_of(image, 3, 4)
+        SyntheticDataset, "image", lambda self, image: read.append(image) or columns_of(image, 3, 4)
     )
     table = np.array([[0, 0, 0], [0, 1, 2], [1, 0, 0], [0, 0, 0]])
     pipeline.Batches(synthetic_dataset((3, 4), (3, 4)), table, (2, 3), 4).read(0)
@@ -243,7 +243,7 @@ def test_an_unreadable_image_reaches_the_user_as_it_was_raised(reader):
     dataset = synthetic_dataset(*[(3, 4)] * 4, names=["fine", "fine", "broken", "fine"])
     data = pipeline.training_batches(
         dataset, np.arange(4), tiny_tiling, uniform, batch_size=1, seed=0, epoch=1
-    ).dataset()
+    ).tf_dataset()
     with pytest.raises(DataError) as refused, pipeline.reading():
         consume(data) if reader == "iteration" else one_weight().fit(data, verbose=0)
     assert str(refused.value) == "broken.jpg: the image is broken: «é» 100% {x}\n... and 3 more"
@@ -253,12 +253,12 @@ def test_an_unreadable_image_reaches_the_user_as_it_was_raised(reader):
 def test_a_bug_in_a_reader_is_raised_as_it_was():
     dataset = synthetic_dataset((3, 4), names=["bug"])
     with pytest.raises(KeyError, match="a bug"), pipeline.reading():
-        consume(pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).dataset())
+        consume(pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).tf_dataset())
 
 
 def test_other_errors_pass_even_after_an_unreadable_image():
     dataset = synthetic_dataset((3, 4), names=["broken"])
-    data = pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).dataset()
+    data = pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).tf_dataset()
 
     def fail_again():
         with pytest.raises(tf.errors.OpError):
@@ -272,6 +272,6 @@ def test_other_errors_pass_even_after_an_unreadable_image():
 def test_nothing_is_remembered_from_one_reading_to_the_next():
     dataset = synthetic_dataset((3, 4), names=["broken"])
     with pipeline.reading(), pytest.raises(tf.errors.OpError) as first:
-        consume(pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).dataset())
+        consume(pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).tf_dataset())
     with pytest.raises(tf.errors.OpError), pipeline.reading():
         raise first.value

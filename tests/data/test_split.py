@@ -37,7 +37,7 @@ def test_description_by_hand():
 
 def test_table_by_hand():
     assert split_csv(labelled(PIXELS), FOLD) == (
-        "image,part\n00000.jpg,train\n00001.jpg,tune\n00002.jpg,test\n00003.jpg,train\n"
+        "image,part\n00000.jpg,train\n00001.jpg,val\n00002.jpg,test\n00003.jpg,train\n"
         "00004.jpg,test\n"
     )
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from steelexp.data.dataset import DataError
 from steelexp.data.split import Split, leak, split_csv
-from steelexp.data.splits import SPLITS, combinations, file, grouped, kfold, random, same
+from steelexp.data.splits import SPLITS, combinations, file, grouped, kfold, overfit, random
 from tests.fakes import labelled
 
 
@@ -34,12 +34,12 @@ class TestRandom:
         [(100, 0.15, 15), (10, 0.5, 5), (7, 0.15, 1), (3, 0.01, 1), (3, 0.99, 2), (2, 0.15, 1)],
     )
     def test_counts_by_hand(self, count, share, evaluated):
-        fold = random(clean(count), np.arange(count), validation=share)
+        fold = random(clean(count), np.arange(count), val=share)
         assert [len(part) for part in fold] == [count - evaluated, evaluated, 0]
 
     @given(count=st.integers(2, 200), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**32))
     def test_every_image_is_on_one_side(self, count, share, seed):
-        train, val, test = random(clean(count), np.arange(count), validation=share, seed=seed)
+        train, val, test = random(clean(count), np.arange(count), val=share, seed=seed)
         assert sorted([*train, *val]) == list(range(count))
         assert not len(test)
         for part in (train, val):
@@ -162,7 +162,7 @@ class TestFile:
 
     def test_a_subset_of_its_images_will_do(self, tmp_path):
         path = self.table(
-            tmp_path, "00001.jpg,tune", "", "00000.jpg,train", "zz.jpg,test", "00002.jpg,train"
+            tmp_path, "00001.jpg,val", "", "00000.jpg,train", "zz.jpg,test", "00002.jpg,train"
         )
         fold = file(clean(3), np.arange(3), path=path)
         assert [part.tolist() for part in fold] == [[0, 2], [1], []]
@@ -170,18 +170,18 @@ class TestFile:
     @pytest.mark.parametrize(
         ("rows", "messages"),
         [
-            (["00000.jpg,train", "00002.jpg,tune"], ["has no row for 00001.jpg; add it"]),
+            (["00000.jpg,train", "00002.jpg,val"], ["has no row for 00001.jpg; add it"]),
             (
-                ["00000.jpg,train", "00000.jpg,tune", "x"],
+                ["00000.jpg,train", "00000.jpg,val", "x"],
                 [
                     "split.csv:3: 00000.jpg: a second row for this image",
-                    "split.csv:4: 'x': image,part; parts: train, tune, test, unused",
+                    "split.csv:4: 'x': image,part; parts: train, val, test, unused",
                 ],
             ),
             (["00000.jpg,validation"], ["split.csv:2: '00000.jpg,validation': image,part"]),
             (
                 [f"0000{i}.jpg,test" for i in range(3)],
-                ["puts none of the data set's images into train", "into tune"],
+                ["puts none of the data set's images into train", "into val"],
             ),
         ],
     )
@@ -202,7 +202,7 @@ class TestFile:
 
 
 def test_same_trains_and_evaluates_on_every_image():
-    fold = same(clean(3), np.arange(3))
+    fold = overfit(clean(3), np.arange(3))
     assert [part.tolist() for part in fold] == [[0, 1, 2], [0, 1, 2], []]
     assert leak(fold, np.arange(3)) == (3, 3, 0)
 

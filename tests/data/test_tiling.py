@@ -54,7 +54,7 @@ def test_columns_beyond_the_edge_are_refused(height, width, count, most):
     with pytest.raises(DataError) as refused:
         columns(height, width, draw(), count=count)
     assert str(refused.value) == (
-        f"tiling.count: {count} tiles of 256 pixels side by side do not fit a image of {height} x "
+        f"tiling.count: {count} tiles of 256 pixels side by side do not fit an image of {height} x "
         f"{width}, whose columns end before tile {most + 1}; set tiling.count to at most {most}, "
         "or take tiling.kind=cover"
     )

@@ -64,7 +64,7 @@ def test_depends_on_the_seed_only():
 @pytest.mark.parametrize(
     ("keep", "message"),
     [
-        ({"3": 0.5, "x": 1.0}, r"data\.keep: there is no class 3, x; classes: 1, 2"),
+        ({"3": 0.5, "x": 1.0}, r"data\.train_fraction: there is no class 3, x; classes: 1, 2"),
         ({"1": 0.0, "2": 0.0}, None),
     ],
 )

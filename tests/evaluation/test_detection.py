@@ -51,7 +51,7 @@ def test_pixels_are_counted_for_each_class_and_pair():
 
 
 def test_masks_are_those_of_the_rules():
-    rules = [ClassRules(threshold=0.5, area=3), ClassRules(threshold=0.5, never=True)]
+    rules = [ClassRules(threshold=0.5, min_area=3), ClassRules(threshold=0.5, disabled=True)]
     found = DetectionCounts(rules)
     found.add(scored([[[0.9, 0.9]] * 2], [[0b11, 0b11]]))
     assert found.counts.fn.tolist() == [[2, 2]]

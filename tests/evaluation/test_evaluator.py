@@ -37,7 +37,7 @@ def model():
 
 @pytest.fixture
 def evaluator(dataset, model):
-    """A function from settings to a evaluate that tunes on images 4, 2 and 1."""
+    """A function from settings to an evaluate that tunes on images 4, 2 and 1."""
 
     def build(tiling=whole, seed=0, rows=(4, 2, 1), tested=(), metric="dice_kaggle", **settings):
         training = TrainingSpec(**{"epochs": 1, "batch_size": 2, "overlays": 2, **settings})
@@ -59,8 +59,8 @@ def test_evaluates_the_given_images_whole(evaluator, dataset):
 
 
 def test_test_images_are_evaluated_at_the_end_only(evaluator, tmp_path):
-    judges = evaluator(rows=(4, 2), tested=(1, 3))
-    result = judges.result()
+    evaluates = evaluator(rows=(4, 2), tested=(1, 3))
+    result = evaluates.result()
     assert list(result.parts) == ["val", "val", "test", "test", "test_post", "test_post"]
     assert result.rows.tolist() == [4, 2, 1, 3, 1, 3]
     assert result.counts.tp.shape == (6, 2)
@@ -71,9 +71,9 @@ def test_test_images_are_evaluated_at_the_end_only(evaluator, tmp_path):
     of_test = evaluator(rows=(1, 3)).result().metrics
     for name in ("loss", "dice_batch"):
         assert result.metrics[f"test_{name}"] == of_test[f"val_{name}"]
-    after = judges.after_epoch(1, RunFolder(tmp_path))
+    after = evaluates.after_epoch(1, RunFolder(tmp_path))
     assert after == {k: v for k, v in result.metrics.items() if k.startswith("val_")}
-    assert set(judges.shown) <= {4, 2}
+    assert set(evaluates.shown) <= {4, 2}
 
 
 def test_the_postprocessing_is_tuned_on_the_val_images_and_used_on_the_test_images(
@@ -129,8 +129,8 @@ def test_the_report_is_of_the_test_images(evaluator, dataset):
     for name, (low, high) in found.intervals.items():
         assert low <= result.metrics[f"test_{name}"] <= high
     for name, (low, high) in found.post_intervals.items():
-        assert low <= result.metrics[f"decided_{name}"] <= high
-    assert found.dataset["dark"].held == 3
+        assert low <= result.metrics[f"test_post_{name}"] <= high
+    assert found.images["dark"].held == 3
     labelled = sum(int((dataset.mask(row) & 1).sum()) for row in (1, 3, 0))
     assert sum(found.confusion.pixels[1]) >= labelled
     total = sum(found.calibration["dark"].pixels)
@@ -138,21 +138,21 @@ def test_the_report_is_of_the_test_images(evaluator, dataset):
 
 
 def test_another_way_gives_other_scores_of_the_same_images(evaluator):
-    judges = evaluator(rows=(4, 2), tested=(1, 3))
-    usual = judges.result()
+    evaluates = evaluator(rows=(4, 2), tested=(1, 3))
+    usual = evaluates.result()
     # A model that sees one pixel says the same in windows and flipped.
-    again = judges.result(InferenceSettings("sliding", flips=True))
+    again = evaluates.result(InferenceSettings("sliding", tta=True))
     assert again.rows.tolist() == usual.rows.tolist()
     for name, value in usual.metrics.items():
         assert again.metrics[name] == pytest.approx(value, abs=2e-3)
     with pytest.raises(DataError, match="six tiles"):
-        judges.result(InferenceSettings("tiles"))
+        evaluates.result(InferenceSettings("published"))
 
 
 def test_ways_have_names_and_definitions():
     assert InferenceSettings().name == "whole"
-    assert InferenceSettings("sliding", flips=True).name == "gaussian_flips"
-    assert "mean of the scores" in InferenceSettings("tiles", flips=True).definition
+    assert InferenceSettings("sliding", tta=True).name == "sliding_tta"
+    assert "mean of the scores" in InferenceSettings("published", tta=True).definition
 
 
 def test_metrics_are_those_of_the_counts_and_the_tiles(evaluator):
@@ -186,20 +186,20 @@ def test_random_tiles_are_those_of_the_seed_and_images_are_whole(evaluator):
 
 
 def test_random_tiles_stay_the_same_from_epoch_to_epoch(evaluator, tmp_path):
-    judges = evaluator(functools.partial(random_crops, size=32, count=2), seed=1)
+    evaluates = evaluator(functools.partial(random_crops, size=32, count=2), seed=1)
     folder = RunFolder(tmp_path)
-    assert judges.after_epoch(1, folder) == judges.after_epoch(2, folder)
-    assert judges.result().metrics == judges.after_epoch(3, folder)
+    assert evaluates.after_epoch(1, folder) == evaluates.after_epoch(2, folder)
+    assert evaluates.result().metrics == evaluates.after_epoch(3, folder)
 
 
 def test_draws_the_same_images_after_every_epoch(evaluator, tmp_path):
-    judges, folder = evaluator(overlays=2), RunFolder(tmp_path)
+    evaluates, folder = evaluator(overlays=2), RunFolder(tmp_path)
     for epoch in (1, 12):
-        judges.after_epoch(epoch, folder)
-        assert len(judges.shown) == 2
-    assert set(judges.shown) <= {4, 2, 1}
+        evaluates.after_epoch(epoch, folder)
+        assert len(evaluates.shown) == 2
+    assert set(evaluates.shown) <= {4, 2, 1}
     drawn = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
-    names = sorted(f"{row}.png" for row in judges.shown)
+    names = sorted(f"{row}.png" for row in evaluates.shown)
     epochs = ("epoch_001", "epoch_012")
     assert drawn == [f"overlays/{epoch}/{name}" for epoch in epochs for name in names]
     with Image.open(tmp_path / drawn[0]) as picture:
@@ -218,8 +218,8 @@ def test_a_later_session_draws_the_images_of_the_one_before(evaluator, tmp_path)
 
 
 def test_polygons_lie_beside_each_picture(evaluator, dataset, tmp_path):
-    judges = evaluator(overlays=1, rows=(1,))
-    judges.after_epoch(1, RunFolder(tmp_path))
+    evaluates = evaluator(overlays=1, rows=(1,))
+    evaluates.after_epoch(1, RunFolder(tmp_path))
     truth, prediction = json.loads((tmp_path / "overlays" / "epoch_001" / "1.json").read_text())
     assert (truth["name"], prediction["name"]) == ("truth", "prediction")
     assert {entry["label"] for entry in truth["data"]} <= set(CLASSES)
@@ -231,16 +231,16 @@ def test_polygons_lie_beside_each_picture(evaluator, dataset, tmp_path):
 
 
 def test_draws_any_images_on_demand(evaluator, tmp_path):
-    judges = evaluator(overlays=0, rows=(4,), tested=(1, 3))
-    judges.draw([], 2, RunFolder(tmp_path))
-    judges.draw([3, 1], 2, RunFolder(tmp_path))
+    evaluates = evaluator(overlays=0, rows=(4,), tested=(1, 3))
+    evaluates.draw([], 2, RunFolder(tmp_path))
+    evaluates.draw([3, 1], 2, RunFolder(tmp_path))
     drawn = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
     assert drawn == ["overlays/epoch_002/1.png", "overlays/epoch_002/3.png"]
 
 
 def test_draws_what_the_model_predicts(evaluator, dataset, tmp_path):
-    judges = evaluator(overlays=1, rows=(1,))
-    judges.after_epoch(1, RunFolder(tmp_path))
+    evaluates = evaluator(overlays=1, rows=(1,))
+    evaluates.after_epoch(1, RunFolder(tmp_path))
     picture = np.asarray(Image.open(tmp_path / "overlays" / "epoch_001" / "1.png"))
     factor = 720 // 70 + 1  # enlarged to be wide enough for its legend
     pixels = picture[factor // 2 :: factor, factor // 2 :: factor][:40, :70]
@@ -252,7 +252,7 @@ def test_draws_what_the_model_predicts(evaluator, dataset, tmp_path):
 
 
 def test_draws_nothing_where_nothing_is_to_be_shown(evaluator, tmp_path):
-    judges = evaluator(overlays=0)
-    judges.after_epoch(1, RunFolder(tmp_path))
-    assert judges.shown == ()
+    evaluates = evaluator(overlays=0)
+    evaluates.after_epoch(1, RunFolder(tmp_path))
+    assert evaluates.shown == ()
     assert list(tmp_path.iterdir()) == []

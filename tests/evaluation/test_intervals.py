@@ -6,7 +6,7 @@ from steelexp.evaluation.intervals import intervals
 
 
 def drawn(groups, seed=0, copies=1):
-    """Counts of one class; copies of a image have the same pixels."""
+    """Counts of one class; copies of an image have the same pixels."""
     random = np.random.default_rng(seed)
     held = random.random(groups) < 0.5
     labelled = np.where(held, 1000, 0)

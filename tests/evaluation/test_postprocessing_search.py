@@ -20,7 +20,7 @@ from steelexp.records.postprocessing import ClassRules
 
 
 def image(*blocks, size=(24, 60)):
-    """A image of one class with blocks (top, left, height, width, score, labelled)."""
+    """An image of one class with blocks (top, left, height, width, score, labelled)."""
     scores, bits = np.zeros((*size, 1), np.float32), np.zeros(size, np.uint8)
     for top, left, height, width, score, labelled in blocks:
         within = (slice(top, top + height), slice(left, left + width))
@@ -64,8 +64,8 @@ def test_a_threshold_between_defect_and_alarm():
 def test_small_alarms_that_are_sure_need_more_than_a_threshold():
     dataset = [image(DEFECT, ALARM), image(ALARM), image()] * 5
     found = tuned(dataset)
-    assert (found.threshold, found.area) == (0.5, 0)
-    assert 20 < found.component <= 200
+    assert (found.threshold, found.min_area) == (0.5, 0)
+    assert 20 < found.min_component <= 200
     assert scored(dataset, found) == 1.0
     assert scored(dataset, ClassRules(threshold=0.5)) < 2 / 3
 
@@ -74,7 +74,7 @@ def test_small_alarms_alone_need_a_least_area():
     # 20 + 20 pixels in two components are as much as one small defect in one piece.
     pieces = ((2, 2, 4, 5, 0.7, True), (14, 2, 4, 5, 0.7, True))
     found = tuned([image(*pieces), image(ALARM)] * 5)
-    assert (found.component, found.area) == (0, 32)
+    assert (found.min_component, found.min_area) == (0, 32)
 
 
 def test_an_alarm_of_middling_scores_needs_a_gate():
@@ -82,12 +82,12 @@ def test_an_alarm_of_middling_scores_needs_a_gate():
     rim, middle = (2, 2, 10, 20, 0.55, True), (6, 8, 2, 2, 0.97, True)
     alarm = (2, 2, 10, 20, 0.75, False)
     found = tuned([image(rim, middle), image(alarm)] * 5)
-    assert found == ClassRules(threshold=0.5, gate=0.8)
+    assert found == ClassRules(threshold=0.5, min_peak_score=0.8)
 
 
 def test_a_class_that_only_cries_wolf_is_silenced():
     dataset = [image((0, 0, 160, 160, 1.0, False), size=(160, 160))] * 6  # above every least area
-    assert tuned(dataset).never
+    assert tuned(dataset).disabled
     assert scored(dataset, tuned(dataset)) == 1.0
 
 
@@ -177,7 +177,9 @@ def test_rules_that_lose_on_images_left_out_are_not_taken():
     gain = np.array([[0.0] * 20, [1.0] * 10 + [0.0] * 10])
     groups, held = np.arange(20), np.ones(20, bool)
     assert gained_by_more(rules_with(gain), dealt(groups, held)).sum() == 10
-    assert postprocessing_search.tune_class_rules(rules_with(gain), groups, held).component == 16
+    assert (
+        postprocessing_search.tune_class_rules(rules_with(gain), groups, held).min_component == 16
+    )
     # Now those of each fold lose what those of the other folds seem to promise.
     folds = dealt(groups, held)
     loss = np.array([np.zeros(20), np.where(folds == 0, 1.2, -0.25)])
@@ -191,13 +193,16 @@ def test_a_loss_that_is_shown_leaves_the_threshold_alone(monkeypatch):
         monkeypatch.setattr(
             postprocessing_search, "gained_by_more", lambda *_, more=more: np.full(20, more)
         )
-        assert postprocessing_search.tune_class_rules(rules, groups, held).component == component
+        assert (
+            postprocessing_search.tune_class_rules(rules, groups, held).min_component == component
+        )
     # Within a standard error it is not shown.
     doubtful = np.append(np.full(19, 0.01), -0.2)
     monkeypatch.setattr(postprocessing_search, "gained_by_more", lambda *_: doubtful)
-    assert postprocessing_search.tune_class_rules(rules, groups, held).component == 16
+    assert postprocessing_search.tune_class_rules(rules, groups, held).min_component == 16
     # Copies of one surface are one loss, not twenty.
     monkeypatch.setattr(postprocessing_search, "gained_by_more", lambda *_: np.full(20, -0.05))
     assert (
-        postprocessing_search.tune_class_rules(rules, np.zeros(20, np.int64), held).component == 16
+        postprocessing_search.tune_class_rules(rules, np.zeros(20, np.int64), held).min_component
+        == 16
     )

@@ -8,19 +8,19 @@ def mask(*rows):
     return np.array([[char == "#" for char in row] for row in rows])[..., None]
 
 
-def measured(post, scores=None):
-    return defects(post, np.ones(post.shape, np.float32) if scores is None else scores, ["1"])
+def measured(pixels, scores=None):
+    return defects(pixels, np.ones(pixels.shape, np.float32) if scores is None else scores, ["1"])
 
 
 def test_one_defect_by_hand():
-    post = mask(
+    pixels = mask(
         "......",
         "..####",
         "......",
     )
-    scores = np.where(post, 0.5, 0.9).astype(np.float32)
+    scores = np.where(pixels, 0.5, 0.9).astype(np.float32)
     scores[1, 2] = 1.0
-    [found] = measured(post, scores)
+    [found] = measured(pixels, scores)
     assert found._asdict() == {
         "label": "1",
         "component": 1,
@@ -40,7 +40,7 @@ def test_one_defect_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("test_post", "orientation"),
+    ("pixels", "orientation"),
     [
         (mask("####"), 0),
         (mask("#", "#", "#"), 90),
@@ -50,8 +50,8 @@ def test_one_defect_by_hand():
         (mask("#"), 0),
     ],
 )
-def test_orientation_is_counted_from_the_rows_upwards(post, orientation):
-    [found] = measured(post)
+def test_orientation_is_counted_from_the_rows_upwards(pixels, orientation):
+    [found] = measured(pixels)
     assert found.orientation == orientation
 
 
@@ -83,9 +83,9 @@ def test_pixels_that_touch_at_a_corner_are_one_defect():
 
 
 def test_classes_are_measured_apart_though_they_overlap():
-    post = np.ones((2, 2, 2), bool)
-    post[0, :, 1] = False
-    found = defects(post, np.ones((2, 2, 2), np.float32), ["a", "b"])
+    pixels = np.ones((2, 2, 2), bool)
+    pixels[0, :, 1] = False
+    found = defects(pixels, np.ones((2, 2, 2), np.float32), ["a", "b"])
     assert [(d.label, d.component, d.area) for d in found] == [("a", 1, 4), ("b", 1, 2)]
 
 
@@ -94,9 +94,9 @@ def test_nothing_decided_no_defect():
 
 
 def test_scores_of_a_neighbour_in_the_same_box_do_not_count():
-    post = mask("###", "#..", "#.#")
-    scores = np.zeros(post.shape, np.float32)
+    pixels = mask("###", "#..", "#.#")
+    scores = np.zeros(pixels.shape, np.float32)
     scores[2, 2] = 1.0
-    large, small = measured(post, scores)
+    large, small = measured(pixels, scores)
     assert (large.area, large.max_score) == (5, 0.0)
     assert (small.area, small.max_score) == (1, 1.0)

@@ -3,7 +3,6 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
-from tests.detectors import card, pixel_detector
 
 from steelexp.inference import export as exports
 from steelexp.inference.export import FORMATS, ParityError, compare, export
@@ -12,6 +11,7 @@ from steelexp.lazy import keras, tf
 from steelexp.model.unet import unet
 from steelexp.records.model_card import ModelCard
 from tests.fakes import pixel_model
+from tests.predictors import card, pixel_predictor
 
 STRIPS = [
     np.arange(40 * 50, dtype=np.uint8).reshape(40, 50),
@@ -59,7 +59,7 @@ def test_an_export_that_is_off_fails_and_the_earlier_one_stays(tmp_path, model, 
     export(model, card(), "onnx", path, STRIPS)
     before = path.read_bytes()
     monkeypatch.setattr(exports, "TOLERANCE", 0.0)
-    other = pixel_detector()
+    other = pixel_predictor()
     monkeypatch.setitem(FORMATS, "onnx", (FORMATS["onnx"][0], lambda file: other))
     with pytest.raises(ParityError, match=r"onnx: its scores differ .* on 2 images; allowed is 0"):
         export(model, card(), "onnx", path, STRIPS)
@@ -89,7 +89,7 @@ def test_the_tolerance_is_a_ten_thousandth(tmp_path, model, monkeypatch, off, fa
 
 
 def test_the_largest_difference_is_of_all_images():
-    one = pixel_detector()
+    one = pixel_predictor()
     other = Predictor(one.card, "", lambda grey: one.score(grey) + np.float32(0.25) * (grey > 200))
     found = compare(one, other, STRIPS)
     assert found.largest == pytest.approx(0.25, abs=1e-6)
@@ -98,7 +98,7 @@ def test_the_largest_difference_is_of_all_images():
 
 
 def test_scores_of_another_size_are_no_parity():
-    one = pixel_detector()
+    one = pixel_predictor()
     other = one._replace(score=lambda grey: one.score(grey)[:, :-32])
     assert compare(one, other, STRIPS).largest == np.inf
 

@@ -31,17 +31,17 @@ def places(**rules):
     ("rules", "left"),
     [
         ({}, LARGE + SMALL),
-        ({"component": 2}, LARGE + SMALL),
-        ({"component": 3}, LARGE),
-        ({"component": 4}, LARGE),
-        ({"component": 5}, []),
-        ({"area": 6}, LARGE + SMALL),
-        ({"area": 7}, []),
-        ({"component": 3, "area": 4}, LARGE),
-        ({"component": 3, "area": 5}, []),  # the area of what is left
-        ({"gate": 0.9}, LARGE + SMALL),  # reached
-        ({"gate": 0.91}, []),
-        ({"never": True}, []),
+        ({"min_component": 2}, LARGE + SMALL),
+        ({"min_component": 3}, LARGE),
+        ({"min_component": 4}, LARGE),
+        ({"min_component": 5}, []),
+        ({"min_area": 6}, LARGE + SMALL),
+        ({"min_area": 7}, []),
+        ({"min_component": 3, "min_area": 4}, LARGE),
+        ({"min_component": 3, "min_area": 5}, []),  # the area of what is left
+        ({"min_peak_score": 0.9}, LARGE + SMALL),  # reached
+        ({"min_peak_score": 0.91}, []),
+        ({"disabled": True}, []),
         ({"threshold": 0.7}, [(0, 0), (0, 1), (1, 2), (1, 5), (2, 2)]),  # reached
         ({"threshold": 0.95}, []),
     ],
@@ -54,17 +54,17 @@ def test_each_class_has_its_own_rules():
     scores = np.stack([STRIP] * 3, axis=-1)
     rules = [
         ClassRules(threshold=0.5),
-        ClassRules(threshold=0.4, component=3),
-        ClassRules(threshold=0.5, never=True),
+        ClassRules(threshold=0.4, min_component=3),
+        ClassRules(threshold=0.5, disabled=True),
     ]
-    post = postprocess(scores, rules)
-    assert post.dtype == bool
-    assert post.sum(axis=(0, 1)).tolist() == [6, 4, 0]
+    masks = postprocess(scores, rules)
+    assert masks.dtype == bool
+    assert masks.sum(axis=(0, 1)).tolist() == [6, 4, 0]
 
 
 def test_scores_are_left_as_they_are():
     scores = STRIP[..., None].copy()
-    postprocess(scores, [ClassRules(threshold=0.5, component=3, area=9)])
+    postprocess(scores, [ClassRules(threshold=0.5, min_component=3, min_area=9)])
     assert (scores[..., 0] == STRIP).all()
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.detectors import card, pixel_detector, pixel_onnx, write_images
 
 from steelexp.data.generator.steel import photograph, sheet
 from steelexp.inference import tables as prediction_tables
@@ -18,10 +17,11 @@ from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import OutputError, predict
 from steelexp.inference.predictor import PredictorError, onnx_predictor
 from tests.kaggle_rules import broken_rules
+from tests.predictors import card, pixel_onnx, pixel_predictor, write_images
 
 
 def predicted(folder, out, predictor=None, **settings):
-    return predict(predictor or pixel_detector(), image_files([str(folder)]), out, **settings)
+    return predict(predictor or pixel_predictor(), image_files([str(folder)]), out, **settings)
 
 
 def table(path):
@@ -123,7 +123,7 @@ def test_any_size_is_predicted_to_its_last_pixel(tmp_path, size):
 
 
 def test_an_image_is_continued_by_its_reflection_as_images_are_when_evaluated():
-    inner, seen = pixel_detector(), []
+    inner, seen = pixel_predictor(), []
     found = inner._replace(score=lambda grey: (seen.append(grey), inner.score(grey))[1])
     grey = np.random.default_rng(0).integers(0, 256, (40, 70), np.uint8)
     assert found.scores(grey).shape == (40, 70, 2)
@@ -134,7 +134,7 @@ def test_an_image_is_continued_by_its_reflection_as_images_are_when_evaluated():
 
 
 def test_a_large_image_is_scored_in_windows_as_if_it_were_scored_at_once():
-    inner, seen = pixel_detector(), []
+    inner, seen = pixel_predictor(), []
     found = inner._replace(score=lambda grey: (seen.append(grey.shape), inner.score(grey))[1])
     grey = np.random.default_rng(0).integers(0, 256, (2100, 2050), np.uint8)
     scores = found.scores(grey)
@@ -148,10 +148,10 @@ def test_rules_are_applied(tmp_path):
     (tmp_path / "in").mkdir()
     cv2.imwrite(str(tmp_path / "in" / "a.png"), image)
     rules = {
-        "bright": {"threshold": 0.75, "component": 2},
-        "dark": {"threshold": 0.1, "never": True},
+        "bright": {"threshold": 0.75, "min_component": 2},
+        "dark": {"threshold": 0.1, "disabled": True},
     }
-    predicted(tmp_path / "in", tmp_path / "out", pixel_detector(**rules))
+    predicted(tmp_path / "in", tmp_path / "out", pixel_predictor(**rules))
     assert [row["area_px"] for row in table(tmp_path / "out" / "defects.csv")] == ["4"]
 
 
@@ -190,7 +190,7 @@ def test_a_second_time_nothing_is_predicted_again_but_what_changed(tmp_path):
     seen = []
 
     def counting():
-        inner = pixel_detector()
+        inner = pixel_predictor()
         return inner._replace(score=lambda grey: (seen.append(1), inner.score(grey))[1])
 
     predicted(tmp_path / "in", tmp_path / "out", counting())
@@ -221,7 +221,7 @@ def test_another_model_or_other_images_are_refused(tmp_path):
     write_images(tmp_path / "in", 2)
     predicted(tmp_path / "in", tmp_path / "out")
     with pytest.raises(OutputError, match="another model; give --out another folder, or --fresh"):
-        predicted(tmp_path / "in", tmp_path / "out", pixel_detector(bright={"threshold": 0.5}))
+        predicted(tmp_path / "in", tmp_path / "out", pixel_predictor(bright={"threshold": 0.5}))
     with pytest.raises(OutputError, match="another overlays"):
         predicted(tmp_path / "in", tmp_path / "out", draw=False)
     (tmp_path / "in" / "0000.png").unlink()
@@ -251,8 +251,10 @@ def test_submissions_of_random_masks_keep_kaggles_rules(tmp_path):
 
 def test_submissions_on_real_images_keep_kaggles_rules(tmp_path, realdata):
     folder = realdata / "severstal_sample" / "test_images"
-    rules = {label: {"threshold": 0.6 + 0.05 * c, "component": 9} for c, label in enumerate("1234")}
-    inner = pixel_detector(**rules)
+    rules = {
+        label: {"threshold": 0.6 + 0.05 * c, "min_component": 9} for c, label in enumerate("1234")
+    }
+    inner = pixel_predictor(**rules)
     four = inner._replace(score=lambda grey: np.tile(inner.score(grey), 2))
     assert predicted(folder, tmp_path / "out", four, draw=False).images == 15
     pixels = {path.name: 256 * 1600 for path in folder.iterdir()}
@@ -264,11 +266,11 @@ JOB = """
 import sys, time
 from pathlib import Path
 from steelexp.data.generator.steel import photograph, sheet
-from steelexp.inference.predictor import onnx_detector
+from steelexp.inference.predictor import onnx_predictor
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
 model, images, out, pause = sys.argv[1:]
-detector = onnx_detector(Path(model), threads=1)
+detector = onnx_predictor(Path(model), threads=1)
 slow = detector._replace(score=lambda grey: (time.sleep(float(pause)), detector.score(grey))[1])
 predict(slow, image_files([images]), Path(out))
 assert "tensorflow" not in sys.modules
@@ -305,11 +307,11 @@ MEMORY = """
 import resource, sys
 from pathlib import Path
 from steelexp.data.generator.steel import photograph, sheet
-from steelexp.inference.predictor import onnx_detector
+from steelexp.inference.predictor import onnx_predictor
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
 model, images, out = sys.argv[1:]
-predict(onnx_detector(Path(model), threads=1), image_files([images]), Path(out), mm_per_pixel=0.4)
+predict(onnx_predictor(Path(model), threads=1), image_files([images]), Path(out), mm_per_pixel=0.4)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -319,7 +321,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def test_a_thousand_images_need_the_memory_of_a_hundred(tmp_path):
     draw = np.random.default_rng(0)
     drawn = [cv2.imencode(".jpg", photograph(draw, sheet(draw)))[1].tobytes() for _ in range(20)]
-    rules = {label: {"threshold": 0.75, "component": 50} for label in ("bright", "dark")}
+    rules = {label: {"threshold": 0.75, "min_component": 50} for label in ("bright", "dark")}
     text = card(**rules).model_dump_json()
     model, peaks = pixel_onnx(tmp_path / "model.onnx", text=text), {}
     for count in (100, 1000):
@@ -337,7 +339,7 @@ def test_an_onnx_file_scores_as_it_is_asked_to(tmp_path):
     grey = np.arange(33 * 40, dtype=np.uint8).reshape(33, 40)
     found = onnx_predictor(pixel_onnx(tmp_path / "model.onnx"))
     assert found.card == card()
-    assert np.allclose(found.scores(grey), pixel_detector().scores(grey))
+    assert np.allclose(found.scores(grey), pixel_predictor().scores(grey))
 
 
 def test_what_is_not_an_export_is_refused(tmp_path):

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steelexp.overlays.contact_sheet import chosen, contact_sheet
+from steelexp.overlays.contact_sheet import choose_images, contact_sheet
 
 PIXELS = np.array([[0, 0], [5, 0], [9, 0], [0, 0], [1, 7], [0, 2], [0, 0]])
 
 
 def rows(*candidates, count=12):
-    return chosen(PIXELS, np.array(candidates, np.int64), count=count)
+    return choose_images(PIXELS, np.array(candidates, np.int64), count=count)
 
 
 def test_most_of_each_class_a_clean_one_and_some_more():

@@ -5,8 +5,8 @@ from tests.finished_runs import record
 
 def test_a_run_with_a_postprocessing_gives_it_to_its_card():
     rules = {
-        "1": ClassRules(threshold=0.6, component=9, area=600, gate=0.7),
-        "2": ClassRules(threshold=0.5, never=True),
+        "1": ClassRules(threshold=0.6, min_component=9, min_area=600, min_peak_score=0.7),
+        "2": ClassRules(threshold=0.5, disabled=True),
     }
     card = card_of(record(postprocessing=Postprocessing(metric="dice_kaggle", classes=rules)))
     assert (card.classes, card.postprocessing_metric) == (rules, "dice_kaggle")

@@ -68,4 +68,4 @@ class TestDraw:
 
     def test_summary_says_where_lines_begin_and_end(self):
         drawn = chart(Series("val", [(1, 0.25), (2, 0.5)]), Series("x", [(1, 1)], -1, thin=True))
-        assert drawn.summary == "Loss: loss by epoch. tune 0.25 to 0.5; 1 more"
+        assert drawn.summary == "Loss: loss by epoch. val 0.25 to 0.5; 1 more"

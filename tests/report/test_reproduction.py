@@ -136,6 +136,6 @@ def test_headlines_side_by_side():
     console = Console(file=StringIO(), width=100)
     console.print(headline_table(BEFORE, again(val_dice_positive=0.25)))
     out = console.file.getvalue()
-    assert "b4_dice 3f9c1a7e, validation images" in out
+    assert "b4_dice 3f9c1a7e, val images" in out
     assert "0.5000 │ 0.2500 │    -0.2500" in out
     assert "0.8750 │ 0.8750 │       none" in out

@@ -37,7 +37,7 @@ def test_an_unfinished_run(tmp_path):
         ("spec.yaml", b"a: [", "not a spec"),
         ("spec.yaml", b"\xff\x00", "not a spec"),
         ("epochs.jsonl", b'{"epoch": 1}\n', "not an epoch"),
-        ("evaluation.json", b"[]", "not a evaluation report"),
+        ("evaluation.json", b"[]", "not an evaluation report"),
     ],
 )
 def test_what_is_damaged_is_said_and_the_rest_is_read(folder, file, content, said):

@@ -31,7 +31,7 @@ def rows(table):
 class TestMetricsTable:
     def test_one_row_a_class_and_one_for_all(self):
         table = metrics_table(METRICS, ["1", "2"], title="b4_dice 3f9c1a7e")
-        assert text(table).splitlines()[0].rstrip() == "b4_dice 3f9c1a7e, validation images"
+        assert text(table).splitlines()[0].rstrip() == "b4_dice 3f9c1a7e, val images"
         assert rows(table) == [
             ["1", "0.7500", "-", "-", "-", "-", "-"],
             ["2", "0.2500", "-", "-", "-", "-", "-"],
@@ -68,32 +68,33 @@ class TestMetricsTable:
         made = rows(metrics_table(metrics, ["1"], title=""))
         assert made[1:] == [
             ["all", "-", "0.5000", "0.2500", "-", "-", "-"],
-            ["all, decided", "-", "0.7500", "0.2500", "-", "-", "-"],
+            ["all, post-processed", "-", "0.7500", "0.2500", "-", "-", "-"],
         ]
 
 
-class TestDecisionLines:
-    def test_rules_are_said_and_what_they_do_beside_predicting_nothing(self):
+class TestPostprocessingLines:
+    def test_the_rules_and_their_effect(self):
         rules = {
-            "1": ClassRules(threshold=0.3, component=64, area=128, gate=0.9),
+            "1": ClassRules(threshold=0.3, min_component=64, min_area=128, min_peak_score=0.9),
             "2": ClassRules(threshold=0.5),
-            "3": ClassRules(threshold=1.0, never=True),
+            "3": ClassRules(threshold=1.0, disabled=True),
         }
         metrics = {"test_dice_kaggle": 0.5, "test_post_dice_kaggle": 0.75}
         metrics |= {"test_post_dice_kaggle_all_empty": 0.25}
-        tuned, told = postprocessing_lines(
+        tuned, effect = postprocessing_lines(
             Postprocessing(metric="dice_kaggle", classes=rules), metrics
         )
         assert tuned == (
-            "Decision, tuned on the validation images for dice_kaggle: 1: threshold 0.3, components from "
-            "64 pixels, at least 128 pixels, highest score from 0.9; 2: threshold 0.5; 3: never."
+            "Post-processing, tuned on the validation images for dice_kaggle: "
+            "1: score threshold 0.3, minimum component size 64 pixels, minimum area per image "
+            "128 pixels, minimum peak score 0.9; 2: score threshold 0.5; 3: disabled."
         )
-        assert told == (
+        assert effect == (
             "With it on the test images: dice_kaggle 0.7500 (without 0.5000); predicting nothing "
             "has dice_kaggle 0.2500."
         )
 
-    def test_without_a_postprocessing_there_is_nothing_to_say(self):
+    def test_no_lines_without_a_postprocessing(self):
         assert postprocessing_lines(None, {}) == []
 
 
@@ -106,7 +107,7 @@ class TestRunLines:
         spec = read_resolved(folder.path / "spec.yaml")
         assert run_lines(record(), spec, folder) == [
             (
-                "6 validation images (random split, seed 42); best of 4 epochs by val_dice_batch: "
+                "6 val images (random split, seed 42); best of 4 epochs by val_dice_batch: "
                 "epoch 3; threshold 0.5."
             ),
             "val_dice_batch 0.2500 (published definition, batch size 16), val_loss 0.1250.",
@@ -116,7 +117,7 @@ class TestRunLines:
         ]
 
     def test_without_a_baseline(self, tmp_path):
-        folder = unfinished(tmp_path / "run", baseline=None)
+        folder = unfinished(tmp_path / "run", published=None)
         lines = run_lines(record(), read_resolved(folder.path / "spec.yaml"), folder)
         assert not any("Baseline" in line for line in lines)
 
@@ -128,7 +129,7 @@ class TestLeaderboard:
         low = finished(tmp_path / "b" / "2", metrics=METRICS | {"val_dice_positive": 0.25})
         high = finished(tmp_path / "c" / "3", seed=7, seconds=150.0)
         none = finished(tmp_path / "d" / "4", metrics={})
-        evaluated = ["finished", "3 of 4", "6 validation images", "none"]
+        evaluated = ["finished", "3 of 4", "6 val images", "none"]
         assert rows(leaderboard([begun, low, none, high])) == [
             ["c/3", "7", *evaluated, "0.5000", "0.8750", "0.8125", "2.5"],
             ["b/2", "42", *evaluated, "0.2500", "0.8750", "0.8125", "1.5"],
@@ -165,7 +166,7 @@ def test_trials_are_listed_by_what_chose_them(tmp_path):
     better = finished(tmp_path / "c" / "2", metrics=METRICS | {"val_dice_positive": 0.75})
     found = rows(leaderboard([trial, better]))
     assert [row[0] for row in found] == ["c/2", "b4 trial 0004/1"]
-    assert found[1][4:7] == ["6 validation images", "none", "0.5000"]
+    assert found[1][4:7] == ["6 val images", "none", "0.5000"]
 
 
 class TestTestStrips:
@@ -186,7 +187,7 @@ class TestTestStrips:
         assert lines[0].startswith("8 test images (grouped split, seed 42); best of 4 epochs")
         assert lines[1].startswith("test_dice_batch 0.1250")
         assert lines[2] == (
-            "On the 6 validation images, which picked the epoch: val_dice_positive 0.5000, "
+            "On the 6 val images, which picked the epoch: val_dice_positive 0.5000, "
             "val_dice_kaggle 0.8750."
         )
         assert lines[3].startswith("Baseline: val_dice_batch 0.7172 (published); this run: 0.2500")
@@ -197,7 +198,7 @@ class TestLeak:
         parts = PARTS | {"leak": {"groups": 4, "val": 5, "test": 0}}
         (line,) = leak_lines(parts)
         assert line.startswith(
-            "Leak: 4 of 16 groups of near-duplicates cross the split, 5 of 6 validation images have a "
+            "Leak: 4 of 16 groups of near-duplicates cross the split, 5 of 6 val images have a "
             "copy that trains"
         )
         folder = finished(tmp_path / "a" / "1", split={"kind": "random", "parts": parts})

@@ -30,13 +30,13 @@ def spec(tmp_path):
     images, draw = tmp_path / "severstal" / "train_images", np.random.default_rng(0)
     images.mkdir(parents=True)
     rows = ["ImageId,ClassId,EncodedPixels"]
-    for image in range(10):
+    for number in range(10):
         image, mask = draw.integers(70, 130, (64, 128), np.uint8), np.zeros((64, 128), bool)
-        if image < 8:
-            mask[16:48, 8 * image + 16 : 8 * image + 48] = True
-            rows.append(f"{image}.png,{image % 4 + 1},{rle.encode(mask)}")
+        if number < 8:
+            mask[16:48, 8 * number + 16 : 8 * number + 48] = True
+            rows.append(f"{number}.png,{number % 4 + 1},{rle.encode(mask)}")
         image[mask] = 200
-        cv2.imwrite(str(images / f"{image}.png"), image)
+        cv2.imwrite(str(images / f"{number}.png"), image)
     (tmp_path / "severstal" / "train.csv").write_text("\n".join(rows) + "\n")
     path = tmp_path / "tiny.yaml"
     path.write_text(
@@ -47,7 +47,7 @@ def spec(tmp_path):
         tiling: {{kind: columns, size: 64, count: 1}}
         model: {{architecture: unet, backbone: mobilenet, weights: none, batch_norm_momentum: 0.9,
                  decoder_filters: [8, 8, 8, 8, 8]}}
-        loss: {{name: dice, over: batch}}
+        loss: {{name: dice, reduce: batch}}
         optimizer: {{name: adam, learning_rate: 1.0e-5}}
         training: {{epochs: 2, batch_size: 4}}
         tracking: {{name: none}}
@@ -145,7 +145,7 @@ def test_a_search_of_real_trainings(spec, tmp_path, capsys):
     runs = tmp_path / "runs"
     command = ["run", str(spec), "--runs", str(runs), "training.epochs=20"]
     with killing_one("trial", lambda: has_an_epoch(runs)) as killed:
-        assert main([*command, "--engine", "ray", "--workers", "2"]) == 0
+        assert main([*command, "--executor", "ray", "--workers", "2"]) == 0
     assert len(killed) == 1
     assert "its process was killed; it goes on in another" in capsys.readouterr().out
     summary = json.loads((runs / "tiny" / "search" / "search.json").read_text())

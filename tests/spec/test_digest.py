@@ -59,7 +59,7 @@ WITHOUT_EFFECT = {
     "data.classes_per_strip": "2",
     "data.images": "with_defects",
     "data.cache": "none",
-    "data.deduplicate": "one",
+    "data.deduplicate": "true",
     "data.train_fraction": "{'1': 0.5}",
     "data.train_fraction_seed": "1",
     # What the split section leads to is in the split's own hash.

@@ -42,12 +42,12 @@ class TestJsonSchema:
         [
             "extends: b4_dice.yaml\nname: child\n",
             "loss: {gamma: 2.0}",
-            "loss: {over: batch}",  # fits dice and bce_dice: which it is, the ancestor says
+            "loss: {reduce: batch}",  # fits dice and bce_dice: which it is, the ancestor says
             "tiling: {size: 128}",
             "data: {root: elsewhere}",
             "optimizer: {learning_rate: 1}",
             "training: {early_stopping_patience: null}",
-            "baseline: null",
+            "published: null",
             "augment: {flips: {}, shift: {pixels: 8}, noise: false}",
             "search: {trials: 3, space: {loss.gamma: {float: [1, 2], when: {loss.name: [focal]}}}}",
             "search: {tuner: {beta: 2}}",
@@ -149,7 +149,7 @@ class TestShippedSpecs:
         assert (spec.model.settings["backbone"], spec.loss.choice) == ("efficientnetb4", "dice")
         assert spec.tiling.settings == {"size": 256, "count": 6}
         assert (spec.training.epochs, spec.training.batch_size) == (40, 16)
-        assert (spec.baseline.metric, spec.baseline.value) == ("val_dice_batch", 0.7172)
+        assert (spec.published.metric, spec.published.value) == ("val_dice_batch", 0.7172)
 
     @pytest.mark.parametrize("name", ["b4_focal", "b4_bce_dice"])
     def test_a_question_about_the_loss_changes_the_loss_alone(self, name):

@@ -173,7 +173,7 @@ def test_everything_wrong_is_said_at_once(searched):
     "space",
     [
         FOCAL + "loss.gamma: {float: [0.5, 4.0], when: {loss.name: [focal]}}",
-        "loss_warm_up.name: {choice: [bce, dice]}\nwarm_up.epochs: {int: [0, 3]}",
+        "loss_warm_up.name: {choice: [bce, dice]}\nloss_warm_up.epochs: {int: [0, 3]}",
         "augment.noise.std: {float: [1.0, 9.0]}\naugment.flips: {choice: [false, {}]}",
         "loss: {choice: [{name: dice}, {name: focal, gamma: 3.0}]}",
         "optimizer.clip_norm: {choice: [null, 1.0]}",

@@ -18,7 +18,7 @@ from steelexp.data import duplicates
 from steelexp.data.dataset import decode_image
 from steelexp.data.doctor.examination import Statistics, collect_statistics
 from steelexp.data.doctor.leaks import Leak, leaks, read_split
-from steelexp.data.doctor.survey import Image, survey
+from steelexp.data.doctor.survey import LabelledImage, survey
 from steelexp.data.issue import Issue
 from steelexp.progress import steps
 from steelexp.records.store import write_atomically
@@ -201,7 +201,7 @@ def _values(statistics: Statistics) -> tuple[str, ...]:
     return tuple(str(c + 1) for c in range(present[-1] + 1)) if len(present) else ()
 
 
-def _near_copies(subjects: list[Image], statistics: Statistics) -> npt.NDArray[np.int64]:
+def _near_copies(subjects: list[LabelledImage], statistics: Statistics) -> npt.NDArray[np.int64]:
     """[S] groups; an image that cannot be read is alone in its own."""
     readable = [i for i, size in enumerate(statistics.sizes) if size is not None]
     groups = np.arange(len(subjects), dtype=np.int64)

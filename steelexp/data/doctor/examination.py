@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from steelexp.data.dataset import Bits, DataError, decode_image
-from steelexp.data.doctor.survey import MOST_CLASSES, Image, Size
+from steelexp.data.doctor.survey import MOST_CLASSES, LabelledImage, Size
 from steelexp.data.issue import Issue
 
 Grey = npt.NDArray[np.uint8]
@@ -29,7 +29,7 @@ COLOUR_STEPS = 8
 # up to 0.26 on NEU-Seg, whose patches are dark.
 BLACK_GREY, BLACK_SQUARE, BLACK_SHARE, BLACK_MASK = 10, 31, 0.9, 0.5
 
-GRID_ROWS, GRID_COLUMNS = 16, 128  # at most; cells of 16 x 16 pixels on a image of 256 x 1600
+GRID_ROWS, GRID_COLUMNS = 16, 128  # at most; cells of 16 x 16 pixels on an image of 256 x 1600
 
 
 class Extent(NamedTuple):
@@ -86,7 +86,7 @@ class Statistics:
 
 
 def collect_statistics(
-    subjects: list[Image], *, one_size: bool, report: Callable[[int], None]
+    subjects: list[LabelledImage], *, one_size: bool, report: Callable[[int], None]
 ) -> Statistics:
     """Examine every image, on all cores; only figures are kept.
 
@@ -117,7 +117,7 @@ def collect_statistics(
     return Statistics(sizes, known, pixels, components, black, heat, issues)
 
 
-def examine(subject: Image, *, grid: Size) -> Examined:
+def examine(subject: LabelledImage, *, grid: Size) -> Examined:
     """Read one image and its labels, and check both.
 
     Args:
@@ -196,7 +196,7 @@ def _cells(mask: Bits, grid: Size) -> npt.NDArray[np.float32]:
     return cells.astype(np.float32, copy=False)
 
 
-def _mask_on_black(subject: Image, c: int, extent: Extent) -> Issue:
+def _mask_on_black(subject: LabelledImage, c: int, extent: Extent) -> Issue:
     file, row = subject.place(c)
     text = (
         f"{subject.name}: {extent.black} of the {extent.pixels} pixels of class {c + 1} lie on "
@@ -205,7 +205,7 @@ def _mask_on_black(subject: Image, c: int, extent: Extent) -> Issue:
     return Issue("mask on black", file, row, text)
 
 
-def _grid(subjects: list[Image]) -> Size:
+def _grid(subjects: list[LabelledImage]) -> Size:
     """Rows and columns of square cells over the first image that can be read."""
     for subject in subjects:
         try:
@@ -218,7 +218,7 @@ def _grid(subjects: list[Image]) -> Size:
     return 1, 1
 
 
-def _other_sizes(subjects: list[Image], sizes: list[Size | None]) -> list[Issue]:
+def _other_sizes(subjects: list[LabelledImage], sizes: list[Size | None]) -> list[Issue]:
     known = Counter(size for size in sizes if size is not None)
     if len(known) < 2:
         return []

@@ -12,7 +12,7 @@ from steelexp.data.issue import Issue
 from steelexp.data.split import HEADER, PARTS, UNUSED, split_rows
 
 # Subfolders by what they are for, training first; those of other names come between.
-RANKS = {"train": 0, "training": 0, "val": 2, "valid": 2, "val": 2, "validation": 2, "test": 3}
+RANKS = {"train": 0, "training": 0, "val": 2, "valid": 2, "tune": 2, "validation": 2, "test": 3}
 
 
 class Leak(NamedTuple):

@@ -39,7 +39,7 @@ UNBOUNDED = 10**15  # pixels: more than the runs of a checked code can reach
 
 
 @dataclass(frozen=True)
-class Image:
+class LabelledImage:
     """One image to examine.
 
     Attributes:
@@ -71,7 +71,7 @@ class Survey:
 
     layout: str
     classes: tuple[str, ...] | None
-    subjects: list[Image]
+    subjects: list[LabelledImage]
     issues: list[Issue]
     one_size: bool
 
@@ -156,7 +156,7 @@ def _unread_files(pictures: Path) -> list[Issue]:
     ]
 
 
-def _labelled(name: str, path: Path, table: Path, found: dict[int, Label] | None) -> Image:
+def _labelled(name: str, path: Path, table: Path, found: dict[int, Label] | None) -> LabelledImage:
     """An image of train.csv; `found` is None where the table cannot be read."""
     rows = found or {}
 
@@ -176,7 +176,7 @@ def _labelled(name: str, path: Path, table: Path, found: dict[int, Label] | None
             bits[mask] |= 1 << number
         return bits, issues
 
-    return Image(name, path, "", labels, lambda c: (table, rows[c].line))
+    return LabelledImage(name, path, "", labels, lambda c: (table, rows[c].line))
 
 
 def _overlap(table: Path, label: Label, shared: Bits, rows: dict[int, Label]) -> Issue:
@@ -232,7 +232,7 @@ def _folders(folder: Path) -> set[str]:
     }
 
 
-def _masked(part: str, path: Path, mask: Path, classes: tuple[str, ...] | None) -> Image:
+def _masked(part: str, path: Path, mask: Path, classes: tuple[str, ...] | None) -> LabelledImage:
     name = f"{part}/{path.name}" if part else path.name
     most = MOST_CLASSES if classes is None else len(classes)
     named = "a mask has at most 8 classes" if classes is None else f"{most} classes are named"
@@ -243,4 +243,4 @@ def _masked(part: str, path: Path, mask: Path, classes: tuple[str, ...] | None) 
         values, issues = read_mask(mask, size, most, named)
         return None if values is None else bits_of(values), issues
 
-    return Image(name, path, part, labels, lambda c: (mask, None))
+    return LabelledImage(name, path, part, labels, lambda c: (mask, None))

@@ -150,16 +150,16 @@ document.addEventListener("click", (event) => {
 });
 large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
 
-// One strip as every run sees it: its own pictures, shown again.
+// One image as every run sees it: its own pictures, shown again.
 const side = document.querySelector("[data-side]");
 if (side) {
-  const strip = side.querySelector("select");
+  const choice = side.querySelector("select");
   const slider = side.querySelector("input");
   const place = side.querySelector(".pictures");
   const upTo = () => (slider ? Number(slider.dataset.epochs.split(" ")[slider.value]) : Infinity);
   const lay = () => {
     const figures = all("[data-gallery]").map((gallery) => {
-      const from = all("[data-strip]", gallery).find((each) => each.dataset.strip === strip.value);
+      const from = all("[data-image]", gallery).find((each) => each.dataset.image === choice.value);
       const picture = from && all(".picture", from).filter((each) => Number(each.dataset.epoch) <= upTo()).pop();
       if (!picture) return null;
       const figure = document.createElement("figure");
@@ -167,18 +167,18 @@ if (side) {
       const shown = picture.cloneNode(true);
       shown.hidden = false;
       const image = shown.querySelector("img");
-      image.alt = `${gallery.dataset.gallery}, ${image.alt.replace("Strip", "strip")}`;
+      image.alt = `${gallery.dataset.gallery}, ${image.alt.replace("Image", "image")}`;
       caption.textContent = `${gallery.dataset.gallery}, epoch ${picture.dataset.epoch}`;
       figure.append(shown, caption);
       return figure;
     });
     place.replaceChildren(...figures.filter(Boolean));
-    if (!place.children.length) place.textContent = "No run has a picture of this strip that early.";
+    if (!place.children.length) place.textContent = "No run has a picture of this image that early.";
     if (!slider) return;
     side.querySelector("output").value = upTo();
     slider.setAttribute("aria-valuetext", `epoch ${upTo()}`);
   };
-  strip.addEventListener("change", lay);
+  choice.addEventListener("change", lay);
   slider?.addEventListener("input", lay);
   lay();
 }

@@ -139,9 +139,9 @@ def push(project: str, workspace: str | None, classes: Sequence[str]) -> str:
     """Send the dashboard to a project, in the place of the one that was sent before.
 
     Args:
-        project: at Comet; it has to exist.
-        workspace: None: the default of the API key's owner.
-        classes: as for dashboard.
+        project: Existing project at Comet.
+        workspace: Workspace at Comet; None for the default of the API key's owner.
+        classes: Class names.
 
     Returns:
         The line that says where it is.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.strategies.comparison import ALL, HEADLINE, compare, contrast
-from analysis.strategies.evaluated_run import Dataset, RunError
+from analysis.strategies.evaluated_run import EvaluatedImages, RunError
 from analysis.strategies.evaluated_runs import read_evaluated
 from steelexp.evaluation.counts import Counts
 from tests.simulated_runs import CLASSES, Study, draw, write_run, write_study
@@ -22,7 +22,7 @@ def rows_of(study, number, draws):
     scores = draw(study, np.random.default_rng(number))
     labelled = scores.held.astype(np.int64)
     names = tuple(map(str, range(len(scores.groups))))
-    images = Dataset("test", names, scores.groups, CLASSES, labelled)
+    images = EvaluatedImages("test", names, scores.groups, CLASSES, labelled)
     dice = dict(zip(study.effects, scores.dice, strict=True))
     rows, _ = contrast(dice, images, BASELINE, draws=draws, seed=number)
     return [row for row in rows if row.metric == HEADLINE]

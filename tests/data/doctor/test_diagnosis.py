@@ -337,7 +337,7 @@ def test_damaged_parts(tmp_path, damage):
     assert found(tmp_path) == [tuple(wanted)]
 
 
-SPLIT = ["a.jpg,train", "b.jpg,train", "c.jpg,tune", "d.jpg,test"]
+SPLIT = ["a.jpg,train", "b.jpg,train", "c.jpg,val", "d.jpg,test"]
 
 OF_SPLITS = {
     "three columns": ([*SPLIT[:3], "d.jpg,test,1"], ["malformed split row", 5]),
