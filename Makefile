@@ -1,5 +1,5 @@
-# One entry to everything. A first `make run` or `make test` builds .venv from requirements.lock;
-# later ones start at once, until the lock, pyproject.toml, the Python or the folder changes.
+# The first `make run` or `make test` builds .venv from requirements.lock. Later ones start at once.
+# A change of the lock, of pyproject.toml, of the Python or of the folder builds it again.
 
 PYTHON ?= python3
 # The Pythons that the project promises, oldest first.
@@ -8,17 +8,17 @@ PROMISED := Python $(firstword $(PYTHONS)) to $(lastword $(PYTHONS))
 VENV := $(or $(STEELEXP_VENV),.venv)
 BIN := $(VENV)/bin
 
-# What pytest gets besides the defaults of pyproject.toml: make test TESTS="-k rle"
+# Extra arguments of pytest: make test TESTS="-k rle"
 TESTS ?=
-# Processes that share the tests: tracing a network keeps one core busy, and each takes up to 3 GB.
+# Number of test processes. Tracing a network keeps one core busy. Each process takes up to 3 GB.
 PROCESSES ?= 2
-# What `steelexp run` gets besides the spec: make run ARGS="--fresh seed=1"; and uv, besides what
-# leaves unrelated pins alone: make lock ARGS=--upgrade
+# Extra arguments of `steelexp run` (make run ARGS="--fresh seed=1") and of uv (make lock
+# ARGS=--upgrade, which moves unrelated pins as well).
 ARGS ?=
 SPEC ?= experiments/quickstart.yaml
 
-# A virtual environment holds its own absolute path and belongs to one Python: the stamp's name
-# carries both, so that a moved or copied checkout, or another PYTHON, gets a new environment.
+# A virtual environment belongs to one absolute path and one Python. The stamp's name has both. A
+# moved or copied checkout, or another PYTHON, gets a new environment.
 IDENTITY := $(shell { pwd -P; $(PYTHON) -c 'import sys; print(sys.version)' 2>&1; } | cksum | cut -d' ' -f1)
 READY := $(VENV)/.ready-$(IDENTITY)
 
@@ -49,7 +49,7 @@ check: $(READY)  ## Check format, lint, types, layers and the shipped specs
 	$(BIN)/python -m steelexp check experiments
 	$(BIN)/python -m steelexp schema > experiments/spec.schema.json
 
-browser:  ## Install Chromium for the tests of the report, where there is none and apt-get may
+browser:  ## Install Chromium for the tests of the HTML page, with apt-get
 	@for name in "$$STEELEXP_CHROMIUM" chromium chromium-browser google-chrome; do \
 	  ! command -v "$$name" >/dev/null || exit 0; done; \
 	[ "$$(id -u)" = 0 ] || as_root='sudo -n'; \
@@ -57,9 +57,9 @@ browser:  ## Install Chromium for the tests of the report, where there is none a
 	elif $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
 	  apt-get -qq install --yes --no-install-recommends chromium >/dev/null; then exit 0; \
 	else why='apt-get could not install it'; fi; \
-	echo "make: no Chromium ($$why): the tests of the report's page are skipped; STEELEXP_CHROMIUM names one" >&2
+	echo "make: no Chromium ($$why): the tests of the HTML page are skipped; set STEELEXP_CHROMIUM to a Chromium" >&2
 
-format: $(READY)  ## Format the code and mend what ruff can
+format: $(READY)  ## Format the code and apply ruff's fixes
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
@@ -83,8 +83,8 @@ clean:  ## Remove .venv and caches; runs/ and data/ stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# The stamp goes first and comes back last: an install that was cut short is begun again from an
-# empty environment, and one whose lock or pyproject.toml changed is brought up to date in place.
+# The stamp is removed first and written last. An interrupted install starts again from an empty
+# environment. A changed lock or pyproject.toml updates the environment in place.
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo \
 	  "make: there is no '$(PYTHON)' here; name a $(PROMISED): make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }

@@ -20,7 +20,7 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from analysis.strategies.comparison import ALL, HEADLINE, Comparison, compare
+from analysis.strategies.comparison import ALL, HEADLINE, METRICS, Comparison, compare
 from analysis.strategies.comparison_figures import draw_classes, draw_differences
 from analysis.strategies.comparison_tables import (
     interval,
@@ -28,16 +28,15 @@ from analysis.strategies.comparison_tables import (
     rows_csv,
     runs_csv,
     signed,
+    verdict,
     warnings,
 )
-from analysis.strategies.evaluated_run import RunError
-from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated, with_postprocessed
-from analysis.strategies.paired_bootstrap import DRAWS, METRICS
 from analysis.strategies.published_figure import draw_published
-from steelexp.records.store import DamagedError, write_atomically
+from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated, with_postprocessed
+from steelexp.errors import UserError, explain_write_errors
+from steelexp.records.atomic import write_atomically
 
 FORMATS: Final = ("png", "pdf", "svg")
-FEWEST_DRAWS: Final = 1000
 
 
 def main(argv: list[str]) -> int:
@@ -45,18 +44,15 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         if arguments.metric not in METRICS:
-            raise RunError(
+            raise UserError(
                 f"--metric {arguments.metric}: not paired image by image; {' or '.join(METRICS)}"
             )
-        if arguments.draws < FEWEST_DRAWS:
-            raise RunError(f"--draws {arguments.draws}: at least {FEWEST_DRAWS}")
         evaluated = _evaluated(arguments)
-        comparison = compare(
-            evaluated, arguments.baseline, draws=arguments.draws, seed=arguments.seed
-        )
+        comparison = compare(evaluated, arguments.baseline)
         figures, unpublished = _figures(comparison, arguments.metric)
-        written = _write(comparison, figures, arguments)
-    except (RunError, DamagedError, OSError) as error:
+        with explain_write_errors(arguments.out, "choose another folder with --out"):
+            written = _write(comparison, figures, arguments)
+    except UserError as error:
         print(f"compare_strategies: {error}", file=sys.stderr)
         return 2
     for text in (*evaluated.left_out, *warnings(comparison), *unpublished):
@@ -95,10 +91,6 @@ def _parser() -> argparse.ArgumentParser:
         help="beside each strategy the same runs with a post-processing tuned on the validation images",
     )
     parser.add_argument(
-        "--draws", type=int, default=DRAWS, help="of the bootstrap (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the draws (default: %(default)s)")
-    parser.add_argument(
         "--format", choices=FORMATS, default="png", help="of the figures (default: %(default)s)"
     )
     parser.add_argument(
@@ -116,7 +108,7 @@ def _evaluated(arguments: argparse.Namespace) -> EvaluatedRuns:
     if not arguments.postprocessed:
         return evaluated
     if arguments.part != "test":
-        raise RunError(
+        raise UserError(
             "--postprocessed: what was tuned on the validation images says nothing there; --part test"
         )
     return with_postprocessed(evaluated, arguments.runs)
@@ -139,7 +131,7 @@ def _write(
 ) -> list[Path]:
     out: Path = arguments.out
     texts = {
-        "comparison.md": markdown(comparison, draws=arguments.draws),
+        "comparison.md": markdown(comparison),
         "comparison.csv": rows_csv(comparison),
         "runs.csv": runs_csv(comparison),
     }
@@ -158,7 +150,7 @@ def _summary(comparison: Comparison, metric: str) -> list[str]:
     lines = [f"{metric} less that of {comparison.baseline} ({rows[0].baseline_mean:.3f})"]
     for row in sorted(rows, key=lambda row: -row.difference):
         line = f"  {row.strategy:{width}}  {signed(row.difference)}  [{interval(row)}]  "
-        lines.append((line + row.verdict).rstrip())
+        lines.append((line + verdict(row)).rstrip(" -"))
     return lines
 
 

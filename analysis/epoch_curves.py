@@ -9,13 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from steelexp.errors import UserError, explain_read_errors
 from steelexp.records.store import RunFolder, run_folders
 
 Values = npt.NDArray[np.float64]
-
-
-class RunError(Exception):
-    """A run folder that cannot be drawn; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +38,16 @@ def read_runs(paths: list[Path]) -> list[Run]:
     """Read the runs at or beneath each path that have finished an epoch, none twice.
 
     Raises:
-        RunError: a path does not exist or leads to no such run, or a spec.yaml is not a spec.
+        UserError: a path does not exist or leads to no such run, or a spec.yaml is not a spec.
     """
     found: dict[Path, Run] = {}
     for path in paths:
         if not path.is_dir():
-            raise RunError(f"{path}: there is no such folder; give a run folder, or a runs folder")
+            raise UserError(f"{path}: there is no such folder; give a run folder, or a runs folder")
         here = {folder.path.resolve(): _read_run(folder) for folder in run_folders(path)}
         begun = {place: run for place, run in here.items() if len(run.epochs)}
         if not begun:
-            raise RunError(f"{path}: no run at or beneath it has finished an epoch")
+            raise UserError(f"{path}: no run at or beneath it has finished an epoch")
         found |= begun
     return list(found.values())
 
@@ -58,10 +55,11 @@ def read_runs(paths: list[Path]) -> list[Run]:
 def _read_run(folder: RunFolder) -> Run:
     path = folder.path / "spec.yaml"
     try:
-        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with explain_read_errors(path, "run the spec again"):
+            spec = yaml.safe_load(path.read_text(encoding="utf-8"))
         name, seed = str(spec["name"]), int(spec["seed"])
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
-        raise RunError(f"{path}: not a spec with a name and a seed; run it again") from None
+        raise UserError(f"{path}: not a spec with a name and a seed; run it again") from None
     epochs = folder.epochs
     metrics = {
         metric: np.array([epoch.metrics.get(metric, np.nan) for epoch in epochs], np.float64)

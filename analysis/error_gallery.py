@@ -28,10 +28,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from analysis.strategies.evaluated_run import RunError
-from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated
 from analysis.strategies.gallery_figures import draw_pictures, draw_pixels, pictured
-from steelexp.records.store import DamagedError, write_atomically
+from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
+from steelexp.errors import UserError, explain_write_errors
+from steelexp.records.atomic import write_atomically
 
 FORMATS: Final = ("png", "pdf", "svg")
 
@@ -43,17 +43,18 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         if arguments.count < 1:
-            raise RunError(f"--count {arguments.count}: at least 1")
+            raise UserError(f"--count {arguments.count}: at least 1")
         evaluated = read_evaluated(arguments.runs, arguments.part)
         labels = _labels(evaluated, arguments.label)
         shown = {label: worst(evaluated, label, arguments.count) for label in labels}
         out: Path = arguments.out
-        written = [write_atomically(out / "worst.csv", worst_csv(evaluated, shown).encode())]
         figures = _figures(evaluated, shown, arguments.count)
-        for name, figure in figures.items():
-            written.append(out / f"{name}.{arguments.format}")
-            figure.savefig(written[-1], dpi=200)
-    except (RunError, DamagedError, OSError) as error:
+        with explain_write_errors(out, "choose another folder with --out"):
+            written = [write_atomically(out / "worst.csv", worst_csv(evaluated, shown).encode())]
+            for name, figure in figures.items():
+                written.append(out / f"{name}.{arguments.format}")
+                figure.savefig(written[-1], dpi=200)
+    except UserError as error:
         print(f"error_gallery: {error}", file=sys.stderr)
         return 2
     print(f"worst images of {len(labels)} classes: {', '.join(map(str, written))}")
@@ -102,7 +103,7 @@ def _labels(evaluated: EvaluatedRuns, label: str | None) -> list[str]:
     if label is None:
         return held
     if label not in held:
-        raise RunError(
+        raise UserError(
             f"--class {label}: no {images.part} image holds it; {', '.join(held) or 'none does'}"
         )
     return [label]
@@ -147,7 +148,7 @@ def worst_csv(evaluated: EvaluatedRuns, shown: dict[str, EvaluatedImages]) -> st
             at = (image, place)
             for name, runs in evaluated.strategies.items():
                 for run in runs:
-                    pixels = (run.tp[at], run.fp[at], images.labelled[at] - run.tp[at])
+                    pixels = [part[at] for part in run.counts]
                     named = (label, rank, images.names[image], images.groups[image], name)
                     writer.writerow([*named, run.record.seed, *pixels, f"{run.dice[at]:.6f}"])
     return text.getvalue()

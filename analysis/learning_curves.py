@@ -25,10 +25,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.epoch_curves import Run, RunError, Values, best_epoch, read_runs
+from analysis.epoch_curves import Run, Values, best_epoch, read_runs
 from analysis.strategies.strategy_curves import draw_strategies
+from steelexp.errors import UserError, explain_write_errors
 from steelexp.palette import CLASS_COLOURS, INK, RUN_COLOURS
-from steelexp.records.store import DamagedError
 
 MARKERS: Final = ("", "o", "s", "^", "D", "v", "P", "X")
 RATIOS: Final = ("dice", "iou", "accuracy")  # metrics between 0 and 1
@@ -40,14 +40,15 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         if arguments.out.suffix not in FORMATS:
-            raise RunError(
+            raise UserError(
                 f"--out {arguments.out}: its ending has to be one of {', '.join(FORMATS)}"
             )
         runs = read_runs(arguments.runs)
         figure = draw(runs, arguments.metric)
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(arguments.out, dpi=160)
-    except (RunError, DamagedError, OSError) as error:
+        with explain_write_errors(arguments.out, "choose another file with --out"):
+            arguments.out.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(arguments.out, dpi=160)
+    except UserError as error:
         print(f"learning_curves: {error}", file=sys.stderr)
         return 2
     print(f"learning curves of {len(runs)} run{'s'[: len(runs) > 1]}: {arguments.out}")
@@ -86,12 +87,12 @@ def draw(runs: list[Run], metric: str) -> Figure:
         metric: a name in `Run.metrics`, such as "val_dice_positive".
 
     Raises:
-        RunError: a run does not have the metric.
+        UserError: a run does not have the metric.
     """
     for run in runs:
         if np.isnan(run.metrics.get(metric, np.array([np.nan]))).all():
             known = ", ".join(name for name in run.metrics if "/" not in name)
-            raise RunError(f"{run.folder}: no value of {metric}; its metrics are {known}")
+            raise UserError(f"{run.folder}: no value of {metric}; its metrics are {known}")
     names = {run.name for run in runs}
     if 1 < len(names) < len(runs):
         return draw_strategies(runs, metric)

@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.strategies.comparison_tables import figure, setting, table
-from analysis.strategies.evaluated_run import RunError
-from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated
-from steelexp.records.store import DamagedError, write_atomically
+from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
+from steelexp.errors import UserError, explain_write_errors
+from steelexp.records.atomic import write_atomically
 
 ALL_EMPTY: Final = "dice_kaggle_all_empty"
 OVERALL_ONLY: Final = ("dice_batch", "loss")  # of tiles, not of images and classes
@@ -37,15 +37,15 @@ def main(argv: list[str]) -> int:
     out: Path | None = arguments.out
     try:
         if out is not None and out.suffix not in FORMATS:
-            raise RunError(f"--out {out}: its ending has to be one of {', '.join(FORMATS)}")
+            raise UserError(f"--out {out}: its ending has to be one of {', '.join(FORMATS)}")
         evaluated = read_evaluated(arguments.runs, arguments.part)
         values = per_class(evaluated, arguments.metric)
         text = markdown(evaluated, arguments.metric, values)
         if out is not None:
-            write_atomically(
-                out, (text if out.suffix == ".md" else long(evaluated, values)).encode()
-            )
-    except (RunError, DamagedError, OSError) as error:
+            content = text if out.suffix == ".md" else long(evaluated, values)
+            with explain_write_errors(out, "choose another file with --out"):
+                write_atomically(out, content.encode())
+    except UserError as error:
         print(f"per_class_table: {error}", file=sys.stderr)
         return 2
     print(text, end="")
@@ -76,11 +76,11 @@ def per_class(evaluated: EvaluatedRuns, metric: str) -> dict[str, Values]:
     """Strategy -> [R, C + 1] of each run, all classes last; the best strategy first.
 
     Raises:
-        RunError: the records have no such metric per class.
+        UserError: the records have no such metric per class.
     """
     known = [name for name in evaluated.record.definitions if name not in OVERALL_ONLY]
     if metric not in known:
-        raise RunError(f"--metric {metric}: not known per class; {', '.join(known)}")
+        raise UserError(f"--metric {metric}: not known per class; {', '.join(known)}")
     keys = [*(f"{metric}/{label}" for label in evaluated.images.classes), metric]
     found = {
         name: np.array([[run.metric(key) for key in keys] for run in runs])

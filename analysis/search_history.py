@@ -20,11 +20,12 @@ from analysis.searches.cost_figure import draw_cost
 from analysis.searches.importance_figure import draw_importance
 from analysis.searches.parallel_coordinates import draw_parallel
 from analysis.searches.search_figures import draw_progress, score_of
-from analysis.searches.search_space import SearchError, describe
+from analysis.searches.search_space import describe
 from analysis.searches.search_tables import markdown, spent, trials_csv, warnings
 from analysis.searches.search_trials import Search, read_search
 from analysis.searches.setting_importance import DRAWS, Importances, importances
-from steelexp.records.store import write_atomically
+from steelexp.errors import UserError, explain_write_errors
+from steelexp.records.atomic import write_atomically
 
 
 def main(argv: list[str]) -> int:
@@ -33,11 +34,12 @@ def main(argv: list[str]) -> int:
     try:
         search = read_search(arguments.search)
         if not search.finished and not search.failed:
-            raise SearchError(f"{arguments.search}: no trial has ended yet; look again later")
+            raise UserError(f"{arguments.search}: no trial has ended yet; look again later")
         found = importances(search, draws=DRAWS)
         figures, undrawn = _figures(search, found)
-        written = _write(search, found, figures, arguments)
-    except (SearchError, OSError) as error:
+        with explain_write_errors(arguments.out, "choose another folder with --out"):
+            written = _write(search, found, figures, arguments)
+    except UserError as error:
         print(f"search_history: {error}", file=sys.stderr)
         return 2
     for text in (*warnings(search, found), *undrawn):

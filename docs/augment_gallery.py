@@ -1,8 +1,8 @@
-"""Draw docs/augment.png: what each augmentation does to tiles of drawn images.
+"""Draw docs/augment.png: each augmentation on tiles of synthetic strips.
 
     python docs/augment_gallery.py [PICTURE]
 
-Dataset are drawn into a temporary folder. Labels are outlined in the colours of the overlays.
+The strips are generated in a temporary folder. Labels are outlined in the colours of the overlays.
 """
 
 import functools
@@ -51,7 +51,7 @@ Tile = tuple[Grey, Bits]
 def main(picture: Path) -> None:
     """Draw the images, then the picture."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "drawn"
+        root = Path(folder) / "synthetic"
         synthetic.draw(root, dataset=60, seed=5, rarity=0.0, defect_share=0.8)
         panels = gallery(severstal(root=str(root)))
     panels.quantize(dither=Image.Dither.NONE).save(picture, optimize=True)

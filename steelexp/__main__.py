@@ -1,8 +1,11 @@
 """The command line, nothing else."""
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from steelexp import __version__
@@ -19,7 +22,9 @@ from steelexp.commands import (
     show,
     sync,
 )
-from steelexp.commands.outcome import INTERRUPTED, OBSTACLES, WRONG_REQUEST
+from steelexp.commands.crash_log import crash_line
+from steelexp.commands.outcome import BROKEN_PIPE, BUG, FAILED, INTERRUPTED, WRONG_REQUEST
+from steelexp.errors import RunFailedError, UserError
 
 EPILOG = """\
 examples:
@@ -28,28 +33,72 @@ examples:
   python -m steelexp run experiments/imbalance --seeds 0,1,2
   python -m steelexp check experiments
 
-exit codes: 0 done, 1 a run failed, 2 the request was wrong, 130 stopped by the user
+exit codes: 0 done, 1 a run failed, 2 the request was wrong, 3 a bug or an unexpected system error,
+130 stopped by the user, 141 nobody reads the output any more
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse, act, and turn what users can cause into a message and an exit code."""
+    """Run a command; return its exit code."""
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # at exit, Python would report a broken pipe itself
+    except BrokenPipeError:
+        _discard_output()
+        return BROKEN_PIPE
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Parse and act; turn errors into a line and an exit code."""
+    args = _parsed(arguments)
+    act: Callable[[argparse.Namespace], int] = args.act
+    try:
+        return act(args)
+    except UserError as error:
+        print(f"steelexp: {error}", file=sys.stderr)
+        return FAILED if isinstance(error, RunFailedError) else WRONG_REQUEST
+    except KeyboardInterrupt:
+        print("\nsteelexp: stopped; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _has_lost_its_reader():
+            raise
+        print(f"steelexp: {crash_line(error)}", file=sys.stderr)
+        return BUG
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the arguments.
+
+    argparse ends a list of words at the first option; overrides may follow --runs and the like.
+    """
     parser = _parser()
     args, rest = parser.parse_known_args(arguments)
-    # argparse ends a list of words at the first option; overrides may follow --runs and the like.
     if any(word.startswith("-") for word in rest) or (rest and not hasattr(args, "specs")):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if rest:
         args.specs += rest
-    act: Callable[[argparse.Namespace], int] = args.act
-    try:
-        return act(args)
-    except OBSTACLES as error:
-        print(f"steelexp: {error}", file=sys.stderr)
-        return WRONG_REQUEST
-    except KeyboardInterrupt:
-        print("\nsteelexp: stopped; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+    return args
+
+
+def _has_lost_its_reader() -> bool:
+    """Whether stdout or stderr is a pipe that nobody reads any more."""
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            poll.register(stream.fileno(), select.POLLERR)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _discard_output() -> None:
+    """Send what is still buffered to the null device, so that Python's last flush succeeds."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            os.dup2(null, stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from steelexp.counts import DEFINITIONS
 from steelexp.data import pipeline
 from steelexp.data.dataset import raise_if
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.split import split_csv
-from steelexp.evaluation.counts import DEFINITIONS
+from steelexp.errors import UserError
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.evaluation.result import STRIPS, write_result
 from steelexp.lazy import Tensor, tf
@@ -27,10 +28,11 @@ from steelexp.model.unet import ARCHITECTURES
 from steelexp.plan import Plan, SpecModel, prepare, weighted_losses
 from steelexp.progress import say
 from steelexp.records import provenance
+from steelexp.records.atomic import write_atomically
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import FOLDER as EVALUATIONS
 from steelexp.records.reevaluation import Reevaluation
-from steelexp.records.store import Epoch, RunFolder, write_atomically
+from steelexp.records.store import Epoch, RunFolder
 from steelexp.spec import Component, ExperimentSpec, dump, flat
 from steelexp.tracking.tracker import Picture, TrackedRun, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
@@ -38,10 +40,6 @@ from steelexp.training import checkpoint, runtime
 from steelexp.training.devices import broadcast_metrics, strategy
 from steelexp.training.fit import compile_model, fit, smaller
 from steelexp.training.plateau import best_epoch
-
-
-class UnfinishedError(Exception):
-    """The run has no record yet."""
 
 
 def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Record:
@@ -57,8 +55,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
 
     Raises:
         BusyError: another process is at it.
-        WeightsError, LossError, DevicesError, TrackingError: the run cannot start; nothing is
-            written.
+        UserError: the run cannot start; nothing is written.
         DivergedError: the loss is no longer a number; the epochs before are kept.
     """
     spec, folder = plan.spec, plan.folder
@@ -77,7 +74,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
         model, share = _network(plan)
     evaluator = _evaluator(plan, model)
 
-    with folder.hold(), pipeline.reading():
+    with folder.hold(), pipeline.original_errors():
         history = _open(plan, model)
         tracker.start(_tracked_run(plan, trial))
         for epoch in history:
@@ -146,14 +143,13 @@ def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
         The record as it is now.
 
     Raises:
-        UnfinishedError: the run has no record yet.
-        DataError: the data set holds no image of a name.
-        TrackingError: the tracking that was asked for cannot be had.
+        UserError: the run has no record yet, the data set holds no image of a name, or the
+            tracking that was asked for cannot be had.
     """
     folder, rows = plan.folder, _named_rows(plan, pictures)
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
     record, evaluator = _finished(plan)
-    with folder.hold(), pipeline.reading():
+    with folder.hold(), pipeline.original_errors():
         evaluator.draw(rows, record.best_epoch, folder)
         result = evaluator.result()
         write_result(folder.path, plan.dataset, plan.groups, result)
@@ -179,14 +175,13 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
         What is written to evaluations/NAME/ in the run folder.
 
     Raises:
-        UnfinishedError: the run has no record yet.
-        DataError: the windows do not fit an image.
-        TrackingError: the tracking that was asked for cannot be had.
+        UserError: the run has no record yet, the windows do not fit an image, or the tracking that
+            was asked for cannot be had.
     """
     folder = plan.folder.path / EVALUATIONS / inference.name
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
     _, evaluator = _finished(plan)
-    with plan.folder.hold(), pipeline.reading():
+    with plan.folder.hold(), pipeline.original_errors():
         result = evaluator.result(inference)
         write_result(folder, plan.dataset, plan.groups, result)
         evaluation = Reevaluation(
@@ -206,11 +201,11 @@ def _finished(plan: Plan) -> tuple[Record, Evaluator]:
     """The record of a run, and an evaluate of its best weights.
 
     Raises:
-        UnfinishedError: the run has no record yet.
+        UserError: the run has no record yet.
     """
     spec, folder = plan.spec, plan.folder
     if (record := folder.record) is None:
-        raise UnfinishedError(f"{folder.path}: unfinished; run its spec again to go on")
+        raise UserError(f"{folder.path}: unfinished; run its spec again to go on")
     runtime.prepare(seed=spec.seed, precision=spec.training.precision)
     model, _ = _network(plan)
     checkpoint.restore(folder.best_weights, model)
@@ -287,7 +282,7 @@ def _loss(plan: Plan, chosen: Component) -> Callable[[Tensor, Tensor], Tensor]:
     """A loss with its settings and the class weights that it can use, tried out on one pixel.
 
     Raises:
-        LossError: it does not fit the number of classes.
+        UserError: it does not fit the number of classes.
     """
     loss = chosen.bind(LOSSES)
     if plan.class_weights is not None and chosen.choice in weighted_losses():

@@ -9,7 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-CONSOLE = Console(highlight=False, soft_wrap=True, emoji=False)
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the error to the command line, which knows the exit code."""
+        raise  # Rich calls this where it has caught the error
+
+
+CONSOLE = _Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 class Advance(Protocol):

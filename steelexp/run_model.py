@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from steelexp.experiment import UnfinishedError
+from steelexp.errors import UserError, reason
 from steelexp.inference.predictor import Predictor
 from steelexp.inference.scoring import scorer
-from steelexp.model.unet import ARCHITECTURES, WeightsError
+from steelexp.model.unet import ARCHITECTURES
 from steelexp.plan import SpecModel
 from steelexp.records.model_card import ModelCard, card_of
 from steelexp.records.store import RunFolder
@@ -18,10 +18,10 @@ def run_card(folder: RunFolder) -> ModelCard:
     """Classes and decisions of a finished run.
 
     Raises:
-        UnfinishedError: the run has no record yet.
+        UserError: the run has no record yet.
     """
     if folder.record is None:
-        raise UnfinishedError(f"{folder.path}: unfinished; run its spec again to go on")
+        raise UserError(f"{folder.path}: unfinished; run its spec again to go on")
     return card_of(folder.record)
 
 
@@ -36,8 +36,7 @@ def load_model(folder: RunFolder, *, precision: str | None = None) -> Any:
         tf_keras.Model: grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32.
 
     Raises:
-        UnfinishedError: the run has no record yet.
-        WeightsError: its weights are gone, or of another network.
+        UserError: the run has no record yet, or its weights are gone or of another network.
     """
     classes = len(run_card(folder).classes)
     spec: ExperimentSpec = load(folder.path / "spec.yaml", model=SpecModel)
@@ -50,18 +49,20 @@ def load_model(folder: RunFolder, *, precision: str | None = None) -> Any:
 
 def _load(model: Any, weights: Path) -> None:
     if not weights.is_file():
-        raise WeightsError(f"{weights}: no such file; the run's weights were moved or removed")
+        raise UserError(f"{weights}: no such file; the run's weights were moved or removed")
     try:
         model.load_weights(weights)
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{weights}: not the weights of this run's network ({error})") from None
+        raise UserError(
+            f"{weights}: not the weights of this run's network ({reason(error)})"
+        ) from None
 
 
 def predictor(folder: RunFolder) -> Predictor:
     """A finished run's network, run by TensorFlow.
 
     Raises:
-        UnfinishedError, WeightsError: as for `network`.
+        UserError: as for `network`.
     """
     card = run_card(folder)
     return Predictor(card=card, runtime="tensorflow", score=scorer(load_model(folder)))

@@ -93,7 +93,9 @@ def report(folder: RunFolder) -> None:
         "part": "test",
         "classes": list(CLASSES),
         "masks": "postprocessing",
+        "no_interval": {f"dice_positive/{CLASSES[1]}": "3 groups of near-duplicates count"},
         "post_intervals": {},
+        "post_no_interval": {},
         "intervals": {"dice_positive": [0.25, 0.5], f"dice_positive/{CLASSES[0]}": [0.125, 0.375]},
         "pr": {
             label: {

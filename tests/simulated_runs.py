@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from steelexp.evaluation.counts import DEFINITIONS, Counts, dice, metrics
+from steelexp.counts import DEFINITIONS, Counts, dice, metrics
 from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.records.store import RunFolder
 from tests.finished_runs import record, unfinished

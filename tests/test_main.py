@@ -11,6 +11,7 @@ import pytest
 
 from steelexp import __version__
 from steelexp.__main__ import main
+from steelexp.commands import crash_log
 from steelexp.data.dataset import DataError
 from steelexp.model.losses import LOSSES
 from steelexp.records.store import BusyError, Epoch
@@ -204,10 +205,49 @@ class TestRun:
         found, out, err = steelexp("run", "good.yaml")
         assert (found, out, [line for line in err if line]) == (code, [], [said])
 
-    def test_a_bug_keeps_its_traceback(self, folder, monkeypatch):
+    def test_a_bug_is_one_line_and_its_traceback_a_file(self, steelexp, folder, monkeypatch):
         monkeypatch.setattr("steelexp.commands.run.prepare", lambda spec, runs: {}["bug"])
-        with pytest.raises(KeyError):
-            main(["run", "good.yaml"])
+        code, out, err = steelexp("run", "good.yaml")
+        (log,) = folder.glob("steelexp-error-*.log")
+        assert (code, out) == (3, [])
+        said = f"this is a bug (KeyError: 'bug'); the traceback is in {log.name}, please report it"
+        assert err == [f"steelexp: {said}"]
+        text = log.read_text()
+        assert "Traceback (most recent call last)" in text
+        assert text.endswith("KeyError: 'bug'\n")
+
+    def test_a_system_error_that_nobody_foresaw_names_its_path(self, steelexp, folder, monkeypatch):
+        monkeypatch.setattr("steelexp.commands.run.prepare", lambda spec, runs: open("no/where"))  # noqa: PTH123, SIM115
+        code, out, err = steelexp("run", "good.yaml")
+        (log,) = folder.glob("steelexp-error-*.log")
+        said = f"no/where: No such file or directory; the traceback is in {log.name}"
+        assert (code, out, err) == (3, [], [f"steelexp: {said}"])
+
+    def test_the_log_lies_elsewhere_where_the_working_directory_takes_none(
+        self, steelexp, folder, monkeypatch
+    ):
+        monkeypatch.setattr("steelexp.commands.run.prepare", lambda spec, runs: {}["bug"])
+        monkeypatch.setattr(crash_log.tempfile, "gettempdir", lambda: str(folder))
+        words = ["run", str(folder / "good.yaml")]
+        monkeypatch.chdir("/proc/self")
+        _, _, err = steelexp(*words)
+        (log,) = folder.glob("steelexp-error-*.log")
+        assert f"the traceback is in {log}, please" in err[0]
+
+    def test_a_run_folder_that_cannot_be_written(self, steelexp, folder, monkeypatch):
+        def prepare(spec, runs):
+            runs.mkdir()
+
+        monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
+        said = (
+            "/proc/none: cannot be written: No such file or directory; choose another folder with "
+            "--runs"
+        )
+        assert steelexp("run", "good.yaml", "--runs", "/proc/none") == (
+            2,
+            [],
+            [f"steelexp: {said}"],
+        )
 
 
 class TestList:
@@ -277,7 +317,7 @@ class TestDraw:
         assert (code, err) == (0, [])
         assert out == [f"{root}: 3 images; use it with data.root={root}"]
         assert len(list((root / "train_images").iterdir())) == 3
-        assert json.loads((root / "drawn.json").read_text())["seed"] == 5
+        assert json.loads((root / "generator.json").read_text())["seed"] == 5
 
     @pytest.mark.parametrize(
         ("option", "value", "said"),
@@ -292,6 +332,54 @@ class TestDraw:
         code, _, err = steelexp("data", "generate", str(root), option, value)
         assert (code, err) == (2, [f"steelexp: {said}"])
         assert list(tmp_path.iterdir()) == []
+
+
+class TestPlacesThatCannotBeWritten:
+    @pytest.mark.parametrize(
+        ("words", "fix"),
+        [
+            (
+                ["data", "generate", "/proc/none/a", "--strips", "1"],
+                "choose another folder with data.",
+            ),
+            (["report", "runs", "--out", "/proc/none/a"], "choose another file with --out"),
+        ],
+    )
+    def test_are_named_with_the_way_out(self, steelexp, folder, words, fix):
+        finished(folder / "runs" / "a")
+        code, _, err = steelexp(*words)
+        why = "/proc/none: cannot be written: No such file or directory"
+        assert (code, len(err)) == (2, 1)
+        assert err[0].startswith(f"steelexp: {why}; {fix}")
+
+
+class TestBrokenPipe:
+    """`steelexp list | head -1` ends quietly, with the shell's exit code for a broken pipe."""
+
+    @pytest.mark.parametrize("words", [["list", "."], ["schema"]])
+    def test_of_a_reader_that_has_gone(self, tmp_path, words):
+        finished(tmp_path / "b4_dice" / "3f9c1a7e")
+        read, write = os.pipe()
+        os.close(read)
+        command = [sys.executable, "-m", "steelexp", *words]
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=write,
+            stderr=subprocess.PIPE,
+        )
+        os.close(write)
+        assert (done.returncode, done.stderr) == (141, b"")
+
+    def test_of_another_pipe_is_a_bug(self, steelexp, folder, monkeypatch):
+        def prepare(spec, runs):
+            raise BrokenPipeError(32, "Broken pipe")
+
+        monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
+        code, _, err = steelexp("run", "good.yaml")
+        assert (code, len(err)) == (3, 1)
+        assert err[0].startswith("steelexp: Broken pipe; the traceback is in ")
 
 
 class TestArguments:

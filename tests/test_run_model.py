@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from steelexp.experiment import UnfinishedError
+from steelexp.errors import UserError
 from steelexp.lazy import keras
-from steelexp.model.unet import ARCHITECTURES, WeightsError
+from steelexp.model.unet import ARCHITECTURES
 from steelexp.plan import SpecModel
 from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.run_model import predictor
@@ -39,14 +39,14 @@ def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path
 
 
 def test_what_a_run_lacks_is_said(tmp_path):
-    with pytest.raises(UnfinishedError, match="unfinished; run its spec again"):
+    with pytest.raises(UserError, match="unfinished; run its spec again"):
         predictor(unfinished(tmp_path / "a"))
     model = {"architecture": "unet", "backbone": "mobilenet", "decoder_filters": [2, 2, 2, 2, 2]}
     folder = unfinished(tmp_path / "b", model=model | {"weights": "none"})
     folder.write("record.json", record().model_dump_json())
-    with pytest.raises(WeightsError, match="no such file; the run's weights were moved"):
+    with pytest.raises(UserError, match="no such file; the run's weights were moved"):
         predictor(folder)
     folder.best_weights.parent.mkdir()
     folder.best_weights.write_bytes(b"none")
-    with pytest.raises(WeightsError, match="not the weights of this run's network"):
+    with pytest.raises(UserError, match="not the weights of this run's network"):
         predictor(folder)

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from steelexp.errors import UserError
+
 Kind = Literal["choice", "int", "float", "log_uniform"]
 KINDS: Final[tuple[Kind, ...]] = ("choice", "int", "float", "log_uniform")
 PAIR: Final = 2  # ends of a range
-
-
-class SearchError(Exception):
-    """A search that cannot be drawn; the message says which file and key, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def read_setting(file: Path, path: str, entry: Mapping[str, Any]) -> Setting:
     """Read an entry of the space.
 
     Raises:
-        SearchError: it is neither a choice nor a range.
+        UserError: it is neither a choice nor a range.
     """
     kinds = [kind for kind in KINDS if kind in entry]
     values = entry[kinds[0]] if len(kinds) == 1 else None
@@ -82,7 +80,7 @@ def read_setting(file: Path, path: str, entry: Mapping[str, Any]) -> Setting:
                 step = entry.get("step")
                 step = float(step) if step is not None and _is_number(step) and step > 0 else None
                 return Setting(path, kinds[0], low=low, high=high, step=step, when=when)
-    raise SearchError(
+    raise UserError(
         f"{file}: space.{path}: neither a choice of values nor a range [least, greatest] of "
         f"{', '.join(KINDS[1:])} (log_uniform above 0): {dict(entry)}"
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from analysis.searches.search_space import SearchError, Setting, read_setting
+from analysis.searches.search_space import Setting, read_setting
+from steelexp.errors import UserError
 from steelexp.records.search_file import FILE, Budget, SearchFile, read_search_file
 from steelexp.records.search_file import SearchTrial as Trial
-from steelexp.records.store import DamagedError
 
 __all__ = ["Budget", "Search", "Trial", "read_search"]
 
@@ -77,16 +77,16 @@ def read_search(folder: Path) -> Search:
     """Read search.json of a search's folder.
 
     Raises:
-        SearchError: it is not there, not whole, of another version, or says what cannot be.
+        UserError: it is not there, not whole, of another version, or says what cannot be.
     """
     file = folder / FILE
     try:
         found = read_search_file(folder)
-    except DamagedError as error:
-        raise SearchError(str(error)) from None
+    except UserError as error:
+        raise UserError(str(error)) from None
     settings = tuple(read_setting(file, path, entry) for path, entry in found.space.items())
     if wrong := [*_wrong_trials(found), *_wrong_values(found, settings)]:
-        raise SearchError("\n".join(f"{file}: {text}" for text in wrong))
+        raise UserError("\n".join(f"{file}: {text}" for text in wrong))
     return Search(
         folder=folder,
         name=found.name,

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.strategies.comparison import ALL, HEADLINE, Comparison, Row
 from analysis.strategies.comparison_tables import signed
-from analysis.strategies.evaluated_runs import EvaluatedRuns
+from steelexp.comparison.evaluated_runs import EvaluatedRuns
 from steelexp.palette import BLUE, INK, VERMILLION
 
 HIGHER: Final = BLUE  # the marker's shape says the same
@@ -201,7 +201,7 @@ def on_images(evaluated: EvaluatedRuns) -> str:
 
 
 def _verdict_legend(comparison: Comparison, metric: str) -> list[Line2D]:
-    seeds = any(len(runs) > 1 for runs in comparison.evaluated.strategies.values())
+    seeds = any(min(row.runs, row.baseline_runs) > 1 for row in comparison.rows)
     line = Line2D(
         [],
         [],

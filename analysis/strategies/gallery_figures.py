@@ -15,8 +15,8 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from PIL import Image
 
 from analysis.strategies.comparison_figures import folded, on_images
-from analysis.strategies.evaluated_run import EvaluatedRun
-from analysis.strategies.evaluated_runs import EvaluatedRuns
+from steelexp.comparison.evaluated_run import EvaluatedRun
+from steelexp.comparison.evaluated_runs import EvaluatedRuns
 from steelexp.palette import BLUE, INK, ORANGE, PURPLE
 
 FOUND: Final = BLUE
@@ -61,7 +61,9 @@ def _draw_image(axes: Axes, evaluated: EvaluatedRuns, place: int, image: int) ->
     for row, runs in enumerate(evaluated.strategies.values()):
         tp, fp, dice = (
             float(np.mean([value[at] for value in values]))
-            for values in zip(*((run.tp, run.fp, run.dice) for run in runs), strict=True)
+            for values in zip(
+                *((run.counts.tp, run.counts.fp, run.dice) for run in runs), strict=True
+            )
         )
         left = 0.0
         for width, colour in ((tp, FOUND), (labelled - tp, MISSED), (fp, FALSE)):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelexp.commands.outcome import RequestError
+from steelexp.errors import UserError
 from steelexp.plan import SpecModel
 from steelexp.spec import ExperimentSpec, SpecError, load
 
@@ -42,7 +42,7 @@ def specs(words: Sequence[str], seeds: str | None) -> list[tuple[ExperimentSpec,
     if problems:
         raise SpecError(problems)
     if seeds is not None and any(spec.search for spec, _ in found):
-        raise RequestError("--seeds: a search has one seed; run its best.yaml with several")
+        raise UserError("--seeds: a search has one seed; run its best.yaml with several")
     return found
 
 
@@ -54,14 +54,14 @@ def spec_files(words: Sequence[str]) -> list[Path]:
         if path.is_dir():
             below = sorted(path.glob("**/*.yaml"))
             if not below:
-                raise RequestError(f"{path}: no .yaml below this folder")
+                raise UserError(f"{path}: no .yaml below this folder")
             paths += below
         elif path.is_file():
             paths.append(path)
         else:
-            raise RequestError(f"{word}: no such spec or folder; the shipped ones: experiments/")
+            raise UserError(f"{word}: no such spec or folder; the shipped ones: experiments/")
     if not paths:
-        raise RequestError("no spec was named; for example: experiments/quickstart.yaml")
+        raise UserError("no spec was named; for example: experiments/quickstart.yaml")
     return paths
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp.commands.arguments import runs_option, spec_files
-from steelexp.commands.outcome import DONE, RequestError
-from steelexp.data.dataset import DataError
+from steelexp.commands.outcome import DONE
+from steelexp.errors import UserError
 from steelexp.plan import SpecModel, prepare
 from steelexp.progress import say
-from steelexp.spec import SpecError, json_schema, load
+from steelexp.spec import json_schema, load
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -37,14 +37,14 @@ def check(args: argparse.Namespace) -> int:
             spec = load(path, model=SpecModel)
             if args.data:
                 prepare(spec, args.runs)
-        except (SpecError, DataError) as error:
+        except UserError as error:
             problems.append(str(error))
             continue
         root = Path(str(spec.data.settings.get("root", ".")))
         absent = spec.data.choice != "synthetic" and not root.exists()
         say(f"{path}: ok{f' (its data is not at {root})' if absent else ''}")
     if problems:
-        raise RequestError("\n".join(["these specs cannot be used:", *problems]))
+        raise UserError("\n".join(["these specs cannot be used:", *problems]))
     return DONE
 
 

@@ -1,15 +1,17 @@
 """The command `evaluate`: finished runs evaluated again."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp import experiment
-from steelexp.commands.outcome import DONE, RequestError
+from steelexp.commands.outcome import DONE
 from steelexp.commands.report import leave_report
 from steelexp.commands.run_plan import plan_of_run
 from steelexp.commands.show import show_record
+from steelexp.errors import UserError, explain_write_errors
 from steelexp.evaluation.evaluator import DEFAULT_INFERENCE, InferenceSettings
 from steelexp.inference.windows import KINDS
 from steelexp.plan import Plan
@@ -52,10 +54,10 @@ def evaluate(args: argparse.Namespace) -> int:
     """Evaluate finished runs again, from their best weights."""
     inference = InferenceSettings(args.inference, tta=args.tta)
     if args.overlays and inference != DEFAULT_INFERENCE:
-        raise RequestError("--overlays: drawn from whole images; leave out --inference and --tta")
+        raise UserError("--overlays: drawn from whole images; leave out --inference and --tta")
     folders = [folder for path in args.runs for folder in run_folders(path)]
     if not folders:
-        raise RequestError(f"{', '.join(map(str, args.runs))}: no runs here")
+        raise UserError(f"{', '.join(map(str, args.runs))}: no runs here")
     finished = [folder for folder in folders if folder.record is not None]
     for folder in folders:
         if folder not in finished:
@@ -63,13 +65,18 @@ def evaluate(args: argparse.Namespace) -> int:
     for number, folder in enumerate(finished, start=1):
         say(f"--- {number} of {len(finished)}: {folder.path}")
         plan = replace(plan_of_run(folder, folder.path.parent), folder=folder)
-        if inference == DEFAULT_INFERENCE:
-            experiment.evaluate(plan, pictures=args.overlays)
-            show_record(folder)
-            leave_report(folder.path)
-        else:
-            _show_evaluation(plan, inference, experiment.reevaluate(plan, inference))
+        with explain_write_errors(folder.path, "copy the run to a folder that can be written"):
+            _evaluate_one(plan, inference, args.overlays)
     return DONE
+
+
+def _evaluate_one(plan: Plan, inference: InferenceSettings, pictures: Sequence[str]) -> None:
+    if inference == DEFAULT_INFERENCE:
+        experiment.evaluate(plan, pictures=pictures)
+        show_record(plan.folder)
+        leave_report(plan.folder.path)
+    else:
+        _show_evaluation(plan, inference, experiment.reevaluate(plan, inference))
 
 
 def _show_evaluation(plan: Plan, inference: InferenceSettings, found: Reevaluation) -> None:

@@ -1,7 +1,6 @@
 """The command `export`: a trained network for use elsewhere."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +9,13 @@ import cv2
 import numpy as np
 
 from steelexp import run_model
-from steelexp.commands.outcome import DONE, FAILED
+from steelexp.commands.outcome import DONE
 from steelexp.commands.show import one_run
 from steelexp.data.dataset import DataError, Dataset, decode_image
-from steelexp.data.generator.steel import photograph, sheet
+from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.data.sources import SOURCES
-from steelexp.inference.export import Parity, ParityError, export
+from steelexp.errors import explain_write_errors
+from steelexp.inference.export import Parity, export
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predictor import Grey
 from steelexp.plan import SpecModel
@@ -57,13 +57,10 @@ def run_export(args: argparse.Namespace) -> int:
     """Export a run's network, and say how near it is to the trained one."""
     folder = one_run(args.run)
     path = export_path(folder.path, args.format)
-    card, (dataset, origin) = run_model.run_card(folder), _dataset(folder, args.dataset)
+    card, (dataset, origin) = run_model.run_card(folder), _dataset(folder, args.images)
     model = run_model.load_model(folder, precision="float32")
-    try:
+    with explain_write_errors(folder.path, "copy the run to a folder that can be written"):
         parity = export(model, card, args.format, path, dataset)
-    except ParityError as error:
-        print(f"steelexp: {error}", file=sys.stderr)
-        return FAILED
     say(_parity_line(parity, len(dataset), origin))
     size = sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file()) / 1e6
     say(f"{path} ({size:.1f} MB): {NEXT[args.format].format(path=str(path))}")
@@ -87,7 +84,7 @@ def _dataset(folder: RunFolder, words: Sequence[str] | None) -> tuple[list[Grey]
     found = _own_images(folder)
     if found is None:
         draw = np.random.default_rng(0)
-        drawn = [photograph(draw, sheet(draw)) for _ in range(COMPARED)]
+        drawn = [photograph(draw, generate_sheet(draw)) for _ in range(COMPARED)]
         return drawn, "drawn images (the run's data set is not there)"
     return [found.image(row) for row in _spread(len(found))], "images of the run's data set"
 

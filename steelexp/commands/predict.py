@@ -1,6 +1,7 @@
 """The command `predict`: masks, overlays and a table of defects for images."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,9 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from steelexp.commands.arguments import positive
-from steelexp.commands.outcome import DONE, FAILED, RequestError
+from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.show import one_run
-from steelexp.inference.image_files import group_name, image_files
+from steelexp.errors import UserError, explain_write_errors
+from steelexp.inference.image_files import ImageFile, group_name, image_files
 from steelexp.inference.predict import GRID, predict
 from steelexp.inference.predictor import Predictor, onnx_predictor
 from steelexp.inference.tables import DEFECTS, ERRORS, SUBMISSION, Summary
@@ -31,7 +33,7 @@ examples:
   python -m steelexp predict exports/model.onnx images/        (without TensorFlow)
 
 A stopped job goes on when the same command is typed again. exit code 1: some images could not be
-read; errors.csv says which and why.
+predicted; errors.csv says which and why.
 """
 
 
@@ -70,25 +72,30 @@ def run_predict(args: argparse.Namespace) -> int:
     images = image_files(args.paths)
     file, folder = _model(args)
     out = args.out or folder / "predictions" / group_name(args.paths)
-    if args.fresh and (aside := RunFolder(out).set_aside()):
-        say(f"The earlier results are kept as {aside}")
-    chosen = onnx_predictor(file) if file is not None else predictor(one_run(args.run))
-    for line in _model_lines(chosen, len(images)):
-        say(line)
-    summary = predict(
-        chosen, images, out, draw=not args.no_overlays, mm_per_pixel=args.mm_per_pixel
-    )
+    with explain_write_errors(out, "choose another folder with --out"):
+        summary = _predicted(args, images, file, out)
     show(_table(summary, args.mm_per_pixel))
     for line in _closing_lines(summary, out, drawn=not args.no_overlays):
         say(line)
     return FAILED if summary.errors else DONE
 
 
+def _predicted(
+    args: argparse.Namespace, images: Sequence[ImageFile], file: Path | None, out: Path
+) -> Summary:
+    if args.fresh and (aside := RunFolder(out).set_aside()):
+        say(f"The earlier results are kept as {aside}")
+    chosen = onnx_predictor(file) if file is not None else predictor(one_run(args.run))
+    for line in _model_lines(chosen, len(images)):
+        say(line)
+    return predict(chosen, images, out, draw=not args.no_overlays, mm_per_pixel=args.mm_per_pixel)
+
+
 def _model(args: argparse.Namespace) -> tuple[Path | None, Path]:
     """The .onnx file, if one is to be used, and the folder that the results belong to."""
     if args.run.suffix == ".onnx":
         if args.runtime == "tensorflow":
-            raise RequestError(f"--runtime tensorflow: {args.run} is for onnx; name its run folder")
+            raise UserError(f"--runtime tensorflow: {args.run} is for onnx; name its run folder")
         return args.run, args.run.parent
     folder = one_run(args.run).path
     return (export_path(folder, "onnx") if args.runtime == "onnx" else None), folder
@@ -130,7 +137,7 @@ def _closing_lines(summary: Summary, out: Path, *, drawn: bool) -> list[str]:
     if summary.errors:
         path, reason = summary.errors[0]
         lines.append(
-            f"{broken} of {broken + summary.images} images could not be read, listed in "
+            f"{broken} of {broken + summary.images} images could not be predicted, listed in "
             f"{out / ERRORS}; the first: {path}: {reason}"
         )
     look = f"look at {out / GRID}, then open" if drawn and summary.images else "open"

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelexp.commands.outcome import DONE, RequestError
+from steelexp.commands.outcome import DONE
+from steelexp.errors import explain_write_errors, reason
 from steelexp.progress import say
 from steelexp.report.page import PageError, write_page
 
@@ -29,12 +30,8 @@ def add(commands: "Subparsers") -> None:
 
 def report(args: argparse.Namespace) -> int:
     """Write the page."""
-    try:
+    with explain_write_errors(args.out or args.folder, "choose another file with --out"):
         path = write_page(args.folder, args.out, baseline=args.baseline)
-    except PageError as error:
-        raise RequestError(str(error)) from None
-    except OSError as error:
-        raise RequestError(f"the report cannot be written: {error}") from None
     say(f"Report: {path}")
     return DONE
 
@@ -47,6 +44,6 @@ def leave_report(folder: Path) -> None:
         return  # no run has got so far that there is anything to show
     except Exception as error:
         say(
-            f"The report could not be written ({type(error).__name__}: {error}); "
+            f"The report could not be written ({type(error).__name__}: {reason(error)}); "
             f"python -m steelexp report {folder} tries again"
         )

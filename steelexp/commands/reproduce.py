@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp import experiment
-from steelexp.commands.outcome import DONE, FAILED, RequestError
+from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.preview import plan_line
 from steelexp.commands.run_plan import plan_of_run
 from steelexp.commands.show import one_run
+from steelexp.errors import UserError, explain_write_errors
 from steelexp.plan import Plan
 from steelexp.progress import say, show
 from steelexp.records.store import RunFolder
@@ -48,7 +49,9 @@ def reproduce(args: argparse.Namespace) -> int:
     if args.fresh and (aside := plan.folder.set_aside()):
         say(f"The earlier reproduction is kept as {aside}")
     say(plan_line(plan))
-    again = experiment.run(plan, command=shlex.join(["python", "-m", "steelexp", *_words(args)]))
+    command = shlex.join(["python", "-m", "steelexp", *_words(args)])
+    with explain_write_errors(args.runs, "choose another folder with --runs"):
+        again = experiment.run(plan, command=command)
     show(headline_table(folder.record, again))
     agrees, lines = verdict(folder.record, again, within=args.tolerance)
     say("\n".join(lines))
@@ -61,11 +64,11 @@ def _plan(folder: RunFolder, runs: Path) -> Plan:
     """The run's own, without its tracking: the experiment is not told twice.
 
     Raises:
-        RequestError: this would be the run itself.
+        UserError: this would be the run itself.
     """
     plan = plan_of_run(folder, runs, overrides=["tracking={name: none}"])
     if plan.folder.path.resolve() == folder.path.resolve():
-        raise RequestError(f"--runs {runs}: the run itself is there; name another folder")
+        raise UserError(f"--runs {runs}: the run itself is there; name another folder")
     return plan
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from steelexp import experiment
 from steelexp.commands.arguments import runs_option, specs
-from steelexp.commands.outcome import DONE, FAILED, FAILURES, OBSTACLES
+from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.preview import plan_line, show_plan
 from steelexp.commands.report import leave_report
 from steelexp.commands.search import add_executor_options, check_executor, run_search
 from steelexp.commands.show import show_record
+from steelexp.errors import RunFailedError, UserError, explain_write_errors
 from steelexp.plan import Plan, prepare
 from steelexp.progress import say, show
 from steelexp.records.store import run_folders
@@ -51,12 +52,10 @@ def run(args: argparse.Namespace) -> int:
         if len(asked) > 1:
             say(f"--- {number} of {len(asked)}: {spec.name}, seed {spec.seed}")
         try:
-            if spec.search is None:
-                _run_one(spec, args, command)
-            else:
-                run_search(spec, args)
-        except (*OBSTACLES, *FAILURES) as error:
-            if len(asked) == 1 and not isinstance(error, FAILURES):
+            with explain_write_errors(args.runs, "choose another folder with --runs"):
+                _run_spec(spec, args, command)
+        except UserError as error:
+            if len(asked) == 1 and not isinstance(error, RunFailedError):
                 raise
             print(f"steelexp: {spec.name}, seed {spec.seed}: {error}", file=sys.stderr)
             failed.append(spec.name)
@@ -65,6 +64,13 @@ def run(args: argparse.Namespace) -> int:
         say(f"{len(asked) - len(failed)} of {len(asked)} runs are finished in {args.runs}")
         leave_report(args.runs)
     return FAILED if failed else DONE
+
+
+def _run_spec(spec: ExperimentSpec, args: argparse.Namespace, command: str) -> None:
+    if spec.search is None:
+        _run_one(spec, args, command)
+    else:
+        run_search(spec, args)
 
 
 def _run_one(spec: ExperimentSpec, args: argparse.Namespace, command: str) -> None:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from steelexp.commands.outcome import RequestError
-from steelexp.experiment import UnfinishedError
+from steelexp.errors import UserError
 from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.records.store import RunFolder
 from steelexp.spec import load
@@ -19,14 +18,13 @@ def plan_of_run(folder: RunFolder, runs: Path, *, overrides: Sequence[str] = ())
         overrides: `key=value`, of settings that are not in the digest.
 
     Raises:
-        UnfinishedError: the run has no record yet.
-        RequestError: its data, its split or a weights file is another by now.
+        UserError: the run has no record yet, or its data, its split or a weights file changed.
     """
     if folder.record is None:
-        raise UnfinishedError(f"{folder.path}: unfinished; run its spec again to go on")
+        raise UserError(f"{folder.path}: unfinished; run its spec again to go on")
     plan = prepare(load(folder.path / "spec.yaml", overrides, model=SpecModel), runs)
     if plan.digest != folder.record.digest:
-        raise RequestError(
+        raise UserError(
             f"{folder.path}: its data, split or weights file is no longer what it was (digest "
             f"{plan.digest}), so its scores cannot be had again; run its spec anew"
         )

@@ -2,9 +2,9 @@
 
 import argparse
 
-from steelexp.commands.outcome import RequestError
 from steelexp.commands.preview import plan_line
 from steelexp.commands.report import leave_report
+from steelexp.errors import UserError
 from steelexp.plan import prepare
 from steelexp.progress import say
 from steelexp.records.store import RunFolder
@@ -36,9 +36,9 @@ def check_executor(args: argparse.Namespace) -> None:
     of_ray = ("workers", "address", "gpus_per_trial")
     chosen = [f"--{name.replace('_', '-')}" for name in of_ray if getattr(args, name) is not None]
     if args.executor == "local" and chosen:
-        raise RequestError(f"{', '.join(chosen)}: of Ray only; add --executor ray")
+        raise UserError(f"{', '.join(chosen)}: of Ray only; add --executor ray")
     if args.executor == "ray" and (args.workers or 0) < 1:
-        raise RequestError("--executor ray: say how many trials at once: --workers N, at least 1")
+        raise UserError("--executor ray: say how many trials at once: --workers N, at least 1")
 
 
 def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelexp.commands.outcome import DONE, RequestError
+from steelexp.commands.outcome import DONE
+from steelexp.errors import UserError
 from steelexp.progress import say, show
 from steelexp.records.search_file import FILE as SEARCH
 from steelexp.records.search_file import read_search_file
@@ -32,7 +33,7 @@ def list_runs(args: argparse.Namespace) -> int:
     """Print the leaderboard."""
     folders = list(run_folders(args.folder))
     if not folders:
-        raise RequestError(f"{args.folder}: no runs here; make one: make run")
+        raise UserError(f"{args.folder}: no runs here; make one: make run")
     show(leaderboard(folders))
     return DONE
 
@@ -52,12 +53,12 @@ def one_run(path: Path) -> RunFolder:
     """The only run folder at or below a path.
 
     Raises:
-        RequestError: there is none, or several.
+        UserError: there is none, or several.
     """
     folders = list(run_folders(path))
     if len(folders) != 1:
         names = ", ".join(str(f.path) for f in folders[:5])
-        raise RequestError(f"{path}: one run folder is expected{names and f'; here: {names}'}")
+        raise UserError(f"{path}: one run folder is expected{names and f'; here: {names}'}")
     return folders[0]
 
 

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelexp.commands.outcome import DONE, FAILED, RequestError
+from steelexp.commands.outcome import DONE, FAILED
+from steelexp.errors import UserError
 from steelexp.progress import say
 from steelexp.records.store import run_folders
 from steelexp.tracking import delivery, journal
@@ -28,7 +29,7 @@ def sync(args: argparse.Namespace) -> int:
     folders = [folder.path for path in args.runs for folder in run_folders(path)]
     tracked = [folder for folder in folders if (folder / journal.NAME).is_file()]
     if not tracked:
-        raise RequestError(f"{', '.join(map(str, args.runs))}: no runs here that Comet tracks")
+        raise UserError(f"{', '.join(map(str, args.runs))}: no runs here that Comet tracks")
     complete = True
     for folder in tracked:
         sent, line = delivery.sync(folder)

@@ -26,8 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.dataset import Bits, DataError, Dataset, raise_if
+from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
-from steelexp.records.store import write_atomically
+from steelexp.records.atomic import replacing, write_atomically
 
 Kind = Literal["disk", "memory", "none"]
 Pixels = npt.NDArray[np.uint8]
@@ -37,6 +38,8 @@ RECENT = 256
 
 _VERSION = 1
 """Raised whenever the files or the groups are made differently."""
+
+_ELSEWHERE = "set STEELEXP_CACHE to a folder that can be written and has room"
 
 _SPARE = 2**28
 """Bytes of disk or memory to be left free."""
@@ -105,10 +108,11 @@ def cached(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
         _decode(dataset, *arrays)
         return _with(dataset, *arrays)
     folder = root / _key(dataset)
-    if not _whole(folder, dataset):
-        with _alone(folder):
-            if not _whole(folder, dataset):  # another process may have built it meanwhile
-                _build(dataset, folder)
+    with explain_write_errors(root, _ELSEWHERE):
+        if not _whole(folder, dataset):
+            with _alone(folder):
+                if not _whole(folder, dataset):  # another process may have built it meanwhile
+                    _build(dataset, folder)
     return _with(
         dataset, *(_mapped(folder / name, dataset, "r") for name in ("grey.u8", "bits.u8"))
     )
@@ -125,10 +129,11 @@ def duplicate_groups(dataset: Dataset, root: Path) -> npt.NDArray[np.int64]:
         DataError: an image cannot be read.
     """
     file = root / f"{_key(dataset)}.groups.npy"
-    if not file.is_file():
-        with _alone(root / _key(dataset)):
-            if not file.is_file():  # another process may have found them meanwhile
-                _find_groups(dataset, file)
+    with explain_write_errors(root, _ELSEWHERE):
+        if not file.is_file():
+            with _alone(root / _key(dataset)):
+                if not file.is_file():  # another process may have found them meanwhile
+                    _find_groups(dataset, file)
     return np.asarray(np.load(file), np.int64)
 
 
@@ -194,14 +199,11 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _build(dataset: Dataset, folder: Path) -> None:
-    """Beside, then renamed: whole or not at all. What a killed build left is removed first."""
-    beside = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)
     needed, free = _bytes(dataset), shutil.disk_usage(folder.parent).free
     _check_room(needed, free, f"{folder.parent}", "another STEELEXP_CACHE")
     say(f"Decoding {len(dataset)} images into {folder}, {needed / 1e9:.2f} GB, once")
-    beside.mkdir()
-    try:
+    with replacing(folder) as beside:
+        beside.mkdir()
         grey, bits = (_mapped(beside / name, dataset, "w+") for name in ("grey.u8", "bits.u8"))
         _decode(dataset, grey, bits)
         for array in (grey, bits):
@@ -209,9 +211,6 @@ def _build(dataset: Dataset, folder: Path) -> None:
         made = {"version": _VERSION, "manifest": dataset.manifest, "images": len(dataset)}
         (beside / "cache.json").write_text(json.dumps(made) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)  # one that somebody damaged
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _whole(folder: Path, dataset: Dataset) -> bool:

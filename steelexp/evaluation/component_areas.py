@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.evaluation.counts import Pixels
+from steelexp.counts import Pixels
 from steelexp.inference.scoring import ScoredImage
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99, 0.999)

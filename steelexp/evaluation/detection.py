@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.evaluation.counts import Counts, Pixels
+from steelexp.counts import Counts, Pixels
 from steelexp.inference.postprocessing import postprocess
 from steelexp.inference.scoring import ScoredImage
 from steelexp.records.postprocessing import ClassRules

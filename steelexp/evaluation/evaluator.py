@@ -9,12 +9,12 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.counts import Counts, dice, metrics
 from steelexp.data import pipeline
 from steelexp.data.dataset import Dataset
 from steelexp.data.split import Split
 from steelexp.data.tiles import Tiling, tile_table
 from steelexp.evaluation.component_areas import Components
-from steelexp.evaluation.counts import Counts, dice, metrics
 from steelexp.evaluation.detection import DetectionCounts
 from steelexp.evaluation.image_counts import tile_evaluator, whole_image_counter
 from steelexp.evaluation.postprocessing_search import tune_rules
@@ -217,7 +217,7 @@ class Evaluator:
     def _batches(self, rows: Rows) -> Iterable[Any]:
         _, size = self._table(rows)
         limit = self._batch_size * size[0] * size[1]
-        return pipeline.whole_images(self._dataset, rows, pixels=limit)
+        return pipeline.image_batches(self._dataset, rows, pixels=limit)
 
     def _tile_metrics(self, rows: Rows) -> dict[str, float]:
         table, size = self._table(rows)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.evaluation.counts import Counts
+from steelexp.counts import Counts
 from steelexp.lazy import Tensor, keras, tf
 from steelexp.model.unet import expand_bits
 
@@ -38,7 +38,7 @@ def whole_image_counter(
         threshold: a pixel is predicted where its score, sigmoid(logit), reaches this.
 
     Returns:
-        (batches of `data.pipeline.whole_images`, images to keep the prediction of) -> Prediction.
+        (batches of `data.pipeline.image_batches`, images to keep the prediction of) -> Prediction.
     """
 
     @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types

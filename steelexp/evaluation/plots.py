@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steelexp.evaluation.counts import Values
+from steelexp.counts import Values
 from steelexp.palette import CLASS_COLOURS
 from steelexp.records.evaluation_report import EvaluationReport
 

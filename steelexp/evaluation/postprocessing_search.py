@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.counts import Pixels
 from steelexp.evaluation.component_areas import LEVELS, SIZES, ComponentAreas
-from steelexp.evaluation.counts import Pixels
 from steelexp.evaluation.score_histograms import Scores
 from steelexp.records.postprocessing import ClassRules, Postprocessing
 

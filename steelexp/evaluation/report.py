@@ -6,9 +6,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.evaluation.counts import Counts, Pixels
+from steelexp.comparison.intervals import MetricIntervals, metric_intervals
+from steelexp.counts import Counts, Pixels
 from steelexp.evaluation.detection import SIZE_CLASSES, DetectionCounts, Matches
-from steelexp.evaluation.intervals import intervals
 from steelexp.evaluation.score_histograms import GRID, Scores
 from steelexp.records.evaluation_report import (
     Calibration,
@@ -44,12 +44,18 @@ def report(
         post: whether it is the post-processing.
     """
     bins = {name: _at_grid(scores, c) for c, name in enumerate(classes)}
+    fixed_intervals = metric_intervals(fixed, groups, classes)
+    post_intervals = (
+        metric_intervals(found.counts, groups, classes) if post else MetricIntervals({}, {})
+    )
     return EvaluationReport(
         part=part,
         classes=list(classes),
         masks="postprocessing" if post else "threshold",
-        intervals=intervals(fixed, groups, classes),
-        post_intervals=intervals(found.counts, groups, classes) if post else {},
+        intervals=fixed_intervals.ends,
+        no_interval=fixed_intervals.missing,
+        post_intervals=post_intervals.ends,
+        post_no_interval=post_intervals.missing,
         pr={name: precision_recall(*pair) for name, pair in bins.items()},
         calibration={name: calibration(*pair) for name, pair in bins.items()},
         confusion=Confusion(labels=["none", *classes], pixels=found.confusion.tolist()),

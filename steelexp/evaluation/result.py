@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.counts import Counts, dice
 from steelexp.data.dataset import Dataset
 from steelexp.evaluation import plots
-from steelexp.evaluation.counts import Counts, dice
+from steelexp.records.atomic import replacing, write_atomically
 from steelexp.records.evaluation_report import FILE, EvaluationReport
 from steelexp.records.postprocessing import Postprocessing
-from steelexp.records.store import write_atomically
 
 Rows = npt.NDArray[np.int64]
 
@@ -77,6 +77,6 @@ def write_image_scores(
             "dice": dice(counts).ravel(),
         }
     )
-    path, beside = folder / STRIPS, folder / f".{STRIPS}"
-    parquet.write_table(table, beside)
-    return beside.replace(path)
+    with replacing(folder / STRIPS) as beside:
+        parquet.write_table(table, beside)
+    return folder / STRIPS

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.evaluation.counts import Counts, Pixels
+from steelexp.counts import Counts, Pixels
 from steelexp.inference.scoring import ScoredImage
 
 Thresholds = npt.NDArray[np.float64]

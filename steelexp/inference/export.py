@@ -7,8 +7,8 @@ program for .zip files opens.
 """
 
 import contextlib
+import errno
 import math
-import shutil
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.errors import RunFailedError, UserError, reason
 from steelexp.inference.predictor import Grey, Predictor, Scores, onnx_predictor, read_card
 from steelexp.lazy import Tensor, silence, tf
+from steelexp.records.atomic import remove, replacing
 from steelexp.records.exports import Format
 from steelexp.records.model_card import KEY, ModelCard
 
@@ -30,14 +32,6 @@ ODD = (slice(96), slice(160))
 """A part of the first image is compared, too: sizes that are no multiple of 64."""
 
 OPSET = 18  # of ONNX: the newest that tf2onnx 1.17 writes
-
-
-class ExportError(Exception):
-    """The network cannot be exported; the message is for the user."""
-
-
-class ParityError(Exception):
-    """The exported network does not score as the trained one; the message is for the user."""
 
 
 class Parity(NamedTuple):
@@ -63,28 +57,22 @@ def export(model: Any, card: ModelCard, form: Format, path: Path, images: Sequen
         images: [H, W] each, on which both are compared.
 
     Raises:
-        ExportError: a package is missing.
-        ParityError: a score differs by more than 1e-4; an earlier export is left as it was.
+        UserError: a package is missing.
+        RunFailedError: a score differs by more than 1e-4; an earlier export is left as it was.
     """
     write, read = FORMATS[form]
-    beside = path.with_name(f"partial-{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     module = _module(model)
     trained = Predictor(card, "trained", lambda grey: np.asarray(module.scores(grey)["scores"]))
-    _remove(beside)
-    try:
+    with replacing(path) as beside:
         write(module, card, beside)
         parity = compare(trained, read(beside), [*images, images[0][ODD]])
         if not parity.largest <= TOLERANCE:
-            raise ParityError(
+            raise RunFailedError(
                 f"{form}: its scores differ from the trained network's by up to "
                 f"{parity.largest:.1e} on {len(images)} images; allowed is {TOLERANCE:g}, so "
                 f"nothing is written to {path}"
             )
-        _remove(path)
-        beside.replace(path)
-    finally:
-        _remove(beside)
+        remove(path)
     return parity
 
 
@@ -120,7 +108,7 @@ def _write_onnx(module: Any, card: ModelCard, path: Path) -> None:
         import onnx
         import tf2onnx
     except ImportError:
-        raise ExportError("tf2onnx is missing; pip install 'steelexp[export]'") from None
+        raise UserError("tf2onnx is missing; pip install 'steelexp[export]'") from None
     with silence(), _without_warnings():
         proto, _ = tf2onnx.convert.from_function(
             module.scores, input_signature=module.scores.input_signature, opset=OPSET
@@ -152,8 +140,11 @@ def _repeat_pixels(proto: Any) -> None:
 
 
 def _write_savedmodel(module: Any, card: ModelCard, path: Path) -> None:
-    with silence():
-        tf.saved_model.save(module, str(path), signatures={"serving_default": module.scores})
+    try:
+        with silence():
+            tf.saved_model.save(module, str(path), signatures={"serving_default": module.scores})
+    except tf.errors.OpError as error:  # a full disk; its text ends "FILE; File too large [Op:...]"
+        raise OSError(errno.EIO, reason(error).rpartition("; ")[2], str(path)) from error
     extra = path / "assets.extra"
     extra.mkdir()
     (extra / f"{KEY}.json").write_text(card.model_dump_json(indent=2) + "\n", "utf-8")
@@ -208,14 +199,6 @@ def _without_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
 
 
 FORMATS: dict[

@@ -4,16 +4,14 @@ A line is written when the image's mask and overlay are. Every table is made fro
 the order of the images, so an interrupted job ends with the same files as an undisturbed one.
 """
 
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from steelexp.inference.defects import Defect
 from steelexp.inference.image_files import ImageFile
-from steelexp.records.store import DamagedError
+from steelexp.records.jsonl import JsonLines
 
 
 class Entry(NamedTuple):
@@ -26,7 +24,7 @@ class Entry(NamedTuple):
         size: height and width in pixels; None where it could not be read.
         runs: class -> Kaggle's run-length code of its mask.
         defects: the components of all classes.
-        error: why it could not be read; "" where it could.
+        error: why it could not be predicted; "" where it could.
     """
 
     image: str
@@ -50,8 +48,11 @@ class PredictionJournal:
     _places: dict[str, int] = field(default_factory=dict)  # image -> byte of its last line
 
     def __post_init__(self) -> None:
-        for place, entry in self._lines():
-            self._places[entry.image] = place
+        self._lines = JsonLines(
+            self.file, parse=_entry, noun="an image's prediction", fix="begin anew with --fresh"
+        )
+        for line in self._lines.read():
+            self._places[line.entry.image] = line.start
 
     def names(self) -> set[str]:
         """The images that have a line."""
@@ -65,57 +66,21 @@ class PredictionJournal:
             state = image.state
         except OSError:
             state = None
-        return self._entry(image.name).state == state
+        return self._lines.entry_at(self._places[image.name]).state == state
 
     def append(self, entry: Entry) -> None:
-        """Add a line; a torn one, left by a kill, is closed first."""
-        with self.file.open("ab") as stream:
-            start = stream.tell()
-            if start and not self._ends_whole():
-                start += stream.write(b"\n")
-            stream.write(json.dumps(entry).encode() + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        self._places[entry.image] = start
+        """Add a line."""
+        self._places[entry.image] = self._lines.append(entry)
 
     def entries(self, images: Sequence[ImageFile]) -> Iterator[Entry]:
         """The last line of each image, in this order."""
         for image in images:
-            yield self._entry(image.name)
-
-    def _entry(self, name: str) -> Entry:
-        with self.file.open("rb") as stream:
-            stream.seek(self._places[name])
-            entry = _read(stream.readline())
-        if entry is None:
-            raise DamagedError(
-                f"{self.file}: was changed during the prediction; begin anew: --fresh"
-            )
-        return entry
-
-    def _ends_whole(self) -> bool:
-        with self.file.open("rb") as stream:
-            stream.seek(-1, os.SEEK_END)
-            return stream.read(1) == b"\n"
-
-    def _lines(self) -> Iterator[tuple[int, Entry]]:
-        if not self.file.is_file():
-            return
-        place = 0
-        with self.file.open("rb") as stream:
-            for line in stream:
-                entry = _read(line) if line.endswith(b"\n") else None
-                if entry is not None:
-                    yield place, entry
-                place += len(line)
+            yield self._lines.entry_at(self._places[image.name])
 
 
-def _read(line: bytes) -> Entry | None:
-    """A line's entry; None where it was torn by a kill."""
-    try:
-        image, path, state, size, runs, defects, error = json.loads(line)
-    except ValueError:
-        return None
+def _entry(values: Any) -> Entry:
+    """The entry of a line."""
+    image, path, state, size, runs, defects, error = values
     return Entry(
         image=image,
         path=path,

@@ -6,10 +6,11 @@ OUT/
   masks/  overlays/     one PNG an image
   defects.csv  .parquet one row a defect
   submission.csv        for Kaggle, and in the form of 2019
-  errors.csv            images that could not be read, only if there are any
+  errors.csv            images that could not be predicted, only if there are any
   grid.png              some of the overlays on one sheet
 """
 
+import errno
 import io
 import json
 from collections import deque
@@ -23,6 +24,7 @@ import numpy as np
 
 from steelexp.data import rle
 from steelexp.data.dataset import DataError, decode_image
+from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.inference.defects import Defect, defects
 from steelexp.inference.image_files import ImageFile
 from steelexp.inference.journal import Entry, PredictionJournal
@@ -32,16 +34,13 @@ from steelexp.inference.tables import Summary, write_tables
 from steelexp.overlays import overlay
 from steelexp.overlays.contact_sheet import choose_images, contact_sheet
 from steelexp.progress import say, steps
-from steelexp.records.store import RunFolder, write_atomically
+from steelexp.records.atomic import partial_path, write_atomically
+from steelexp.records.store import RunFolder
 
 SETTINGS, JOURNAL, GRID = "prediction.json", "journal.jsonl", "grid.png"
 
 AT_ONCE = 2  # images that are measured and drawn while the network looks at the next ones
 AHEAD = 4  # images that wait for that; each holds its scores, 6.6 MB of an image
-
-
-class OutputError(Exception):
-    """The output folder belongs to something else; the message is for the user."""
 
 
 def predict(
@@ -64,7 +63,7 @@ def predict(
         mm_per_pixel: for measures in millimetres beside those in pixels.
 
     Raises:
-        OutputError: the folder holds something else than an earlier session of the same job.
+        UserError: the folder holds something else than an earlier session of the same job.
         BusyError: another process is at it.
     """
     with RunFolder(out).hold():
@@ -94,29 +93,39 @@ def _open(
         "overlays": draw,
         "model": predictor.card.model_dump(mode="json"),
     }
-    others = [
-        each.name for each in out.iterdir() if each.name not in {".lock", f".{SETTINGS}.partial"}
-    ]
+    ours = {out / ".lock", partial_path(file)}
+    others = [each.name for each in out.iterdir() if each not in ours]
     if others and not file.is_file():
-        raise OutputError(f"{out}: not empty ({others[0]}, ...); give --out another folder")
+        raise UserError(f"{out}: not empty ({others[0]}, ...); give --out another folder")
     if others:
-        _refuse_another(json.loads(file.read_text("utf-8")), settings, out)
+        _refuse_another(_settings(file), settings, out)
     else:
         write_atomically(file, (json.dumps(settings, indent=2) + "\n").encode())
     journal = PredictionJournal(out / JOURNAL)
     others = sorted(journal.names() - {image.name for image in images})
     if others:
-        raise OutputError(
+        raise UserError(
             f"{out}: holds images that are not asked for now ({others[0]}"
             f"{', ...' if others[1:] else ''}); give --out another folder, or --fresh"
         )
     return journal
 
 
+def _settings(file: Path) -> dict[str, Any]:
+    """The settings of an earlier session."""
+    try:
+        with explain_read_errors(file, "begin anew with --fresh"):
+            return dict(json.loads(file.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{file}: not the settings of a prediction ({reason(error)}); begin anew with --fresh"
+        ) from None
+
+
 def _refuse_another(before: dict[str, Any], now: dict[str, Any], out: Path) -> None:
     changed = [key for key in now if before.get(key) != now[key]]
     if changed:
-        raise OutputError(
+        raise UserError(
             f"{out}: holds a prediction with another {' and another '.join(changed)}; give --out "
             "another folder, or --fresh to begin anew"
         )
@@ -139,7 +148,9 @@ def _entries(
             else:
                 scores = predictor.scores(grey)
                 waiting.append(
-                    threads.submit(_entry, predictor, image, state, grey, scores, out, draw)
+                    threads.submit(
+                        _entry_or_error, image, state, predictor, grey, scores, out, draw
+                    )
                 )
             if len(waiting) > AHEAD:
                 yield waiting.popleft().result()
@@ -148,18 +159,29 @@ def _entries(
 
 
 def _unread(image: ImageFile, error: Exception) -> Entry:
-    reason = str(error).removeprefix(f"{image.path}: ")
+    why = str(error).removeprefix(f"{image.path}: ")
     try:
         state = image.state
     except OSError:
         state = None
-    return Entry(image.name, str(image.path), state, None, {}, [], reason)
+    return Entry(image.name, str(image.path), state, None, {}, [], why)
+
+
+def _entry_or_error(image: ImageFile, state: tuple[int, int], *args: Any) -> Entry:
+    """What comes of an image; an error if its name is too long for the names of its results."""
+    try:
+        return _entry(image, state, *args)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        why = "its mask cannot be written (file name too long); give the image a shorter name"
+        return Entry(image.name, str(image.path), state, None, {}, [], why)
 
 
 def _entry(
-    predictor: Predictor,
     image: ImageFile,
     state: tuple[int, int],
+    predictor: Predictor,
     grey: Grey,
     scores: Scores,
     out: Path,

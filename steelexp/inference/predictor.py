@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from steelexp.data.tiling import up_to_32
+from steelexp.errors import UserError, reason
 from steelexp.inference.postprocessing import postprocess
 from steelexp.inference.scoring import in_windows
 from steelexp.inference.windows import overlapping
@@ -21,10 +22,6 @@ Scores = npt.NDArray[np.float32]
 
 LARGEST = 2**22  # pixels that are scored at once; a mobilenet U-Net needs about 1 kB for each
 WINDOW = (1024, 1024)  # pixels, of larger images
-
-
-class PredictorError(Exception):
-    """The network cannot be had; the message is for the user."""
 
 
 class Predictor(NamedTuple):
@@ -72,15 +69,15 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         threads: of an operator; 0: one for each core.
 
     Raises:
-        PredictorError: there is no such file, ONNX Runtime is not installed, or the file is not
+        UserError: there is no such file, ONNX Runtime is not installed, or the file is not
             such a network.
     """
     if not file.is_file():
-        raise PredictorError(f"{file}: no such file; make it: python -m steelexp export RUN")
+        raise UserError(f"{file}: no such file; make it: python -m steelexp export RUN")
     try:
         import onnxruntime
     except ImportError:
-        raise PredictorError(
+        raise UserError(
             "--runtime onnx: ONNX Runtime is missing; pip install 'steelexp[export]'"
         ) from None
     settings = onnxruntime.SessionOptions()
@@ -91,12 +88,10 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
             str(file), settings, providers=onnxruntime.get_available_providers()
         )
     except Exception as error:  # its classes are of no common kind
-        raise PredictorError(f"{file}: not a network that ONNX Runtime takes ({error})") from None
+        raise UserError(f"{file}: not a network that ONNX Runtime takes ({error})") from None
     text = session.get_modelmeta().custom_metadata_map.get(KEY)
     if text is None:
-        raise PredictorError(
-            f"{file}: not written by `steelexp export`, which adds the post-processing"
-        )
+        raise UserError(f"{file}: not written by `steelexp export`, which adds the post-processing")
     return Predictor(
         card=read_card(text, file),
         runtime="onnx",
@@ -108,14 +103,12 @@ def read_card(text: str, file: Path) -> ModelCard:
     """The card of an exported network.
 
     Raises:
-        PredictorError: another version wrote it.
+        UserError: another version wrote it.
     """
     try:
         return ModelCard.model_validate_json(text)
     except ValidationError as error:
-        reason = error.errors()[0]
-        where = ".".join(map(str, reason["loc"]))
-        raise PredictorError(
-            f"{file}: not a model card that this version reads ({where}: {reason['msg']}); export "
-            "the run again"
+        raise UserError(
+            f"{file}: not a model card that this version reads ({reason(error)}); export the run "
+            "again"
         ) from None

@@ -81,7 +81,7 @@ def score_images(
             scores = in_windows(score, dataset.image(row), layout, pixels=pixels)
             yield ScoredImage(row, scores, dataset.mask(row))
         return
-    for numbers, grey, bits in pipeline.whole_images(dataset, rows, pixels=pixels):
+    for numbers, grey, bits in pipeline.image_batches(dataset, rows, pixels=pixels):
         height, width = bits.shape[1:3]
         for row, scores, truth in zip(numbers.tolist(), score(grey), bits, strict=True):
             yield ScoredImage(row, scores[:height, :width], truth[..., 0])

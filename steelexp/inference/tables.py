@@ -10,6 +10,7 @@ from typing import Any
 from steelexp.inference import submission
 from steelexp.inference.defects import LENGTHS, Defect
 from steelexp.inference.journal import Entry
+from steelexp.records.atomic import replacing
 
 Row = Sequence[Any]
 Add = Callable[[Row], None]
@@ -133,12 +134,10 @@ def _write_errors(summary: Summary, out: Path) -> None:
 @contextmanager
 def _csv(path: Path, columns: Iterable[str]) -> Iterator[Add]:
     """A table that is there whole or not at all."""
-    beside = path.with_name(f".{path.name}.partial")
-    with beside.open("w", encoding="utf-8", newline="") as stream:
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
         yield writer.writerow
-    beside.replace(path)
 
 
 @contextmanager
@@ -149,8 +148,8 @@ def _parquet(path: Path, columns: dict[str, type]) -> Iterator[Add]:
 
     kinds = {str: pa.string(), int: pa.int32(), float: pa.float64()}
     schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
-    beside, held = path.with_name(f".{path.name}.partial"), list[Row]()
-    with parquet.ParquetWriter(beside, schema) as writer:
+    held: list[Row] = []
+    with replacing(path) as beside, parquet.ParquetWriter(beside, schema) as writer:
 
         def write() -> None:
             values = zip(*held, strict=True)
@@ -168,7 +167,6 @@ def _parquet(path: Path, columns: dict[str, type]) -> Iterator[Add]:
 
         yield add
         write()
-    beside.replace(path)
 
 
 def _printable(name: str) -> str:

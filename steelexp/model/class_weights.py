@@ -11,11 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from steelexp.errors import UserError
+
 Weights = npt.NDArray[np.float64]
-
-
-class ClassWeightsError(Exception):
-    """These images give no class weights; the message is for the user."""
 
 
 class ClassFrequency(NamedTuple):
@@ -40,12 +38,12 @@ def count_classes(
         sizes: Height and width of each image, [S, 2].
 
     Raises:
-        ClassWeightsError: A class occurs in no image.
+        UserError: A class occurs in no image.
     """
     labelled = pixels > 0
     images = labelled.sum(axis=0, dtype=np.int64)
     if missing := [str(c + 1) for c in np.flatnonzero(images == 0)]:
-        raise ClassWeightsError(
+        raise UserError(
             f"class_weights: of {pixels.shape[1]} classes, number {', '.join(missing)} is on none "
             f"of the {len(pixels)} training images and can have no weight; choose a split that "
             "trains on every class, or leave the class weights away"

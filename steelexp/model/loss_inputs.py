@@ -11,10 +11,6 @@ Reduce = Literal["tile_and_class", "tile", "batch_and_class", "batch"]
 EmptyClass = Literal["smoothed", "mean_score", "nothing"]
 
 
-class LossError(Exception):
-    """The loss does not fit the data; the message is for the user."""
-
-
 def as_float32(
     y_true: Tensor, logits: Tensor, class_weights: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, Strict
 
+from steelexp.errors import UserError
 from steelexp.lazy import Tensor, tf
-from steelexp.model.loss_inputs import LossError, Share, as_float32
+from steelexp.model.loss_inputs import Share, as_float32
 
 PerClass = Annotated[tuple[PositiveFloat, ...], Strict(False), Field(min_length=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
@@ -58,7 +59,7 @@ def weighted_bce(
         Loss of each tile, [B].
 
     Raises:
-        LossError: The number of weights is neither one nor the number of classes.
+        UserError: The number of weights is neither one nor the number of classes.
 
     Source: Xie and Tu, Holistically-nested edge detection, ICCV 2015,
     https://arxiv.org/abs/1504.06375, equation 2. Its two weights are divided by the background's.
@@ -86,7 +87,7 @@ def _signed(y_true: Tensor, logits: Tensor) -> Tensor:
 def _check_number_of_weights(positive_weights: tuple[float, ...], logits: Tensor) -> None:
     classes = logits.shape[-1]
     if classes is not None and len(positive_weights) not in {1, classes}:
-        raise LossError(
+        raise UserError(
             f"loss.positive_weights: {len(positive_weights)} weights for {classes} classes; give "
             "one for each class, or one for all"
         )

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, Strict
 
+from steelexp.errors import UserError
 from steelexp.lazy import Tensor, keras, segmentation_models, tf
 from steelexp.model.backbones import BACKBONES, UNIT
 from steelexp.spec.component import one_of
@@ -19,10 +20,6 @@ from steelexp.spec.component import one_of
 Backbone = one_of(BACKBONES)
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 Filters = Annotated[tuple[PositiveInt, ...], Strict(False), Field(min_length=5, max_length=5)]
-
-
-class WeightsError(Exception):
-    """The encoder's weights cannot be loaded; the message is for the user."""
 
 
 def unet(
@@ -56,7 +53,7 @@ def unet(
         of 32.
 
     Raises:
-        WeightsError: The weights file is missing, cannot be downloaded or does not fit the
+        UserError: The weights file is missing, cannot be downloaded or does not fit the
             backbone.
     """
     file = _weights_file(weights)
@@ -133,7 +130,7 @@ def _weights_file(weights: str) -> Path | None:
     if weights in {"imagenet", "none"}:
         return None
     if not Path(weights).is_file():
-        raise WeightsError(
+        raise UserError(
             f"model.weights: there is no file {weights}; give the path of the encoder's .h5 file, "
             "or one of: imagenet, none"
         )
@@ -154,7 +151,7 @@ def _network(backbone: Any, weights: str, **settings: Any) -> Any:
         if weights != "imagenet":
             raise
         # Keras raises a plain Exception for a failed download, ValueError for unknown weights.
-        raise WeightsError(
+        raise UserError(
             f"model.weights: imagenet: the weights of {backbone} cannot be downloaded "
             f"({_first_line(error)}); set model.weights=none, or model.weights=path/to/file.h5"
         ) from error
@@ -168,7 +165,7 @@ def _load_encoder(network: Any, backbone: Any, file: Path) -> None:
     try:
         encoder.load_weights(file)
     except (OSError, ValueError) as error:
-        raise WeightsError(
+        raise UserError(
             f"model.weights: {file} does not hold the encoder weights of {backbone} "
             f"({_first_line(error)}); give the file of that backbone without its top, or none"
         ) from error

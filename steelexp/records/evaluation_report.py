@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from steelexp.records.store import DamagedError
+from steelexp.errors import UserError, explain_read_errors, reason
 
 FILE = "evaluation.json"
 
@@ -95,9 +95,12 @@ class EvaluationReport(_Part):
         classes: names.
         masks: what the masks of confusion, images and components come from: "decision", the run's,
             or "threshold".
-        intervals: 95 % of each metric at the threshold, named without its prefix: percentiles of a
-            bootstrap over groups of near-duplicates.
-        post_intervals: the same of the metrics with the post-processing; empty without one.
+        intervals: 95 % interval of each metric at the threshold, named without the part of the
+            split. It says what another choice of images would give; docs/statistics.md has the
+            method.
+        no_interval: Metric without an interval -> the reason.
+        post_intervals: 95 % interval of each metric with post-processing; empty without one.
+        post_no_interval: Metric with post-processing but without an interval -> the reason.
         pr: of each class.
         calibration: of each class.
         confusion: of all.
@@ -110,7 +113,9 @@ class EvaluationReport(_Part):
     classes: list[str]
     masks: Literal["postprocessing", "threshold"]
     intervals: dict[str, tuple[float, float]]
+    no_interval: dict[str, str]
     post_intervals: dict[str, tuple[float, float]]
+    post_no_interval: dict[str, str]
     pr: dict[str, PrecisionRecall]
     calibration: dict[str, Calibration]
     confusion: Confusion
@@ -122,16 +127,16 @@ def read_evaluation_report(folder: Path) -> EvaluationReport | None:
     """The evaluation report of a finished run; None where an earlier version left none.
 
     Raises:
-        DamagedError: the file is not an evaluation report.
+        UserError: the file is not an evaluation report.
     """
     file = folder / FILE
     if not file.is_file():
         return None
+    fix = f"evaluate the run again: python -m steelexp evaluate {folder}"
     try:
-        return EvaluationReport.model_validate_json(file.read_bytes())
+        with explain_read_errors(file, fix):
+            return EvaluationReport.model_validate_json(file.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        raise DamagedError(
-            f"{file}: not an evaluation report that this version reads ({first['msg']}); evaluate the run "
-            f"again: python -m steelexp evaluate {folder}"
+        raise UserError(
+            f"{file}: not an evaluation report that this version reads ({reason(error)}); {fix}"
         ) from None

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from steelexp.records.store import DamagedError
+from steelexp.errors import UserError, explain_read_errors
 
 FILE: Final = "search.json"
 SCHEMA_VERSION: Final = 1
@@ -94,18 +94,15 @@ def read_search_file(folder: Path) -> SearchFile:
     """Read search.json of a search's folder.
 
     Raises:
-        DamagedError: it is not there, not whole or of another version; all that is wrong, a line
+        UserError: it is not there, not whole or of another version; all that is wrong, a line
             each.
     """
     file = folder / FILE
     try:
-        return SearchFile.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
-        raise DamagedError(
-            f"{file}: there is no such file; give the folder of a search, RUNS/<name>/search"
-        ) from None
+        with explain_read_errors(file, "give the folder of a search, RUNS/<name>/search"):
+            return SearchFile.model_validate_json(file.read_bytes())
     except ValidationError as error:
-        raise DamagedError(_unreadable(file, error)) from None
+        raise UserError(_unreadable(file, error)) from None
 
 
 def _unreadable(file: Path, error: ValidationError) -> str:

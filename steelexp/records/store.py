@@ -11,8 +11,6 @@ runs/b4_dice/3f9c1a7e/
   record.json                                  the last act
 """
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,15 +18,14 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.records.atomic import write_atomically
+from steelexp.records.jsonl import JsonLines
 from steelexp.records.record import Record
 
 
-class BusyError(Exception):
+class BusyError(UserError):
     """Another process is at work in the run folder."""
-
-
-class DamagedError(Exception):
-    """A file of a run folder does not hold what it should; the message is for the user."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +56,18 @@ class RunFolder:
         """The record of a finished run; None before.
 
         Raises:
-            DamagedError: it is not a record, or another version wrote it.
+            UserError: it is not a record, or another version wrote it.
         """
         file = self.path / "record.json"
         if not file.is_file():
             return None
         try:
-            return Record.model_validate_json(file.read_bytes())
+            with explain_read_errors(file, "make it readable for this account"):
+                return Record.model_validate_json(file.read_bytes())
         except ValidationError as error:
-            raise DamagedError(
-                f"{file}: not a record that this version reads ({_reason(error)})"
+            raise UserError(
+                f"{file}: not a record that this version reads ({reason(error)}); use the version "
+                "that wrote it, or run the spec again with --fresh"
             ) from None
 
     @property
@@ -117,14 +116,8 @@ class RunFolder:
             lock.release()
 
     def append(self, epoch: Epoch) -> None:
-        """Add an epoch; a torn last line, left by a kill, is closed first."""
-        file = self.path / "epochs.jsonl"
-        before = file.read_bytes() if file.is_file() else b""
-        torn = bool(before) and not before.endswith(b"\n")
-        with file.open("a", encoding="utf-8") as stream:
-            stream.write(("\n" if torn else "") + json.dumps(asdict(epoch)) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        """Add an epoch to epochs.jsonl."""
+        _epoch_lines(self.path).append(asdict(epoch))
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file atomically."""
@@ -146,40 +139,23 @@ class RunFolder:
         return aside
 
 
-def write_atomically(path: Path, content: bytes) -> Path:
-    """Write beside, then rename: the file is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
-
-
 def read_epochs(folder: Path) -> list[Epoch]:
-    """The epochs of a run, in order; a torn line is passed over, the later of two equals counts.
+    """The epochs of a run, in order; the later of two equals counts.
 
     Raises:
-        DamagedError: a line is whole, as no kill leaves it, and not an epoch.
+        UserError: a line is not an epoch.
     """
-    file = folder / "epochs.jsonl"
-    if not file.is_file():
-        return []
-    epochs, found = TypeAdapter(Epoch), {}
-    lines = file.read_text("utf-8", errors="replace").split("\n")
-    for number, line in enumerate(lines, start=1):
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # torn
-        try:
-            epoch = epochs.validate_python(entry)
-        except ValidationError as error:
-            raise DamagedError(f"{file}:{number}: not an epoch ({_reason(error)})") from None
-        found[epoch.epoch] = epoch
+    found = {epoch.epoch: epoch for epoch in _epoch_lines(folder).entries()}
     return [found[number] for number in sorted(found)]
+
+
+def _epoch_lines(folder: Path) -> JsonLines[Epoch]:
+    return JsonLines(
+        folder / "epochs.jsonl",
+        parse=TypeAdapter(Epoch).validate_python,
+        noun="an epoch",
+        fix="restore this line, or run the spec again with --fresh",
+    )
 
 
 def run_folders(root: Path) -> Iterator[RunFolder]:
@@ -190,8 +166,3 @@ def run_folders(root: Path) -> Iterator[RunFolder]:
     for spec in sorted(root.glob("**/spec.yaml")):
         if not any(".old-" in part for part in spec.relative_to(root).parts):
             yield RunFolder(spec.parent)
-
-
-def _reason(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))

@@ -7,11 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from steelexp import __version__, palette
+from steelexp.errors import UserError
 from steelexp.progress import duration
-from steelexp.records.store import RunFolder, run_folders, write_atomically
+from steelexp.records.atomic import write_atomically
+from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.charts import Drawing
-from steelexp.report.comparison import Comparison, comparisons
+from steelexp.report.comparison import Change, Comparison, comparisons
 from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
 from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.runs import Run, read_run
@@ -23,7 +27,7 @@ NAME = "report.html"
 EPOCH_COLUMNS = ("loss", "val_loss", "val_dice_positive", "val_dice_kaggle", "learning_rate")
 
 
-class PageError(Exception):
+class PageError(UserError):
     """There is nothing to report, or not what was asked for."""
 
 
@@ -48,43 +52,44 @@ class RunPart(NamedTuple):
 
 
 class ComparedPart(NamedTuple):
-    """What the page says of runs on the same images.
+    """The part of the page about runs on the same images.
 
     Attributes:
-        of: itself.
-        baseline: the strategy that is held against first.
-        curves: a panel a metric.
+        of: Comparison of their strategies.
+        baseline: Strategy that the others are first compared with.
+        changes: Baseline -> every strategy beside it.
+        curves: Learning curves, a panel a metric.
     """
 
     of: Comparison
     baseline: str
+    changes: dict[str, list[Change]]
     curves: Sequence[Drawing]
 
     @property
     def places(self) -> list[int]:
-        """Of the columns in a strategy's arrays: all classes, then each."""
+        """Columns of a strategy's arrays: all classes, then each."""
         classes = len(self.of.classes)
         return [classes, *range(classes)]
 
     @property
-    def single(self) -> bool:
-        """Whether a strategy has one run."""
-        return any(len(each.runs) == 1 for each in self.of.strategies)
+    def single(self) -> list[str]:
+        """Strategies with one run."""
+        return [name for name, each in self.of.strategies.items() if each.runs == 1]
 
     @property
     def reach(self) -> float:
-        """Of the whiskers to either side: the farthest end of an interval, in twentieths.
+        """Length of the whiskers to either side: the farthest end of an interval, in twentieths.
 
         At most 0.25: one strategy that scatters would leave the others no length.
         """
         ends = [
-            abs(end)
-            for each in self.of.strategies
-            for _, change in self.of.against(each.name)
-            for end in (*change.low, *change.high)
-            if math.isfinite(end)
+            np.abs([change.difference.low, change.difference.high])
+            for changes in self.changes.values()
+            for change in changes
         ]
-        return min(0.25, max(0.05, math.ceil(max(ends, default=0.0) * 20) / 20))
+        finite = np.array(ends)[np.isfinite(ends)]
+        return min(0.25, max(0.05, math.ceil(float(finite.max(initial=0.0)) * 20) / 20))
 
 
 class SidePart(NamedTuple):
@@ -195,9 +200,11 @@ def _side(galleries: Sequence[Gallery]) -> SidePart:
     return SidePart(images, sorted({epoch for each in galleries for epoch in each.epochs}))
 
 
-def _compared(found: Comparison, baseline: str | None, colours: dict[str, int]) -> ComparedPart:
-    curves = strategy_curves(found.runs, colours)
-    return ComparedPart(found, found.baseline(baseline) if found.strategies else "", curves)
+def _compared(of: Comparison, baseline: str | None, colours: dict[str, int]) -> ComparedPart:
+    if not of.strategies:
+        return ComparedPart(of, "", {}, [])
+    changes = {name: of.against(name) for name in of.strategies}
+    return ComparedPart(of, of.baseline(baseline), changes, strategy_curves(of.runs, colours))
 
 
 def _searched(search: Search, best: Run | None) -> SearchPart:

@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from steelexp.errors import UserError, reason
 from steelexp.records.evaluation_report import EvaluationReport, read_evaluation_report
 from steelexp.records.record import Record
-from steelexp.records.store import DamagedError, Epoch, RunFolder
+from steelexp.records.store import Epoch, RunFolder
 from steelexp.report.tables import reported
-from steelexp.spec import ExperimentSpec, SpecError, read_resolved
+from steelexp.spec import ExperimentSpec, read_resolved
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
@@ -107,7 +108,7 @@ class Run:
         return "damaged" if self.problems else "unfinished"
 
     @cached_property
-    def reported(self) -> tuple[str, str]:
+    def reported(self) -> tuple[str, Literal["test", "val"]]:
         """The prefix of the metrics to report, and the part of the split."""
         return reported(self.record.metrics) if self.record else ("val", "val")
 
@@ -141,12 +142,20 @@ class Run:
         return self.epochs[-1].metrics.items() if self.epochs else ()
 
     def interval(self, name: str) -> tuple[float, float] | None:
-        """Of a reported metric, 95 %; None where there is none."""
+        """95 % interval of a reported metric; None where there is none."""
         return self.evaluation.intervals.get(name) if self.evaluation else None
 
     def post_interval(self, name: str) -> tuple[float, float] | None:
-        """The same of the metric with the post-processing."""
+        """95 % interval of the metric with post-processing; None where there is none."""
         return self.evaluation.post_intervals.get(name) if self.evaluation else None
+
+    @property
+    def no_interval(self) -> dict[str, list[str]]:
+        """Reason -> the reported metrics that have no interval for it."""
+        names: dict[str, list[str]] = {}
+        for name, why in (self.evaluation.no_interval if self.evaluation else {}).items():
+            names.setdefault(why, []).append(name)
+        return names
 
     def metric(self, name: str) -> float | None:
         """A reported metric, such as "dice_positive/1"; None where there is none."""
@@ -178,7 +187,7 @@ def read_run(folder: RunFolder) -> Run:
 def _attempt(read: Callable[[], T], problems: list[str]) -> T | None:
     try:
         return read()
-    except (DamagedError, SpecError, OSError, UnicodeDecodeError) as error:
+    except UserError as error:
         problems.append(" ".join(str(error).split()))
         return None
 
@@ -187,6 +196,7 @@ def _checked(folder: RunFolder, model: type[Model], where: str, values: object) 
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, (where, *first["loc"])))
-        raise DamagedError(f"{folder.path}/record.json: {key}: {first['msg']}") from None
+        raise UserError(
+            f"{folder.path / 'record.json'}: {where}.{reason(error)}; run the spec again with "
+            "--fresh"
+        ) from None

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steelexp.errors import UserError
 from steelexp.progress import duration
 from steelexp.records.search_file import SearchFile, SearchTrial, read_search_file
-from steelexp.records.store import DamagedError, Epoch, RunFolder
+from steelexp.records.store import Epoch, RunFolder
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Search:
         folder = self.run(trial)
         try:
             return folder.epochs if folder else []
-        except (OSError, DamagedError):
+        except UserError:
             return []
 
 
@@ -72,7 +73,7 @@ def searches(root: Path) -> Iterator[Search]:
             continue
         try:
             yield Search(file.parent, read_search_file(file.parent))
-        except (OSError, DamagedError) as error:
+        except UserError as error:
             yield Search(file.parent, None, str(error))
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.markup import escape
 from rich.table import Table
 
+from steelexp.errors import UserError
 from steelexp.records.postprocessing import Postprocessing, describe_postprocessing
 from steelexp.records.record import Record
-from steelexp.records.store import DamagedError, RunFolder
+from steelexp.records.store import RunFolder
 from steelexp.spec import ExperimentSpec
 
 COLUMNS = (
@@ -22,8 +23,8 @@ COLUMNS = (
 )
 
 
-def reported(metrics: Mapping[str, float]) -> tuple[str, str]:
-    """The prefix of the metrics to report, and the part of the split they are of.
+def reported(metrics: Mapping[str, float]) -> tuple[str, Literal["test", "val"]]:
+    """The prefix of the metrics to report, and their part of the split.
 
     Test images where there are some; in the published protocol the images that picked the epoch.
     """
@@ -180,7 +181,7 @@ def _listed(folder: RunFolder, record: Record) -> tuple[str, str]:
 def _outcome(folder: RunFolder) -> Record | str:
     try:
         return folder.record or f"unfinished, {len(folder.epochs)} epochs"
-    except DamagedError:
+    except UserError:
         return "cannot be read"
 
 

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from steelexp.errors import UserError
+
 OBJECT_STORE = 100_000_000
 """Bytes of shared memory that a Ray of our own takes: trials hand over a few numbers each."""
-
-
-class ExecutorError(Exception):
-    """The engine cannot run trials, or no longer; the message is for the user."""
 
 
 class Node(NamedTuple):
@@ -28,7 +26,7 @@ class Place(NamedTuple):
     Attributes:
         folder: the driver's; relative paths start there.
         environment: the driver's variables of this project.
-        gpus: how many it may use.
+        gpus: Number of GPUs for a trial; a share below 1 is allowed.
     """
 
     folder: Path
@@ -46,7 +44,7 @@ class Place(NamedTuple):
         try:
             os.chdir(self.folder)
         except OSError as error:
-            raise ExecutorError(
+            raise UserError(
                 f"{os.uname().nodename}: {error.strerror}: {self.folder}; every machine of the "
                 "cluster needs the folder that the search was started in, at the same path"
             ) from None
@@ -64,13 +62,13 @@ def connected(address: str | None, *, show: bool = False) -> Any:
         show: whether what workers say is shown here.
 
     Raises:
-        ExecutorError: Ray is not installed, or not at the address.
+        UserError: Ray is not installed, or not at the address.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
         import ray
     except ImportError:
-        raise ExecutorError("--executor ray needs Ray: pip install 'steelexp[ray]'") from None
+        raise UserError("--executor ray needs Ray: pip install 'steelexp[ray]'") from None
     _check_listener(address)
     own: dict[str, Any] = {
         "include_dashboard": False,
@@ -87,7 +85,7 @@ def connected(address: str | None, *, show: bool = False) -> Any:
             **({} if address else own),
         )
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise ExecutorError(f"no Ray at {address or 'this machine'}: {error}") from None
+        raise UserError(f"no Ray at {address or 'this machine'}: {error}") from None
     return ray
 
 
@@ -108,14 +106,14 @@ def _check_listener(address: str | None) -> None:
         return
     host, _, port = str(address).rpartition(":")
     if not host or not port.isdecimal() or "/" in host:
-        raise ExecutorError(
+        raise UserError(
             f"address: {address}: HOST:PORT of the cluster's head, as `ray start` prints it, or "
             "auto on a machine of the cluster"
         )
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except OSError as error:
-        raise ExecutorError(f"no Ray at {address}: {error.strerror or error}") from None
+        raise UserError(f"no Ray at {address}: {error.strerror or error}") from None
 
 
 def _cores_here() -> int | None:
@@ -135,7 +133,7 @@ def gpus_for_each(nodes: Sequence[Node], wanted: float | None) -> float:
     if wanted is None:
         return 1 if any(node.gpus >= 1 for node in nodes) else 0
     if wanted < 0 or (wanted > 1 and wanted != int(wanted)):
-        raise ExecutorError(f"gpus_per_trial: {wanted:g}: 0, a share below 1, or a whole number")
+        raise UserError(f"gpus_per_trial: {wanted:g}: 0, a share below 1, or a whole number")
     return wanted
 
 
@@ -146,7 +144,7 @@ def cores_for_each(nodes: Sequence[Node], workers: int, gpus: float) -> int:
             return cores
     room = sum(_room(node, 1, gpus) for node in nodes)
     offered = ", ".join(f"{node.cores:g} cores and {node.gpus:g} GPUs" for node in nodes)
-    raise ExecutorError(
+    raise UserError(
         f"workers: {workers}: there is room for {room} trials at once with a core and {gpus:g} "
         f"GPUs each ({offered}); ask for fewer workers, or for another share of a GPU"
     )

@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from steelexp.errors import RunFailedError, UserError
 from steelexp.progress import duration, say
+from steelexp.records.atomic import write_atomically
 from steelexp.records.search_file import FILE, SCHEMA_VERSION
-from steelexp.records.store import DamagedError, RunFolder, write_atomically
+from steelexp.records.store import RunFolder
 from steelexp.search.budget import Budget
 from steelexp.search.executor import Executor, Outcome, Trial
 from steelexp.search.identity import differences, identity
@@ -19,39 +21,31 @@ from steelexp.search.tuners import Question, proposer
 from steelexp.spec import ExperimentSpec, dump, substitute
 
 
-class SearchError(Exception):
-    """A search cannot go on; the message is for the user."""
-
-
-class NothingFoundError(Exception):
-    """No trial of a search was finished."""
-
-
 def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: str) -> Row:
     """Search to the end of the budget, from wherever an earlier session left it.
 
     Args:
-        spec: with a search.
-        folder: of the search.
-        executor: runs the trials; is closed.
-        digest: of the spec on its data; a search goes on with the same only.
+        spec: Spec with a search.
+        folder: Folder of the search.
+        executor: Executor of the trials; it is closed.
+        digest: Digest of the spec on its data; a search continues with the same digest only.
 
     Returns:
         The best trial.
 
     Raises:
-        SearchError: the folder holds another search.
-        NothingFoundError: every trial failed, or none fitted into the budget.
+        UserError: the folder holds another search.
+        RunFailedError: every trial failed, or none fitted into the budget.
         BusyError: another process is at it.
     """
     assert spec.search is not None
     with RunFolder(folder).hold():
         trials = read_trials(folder / "trials.jsonl")
         _check_the_same(trials, identity(spec, digest), folder)
-        made = proposer(spec.search, question(spec))
-        tuner = Tuner(made, spec.search.seed)
+        proposals = proposer(spec.search, question(spec))
+        tuner = Tuner(proposals, spec.search.seed)
         _replay(trials, tuner)
-        budget = Budget(spec, made, trials)
+        budget = Budget(spec, proposals, trials)
         try:
             _run(spec, folder, executor, trials, tuner, budget)
         finally:
@@ -60,7 +54,7 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
     best = trials.best(direction(spec))
     if best is None:
         why = "all failed, search.json says why" if trials.rows else "none fitted into the budget"
-        raise NothingFoundError(f"{folder}: no trial was finished: {why}")
+        raise RunFailedError(f"{folder}: no trial was finished: {why}")
     return best
 
 
@@ -78,13 +72,13 @@ def direction(spec: ExperimentSpec) -> str:
 def trial_spec(spec: ExperimentSpec, trial: Trial, name: str | None = None) -> ExperimentSpec:
     """The complete spec of a trial."""
     epochs = {} if trial.epochs is None else {"training.epochs": trial.epochs}
-    named = {"name": name or f"{spec.name}-{trial.id}"}
+    rename = {"name": name or f"{spec.name}-{trial.id}"}
     try:
-        return substitute(spec, {**trial.values, **epochs, **named})
+        return substitute(spec, {**trial.values, **epochs, **rename})
     except ValidationError as error:
         (first, *_) = error.errors()
         key = ".".join(map(str, first["loc"]))
-        raise SearchError(
+        raise UserError(
             f"trial {trial.id}: {key}: {first['input']!r}: {first['msg']}; narrow search.space and "
             "begin anew with --fresh"
         ) from None
@@ -112,7 +106,7 @@ def _run(
                 break
             trials.propose(following, budget.elapsed)
             _write(spec, folder, trials, status="running")
-            say(f"trial {following.id}: {_listed(following)}")
+            say(f"trial {following.id}: {_describe(following)}")
             executor.submit(following)
             following = None
         if not trials.running:
@@ -133,9 +127,9 @@ def _check_the_same(trials: Trials, now: Mapping[str, Any], folder: Path) -> Non
     if trials.identity is None:
         trials.open(now)
     elif lines := differences(trials.identity, now):
-        said = "\n  ".join([f"{folder}: it holds the trials of another search:", *lines])
-        raise SearchError(
-            f"{said}\nput it back, give the search another name, or begin anew with --fresh"
+        message = "\n  ".join([f"{folder}: it holds the trials of another search:", *lines])
+        raise UserError(
+            f"{message}\nput it back, give the search another name, or begin anew with --fresh"
         )
 
 
@@ -149,7 +143,7 @@ def _replay(trials: Trials, tuner: Tuner) -> None:
             continue
         trial = tuner.ask(row.trial.values)
         if trial is None or trial.id != number or trial.continues != row.trial.continues:
-            raise DamagedError(
+            raise UserError(
                 f"{trials.path}: this version's tuner does not come to trial {number}; "
                 "--fresh begins anew"
             )
@@ -184,11 +178,11 @@ def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:
         f"# Trial {best.trial.id} of {spec.name}: {spec.training.monitor} "
         f"{best.outcome.score:.4f} after epoch {best.outcome.best_epoch}.\n"
     )
-    found = trial_spec(spec, best.trial, f"{spec.name}-best")
-    write_atomically(path, (text + dump(found)).encode())
+    best_spec = trial_spec(spec, best.trial, f"{spec.name}-best")
+    write_atomically(path, (text + dump(best_spec)).encode())
 
 
-def _listed(trial: Trial) -> str:
+def _describe(trial: Trial) -> str:
     extra = [f"{trial.epochs} epochs"] if trial.epochs is not None else []
     extra += [f"goes on from {trial.continues}"] if trial.continues is not None else []
     return ", ".join([f"{path} {value}" for path, value in trial.values.items()] + extra)
@@ -196,12 +190,12 @@ def _listed(trial: Trial) -> str:
 
 def _line(spec: ExperimentSpec, trials: Trials, outcome: Outcome, left: float | None) -> str:
     best = trials.best(direction(spec))
-    said = (
+    result = (
         f"failed: {outcome.reason}"
         if outcome.score is None
         else f"{spec.training.monitor} {outcome.score:.4f}, {duration(outcome.seconds)}"
     )
-    parts = [f"trial {outcome.trial}: {said}", f"{len(trials.ended)} ended"]
+    parts = [f"trial {outcome.trial}: {result}", f"{len(trials.outcomes)} ended"]
     if best is not None and best.outcome is not None:
         parts.append(f"best {best.outcome.score:.4f} of {best.trial.id}")
     if left is not None:

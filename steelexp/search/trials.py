@@ -1,4 +1,4 @@
-"""The trials of a search: a journal that is only added to, and what it comes to.
+"""The trials of a search: an append-only journal and the state that follows from it.
 
 RUNS/<name>/search/
   trials.jsonl        one event a line, in order; the truth
@@ -7,20 +7,18 @@ RUNS/<name>/search/
   trials/0003/<digest>/   an ordinary run folder each
 """
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from steelexp.records.store import DamagedError
+from steelexp.records.jsonl import JsonLines
 from steelexp.search.executor import Outcome, Trial
 
 
 @dataclass(frozen=True)
 class Row:
-    """A trial and, once it has ended, what came out."""
+    """A trial and its outcome, if it has ended."""
 
     trial: Trial
     outcome: Outcome | None = None
@@ -34,14 +32,15 @@ class Row:
 
     def summary(self) -> dict[str, Any]:
         """As search.json has it."""
-        trial, outcome = self.trial, self.outcome or Outcome(self.trial.id, None)
-        came_out = outcome._asdict()
-        del came_out["trial"]
+        trial = self.trial
+        outcome = self.outcome or Outcome(trial.id, None)
+        fields = outcome._asdict()
+        del fields["trial"]
         return {
             "id": trial.id,
             "values": dict(trial.values),
             "status": self.status,
-            **came_out,
+            **fields,
             "continues": trial.continues,
         }
 
@@ -51,11 +50,11 @@ class Trials:
     """The journal, open.
 
     Attributes:
-        path: trials.jsonl.
-        identity: of the search, as its first line has it; None of a new one.
-        rows: by the trials' id, in the order of the proposals.
-        events: ("proposed" | "ended", id), in their order.
-        elapsed: seconds of all sessions, up to the last event.
+        path: File trials.jsonl.
+        identity: Identity in the first line; None for a new search.
+        rows: Trial id -> trial, in the order of the proposals.
+        events: ("proposed" | "ended", id) pairs in order.
+        elapsed: Seconds of all sessions, up to the last event.
     """
 
     path: Path
@@ -63,6 +62,11 @@ class Trials:
     rows: dict[str, Row] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
     elapsed: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._lines = JsonLines(
+            self.path, parse=self._take, noun="an event of a search", fix="--fresh begins anew"
+        )
 
     def open(self, identity: Mapping[str, Any]) -> None:
         """Begin a new search."""
@@ -84,8 +88,8 @@ class Trials:
         return [row.trial for row in self.rows.values() if row.outcome is None]
 
     @property
-    def ended(self) -> list[Outcome]:
-        """What came out of those that ended."""
+    def outcomes(self) -> list[Outcome]:
+        """Outcomes of the trials that ended."""
         return [row.outcome for row in self.rows.values() if row.outcome is not None]
 
     def best(self, direction: str) -> Row | None:
@@ -95,48 +99,32 @@ class Trials:
         return max(finished, key=lambda row: sign * row.outcome.score, default=None)  # type: ignore[union-attr, operator]
 
     def _append(self, event: Mapping[str, Any]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(event) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        self._lines.append(event)
         self._take(event)
 
     def _take(self, event: Mapping[str, Any]) -> None:
-        given = dict(event)
-        name = given.pop("event")
+        fields = dict(event)
+        name = fields.pop("event")
         if name == "opened":
-            self.identity = given["identity"]
+            self.identity = fields["identity"]
             return
-        self.elapsed = given.pop("elapsed")
+        self.elapsed = fields.pop("elapsed")
         if name == "proposed":
-            trial = Trial(id=given.pop("trial"), **given)
+            trial = Trial(id=fields.pop("trial"), **fields)
             self.rows[trial.id] = Row(trial)
             self.events.append(("proposed", trial.id))
         else:
-            outcome = Outcome(**given)
+            outcome = Outcome(**fields)
             self.rows[outcome.trial] = replace(self.rows[outcome.trial], outcome=outcome)
             self.events.append(("ended", outcome.trial))
 
 
 def read_trials(path: Path) -> Trials:
-    """The journal of a search; a torn last line, left by a kill, is cut off.
+    """The journal of a search.
 
     Raises:
-        DamagedError: a line is whole, as no kill leaves it, and not an event.
+        UserError: a line is not an event of a search.
     """
     trials = Trials(path)
-    if not path.is_file():
-        return trials
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        os.truncate(path, len(whole))
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            trials._take(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedError(
-                f"{path}:{number}: not an event of a search ({error}); --fresh begins anew"
-            ) from None
+    trials._lines.entries()
     return trials

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from steelexp.errors import UserError
 from steelexp.spec.explain import explain, nearest
 from steelexp.spec.inheritance import gather, merge
 from steelexp.spec.schema import ExperimentSpec
@@ -22,7 +23,7 @@ from steelexp.spec.yaml_tree import (
 )
 
 
-class SpecError(Exception):
+class SpecError(UserError):
     """A spec that cannot be used; every problem found is listed."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -65,7 +65,7 @@ def sync(folder: Path) -> tuple[bool, str]:
         Whether the service now has all of it, and the line that says so.
 
     Raises:
-        DamagedError: the journal cannot be read.
+        UserError: the journal cannot be read.
     """
     if not _is_complete(folder) and end(begin_sending(folder, "online", math.inf)) == BUSY:
         return False, status_line(folder, problem=SENT_ELSEWHERE)

@@ -5,17 +5,16 @@ Numbers count from 1 without a gap. Event 1 is of kind "run" and fixes the exper
 are named by their path below the run folder, with a digest, so that they can be sent later.
 """
 
-import errno
 import hashlib
-import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from steelexp.records.store import DamagedError
+from pydantic import TypeAdapter
+
+from steelexp.records.jsonl import JsonLines
 
 NAME = "journal.jsonl"
 
@@ -42,15 +41,15 @@ class Journal:
 
     Args:
         folder: Run folder. A torn last line, left by a kill, is cut off.
+
+    Raises:
+        OSError: the journal cannot be written.
+        UserError: a line is not the event that has to follow.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._path = folder / NAME
-        content = self._path.read_bytes() if self._path.is_file() else b""
-        if not content.endswith(b"\n"):
-            with self._path.open("ab") as stream:
-                stream.truncate(content.rfind(b"\n") + 1)
+        self._lines = _journal_lines(folder)
+        self._lines.append()  # fails here rather than at the first event
         self.events = read_events(folder)
 
     def append(self, *news: tuple[str, Mapping[str, Any]]) -> None:
@@ -64,38 +63,56 @@ class Journal:
             Event(number, kind, time.time(), content)
             for number, (kind, content) in enumerate(news, start=begin)
         ]
-        lines = "".join(json.dumps(asdict(event)) + "\n" for event in events)
-        with self._path.open("ab", buffering=0) as stream:
-            before = stream.tell()
-            try:
-                if stream.write(lines.encode()) < len(lines.encode()):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
-                os.fsync(stream.fileno())
-            except OSError:
-                stream.truncate(before)
-                raise
+        self._lines.append(*map(asdict, events))
         self.events += events
 
 
+class EventReader:
+    """Reads a run's journal, also while it is written.
+
+    Args:
+        folder: of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._lines = _journal_lines(folder)
+        self._end = 0
+        self._count = 0
+
+    def read_new(self) -> list[Event]:
+        """The events since the last call, in order.
+
+        Raises:
+            UserError: a line is not the event that has to follow.
+        """
+        events = []
+        for line in self._lines.read(self._end):
+            if line.entry.number != self._count + 1:
+                why = f"number {line.entry.number} after {self._count}"
+                raise self._lines.damage(line.start, why)
+            self._end = line.end
+            self._count += 1
+            events.append(line.entry)
+        return events
+
+
 def read_events(folder: Path) -> list[Event]:
-    """The events of a run, in order; a torn last line, perhaps still being written, is left out.
+    """The events of a run so far, in order.
 
     Raises:
-        DamagedError: a whole line is not the event that has to follow.
+        UserError: a line is not the event that has to follow.
     """
-    path = folder / NAME
-    if not path.is_file():
-        return []
-    events: list[Event] = []
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            event = Event(**json.loads(line))
-        except (ValueError, TypeError):
-            event = None
-        if event is None or event.number != number:
-            raise DamagedError(f"{path}:{number}: not event {number} of a journal")
-        events.append(event)
-    return events
+    return EventReader(folder).read_new()
+
+
+def _journal_lines(folder: Path) -> JsonLines[Event]:
+    return JsonLines(
+        folder / NAME,
+        parse=TypeAdapter(Event).validate_python,
+        noun="the next event of a run",
+        fix="restore this line, or remove journal.jsonl and comet.json: the run then becomes a new "
+        "experiment at Comet when it goes on",
+    )
 
 
 def file_entry(path: Path, folder: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from steelexp.records.store import DamagedError
+from steelexp.errors import UserError
 from steelexp.tracking import delivery
 from steelexp.tracking.delivery import SENT_ELSEWHERE
 from steelexp.tracking.journal import NAME as JOURNAL
@@ -65,7 +65,7 @@ class JournaledTracker:
         self._journal: Journal | None = None
         try:
             self._journal = Journal(run.folder)
-        except (OSError, DamagedError) as error:
+        except (OSError, UserError) as error:
             self._warn(str(error))
         self._note(self._opening(run))
         self._wake()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from steelexp.records.store import write_atomically
+from steelexp.records.atomic import write_atomically
 
 NAME = "sent.json"
 

@@ -29,8 +29,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from steelexp.records.store import DamagedError
-from steelexp.tracking.journal import Event, read_events
+from steelexp.errors import UserError
+from steelexp.tracking.journal import Event, EventReader, read_events
 from steelexp.tracking.receipt import read_receipt, write_receipt
 from steelexp.tracking.service import Mode, RefusedError, Service
 from steelexp.tracking.services import SERVICES
@@ -99,7 +99,9 @@ class Sender:
     def __init__(self, folder: Path, service: Service) -> None:
         self._folder = folder
         self._receipt = read_receipt(folder)
-        self._connection = service.connect(read_events(folder)[0], folder)
+        self._reader = EventReader(folder)
+        self._pending = self._reader.read_new()
+        self._connection = service.connect(self._pending[0], folder)
         self._receipt.url = self._connection.url
         self._receipt.problem = None
         write_receipt(folder, self._receipt)
@@ -111,7 +113,10 @@ class Sender:
         Raises:
             UnsentError: An event is not acknowledged, or there is no more time.
         """
-        for events in by_epoch(read_events(self._folder)[self._receipt.acknowledged :]):
+        self._pending += self._reader.read_new()
+        pending = [each for each in self._pending if each.number > self._receipt.acknowledged]
+        self._pending = []
+        for events in by_epoch(pending):
             if signals.left < 0:
                 raise UnsentError("out of time")
             self._send(events, signals.left)
@@ -226,7 +231,7 @@ def _problem(folder: Path, mode: Mode, signals: StdinSignals) -> str | None:
     """Send; the reason why not all could be sent, None without one."""
     try:
         service = SERVICES[read_events(folder)[0].content["service"]]()
-    except (DamagedError, IndexError, KeyError) as error:
+    except (UserError, IndexError, KeyError) as error:
         return f"the journal cannot be sent: {error}"
     try:
         send(folder, mode, signals, service)

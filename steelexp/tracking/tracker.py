@@ -6,10 +6,6 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 
-class TrackingError(Exception):
-    """The tracking that was asked for cannot be had; the message is for the user."""
-
-
 class TrackedTrial(NamedTuple):
     """A run that is a trial of a search.
 

@@ -11,11 +11,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from steelexp.errors import UserError
 from steelexp.lazy import Tensor, keras, tf
-
-
-class DevicesError(Exception):
-    """The batches cannot be shared among the devices; the message is for the user."""
 
 
 def strategy(
@@ -34,7 +31,7 @@ def strategy(
         A tf.distribute.Strategy.
 
     Raises:
-        DevicesError: the batches cannot be shared.
+        UserError: the batches cannot be shared.
     """
     if workers > 1:
         return _of_workers(devices, workers, batch_size, tiles)
@@ -48,12 +45,12 @@ def strategy(
 
 def _of_workers(devices: str, workers: int, batch_size: int, tiles: int) -> Any:
     if devices == "all":
-        raise DevicesError(
+        raise UserError(
             "training.devices: all with training.workers: each worker has one GPU; take "
             "training.devices=one and a worker for each GPU"
         )
     if "TF_CONFIG" not in os.environ:
-        raise DevicesError(
+        raise UserError(
             f"training.workers: {workers}: there is one process here; a trial of a search trains "
             "in one, with training.workers=1"
         )
@@ -69,7 +66,7 @@ def _check_shares(batch_size: int, tiles: int, devices: int, instead: str) -> No
     multiples = range(devices, batch_size * 2 + devices, devices)
     fitting = [size for size in multiples if _problem(size, tiles, devices) is None]
     nearest = sorted(sorted(fitting, key=lambda size: abs(size - batch_size))[:2])
-    raise DevicesError(
+    raise UserError(
         f"training.batch_size: {batch_size} for {devices} devices: {problem}; "
         f"take {' or '.join(map(str, nearest))}, or {instead}"
     )

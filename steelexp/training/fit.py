@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from steelexp.errors import RunFailedError
 from steelexp.lazy import Tensor, keras
 from steelexp.model.unet import expand_bits
 from steelexp.progress import duration, say, steps
@@ -16,7 +17,7 @@ from steelexp.training.plateau import best_epoch, learning_rate, should_stop
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-class DivergedError(Exception):
+class DivergedError(RunFailedError):
     """The loss is no longer a number."""
 
 

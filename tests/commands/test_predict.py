@@ -1,3 +1,5 @@
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -86,7 +88,7 @@ def test_unreadable_images_give_exit_code_1(folder, steelexp):
     (folder / "images" / "broken.jpg").write_bytes(b"broken")
     code, out, _ = steelexp("predict", "runs/a", "images", "--runtime", "onnx")
     assert code == 1
-    assert "1 of 5 images could not be read" in "\n".join(out)
+    assert "1 of 5 images could not be predicted" in "\n".join(out)
     assert "images/broken.jpg" in "\n".join(out)
 
 
@@ -138,3 +140,22 @@ def test_onnx_does_without_tensorflow(folder):
     words = ("predict", "runs/a/0a1b2c3d/exports/model.onnx", "images", "--out", "out")
     subprocess.run([sys.executable, "-c", code, *words], check=True, timeout=280)
     assert card().digest in (folder / "out" / "prediction.json").read_text()
+
+
+def test_an_output_that_cannot_be_written_is_named_with_the_option(folder, steelexp):
+    command = ("predict", "runs/a", "images", "--runtime", "onnx", "--out")
+    fix = "choose another folder with --out"
+    assert steelexp(*command, "/proc/none/a")[::2] == (
+        2,
+        [f"steelexp: /proc/none: cannot be written: No such file or directory; {fix}"],
+    )
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        code, _, err = steelexp(*command, "full")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    said = f"steelexp: full/prediction.json: cannot be written: File too large; {fix}"
+    assert (code, err) == (2, [said])
+    assert steelexp(*command, "full")[0] == 0  # there is room again, and it goes on

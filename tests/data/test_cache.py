@@ -14,6 +14,7 @@ import pytest
 
 from steelexp.data import cache, duplicates
 from steelexp.data.dataset import DataError
+from steelexp.errors import UserError
 from tests.fakes import dataset_of
 
 # Opens the set that `drawn` writes and decodes it into a cache; a slow reader where asked.
@@ -227,3 +228,13 @@ def test_lies_where_the_user_says(monkeypatch):
     assert cache.cache_root() == Path("data/cache")
     monkeypatch.setenv("STEELEXP_CACHE", "/elsewhere")
     assert cache.cache_root() == Path("/elsewhere")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [lambda dataset, root: cache.cached(dataset, "disk", root), cache.duplicate_groups],
+)
+def test_a_cache_that_cannot_be_written_is_named_with_its_variable(dataset, use):
+    said = r"^/proc/none: cannot be written: No such file or directory; set STEELEXP_CACHE to "
+    with pytest.raises(UserError, match=said):
+        use(dataset, Path("/proc/none/cache"))

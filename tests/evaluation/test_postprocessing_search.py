@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from steelexp.counts import Counts, dice, metrics
 from steelexp.evaluation import postprocessing_search
 from steelexp.evaluation.component_areas import Components
-from steelexp.evaluation.counts import Counts, dice, metrics
 from steelexp.evaluation.postprocessing_search import (
     class_rules,
     dealt,

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from steelexp.evaluation.counts import Counts
+from steelexp.counts import Counts
 from steelexp.evaluation.detection import DetectionCounts
 from steelexp.evaluation.report import report
 from steelexp.evaluation.result import EvaluationResult, write_image_scores, write_result

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steelexp.evaluation.counts import Counts, dice
+from steelexp.counts import Counts, dice
 from steelexp.evaluation.score_histograms import (
     CERTAIN,
     GRID,

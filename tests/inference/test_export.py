@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from steelexp.errors import RunFailedError
 from steelexp.inference import export as exports
-from steelexp.inference.export import FORMATS, ParityError, compare, export
+from steelexp.inference.export import FORMATS, compare, export
 from steelexp.inference.predictor import Predictor, onnx_predictor
 from steelexp.lazy import keras, tf
 from steelexp.model.unet import unet
@@ -61,7 +62,9 @@ def test_an_export_that_is_off_fails_and_the_earlier_one_stays(tmp_path, model, 
     monkeypatch.setattr(exports, "TOLERANCE", 0.0)
     other = pixel_predictor()
     monkeypatch.setitem(FORMATS, "onnx", (FORMATS["onnx"][0], lambda file: other))
-    with pytest.raises(ParityError, match=r"onnx: its scores differ .* on 2 images; allowed is 0"):
+    with pytest.raises(
+        RunFailedError, match=r"onnx: its scores differ .* on 2 images; allowed is 0"
+    ):
         export(model, card(), "onnx", path, STRIPS)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -82,7 +85,7 @@ def test_the_tolerance_is_a_ten_thousandth(tmp_path, model, monkeypatch, off, fa
     monkeypatch.setitem(FORMATS, "onnx", (FORMATS["onnx"][0], read))
     dataset = [np.full((32, 32), 128, np.uint8)]
     if fails:
-        with pytest.raises(ParityError):
+        with pytest.raises(RunFailedError):
             export(model, card(), "onnx", tmp_path / "model.onnx", dataset)
     else:
         export(model, card(), "onnx", tmp_path / "model.onnx", dataset)

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.inference.defects import Defect
 from steelexp.inference.image_files import ImageFile
 from steelexp.inference.journal import Entry, PredictionJournal
-from steelexp.records.store import DamagedError
 
 DEFECT = Defect("1", 1, 4, 2, 1, 4, 1, 4.0, 1.5, 4.0, 1.0, 0.0, 0.625, 1.0)
 
@@ -69,11 +69,23 @@ def test_wherever_a_kill_tears_the_last_line_the_others_are_kept(tmp_path):
             assert list(each.entries([first, second])) == [entry(first), entry(second)]
 
 
+@pytest.mark.parametrize("line", ["nonsense", "{}", "[1]"])
+def test_a_whole_line_that_is_no_entry_is_damage(tmp_path, line):
+    file = tmp_path / "journal.jsonl"
+    PredictionJournal(file).append(entry(image(tmp_path, "a.png")))
+    with file.open("a") as stream:
+        stream.write(f"{line}\n")
+    with pytest.raises(UserError, match=r"journal\.jsonl:2: not an image's prediction"):
+        PredictionJournal(file)
+
+
 def test_a_journal_that_is_changed_meanwhile_is_said(tmp_path):
     held = image(tmp_path, "a.png")
     file = tmp_path / "journal.jsonl"
     journal = PredictionJournal(file)
     journal.append(entry(held))
     file.write_text(json.dumps("other") + "\n")
-    with pytest.raises(DamagedError, match="begin anew: --fresh"):
+    with pytest.raises(
+        UserError, match=r"journal\.jsonl:1: not an image's prediction .*; begin anew with --fresh"
+    ):
         list(journal.entries([held]))

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from steelexp.data.generator.steel import photograph, sheet
+from steelexp.data.generator.steel import generate_sheet, photograph
+from steelexp.errors import UserError
 from steelexp.inference import tables as prediction_tables
 from steelexp.inference.image_files import image_files
-from steelexp.inference.predict import OutputError, predict
-from steelexp.inference.predictor import PredictorError, onnx_predictor
+from steelexp.inference.predict import predict
+from steelexp.inference.predictor import onnx_predictor
 from tests.kaggle_rules import broken_rules
 from tests.predictors import card, pixel_onnx, pixel_predictor, write_images
 
@@ -100,6 +101,25 @@ def test_parquet_holds_what_csv_does(tmp_path, monkeypatch):
         stored = pd.read_parquet(tmp_path / name / "defects.parquet")
         assert len(stored) == 3
         pd.testing.assert_frame_equal(written, stored, check_dtype=False)
+
+
+def test_names_that_are_too_long_for_a_mask_cost_their_image_alone(tmp_path):
+    write_images(tmp_path / "in", 1)
+    picture = next((tmp_path / "in").iterdir())
+    longest = picture.with_name("x" * 251 + ".png")
+    picture.rename(longest)
+    too_long = picture.with_name("y" * 255)  # its mask would need 259
+    too_long.write_bytes(longest.read_bytes())
+    images = image_files([str(longest), str(too_long)])
+    summary = predict(pixel_predictor(), images, tmp_path / "out", draw=False)
+    assert (summary.images, len(summary.errors)) == (1, 1)
+    assert (tmp_path / "out" / "masks" / longest.name).is_file()
+    (row,) = table(tmp_path / "out" / "errors.csv")
+    assert row == {
+        "image": str(too_long),
+        "reason": "its mask cannot be written (file name too long); give the image a shorter name",
+    }
+    assert len(table(tmp_path / "out" / "submission.csv")) == 4
 
 
 def test_without_a_defect_the_tables_are_there_and_empty(tmp_path):
@@ -220,19 +240,19 @@ def test_images_that_are_added_are_predicted_and_the_rows_stay_in_order(tmp_path
 def test_another_model_or_other_images_are_refused(tmp_path):
     write_images(tmp_path / "in", 2)
     predicted(tmp_path / "in", tmp_path / "out")
-    with pytest.raises(OutputError, match="another model; give --out another folder, or --fresh"):
+    with pytest.raises(UserError, match="another model; give --out another folder, or --fresh"):
         predicted(tmp_path / "in", tmp_path / "out", pixel_predictor(bright={"threshold": 0.5}))
-    with pytest.raises(OutputError, match="another overlays"):
+    with pytest.raises(UserError, match="another overlays"):
         predicted(tmp_path / "in", tmp_path / "out", draw=False)
     (tmp_path / "in" / "0000.png").unlink()
-    with pytest.raises(OutputError, match=r"images that are not asked for now \(0000\.png\)"):
+    with pytest.raises(UserError, match=r"images that are not asked for now \(0000\.png\)"):
         predicted(tmp_path / "in", tmp_path / "out")
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     write_images(tmp_path / "in", 1)
     (tmp_path / "set" / "masks").mkdir(parents=True)
-    with pytest.raises(OutputError, match="not empty"):
+    with pytest.raises(UserError, match="not empty"):
         predicted(tmp_path / "in", tmp_path / "set")
 
 
@@ -265,7 +285,7 @@ def test_submissions_on_real_images_keep_kaggles_rules(tmp_path, realdata):
 JOB = """
 import sys, time
 from pathlib import Path
-from steelexp.data.generator.steel import photograph, sheet
+from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.inference.predictor import onnx_predictor
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
@@ -306,7 +326,7 @@ def test_a_killed_job_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from steelexp.data.generator.steel import photograph, sheet
+from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.inference.predictor import onnx_predictor
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
@@ -320,7 +340,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 @pytest.mark.timeout(3600)
 def test_a_thousand_images_need_the_memory_of_a_hundred(tmp_path):
     draw = np.random.default_rng(0)
-    drawn = [cv2.imencode(".jpg", photograph(draw, sheet(draw)))[1].tobytes() for _ in range(20)]
+    drawn = [
+        cv2.imencode(".jpg", photograph(draw, generate_sheet(draw)))[1].tobytes() for _ in range(20)
+    ]
     rules = {label: {"threshold": 0.75, "min_component": 50} for label in ("bright", "dark")}
     text = card(**rules).model_dump_json()
     model, peaks = pixel_onnx(tmp_path / "model.onnx", text=text), {}
@@ -343,14 +365,14 @@ def test_an_onnx_file_scores_as_it_is_asked_to(tmp_path):
 
 
 def test_what_is_not_an_export_is_refused(tmp_path):
-    with pytest.raises(PredictorError, match="no such file; make it: python -m steelexp export"):
+    with pytest.raises(UserError, match="no such file; make it: python -m steelexp export"):
         onnx_predictor(tmp_path / "gone.onnx")
     (tmp_path / "text.onnx").write_text("no network")
-    with pytest.raises(PredictorError, match="not a network that ONNX Runtime takes"):
+    with pytest.raises(UserError, match="not a network that ONNX Runtime takes"):
         onnx_predictor(tmp_path / "text.onnx")
-    with pytest.raises(PredictorError, match="not written by `steelexp export`"):
+    with pytest.raises(UserError, match="not written by `steelexp export`"):
         onnx_predictor(pixel_onnx(tmp_path / "other.onnx", key="other"))
     newer = card().model_dump_json().replace('"schema_version":1', '"schema_version":9')
     file = pixel_onnx(tmp_path / "newer.onnx", text=newer)
-    with pytest.raises(PredictorError, match=r"schema_version.*export the run again"):
+    with pytest.raises(UserError, match=r"schema_version.*export the run again"):
         onnx_predictor(file)

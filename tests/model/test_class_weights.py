@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steelexp.errors import UserError
 from steelexp.model.class_weights import (
     CLASS_WEIGHTS,
     ClassFrequency,
-    ClassWeightsError,
     count_classes,
     effective_number,
     inverse,
@@ -42,7 +42,7 @@ def test_count_classes_does_not_overflow():
 
 def test_a_class_that_occurs_nowhere_is_refused():
     pixels = np.array([[5, 0, 1, 0], [5, 0, 0, 0]])
-    with pytest.raises(ClassWeightsError, match=r"of 4 classes, number 2, 4 .* of the 2 training"):
+    with pytest.raises(UserError, match=r"of 4 classes, number 2, 4 .* of the 2 training"):
         count_classes(pixels, np.array([[4, 4], [4, 4]]))
 
 

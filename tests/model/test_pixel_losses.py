@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.lazy import segmentation_models, tf
-from steelexp.model.loss_inputs import LossError
 from steelexp.model.pixel_losses import bce, focal, topk_bce, weighted_bce
 from tests.model.masks import CERTAIN, cross_entropy, random_batch, row, sigmoid
 
@@ -61,7 +61,7 @@ def test_weighted_bce_with_ones_is_bce():
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_weighted_bce_refuses_weights_of_other_classes(count):
     y, logits = random_batch()
-    with pytest.raises(LossError, match=f"positive_weights: {count} weights for 4 classes"):
+    with pytest.raises(UserError, match=f"positive_weights: {count} weights for 4 classes"):
         weighted_bce(y, logits, positive_weights=(1.0,) * count)
 
 

@@ -5,10 +5,11 @@ import h5py
 import numpy as np
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.lazy import keras, segmentation_models, tf
 from steelexp.model import unet as module
 from steelexp.model.backbones import BACKBONES
-from steelexp.model.unet import ARCHITECTURES, WeightsError, expand_bits, unet
+from steelexp.model.unet import ARCHITECTURES, expand_bits, unet
 
 SMALL = {"backbone": "mobilenet", "decoder_filters": (8, 8, 8, 8, 8)}
 
@@ -241,7 +242,7 @@ def test_imagenet_without_a_network_says_what_else_there_is(tmp_path, monkeypatc
     (tmp_path / ".keras").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("tf_keras.src.utils.data_utils.urlretrieve", raise_if)
-    with pytest.raises(WeightsError) as error:
+    with pytest.raises(UserError) as error:
         unet(4, backbone="resnet18", weights="imagenet")
     assert str(error.value).startswith(
         "model.weights: imagenet: the weights of resnet18 cannot be downloaded "
@@ -263,7 +264,7 @@ def test_a_fault_without_weights_is_not_taken_for_a_failed_download(monkeypatch)
 
 def test_a_missing_file_is_refused_before_anything_is_built(monkeypatch):
     monkeypatch.setattr(module, "_network", lambda *_, **__: pytest.fail("built"))
-    with pytest.raises(WeightsError) as error:
+    with pytest.raises(UserError) as error:
         unet(4, backbone="mobilenet", weights="imagnet")
     assert str(error.value) == (
         "model.weights: there is no file imagnet; give the path of the encoder's .h5 file, "
@@ -272,7 +273,7 @@ def test_a_missing_file_is_refused_before_anything_is_built(monkeypatch):
 
 
 def refusal(weights: Path) -> str:
-    with pytest.raises(WeightsError) as error:
+    with pytest.raises(UserError) as error:
         unet(3, **SMALL, weights=str(weights))
     return str(error.value)
 

@@ -1,7 +1,7 @@
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.records.evaluation_report import FILE, read_evaluation_report
-from steelexp.records.store import DamagedError
 
 
 def test_a_run_of_before_has_none(tmp_path):
@@ -11,6 +11,6 @@ def test_a_run_of_before_has_none(tmp_path):
 def test_what_is_no_report_is_named_with_a_way_out(tmp_path):
     (tmp_path / FILE).write_text('{"schema_version": 2}')
     with pytest.raises(
-        DamagedError, match=r"evaluation.json: not an evaluation report .*steelexp evaluate"
+        UserError, match=r"evaluation.json: not an evaluation report .*steelexp evaluate"
     ):
         read_evaluation_report(tmp_path)

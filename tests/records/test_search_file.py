@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.records.search_file import read_search_file
-from steelexp.records.store import DamagedError
 from tests.known_search import known_spec, searched
 from tests.simulated_searches import THREE_TRIALS
 
@@ -20,7 +20,7 @@ def test_what_a_search_writes_is_read(tmp_path):
 def test_all_that_is_wrong_is_said(tmp_path):
     wrong = THREE_TRIALS | {"seed": "x", "status": "lost"}
     (tmp_path / "search.json").write_text(json.dumps(wrong))
-    with pytest.raises(DamagedError, match=r"(?s)search\.json: seed: .*search\.json: status: "):
+    with pytest.raises(UserError, match=r"(?s)search\.json: seed: .*search\.json: status: "):
         read_search_file(tmp_path)
 
 
@@ -35,10 +35,12 @@ def test_all_that_is_wrong_is_said(tmp_path):
 )
 def test_anything_else_is_refused(tmp_path, text, said):
     (tmp_path / "search.json").write_text(text)
-    with pytest.raises(DamagedError, match=said):
+    with pytest.raises(UserError, match=said):
         read_search_file(tmp_path)
 
 
 def test_there_is_none(tmp_path):
-    with pytest.raises(DamagedError, match="there is no such file; give the folder of a search"):
+    with pytest.raises(
+        UserError, match=r"search\.json: cannot be read: No such file or directory; give the folder"
+    ):
         read_search_file(tmp_path)

@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steelexp.records.store import (
-    BusyError,
-    DamagedError,
-    Epoch,
-    RunFolder,
-    read_epochs,
-    run_folders,
-    write_atomically,
-)
+from steelexp.errors import UserError
+from steelexp.records.store import BusyError, Epoch, RunFolder, read_epochs, run_folders
 from tests.finished_runs import record
 
 ROOT = Path(__file__).parents[2]
@@ -80,12 +73,11 @@ class TestEpochs:
     @pytest.mark.parametrize("cut", range(len(line(SECOND))))
     def test_a_kill_anywhere_in_a_line_costs_that_line_alone(self, folder, file, cut):
         file.write_text(line(FIRST) + line(SECOND)[:cut])
-        whole = cut == len(line(SECOND)) - 1  # only the end of the line is missing
-        assert folder.epochs == ([FIRST, SECOND] if whole else [FIRST])
+        assert folder.epochs == [FIRST]
         folder.append(SECOND)
         folder.append(THIRD)
         assert folder.epochs == [FIRST, SECOND, THIRD]
-        assert file.read_text().endswith("\n" + line(SECOND) + line(THIRD))
+        assert file.read_text() == line(FIRST) + line(SECOND) + line(THIRD)
 
     def test_several_kills(self, folder, file):
         file.write_text(line(FIRST)[:20])
@@ -94,13 +86,11 @@ class TestEpochs:
         folder.append(SECOND)
         assert folder.epochs == [FIRST, SECOND]
 
-    def test_a_file_of_garbage_has_none(self, folder, file):
-        file.write_bytes(b"\xff\xfe\0\0\0 \n\n{]\n")
-        assert folder.epochs == []
-
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
+            ("", "Expecting value"),
+            ("{]", "Expecting property name"),
             ("5", "Input should be a dictionary or an instance of Epoch"),
             ("null", "Input should be a dictionary or an instance of Epoch"),
             ("[]", "Input should be a dictionary or an instance of Epoch"),
@@ -112,7 +102,7 @@ class TestEpochs:
     )
     def test_a_whole_line_that_is_none_is_said(self, folder, file, text, reason):
         file.write_text(line(FIRST) + text.rstrip() + "\n" + line(THIRD))
-        with pytest.raises(DamagedError) as caught:
+        with pytest.raises(UserError) as caught:
             read_epochs(folder.path)
         assert str(caught.value).startswith(f"{file}:2: not an epoch ({reason}")
 
@@ -138,7 +128,7 @@ class TestRecord:
     def test_that_is_none_is_said(self, folder, text, reason):
         file = folder.write("record.json", "")
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
-        with pytest.raises(DamagedError) as caught:
+        with pytest.raises(UserError) as caught:
             folder.record  # noqa: B018
         assert str(caught.value).startswith(
             f"{file}: not a record that this version reads ({reason}"
@@ -147,57 +137,8 @@ class TestRecord:
     def test_of_another_version(self, folder):
         text = record().model_dump_json().replace('"schema_version":2', '"schema_version":3')
         folder.write("record.json", text)
-        with pytest.raises(DamagedError, match="schema_version: Input should be 2"):
+        with pytest.raises(UserError, match="schema_version: Input should be 2"):
             folder.record  # noqa: B018
-
-
-class TestAtomicWrites:
-    def test_make_the_folder_and_replace(self, tmp_path):
-        path = tmp_path / "a" / "b" / "spec.yaml"
-        assert write_atomically(path, b"one") == path
-        write_atomically(path, b"two")
-        assert path.read_bytes() == b"two"
-        assert list(path.parent.iterdir()) == [path]
-
-    def test_text_is_utf_8(self, folder):
-        assert (
-            folder.write("spec.yaml", "Schäden 0x\u263a\n").read_bytes() == "Schäden 0x☺\n".encode()
-        )
-
-    @pytest.mark.parametrize("step", ["write_bytes", "replace"])
-    def test_a_failure_leaves_the_old_file_and_nothing_else(self, tmp_path, monkeypatch, step):
-        path = write_atomically(tmp_path / "record.json", b"old")
-        real = Path.write_bytes
-
-        def fail(self, content):
-            if step == "write_bytes":
-                real(self, content[:1])  # a full disk takes the first byte
-            raise OSError("No space left on device")
-
-        monkeypatch.setattr(Path, step, fail)
-        with pytest.raises(OSError, match="No space left"):
-            write_atomically(path, b"new")
-        assert path.read_bytes() == b"old"
-        assert list(tmp_path.iterdir()) == [path]
-
-    def test_a_kill_leaves_the_old_file_or_the_new_one(self, tmp_path):
-        path = tmp_path / "record.json"
-        script = (
-            "import sys; from pathlib import Path; from steelexp.records.store import *\n"
-            "path, n = Path(sys.argv[1]), 0\n"
-            "while True:\n"
-            "    n = (n + 1) % 10; write_atomically(path, str(n).encode() * 2_000_000)\n"
-            "    print(flush=True)\n"
-        )
-        for kill in range(3):
-            command = [sys.executable, "-c", script, str(path)]
-            with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as writer:
-                for _ in range(5 + kill):
-                    writer.stdout.readline()
-                writer.kill()
-            content = path.read_bytes()
-            assert len(content) == 2_000_000
-            assert set(content) == {content[0]}
 
 
 HOLD = (
@@ -302,6 +243,10 @@ class TestRunFolders:
     @pytest.mark.parametrize("name", ["empty", "absent", "a/1/spec.yaml"])
     def test_elsewhere_are_none(self, runs, name):
         assert list(run_folders(runs / name)) == []
+
+
+def test_text_is_written_as_utf_8(folder):
+    assert folder.write("spec.yaml", "Schäden 0x\u263a\n").read_bytes() == "Schäden 0x☺\n".encode()
 
 
 def test_places(folder):

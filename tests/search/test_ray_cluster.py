@@ -5,13 +5,8 @@ import sys
 
 import pytest
 
-from steelexp.search.ray_cluster import (
-    ExecutorError,
-    Node,
-    connected,
-    cores_for_each,
-    gpus_for_each,
-)
+from steelexp.errors import UserError
+from steelexp.search.ray_cluster import Node, connected, cores_for_each, gpus_for_each
 
 
 class TestShares:
@@ -42,7 +37,7 @@ class TestShares:
         ],
     )
     def test_that_do_not_fit_are_refused(self, nodes, workers, gpus, room):
-        with pytest.raises(ExecutorError, match=f"workers: {workers}: there is room for {room} "):
+        with pytest.raises(UserError, match=f"workers: {workers}: there is room for {room} "):
             cores_for_each(nodes, workers, gpus)
 
     def test_of_gpus(self):
@@ -52,13 +47,13 @@ class TestShares:
         assert gpus_for_each(both, 0) == 0
         assert gpus_for_each(both, 0.25) == 0.25
         for wrong in (-1, 1.5):
-            with pytest.raises(ExecutorError, match=f"gpus_per_trial: {wrong}"):
+            with pytest.raises(UserError, match=f"gpus_per_trial: {wrong}"):
                 gpus_for_each(both, wrong)
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ExecutorError, match=r"pip install 'steelexp\[ray\]'"):
+    with pytest.raises(UserError, match=r"pip install 'steelexp\[ray\]'"):
         connected(None)
 
 
@@ -71,5 +66,5 @@ def test_without_ray_it_says_what_to_install(monkeypatch):
     ],
 )
 def test_a_wrong_address_is_refused_at_once(address, message):
-    with pytest.raises(ExecutorError, match=re.escape(message)):
+    with pytest.raises(UserError, match=re.escape(message)):
         connected(address)

@@ -13,9 +13,9 @@ from unittest.mock import Mock
 
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.records.store import BusyError, RunFolder, read_epochs
 from steelexp.search.executor import Trial
-from steelexp.search.ray_cluster import ExecutorError
 from steelexp.search.ray_executor import RayExecutor
 from tests.fake_trials import alive, events, run_trial, wait_for
 
@@ -75,7 +75,7 @@ class TestTrials:
 
     def test_one_that_is_killed_every_time_stops_the_search(self, executor, work):
         executor.submit(Trial("doomed", {"suicide": 1}, 1, None))
-        with pytest.raises(ExecutorError, match=r"trial doomed \({'suicide': 1}\).* 2 times"):
+        with pytest.raises(UserError, match=r"trial doomed \({'suicide': 1}\).* 2 times"):
             executor.next()
         assert len(events(work / "doomed")) == 2
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.records.store import read_epochs
 from steelexp.search.executor import Trial
-from steelexp.search.ray_cluster import ExecutorError
 from steelexp.search.ray_executor import RayExecutor
 from tests.fake_trials import alive, events, run_trial, wait_for
 
@@ -77,5 +77,5 @@ def test_a_lost_driver_takes_its_workers_along(cluster, tmp_path):
 
 def test_too_many_workers_are_refused_with_what_there_is(cluster):
     said = r"workers: 3: there is room for 2 (?=.*0 cores)(?=.*1 cores)"  # in any order
-    with pytest.raises(ExecutorError, match=said):
+    with pytest.raises(UserError, match=said):
         RayExecutor(run_trial, workers=3, address=cluster.address)

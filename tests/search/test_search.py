@@ -8,10 +8,11 @@ from collections import Counter
 import pytest
 import yaml
 
+from steelexp.errors import RunFailedError, UserError
 from steelexp.plan import SpecModel
 from steelexp.records.store import BusyError, RunFolder
 from steelexp.search.executor import Outcome
-from steelexp.search.search import NothingFoundError, SearchError, search, trial_spec
+from steelexp.search.search import search, trial_spec
 from steelexp.search.trials import Trials, read_trials
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import load
@@ -128,7 +129,7 @@ class TestBudgets:
         assert len(trials_of(folder)) == 6  # after 6 x 2 nine more would be 21
 
     def test_less_than_one_trial(self, tmp_path, folder):
-        with pytest.raises(NothingFoundError, match="none fitted into the budget"):
+        with pytest.raises(RunFailedError, match="none fitted into the budget"):
             searched(known_spec(tmp_path, "search.epochs=8"), folder)
 
     def test_hours(self, tmp_path, folder, monkeypatch):
@@ -202,7 +203,7 @@ class TestFailures:
     def test_when_every_trial_fails_there_is_no_best(self, tmp_path, folder, name):
         spec = known_spec(tmp_path, f"search.tuner.name={name}")
         run = lambda trial: Outcome(trial.id, None, "diverged")  # noqa: E731
-        with pytest.raises(NothingFoundError, match="all failed"):
+        with pytest.raises(RunFailedError, match="all failed"):
             searched(spec, folder, run)
         assert len(trials_of(folder)) == 6
         assert not (folder / "best.yaml").exists()
@@ -222,7 +223,7 @@ class TestFailures:
     def test_a_value_that_a_component_refuses_after_all(self, tmp_path, folder):
         spec = known_spec(tmp_path, space="{tiling.size: {int: [32, 64], step: 32}}")
         spec.search.space["tiling.size"].whole[:] = [33, 40]
-        with pytest.raises(SearchError, match=r"trial 0000: tiling.*multiple of 32; narrow"):
+        with pytest.raises(UserError, match=r"trial 0000: tiling.*multiple of 32; narrow"):
             searched(spec, folder)
 
     def test_another_process_at_it(self, spec, folder):
@@ -254,7 +255,7 @@ class TestAnotherSearch:
     def test_is_refused_by_name(self, tmp_path, folder, spec, overrides, said):
         searched(spec, folder)
         before = (folder / "trials.jsonl").read_bytes()
-        with pytest.raises(SearchError) as caught:
+        with pytest.raises(UserError) as caught:
             searched(known_spec(tmp_path, *overrides), folder)
         assert said in str(caught.value).splitlines()[1:][0] + "".join(
             str(caught.value).splitlines()
@@ -264,13 +265,13 @@ class TestAnotherSearch:
 
     def test_every_difference_is_named(self, tmp_path, folder, spec):
         searched(spec, folder)
-        with pytest.raises(SearchError) as caught:
+        with pytest.raises(UserError) as caught:
             searched(known_spec(tmp_path, "search.seed=5", "training.batch_size=8"), folder)
         assert len(str(caught.value).splitlines()) == 4
 
     def test_other_data(self, spec, folder):
         searched(spec, folder)
-        with pytest.raises(SearchError, match="the content of the data set"):
+        with pytest.raises(UserError, match="the content of the data set"):
             search(spec, folder, None, digest="other")
 
     def test_what_changes_no_score_is_free(self, tmp_path, folder, spec):
@@ -386,7 +387,7 @@ def test_sigkill_at_random_points(tmp_path, folder, wanted):
             continue
         kills += 1
         if (place / "trials.jsonl").exists():
-            unfinished += 0 < len(read_trials(place / "trials.jsonl").ended) < 6
+            unfinished += 0 < len(read_trials(place / "trials.jsonl").outcomes) < 6
         assert searched(spec, place) == whole
         assert trials_of(place) == trials_of(tmp_path / "whole")
         if kills >= wanted and unfinished:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from steelexp.records.store import DamagedError
-from steelexp.tracking.journal import Journal, file_entry, read_events, unchanged
+from steelexp.errors import UserError
+from steelexp.tracking.journal import EventReader, Journal, file_entry, read_events, unchanged
 
 
 def test_events_are_numbered_and_read_back(folder: Path) -> None:
@@ -32,10 +32,11 @@ def test_a_torn_last_line_is_not_read_and_is_cut_off_at_open(folder: Path, torn:
     whole = path.read_bytes()
     path.write_bytes(whole + torn.encode())
     assert len(read_events(folder)) == 1
-    assert path.read_bytes() != whole  # reading changes nothing
+    assert path.read_bytes() == whole + torn.encode()  # reading changes nothing
     journal = Journal(folder)
     assert path.read_bytes() == whole
     journal.append(("epoch", {"epoch": 1}))
+    assert path.read_bytes().startswith(whole + b'{"number": 2, "kind": "epoch"')
     assert [e.number for e in read_events(folder)] == [1, 2]
 
 
@@ -45,20 +46,40 @@ def test_a_journal_torn_in_its_first_line_begins_anew(folder: Path) -> None:
     assert [e.number for e in read_events(folder)] == [1]
 
 
-@pytest.mark.parametrize("line", ["nonsense", '{"number": 3}', "[]", "5"])
+@pytest.mark.parametrize("line", ["nonsense", '{"number": 3}', "[]", "5", ""])
 def test_a_whole_line_that_is_no_event_is_damage(folder: Path, line: str) -> None:
     Journal(folder).append(("run", {}))
     with (folder / "journal.jsonl").open("a") as stream:
         stream.write(line + "\n")
-    with pytest.raises(DamagedError, match=r"journal.jsonl:2: not event 2 of a journal"):
+    with pytest.raises(UserError, match=r"journal.jsonl:2: not the next event of a run \("):
         read_events(folder)
+
+
+def test_a_reader_goes_on_from_where_it_was(folder: Path) -> None:
+    journal, reader = Journal(folder), EventReader(folder)
+    assert reader.read_new() == []
+    journal.append(("run", {}), ("epoch", {"epoch": 1}))
+    assert [e.number for e in reader.read_new()] == [1, 2]
+    path = folder / "journal.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"number": 3')  # being written
+    assert reader.read_new() == []
+    path.write_bytes(whole)
+    journal.append(("epoch", {"epoch": 2}))
+    assert [e.number for e in reader.read_new()] == [3]
+    with path.open("a") as stream:
+        stream.write('{"number": 5, "kind": "epoch", "time": 0.0, "content": {}}\n')
+    with pytest.raises(UserError, match=r"journal.jsonl:4: .*\(number 5 after 3\)"):
+        reader.read_new()
 
 
 def test_a_number_left_out_is_damage(folder: Path) -> None:
     Journal(folder).append(("run", {}), ("epoch", {}))
     path = folder / "journal.jsonl"
     path.write_text(path.read_text().split("\n", 1)[1])
-    with pytest.raises(DamagedError, match="not event 1"):
+    with pytest.raises(
+        UserError, match=r"journal.jsonl:1: not the next event of a run \(number 2 after 0\)"
+    ):
         read_events(folder)
 
 
@@ -84,7 +105,7 @@ def test_a_full_disk_adds_nothing(folder: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, limits[1]))
     try:
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="File too large"):
             journal.append(("epoch", {"epoch": 1}))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -1,7 +1,11 @@
+import resource
+import signal
+
 import h5py
 import numpy as np
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.lazy import keras
 from steelexp.model.losses import bce
 from steelexp.model.optimizers import adam
@@ -145,7 +149,7 @@ def test_a_later_epoch_replaces_an_earlier_one(path):
     assert_equal(state(fresh), state(model))
 
 
-@pytest.mark.parametrize("fault", ["save_weights", "create_dataset", "replace"])
+@pytest.mark.parametrize("fault", ["create_dataset", "replace"])
 def test_killed_while_writing_leaves_the_old_file(path, monkeypatch, fault):
     model = compiled()
     checkpoint.save(path, model, EPOCH)
@@ -154,7 +158,7 @@ def test_killed_while_writing_leaves_the_old_file(path, monkeypatch, fault):
     def killed(*_, **__):
         raise KeyboardInterrupt
 
-    holder = {"save_weights": model, "create_dataset": h5py.Group, "replace": type(path)}[fault]
+    holder = {"create_dataset": h5py.Group, "replace": type(path)}[fault]
     with monkeypatch.context() as patch:
         patch.setattr(holder, fault, killed)
         with pytest.raises(KeyboardInterrupt):
@@ -164,6 +168,36 @@ def test_killed_while_writing_leaves_the_old_file(path, monkeypatch, fault):
 
     checkpoint.save(path, model, Epoch(5, 20, 1.0, {}))
     assert checkpoint.number_of(path) == 5
+
+
+def test_a_full_disk_leaves_the_old_file(path):
+    model = compiled()
+    checkpoint.save(path, model, EPOCH)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            checkpoint.save(path, model, Epoch(4, 16, 1.0, {}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(path)
+    assert checkpoint.number_of(path) == 3
+    assert [file.name for file in path.parent.iterdir()] == ["last.h5"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5", None])
+def test_a_file_that_is_no_checkpoint_is_named(path, content):
+    path.parent.mkdir()
+    if content is None:
+        h5py.File(path, "w").close()  # HDF5, and nothing of ours in it
+    else:
+        path.write_bytes(content)
+    said = r"last\.h5: not a whole checkpoint .*; run the spec again with --fresh"
+    with pytest.raises(UserError, match=said):
+        checkpoint.epoch_of(path)
+    with pytest.raises(UserError, match=said):
+        checkpoint.restore(path, compiled())
 
 
 def test_killed_while_copying_leaves_the_old_file(path, monkeypatch):

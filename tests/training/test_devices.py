@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.lazy import tf
 from steelexp.training import devices
-from steelexp.training.devices import DevicesError
 
 # Trains for three epochs of seven random tiles of 16 x 16, four a step, so that the shares of the
 # last batch differ. The loss sums over the batch, the network has batch norm.
@@ -98,7 +98,7 @@ def test_two_devices_train_as_one(tmp_path):
 def test_batches_that_cannot_be_shared_are_refused(monkeypatch, batch_size, tiles, said):
     gpus = ["GPU:0", "GPU:1", "GPU:2"]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus)
-    with pytest.raises(DevicesError, match=f"training.batch_size: {said} training.devices=one"):
+    with pytest.raises(UserError, match=f"training.batch_size: {said} training.devices=one"):
         devices.strategy("all", batch_size=batch_size, tiles=tiles)
     one = devices.strategy("one", batch_size=batch_size, tiles=tiles)
     assert one.num_replicas_in_sync == 1

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from steelexp.errors import UserError
 from steelexp.tracking.journal import Event
-from steelexp.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:
     from comet_ml import CometExperiment
@@ -96,11 +96,11 @@ def open_live(run: Mapping[str, Any]) -> "CometExperiment":
         run: Content of the journal's first event.
 
     Raises:
-        TrackingError: the server answers, and takes no data for this experiment.
+        UserError: the server answers, and takes no data for this experiment.
     """
     experiment = _open(run)
     if not experiment.alive:
-        raise TrackingError(f"{load().get_backend_address()} does not take the experiment")
+        raise UserError(f"{load().get_backend_address()} does not take the experiment")
     return experiment
 
 
@@ -149,7 +149,7 @@ def archive(run: Event, folder: Path) -> Iterator["CometExperiment"]:
         folder: Run folder.
 
     Raises:
-        TrackingError: comet_ml wrote no archive.
+        UserError: comet_ml wrote no archive.
     """
     folder = folder / FOLDER
     folder.mkdir(exist_ok=True)
@@ -160,7 +160,7 @@ def archive(run: Event, folder: Path) -> Iterator["CometExperiment"]:
     experiment.end()
     file = next(folder.glob(UNFINISHED), None)
     if file is None:
-        raise TrackingError("comet_ml wrote no archive")
+        raise UserError("comet_ml wrote no archive")
     file.replace(folder / f"{run.content['key']}.zip")
 
 
@@ -235,13 +235,13 @@ def save_view(name: str, state: Mapping[str, Any], project: str, workspace: str 
         WORKSPACE/PROJECT.
 
     Raises:
-        TrackingError: there is no such project.
+        UserError: there is no such project.
     """
     api = load().API(cache=False)
     workspace = workspace or api.get_default_workspace()
     details = api.get_project(workspace, project)
     if details is None:
-        raise TrackingError(f"there is no project {workspace}/{project}; track a run there first")
+        raise UserError(f"there is no project {workspace}/{project}; track a run there first")
     from comet_ml.api_objects.view import View
 
     earlier = [view for view in api.get_views(workspace, project) if view.name == name]

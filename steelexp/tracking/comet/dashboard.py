@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from steelexp.errors import UserError
 from steelexp.tracking.comet import client as comet_client
-from steelexp.tracking.tracker import TrackingError
 
 NAME = "Defect segmentation"
 COLUMNS = 3
@@ -147,17 +147,15 @@ def push(project: str, workspace: str | None, classes: Sequence[str]) -> str:
         The line that says where it is.
 
     Raises:
-        TrackingError: no API key, no such project, or Comet does not answer.
+        UserError: no API key, no such project, or Comet does not answer.
     """
     if comet_client.api_key() is None:
-        raise TrackingError(
-            "no Comet API key is configured: set COMET_API_KEY or run `comet login`"
-        )
+        raise UserError("no Comet API key is configured: set COMET_API_KEY or run `comet login`")
     state = view_state(dashboard(classes), [*BEST, *SEARCHED])
     try:
         where = comet_client.save_view(NAME, state, project, workspace)
     except Exception as error:
-        raise TrackingError(f"dashboard: {comet_client.reason(error)}") from None
+        raise UserError(f"dashboard: {comet_client.reason(error)}") from None
     return f"Comet: dashboard {NAME!r} saved in {where}"
 
 

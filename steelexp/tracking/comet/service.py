@@ -35,7 +35,7 @@ class CometConnection:
         folder: Run folder.
 
     Raises:
-        TrackingError: The server takes no data for this experiment.
+        UserError: The server takes no data for this experiment.
     """
 
     def __init__(self, run: Event, folder: Path) -> None:
@@ -101,7 +101,7 @@ class CometService:
         """Open a run's experiment: a new one, or the one of the same key.
 
         Raises:
-            TrackingError: The server takes no data for this experiment.
+            UserError: The server takes no data for this experiment.
         """
         return CometConnection(run, folder)
 

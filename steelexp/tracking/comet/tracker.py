@@ -1,9 +1,10 @@
 """The tracker `comet`: live where an API key is configured, an offline archive otherwise."""
 
+from steelexp.errors import UserError
 from steelexp.tracking.comet.client import api_key
 from steelexp.tracking.journaled import JournaledTracker
 from steelexp.tracking.service import Mode
-from steelexp.tracking.tracker import Tracker, TrackingError
+from steelexp.tracking.tracker import Tracker
 
 
 def comet(
@@ -21,10 +22,10 @@ def comet(
         A tracker of one run.
 
     Raises:
-        TrackingError: `mode: online` and no API key is configured.
+        UserError: `mode: online` and no API key is configured.
     """
     if mode == "online" and api_key() is None:
-        raise TrackingError(
+        raise UserError(
             "tracking.mode is online, and no Comet API key is configured: set COMET_API_KEY, "
             "or run `comet login`, or set tracking.mode to auto or offline"
         )

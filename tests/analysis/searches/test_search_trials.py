@@ -2,8 +2,9 @@
 
 import pytest
 
-from analysis.searches.search_space import SearchError, Setting
+from analysis.searches.search_space import Setting
 from analysis.searches.search_trials import read_search
+from steelexp.errors import UserError
 from tests.simulated_searches import hyperband_search, random_search, search, trial, write_search
 
 VALUES = {"optimizer.learning_rate": 1e-3, "loss.name": "dice", "training.batch_size": 8}
@@ -14,7 +15,7 @@ def read(tmp_path, content):
 
 
 def refused(tmp_path, content):
-    with pytest.raises(SearchError) as error:
+    with pytest.raises(UserError) as error:
         read(tmp_path, content)
     return str(error.value)
 
@@ -100,10 +101,10 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", '{"schema', "\x00"])
 def test_what_is_not_whole_is_refused(tmp_path, text):
     (tmp_path / "search.json").write_text(text)
-    with pytest.raises(SearchError, match=r"search\.json: "):
+    with pytest.raises(UserError, match=r"search\.json: "):
         read_search(tmp_path)
 
 
 def test_a_folder_without_a_search_is_refused(tmp_path):
-    with pytest.raises(SearchError, match="give the folder of a search, RUNS/<name>/search"):
+    with pytest.raises(UserError, match="give the folder of a search, RUNS/<name>/search"):
         read_search(tmp_path)

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from steelexp.__main__ import main
+from steelexp.errors import UserError
 from steelexp.tracking.comet.dashboard import (
     BEST,
     SEARCHED,
@@ -11,7 +12,6 @@ from steelexp.tracking.comet.dashboard import (
     push,
     view_state,
 )
-from steelexp.tracking.tracker import TrackingError
 from tests.comet_server import API_KEY, CometServer
 
 CLASSES = ["1", "2", "3", "4"]
@@ -63,9 +63,9 @@ def test_without_a_key_or_a_server_it_says_so(
     server: CometServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.stop()
-    with pytest.raises(TrackingError, match="does not answer") as refused:
+    with pytest.raises(UserError, match="does not answer") as refused:
         push("steel", None, CLASSES)
     assert API_KEY not in str(refused.value)
     monkeypatch.setenv("COMET_API_KEY", "")
-    with pytest.raises(TrackingError, match="no Comet API key is configured"):
+    with pytest.raises(UserError, match="no Comet API key is configured"):
         push("steel", None, CLASSES)

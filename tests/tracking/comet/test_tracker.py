@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.records.store import RunFolder
-from steelexp.tracking import TrackedTrial, Tracker, TrackingError, delivery
+from steelexp.tracking import TrackedTrial, Tracker, delivery
 from steelexp.tracking.comet.tracker import comet as tracker_of
 from steelexp.tracking.delivery import status_line, sync
 from steelexp.tracking.journal import read_events
@@ -430,11 +431,11 @@ def test_a_damaged_journal_does_not_stop_the_run(
 ) -> None:
     (folder / "journal.jsonl").write_text("nonsense\n")
     assert train(folder, 1) == "Comet: not tracked"
-    assert "journal.jsonl:1: not event 1 of a journal" in said(caplog)[0]
+    assert "journal.jsonl:1: not the next event of a run" in said(caplog)[0]
 
 
 def test_online_without_a_key_is_refused() -> None:
-    with pytest.raises(TrackingError, match=r"mode is online.*COMET_API_KEY.*comet login.*offline"):
+    with pytest.raises(UserError, match=r"mode is online.*COMET_API_KEY.*comet login.*offline"):
         tracker_of(mode="online")
 
 

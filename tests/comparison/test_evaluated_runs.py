@@ -1,6 +1,7 @@
 """Which runs may be compared, and what is said of those that may not."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -8,9 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.strategies.evaluated_run import RunError
-from analysis.strategies.evaluated_runs import read_evaluated
-from steelexp.records.store import DamagedError
+from steelexp.comparison.evaluated_runs import read_evaluated
+from steelexp.errors import UserError
 from tests.finished_runs import unfinished
 from tests.simulated_runs import Study, write_study
 
@@ -42,7 +42,7 @@ def change_spec(folder, change):
 
 
 def refused(runs, part="test"):
-    with pytest.raises(RunError) as caught:
+    with pytest.raises(UserError) as caught:
         read_evaluated([runs], part)
     return str(caught.value)
 
@@ -63,8 +63,9 @@ def test_runs_are_read_by_strategy_and_seed(runs):
     run, images = evaluated.strategies["b4_dice"][1], evaluated.images
     assert images.classes == ("1", "2", "3", "4")
     assert images.names == tuple(table["image"].unique())
-    for name in ("tp", "fp", "dice"):
-        assert getattr(run, name).ravel().tolist() == table[name].tolist()
+    for name in ("tp", "fp", "fn"):
+        assert getattr(run.counts, name).ravel().tolist() == table[name].tolist()
+    assert run.dice.ravel().tolist() == table["dice"].tolist()
     assert images.labelled.ravel().tolist() == (table["tp"] + table["fn"]).tolist()
     assert np.repeat(images.groups, 4).tolist() == table["group"].tolist()  # drawn from 0 on
     assert run.metric("dice_kaggle") == run.record.metrics["test_dice_kaggle"]
@@ -152,7 +153,7 @@ def test_no_test_images_names_the_way_out(runs):
         change_images(folder, lambda table: table[table["part"] == "val"])
     lines = refused(runs).splitlines()
     assert len(lines) == 4
-    assert "no test images (split grouped); --part tune compares" in lines[0]
+    assert "no test images (split grouped); --part val compares" in lines[0]
     assert len(read_evaluated([runs], "val").images.names) == 12
 
 
@@ -200,7 +201,7 @@ def test_one_name_for_two_strategies(runs):
     change_spec(runs / "b4_dice" / "1", other)
     (line,) = refused(runs).splitlines()
     assert "named b4_dice as" in line
-    assert "with another loss; give one of them a name of its own" in line
+    assert re.search(r"with another loss\..*loss\.name, .*; give one of them a name", line)
 
 
 def test_one_seed_twice(runs):
@@ -209,7 +210,26 @@ def test_one_seed_twice(runs):
     assert "seed 1 of b4_dice is there already" in line
 
 
+@pytest.mark.parametrize("digest", ["00000001", "another"])
+def test_a_copy_under_another_seed(runs, digest):
+    shutil.copytree(runs / "b4_dice" / "1", runs / "copy")
+    change_record(runs / "copy", seed=7, digest=digest)
+    (line,) = refused(runs).splitlines()
+    reason = "it predicts the same pixels as" if digest == "another" else "digest 00000001 is there"
+    assert line.startswith(f"{runs / 'copy'}: {reason}")
+    assert line.endswith("a run counts once: leave one out")
+
+
+def test_two_networks_that_predict_nothing_are_no_copies(runs):
+    def silence(table):
+        return table.assign(tp=0, fp=0, fn=table["tp"] + table["fn"])
+
+    for seed in "01":
+        change_images(runs / "b4_dice" / seed, silence)
+    assert len(read_evaluated([runs], "test").strategies["b4_dice"]) == 2
+
+
 def test_a_record_of_another_version(runs):
     change_record(runs / "b4_dice" / "0", schema_version=1)
-    with pytest.raises(DamagedError, match="not a record that this version reads"):
+    with pytest.raises(UserError, match="not a record that this version reads"):
         read_evaluated([runs], "test")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from steelexp.evaluation.counts import DEFINITIONS, Counts, dice, metrics
+from steelexp.counts import DEFINITIONS, Counts, dice, metrics
 from steelexp.spec.schema import Metric
 
 # Four images and two classes.

@@ -1,0 +1,104 @@
+"""Errors that the user can fix, and errors of the operating system turned into them."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+_DISK = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS}
+"""Errors of a write that come without a file name."""
+
+
+class UserError(Exception):
+    """Errors that the user can fix; every message says how."""
+
+    exit_code = 2
+
+
+class RunFailedError(UserError):
+    """A run that failed although the request was right."""
+
+    exit_code = 1
+
+
+@contextmanager
+def explain_write_errors(place: Path, fix: str) -> Iterator[None]:
+    """Turn system errors about a place into one line that names the path, the reason and the fix.
+
+    Errors about files elsewhere pass unchanged.
+
+    Args:
+        place: File or folder that is written.
+        fix: What the user can do, such as "choose another folder with --out".
+
+    Raises:
+        UserError: The place cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if (path := _path_at(place, error)) is None:
+            raise
+        raise UserError(f"{path}: cannot be written: {reason(error)}; {fix}") from error
+
+
+@contextmanager
+def explain_read_errors(file: Path, fix: str) -> Iterator[None]:
+    """Turn system errors and wrong encodings of one file into one line that names it.
+
+    Args:
+        file: File that is read.
+        fix: What the user can do, such as "export the run again".
+
+    Raises:
+        UserError: The file cannot be read, or is not UTF-8 text.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {reason(error)}; {fix}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: not UTF-8 text at byte {error.start}; {fix}") from error
+
+
+@contextmanager
+def name_path(path: Path, *, temporary: Path | None = None) -> Iterator[None]:
+    """Name a path in system errors that name none, or that name the temporary file of it."""
+    try:
+        yield
+    except OSError as error:
+        named = named_path(error)
+        if isinstance(error, ConnectionError) or (named is not None and named != temporary):
+            raise
+        # A new one: an error without a number would lose its text together with its first path.
+        raise OSError(error.errno or errno.EIO, reason(error), str(path)) from error
+
+
+def named_path(error: OSError) -> Path | None:
+    """The path that a system error names."""
+    if isinstance(error.filename, (str, bytes)) and error.filename:
+        return Path(os.fsdecode(error.filename))
+    return None
+
+
+def reason(error: Exception) -> str:
+    """The cause of an error in one line, without the path; the first of several causes."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        text = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+    else:
+        text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _path_at(place: Path, error: OSError) -> Path | None:
+    """The path that a system error is about, if it lies in a place or is a missing folder above."""
+    path = named_path(error)
+    if path is None:
+        return place if error.errno in _DISK else None
+    there, here = (Path(os.path.abspath(each)) for each in (path, place))  # noqa: PTH100  # keep links
+    missing_above = here.is_relative_to(there) and not os.path.isdir(there)  # noqa: PTH112  # never raises
+    return path if there.is_relative_to(here) or missing_above else None
