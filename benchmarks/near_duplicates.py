@@ -25,7 +25,6 @@ import pandas as pd
 from steelexp.data import duplicates
 from steelexp.data.dataset import decode_image
 from steelexp.data.severstal import severstal
-from steelexp.data.synthetic import draw
 
 STRIPS = (1000, 2000, 4000, 8000, 12000)
 STAGES = ("reading", "descriptors", "neighbours", "verification")
@@ -118,7 +117,7 @@ def _now() -> tuple[float, float]:
 def grow(root: Path) -> None:
     """Print the seconds of each stage for more and more synthetic images."""
     if not root.exists():
-        draw(root, dataset=STRIPS[-1], seed=0)
+        generate(root, strips=STRIPS[-1], seed=0)
     dataset = severstal(root=str(root))
     stage_times(dataset.image, 200)  # the first images pay for threads and caches
     print("synthetic images" + "".join(f"{head:>14}" for head in (*STAGES, "all", "copies")))

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
     spec, folder = plan.spec, plan.folder
     if folder.record is not None:
         return folder.record
-    started, origin = datetime.now(timezone.utc).isoformat(timespec="seconds"), _provenance()
+    started, origin = datetime.now(UTC).isoformat(timespec="seconds"), _provenance()
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
     among = strategy(
@@ -74,7 +74,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
         model, share = _network(plan)
     evaluator = _evaluator(plan, model)
 
-    with folder.hold(), pipeline.reading():
+    with folder.hold(), pipeline.original_errors():
         history = _open(plan, model)
         tracker.start(_tracked_run(plan, trial))
         for epoch in history:
@@ -149,7 +149,7 @@ def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
     folder, rows = plan.folder, _named_rows(plan, pictures)
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
     record, evaluator = _finished(plan)
-    with folder.hold(), pipeline.reading():
+    with folder.hold(), pipeline.original_errors():
         evaluator.draw(rows, record.best_epoch, folder)
         result = evaluator.result()
         write_result(folder.path, plan.dataset, plan.groups, result)
@@ -181,7 +181,7 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
     folder = plan.folder.path / EVALUATIONS / inference.name
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
     _, evaluator = _finished(plan)
-    with plan.folder.hold(), pipeline.reading():
+    with plan.folder.hold(), pipeline.original_errors():
         result = evaluator.result(inference)
         write_result(folder, plan.dataset, plan.groups, result)
         evaluation = Reevaluation(

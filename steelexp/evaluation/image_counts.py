@@ -38,7 +38,7 @@ def whole_image_counter(
         threshold: a pixel is predicted where its score, sigmoid(logit), reaches this.
 
     Returns:
-        (batches of `data.pipeline.whole_images`, images to keep the prediction of) -> Prediction.
+        (batches of `data.pipeline.image_batches`, images to keep the prediction of) -> Prediction.
     """
 
     @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types

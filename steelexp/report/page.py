@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -245,7 +245,7 @@ def _rendered(**content: Any) -> str:
         "nan": math.nan,
         "status_counts": lambda runs: Counter(run.status for run in runs),
     }
-    written = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     template = environment.get_template("page.html")
     return template.render(version=__version__, written=written, **content)
 

@@ -30,7 +30,7 @@ def identity(spec: ExperimentSpec, digest: str) -> dict[str, Any]:
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What is not as it was, one line each."""
+    """One line for each setting that has changed."""
     keys = [key for key in (*recorded, *now) if recorded.get(key) != now.get(key)]
     lines = [_difference(key, recorded, now) for key in dict.fromkeys(keys) if key != "digest"]
     if not lines and "digest" in keys:

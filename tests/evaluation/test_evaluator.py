@@ -8,7 +8,7 @@ from PIL import Image
 from steelexp.counts import Counts, metrics
 from steelexp.data.dataset import DataError
 from steelexp.data.split import Split
-from steelexp.data.tiling import columns, random_crops, whole
+from steelexp.data.tiling import columns, random_crops, whole_image
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.inference.postprocessing import postprocess
 from steelexp.model.losses import bce
@@ -39,7 +39,9 @@ def model():
 def evaluator(dataset, model):
     """A function from settings to an evaluate that tunes on images 4, 2 and 1."""
 
-    def build(tiling=whole, seed=0, rows=(4, 2, 1), tested=(), metric="dice_kaggle", **settings):
+    def build(
+        tiling=whole_image, seed=0, rows=(4, 2, 1), tested=(), metric="dice_kaggle", **settings
+    ):
         training = TrainingSpec(**{"epochs": 1, "batch_size": 2, "overlays": 2, **settings})
         split = Split(np.array([0]), np.array(rows), np.array(tested, np.int64))
         return Evaluator(model, bce, training, metric, dataset, np.arange(5), split, tiling, seed)

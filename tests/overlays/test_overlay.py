@@ -235,8 +235,8 @@ def test_legend_shows_what_is_true_what_is_predicted_and_what_is_neither():
 @pytest.mark.parametrize(
     ("truth", "prediction", "classes", "message"),
     [
-        (plane(width=721), plane(), CLASSES, r"truth \(40, 721\).*one shape"),
-        (plane(), plane()[None], CLASSES, r"prediction \(1, 40, 720\).*one shape"),
+        (plane(width=721), plane(), CLASSES, r"truth \(40, 721\).*same shape"),
+        (plane(), plane()[None], CLASSES, r"prediction \(1, 40, 720\).*same shape"),
         (plane(), plane(), tuple("abcdefghi"), "9 classes, and there are 8 colours"),
         (plane(), plane(), (), "0 classes"),
         (plane((2, 0, 9, 0, 9)), plane(), ("a", "b"), "truth has bit 2 set.*2 classes"),
