@@ -25,6 +25,7 @@ import pandas as pd
 from steelexp.data import duplicates
 from steelexp.data.dataset import decode_image
 from steelexp.data.severstal import severstal
+from steelexp.data.synthetic import generate
 
 STRIPS = (1000, 2000, 4000, 8000, 12000)
 STAGES = ("reading", "descriptors", "neighbours", "verification")
