@@ -35,17 +35,17 @@ def main(argv: list[str]) -> int:
         search = read_search(arguments.search)
         if not search.finished and not search.failed:
             raise UserError(f"{arguments.search}: no trial has ended yet; look again later")
-        found = importances(search, draws=DRAWS)
-        figures, undrawn = _figures(search, found)
+        importance = importances(search, draws=DRAWS)
+        figures, undrawn = _figures(search, importance)
         with explain_write_errors(arguments.out, "choose another folder with --out"):
-            written = _write(search, found, figures, arguments)
+            paths = _write(search, importance, figures, arguments)
     except UserError as error:
         print(f"search_history: {error}", file=sys.stderr)
         return 2
-    for text in (*warnings(search, found), *undrawn):
+    for text in (*warnings(search, importance), *undrawn):
         print(f"search_history: {text}", file=sys.stderr)
     print(_summary(search))
-    print(f"history of {len(search.trials)} trials: {', '.join(map(str, written))}")
+    print(f"history of {len(search.trials)} trials: {', '.join(map(str, paths))}")
     return 0
 
 
@@ -70,37 +70,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _figures(search: Search, found: Importances | str) -> tuple[dict[str, Figure], list[str]]:
+def _figures(search: Search, importance: Importances | str) -> tuple[dict[str, Figure], list[str]]:
     """The figures by name, and why others are not drawn."""
-    drawn: dict[str, Figure | str] = {
+    attempts: dict[str, Figure | str] = {
         "progress": draw_progress(search),
         "parallel": draw_parallel(search),
-        "importance": f"importance is not drawn: {found}"
-        if isinstance(found, str)
-        else draw_importance(search, found),
+        "importance": f"importance is not drawn: {importance}"
+        if isinstance(importance, str)
+        else draw_importance(search, importance),
         "cost": draw_cost(search),
     }
-    figures = {name: each for name, each in drawn.items() if isinstance(each, Figure)}
-    return figures, [each for each in drawn.values() if isinstance(each, str)]
+    figures = {name: each for name, each in attempts.items() if isinstance(each, Figure)}
+    return figures, [each for each in attempts.values() if isinstance(each, str)]
 
 
 def _write(
     search: Search,
-    found: Importances | str,
+    importance: Importances | str,
     figures: dict[str, Figure],
     arguments: argparse.Namespace,
 ) -> list[Path]:
     out: Path = arguments.out
     files = {name: f"{name}.{arguments.format}" for name in figures}
     texts = {
-        "search.md": markdown(search, found, files, draws=DRAWS),
+        "search.md": markdown(search, importance, files, draws=DRAWS),
         "search.csv": trials_csv(search),
     }
-    written = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
+    paths = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
     for name, figure in figures.items():
         figure.savefig(out / files[name], dpi=200)
-        written.append(out / files[name])
-    return written
+        paths.append(out / files[name])
+    return paths
 
 
 def _summary(search: Search) -> str:

@@ -22,7 +22,7 @@ class Setting:
     Attributes:
         path: such as "loss.gamma".
         kind: one of KINDS.
-        choices: of a choice, in the spec's order; else empty.
+        choices: Values of a choice, in the spec's order; else empty.
         low: least value of a range; 0 of a choice.
         high: greatest value.
         step: between two whole numbers.
@@ -101,8 +101,8 @@ def _condition(when: Any) -> str:
         return ""
     parts = []
     for path, values in when.items():
-        listed = values if isinstance(values, list) else [values]
-        parts.append(f"{path} is {' or '.join(describe(value) for value in listed)}")
+        alternatives = values if isinstance(values, list) else [values]
+        parts.append(f"{path} is {' or '.join(describe(value) for value in alternatives)}")
     return " and ".join(parts)
 
 

@@ -65,18 +65,18 @@ def _cell(values: Mapping[str, Any], path: str) -> Any:
 
 
 def markdown(
-    search: Search, found: Importances | str, figures: Mapping[str, str], *, draws: int
+    search: Search, importance: Importances | str, figures: Mapping[str, str], *, draws: int
 ) -> str:
     """The whole search: its outcome, what to beware of, the figures, all trials.
 
     Args:
-        search: what was read.
-        found: importance of the settings, or why there is none.
-        figures: file of each figure by its name.
-        draws: of the bootstrap.
+        search: Search with its trials.
+        importance: Importance of the settings, or the reason why there is none.
+        figures: File of each figure by its name.
+        draws: Number of bootstrap draws.
     """
     pictures = {name: f"![{name}]({file})" for name, file in figures.items()}
-    beware = [f"- {text}" for text in warnings(search, found)]
+    beware = [f"- {text}" for text in warnings(search, importance)]
     parts = [
         f"# Search {search.name}",
         _setting(search),
@@ -84,7 +84,7 @@ def markdown(
         *(["## Beware", "\n".join(beware)] if beware else []),
         *(["## Progress", pictures["progress"]] if "progress" in pictures else []),
         "## Importance of the settings",
-        *_importance(search, found, draws),
+        *_importance(search, importance, draws),
         *([pictures["importance"]] if "importance" in pictures else []),
         *(["## Settings and scores", pictures["parallel"]] if "parallel" in pictures else []),
         *(["## Cost", pictures["cost"]] if "cost" in pictures else []),
@@ -112,9 +112,9 @@ def _setting(search: Search) -> str:
         )
         if trials
     ]
-    made = "large" if search.direction == "max" else "small"
+    extreme = "large" if search.direction == "max" else "small"
     return (
-        f"{search.objective} was made {made} by the tuner {search.tuner.get('name', '?')}"
+        f"{search.objective} was made {extreme} by the tuner {search.tuner.get('name', '?')}"
         f"{f' ({tuner})' if tuner else ''}, seed {search.seed}. Trials: {', '.join(counts)}. "
         f"Spent: {'; '.join(spent(search))}."
     )
@@ -140,31 +140,31 @@ def _best(search: Search) -> list[str]:
     best = search.best
     if best is None:
         return ["No trial has a score."]
-    rows = [[setting.path, _shown(best, setting)] for setting in search.settings]
+    rows = [[setting.path, _value_text(best, setting)] for setting in search.settings]
     head = f"## Best: {describe(score_of(best))}, trial {best.id}"
     where = f"At epoch {best.best_epoch}, in `{best.folder}`." if best.folder else ""
     return [part for part in (head, where, table(["setting", "value"], rows)) if part]
 
 
-def _shown(trial: Trial, setting: Setting) -> str:
+def _value_text(trial: Trial, setting: Setting) -> str:
     return describe(trial.values[setting.path]) if setting.path in trial.values else "-"
 
 
-def _importance(search: Search, found: Importances | str, draws: int) -> list[str]:
-    if isinstance(found, str):
-        return [f"Not told: {found}."]
+def _importance(search: Search, importance: Importances | str, draws: int) -> list[str]:
+    if isinstance(importance, str):
+        return [f"No importance: {importance}."]
     rows = (
         [
             row.path,
             signed(row.value, digits=2),
             f"{signed(row.low, digits=2)} to {signed(row.high, digits=2)}",
             str(row.active),
-            "yes" if row.shown else "not shown",
+            "yes" if row.is_important else "not shown",
         ]
-        for row in found.settings
+        for row in importance.settings
     )
     head = ["setting", "importance", "95 % interval", "trials that had it", "matters"]
-    text = IMPORTANCE.format(draws=draws, explained=max(found.explained, 0.0))
+    text = IMPORTANCE.format(draws=draws, explained=max(importance.explained, 0.0))
     rungs = [RUNGS] if any(trial.continues for trial in search.trials) else []
     return [text, *rungs, table(head, rows)]
 
@@ -199,12 +199,12 @@ def _row(search: Search, trial: Trial) -> list[str]:
     cells = [trial.id, score, *("-" if each is None else str(each) for each in figures), minutes]
     if any(each.continues for each in search.trials):
         cells.append(trial.continues or "-")
-    return cells + [_shown(trial, setting) for setting in search.settings]
+    return cells + [_value_text(trial, setting) for setting in search.settings]
 
 
-def warnings(search: Search, found: Importances | str) -> list[str]:
+def warnings(search: Search, importance: Importances | str) -> list[str]:
     """What this search cannot tell, and what went wrong in it."""
-    return [*_unfinished(search), *_few(search), *_edges(search), *_unpredicted(found)]
+    return [*_unfinished(search), *_few(search), *_edges(search), *_unpredicted(importance)]
 
 
 def _unfinished(search: Search) -> Iterable[str]:
@@ -214,14 +214,14 @@ def _unfinished(search: Search) -> Iterable[str]:
             "`run` command goes on with it."
         )
     if failed := len(search.failed):
-        ended = failed + len(search.finished)
+        outcomes = failed + len(search.finished)
         reasons = sorted({" ".join((trial.reason or "?").split()) for trial in search.failed})
         share = ""
-        if failed > MOSTLY_FAILED * ended:
+        if failed > MOSTLY_FAILED * outcomes:
             share = (
                 " That is much: part of the space cannot be trained, and nothing is known of it."
             )
-        yield f"{failed} of {ended} trials failed ({'; '.join(reasons)}).{share}"
+        yield f"{failed} of {outcomes} trials failed ({'; '.join(reasons)}).{share}"
 
 
 def _few(search: Search) -> Iterable[str]:
@@ -250,9 +250,9 @@ def _edges(search: Search) -> Iterable[str]:
             )
 
 
-def _unpredicted(found: Importances | str) -> Iterable[str]:
-    if not isinstance(found, str) and not any(row.shown for row in found.settings):
+def _unpredicted(importance: Importances | str) -> Iterable[str]:
+    if not isinstance(importance, str) and not any(row.is_important for row in importance.settings):
         yield (
-            f"No setting is shown to matter: {found.trials} trials are too few to tell, or the "
-            "settings do little in these ranges."
+            f"No setting is shown to matter: {importance.trials} trials are too few to tell, or "
+            "the settings do little in these ranges."
         )
