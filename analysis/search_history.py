@@ -20,12 +20,12 @@ from analysis.searches.cost_figure import draw_cost
 from analysis.searches.importance_figure import draw_importance
 from analysis.searches.parallel_coordinates import draw_parallel
 from analysis.searches.search_figures import draw_progress, score_of
-from analysis.searches.search_space import describe
 from analysis.searches.search_tables import markdown, spent, trials_csv, warnings
 from analysis.searches.search_trials import Search, read_search
 from analysis.searches.setting_importance import DRAWS, Importances, importances
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.records.atomic import write_atomically
+from steelexp.spec.space_words import describe_value
 
 
 def main(argv: list[str]) -> int:
@@ -108,9 +108,9 @@ def _summary(search: Search) -> str:
     best = search.best
     if best is None:
         return f"no trial has a score; {', '.join(spent(search))}"
-    values = ", ".join(f"{path} {describe(value)}" for path, value in best.values.items())
+    values = ", ".join(f"{path} {describe_value(value)}" for path, value in best.values.items())
     return (
-        f"best {search.objective} {describe(score_of(best))}, trial {best.id}: {values}; "
+        f"best {search.objective} {describe_value(score_of(best))}, trial {best.id}: {values}; "
         f"{', '.join(spent(search))}"
     )
 

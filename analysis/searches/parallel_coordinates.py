@@ -17,10 +17,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from analysis.searches.search_figures import objective, score_of, short, worst_drawn
-from analysis.searches.search_space import Setting, describe
+from analysis.searches.search_space import Setting
 from analysis.searches.search_trials import Search, Trial
 from analysis.strategies.comparison_figures import LOWER, UNDECIDED, folded
 from steelexp.palette import INK
+from steelexp.spec.space_words import describe_value
 
 OFF: Final = -0.14  # the height of the slot below an axis: inactive, or failed
 BAND: Final = 0.5  # of a category's share of the axis: over it the lines of its trials are spread
@@ -163,7 +164,7 @@ def _ticks(setting: Setting) -> list[tuple[float, str]]:
     if setting.choices:
         width = CATEGORY if len(setting.choices) <= FEW else LONGEST
         return [
-            (setting.position(choice), folded(describe(choice), width))
+            (setting.position(choice), folded(describe_value(choice), width))
             for choice in setting.choices
         ]
     between = [value for value in _inner(setting) if 0.1 < setting.position(value) < 0.9]

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from analysis.searches.search_figures import best_so_far, score_of
-from analysis.searches.search_space import Setting, describe
+from analysis.searches.search_space import Setting
 from analysis.searches.search_trials import Search, Trial
 from analysis.searches.setting_importance import Importances
 from analysis.strategies.comparison_tables import signed, table
+from steelexp.spec.space_words import describe_value
 
 PER_SETTING: Final = 10  # trials; with fewer a random search leaves most of the space unseen
 EDGE: Final = 0.05  # of a range: a best value this close to its end may lie beyond
@@ -101,7 +102,7 @@ def markdown(
 def _setting(search: Search) -> str:
     """What was searched with, and what it came to."""
     tuner = ", ".join(
-        f"{key} {describe(value)}" for key, value in search.tuner.items() if key != "name"
+        f"{key} {describe_value(value)}" for key, value in search.tuner.items() if key != "name"
     )
     counts = [
         f"{len(trials)} {what}"
@@ -141,13 +142,13 @@ def _best(search: Search) -> list[str]:
     if best is None:
         return ["No trial has a score."]
     rows = [[setting.path, _value_text(best, setting)] for setting in search.settings]
-    head = f"## Best: {describe(score_of(best))}, trial {best.id}"
+    head = f"## Best: {describe_value(score_of(best))}, trial {best.id}"
     where = f"At epoch {best.best_epoch}, in `{best.folder}`." if best.folder else ""
     return [part for part in (head, where, table(["setting", "value"], rows)) if part]
 
 
 def _value_text(trial: Trial, setting: Setting) -> str:
-    return describe(trial.values[setting.path]) if setting.path in trial.values else "-"
+    return describe_value(trial.values[setting.path]) if setting.path in trial.values else "-"
 
 
 def _importance(search: Search, importance: Importances | str, draws: int) -> list[str]:
@@ -170,15 +171,8 @@ def _importance(search: Search, importance: Importances | str, draws: int) -> li
 
 
 def _space(search: Search) -> str:
-    rows = ([setting.path, _range(setting), setting.when or "-"] for setting in search.settings)
+    rows = ([setting.path, setting.words, setting.when or "-"] for setting in search.settings)
     return table(["setting", "range", "only when"], rows)
-
-
-def _range(setting: Setting) -> str:
-    if setting.choices:
-        return ", ".join(map(describe, setting.choices))
-    kind = {"int": "whole numbers, ", "log_uniform": "log, "}.get(setting.kind, "")
-    return f"{kind}{setting.low:g} to {setting.high:g}"
 
 
 def _trials(search: Search) -> str:
@@ -191,7 +185,7 @@ def _trials(search: Search) -> str:
 
 
 def _row(search: Search, trial: Trial) -> list[str]:
-    score = describe(trial.score) if trial.score is not None else trial.status
+    score = describe_value(trial.score) if trial.score is not None else trial.status
     if trial.reason:
         score += f": {' '.join(trial.reason.split())}"
     figures = [trial.best_epoch, trial.trained]
@@ -245,8 +239,8 @@ def _edges(search: Search) -> Iterable[str]:
         end = setting.low if place <= EDGE else setting.high if place >= 1 - EDGE else None
         if end is not None:
             yield (
-                f"The best {setting.path}, {describe(value)}, lies at the edge of its range "
-                f"({_range(setting)}): better values may lie beyond {end:g}."
+                f"The best {setting.path}, {describe_value(value)}, lies at the edge of its range "
+                f"({setting.words}): better values may lie beyond {end:g}."
             )
 
 
