@@ -105,18 +105,18 @@ class TestGrouped:
 
 
 class TestKfold:
-    def test_every_image_is_tested_once_and_tuned_on_once(self):
+    def test_every_image_is_in_the_test_part_once_and_in_validation_once(self):
         dataset, groups = random_labels()
-        folds = [kfold(dataset, groups, folds=5, fold=k) for k in range(5)]
+        splits = [kfold(dataset, groups, folds=5, fold=k) for k in range(5)]
         for part in ("val", "test"):
-            rows = np.concatenate([getattr(fold, part) for fold in folds])
+            rows = np.concatenate([getattr(split, part) for split in splits])
             assert sorted(rows.tolist()) == list(range(400))
-        for fold in folds:
+        for split in splits:
             assert sorted(np.concatenate(split).tolist()) == list(range(400))
             assert leak(split, groups).groups == 0
             assert len(split.test) == pytest.approx(80, abs=3)
-        assert folds[0].val.tolist() == folds[1].test.tolist()
-        assert folds[4].val.tolist() == folds[0].test.tolist()
+        assert splits[0].val.tolist() == splits[1].test.tolist()
+        assert splits[4].val.tolist() == splits[0].test.tolist()
 
     def test_a_fold_that_is_not_there_is_refused(self):
         with pytest.raises(DataError, match=r"split\.fold: 3 of 3 folds; they are numbered from 0"):
@@ -204,7 +204,7 @@ class TestFile:
 def test_overfit_trains_and_evaluates_on_every_image():
     split = overfit(clean(3), np.arange(3))
     assert [part.tolist() for part in split] == [[0, 1, 2], [0, 1, 2], []]
-    assert leak(fold, np.arange(3)) == (3, 3, 0)
+    assert leak(split, np.arange(3)) == (3, 3, 0)
 
 
 def test_every_split_has_a_name():
