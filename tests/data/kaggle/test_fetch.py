@@ -204,7 +204,7 @@ class TestWhatKaggleSends:
         with pytest.raises(DataError) as refused:
             fetch(folder, PUBLISHED, server.archive)
         output = str(refused.value).splitlines()
-        assert output[0] == "what Kaggle sent is not the published data set:"
+        assert output[0] == "the archive from Kaggle is not the published data set:"
         assert "git blob" in output[1]
         assert output[2].startswith(f"it is kept in {beside(folder) / 'unpacked'}; remove ")
         assert not folder.exists()
