@@ -2,6 +2,9 @@
 # A change of the lock, of pyproject.toml, of the Python or of the folder builds it again.
 
 PYTHON ?= python3
+# The Pythons that the project promises, oldest first.
+PYTHONS := 3.11 3.12 3.13
+PROMISED := Python $(firstword $(PYTHONS)) to $(lastword $(PYTHONS))
 VENV := $(or $(STEELEXP_VENV),.venv)
 BIN := $(VENV)/bin
 
@@ -20,10 +23,10 @@ IDENTITY := $(shell { pwd -P; $(PYTHON) -c 'import sys; print(sys.version)' 2>&1
 READY := $(VENV)/.ready-$(IDENTITY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test slow check browser format lock clean
+.PHONY: help setup run test slow check browser format lock check-lock clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'Settings: PYTHON=python3.12  SPEC=experiments/b4_dice.yaml  ARGS="--fresh"  TESTS="-k rle"'
 
@@ -60,11 +63,21 @@ format: $(READY)  ## Format the code and apply ruff's fixes
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lock: | $(BIN)/uv  ## Pin every dependency again, for Python 3.10 to 3.13
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 \
-	  --fork-strategy fewest \
+lock: | $(BIN)/uv  ## Pin every dependency again, then check the lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal \
+	  --python-version $(firstword $(PYTHONS)) --fork-strategy fewest \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command 'make lock' --quiet --output-file requirements.lock $(ARGS)
+	$(MAKE) --no-print-directory check-lock
+
+check-lock: | $(BIN)/uv  ## Ask the package index whether every promised Python can install the lock
+	@for python in $(PYTHONS); do \
+	  $(BIN)/uv pip install --dry-run --quiet --target $(VENV)/none -r requirements.lock \
+	    --require-hashes --only-binary :all: \
+	    --python-version $$python --python-platform x86_64-manylinux_2_28 || { \
+	  echo "make: Python $$python cannot install requirements.lock from wheels on Linux" >&2; exit 1; }; \
+	  echo "requirements.lock: wheels of everything for Python $$python on Linux"; \
+	done
 
 clean:  ## Remove .venv and caches; runs/ and data/ stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
@@ -74,9 +87,9 @@ clean:  ## Remove .venv and caches; runs/ and data/ stay
 # environment. A changed lock or pyproject.toml updates the environment in place.
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo \
-	  "make: there is no '$(PYTHON)' here; name a Python 3.10 to 3.13: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { echo \
-	  "make: steelexp needs Python 3.10 to 3.13 and $(PYTHON) is $$($(PYTHON) -V 2>&1); name another:" \
+	  "make: there is no '$(PYTHON)' here; name a $(PROMISED): make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split())' || { echo \
+	  "make: steelexp needs $(PROMISED) and $(PYTHON) is $$($(PYTHON) -V 2>&1); name another:" \
 	  "make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@test -e $@ || { echo "Setting up $(VENV) (3 to 5 minutes)"; $(PYTHON) -m venv --clear $(VENV); }
 	@rm -f $@

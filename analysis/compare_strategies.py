@@ -51,14 +51,14 @@ def main(argv: list[str]) -> int:
         comparison = compare(evaluated, arguments.baseline)
         figures, unpublished = _figures(comparison, arguments.metric)
         with explain_write_errors(arguments.out, "choose another folder with --out"):
-            written = _write(comparison, figures, arguments)
+            files = _write(comparison, figures, arguments)
     except UserError as error:
         print(f"compare_strategies: {error}", file=sys.stderr)
         return 2
     for text in (*evaluated.left_out, *warnings(comparison), *unpublished):
         print(f"compare_strategies: {text.removeprefix('- ')}", file=sys.stderr)
     print("\n".join(_summary(comparison, arguments.metric)))
-    print(f"comparison of {len(evaluated.strategies)} strategies: {', '.join(map(str, written))}")
+    print(f"comparison of {len(evaluated.strategies)} strategies: {', '.join(map(str, files))}")
     return 0
 
 
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--postprocessed",
         action="store_true",
-        help="beside each strategy the same runs with a post-processing tuned on the validation images",
+        help="add each strategy again with the post-processing tuned on the validation images",
     )
     parser.add_argument(
         "--format", choices=FORMATS, default="png", help="of the figures (default: %(default)s)"
@@ -109,7 +109,7 @@ def _evaluated(arguments: argparse.Namespace) -> EvaluatedRuns:
         return evaluated
     if arguments.part != "test":
         raise UserError(
-            "--postprocessed: what was tuned on the validation images says nothing there; --part test"
+            "--postprocessed: the rules were tuned on the validation images; use --part test"
         )
     return with_postprocessed(evaluated, arguments.runs)
 
@@ -135,12 +135,12 @@ def _write(
         "comparison.csv": rows_csv(comparison),
         "runs.csv": runs_csv(comparison),
     }
-    written = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
+    files = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
     for name, figure in figures.items():
         path = out / f"{name}.{arguments.format}"
         figure.savefig(path, dpi=200)
-        written.append(path)
-    return written
+        files.append(path)
+    return files
 
 
 def _summary(comparison: Comparison, metric: str) -> list[str]:

@@ -151,7 +151,8 @@ def draw(overview: Overview) -> Figure:
     figure = Figure(
         figsize=(13.0, 4.2 + below), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
     )
-    upper, lower = figure.subfigures(2, 1, height_ratios=(4.2, below))
+    parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(4.2, below))
+    upper, lower = parts[:, 0]
     upper.suptitle(_title(overview), fontsize=12)
     images_per_class, pixels, area_shares, co_occurrence = upper.subplots(
         1, 4, width_ratios=(1.0, 1.0, 1.0, 1.15)

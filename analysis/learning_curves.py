@@ -91,8 +91,8 @@ def draw(runs: list[Run], metric: str) -> Figure:
     """
     for run in runs:
         if np.isnan(run.metrics.get(metric, np.array([np.nan]))).all():
-            known = ", ".join(name for name in run.metrics if "/" not in name)
-            raise UserError(f"{run.folder}: no value of {metric}; its metrics are {known}")
+            metrics = ", ".join(name for name in run.metrics if "/" not in name)
+            raise UserError(f"{run.folder}: no value of {metric}; its metrics are {metrics}")
     names = {run.name for run in runs}
     if 1 < len(names) < len(runs):
         return draw_strategies(runs, metric)
@@ -166,13 +166,13 @@ def _classes(run: Run) -> list[str]:
 def _draw_each(loss: Axes, score: Axes, runs: list[Run], metric: str) -> list[Line2D]:
     """Draw a line a run, of one colour where they share a name; return the legend, best first."""
     names = list(dict.fromkeys(run.name for run in runs))
-    drawn: Counter[str] = Counter()
+    colours_used: Counter[str] = Counter()
     ranked = []
     for number, run in enumerate(runs):
         group = names.index(run.name) if len(names) > 1 else number
         colour = RUN_COLOURS[group % len(RUN_COLOURS)]
-        marker = MARKERS[drawn[colour] % len(MARKERS)]
-        drawn[colour] += 1
+        marker = MARKERS[colours_used[colour] % len(MARKERS)]
+        colours_used[colour] += 1
         if "loss" in run.metrics:
             _line(loss, run, run.metrics["loss"], colour, linestyle="--", linewidth=1.0)
         if "val_loss" in run.metrics:

@@ -78,21 +78,23 @@ def per_class(evaluated: EvaluatedRuns, metric: str) -> dict[str, Values]:
     Raises:
         UserError: the records have no such metric per class.
     """
-    known = [name for name in evaluated.record.definitions if name not in OVERALL_ONLY]
-    if metric not in known:
-        raise UserError(f"--metric {metric}: not known per class; {', '.join(known)}")
+    names = [name for name in evaluated.record.definitions if name not in OVERALL_ONLY]
+    if metric not in names:
+        raise UserError(f"--metric {metric}: not known per class; {', '.join(names)}")
     keys = [*(f"{metric}/{label}" for label in evaluated.images.classes), metric]
-    found = {
+    values_by_strategy = {
         name: np.array([[run.metric(key) for key in keys] for run in runs])
         for name, runs in evaluated.strategies.items()
     }
-    return dict(sorted(found.items(), key=lambda item: -np.nan_to_num(item[1][:, -1].mean())))
+    return dict(
+        sorted(values_by_strategy.items(), key=lambda item: -np.nan_to_num(item[1][:, -1].mean()))
+    )
 
 
 def markdown(evaluated: EvaluatedRuns, metric: str, values: dict[str, Values]) -> str:
     """A row a strategy, a column a class, as mean ± standard deviation over the runs."""
-    held = evaluated.images.held.sum(axis=0).tolist()
-    labels = zip(evaluated.images.classes, held, strict=True)
+    images_per_class = evaluated.images.held.sum(axis=0).tolist()
+    labels = zip(evaluated.images.classes, images_per_class, strict=True)
     head = ["strategy", "runs", *(f"{label} ({count:,} images)" for label, count in labels), "all"]
     body = [
         [name, str(len(runs)), *(_spread(column) for column in runs.T)]

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
     spec, folder = plan.spec, plan.folder
     if folder.record is not None:
         return folder.record
-    started, origin = datetime.now(timezone.utc).isoformat(timespec="seconds"), _provenance()
+    started, origin = datetime.now(UTC).isoformat(timespec="seconds"), _provenance()
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
     among = strategy(

@@ -3,6 +3,8 @@ import os
 import resource
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -405,6 +407,15 @@ class TestArguments:
         with pytest.raises(SystemExit) as caught:
             main(["--version"])
         assert (caught.value.code, capsys.readouterr().out) == (0, f"{__version__}\n")
+
+    @pytest.mark.parametrize("script", ["/venv/bin/steelexp", "steelexp.exe"])
+    def test_the_installed_script_is_called_by_its_name(self, capsys, monkeypatch, script):
+        scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+        monkeypatch.setattr(sys, "argv", [script, "check", "--help"])
+        with pytest.raises(SystemExit) as caught:
+            EntryPoint("steelexp", scripts["steelexp"], "console_scripts").load()()
+        assert caught.value.code == 0
+        assert capsys.readouterr().out.startswith("usage: steelexp check")
 
     def test_help_names_commands_examples_and_exit_codes(self, capsys):
         with pytest.raises(SystemExit) as caught:

@@ -74,7 +74,8 @@ def draw_progress(search: Search) -> Figure:
 
 def draw_scores(axes: Axes, search: Search, at: Mapping[str, float]) -> list[Line2D]:
     """Draw a dot a finished trial; those off the scale as triangles at its edge."""
-    worst, size = worst_drawn(search), 3.0 if len(search.finished) > MANY else 5.5
+    worst = worst_drawn(search)
+    size = 3.0 if len(search.finished) > MANY else 5.5
     trials = [trial for trial in search.finished if trial.id in at]
     near = [trial for trial in trials if not search.better(worst, score_of(trial))]
     far = [trial for trial in trials if search.better(worst, score_of(trial))]
@@ -118,7 +119,7 @@ def _rungs(axes: Axes, search: Search, places: Mapping[str, int]) -> list[Line2D
     """A line from each trial to the one that it continues."""
     pairs = [(trial.continues, trial) for trial in search.finished if trial.continues]
     scores = {trial.id: score_of(trial) for trial in search.finished}
-    drawn = [
+    handles = [
         axes.plot(
             [places[before], places[trial.id]],
             [scores[before], score_of(trial)],
@@ -131,7 +132,7 @@ def _rungs(axes: Axes, search: Search, places: Mapping[str, int]) -> list[Line2D
         for before, trial in pairs
         if before in scores
     ]
-    return drawn[:1]
+    return handles[:1]
 
 
 def _star(axes: Axes, place: float, best: Trial) -> Line2D:

@@ -45,9 +45,9 @@ class Row:
         group_error: Standard error of the difference, from the choice of surfaces.
         seed_error: Standard error from the seeds; NaN where one of the two has a single run.
         p: p of the interval: at level 1 - p it just reaches zero.
-        p_holm: The same, corrected by Holm.
+        p_holm: p, corrected by Holm.
         wilcoxon_p: p of the signed ranks of the groups that hold the class.
-        wilcoxon_holm: The same, corrected by Holm.
+        wilcoxon_holm: wilcoxon_p, corrected by Holm.
         rank_biserial: Effect size of the signed ranks, -1 to 1.
         verdict: "higher", "lower", "no difference shown"; "" where nothing was tested.
     """
@@ -182,9 +182,10 @@ def _row(
     change: Difference,
     tests: Significance | None,
 ) -> Row:
-    ours, theirs = scores[name][:, place], scores[baseline][:, place]
-    counted = np.ones_like(images.held) if metric != HEADLINE else images.held  # [S, C]
-    here = counted.any(axis=1) if label == ALL else counted[:, place]
+    ours = scores[name][:, place]
+    theirs = scores[baseline][:, place]
+    pairs = np.ones_like(images.held) if metric != HEADLINE else images.held  # [S, C]
+    here = pairs.any(axis=1) if label == ALL else pairs[:, place]
     return Row(
         metric=metric,
         label=label,

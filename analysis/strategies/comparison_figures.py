@@ -129,16 +129,22 @@ def _interval(axes: Axes, row: Row, place: int) -> None:
 
 def dots(axes: Axes, values: Sequence[float], place: int, *, baseline: bool) -> None:
     """The runs as dots, their mean as a bar."""
-    kept = [value for value in values if not np.isnan(value)]
-    if not kept:
+    defined = [value for value in values if not np.isnan(value)]
+    if not defined:
         axes.text(0.5, place, "no image", transform=axes.get_yaxis_transform(), ha="center")
         return
     colour = INK if baseline else HIGHER
     axes.plot(
-        kept, [place] * len(kept), "o", color=colour, markerfacecolor="none", markersize=6, zorder=3
+        defined,
+        [place] * len(defined),
+        "o",
+        color=colour,
+        markerfacecolor="none",
+        markersize=6,
+        zorder=3,
     )
-    mean = float(np.mean(kept))
-    if len(kept) >= FEW_RUNS:
+    mean = float(np.mean(defined))
+    if len(defined) >= FEW_RUNS:
         axes.plot([mean, mean], [place - 0.28, place + 0.28], color=colour, linewidth=2.4, zorder=4)
 
 
@@ -171,7 +177,8 @@ def label_rows(panels: Sequence[Axes], names: Sequence[str]) -> None:
 def folded(name: str, width: int = LONGEST) -> str:
     """A long name on several lines, broken after a space, underscore, dash or dot if possible."""
     loose = re.sub(r"([-_. ])", r"\1\n", name)
-    lines, line = [], ""
+    lines = []
+    line = ""
     for word in loose.split("\n"):
         if line and len((line + word).rstrip()) > width:
             lines.append(line.rstrip())
@@ -212,7 +219,7 @@ def _verdict_legend(comparison: Comparison, metric: str) -> list[Line2D]:
     if metric != HEADLINE:
         return [line]
     looks = [(*LOOKS["higher"], "higher"), (*LOOKS["lower"], "lower")]
-    shown = [
+    handles = [
         Line2D(
             [],
             [],
@@ -235,7 +242,7 @@ def _verdict_legend(comparison: Comparison, metric: str) -> list[Line2D]:
         markersize=7.5,
         label="no difference shown",
     )
-    return [line, *shown, undecided]
+    return [line, *handles, undecided]
 
 
 def _dots_legend(baseline: str) -> list[Line2D]:

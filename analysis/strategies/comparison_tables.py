@@ -80,8 +80,9 @@ def _cell(value: Any) -> Any:
 
 def markdown(comparison: Comparison) -> str:
     """The whole comparison: what was compared, a table a class and metric, how to read them."""
+    part = PART_WORDS[comparison.evaluated.images.part]
     parts = [
-        f"# Strategies beside {comparison.baseline}: {PART_WORDS[comparison.evaluated.images.part]}",
+        f"# Strategies beside {comparison.baseline}: {part}",
         setting(comparison.evaluated),
     ]
     for metric in METRICS:
@@ -94,7 +95,8 @@ def markdown(comparison: Comparison) -> str:
 
 def setting(evaluated: EvaluatedRuns) -> str:
     """What was evaluated, in a paragraph."""
-    record, images = evaluated.record, evaluated.images
+    record = evaluated.record
+    images = evaluated.images
     split = record.split["parts"]
     text = (
         f"{len(images.names):,} {PART_WORDS[images.part]}, in {len(set(images.groups.tolist())):,} "

@@ -33,7 +33,7 @@ def draw_published(evaluated: EvaluatedRuns, baseline: str) -> Figure | str:
 
 def _incomparable(evaluated: EvaluatedRuns, metric: str) -> str:
     """Why values of a metric are not of one kind; "" if they are."""
-    runs = [run for found in evaluated.strategies.values() for run in found]
+    runs = [run for runs_of_strategy in evaluated.strategies.values() for run in runs_of_strategy]
     if missing := [run.label for run in runs if metric not in run.record.metrics]:
         return f"{missing[0]} has no {metric}"
     if metric.removeprefix("val_") not in ON_TILES:

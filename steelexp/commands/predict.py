@@ -88,7 +88,9 @@ def _predicted(
     chosen = onnx_predictor(file) if file is not None else predictor(one_run(args.run))
     for line in _model_lines(chosen, len(images)):
         say(line)
-    return predict(chosen, images, out, draw=not args.no_overlays, mm_per_pixel=args.mm_per_pixel)
+    return predict(
+        chosen, images, out, overlays=not args.no_overlays, mm_per_pixel=args.mm_per_pixel
+    )
 
 
 def _model(args: argparse.Namespace) -> tuple[Path | None, Path]:

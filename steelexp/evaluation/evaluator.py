@@ -22,7 +22,7 @@ from steelexp.evaluation.report import report
 from steelexp.evaluation.result import EvaluationResult
 from steelexp.evaluation.score_histograms import Histograms, grid_with
 from steelexp.inference.scoring import ScoredImage, Scorer, score_images, scorer
-from steelexp.inference.windows import Kind, Layout, overlapping, published
+from steelexp.inference.windows import Kind, Layout, published_windows, sliding_windows
 from steelexp.overlays import overlay, polygons
 from steelexp.records.postprocessing import ClassRules
 from steelexp.records.store import RunFolder
@@ -196,8 +196,8 @@ class Evaluator:
         _, size = self._table(rows)
         layouts: dict[Kind, Layout | None] = {
             "whole": None,
-            "sliding": overlapping(size),
-            "published": published,
+            "sliding": sliding_windows(size),
+            "published": published_windows,
         }
         limit = self._batch_size * size[0] * size[1]
         for image in score_images(

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +19,10 @@ from steelexp.report.comparison import Change, Comparison, comparisons
 from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
 from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.runs import Run, read_run
-from steelexp.report.searches import Search, describe, searches
+from steelexp.report.searches import Search, searches
 from steelexp.report.settings import differing
 from steelexp.report.tables import COLUMNS, postprocessing_lines
+from steelexp.spec.space_words import describe_values
 
 NAME = "report.html"
 EPOCH_COLUMNS = ("loss", "val_loss", "val_dice_positive", "val_dice_kaggle", "learning_rate")
@@ -232,7 +233,7 @@ def _rendered(**content: Any) -> str:
         "figure": _figure,
         "signed": _signed,
         "duration": duration,
-        "describe": describe,
+        "describe": describe_values,
         "without_name": lambda values: {key: values[key] for key in values if key != "name"},
     }
     environment.globals |= {
@@ -245,7 +246,7 @@ def _rendered(**content: Any) -> str:
         "nan": math.nan,
         "status_counts": lambda runs: Counter(run.status for run in runs),
     }
-    written = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     template = environment.get_template("page.html")
     return template.render(version=__version__, written=written, **content)
 

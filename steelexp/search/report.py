@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from steelexp.search.search import direction, question
 from steelexp.search.trials import Row
 from steelexp.search.tuners import proposer
 from steelexp.spec import ExperimentSpec
+from steelexp.spec.space_words import describe_values
 
 
 def budget_lines(spec: ExperimentSpec) -> list[str]:
@@ -28,7 +28,7 @@ def budget_lines(spec: ExperimentSpec) -> list[str]:
         f"search      {search.tuner.choice}: {spec.training.monitor} is to be {want}",
         f"budget      {', '.join(limits)}",
         *(
-            f"space       {path}: {_describe(dimension.as_written())}"
+            f"space       {path}: {describe_values(dimension.as_written())}"
             for path, dimension in search.space.items()
         ),
     ]
@@ -46,12 +46,3 @@ def closing_lines(spec: ExperimentSpec, folder: Path, best: Row) -> Iterator[str
     yield f"The whole search: {folder / 'search.json'}"
     yield f"Best spec: {folder / 'best.yaml'}"
     yield f"Run it: python -m steelexp run {folder / 'best.yaml'}"
-
-
-def _describe(values: dict[str, Any]) -> str:
-    """{"int": [4, 16], "step": 4} -> int [4, 16], step 4."""
-    parts = [f"{key} {value}" for key, value in values.items() if key != "when"]
-    parts += [
-        f"when {path} is {' or '.join(map(str, v))}" for path, v in values.get("when", {}).items()
-    ]
-    return ", ".join(parts)

@@ -78,7 +78,7 @@ def test_tuned_thresholds_beside_the_fixed_one(tmp_path, capsys):
     assert "tuned on the validation images" in (tmp_path / "out" / "comparison.md").read_text()
     capsys.readouterr()
     assert main([*command, "--part", "val"]) == 2
-    assert "says nothing there" in capsys.readouterr().err
+    assert "use --part test" in capsys.readouterr().err
 
 
 def test_runs_without_tuned_thresholds_say_how_to_get_them(study, capsys):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from steelexp.overlays.legend import ELLIPSIS, Entry, band, blend
+from steelexp.overlays.legend import ELLIPSIS, TEXT, Entry, band, blend
 
 ORANGE = (230, 159, 0)
 FULL = [Entry("scratches", ORANGE, outlined=True, filled=True)]
@@ -33,13 +33,13 @@ def test_blend_by_hand():
     ],
 )
 def test_swatch_is_marked_as_the_defect_is(outlined, filled, expected):
-    seen = colours(pixels(entry(outlined=outlined, filled=filled)))
-    assert seen & {ORANGE, (186, 154, 82)} == expected
+    swatch_colours = colours(pixels(entry(outlined=outlined, filled=filled)))
+    assert swatch_colours & {ORANGE, (186, 154, 82)} == expected
 
 
 def test_entries_that_are_neither_are_faint():
     assert pixels(entry()).min(axis=2).min() == 140  # the swatch, a pale orange; its text is 150
-    assert pixels(entry(filled=True)).max(axis=2).min() == 24
+    assert pixels(entry(filled=True)).max(axis=2).min() == max(TEXT)
 
 
 def test_a_title_that_is_too_long_ends_in_an_ellipsis():

@@ -497,6 +497,13 @@ class TestResolved:
         assert read_resolved(path).model_dump(mode="json") == spec.model_dump(mode="json")
         assert dump(read_resolved(path)) == dump(spec)
 
+    @pytest.mark.parametrize("text", ["\x85", "a\x85b", "\u2028", "1e5", "no", "\n", " "])
+    def test_texts_that_yaml_could_change(self, tmp_path, spec, text):
+        path = tmp_path / "spec.yaml"
+        question = spec().model_copy(update={"question": text})
+        path.write_text(dump(question), encoding="utf-8")
+        assert read_resolved(path).question == text
+
     def test_every_default_is_written_out(self, spec):
         lines = dump(spec()).splitlines()
         assert "loss: {name: focal, gamma: 3.0, alpha: 0.25}" in lines
