@@ -3,7 +3,6 @@
 <cache>/<key>/grey.u8     every image's grey, one after the other, 1 byte a pixel
 <cache>/<key>/bits.u8     every image's labels; clean images are holes that take no room on disk
 <cache>/<key>/cache.json  what it was made from
-<cache>/<key>.groups.npy  the groups of near-duplicates
 
 The key is the data's digest and the time stamps of its images: a changed image makes another cache.
 Drawing a tile then costs microseconds and not a JPEG's decoding.
@@ -11,7 +10,6 @@ Drawing a tile then costs microseconds and not a JPEG's decoding.
 
 import functools
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -28,7 +26,7 @@ import numpy.typing as npt
 from steelexp.data.dataset import Bits, DataError, Dataset, raise_if
 from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
-from steelexp.records.atomic import replacing, write_atomically
+from steelexp.records.atomic import replacing
 
 Kind = Literal["disk", "memory", "none"]
 Pixels = npt.NDArray[np.uint8]
@@ -39,7 +37,7 @@ RECENT = 256
 _VERSION = 1
 """Raised whenever the files or the groups are made differently."""
 
-_ELSEWHERE = "set STEELEXP_CACHE to a folder that can be written and has room"
+CACHE_FIX = "set STEELEXP_CACHE to a folder that can be written and has room"
 
 _SPARE = 2**28
 """Bytes of disk or memory to be left free."""
@@ -107,10 +105,10 @@ def cached(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
         arrays = [np.zeros(_pixels(dataset), np.uint8) for _ in range(2)]
         _decode(dataset, *arrays)
         return _with(dataset, *arrays)
-    folder = root / _key(dataset)
-    with explain_write_errors(root, _ELSEWHERE):
+    folder = root / cache_key(dataset)
+    with explain_write_errors(root, CACHE_FIX):
         if not _whole(folder, dataset):
-            with _alone(folder):
+            with one_builder(folder):
                 if not _whole(folder, dataset):  # another process may have built it meanwhile
                     _build(dataset, folder)
     return _with(
@@ -118,38 +116,8 @@ def cached(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
     )
 
 
-def duplicate_groups(dataset: Dataset, root: Path) -> npt.NDArray[np.int64]:
-    """Group of near-duplicates of each image, [S]; found once for a data set.
-
-    Args:
-        dataset: the data set, decoded or not.
-        root: where caches lie.
-
-    Raises:
-        DataError: an image cannot be read.
-    """
-    file = root / f"{_key(dataset)}.groups.npy"
-    with explain_write_errors(root, _ELSEWHERE):
-        if not file.is_file():
-            with _alone(root / _key(dataset)):
-                if not file.is_file():  # another process may have found them meanwhile
-                    _find_groups(dataset, file)
-    return np.asarray(np.load(file), np.int64)
-
-
-def _find_groups(dataset: Dataset, file: Path) -> None:
-    from steelexp.data.duplicates import near_duplicates  # SciPy, which --help need not load
-
-    with steps("looking for near-duplicates", len(dataset), every=10.0) as advance:
-        groups = near_duplicates(
-            dataset.image, len(dataset), report=lambda done, total: advance(done)
-        )
-    content = io.BytesIO()
-    np.save(content, groups)
-    write_atomically(file, content.getvalue())
-
-
-def _key(dataset: Dataset) -> str:
+def cache_key(dataset: Dataset) -> str:
+    """The name of a data set's files in the cache."""
     sha = hashlib.sha256(f"{_VERSION} {dataset.manifest}".encode())
     for path in dataset.paths:
         status = path.stat()
@@ -181,8 +149,12 @@ def _check_room(needed: int, free: int, what: str, instead: str) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process builds; the kernel lets go when it ends, however it ends."""
+def one_builder(folder: Path) -> Iterator[None]:
+    """Let one process at a time build what is cached of a data set; the others wait.
+
+    Args:
+        folder: Folder of the data set in the cache.
+    """
     from filelock import FileLock, Timeout  # imports asyncio, which --help and list need not
 
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from steelexp.data import cache, duplicates
+from steelexp.data import cache
 from steelexp.data.dataset import DataError
 from steelexp.errors import UserError
 from tests.fakes import dataset_of
@@ -196,33 +195,6 @@ def test_after_kills_at_random_moments_the_next_build_works(folder):
     assert build(folder).communicate(timeout=60)[0].splitlines()[-1] == "equal"
 
 
-class TestGroups:
-    def test_are_found_once_for_a_data_set(self, dataset, tmp_path, monkeypatch):
-        calls = []
-
-        def near_duplicates(image, count, *, report):
-            calls.append([image(i).shape for i in range(count)])
-            report(count, count)
-            return np.array([0, 1, 0, 2, 3, 4, 5])
-
-        monkeypatch.setattr(duplicates, "near_duplicates", near_duplicates)
-        for _ in range(2):
-            found = cache.duplicate_groups(dataset, tmp_path)
-            assert found.tolist() == [0, 1, 0, 2, 3, 4, 5]
-        assert calls == [[tuple(size) for size in dataset.sizes.tolist()]]
-
-
-def test_groups_that_another_process_finds_meanwhile_are_taken(dataset, tmp_path, monkeypatch):
-    @contextmanager
-    def alone(folder):
-        np.save(folder.with_name(f"{folder.name}.groups.npy"), np.arange(len(dataset)))
-        yield
-
-    monkeypatch.setattr(cache, "_alone", alone)
-    monkeypatch.setattr(duplicates, "near_duplicates", None)
-    assert cache.duplicate_groups(dataset, tmp_path).tolist() == list(range(len(dataset)))
-
-
 def test_lies_where_the_user_says(monkeypatch):
     monkeypatch.delenv("STEELEXP_CACHE", raising=False)
     assert cache.cache_root() == Path("data/cache")
@@ -230,11 +202,7 @@ def test_lies_where_the_user_says(monkeypatch):
     assert cache.cache_root() == Path("/elsewhere")
 
 
-@pytest.mark.parametrize(
-    "use",
-    [lambda dataset, root: cache.cached(dataset, "disk", root), cache.duplicate_groups],
-)
-def test_a_cache_that_cannot_be_written_is_named_with_its_variable(dataset, use):
+def test_a_cache_that_cannot_be_written_is_named_with_its_variable(dataset):
     said = r"^/proc/none: cannot be written: No such file or directory; set STEELEXP_CACHE to "
     with pytest.raises(UserError, match=said):
-        use(dataset, Path("/proc/none/cache"))
+        cache.cached(dataset, "disk", Path("/proc/none/cache"))
