@@ -6,11 +6,13 @@ from steelexp.spec.files import SpecError, dump, load, read_resolved
 from steelexp.spec.schema import ExperimentSpec, Metric, experiment_model, json_schema
 from steelexp.spec.settings import flat
 from steelexp.spec.substitution import substitute
+from steelexp.spec.yaml_tree import Problem
 
 __all__ = [
     "Component",
     "ExperimentSpec",
     "Metric",
+    "Problem",
     "Registry",
     "SpecError",
     "digest",
