@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from steelexp.data import pipeline
 from steelexp.data.augment import AUGMENTATIONS, Augmentation
-from steelexp.data.cache import cache_root, cached, duplicate_groups
+from steelexp.data.cache import cache_root, cached
 from steelexp.data.dataset import DataError, Dataset
+from steelexp.data.duplicate_groups import duplicate_groups
 from steelexp.data.sampling import SAMPLERS
-from steelexp.data.sources import SOURCES
+from steelexp.data.sources import LOADERS
 from steelexp.data.split import Split, describe_split, split_digest
 from steelexp.data.splits import SPLITS
 from steelexp.data.tiles import Tiling, tile_rng, tile_table
@@ -33,7 +34,7 @@ from steelexp.spec import ExperimentSpec, Registry, digest, experiment_model
 from steelexp.tracking.trackers import TRACKERS
 
 COMPONENTS: dict[str, Registry] = {
-    "data": SOURCES,
+    "data": LOADERS,
     "split": SPLITS,
     "tiling": TILINGS,
     "sampling": SAMPLERS,
@@ -123,7 +124,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     Raises:
         UserError: the data set is missing or wrong, or the spec does not fit it.
     """
-    opened: Dataset = spec.data.bind(SOURCES)()
+    opened: Dataset = spec.data.bind(LOADERS)()
     decoded = cached(opened, spec.data.cache, cache_root())
     grouped = duplicate_groups(decoded, cache_root())
     rows = first_of_each_group(grouped) if spec.data.deduplicate else np.arange(len(decoded))

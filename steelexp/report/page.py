@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steelexp import __version__, palette
+from steelexp.command_line import again_line, command_line
 from steelexp.errors import UserError
 from steelexp.progress import duration
 from steelexp.records.atomic import write_atomically
+from steelexp.records.search_file import best_line
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.charts import Drawing
 from steelexp.report.comparison import Change, Comparison, comparisons
@@ -237,7 +239,10 @@ def _rendered(**content: Any) -> str:
         "without_name": lambda values: {key: values[key] for key in values if key != "name"},
     }
     environment.globals |= {
+        "again_line": again_line,
+        "best_line": best_line,
         "columns": COLUMNS,
+        "command_line": command_line,
         "palette": palette,
         "post_columns": ("dice_positive", "dice_kaggle"),
         "postprocessing_lines": postprocessing_lines,
