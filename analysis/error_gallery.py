@@ -18,7 +18,6 @@ import argparse
 import csv
 import io
 import re
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from analysis.strategies.gallery_figures import draw_pictures, draw_pixels, pictured
+from steelexp.command_line import command_line
 from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.records.atomic import write_atomically
@@ -179,7 +179,7 @@ def drawing(evaluated: EvaluatedRuns, worst_images: dict[str, EvaluatedImages]) 
         evaluated.images.names[image]: None for images in worst_images.values() for image in images
     }
     folders = [runs[0].label for runs in evaluated.strategies.values()]
-    return shlex.join(["python", "-m", "steelexp", "evaluate", *folders, "--overlays", *names])
+    return command_line("evaluate", *folders, "--overlays", *names)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
         UserError: The run cannot start; nothing is written.
         DivergedError: The loss is no longer a number; the epochs before are kept.
     """
-    spec, folder = plan.spec, plan.folder
+    spec = plan.spec
+    folder = plan.folder
     if folder.record is not None:
         return folder.record
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -155,7 +156,8 @@ def _open(plan: Plan, model: Any) -> list[Epoch]:
     Returns:
         The epochs that were trained before.
     """
-    folder, spec = plan.folder, plan.spec
+    folder = plan.folder
+    spec = plan.spec
     last = checkpoint.epoch_of(folder.last_weights)
     if last is None or not (folder.path / "split.json").is_file():  # the last of these
         folder.write("spec.yaml", dump(spec))

@@ -31,19 +31,19 @@ class _Lazy:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Drop what is printed: TensorFlow's C++ side logs the processor before its log level holds."""
+    """Discard output; TensorFlow's C++ code logs the processor before its log level is set."""
     sys.stdout.flush()
     sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
-    with Path(os.devnull).open("w") as nowhere:
+    copies = [os.dup(1), os.dup(2)]
+    with Path(os.devnull).open("w") as null:
         try:
-            os.dup2(nowhere.fileno(), 1)
-            os.dup2(nowhere.fileno(), 2)
+            os.dup2(null.fileno(), 1)
+            os.dup2(null.fileno(), 2)
             yield
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-            for number, copy in enumerate(kept, start=1):
+            for number, copy in enumerate(copies, start=1):
                 os.dup2(copy, number)
                 os.close(copy)
 

@@ -1,4 +1,4 @@
-"""What a run says while it runs: a bar with the time left in a terminal, plain lines elsewhere."""
+"""Messages of a run: a progress bar with the time left in a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ CONSOLE = _Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 class Advance(Protocol):
-    """Tells how far a piece of work is."""
+    """Reports the progress of a piece of work."""
 
     def __call__(self, done: int, note: str = "") -> None:
-        """`done` of the total, and a word about it."""
+        """Report that `done` steps are done, with a note."""
 
 
 def say(text: str) -> None:
-    """One line, as it stands."""
+    """Print text without markup."""
     CONSOLE.print(text, markup=False)
 
 
 def show(table: Table) -> None:
-    """A table; folded to a terminal, as wide as it is elsewhere."""
+    """Print a table, folded to the width of a terminal; in a file it has its full width."""
     if not CONSOLE.is_terminal:
         table.width = CONSOLE.measure(table, options=CONSOLE.options.update(max_width=1000)).maximum
     CONSOLE.print(table)
@@ -40,12 +40,12 @@ def show(table: Table) -> None:
 
 @contextmanager
 def steps(label: str, total: int, *, every: float = 60.0) -> Iterator[Advance]:
-    """A piece of work of `total` steps.
+    """Show the progress of a piece of work.
 
     Args:
-        label: in front of the bar.
-        total: steps.
-        every: seconds between two plain lines where there is no terminal.
+        label: Name of the work.
+        total: Number of steps.
+        every: Seconds between two plain lines if there is no terminal.
     """
     if CONSOLE.is_terminal:
         with _bar(label, total) as advance:
@@ -69,13 +69,13 @@ def _bar(label: str, total: int) -> Iterator[Advance]:
 
 
 def _lines(label: str, total: int, every: float) -> Advance:
-    started = said = time.monotonic()
+    started = last_line = time.monotonic()
 
     def advance(done: int, note: str = "") -> None:
-        nonlocal said
+        nonlocal last_line
         now = time.monotonic()
-        if now - said >= every and 0 < done < total:
-            said = now
+        if now - last_line >= every and 0 < done < total:
+            last_line = now
             left = duration((now - started) / done * (total - done))
             say(f"{label}  {done}/{total}  {left} left  {note}".rstrip())
 

@@ -91,7 +91,8 @@ def _finished(plan: Plan) -> tuple[Record, Evaluator]:
     Raises:
         UserError: The run is unfinished.
     """
-    spec, record = plan.spec, plan.folder.finished_record()
+    spec = plan.spec
+    record = plan.folder.finished_record()
     runtime.prepare(seed=spec.seed, precision=spec.training.precision)
     model, _ = compiled_network(plan)
     checkpoint.restore(plan.folder.best_weights, model)

@@ -17,7 +17,8 @@ def tracked_run(plan: Plan, trial: TrackedTrial | None) -> TrackedRun:
         plan: Plan of the run.
         trial: Trial of a search that the run is, or None.
     """
-    spec, folder = plan.spec, plan.folder
+    spec = plan.spec
+    folder = plan.folder
     git = provenance.git_state()
     names = ("spec.yaml", "environment.json", "changes.patch", "split.csv", "split.json")
     return TrackedRun(

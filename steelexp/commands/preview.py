@@ -50,12 +50,14 @@ def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
 
 def _data_lines(plan: Plan) -> list[str]:
     """Name and question, the images of each part, leaks, tiles."""
-    spec, parts = plan.spec, plan.split_summary["parts"]
-    counts, (height, width) = parts["images_per_class"], plan.tile_size
+    spec = plan.spec
+    parts = plan.split_summary["parts"]
+    counts = parts["images_per_class"]
+    height, width = plan.tile_size
     return [
         f"{spec.name}: {spec.question}".rstrip(": "),
         *(
-            f"  {name:<11} {parts[name]} images; of class {_listed(counts[name])}"
+            f"  {name:<11} {parts[name]} images; of class {_in_words(counts[name])}"
             for name in PARTS
             if parts[name]
         ),
@@ -69,7 +71,8 @@ def _data_lines(plan: Plan) -> list[str]:
 
 def _training_lines(plan: Plan) -> list[str]:
     """Steps, parameters, and what predicting nothing would score."""
-    spec, (part, images) = plan.spec, plan.evaluated
+    spec = plan.spec
+    part, images = plan.evaluated
     labelled = sum(plan.split_summary["parts"]["images_per_class"][part].values())
     empty = 1 - labelled / (images * plan.classes)
     model = network_without_weights(spec.model, plan.classes)
@@ -83,5 +86,5 @@ def _training_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def _listed(counts: dict[str, int]) -> str:
+def _in_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{label}: {count}" for label, count in counts.items())

@@ -111,7 +111,8 @@ def _run_request(request: Request, args: argparse.Namespace) -> None:
 
 
 def _run_one(request: Request, args: argparse.Namespace) -> None:
-    spec, command = request.spec, recorded("run", *request.words, *runs_words(args.runs))
+    spec = request.spec
+    command = recorded("run", *request.words, *runs_words(args.runs))
     plan = prepare(spec, args.runs)
     if args.fresh and (aside := plan.folder.set_aside()):
         say(f"The earlier run is kept as {aside}")

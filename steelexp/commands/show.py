@@ -70,7 +70,8 @@ def one_run(path: Path) -> RunFolder:
 
 def show_record(folder: RunFolder) -> None:
     """Print the metrics of a finished run, what they were measured on, and how to run it again."""
-    record, spec = folder.record, read_resolved(folder.path / "spec.yaml")
+    record = folder.record
+    spec = read_resolved(folder.path / "spec.yaml")
     if record is None:
         say(f"{folder.path}: unfinished, {len(folder.epochs)} epochs; run its spec again to go on")
         return

@@ -33,7 +33,7 @@ def sync(args: argparse.Namespace) -> int:
         raise UserError(f"{', '.join(map(str, args.runs))}: no runs here that Comet tracks")
     complete = True
     for folder in tracked:
-        sent, line = delivery.sync(folder)
+        is_sent, line = delivery.sync(folder)
         say(f"{folder}: {line}")
-        complete = complete and sent
+        complete = complete and is_sent
     return DONE if complete else FAILED

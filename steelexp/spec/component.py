@@ -45,7 +45,7 @@ STRICT = ConfigDict(
 class Component(BaseModel):
     """One section of a spec that names a function and its settings."""
 
-    # Read back from a run folder, any setting is taken: the run was checked when it was made.
+    # Specs of run folders are read without the components; they were checked when they were run.
     model_config = STRICT | ConfigDict(extra="allow")
     selector: ClassVar[str] = "name"
     outside: ClassVar[frozenset[str]] = frozenset()
@@ -79,24 +79,24 @@ class Chain(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_false(cls, given: Any) -> Any:
-        """`noise: false` takes away what a spec inherits."""
-        if not isinstance(given, Mapping):
-            return given
-        return {k: v for k, v in given.items() if v is not False or k not in cls.model_fields}
+    def _without_false(cls, values: Any) -> Any:
+        """Drop functions with false, such as `noise: false`; a spec so removes what it inherits."""
+        if not isinstance(values, Mapping):
+            return values
+        return {k: v for k, v in values.items() if v is not False or k not in cls.model_fields}
 
     @model_serializer(mode="wrap")
     def _named_ones(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without what is not named: a new function must not change the digest of old specs."""
+        """Leave out functions that are not named: a new one must not change old digests."""
         return {name: settings for name, settings in dump(self).items() if settings is not None}
 
     def bind(self, registry: Registry) -> list[Callable[..., Any]]:
         """The named functions with their settings filled in, in the registry's order."""
-        given = {key: value for key, value in self if value is not None}
+        settings = {key: value for key, value in self if value is not None}
         return [
-            functools.partial(registry[name], **dict(given[name]))
+            functools.partial(registry[name], **dict(settings[name]))
             for name in registry
-            if name in given
+            if name in settings
         ]
 
 
@@ -104,8 +104,8 @@ def chain_model(section: type[Chain], registry: Registry) -> type[Chain]:
     """The section's model for its functions: one optional field each.
 
     Args:
-        section: the section's own class.
-        registry: its functions; their keyword-only arguments become the fields of each.
+        section: Class of the section.
+        registry: Functions; the keyword-only arguments of each become the fields of its model.
     """
     fields: dict[str, Any] = {}
     for name, function in registry.items():
@@ -148,10 +148,10 @@ def component_model(
     """The section's model for one component.
 
     Args:
-        section: the section's own class, with its selector.
-        name: the component's name in the registry.
-        function: whose keyword-only arguments become fields.
-        prefix: of the model's own name, where two sections share a registry.
+        section: Class of the section, with its selector.
+        name: Name of the component in the registry.
+        function: Function of the component; its keyword-only arguments become fields.
+        prefix: Prefix of the model's name, for a section that shares its registry with another.
     """
     fields = {section.selector: (Literal[name], Field()), **_settings_fields(function)}
     strict_section = type(section.__name__, (section,), {"model_config": STRICT, "component": name})
@@ -160,7 +160,7 @@ def component_model(
 
 
 def argument_descriptions(function: Callable[..., Any]) -> dict[str, str]:
-    """Argument name -> text, from the "Args:" part of a Google-style docstring."""
+    """Descriptions of the arguments by name, from the "Args:" of a Google-style docstring."""
     _, _, args = (inspect.getdoc(function) or "").partition("Args:\n")
     block = re.split(r"\n(?=\S)", args)[0]
     entries = re.findall(r"^    (\w+): (.+(?:\n      +.+)*)", block, re.MULTILINE)
@@ -169,19 +169,19 @@ def argument_descriptions(function: Callable[..., Any]) -> dict[str, str]:
 
 def one_of(names: Iterable[str]) -> Any:
     """A string annotation that takes the listed names only; the list goes into the JSON Schema."""
-    known = sorted(names)
+    options = sorted(names)
 
     def check(value: str) -> str:
-        if value not in known:
-            raise UnknownNameError(value, known)
+        if value not in options:
+            raise UnknownNameError(value, options)
         return value
 
-    return Annotated[str, AfterValidator(check), WithJsonSchema({"enum": known})]
+    return Annotated[str, AfterValidator(check), WithJsonSchema({"enum": options})]
 
 
 class UnknownNameError(ValueError):
-    """A name that is not among those known."""
+    """A name that is not one of the options."""
 
-    def __init__(self, value: str, known: list[str]) -> None:
+    def __init__(self, value: str, options: list[str]) -> None:
         super().__init__(value)
-        self.known = known
+        self.options = options

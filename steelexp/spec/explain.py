@@ -1,4 +1,4 @@
-"""A validation error, said with its line, its value and the way out."""
+"""A validation error as a message with line, value and way out."""
 
 import difflib
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ from steelexp.spec.yaml_tree import Branch, Leaf, Problem, Tree
 
 
 def explain(tree: Branch, model: type[ExperimentSpec], detail: Any) -> Problem:
-    """A pydantic error as a problem.
+    """Turn a pydantic error into a problem.
 
     Args:
-        tree: what was written, with its lines.
-        model: what it was validated against.
-        detail: one of `ValidationError.errors()`.
+        tree: Settings with their lines.
+        model: Model that refused them.
+        detail: One of `ValidationError.errors()`.
     """
     loc = list(detail["loc"])
     if detail["type"].startswith("union_tag"):
@@ -30,10 +30,10 @@ def explain(tree: Branch, model: type[ExperimentSpec], detail: Any) -> Problem:
     return Problem(_where(tree, loc), _dotted(loc), _message(tree, model, detail, loc))
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The ending "; did you mean X?" where one of the known names is near."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {found[0]}?" if found else ""
+def nearest(name: str, options: Iterable[str]) -> str:
+    """The ending "; did you mean X?" if one of the options is similar."""
+    matches = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]}?" if matches else ""
 
 
 def _dotted(loc: list[Any]) -> str:
@@ -42,7 +42,9 @@ def _dotted(loc: list[Any]) -> str:
 
 
 def _message(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[Any]) -> str:
-    kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
+    kind = detail["type"]
+    value = detail.get("input")
+    context = detail.get("ctx", {})
     names = _names(tree, model, detail, loc)
     allowed = f"; allowed: {', '.join(names)}" if names else ""
     if kind in {"missing", "union_tag_not_found"}:
@@ -62,18 +64,18 @@ def _message(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[A
 
 
 def _elsewhere(model: type[ExperimentSpec], loc: list[Any]) -> str:
-    """The words ", it is one of focal" where another component of the section has it."""
+    """The words ", it is one of focal" if another component of the section has the setting."""
     owners = [_component(v) for v in _variants(model, loc[:-1]) if loc[-1] in v.model_fields]
     return f", it is one of {' and '.join(owners)}" if owners else ""
 
 
 def _names(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[Any]) -> list[str]:
-    """What could have stood there: names of components, of settings, or of a choice."""
+    """The names that are allowed at a place: of components, of settings, or of a choice."""
     if detail["type"].startswith("union_tag"):
         return [_component(variant) for variant in _variants(model, loc[:-1])]
     error = detail.get("ctx", {}).get("error")
     if isinstance(error, UnknownNameError):
-        return error.known
+        return error.options
     owner = _owner(tree, model, loc)
     if detail["type"] == "extra_forbidden":
         fields = [field.alias or name for name, field in owner.model_fields.items()]
@@ -84,25 +86,25 @@ def _names(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[Any
 
 
 def _owner(tree: Branch, model: type[ExperimentSpec], loc: list[Any]) -> type[BaseModel]:
-    """The model that holds the key at `loc`."""
+    """The model with the key at `loc`."""
     variants = _variants(model, loc[:-1]) or [model]
     if len(variants) == 1:
         return variants[0]
-    named = _at(tree, [*loc[:-1], SECTIONS[_dotted(loc[:-1])].selector])
-    chosen = named.value if isinstance(named, Leaf) else None
-    return next((v for v in variants if _component(v) == chosen), variants[0])
+    selector = _at(tree, [*loc[:-1], SECTIONS[_dotted(loc[:-1])].selector])
+    component = selector.value if isinstance(selector, Leaf) else None
+    return next((v for v in variants if _component(v) == component), variants[0])
 
 
 def _variants(model: type[ExperimentSpec], loc: list[Any]) -> list[type[BaseModel]]:
-    """The models of what stands at `loc`: of a section, one a component."""
-    found: list[type[BaseModel]] = [model]
+    """The models at `loc`: for a section, one per component."""
+    models: list[type[BaseModel]] = [model]
     for part in loc:
-        fields = [v.model_fields[part] for v in found if part in v.model_fields]
-        if fields:  # or it is a key of a mapping, whose values are of the models found
+        fields = [v.model_fields[part] for v in models if part in v.model_fields]
+        if fields:  # or it is a key of a mapping, whose values have the models so far
             annotation = fields[0].annotation
             parts = get_args(annotation) or (annotation,)
-            found = [p for p in parts if isinstance(p, type) and issubclass(p, BaseModel)]
-    return found
+            models = [p for p in parts if isinstance(p, type) and issubclass(p, BaseModel)]
+    return models
 
 
 def component_models(model: type[ExperimentSpec], section: str) -> dict[str, type[BaseModel]]:
@@ -121,14 +123,14 @@ def _component(variant: type[BaseModel]) -> str:
 
 
 def _where(tree: Branch, loc: list[Any]) -> str:
-    """The line of the nearest thing that was written."""
+    """The line of the nearest setting that was written."""
     while (node := _at(tree, loc)) is None:
         loc = loc[:-1]
     return node.where
 
 
 def _at(tree: Branch, loc: list[Any]) -> Tree | None:
-    """What was written there."""
+    """The setting at `loc`, if it was written."""
     node: Tree = tree
     for part in loc:
         if not isinstance(node, Branch) or part not in node.items:

@@ -61,10 +61,12 @@ def load(
     try:
         spec = model.model_validate(tree.plain())
     except ValidationError as error:
-        # What an ancestor that cannot be read would have given is not missing.
+        # Settings of an ancestor that cannot be read are not missing.
         absent = {"missing", "union_tag_not_found"} if orphan else set()
         details = [detail for detail in error.errors() if detail["type"] not in absent]
-        problems += _news([explain(tree, model, detail) for detail in details], problems)
+        problems += _without_consequences(
+            [explain(tree, model, detail) for detail in details], problems
+        )
     else:
         problems += space_problems(spec, tree)
     if problems:
@@ -104,7 +106,7 @@ def read_resolved(path: Path) -> ExperimentSpec:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what `load` would refuse as a plain word: a run named 1e5.
+    """Dumper that quotes text which `load` would refuse as a plain word, such as 1e5.
 
     U+0085 is escaped, which double quotes do: PyYAML writes it as it is and reads a line's end.
     """
@@ -159,7 +161,7 @@ class _Loading:
         return None
 
     def override(self, tree: Branch, overrides: Sequence[str]) -> Branch:
-        """All at once, so that loss.gamma=3 loss.name=focal is the same in either order."""
+        """Apply all overrides at once, so that their order does not matter."""
         branches = (_branch(override, self.problems) for override in overrides)
         values = gather(branches, tree.where)
         return Branch(merge(tree, values, self.model, self.notes).items, tree.where)
@@ -178,7 +180,7 @@ def _branch(override: str, problems: list[Problem]) -> Branch:
 
 
 def _keys(dotted: str) -> list[str]:
-    """A space has dotted keys itself."""
+    """The keys of a dotted path; a setting of a search's space is one key."""
     head, space, path = dotted.partition("search.space.")
     return ["search", "space", path] if space and not head else dotted.split(".")
 
@@ -187,14 +189,14 @@ def _specs_beside(target: Path) -> set[str]:
     return {path.name for path in target.parent.glob("*.yaml")} if target.parent.is_dir() else set()
 
 
-def _news(found: Sequence[Problem], known: Sequence[Problem]) -> list[Problem]:
-    """Without those that follow from another: a value refused as read, a list with a wrong item."""
-    said = {(_position(problem)[0], problem.key) for problem in known}
-    keys = [problem.key for problem in (*found, *known)]
+def _without_consequences(problems: Sequence[Problem], earlier: Sequence[Problem]) -> list[Problem]:
+    """Leave out problems that follow from another one at the same key or in a list below it."""
+    reported = {(_position(problem)[0], problem.key) for problem in earlier}
+    keys = [problem.key for problem in (*problems, *earlier)]
     return [
         problem
-        for problem in found
-        if (_position(problem)[0], problem.key) not in said
+        for problem in problems
+        if (_position(problem)[0], problem.key) not in reported
         and not any(key.startswith(f"{problem.key}[") for key in keys)
     ]
 

@@ -51,9 +51,9 @@ def _merge(
     another = _names_another(old, new, path)
     items = _lasting(old, new, ".".join(path), model, notes) if another else dict(old.items)
     for key, node in new.items.items():
-        known = items.get(key)
-        if isinstance(known, Branch) and isinstance(node, Branch):
-            node = _merge(known, node, (*path, key), model, notes)
+        inherited = items.get(key)
+        if isinstance(inherited, Branch) and isinstance(node, Branch):
+            node = _merge(inherited, node, (*path, key), model, notes)
         items[key] = node
     return Branch(items, new.where if another else old.where)
 
@@ -63,8 +63,9 @@ def _names_another(old: Branch, new: Branch, path: tuple[str, ...]) -> bool:
     section = SECTIONS.get(".".join(path))
     if section is None:
         return False
-    named, before = new.items.get(section.selector), old.items.get(section.selector)
-    return isinstance(named, Leaf) and isinstance(before, Leaf) and named.value != before.value
+    after = new.items.get(section.selector)
+    before = old.items.get(section.selector)
+    return isinstance(after, Leaf) and isinstance(before, Leaf) and after.value != before.value
 
 
 def _lasting(
@@ -78,9 +79,10 @@ def _lasting(
         dropped = sorted(set(old.items) - stay - shared - set(new.items) - {section.selector})
         stay |= shared
         if dropped:
-            key, component = new.items[section.selector], _choice(new, section.selector)
+            where = new.items[section.selector].where
+            component = _choice(new, section.selector)
             notes.append(
-                f"{key.where}: {name}.{section.selector}: {component} does not have the inherited "
+                f"{where}: {name}.{section.selector}: {component} does not have the inherited "
                 f"{', '.join(dropped)}; dropped"
             )
     return {key: node for key, node in old.items.items() if key in stay}

@@ -1,4 +1,4 @@
-"""What a spec holds."""
+"""The sections and settings of a spec."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -22,7 +22,7 @@ METRICS: tuple[str, ...] = get_args(Metric)
 
 
 class DataSpec(Component):
-    """Which images."""
+    """The data set."""
 
     selector: ClassVar[str] = "source"
     outside: ClassVar[frozenset[str]] = frozenset(
@@ -31,42 +31,42 @@ class DataSpec(Component):
     source: str
     cache: Literal["disk", "memory", "none"] = Field(
         "disk",
-        description="Decode the images once for all runs, once for each run, or at every use.",
+        description="Place of decoded images: disk, for all runs; memory, for one run; or none.",
     )
-    deduplicate: bool = Field(
-        False, description="Keep one image of each group of near-duplicates, or every image."
-    )
+    deduplicate: bool = Field(False, description="Keep one image of each group of near-duplicates.")
     train_fraction: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         {},
-        description="Class name -> share of the groups of near-duplicates that hold it to train on."
-        " What tunes and tests stays as it is.",
+        description="Class name -> share of its groups of near-duplicates that training keeps. "
+        "Validation and test images stay.",
     )
-    train_fraction_seed: NonNegativeInt = Field(0, description="Seed of which groups are kept.")
+    train_fraction_seed: NonNegativeInt = Field(
+        0, description="Random seed of the groups that training keeps."
+    )
 
 
 class SplitSpec(Component):
-    """Which of them train, which tune and which test."""
+    """The split into training, validation and test images."""
 
     selector: ClassVar[str] = "kind"
     kind: str
 
 
 class TilingSpec(Component):
-    """Where tiles are cut from an image."""
+    """The positions of the tiles in an image."""
 
     selector: ClassVar[str] = "kind"
     kind: str
 
 
 class SamplingSpec(Component):
-    """Which tiles an epoch shows, and how often."""
+    """The tiles of an epoch, and how often each is shown."""
 
     selector: ClassVar[str] = "kind"
     kind: str
 
 
 class AugmentSpec(Chain):
-    """What is changed in training tiles; each by its name, in the order of this list."""
+    """The augmentations of training tiles by name, applied in the order of this list."""
 
 
 class ModelSpec(Component):
@@ -78,89 +78,95 @@ class ModelSpec(Component):
 
 
 class LossSpec(Component):
-    """What training makes small."""
+    """The loss."""
 
     name: str
 
 
 class LossWarmUpSpec(Component):
-    """A loss for the first epochs; with 0 epochs there is none."""
+    """A loss for the first epochs; none with 0 epochs."""
 
     outside: ClassVar[frozenset[str]] = frozenset({"epochs", "fade"})
     name: str
-    epochs: NonNegativeInt = Field(description="How many epochs have this loss alone.")
+    epochs: NonNegativeInt = Field(description="Number of epochs with this loss alone.")
     fade: NonNegativeInt = Field(
-        0, description="How many epochs then mix it with the loss, which grows in equal steps."
+        0,
+        description="Number of epochs that then mix both losses, in equal steps.",
     )
 
 
 class ClassWeightsSpec(Component):
-    """How much each class counts in the loss."""
+    """The weight of each class in the loss."""
 
     selector: ClassVar[str] = "kind"
     kind: str
 
 
 class OptimizerSpec(Component):
-    """How."""
+    """The optimizer."""
 
     name: str
 
 
 class TrackingSpec(Component):
-    """Where the run is mirrored to."""
+    """The service that the run is tracked with."""
 
     name: str
 
 
 class TrainingSpec(BaseModel):
-    """How long, and what decides."""
+    """Epochs, early stopping, learning-rate reduction, devices."""
 
     model_config = STRICT
 
-    epochs: PositiveInt = Field(description="Passes over the tiles, at most.")
-    batch_size: PositiveInt = Field(description="Tiles a step.")
+    epochs: PositiveInt = Field(description="Largest number of epochs.")
+    batch_size: PositiveInt = Field(description="Tiles in a batch.")
     monitor: Metric = Field(
-        "val_dice_positive", description="What picks the best epoch; val_loss is made small."
+        "val_dice_positive",
+        description="Metric that picks the best epoch, by its largest value (val_loss: smallest).",
     )
     early_stopping_patience: PositiveInt | None = Field(
-        None, description="Stop after so many epochs without a better one; absent: never."
+        None, description="Epochs without improvement until training stops; null: never."
     )
     reduce_lr_patience: PositiveInt | None = Field(
-        None, description="Lower the rate after so many epochs without a better one; absent: never."
+        None,
+        description="Epochs without improvement until the learning rate is reduced; null: never.",
     )
     reduce_lr_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.1, description="What the rate is multiplied by."
+        0.1, description="Factor by which the learning rate is multiplied."
     )
     threshold: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.5, description="A pixel is a defect where its score reaches this."
+        0.5, description="Score threshold: pixels with at least this score are defects."
     )
     precision: Literal["float32", "mixed_float16"] = Field(
-        "float32", description="mixed_float16 is for GPUs; logits stay float32."
+        "float32", description="Precision; mixed_float16 is for GPUs, and logits stay float32."
     )
     devices: Literal["one", "all"] = Field(
-        "one", description="Train on one GPU or share each batch among all; batch_size is of all."
+        "one",
+        description="Train on one GPU, or share each batch among all; batch_size counts all tiles.",
     )
     workers: PositiveInt = Field(
-        1, description="Processes of Ray that share each batch, each with a device of its own."
+        1, description="Number of Ray workers that share each batch, each with its own device."
     )
-    overlays: NonNegativeInt = Field(6, description="Validation images drawn after every epoch.")
+    overlays: NonNegativeInt = Field(
+        6, description="Number of validation images with an overlay after every epoch."
+    )
 
 
 class PostprocessingSpec(BaseModel):
-    """From scores to masks, on the validation images, once the network is trained."""
+    """Post-processing rules, tuned on the validation images after training."""
 
     model_config = STRICT
 
     metric: Literal["dice_kaggle", "dice_positive"] = Field(
         "dice_kaggle",
-        description="What thresholds, least areas and gates make large; dice_positive asks for the "
-        "defects that are there only, and pays no false alarm.",
+        description="Metric that the rules are tuned for; dice_positive ignores false alarms on "
+        "clean images.",
     )
 
 
 class PublishedSpec(BaseModel):
-    """A figure to hold the result against; shown beside the same metric only."""
+    """A published value to compare the result with, of the same metric."""
 
     model_config = STRICT
 
@@ -177,7 +183,7 @@ class ExperimentSpec(BaseModel):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
         description="Names the run's folder: letters, digits, dot, dash, underscore."
     )
-    question: str = Field("", description="What the experiment is to answer.")
+    question: str = Field("", description="Question that the experiment answers.")
     data: DataSpec
     split: SplitSpec
     tiling: TilingSpec
@@ -193,9 +199,9 @@ class ExperimentSpec(BaseModel):
     tracking: TrackingSpec
     published: PublishedSpec | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
-        description="Seeds weights, tile order and random tilings."
+        description="Random seed of weights, tile order and random tilings."
     )
-    search: SearchSpec | None = Field(None, description="Search settings instead of one run.")
+    search: SearchSpec | None = Field(None, description="Hyperparameter search instead of one run.")
 
 
 SECTIONS: dict[str, type[Component]] = {
@@ -205,7 +211,7 @@ SECTIONS: dict[str, type[Component]] = {
 } | {"search.tuner": TunerSpec}
 
 PREFIXES = {"loss_warm_up": "loss_warm_up_", "search.tuner": "tuner_"}
-"""Of the models' names, where another section has components of the same name."""
+"""Prefixes of model names, for sections whose components have the names of others."""
 
 CHAINS: dict[str, type[Chain]] = {
     name: field.annotation
@@ -215,10 +221,10 @@ CHAINS: dict[str, type[Chain]] = {
 
 
 def experiment_model(components: Mapping[str, Registry]) -> type[ExperimentSpec]:
-    """ExperimentSpec with the settings of every known component spelt out.
+    """ExperimentSpec with the settings of all components.
 
     Args:
-        components: section name -> its components.
+        components: Section name -> its components.
     """
     fields: dict[str, Any] = {}
     for section, registry in components.items():
@@ -240,7 +246,8 @@ def experiment_model(components: Mapping[str, Registry]) -> type[ExperimentSpec]
 
 
 def _models(section: str, registry: Registry) -> dict[str, type[Component]]:
-    parent, prefix = SECTIONS[section], PREFIXES.get(section, "")
+    parent = SECTIONS[section]
+    prefix = PREFIXES.get(section, "")
     return {name: component_model(parent, name, f, prefix) for name, f in registry.items()}
 
 

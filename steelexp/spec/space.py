@@ -1,11 +1,11 @@
-"""The space of a search: which settings vary, over which values, and when.
+"""The space of a search: the settings that vary, their values and their conditions.
 
     optimizer.learning_rate: {log_uniform: [1.0e-4, 1.0e-2]}
     loss.name: {choice: [dice, focal]}
     loss.gamma: {float: [0.5, 4.0], when: {loss.name: [focal]}}
     training.batch_size: {int: [4, 16], step: 4}
 
-A tuner knows every value by a number: a choice by its place in the list, any other by itself.
+A tuner works on numbers: a choice is its index in the list, any other value is itself.
 """
 
 import math
@@ -19,7 +19,7 @@ from steelexp.spec.component import STRICT, Component
 
 KINDS = ("choice", "int", "float", "log_uniform")
 _DIGITS = 4  # of a range's width, or of a number where factors count: a spec is to be read
-_TRIED = 32
+_FEW = 32  # values of a range that are all checked
 
 _Pair = Field(min_length=2, max_length=2)
 
@@ -46,32 +46,32 @@ class Dimension(BaseModel):
 
     @property
     def kinds(self) -> list[str]:
-        """Which of the four are given; one in a space that can be searched."""
+        """The kinds that are set; exactly one in a valid space."""
         values = (self.choice, self.whole, self.real, self.log_uniform)
         return [kind for kind, value in zip(KINDS, values, strict=True) if value is not None]
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The ends of the range."""
+        """Lower and upper end of the range."""
         low, high = self.whole or self.real or self.log_uniform or (0, 0)
         return low, high
 
     @property
     def finite(self) -> list[Any] | None:
-        """Every value; None of a continuous range."""
+        """All values; None for a continuous range."""
         if self.choice is not None:
             return self.choice
         return list(range(self.whole[0], self.whole[1] + 1, self.step)) if self.whole else None
 
     @property
     def extremes(self) -> list[Any]:
-        """The values to try a component with: every one, or the ends where there are many."""
+        """The values to check a component with: all, or the ends of a long range."""
         values = self.finite or list(self.bounds)
-        many = self.choice is None and len(values) > _TRIED
+        many = self.choice is None and len(values) > _FEW
         return [values[0], values[-1]] if many else values
 
     def number(self, value: Any) -> float:
-        """What a tuner knows a value by."""
+        """The number of a value for a tuner."""
         return self.choice.index(value) if self.choice is not None else value
 
     def value(self, number: float) -> Any:
@@ -86,7 +86,7 @@ class Dimension(BaseModel):
         return min(max(short, low), high)
 
     def points(self, count: int) -> list[Any]:
-        """The values of a grid: every one, or `count` of a continuous range, ends included."""
+        """The values of a grid: all, or `count` of a continuous range with its ends."""
         if self.finite is not None:
             return self.finite
         low, high = self.bounds
@@ -96,7 +96,7 @@ class Dimension(BaseModel):
         return [self.value(low + (high - low) * share) for share in shares]
 
     def as_written(self) -> dict[str, Any]:
-        """As a spec says it."""
+        """The dimension as it is written in a spec."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
@@ -105,23 +105,23 @@ Space = Mapping[str, Dimension]
 
 
 class TunerSpec(Component):
-    """Who proposes the next values."""
+    """The tuner, which proposes the values of the next trial."""
 
     name: str
 
 
 class SearchSpec(BaseModel):
-    """Which settings to search, and how much it may cost."""
+    """A hyperparameter search: tuner, budget and search space."""
 
     model_config = STRICT
 
     tuner: TunerSpec
-    trials: PositiveInt | None = Field(None, description="At most so many trials.")
+    trials: PositiveInt | None = Field(None, description="Largest number of trials.")
     epochs: PositiveInt | None = Field(
-        None, description="At most so many trained epochs over all trials."
+        None, description="Largest number of trained epochs over all trials."
     )
     hours: PositiveFloat | None = Field(
-        None, description="No trial begins after so many hours; those running are finished."
+        None, description="Hours after which no trial begins; running trials are finished."
     )
     seed: NonNegativeInt = Field(0, description="Seed of the proposals, not of the training.")
     space: dict[str, Dimension] = Field(description="Dotted path of a setting -> its values.")
@@ -130,56 +130,59 @@ class SearchSpec(BaseModel):
 
 
 def parents_first(space: Space) -> list[str]:
-    """The paths, each after those that its condition is about.
+    """The paths, each after those of its condition.
 
     Raises:
-        graphlib.CycleError: conditions that wait for one another.
+        graphlib.CycleError: Conditions wait for one another.
     """
     waiting = {path: [p for p in dim.when if p in space] for path, dim in space.items()}
     return list(TopologicalSorter(waiting).static_order())
 
 
 def is_active(dimension: Dimension, values: Mapping[str, Any]) -> bool:
-    """Whether its condition holds."""
-    return all(path in values and values[path] in held for path, held in dimension.when.items())
+    """Whether the condition of a dimension is met."""
+    return all(path in values and values[path] in wanted for path, wanted in dimension.when.items())
 
 
 def assignments(space: Space, vary: Collection[str]) -> Iterator[dict[str, Any]]:
-    """Complete values, inactive settings absent.
+    """Complete assignments of values; inactive settings are absent.
 
     Args:
-        space: without cycles.
-        vary: every combination of the extremes of these; of the others one value each.
+        space: Space without cycles.
+        vary: Settings whose extremes are combined; the others keep one value.
     """
-    found: list[dict[str, Any]] = [{}]
+    combinations: list[dict[str, Any]] = [{}]
     for path in parents_first(space):
         dimension = space[path]
-        tried = dimension.extremes if path in vary else dimension.extremes[:1]
-        found = [
+        options = dimension.extremes if path in vary else dimension.extremes[:1]
+        combinations = [
             {**values, **extra}
-            for values in found
-            for extra in ([{path: v} for v in tried] if is_active(dimension, values) else [{}])
+            for values in combinations
+            for extra in ([{path: v} for v in options] if is_active(dimension, values) else [{}])
         ]
-    yield from found
+    yield from combinations
 
 
 def size(space: Space, points: int) -> int:
-    """How many combinations a grid has.
+    """Number of combinations of a grid.
 
     Args:
-        space: without cycles.
-        points: of a continuous range.
+        space: Space without cycles.
+        points: Number of values of a continuous range.
     """
     decisive = {path for dim in space.values() for path in dim.when}
-    found: list[tuple[dict[str, Any], int]] = [({}, 1)]
+    combinations: list[tuple[dict[str, Any], int]] = [({}, 1)]
     for path in parents_first(space):
-        dimension, values = space[path], space[path].points(points)
+        dimension = space[path]
+        values = dimension.points(points)
         if path not in decisive:
-            found = [(v, n * len(values) if is_active(dimension, v) else n) for v, n in found]
+            combinations = [
+                (v, n * len(values) if is_active(dimension, v) else n) for v, n in combinations
+            ]
             continue
-        found = [
+        combinations = [
             (extended, n)
-            for v, n in found
+            for v, n in combinations
             for extended in ([{**v, path: x} for x in values] if is_active(dimension, v) else [v])
         ]
-    return sum(n for _, n in found)
+    return sum(n for _, n in combinations)

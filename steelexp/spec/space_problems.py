@@ -1,4 +1,4 @@
-"""What is wrong with a search, before anything runs."""
+"""Errors in the search of a spec, before anything runs."""
 
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError
@@ -31,7 +31,7 @@ _FIXED = {
     "training.monitor": "trials are compared by it",
     "seed": "it would pick the luckiest run; run the best with several: --seeds 0,1,2",
 }
-"""What no search may vary, and why."""
+"""Settings that no search may vary, with the reason."""
 
 _ALLOWED = ("data.train_fraction", "data.train_fraction_seed")
 
@@ -52,19 +52,19 @@ _INCOMPARABLE = {
 
 
 def space_problems(spec: ExperimentSpec, tree: Branch) -> list[Problem]:
-    """Everything wrong with a spec's search; nothing where there is none.
+    """The problems of a spec's search; none if it has no search.
 
     Args:
-        spec: valid but for this.
-        tree: what was written, with its lines.
+        spec: Spec that is valid but for its search.
+        tree: Settings with their lines.
     """
     search = spec.search
     if search is None:
         return []
-    written = _Written(tree)
-    problems = [written.problem("search", text) for text in _budget_problems(search)]
+    lines = _SearchLines(tree)
+    problems = [lines.problem("search", text) for text in _budget_problems(search)]
     if not search.space:
-        problems.append(written.problem("search.space", "it is empty; name a setting"))
+        problems.append(lines.problem("search.space", "it is empty; name a setting"))
     for path, dimension in search.space.items():
         texts = [
             _range_problem(dimension),
@@ -72,7 +72,7 @@ def space_problems(spec: ExperimentSpec, tree: Branch) -> list[Problem]:
             _overlap(path, search.space),
             *_condition_problems(dimension, search.space),
         ]
-        problems += [written.of(path, text) for text in texts if text is not None]
+        problems += [lines.problem_of(path, text) for text in texts if text is not None]
     if problems:
         return problems
     try:
@@ -80,34 +80,39 @@ def space_problems(spec: ExperimentSpec, tree: Branch) -> list[Problem]:
     except CycleError as error:
         cycle = error.args[1]
         text = f"when: these wait for one another: {' -> '.join(cycle)}"
-        return [written.of(cycle[0], text)]
-    found = ((path, text) for path in search.space for text in _refusals(spec, path, written))
-    return [written.of(path, text) for path, text in found]
+        return [lines.problem_of(cycle[0], text)]
+    return [
+        lines.problem_of(path, text)
+        for path in search.space
+        for text in _refusals(spec, path, lines.of_space[path])
+    ]
 
 
-class _Written:
-    """Where the parts of the search were written."""
+class _SearchLines:
+    """File and line of the search and of each setting of its space."""
 
     def __init__(self, tree: Branch) -> None:
         search = tree.items["search"]
         space = search.items.get("space", search) if isinstance(search, Branch) else search
         self.search = search.where
-        self.lines = {
+        self.of_space = {
             path: node.where
             for path, node in (space.items if isinstance(space, Branch) else {}).items()
         }
 
     def problem(self, key: str, text: str) -> Problem:
+        """A problem of the search as a whole."""
         return Problem(self.search, key, text)
 
-    def of(self, path: str, text: str) -> Problem:
-        return Problem(self.lines[path], f"search.space.{path}", text)
+    def problem_of(self, path: str, text: str) -> Problem:
+        """A problem of a setting of the space."""
+        return Problem(self.of_space[path], f"search.space.{path}", text)
 
 
 def _budget_problems(search: SearchSpec) -> Iterator[str]:
-    given = [name for name in search.BUDGETS if getattr(search, name) is not None]
+    budgets = [name for name in search.BUDGETS if getattr(search, name) is not None]
     continuous = any(dimension.finite is None for dimension in search.space.values())
-    if not given and search.tuner.choice in {"random", "bayesian"} and continuous:
+    if not budgets and search.tuner.choice in {"random", "bayesian"} and continuous:
         yield (
             f"the tuner {search.tuner.choice} would never end; give a budget: "
             f"{', '.join(search.BUDGETS)}"
@@ -115,11 +120,12 @@ def _budget_problems(search: SearchSpec) -> Iterator[str]:
 
 
 def _range_problem(dimension: Dimension) -> str | None:
-    """What is wrong with one setting's values as such."""
+    """The problem of a range or a list of choices, whatever the setting."""
     if len(dimension.kinds) != 1:
-        given = " and ".join(dimension.kinds) or "none"
-        return f"one of {', '.join(KINDS)} is expected, {given} is given"
-    (kind,), choice = dimension.kinds, dimension.choice
+        kinds = " and ".join(dimension.kinds) or "none"
+        return f"one of {', '.join(KINDS)} is expected, {kinds} is given"
+    (kind,) = dimension.kinds
+    choice = dimension.choice
     if kind != "int" and "step" in dimension.model_fields_set:
         return "step: it goes with int only"
     if choice is not None:
@@ -138,7 +144,7 @@ def _twice(values: list[Any]) -> str | None:
 
 
 def _fixed_problem(path: str, spec: ExperimentSpec) -> str | None:
-    """Why a setting cannot be searched at all."""
+    """The reason why a setting cannot be searched at all."""
     for fixed, reason in _FIXED.items():
         if _is_within(path, fixed) and not any(_is_within(path, free) for free in _ALLOWED):
             return f"cannot be searched: {reason}"
@@ -154,12 +160,12 @@ def _fixed_problem(path: str, spec: ExperimentSpec) -> str | None:
 
 
 def _overlap(path: str, space: Space) -> str | None:
-    whole = [other for other in space if other != path and _is_within(path, other)]
-    return f"{whole[0]} is in the space too; keep one" if whole else None
+    sections = [other for other in space if other != path and _is_within(path, other)]
+    return f"{sections[0]} is in the space too; keep one" if sections else None
 
 
 def _condition_problems(dimension: Dimension, space: Space) -> Iterator[str]:
-    for parent, held in dimension.when.items():
+    for parent, wanted in dimension.when.items():
         if parent not in space:
             names = ", ".join(space)
             yield f"when: {parent} is not in the space{nearest(parent, space)}; it holds: {names}"
@@ -168,27 +174,28 @@ def _condition_problems(dimension: Dimension, space: Space) -> Iterator[str]:
         if values is None:
             yield f"when: {parent}: a condition needs a choice or an int"
             continue
-        never = [value for value in held if value not in values]
-        if never or not held:
-            wrong = f"it is never {never[0]!r}" if never else "no value is given"
+        impossible = [value for value in wanted if value not in values]
+        if impossible or not wanted:
+            wrong = f"it is never {impossible[0]!r}" if impossible else "no value is given"
             yield f"when: {parent}: {wrong}; its values: {', '.join(map(str, values[:20]))}"
 
 
-def _refusals(spec: ExperimentSpec, path: str, written: _Written) -> Iterator[str]:
-    """Why a component would refuse some value of a setting, each reason once."""
+def _refusals(spec: ExperimentSpec, path: str, where: str) -> Iterator[str]:
+    """The reasons why components refuse values of a setting, each once."""
     assert spec.search is not None
-    space, said = spec.search.space, set()
+    space = spec.search.space
     decisive = _decisive(space, path)
-    tried = [values for values in assignments(space, {path, *decisive}) if path in values]
-    if not tried:
+    trials = [values for values in assignments(space, {path, *decisive}) if path in values]
+    if not trials:
         yield "when: these conditions never hold together"
-    for values in tried:
-        text = _refusal(spec, path, values, written.lines[path])
-        if text is None or text in said:
+    reasons: set[str] = set()
+    for values in trials:
+        text = _refusal(spec, path, values, where)
+        if text is None or text in reasons:
             continue
-        said.add(text)
-        shown = [f"{other} {values[other]}" for other in sorted(decisive) if other in values]
-        yield text + (f" (with {', '.join(shown)}){_cure(path, space)}" if shown else "")
+        reasons.add(text)
+        others = [f"{other} {values[other]}" for other in sorted(decisive) if other in values]
+        yield text + (f" (with {', '.join(others)}){_fix(path, space)}" if others else "")
 
 
 def _refusal(spec: ExperimentSpec, path: str, values: Mapping[str, Any], where: str) -> str | None:
@@ -217,26 +224,26 @@ def _belongs(problem: Problem, path: str, values: Mapping[str, Any]) -> bool:
 
 
 def _decisive(space: Space, path: str) -> set[str]:
-    """The settings on which depends whether `path` is used, and what takes it."""
-    found: set[str] = set()
+    """The settings that decide whether `path` is used, and by which component."""
+    decisive: set[str] = set()
     waiting = [path]
     while waiting:
         current = waiting.pop()
         near = {*space[current].when, *_selectors(current)} & set(space)
-        waiting += near - found
-        found |= near
-    return found - {path}
+        waiting += near - decisive
+        decisive |= near
+    return decisive - {path}
 
 
 def _selectors(path: str) -> set[str]:
-    """The setting that names the component which `path` is a setting of."""
+    """The setting that names the component with the setting `path`."""
     section = path.partition(".")[0]
     return {f"{section}.{SECTIONS[section].selector}"} if section in SECTIONS else set()
 
 
-def _cure(path: str, space: Space) -> str:
+def _fix(path: str, space: Space) -> str:
     free = _selectors(path) & set(space) - set(space[path].when)
-    return f"; say when: {{{free.pop()}: [...]}}" if free - {path} else ""
+    return f"; write when: {{{free.pop()}: [...]}}" if free - {path} else ""
 
 
 def _is_within(path: str, part: str) -> bool:

@@ -1,4 +1,4 @@
-"""YAML with the line of every value, and without its surprises.
+"""YAML with the line of every value, and without ambiguous words.
 
 PyYAML reads `1e-3` as text, `no` as false, `010` as 8, and keeps the last of two equal keys without
 a word. Here each of them is a problem, reported with its line.
@@ -19,9 +19,9 @@ class Problem:
     """One thing wrong with a spec.
 
     Attributes:
-        where: file:line, or the argument.
-        key: dotted.
-        message: the value, what is allowed, the way out.
+        where: File and line, or argument of the command line.
+        key: Dotted key.
+        message: Value, allowed values, way out.
     """
 
     where: str
@@ -34,7 +34,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A value that is not a mapping, and where it was written."""
+    """A value that is not a mapping, with its file and line."""
 
     value: Any
     where: str
@@ -42,13 +42,13 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Branch:
-    """A mapping, and where it was written."""
+    """A mapping, with its file and line."""
 
     items: "dict[str, Leaf | Branch]"
     where: str
 
     def plain(self) -> dict[str, Any]:
-        """The values alone."""
+        """The values without their lines."""
         return {
             key: node.plain() if isinstance(node, Branch) else node.value
             for key, node in self.items.items()
@@ -66,7 +66,7 @@ def grown(value: Any, where: str) -> Tree:
 
 
 def grafted(path: Sequence[str], node: Tree) -> Branch:
-    """A tree below the keys of a path, the first outermost."""
+    """Put a tree below the keys of a path, the first outermost."""
     for key in reversed(path):
         node = Branch({key: node}, node.where)
     assert isinstance(node, Branch)
@@ -74,15 +74,15 @@ def grafted(path: Sequence[str], node: Tree) -> Branch:
 
 
 def read(text: str, locate: Callable[[int], str], problems: list[Problem]) -> Tree | None:
-    """Parse YAML; what is wrong is added to `problems`.
+    """Parse YAML.
 
     Args:
-        text: the YAML.
-        locate: line number, from 1 -> where it is.
-        problems: appended to.
+        text: YAML text.
+        locate: Function line number, from 1 -> file and line.
+        problems: List of problems, appended to.
 
     Returns:
-        The tree, or None where there is none.
+        The tree; None if the text is empty or cannot be parsed.
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -91,15 +91,17 @@ def read(text: str, locate: Callable[[int], str], problems: list[Problem]) -> Tr
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         reason = ", ".join(part for part in (error.context, error.problem) if part)
     except yaml.reader.ReaderError as error:
-        line, reason = text.count("\n", 0, error.position) + 1, error.reason
+        line = text.count("\n", 0, error.position) + 1
+        reason = error.reason
     except RecursionError:
-        line, reason = 1, "nested too deep, or an alias that holds itself"
+        line = 1
+        reason = "nested too deep, or an alias that contains itself"
     problems.append(Problem(locate(line), "", f"not YAML: {reason}"))
     return None
 
 
 def read_file(path: Path, problems: list[Problem]) -> Branch | None:
-    """Parse a spec file; what is wrong is added to `problems`."""
+    """Parse a spec file; problems are appended to `problems`."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -119,7 +121,8 @@ def read_file(path: Path, problems: list[Problem]) -> Branch | None:
 
 class _Reader:
     def __init__(self, locate: Callable[[int], str], problems: list[Problem]) -> None:
-        self.locate, self.problems = locate, problems
+        self.locate = locate
+        self.problems = problems
 
     def tree(self, node: yaml.Node, key: str) -> Tree:
         where = self.locate(node.start_mark.line + 1)
@@ -151,35 +154,35 @@ class _Reader:
         return items
 
     def scalar(self, node: yaml.ScalarNode, key: str, where: str) -> Any:
-        def raise_if(why: str) -> None:
-            self.problems.append(Problem(where, key, why))
+        def note(message: str) -> None:
+            self.problems.append(Problem(where, key, message))
 
-        text = expand(node.value, raise_if)
+        text = expand(node.value, note)
         if node.style is not None:  # quoted: text as it stands
             return text
         surprise = surprise_of(text)
         if surprise is not None:
-            raise_if(surprise)
+            note(surprise)
             return text
         plain = yaml.ScalarNode(_resolve(text), text)
         return yaml.constructor.SafeConstructor().construct_object(plain)
 
 
-def expand(text: str, raise_if: Callable[[str], None]) -> str:
+def expand(text: str, note: Callable[[str], None]) -> str:
     """Replace ${NAME} and ${NAME:-default} by the environment's values.
 
-    An unset or empty variable takes its default; without one it is refused.
+    Args:
+        text: Text with variables.
+        note: Function that takes the problem of a variable that is unset and has no default.
     """
 
     def value(match: re.Match[str]) -> str:
-        name, default = match["name"], match["default"]
-        found = os.environ.get(name, "")
-        if found:
-            return found
+        name = match["name"]
+        default = match["default"]
+        if setting := os.environ.get(name, ""):
+            return setting
         if default is None:
-            raise_if(
-                f"${{{name}}}: the variable {name} is not set; set it or write ${{{name}:-...}}"
-            )
+            note(f"${{{name}}}: the variable {name} is not set; set it or write ${{{name}:-...}}")
             return match[0]
         return default
 
@@ -187,7 +190,7 @@ def expand(text: str, raise_if: Callable[[str], None]) -> str:
 
 
 def surprise_of(text: str) -> str | None:
-    """Why a plain scalar would not be read as its writer meant it."""
+    """The reason why YAML would read a plain word as something else; None if it would not."""
     kind = _resolve(text).rpartition(":")[2]
     if kind == "str" and re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+", text):
         return f"{text} is read as text by YAML; write {_float_text(text)}"

@@ -7,6 +7,7 @@ from PIL import Image
 
 from analysis.error_gallery import main, worst
 from analysis.strategies.gallery_figures import draw_pictures, draw_pixels, pictured
+from steelexp.command_line import program
 from steelexp.comparison.evaluated_runs import read_evaluated
 from steelexp.counts import Counts
 from steelexp.records.store import run_folders
@@ -63,9 +64,9 @@ def test_the_command_that_draws_what_has_no_picture(evaluated, tmp_path, capsys)
     out = tmp_path / "out"
     assert main([str(tmp_path), "--out", str(out)]) == 0
     assert sorted(path.name for path in out.iterdir()) == ["worst.csv", "worst_1.png"]
-    command = capsys.readouterr().out.splitlines()[-1].partition("this draws them: ")[2].split()
-    assert command[:4] == ["python", "-m", "steelexp", "evaluate"]
-    assert command[4:] == [
+    command = capsys.readouterr().out.splitlines()[-1].partition("this draws them: ")[2]
+    assert command.startswith(f"{program()} evaluate ")
+    assert command.removeprefix(f"{program()} evaluate ").split() == [
         str(tmp_path / "b4_dice" / "0"),
         str(tmp_path / "b4_focal" / "0"),
         "--overlays",

@@ -44,7 +44,7 @@ WRONG = {
     ),
     "a condition that is not said": (
         FOCAL + "loss.gamma: {float: [1.0, 2.0]}",
-        "(with loss.name dice); say when: {loss.name: [...]}",
+        "(with loss.name dice); write when: {loss.name: [...]}",
     ),
     "a setting of another component than the spec's": (
         "loss.smooth: {float: [1.0, 2.0]}",

@@ -129,7 +129,10 @@ class TestStructure:
             ("a: 1\n---\nb: 2\n", "line 2: not YAML: expected a single document in the stream"),
             ("a: 1\nb: \x07\n", "line 2: not YAML: special characters are not allowed"),
             ("a: *b\n", "line 1: not YAML: found undefined alias 'b'"),
-            ("a: &x {b: *x}\n", "line 1: not YAML: nested too deep, or an alias that holds itself"),
+            (
+                "a: &x {b: *x}\n",
+                "line 1: not YAML: nested too deep, or an alias that contains itself",
+            ),
             ("? [a, b]\n: 1\n", "line 1: a key is one word"),
             ("a: !!python/name:os.system x\n", "line 1: a: tag:yaml.org,2002:python/name:os.sys"),
         ],
