@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.evaluation.counts import Counts, Values, divided, names_of, ratios
+from steelexp.counts import Counts, Values
+from steelexp.metric_names import class_names
+from steelexp.metrics import ON_IMAGES, divided, ratio
 
 DRAWS = 2000
 LEVEL = 0.95
@@ -36,11 +38,12 @@ def intervals(
         return {}
     found: dict[str, tuple[float, float]] = {}
     weights = _weights(len(numbers))
-    for name, (above, below, of_pairs) in ratios(counts).items():
+    for metric in ON_IMAGES:
+        above, below, of_pairs = ratio(metric.name, counts)
         sums = [_by_group(part, place, len(numbers)) for part in (above, below)]  # [G, C] each
         drawn = [np.concatenate([w @ part for w in weights]) for part in sums]
         values = divided(drawn[0], drawn[1], of_pairs=of_pairs)  # [draws, C + 1]
-        for label, column in zip(names_of(name, classes), values.T, strict=True):
+        for label, column in zip(class_names(metric.name, classes), values.T, strict=True):
             defined = column[~np.isnan(column)]
             if len(defined):
                 low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()

@@ -3,22 +3,18 @@
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, create_model
 
+from steelexp.metrics import MONITORS, TUNABLE
 from steelexp.spec.component import STRICT, Chain, Component, Registry, chain_model, component_model
 from steelexp.spec.space import SearchSpec, TunerSpec
 
-Metric = Literal[
-    "val_dice_positive",
-    "val_dice_kaggle",
-    "val_dice_pooled",
-    "val_iou_pooled",
-    "val_dice_batch",
-    "val_loss",
-]
-METRICS: tuple[str, ...] = get_args(Metric)
+if TYPE_CHECKING:
+    Monitor = TunedMetric = str
+else:
+    Monitor, TunedMetric = Literal[MONITORS], Literal[TUNABLE]
 
 
 class DataSpec(Component):
@@ -119,8 +115,9 @@ class TrainingSpec(BaseModel):
 
     epochs: PositiveInt = Field(description="Passes over the tiles, at most.")
     batch_size: PositiveInt = Field(description="Tiles a step.")
-    monitor: Metric = Field(
-        "val_dice_positive", description="What picks the best epoch; val_loss is made small."
+    monitor: Monitor = Field(
+        "val_dice_positive",
+        description="Metric that picks the best epoch; the lowest val_loss is the best.",
     )
     early_stopping_patience: PositiveInt | None = Field(
         None, description="Stop after so many epochs without a better one; absent: never."
@@ -151,10 +148,10 @@ class PostprocessingSpec(BaseModel):
 
     model_config = STRICT
 
-    metric: Literal["dice_kaggle", "dice_positive"] = Field(
+    metric: TunedMetric = Field(
         "dice_kaggle",
-        description="What thresholds, least areas and gates make large; dice_positive asks for the "
-        "defects that are there only, and pays no false alarm.",
+        description="Metric that the rules are tuned for. dice_positive looks at images with "
+        "defects only and pays nothing for a false alarm.",
     )
 
 
@@ -163,9 +160,19 @@ class PublishedSpec(BaseModel):
 
     model_config = STRICT
 
-    metric: Metric
+    metric: Monitor
     value: float
     source: str
+    definition: Literal["unknown", "same"] = Field(
+        "unknown", description="Whether the source defines the metric as we do."
+    )
+
+    @property
+    def caveat(self) -> str:
+        """The warning beside the figure, "" where there is none."""
+        if self.definition == "same":
+            return ""
+        return "the source gives no definition, so it may be of another metric"
 
 
 class ExperimentSpec(BaseModel):
