@@ -1,29 +1,32 @@
-# One entry to everything. A first `make run` or `make test` builds .venv from requirements.lock;
-# later ones start at once, until the lock, pyproject.toml, the Python or the folder changes.
+# The first `make run` or `make test` builds .venv from requirements.lock. Later ones start at once.
+# A change of the lock, of pyproject.toml, of the Python or of the folder builds it again.
 
 PYTHON ?= python3
+# The Pythons that the project promises, oldest first.
+PYTHONS := 3.11 3.12 3.13
+PROMISED := Python $(firstword $(PYTHONS)) to $(lastword $(PYTHONS))
 VENV := $(or $(STEELEXP_VENV),.venv)
 BIN := $(VENV)/bin
 
-# What pytest gets besides the defaults of pyproject.toml: make test TESTS="-k rle"
+# Extra arguments of pytest: make test TESTS="-k rle"
 TESTS ?=
-# Processes that share the tests: tracing a network keeps one core busy, and each takes up to 3 GB.
+# Number of test processes. Tracing a network keeps one core busy. Each process takes up to 3 GB.
 PROCESSES ?= 2
-# What `steelexp run` gets besides the spec: make run ARGS="--fresh seed=1"; and uv, besides what
-# leaves unrelated pins alone: make lock ARGS=--upgrade
+# Extra arguments of `steelexp run` (make run ARGS="--fresh seed=1") and of uv (make lock
+# ARGS=--upgrade, which moves unrelated pins as well).
 ARGS ?=
 SPEC ?= experiments/quickstart.yaml
 
-# A virtual environment holds its own absolute path and belongs to one Python: the stamp's name
-# carries both, so that a moved or copied checkout, or another PYTHON, gets a new environment.
+# A virtual environment belongs to one absolute path and one Python. The stamp's name has both. A
+# moved or copied checkout, or another PYTHON, gets a new environment.
 IDENTITY := $(shell { pwd -P; $(PYTHON) -c 'import sys; print(sys.version)' 2>&1; } | cksum | cut -d' ' -f1)
 READY := $(VENV)/.ready-$(IDENTITY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test slow check browser format lock clean
+.PHONY: help setup run test slow check browser format lock check-lock clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'Settings: PYTHON=python3.12  SPEC=experiments/b4_dice.yaml  ARGS="--fresh"  TESTS="-k rle"'
 
@@ -46,7 +49,7 @@ check: $(READY)  ## Check format, lint, types, layers and the shipped specs
 	$(BIN)/python -m steelexp check experiments
 	$(BIN)/python -m steelexp schema > experiments/spec.schema.json
 
-browser:  ## Install Chromium for the tests of the report, where there is none and apt-get may
+browser:  ## Install Chromium for the tests of the HTML page, with apt-get
 	@for name in "$$STEELEXP_CHROMIUM" chromium chromium-browser google-chrome; do \
 	  ! command -v "$$name" >/dev/null || exit 0; done; \
 	[ "$$(id -u)" = 0 ] || as_root='sudo -n'; \
@@ -54,29 +57,39 @@ browser:  ## Install Chromium for the tests of the report, where there is none a
 	elif $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
 	  apt-get -qq install --yes --no-install-recommends chromium >/dev/null; then exit 0; \
 	else why='apt-get could not install it'; fi; \
-	echo "make: no Chromium ($$why): the tests of the report's page are skipped; STEELEXP_CHROMIUM names one" >&2
+	echo "make: no Chromium ($$why): the tests of the HTML page are skipped; set STEELEXP_CHROMIUM to a Chromium" >&2
 
-format: $(READY)  ## Format the code and mend what ruff can
+format: $(READY)  ## Format the code and apply ruff's fixes
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lock: | $(BIN)/uv  ## Pin every dependency again, for Python 3.10 to 3.13
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 \
-	  --fork-strategy fewest \
+lock: | $(BIN)/uv  ## Pin every dependency again, then check the lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal \
+	  --python-version $(firstword $(PYTHONS)) --fork-strategy fewest \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command 'make lock' --quiet --output-file requirements.lock $(ARGS)
+	$(MAKE) --no-print-directory check-lock
+
+check-lock: | $(BIN)/uv  ## Ask the package index whether every promised Python can install the lock
+	@for python in $(PYTHONS); do \
+	  $(BIN)/uv pip install --dry-run --quiet --target $(VENV)/none -r requirements.lock \
+	    --require-hashes --only-binary :all: \
+	    --python-version $$python --python-platform x86_64-manylinux_2_28 || { \
+	  echo "make: Python $$python cannot install requirements.lock from wheels on Linux" >&2; exit 1; }; \
+	  echo "requirements.lock: wheels of everything for Python $$python on Linux"; \
+	done
 
 clean:  ## Remove .venv and caches; runs/ and data/ stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# The stamp goes first and comes back last: an install that was cut short is begun again from an
-# empty environment, and one whose lock or pyproject.toml changed is brought up to date in place.
+# The stamp is removed first and written last. An interrupted install starts again from an empty
+# environment. A changed lock or pyproject.toml updates the environment in place.
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo \
-	  "make: there is no '$(PYTHON)' here; name a Python 3.10 to 3.13: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { echo \
-	  "make: steelexp needs Python 3.10 to 3.13 and $(PYTHON) is $$($(PYTHON) -V 2>&1); name another:" \
+	  "make: there is no '$(PYTHON)' here; name a $(PROMISED): make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split())' || { echo \
+	  "make: steelexp needs $(PROMISED) and $(PYTHON) is $$($(PYTHON) -V 2>&1); name another:" \
 	  "make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@test -e $@ || { echo "Setting up $(VENV) (3 to 5 minutes)"; $(PYTHON) -m venv --clear $(VENV); }
 	@rm -f $@

@@ -20,7 +20,7 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from analysis.strategies.comparison import ALL, HEADLINE, Comparison, compare
+from analysis.strategies.comparison import ALL, Comparison, compare
 from analysis.strategies.comparison_figures import draw_classes, draw_differences
 from analysis.strategies.comparison_tables import (
     interval,
@@ -28,42 +28,38 @@ from analysis.strategies.comparison_tables import (
     rows_csv,
     runs_csv,
     signed,
+    verdict,
     warnings,
 )
-from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated, with_postprocessed
-from analysis.strategies.paired_bootstrap import DRAWS, METRICS
 from analysis.strategies.published_figure import draw_published
+from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated, with_postprocessed
 from steelexp.errors import UserError, explain_write_errors
+from steelexp.metrics import HEADLINES, PRIMARY
 from steelexp.records.atomic import write_atomically
 
 FORMATS: Final = ("png", "pdf", "svg")
-FEWEST_DRAWS: Final = 1000
 
 
 def main(argv: list[str]) -> int:
     """Write the comparison that `argv` asks for; 0 if it is written, 2 if it cannot be."""
     arguments = _parser().parse_args(argv)
     try:
-        if arguments.metric not in METRICS:
+        if arguments.metric not in HEADLINES:
             raise UserError(
-                f"--metric {arguments.metric}: not paired image by image; {' or '.join(METRICS)}"
+                f"--metric {arguments.metric}: not paired image by image; {' or '.join(HEADLINES)}"
             )
-        if arguments.draws < FEWEST_DRAWS:
-            raise UserError(f"--draws {arguments.draws}: at least {FEWEST_DRAWS}")
         evaluated = _evaluated(arguments)
-        comparison = compare(
-            evaluated, arguments.baseline, draws=arguments.draws, seed=arguments.seed
-        )
+        comparison = compare(evaluated, arguments.baseline)
         figures, unpublished = _figures(comparison, arguments.metric)
         with explain_write_errors(arguments.out, "choose another folder with --out"):
-            written = _write(comparison, figures, arguments)
+            files = _write(comparison, figures, arguments)
     except UserError as error:
         print(f"compare_strategies: {error}", file=sys.stderr)
         return 2
     for text in (*evaluated.left_out, *warnings(comparison), *unpublished):
         print(f"compare_strategies: {text.removeprefix('- ')}", file=sys.stderr)
     print("\n".join(_summary(comparison, arguments.metric)))
-    print(f"comparison of {len(evaluated.strategies)} strategies: {', '.join(map(str, written))}")
+    print(f"comparison of {len(evaluated.strategies)} strategies: {', '.join(map(str, files))}")
     return 0
 
 
@@ -80,9 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--metric",
-        default=HEADLINE,
-        help=f"what is drawn and printed: {' or '.join(METRICS)}; the tables hold both, and the "
-        f"tests are of {HEADLINE} (default: %(default)s)",
+        default=PRIMARY,
+        help=f"what is drawn and printed: {' or '.join(HEADLINES)}; the tables hold both, and the "
+        f"tests are of {PRIMARY} (default: %(default)s)",
     )
     parser.add_argument(
         "--part",
@@ -93,12 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--postprocessed",
         action="store_true",
-        help="beside each strategy the same runs with a post-processing tuned on the validation images",
+        help="add each strategy again with the post-processing tuned on the validation images",
     )
-    parser.add_argument(
-        "--draws", type=int, default=DRAWS, help="of the bootstrap (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the draws (default: %(default)s)")
     parser.add_argument(
         "--format", choices=FORMATS, default="png", help="of the figures (default: %(default)s)"
     )
@@ -118,7 +110,7 @@ def _evaluated(arguments: argparse.Namespace) -> EvaluatedRuns:
         return evaluated
     if arguments.part != "test":
         raise UserError(
-            "--postprocessed: what was tuned on the validation images says nothing there; --part test"
+            "--postprocessed: the rules were tuned on the validation images; use --part test"
         )
     return with_postprocessed(evaluated, arguments.runs)
 
@@ -140,16 +132,16 @@ def _write(
 ) -> list[Path]:
     out: Path = arguments.out
     texts = {
-        "comparison.md": markdown(comparison, draws=arguments.draws),
+        "comparison.md": markdown(comparison),
         "comparison.csv": rows_csv(comparison),
         "runs.csv": runs_csv(comparison),
     }
-    written = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
+    files = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
     for name, figure in figures.items():
         path = out / f"{name}.{arguments.format}"
         figure.savefig(path, dpi=200)
-        written.append(path)
-    return written
+        files.append(path)
+    return files
 
 
 def _summary(comparison: Comparison, metric: str) -> list[str]:
@@ -159,7 +151,7 @@ def _summary(comparison: Comparison, metric: str) -> list[str]:
     lines = [f"{metric} less that of {comparison.baseline} ({rows[0].baseline_mean:.3f})"]
     for row in sorted(rows, key=lambda row: -row.difference):
         line = f"  {row.strategy:{width}}  {signed(row.difference)}  [{interval(row)}]  "
-        lines.append((line + row.verdict).rstrip())
+        lines.append((line + verdict(row)).rstrip(" -"))
     return lines
 
 

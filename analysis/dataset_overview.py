@@ -1,10 +1,10 @@
-"""What a data set holds, in one picture: the exploration that every Severstal study opens with.
+"""Overview of a data set in one figure, from doctor.json.
 
     python -m steelexp data doctor data/severstal
     python analysis/dataset_overview.py doctor/severstal/doctor.json --out overview.png
 
-Images per class, the imbalance in pixels, how large defects are, which classes occur together, and
-where on the image they lie. The doctor's file is all that is read.
+Images per class, class imbalance in pixels, area of defects, co-occurrence of classes, and heatmaps
+of their positions. Images are not read.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from analysis.learning_curves import FORMATS
-from analysis.palette import CLASS_COLOURS, INK
 from steelexp.errors import UserError, explain_read_errors, explain_write_errors
+from steelexp.palette import CLASS_COLOURS, INK
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 CLEAN: Final = "#b0b0b0"
-LONGEST: Final = 16  # characters of a class's name
-FEW: Final = 4  # classes whose names and counts have room in the matrix
-WIDE: Final = 2.5  # images this many times as wide as high are drawn two beside one another
+LONGEST: Final = 16  # characters of a class name
+FEW: Final = 4  # classes up to which names and counts in the matrix are large
+WIDE: Final = 2.5  # aspect ratio above which there are two heatmaps in a row instead of four
 
 
 @dataclass(frozen=True)
 class Overview:
-    """What is drawn of a data set.
+    """The statistics of a data set to plot.
 
     Attributes:
-        name: of its folder.
-        images: how many.
-        clean: those without a label.
-        size: height and width in pixels, of most images.
-        classes: [C] names.
-        held: [C] images that hold the class.
-        pixels: [C] labelled.
-        areas: [C] lists: share of the image that is labelled, on each image that holds the class.
-        together: [C, C] images that hold both classes.
-        heat: [C, gh, gw] share of each grid cell that is labelled, mean over those images.
-        surfaces: how many images are left when near copies count once.
+        name: Name of the folder.
+        images: Number of images.
+        clean: Number of images without labels.
+        size: Most frequent height and width in pixels.
+        classes: [C] class names.
+        images_per_class: [C] number of images with the class.
+        pixels: [C] number of labelled pixels.
+        area_shares: [C] lists of the labelled share of each image with the class.
+        co_occurrence: [C, C] number of images with both classes.
+        heatmap: [C, gh, gw] labelled share of each grid cell, mean over the images with the class.
+        distinct_images: Number of images if near-duplicates count once.
     """
 
     name: str
@@ -58,21 +58,21 @@ class Overview:
     clean: int
     size: tuple[int, int]
     classes: tuple[str, ...]
-    held: npt.NDArray[np.int64]
+    images_per_class: npt.NDArray[np.int64]
     pixels: npt.NDArray[np.int64]
-    areas: list[list[float]]
-    together: npt.NDArray[np.int64]
-    heat: npt.NDArray[np.float64]
-    surfaces: int
+    area_shares: list[list[float]]
+    co_occurrence: npt.NDArray[np.int64]
+    heatmap: npt.NDArray[np.float64]
+    distinct_images: int
 
 
 def main(argv: list[str]) -> int:
-    """Draw the overview that `argv` asks for; 0 if it is drawn, 2 if it cannot be."""
+    """Run the command; exit code 0 if the overview is written, 2 on an error."""
     arguments = _parser().parse_args(argv)
     try:
         if arguments.out.suffix not in FORMATS:
             raise UserError(
-                f"--out {arguments.out}: its ending has to be one of {', '.join(FORMATS)}"
+                f"--out {arguments.out}: the suffix has to be one of {', '.join(FORMATS)}"
             )
         figure = draw(read_overview(arguments.doctor))
         with explain_write_errors(arguments.out, "choose another file with --out"):
@@ -88,15 +88,17 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dataset_overview",
-        description="Draw what a data set holds, from what `steelexp data doctor` wrote.",
+        description="Plot an overview of a data set from a doctor.json.",
     )
-    parser.add_argument("doctor", type=Path, metavar="DOCTOR_JSON", help="doctor.json of the set")
+    parser.add_argument(
+        "doctor", type=Path, metavar="DOCTOR_JSON", help="doctor.json of the data set"
+    )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("dataset_overview.png"),
         metavar="FILE",
-        help="the picture: .png, .pdf or .svg (default: %(default)s)",
+        help="output file: .png, .pdf or .svg (default: %(default)s)",
     )
     return parser
 
@@ -105,61 +107,65 @@ def read_overview(path: Path) -> Overview:
     """Read doctor.json.
 
     Raises:
-        UserError: it is not the doctor's, another version wrote it, or nothing is labelled.
+        UserError: The file is not a doctor.json of this version, or nothing is labelled.
     """
-    fix = "make it anew with python -m steelexp data doctor ROOT"
+    fix = "write it again with python -m steelexp data doctor ROOT"
     try:
         with explain_read_errors(path, fix):
-            found = json.loads(path.read_text(encoding="utf-8"))
-        if found["schema_version"] != SCHEMA_VERSION:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema_version"] != SCHEMA_VERSION:
             raise KeyError
-        overview = _overview(found)
+        overview = _overview(content)
     except (ValueError, KeyError, TypeError, IndexError):
         raise UserError(f"{path}: not a doctor.json of this version; {fix}") from None
-    if not overview.held.any():
+    if not overview.images_per_class.any():
         raise UserError(f"{path}: nothing is labelled in {overview.name}")
     return overview
 
 
-def _overview(found: dict[str, Any]) -> Overview:
-    usual = found["sizes"][0] if found["sizes"] else {"height": 1, "width": 1}
-    table = found["classes"]
+def _overview(content: dict[str, Any]) -> Overview:
+    most_frequent = content["sizes"][0] if content["sizes"] else {"height": 1, "width": 1}
+    table = content["classes"]
     return Overview(
-        name=Path(found["root"]).name or found["root"],
-        images=found["images"],
-        clean=found["clean"],
-        size=(usual["height"], usual["width"]),
+        name=Path(content["root"]).name or content["root"],
+        images=content["images"],
+        clean=content["clean"],
+        size=(most_frequent["height"], most_frequent["width"]),
         classes=tuple(row["class"] for row in table),
-        held=np.array([row["images"] for row in table], np.int64),
+        images_per_class=np.array([row["images"] for row in table], np.int64),
         pixels=np.array([row["pixels"] for row in table], np.int64),
-        areas=found["areas"],
-        together=np.array(found["co_occurrence"], np.int64),
-        heat=np.array(found["heat"], np.float64),
-        surfaces=found["surfaces"],
+        area_shares=content["area_shares"],
+        co_occurrence=np.array(content["co_occurrence"], np.int64),
+        heatmap=np.array(content["heatmap"], np.float64),
+        distinct_images=content["distinct_images"],
     )
 
 
 def draw(overview: Overview) -> Figure:
-    """Draw counts, imbalance, areas and co-occurrence above, places on the image below."""
-    classes, (height, width) = len(overview.classes), overview.size
+    """Draw images per class, imbalance, areas and co-occurrence above, heatmaps below."""
+    classes = len(overview.classes)
+    height, width = overview.size
     columns = min(classes, 2 if width > WIDE * height else 4)
     rows = -(-classes // columns)
     below = rows * (12.0 / columns * 0.76 * height / width + 0.75) + 0.5
     figure = Figure(
         figsize=(13.0, 4.2 + below), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
     )
-    upper, lower = figure.subfigures(2, 1, height_ratios=(4.2, below))
+    parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(4.2, below))
+    upper, lower = parts[:, 0]
     upper.suptitle(_title(overview), fontsize=12)
-    held, pixels, areas, together = upper.subplots(1, 4, width_ratios=(1.0, 1.0, 1.0, 1.15))
-    _draw_held(held, overview)
+    images_per_class, pixels, area_shares, co_occurrence = upper.subplots(
+        1, 4, width_ratios=(1.0, 1.0, 1.0, 1.15)
+    )
+    _draw_images(images_per_class, overview)
     _draw_pixels(pixels, overview)
-    _draw_areas(areas, overview)
-    for axes in (held, pixels, areas):
+    _draw_areas(area_shares, overview)
+    for axes in (images_per_class, pixels, area_shares):
         _rows(axes, [*_names(overview), "clean"])
-    for axes in (pixels, areas):
+    for axes in (pixels, area_shares):
         axes.tick_params(labelleft=False)
-    _draw_together(together, overview)
-    _draw_places(lower, overview, rows, columns)
+    _draw_co_occurrence(co_occurrence, overview)
+    _draw_heatmaps(lower, overview, rows, columns)
     return figure
 
 
@@ -167,18 +173,18 @@ def _title(overview: Overview) -> str:
     height, width = overview.size
     return (
         f"{textwrap.shorten(overview.name, 60)}: {overview.images:,} images of {height} × {width}, "
-        f"{overview.clean:,} clean, {overview.surfaces:,} distinct surfaces"
+        f"{overview.clean:,} clean, {overview.distinct_images:,} distinct"
     )
 
 
-def _draw_held(axes: Axes, overview: Overview) -> None:
-    counts = [*overview.held.tolist(), overview.clean]
+def _draw_images(axes: Axes, overview: Overview) -> None:
+    counts = [*overview.images_per_class.tolist(), overview.clean]
     bars = axes.barh(range(len(counts)), counts, color=[*_colours(len(overview.classes)), CLEAN])
     axes.bar_label(bars, [f"{count:,}" for count in counts], padding=3, fontsize=9)
     axes.margins(x=0.22)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.set_title("images that hold the class")
+    axes.set_title("images with the class")
     axes.set_xlabel("images")
 
 
@@ -200,8 +206,8 @@ def _draw_pixels(axes: Axes, overview: Overview) -> None:
 
 def _draw_areas(axes: Axes, overview: Overview) -> None:
     boxes = axes.boxplot(
-        [np.asarray(shares) for shares in overview.areas],
-        positions=range(len(overview.areas)),
+        [np.asarray(shares) for shares in overview.area_shares],
+        positions=range(len(overview.area_shares)),
         orientation="horizontal",
         whis=(5, 95),
         widths=0.6,
@@ -218,16 +224,18 @@ def _draw_areas(axes: Axes, overview: Overview) -> None:
     axes.set_xlabel("% of the image, log scale;\nbox: quartiles, whiskers: 5 to 95 %")
 
 
-def _draw_together(axes: Axes, overview: Overview) -> None:
-    counts, names = overview.together, overview.classes
-    shades, size = np.log1p(counts), 9 if len(names) <= FEW else 6
+def _draw_co_occurrence(axes: Axes, overview: Overview) -> None:
+    counts = overview.co_occurrence
+    names = overview.classes
+    shades = np.log1p(counts)
+    size = 9 if len(names) <= FEW else 6
     axes.imshow(shades, cmap="Blues", vmin=0.0, vmax=2.0 * shades.max())
     for c, d in np.ndindex(counts.shape):
         axes.text(d, c, f"{counts[c, d]:,}", ha="center", va="center", color=INK, fontsize=size)
     long = max(map(len, names)) > 3
     axes.set_xticks(range(len(names)), [_short(name) for name in names])
     axes.tick_params(axis="x", labelrotation=(30 if len(names) <= FEW else 90) if long else 0)
-    axes.set_title("images that hold both")
+    axes.set_title("images with both classes")
     axes.set_xlabel("class")
     _rows(axes, _names(overview))
     axes.grid(visible=False)
@@ -235,25 +243,26 @@ def _draw_together(axes: Axes, overview: Overview) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _draw_places(figure: SubFigure, overview: Overview, rows: int, columns: int) -> None:
-    """One map a class, each with its own scale: rare classes would vanish on a common one."""
+def _draw_heatmaps(figure: SubFigure, overview: Overview, rows: int, columns: int) -> None:
+    """One heatmap per class, each with its own scale, so that rare classes stay visible."""
     height, width = overview.size
     figure.suptitle(
-        "where defects lie: labelled share of each place, mean over the images that hold the class"
+        "positions of defects: labelled share of each cell, mean over the images with the class"
     )
-    names, panels = _names(overview), figure.subplots(rows, columns, squeeze=False).flat
+    names = _names(overview)
+    panels = figure.subplots(rows, columns, squeeze=False).flat
     for c, axes in enumerate(panels):
         if c >= len(names):
             axes.set_axis_off()
             continue
         extent = (0, width, height, 0)
-        drawn = axes.imshow(overview.heat[c], cmap="cividis", vmin=0.0, extent=extent)
-        count = int(overview.held[c])
+        image = axes.imshow(overview.heatmap[c], cmap="cividis", vmin=0.0, extent=extent)
+        count = int(overview.images_per_class[c])
         axes.set_title(f"{names[c]}: {count:,} image{'s'[: count != 1]}", fontsize=10)
         axes.set_xlabel("column, pixels")
         axes.set_ylabel("row, pixels")
         axes.set_yticks([0, height // 2, height])
-        bar = figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0.0, 0.02, 1.0)))
+        bar = figure.colorbar(image, cax=axes.inset_axes((1.02, 0.0, 0.02, 1.0)))
         bar.locator = MaxNLocator(nbins=3)
         bar.formatter = FuncFormatter(lambda share, _: f"{100 * share:g} %")
 
@@ -271,7 +280,7 @@ def _colours(count: int) -> list[str]:
 
 
 def _rows(axes: Axes, names: list[str]) -> None:
-    """A row a class, the first on top."""
+    """One row per class, the first one on top."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import yaml
 
 from steelexp.errors import UserError, explain_read_errors
+from steelexp.metrics import lower_is_better
 from steelexp.records.store import RunFolder, run_folders
 
 Values = npt.NDArray[np.float64]
@@ -17,14 +18,14 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Run:
-    """What is drawn of a run.
+    """A run as curves.
 
     Attributes:
-        folder: where it lies.
+        folder: Run folder.
         name: `name` of its spec.
         seed: `seed` of its spec.
         epochs: [E] finished epochs, from 1, ascending.
-        metrics: by name [E] values, NaN where an epoch has none.
+        metrics: Metric name -> [E] values, NaN where an epoch has none.
     """
 
     folder: Path
@@ -40,16 +41,16 @@ def read_runs(paths: list[Path]) -> list[Run]:
     Raises:
         UserError: a path does not exist or leads to no such run, or a spec.yaml is not a spec.
     """
-    found: dict[Path, Run] = {}
+    runs_by_folder: dict[Path, Run] = {}
     for path in paths:
         if not path.is_dir():
             raise UserError(f"{path}: there is no such folder; give a run folder, or a runs folder")
         here = {folder.path.resolve(): _read_run(folder) for folder in run_folders(path)}
-        begun = {place: run for place, run in here.items() if len(run.epochs)}
-        if not begun:
+        started_runs = {place: run for place, run in here.items() if len(run.epochs)}
+        if not started_runs:
             raise UserError(f"{path}: no run at or beneath it has finished an epoch")
-        found |= begun
-    return list(found.values())
+        runs_by_folder |= started_runs
+    return list(runs_by_folder.values())
 
 
 def _read_run(folder: RunFolder) -> Run:
@@ -57,7 +58,8 @@ def _read_run(folder: RunFolder) -> Run:
     try:
         with explain_read_errors(path, "run the spec again"):
             spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-        name, seed = str(spec["name"]), int(spec["seed"])
+        name = str(spec["name"])
+        seed = int(spec["seed"])
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
         raise UserError(f"{path}: not a spec with a name and a seed; run it again") from None
     epochs = folder.epochs
@@ -70,5 +72,5 @@ def _read_run(folder: RunFolder) -> Run:
 
 
 def best_epoch(values: Values, metric: str) -> int:
-    """The place in `values` of the least loss, or of the greatest value of any other metric."""
-    return int(np.nanargmin(values) if metric.endswith("loss") else np.nanargmax(values))
+    """Index of the best value of a metric."""
+    return int(np.nanargmin(values) if lower_is_better(metric) else np.nanargmax(values))

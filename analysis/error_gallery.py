@@ -8,8 +8,8 @@ near-duplicates only the worst is shown. For each class worst_<class> shows what
 found, missed and falsely marked there, in pixels; worst.csv has the same of every run.
 
 pictures_<class> shows the worst images that have a picture in the first run of every strategy. Runs
-draw some validation images after each epoch (training.overlays); where the worst images have no pictures,
-the command that draws them is printed: it evaluates the runs again from their weights.
+draw some validation images after each epoch (training.overlays). Where the worst images have no
+pictures, the command that draws them is printed. It evaluates the runs again from their weights.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated
 from analysis.strategies.gallery_figures import draw_pictures, draw_pixels, pictured
+from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.records.atomic import write_atomically
 
@@ -46,21 +46,23 @@ def main(argv: list[str]) -> int:
             raise UserError(f"--count {arguments.count}: at least 1")
         evaluated = read_evaluated(arguments.runs, arguments.part)
         labels = _labels(evaluated, arguments.label)
-        shown = {label: worst(evaluated, label, arguments.count) for label in labels}
+        worst_images = {label: worst(evaluated, label, arguments.count) for label in labels}
         out: Path = arguments.out
-        figures = _figures(evaluated, shown, arguments.count)
+        figures = _figures(evaluated, worst_images, arguments.count)
         with explain_write_errors(out, "choose another folder with --out"):
-            written = [write_atomically(out / "worst.csv", worst_csv(evaluated, shown).encode())]
+            files = [
+                write_atomically(out / "worst.csv", worst_csv(evaluated, worst_images).encode())
+            ]
             for name, figure in figures.items():
-                written.append(out / f"{name}.{arguments.format}")
-                figure.savefig(written[-1], dpi=200)
+                files.append(out / f"{name}.{arguments.format}")
+                figure.savefig(files[-1], dpi=200)
     except UserError as error:
         print(f"error_gallery: {error}", file=sys.stderr)
         return 2
-    print(f"worst images of {len(labels)} classes: {', '.join(map(str, written))}")
-    drawn = set(pictured(evaluated))
-    if any(not drawn.issuperset(images.tolist()) for images in shown.values()):
-        print(f"Not all of them have pictures; this draws them: {drawing(evaluated, shown)}")
+    print(f"worst images of {len(labels)} classes: {', '.join(map(str, files))}")
+    with_pictures = set(pictured(evaluated))
+    if any(not with_pictures.issuperset(images.tolist()) for images in worst_images.values()):
+        print(f"Not all of them have pictures; this draws them: {drawing(evaluated, worst_images)}")
     return 0
 
 
@@ -99,12 +101,12 @@ def _parser() -> argparse.ArgumentParser:
 def _labels(evaluated: EvaluatedRuns, label: str | None) -> list[str]:
     """The classes to show: those that an image holds."""
     images = evaluated.images
-    held = [images.classes[c] for c in np.flatnonzero(images.labelled.any(axis=0)).tolist()]
+    classes = [images.classes[c] for c in np.flatnonzero(images.labelled.any(axis=0)).tolist()]
     if label is None:
-        return held
-    if label not in held:
+        return classes
+    if label not in classes:
         raise UserError(
-            f"--class {label}: no {images.part} image holds it; {', '.join(held) or 'none does'}"
+            f"--class {label}: no {images.part} image holds it; {', '.join(classes) or 'none does'}"
         )
     return [label]
 
@@ -116,11 +118,12 @@ def worst(
 
     Args:
         evaluated: the runs.
-        label: of the class.
-        count: how many at most.
+        label: Name of the class.
+        count: Largest number of images.
         among: image numbers; None: all.
     """
-    images, place = evaluated.images, evaluated.images.classes.index(label)
+    images = evaluated.images
+    place = images.classes.index(label)
     score = np.mean(  # [S]; strategies count alike, however many runs they have
         [
             np.mean([run.dice[:, place] for run in runs], axis=0)
@@ -128,49 +131,53 @@ def worst(
         ],
         axis=0,
     )
-    held = np.flatnonzero(images.held[:, place])
-    kept = held if among is None else np.intersect1d(held, np.asarray(among, np.int64))
-    ranked = kept[np.argsort(score[kept], kind="stable")]
+    positive = np.flatnonzero(images.held[:, place])
+    candidates = (
+        positive if among is None else np.intersect1d(positive, np.asarray(among, np.int64))
+    )
+    ranked = candidates[np.argsort(score[candidates], kind="stable")]
     first = np.unique(images.groups[ranked], return_index=True)[1]
     return np.asarray(ranked[np.sort(first)][:count], np.int64)
 
 
-def worst_csv(evaluated: EvaluatedRuns, shown: dict[str, EvaluatedImages]) -> str:
+def worst_csv(evaluated: EvaluatedRuns, worst_images: dict[str, EvaluatedImages]) -> str:
     """A line a class, image and run: pixels found, false and missed, and the Dice."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = ("class", "rank", "image", "group", "strategy", "seed", "tp", "fp", "fn", "dice")
     writer.writerow(head)
     images = evaluated.images
-    for label, numbers in shown.items():
+    for label, numbers in worst_images.items():
         place = images.classes.index(label)
         for rank, image in enumerate(numbers.tolist(), start=1):
             at = (image, place)
             for name, runs in evaluated.strategies.items():
                 for run in runs:
-                    pixels = (run.tp[at], run.fp[at], images.labelled[at] - run.tp[at])
+                    pixels = [part[at] for part in run.counts]
                     named = (label, rank, images.names[image], images.groups[image], name)
                     writer.writerow([*named, run.record.seed, *pixels, f"{run.dice[at]:.6f}"])
     return text.getvalue()
 
 
 def _figures(
-    evaluated: EvaluatedRuns, shown: dict[str, EvaluatedImages], count: int
+    evaluated: EvaluatedRuns, worst_images: dict[str, EvaluatedImages], count: int
 ) -> dict[str, Figure]:
-    drawn = pictured(evaluated)
+    with_pictures = pictured(evaluated)
     figures = {}
-    for label, numbers in shown.items():
+    for label, numbers in worst_images.items():
         name = re.sub(r"\W+", "_", label)
         figures[f"worst_{name}"] = draw_pixels(evaluated, label, numbers)
-        seen = worst(evaluated, label, count, among=drawn)
-        if len(seen):
-            figures[f"pictures_{name}"] = draw_pictures(evaluated, label, seen)
+        worst_pictured = worst(evaluated, label, count, among=with_pictures)
+        if len(worst_pictured):
+            figures[f"pictures_{name}"] = draw_pictures(evaluated, label, worst_pictured)
     return figures
 
 
-def drawing(evaluated: EvaluatedRuns, shown: dict[str, EvaluatedImages]) -> str:
+def drawing(evaluated: EvaluatedRuns, worst_images: dict[str, EvaluatedImages]) -> str:
     """The command that draws the worst images with the first run of every strategy."""
-    names = {evaluated.images.names[image]: None for images in shown.values() for image in images}
+    names = {
+        evaluated.images.names[image]: None for images in worst_images.values() for image in images
+    }
     folders = [runs[0].label for runs in evaluated.strategies.values()]
     return shlex.join(["python", "-m", "steelexp", "evaluate", *folders, "--overlays", *names])
 

@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.strategies.comparison_tables import figure, setting, table
-from analysis.strategies.evaluated_runs import EvaluatedRuns, read_evaluated
+from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
 from steelexp.errors import UserError, explain_write_errors
+from steelexp.metric_names import class_names
+from steelexp.metrics import ALL_EMPTY, ON_IMAGES, PRIMARY
 from steelexp.records.atomic import write_atomically
 
-ALL_EMPTY: Final = "dice_kaggle_all_empty"
-OVERALL_ONLY: Final = ("dice_batch", "loss")  # of tiles, not of images and classes
 FORMATS: Final = (".md", ".csv")
 
 Values = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "runs", nargs="+", type=Path, metavar="RUNS", help="a run folder, or a folder of runs"
     )
     parser.add_argument(
-        "--metric", default="dice_positive", help="of whole images (default: %(default)s)"
+        "--metric", default=PRIMARY, help="metric of whole images (default: %(default)s)"
     )
     parser.add_argument(
         "--part",
@@ -78,21 +78,24 @@ def per_class(evaluated: EvaluatedRuns, metric: str) -> dict[str, Values]:
     Raises:
         UserError: the records have no such metric per class.
     """
-    known = [name for name in evaluated.record.definitions if name not in OVERALL_ONLY]
-    if metric not in known:
-        raise UserError(f"--metric {metric}: not known per class; {', '.join(known)}")
-    keys = [*(f"{metric}/{label}" for label in evaluated.images.classes), metric]
-    found = {
+    known = evaluated.record.definitions
+    names = [each.name for each in ON_IMAGES if each.name in known]
+    if metric not in names:
+        raise UserError(f"--metric {metric}: not known per class; {', '.join(names)}")
+    keys = class_names(metric, evaluated.images.classes)
+    values_by_strategy = {
         name: np.array([[run.metric(key) for key in keys] for run in runs])
         for name, runs in evaluated.strategies.items()
     }
-    return dict(sorted(found.items(), key=lambda item: -np.nan_to_num(item[1][:, -1].mean())))
+    return dict(
+        sorted(values_by_strategy.items(), key=lambda item: -np.nan_to_num(item[1][:, -1].mean()))
+    )
 
 
 def markdown(evaluated: EvaluatedRuns, metric: str, values: dict[str, Values]) -> str:
     """A row a strategy, a column a class, as mean ± standard deviation over the runs."""
-    held = evaluated.images.held.sum(axis=0).tolist()
-    labels = zip(evaluated.images.classes, held, strict=True)
+    images_per_class = evaluated.images.held.sum(axis=0).tolist()
+    labels = zip(evaluated.images.classes, images_per_class, strict=True)
     head = ["strategy", "runs", *(f"{label} ({count:,} images)" for label, count in labels), "all"]
     body = [
         [name, str(len(runs)), *(_spread(column) for column in runs.T)]

@@ -20,12 +20,12 @@ from analysis.searches.cost_figure import draw_cost
 from analysis.searches.importance_figure import draw_importance
 from analysis.searches.parallel_coordinates import draw_parallel
 from analysis.searches.search_figures import draw_progress, score_of
-from analysis.searches.search_space import describe
 from analysis.searches.search_tables import markdown, spent, trials_csv, warnings
 from analysis.searches.search_trials import Search, read_search
 from analysis.searches.setting_importance import DRAWS, Importances, importances
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.records.atomic import write_atomically
+from steelexp.spec.space_words import describe_value
 
 
 def main(argv: list[str]) -> int:
@@ -35,17 +35,17 @@ def main(argv: list[str]) -> int:
         search = read_search(arguments.search)
         if not search.finished and not search.failed:
             raise UserError(f"{arguments.search}: no trial has ended yet; look again later")
-        found = importances(search, draws=DRAWS)
-        figures, undrawn = _figures(search, found)
+        importance = importances(search, draws=DRAWS)
+        figures, undrawn = _figures(search, importance)
         with explain_write_errors(arguments.out, "choose another folder with --out"):
-            written = _write(search, found, figures, arguments)
+            paths = _write(search, importance, figures, arguments)
     except UserError as error:
         print(f"search_history: {error}", file=sys.stderr)
         return 2
-    for text in (*warnings(search, found), *undrawn):
+    for text in (*warnings(search, importance), *undrawn):
         print(f"search_history: {text}", file=sys.stderr)
     print(_summary(search))
-    print(f"history of {len(search.trials)} trials: {', '.join(map(str, written))}")
+    print(f"history of {len(search.trials)} trials: {', '.join(map(str, paths))}")
     return 0
 
 
@@ -70,37 +70,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _figures(search: Search, found: Importances | str) -> tuple[dict[str, Figure], list[str]]:
+def _figures(search: Search, importance: Importances | str) -> tuple[dict[str, Figure], list[str]]:
     """The figures by name, and why others are not drawn."""
-    drawn: dict[str, Figure | str] = {
+    attempts: dict[str, Figure | str] = {
         "progress": draw_progress(search),
         "parallel": draw_parallel(search),
-        "importance": f"importance is not drawn: {found}"
-        if isinstance(found, str)
-        else draw_importance(search, found),
+        "importance": f"importance is not drawn: {importance}"
+        if isinstance(importance, str)
+        else draw_importance(search, importance),
         "cost": draw_cost(search),
     }
-    figures = {name: each for name, each in drawn.items() if isinstance(each, Figure)}
-    return figures, [each for each in drawn.values() if isinstance(each, str)]
+    figures = {name: each for name, each in attempts.items() if isinstance(each, Figure)}
+    return figures, [each for each in attempts.values() if isinstance(each, str)]
 
 
 def _write(
     search: Search,
-    found: Importances | str,
+    importance: Importances | str,
     figures: dict[str, Figure],
     arguments: argparse.Namespace,
 ) -> list[Path]:
     out: Path = arguments.out
     files = {name: f"{name}.{arguments.format}" for name in figures}
     texts = {
-        "search.md": markdown(search, found, files, draws=DRAWS),
+        "search.md": markdown(search, importance, files, draws=DRAWS),
         "search.csv": trials_csv(search),
     }
-    written = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
+    paths = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
     for name, figure in figures.items():
         figure.savefig(out / files[name], dpi=200)
-        written.append(out / files[name])
-    return written
+        paths.append(out / files[name])
+    return paths
 
 
 def _summary(search: Search) -> str:
@@ -108,9 +108,9 @@ def _summary(search: Search) -> str:
     best = search.best
     if best is None:
         return f"no trial has a score; {', '.join(spent(search))}"
-    values = ", ".join(f"{path} {describe(value)}" for path, value in best.values.items())
+    values = ", ".join(f"{path} {describe_value(value)}" for path, value in best.values.items())
     return (
-        f"best {search.objective} {describe(score_of(best))}, trial {best.id}: {values}; "
+        f"best {search.objective} {describe_value(score_of(best))}, trial {best.id}: {values}; "
         f"{', '.join(spent(search))}"
     )
 

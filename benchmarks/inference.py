@@ -1,4 +1,4 @@
-"""Dataset a second of one U-Net, by TensorFlow, by ONNX Runtime and by PyTorch.
+"""Images per second of one U-Net with TensorFlow, ONNX Runtime and PyTorch.
 
     pip install -e '.[export,benchmarks]'
     python benchmarks/inference.py images/*.jpg --backbone mobilenetv2

@@ -1,22 +1,22 @@
-"""Tiles a second, ours beside the published design, on the same images in one process.
+"""Tiles per second against the published design, on the same images in one process.
 
     python benchmarks/input_pipeline.py STRIPS
     python benchmarks/input_pipeline.py STRIPS --memory 500 4000
 
-STRIPS is a folder in Kaggle's layout: the competition's, or `python -m steelexp data generate STRIPS
---images 4000`.
+STRIPS is a folder in Kaggle's layout: the competition's, or one that
+`python -m steelexp data generate STRIPS --strips 4000` makes.
 
 The peer is a Keras `Sequence` as public notebooks for this competition write it: `cv2.imread` in
 colour, a filter over the whole table for each image, a Python loop over the runs, float32 scaling,
-six tiles, shuffled batches. It is given twice: shuffling tiles, each of which reads its image, and
-shuffling images, which is kinder: an image is read once for its six tiles, and they stay together.
-Ours shows the same tiles, shuffled tile by tile, with a warm cache and without one. memcpy copies
-as many bytes from random places of the same cache into one buffer. Rounds take turns; the median
-of the rounds is printed, and ratios are medians of the rounds' own ratios.
+six tiles, shuffled batches. It runs twice. Once it shuffles tiles, and each tile reads its image.
+Once it shuffles images, and an image is read once for its six tiles, which is faster. Ours shows
+the same tiles, shuffled tile by tile, with a warm cache and without one. memcpy copies as many
+bytes from random places of the same cache into one buffer. Rounds take turns. The median of the
+rounds is printed, and a ratio is the median of the ratios of the rounds.
 
 --memory shows every tile of the first N images once, in a process of its own for each N, and prints
-its peak of anonymous memory, which the kernel cannot take back. Pages of the cache that a process
-looks at are the kernel's and are left out; the peak of everything resident is printed beside.
+its peak of anonymous memory, which the kernel cannot take back. Pages of the cache belong to the
+kernel and are not counted. The peak of all resident memory is printed as well.
 """
 
 import argparse
@@ -37,7 +37,7 @@ import numpy as np
 import pandas as pd
 
 from steelexp.data import pipeline
-from steelexp.data.cache import CachedStrips, cached
+from steelexp.data.cache import CachedImages, cached
 from steelexp.data.sampling import uniform
 from steelexp.data.severstal import severstal
 from steelexp.data.tiling import columns
@@ -136,7 +136,7 @@ def speed(root, cache, rounds, subset):
     opened = severstal(root=str(root), subset=subset)
     uncached, warm = cached(opened, "none", cache), cached(opened, "disk", cache)
     every = COUNT * len(warm)
-    assert isinstance(warm, CachedStrips)
+    assert isinstance(warm, CachedImages)
     for image in range(len(warm)):  # into the kernel's page cache
         warm.image(image).max()
         warm.mask(image).max()

@@ -1,16 +1,16 @@
 """Evaluate and time the search for near-duplicates.
 
-    python benchmarks/near_duplicates.py NEU_SEG [--drawn FOLDER]
+    python benchmarks/near_duplicates.py NEU_SEG [--synthetic FOLDER]
 
-NEU_SEG holds images/ and near_duplicate_groups.csv (split, file, group): precision and recall of
-the pairs, and how many test images that leak are found. Where the two disagree, each pair is looked
-at again at full size, by the normalised circular cross-correlation of both images over all flips,
-turns and shifts, broad light taken out.
+NEU_SEG holds images/ and near_duplicate_groups.csv (split, file, group). Printed are precision and
+recall of the pairs, and the number of leaking test images that are detected. If the two disagree on
+a pair, it is compared again at full size: by the normalised circular cross-correlation of both
+images over all flips, rotations and shifts, without broad light.
 
-FOLDER holds 12,000 images of `python -m steelexp data generate FOLDER --images 12000`; where there are
-none they are drawn first (about 7 minutes, not counted). No two are of one surface, so every copy
-found is a false one. Times are seconds by the clock / seconds of computing on all cores, which a
-busy machine lengthens less. The exponents are those of power laws fitted to them; 1 is linear.
+FOLDER holds 12,000 strips of `python -m steelexp data generate FOLDER --strips 12000`. An empty
+FOLDER is filled first (about 7 minutes, not counted). No two strips show one surface, so every copy
+is a false one. Times are seconds by the clock / seconds of computing on all cores. A busy machine
+changes the second less. The exponents are those of fitted power laws; 1 is linear.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import pandas as pd
 from steelexp.data import duplicates
 from steelexp.data.dataset import decode_image
 from steelexp.data.severstal import severstal
-from steelexp.data.synthetic import draw
+from steelexp.data.synthetic import generate
 
 STRIPS = (1000, 2000, 4000, 8000, 12000)
 STAGES = ("reading", "descriptors", "neighbours", "verification")
@@ -116,12 +116,12 @@ def _now() -> tuple[float, float]:
 
 
 def grow(root: Path) -> None:
-    """Print the seconds of each stage for more and more drawn images."""
+    """Print the seconds of each stage for more and more synthetic images."""
     if not root.exists():
-        draw(root, dataset=STRIPS[-1], seed=0)
+        generate(root, strips=STRIPS[-1], seed=0)
     dataset = severstal(root=str(root))
     stage_times(dataset.image, 200)  # the first images pay for threads and caches
-    print("drawn images" + "".join(f"{head:>14}" for head in (*STAGES, "all", "copies")))
+    print("synthetic images" + "".join(f"{head:>14}" for head in (*STAGES, "all", "copies")))
     totals = []
     for count in STRIPS:
         seconds, copies = stage_times(dataset.image, count)
@@ -138,8 +138,8 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("neu_seg", type=Path, metavar="NEU_SEG")
-    parser.add_argument("--drawn", type=Path, metavar="FOLDER")
+    parser.add_argument("--synthetic", type=Path, metavar="FOLDER")
     args = parser.parse_args()
     evaluator(args.neu_seg)
-    if args.drawn:
-        grow(args.drawn)
+    if args.synthetic:
+        grow(args.synthetic)

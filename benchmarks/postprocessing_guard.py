@@ -1,13 +1,16 @@
-"""When do more rules than a threshold pay? Simulated scores, decisions tuned on few images.
+"""When do more rules than a threshold pay? Simulated scores, rules tuned on few images.
 
     python benchmarks/postprocessing_guard.py
 
 Defects and false alarms are cones of scores: an area, a peak, and a share of the area that is
-labelled. False alarms are lower and smaller, or just like defects, or larger. Decisions are tuned
-for dice_kaggle on 10 to 87 images and applied to 400 others, 12 times each: with a threshold alone;
-with all rules that fit the validation images best; with all rules where cross-validation shows that they
-gain, or gain more than a standard error; and with all rules unless it shows that they lose more
-than a standard error, which is what steelexp does.
+labelled. False alarms are lower and smaller, or just like defects, or larger. Rules are tuned for
+dice_kaggle on 10 to 87 images and applied to 400 others, 12 times each. Five policies are compared:
+
+- a threshold alone
+- all rules that fit the validation images best
+- all rules if cross-validation shows a gain
+- all rules if it shows a gain above a standard error
+- all rules unless it shows a loss above a standard error, which is what steelexp does
 """
 
 from typing import NamedTuple
@@ -16,7 +19,7 @@ import numpy as np
 
 from steelexp.evaluation import postprocessing_search
 from steelexp.evaluation.component_areas import LEVELS, SIZES, ComponentAreas
-from steelexp.evaluation.score_histograms import Scores, grid_with
+from steelexp.evaluation.score_histograms import ScoreHistograms, grid_with
 
 STRIPS = (10, 25, 87)
 TESTED = 400
@@ -31,11 +34,11 @@ class World(NamedTuple):
     """What a network does on images.
 
     Attributes:
-        share: of images with the class.
-        alarms: false alarms an image.
-        peak: mean logit of a false alarm's peak; a defect's is 3.
-        size: median pixels of a false alarm.
-        defect: median pixels of a defect.
+        share: Share of images with the class.
+        alarms: False alarms per image.
+        peak: Mean logit of a false alarm's peak. A defect's is 3.
+        size: Median pixels of a false alarm.
+        defect: Median pixels of a defect.
     """
 
     share: float
@@ -76,7 +79,7 @@ def drawn(world, dataset, random):
             areas[0, s, 0] += (kept * area[places, None]).astype(np.int64)
             areas[1, s, 0] += (kept * hit[places, None]).astype(np.int64)
     own = np.searchsorted(levels, THRESHOLDS)
-    scores = Scores(
+    scores = ScoreHistograms(
         THRESHOLDS,
         binned(tp[:, own], truth)[:, None],
         binned((predicted - tp)[:, own], PIXELS - truth)[:, None],

@@ -6,8 +6,9 @@ The first table is of a toy of 100 tiles. IMAGE_STATS_CSV, which may be gzipped,
 each training image of Severstal with has_class_k and area_percent_k for k = 1 to 4; the second
 table is of these images, each taken for one tile. An epoch has as many draws as there are tiles.
 
-A cell: expected tiles an epoch that hold the class, the factor against uniform, and what one epoch
-drawn with seed 0 shows. The last column: different tiles in such an epoch, expected and drawn.
+A cell has the expected tiles per epoch that hold the class, the factor against uniform, and the
+tiles of an epoch sampled with seed 0. The last column has the different tiles of such an epoch,
+expected and sampled.
 """
 
 import sys
@@ -58,18 +59,18 @@ def row(name: str, settings: dict[str, Any], pixels: np.ndarray) -> tuple[list[s
     holds = np.column_stack([pixels > 0, clean])  # [N, C + 1]
     chances = SAMPLERS[name](lambda: pixels, **settings)
     if chances is None:  # every tile once, nothing is drawn
-        expected, drawn, error = holds.sum(axis=0), holds.sum(axis=0), 1.0
+        expected, sampled, error = holds.sum(axis=0), holds.sum(axis=0), 1.0
         different = f"{tiles}, {tiles}"
     else:
         seen = np.random.default_rng(0).choice(tiles, tiles, p=chances)
         shares = chances @ holds
-        expected, drawn = tiles * shares, holds[seen].sum(axis=0)
+        expected, sampled = tiles * shares, holds[seen].sum(axis=0)
         error = np.maximum(np.sqrt(tiles * shares * (1 - shares)), 1e-9)
         different = f"{(1 - (1 - chances) ** tiles).sum():.0f}, {len(np.unique(seen))}"
     factors = expected / holds.sum(axis=0)
-    cells = [f"{e:.0f} (×{f:.2f}), {d}" for e, f, d in zip(expected, factors, drawn, strict=True)]
+    cells = [f"{e:.0f} (×{f:.2f}), {d}" for e, f, d in zip(expected, factors, sampled, strict=True)]
     label = name + "".join(f", {key} {value}" for key, value in settings.items())
-    return [label, *cells, different], float((np.abs(expected - drawn) / error).max())
+    return [label, *cells, different], float((np.abs(expected - sampled) / error).max())
 
 
 def show(title: str, pixels: np.ndarray, classes: list[str]) -> None:
@@ -80,7 +81,7 @@ def show(title: str, pixels: np.ndarray, classes: list[str]) -> None:
     print(
         *(f"| {' | '.join(line)} |" for line in [header, ["---"] * len(header), *lines]), sep="\n"
     )
-    print(f"\nLargest deviation of the drawn epochs: {max(apart):.1f} standard errors.")
+    print(f"\nLargest deviation of the sampled epochs: {max(apart):.1f} standard errors.")
 
 
 def main(arguments: list[str]) -> None:

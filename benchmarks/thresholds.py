@@ -17,7 +17,7 @@ import time
 import cv2
 import numpy as np
 
-from steelexp.evaluation.counts import Counts, dice
+from steelexp.counts import Counts, dice
 from steelexp.evaluation.score_histograms import GRID, edges_of, histogram
 
 STRIPS, CLASSES, HEIGHT, WIDTH = 200, 4, 256, 1600

@@ -1,8 +1,8 @@
-"""Draw docs/augment.png: what each augmentation does to tiles of drawn images.
+"""Draw docs/augment.png: each augmentation on tiles of synthetic strips.
 
     python docs/augment_gallery.py [PICTURE]
 
-Dataset are drawn into a temporary folder. Labels are outlined in the colours of the overlays.
+The strips are generated in a temporary folder. Labels are outlined in the colours of the overlays.
 """
 
 import functools
@@ -22,12 +22,12 @@ from steelexp.data.augment import AUGMENTATIONS, Augmentation, augment
 from steelexp.data.augment.donors import Donors, Grey
 from steelexp.data.dataset import Bits, Dataset
 from steelexp.data.severstal import severstal
-from steelexp.overlays.legend import INK, Entry, band
-from steelexp.overlays.overlay import CLASS_COLOURS
+from steelexp.overlays.legend import TEXT, Entry, band
+from steelexp.overlays.overlay import CLASS_RGB
 from steelexp.progress import say
 
-SIZE = 256  # a tile
-SHOWN = 192  # pixels of it in the picture
+SIZE = 256  # side of a tile in pixels
+REDUCED = 192  # side of a tile in the picture
 GAP, LINE = 4, 30
 DRAWS = 3
 SEED = 2
@@ -49,25 +49,25 @@ Tile = tuple[Grey, Bits]
 
 
 def main(picture: Path) -> None:
-    """Draw the images, then the picture."""
+    """Generate strips, then draw the picture."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "drawn"
-        synthetic.draw(root, dataset=60, seed=5, rarity=0.0, defect_share=0.8)
+        root = Path(folder) / "synthetic"
+        synthetic.generate(root, strips=60, seed=5, rarity=0.0, defect_share=0.8)
         panels = gallery(severstal(root=str(root)))
     panels.quantize(dither=Image.Dither.NONE).save(picture, optimize=True)
     say(f"{picture}: {picture.stat().st_size // 1000} kB")
 
 
 def gallery(dataset: Dataset) -> Image.Image:
-    """A panel for each augmentation in the order of a chain, one for all of them, and a legend."""
-    donors = Donors(dataset.classes, functools.partial(tile_of, dataset))
+    """A panel for each augmentation in their order, one for all of them, and a legend."""
+    donors = Donors(dataset.classes, functools.partial(random_tile, dataset))
     panels = [
-        panel(caption, chain, donors, number)
-        for number, (caption, chain) in enumerate(captioned_chains())
+        panel(caption, augmentations, donors, number)
+        for number, (caption, augmentations) in enumerate(captioned_augmentations())
     ]
     width, height = panels[0].size
     entries = [
-        Entry(f"class {name}", CLASS_COLOURS[c], outlined=True, filled=False)
+        Entry(f"class {name}", CLASS_RGB[c], outlined=True, filled=False)
         for c, name in enumerate(dataset.classes)
     ]
     legend = band(entries, width=COLUMNS * width, title="left of each row: the tile as it was")
@@ -79,19 +79,22 @@ def gallery(dataset: Dataset) -> Image.Image:
     return page
 
 
-def captioned_chains() -> Iterator[tuple[str, list[Augmentation]]]:
+def captioned_augmentations() -> Iterator[tuple[str, list[Augmentation]]]:
     """Each augmentation, applied every time, then all of them, each as often as by default."""
-    for name, change in AUGMENTATIONS.items():
-        yield f"{name}  {shown(SETTINGS[name])}", [functools.partial(change, **SETTINGS[name])]
-    together: list[Augmentation] = [
-        functools.partial(change, **(RARE if name == "copy_paste" else {}))
-        for name, change in AUGMENTATIONS.items()
+    for name, augmentation in AUGMENTATIONS.items():
+        yield (
+            f"{name}  {describe_settings(SETTINGS[name])}",
+            [functools.partial(augmentation, **SETTINGS[name])],
+        )
+    combined: list[Augmentation] = [
+        functools.partial(augmentation, **(RARE if name == "copy_paste" else {}))
+        for name, augmentation in AUGMENTATIONS.items()
     ]
-    yield "all of them, each with its default probability", together
+    yield "all of them, each with its default probability", combined
 
 
-def shown(settings: dict[str, Any]) -> str:
-    """Settings as a caption shows them."""
+def describe_settings(settings: dict[str, Any]) -> str:
+    """Settings as text of a caption."""
     return ", ".join(
         f"{key}: {', '.join(value) if isinstance(value, tuple) else value}"
         for key, value in settings.items()
@@ -99,46 +102,48 @@ def shown(settings: dict[str, Any]) -> str:
     )
 
 
-def panel(caption: str, chain: list[Augmentation], donors: Donors, number: int) -> Image.Image:
-    """A tile with a defect, then what the chain makes of it."""
-    draw = np.random.default_rng([SEED, number])
-    tile = donors.tile(draw, number % len(donors.classes))
+def panel(
+    caption: str, augmentations: list[Augmentation], donors: Donors, number: int
+) -> Image.Image:
+    """A tile with a defect, then augmented versions of it."""
+    rng = np.random.default_rng([SEED, number])
+    tile = donors.tile(rng, number % len(donors.classes))
     if tile is None:
-        raise ValueError("a class has no image; draw more images")
+        raise ValueError("a class has no strip; generate more strips")
     tiles = [tile]
     for _ in range(DRAWS):
-        grey, bits = augment(tile[0][None], tile[1][None], draw, donors, chain)
+        grey, bits = augment(tile[0][None], tile[1][None], rng, donors, augmentations)
         tiles.append((grey[0], bits[0]))
-    page = Image.new("RGB", (4 * GAP + len(tiles) * (SHOWN + GAP), SHOWN + LINE + GAP), "white")
+    page = Image.new("RGB", (4 * GAP + len(tiles) * (REDUCED + GAP), REDUCED + LINE + GAP), "white")
     font = ImageFont.load_default(size=17)
-    ImageDraw.Draw(page).text((GAP, LINE // 2), caption, INK, font, anchor="lm")
-    for place, each in enumerate(tiles):
-        left = GAP + place * (SHOWN + GAP) + (2 * GAP if place else 0)
-        page.paste(Image.fromarray(outlined(*each)), (left, LINE))
+    ImageDraw.Draw(page).text((GAP, LINE // 2), caption, TEXT, font, anchor="lm")
+    for column, each in enumerate(tiles):
+        left = GAP + column * (REDUCED + GAP) + (2 * GAP if column else 0)
+        page.paste(Image.fromarray(outline_labels(*each)), (left, LINE))
     return page
 
 
-def outlined(grey: Grey, bits: Bits) -> npt.NDArray[np.uint8]:
-    """The tile, reduced, with its labels outlined: [SHOWN, SHOWN, 3]."""
-    small = cv2.resize(grey, (SHOWN, SHOWN), interpolation=cv2.INTER_AREA)
-    small = np.minimum(small // 5 * 5 + 2, 250)  # 52 greys: half of the picture's bytes
-    canvas = np.repeat(small[:, :, None], 3, axis=2).astype(np.uint8)
-    for c, colour in enumerate(CLASS_COLOURS):
-        region = cv2.resize(bits >> c & 1, (SHOWN, SHOWN), interpolation=cv2.INTER_NEAREST)
+def outline_labels(grey: Grey, bits: Bits) -> npt.NDArray[np.uint8]:
+    """The reduced tile with its labels outlined: [REDUCED, REDUCED, 3]."""
+    reduced = cv2.resize(grey, (REDUCED, REDUCED), interpolation=cv2.INTER_AREA)
+    reduced = np.minimum(reduced // 5 * 5 + 2, 250)  # 52 greys: half of the picture's bytes
+    canvas = np.repeat(reduced[:, :, None], 3, axis=2).astype(np.uint8)
+    for c, colour in enumerate(CLASS_RGB):
+        region = cv2.resize(bits >> c & 1, (REDUCED, REDUCED), interpolation=cv2.INTER_NEAREST)
         lines, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(canvas, lines, -1, colour, 2)
     return canvas
 
 
-def tile_of(dataset: Dataset, draw: np.random.Generator, number: int) -> Tile | None:
-    """A random tile that holds the class."""
+def random_tile(dataset: Dataset, rng: np.random.Generator, number: int) -> Tile | None:
+    """A random tile of the class."""
     rows = np.flatnonzero(dataset.pixels[:, number])
     if not len(rows):
         return None
-    image = int(draw.choice(rows))
+    image = int(rng.choice(rows))
     mask = dataset.mask(image)
-    column = int(draw.choice(np.flatnonzero((mask >> number & 1).any(axis=0))))
-    left = int(np.clip(column - draw.integers(SIZE), 0, mask.shape[1] - SIZE))
+    column = int(rng.choice(np.flatnonzero((mask >> number & 1).any(axis=0))))
+    left = int(np.clip(column - rng.integers(SIZE), 0, mask.shape[1] - SIZE))
     part = slice(left, left + SIZE)
     return dataset.image(image)[:, part], mask[:, part]
 

@@ -6,6 +6,7 @@ import select
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from steelexp import __version__
 from steelexp.commands import (
@@ -102,7 +103,7 @@ def _discard_output() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m steelexp",
+        prog=_program(),
         description="Tracked, declarative experiments for finding defects on steel.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -114,6 +115,11 @@ def _parser() -> argparse.ArgumentParser:
     ):  # fmt: skip
         command.add(commands)
     return parser
+
+
+def _program() -> str:
+    """The words that started this command line: the installed script's or the module's."""
+    return "steelexp" if Path(sys.argv[0]).stem == "steelexp" else "python -m steelexp"
 
 
 if __name__ == "__main__":

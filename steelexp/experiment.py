@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,17 @@ from steelexp.data.dataset import raise_if
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.split import split_csv
 from steelexp.errors import UserError
-from steelexp.evaluation.counts import DEFINITIONS
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
-from steelexp.evaluation.result import STRIPS, write_result
+from steelexp.evaluation.result import write_result
 from steelexp.lazy import Tensor, tf
-from steelexp.model.loss_schedule import going_over, warm_up_weight
+from steelexp.metrics import definitions, lower_is_better
+from steelexp.model.loss_schedule import mix_losses, warm_up_weight
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
 from steelexp.plan import Plan, SpecModel, prepare, weighted_losses
 from steelexp.progress import say
-from steelexp.records import provenance
+from steelexp.records import image_scores, provenance
 from steelexp.records.atomic import write_atomically
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import FOLDER as EVALUATIONS
@@ -38,7 +38,7 @@ from steelexp.tracking.tracker import Picture, TrackedRun, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
 from steelexp.training.devices import broadcast_metrics, strategy
-from steelexp.training.fit import compile_model, fit, smaller
+from steelexp.training.fit import compile_model, fit
 from steelexp.training.plateau import best_epoch
 
 
@@ -61,7 +61,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
     spec, folder = plan.spec, plan.folder
     if folder.record is not None:
         return folder.record
-    started, origin = datetime.now(timezone.utc).isoformat(timespec="seconds"), _provenance()
+    started, origin = datetime.now(UTC).isoformat(timespec="seconds"), _provenance()
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
     among = strategy(
@@ -74,7 +74,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
         model, share = _network(plan)
     evaluator = _evaluator(plan, model)
 
-    with folder.hold(), pipeline.reading():
+    with folder.hold(), pipeline.original_errors():
         history = _open(plan, model)
         tracker.start(_tracked_run(plan, trial))
         for epoch in history:
@@ -117,14 +117,14 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
             best_epoch=_best(spec, history),
             monitor=spec.training.monitor,
             metrics=result.metrics,
-            definitions=DEFINITIONS,
+            definitions=definitions(),
             split=plan.split_summary,
             tiling=plan.tiles,
             batch_size=spec.training.batch_size,
             threshold=spec.training.threshold,
             postprocessing=result.postprocessing,
             data=plan.dataset.manifest,
-            images=STRIPS,
+            images=image_scores.FILE,
             tracking=closing,
             provenance=origin,
         )
@@ -143,20 +143,19 @@ def evaluate(plan: Plan, *, pictures: Sequence[str] = ()) -> Record:
         The record as it is now.
 
     Raises:
-        UserError: the run has no record yet.
-        DataError: the data set holds no image of a name.
-        UserError: the tracking that was asked for cannot be had.
+        UserError: the run has no record yet, the data set holds no image of a name, or the
+            tracking that was asked for cannot be had.
     """
     folder, rows = plan.folder, _named_rows(plan, pictures)
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
     record, evaluator = _finished(plan)
-    with folder.hold(), pipeline.reading():
+    with folder.hold(), pipeline.original_errors():
         evaluator.draw(rows, record.best_epoch, folder)
         result = evaluator.result()
         write_result(folder.path, plan.dataset, plan.groups, result)
         news = {
             "metrics": result.metrics,
-            "images": STRIPS,
+            "images": image_scores.FILE,
             "postprocessing": result.postprocessing,
         }
         record = record.model_copy(update=news)
@@ -176,14 +175,13 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
         What is written to evaluations/NAME/ in the run folder.
 
     Raises:
-        UserError: the run has no record yet.
-        DataError: the windows do not fit an image.
-        UserError: the tracking that was asked for cannot be had.
+        UserError: the run has no record yet, the windows do not fit an image, or the tracking that
+            was asked for cannot be had.
     """
     folder = plan.folder.path / EVALUATIONS / inference.name
     tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
     _, evaluator = _finished(plan)
-    with plan.folder.hold(), pipeline.reading():
+    with plan.folder.hold(), pipeline.original_errors():
         result = evaluator.result(inference)
         write_result(folder, plan.dataset, plan.groups, result)
         evaluation = Reevaluation(
@@ -231,7 +229,7 @@ def _network(plan: Plan) -> tuple[Any, Any]:
     model = spec.model.bind(ARCHITECTURES)(plan.classes)
     loss, optimizer = _loss(plan, spec.loss), spec.optimizer.bind(OPTIMIZERS)()
     run_model = (
-        going_over(_loss(plan, spec.loss_warm_up), loss, share)
+        mix_losses(_loss(plan, spec.loss_warm_up), loss, share)
         if spec.loss_warm_up.epochs
         else loss
     )
@@ -353,7 +351,7 @@ def _named_weights(plan: Plan) -> dict[str, float]:
 
 def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
     values = [epoch.metrics[spec.training.monitor] for epoch in history]
-    return best_epoch(values, smaller=smaller(spec))
+    return best_epoch(values, lower_is_better=lower_is_better(spec.training.monitor))
 
 
 def _tracked_run(plan: Plan, trial: TrackedTrial | None) -> TrackedRun:

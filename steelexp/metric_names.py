@@ -59,7 +59,7 @@ def axis_title(name: str) -> str:
     return full_name(metric, None, label) + (f", {PART_WORDS[part]}" if part else "")
 
 
-def reported_part(names: Iterable[str]) -> Part:
+def reported_part(names: Iterable[str]) -> Literal["test", "val"]:
     """The part whose metrics are reported.
 
     Test images where there are some; in the published protocol the images that picked the epoch.
@@ -74,4 +74,5 @@ def classes_of(names: Iterable[str]) -> tuple[str, ...]:
         part, metric, label = parse_name(name)
         if label is not None:
             families.setdefault(full_name(metric, part), []).append(label)
-    return tuple(max(families.values(), key=len, default=[]))
+    largest: list[str] = max(families.values(), key=lambda labels: len(labels), default=[])
+    return tuple(largest)

@@ -1,6 +1,6 @@
 """Every metric once: its meaning, its direction, where it exists and how it is computed.
 
-Schema, training, tables, pages and analyses read METRICS. A new metric is an entry there and a test.
+Schema, training, tables, pages and analyses read METRICS. A new metric is an entry there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -166,6 +166,8 @@ METRICS: dict[str, Metric] = {
 }
 
 ON_IMAGES = tuple(metric for metric in METRICS.values() if metric.on_images)
+PRIMARY = "dice_positive"
+"""Metric that strategies are ranked and tested by."""
 HEADLINES = tuple(name for name, metric in METRICS.items() if metric.headline)
 TUNABLE = tuple(name for name, metric in METRICS.items() if metric.tunable)
 CURVES = tuple(metric.name for metric in ON_IMAGES if metric.monitored)
@@ -176,10 +178,21 @@ MONITORS = tuple(full_name(name, "val") for name, metric in METRICS.items() if m
 """Full names that can pick the best epoch."""
 
 
+def definitions() -> dict[str, str]:
+    """The definition of every metric, by its name."""
+    return {name: metric.definition for name, metric in METRICS.items()}
+
+
 def lower_is_better(name: str) -> bool:
     """Whether lower is better, by a metric's name or full name; False for what is no metric."""
     metric = METRICS.get(parse_name(name).metric)
     return metric is not None and metric.lower_is_better
+
+
+def is_bounded(name: str) -> bool:
+    """Whether a metric's values lie between 0 and 1, by its name or full name."""
+    metric = METRICS.get(parse_name(name).metric)
+    return metric is not None and metric.bounded
 
 
 class Ratio(NamedTuple):

@@ -17,13 +17,13 @@ from steelexp.data.cache import cache_root, cached, duplicate_groups
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.sources import SOURCES
-from steelexp.data.split import Split, described, split_digest
+from steelexp.data.split import Split, describe_split, split_digest
 from steelexp.data.splits import SPLITS
 from steelexp.data.tiles import Tiling, tile_rng, tile_table
 from steelexp.data.tiling import TILINGS, coverage
-from steelexp.data.variant import first_of_each, long_tailed, select
+from steelexp.data.variant import first_of_each_group, long_tailed, select
 from steelexp.errors import explain_read_errors
-from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, occurrence
+from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, count_classes
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.unet import ARCHITECTURES
@@ -104,7 +104,7 @@ class Plan:
     def split_summary(self) -> dict[str, Any]:
         """What trains, tunes and tests: images per class, hash, leak."""
         kind = {"kind": self.spec.split.choice, **self.spec.split.settings}
-        return kind | {"parts": described(self.dataset, self.split, self.groups)}
+        return kind | {"parts": describe_split(self.dataset, self.split, self.groups)}
 
     @property
     def tiles(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     opened: Dataset = spec.data.bind(SOURCES)()
     decoded = cached(opened, spec.data.cache, cache_root())
     grouped = duplicate_groups(decoded, cache_root())
-    rows = first_of_each(grouped) if spec.data.deduplicate else np.arange(len(decoded))
+    rows = first_of_each_group(grouped) if spec.data.deduplicate else np.arange(len(decoded))
     dataset, groups = select(decoded, rows), grouped[rows]
     dealt: Split = spec.split.bind(SPLITS)(dataset, groups)
     split = long_tailed(
@@ -136,7 +136,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     _check_donors(spec, dataset, split)
     tiling, chain = spec.tiling.bind(TILINGS), spec.augment.bind(AUGMENTATIONS)
     table, size = tile_table(dataset, split.train, tiling, seed=spec.seed, epoch=1)
-    pipeline.try_out(dataset.classes, size, chain)
+    pipeline.check_augmentations(dataset.classes, size, chain)
     name = digest(
         spec,
         data=dataset.manifest,
@@ -171,7 +171,7 @@ def _class_weights(spec: ExperimentSpec, dataset: Dataset, split: Split) -> Weig
         )
     rows = split.train
     weights: Weights = kind.bind(CLASS_WEIGHTS)(
-        occurrence(dataset.pixels[rows], dataset.sizes[rows])
+        count_classes(dataset.pixels[rows], dataset.sizes[rows])
     )
     return weights
 

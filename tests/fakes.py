@@ -63,19 +63,19 @@ def pixel_model(*lines: tuple[float, float]) -> Any:
 
 
 class SyntheticDataset(Dataset):
-    """Dataset without files: image s is grey 10 s + column, its mask the same bits; some broken."""
+    """Images without files: image s is grey 10 s + column, its mask the same bits; some broken."""
 
-    def image(self, image):
-        time.sleep(0.002 * (image % 3))  # so that readers finish out of order
-        if self.names[image] == "broken":
+    def image(self, row):
+        time.sleep(0.002 * (row % 3))  # so that readers finish out of order
+        if self.names[row] == "broken":
             raise DataError("broken.jpg: the image is broken: «é» 100% {x}\n... and 3 more")
-        if self.names[image] == "bug":
+        if self.names[row] == "bug":
             raise KeyError("a bug")
-        return columns_of(image, *self.sizes[image])
+        return columns_of(row, *self.sizes[row])
 
 
-def columns_of(image, height, width):
-    return np.tile(10 * image + np.arange(width) % 10, (height, 1)).astype(np.uint8)
+def columns_of(row, height, width):
+    return np.tile(10 * row + np.arange(width) % 10, (height, 1)).astype(np.uint8)
 
 
 def synthetic_dataset(*sizes, names=None):
@@ -85,11 +85,11 @@ def synthetic_dataset(*sizes, names=None):
         sizes=np.array(sizes, np.int32),
         classes=("1",),
         pixels=np.ones((len(sizes), 1), np.int64),
-        read_mask=lambda image: columns_of(image, *sizes[image]) // 10,
+        read_mask=lambda row: columns_of(row, *sizes[row]) // 10,
         manifest="",
     )
 
 
-def tiny_tiling(height, width, draw):
+def tiny_tiling(height, width, rng):
     """Two tiles of 2 x 3 an image, the second reaching one column over the edge of a 3 x 4 image."""
     return Tiles((2, 3), np.array([[0, 0], [1, 2]]))

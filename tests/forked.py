@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from steelexp.tracking import sending
+from steelexp.tracking.service import Mode
 
 
 class Forked:
@@ -40,7 +41,7 @@ class Forked:
             self.returncode = os.waitstatus_to_exitcode(status) if pid else None
 
 
-def begin_sending(folder: Path, mode: sending.Mode, linger: float) -> Forked:
+def begin_sending(folder: Path, mode: Mode, linger: float) -> Forked:
     """In place of steelexp.tracking.delivery.begin_sending."""
     return Forked(lambda: sending.main(folder.absolute(), mode, linger))
 

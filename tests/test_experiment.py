@@ -18,6 +18,7 @@ from steelexp.__main__ import main
 from steelexp.data import rle
 from steelexp.data.dataset import DataError
 from steelexp.data.splits import random
+from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
@@ -84,8 +85,23 @@ def run(spec: Path, runs: Path, *overrides: str) -> tuple[RunFolder, Record]:
 
 
 @pytest.fixture(scope="module")
+def autotuned() -> Iterator[list[bool | None]]:
+    """The autotuner's setting of every tf.data set that is iterated; None means on."""
+    iterated: list[bool | None] = []
+    original = tf.data.Dataset.__iter__
+
+    def iterate(dataset: Any) -> Any:
+        iterated.append(dataset.options().autotune.enabled)
+        return original(dataset)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.data.Dataset, "__iter__", iterate)
+        yield iterated
+
+
+@pytest.fixture(scope="module")
 def undisturbed(
-    tiny_spec: Path, tmp_path_factory: pytest.TempPathFactory
+    tiny_spec: Path, tmp_path_factory: pytest.TempPathFactory, autotuned: list[bool | None]
 ) -> tuple[RunFolder, Record]:
     """The tiny spec's run, shared: building a network's graph takes most of a test's time."""
     return run(tiny_spec, tmp_path_factory.mktemp("runs"))
@@ -123,6 +139,13 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
     for name in ("spec.yaml", "environment.json", "changes.patch", "split.csv", "split.json"):
         assert (folder.path / name).is_file()
     assert not list(folder.path.rglob(".*.*"))  # nothing half written is left beside
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_no_epoch_waits_for_an_autotuner(autotuned: list[bool | None]) -> None:
+    # Three epochs of training, the validation tiles after each and once more at the end.
+    assert len(autotuned) >= 3 + 3 + 1
+    assert set(autotuned) == {False}
 
 
 def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Record]) -> None:
@@ -475,9 +498,7 @@ def test_a_leak_is_said_before_and_after(
     given = [str(tiny_spec), f"data.root={copy}", "--dry-run", "--runs", str(tmp_path / "runs")]
     assert main(["run", *given]) == 0
     said = capsys.readouterr().out
-    assert re.search(
-        r"Leak: \d of 10 groups of near-duplicates cross the split, \d of 8 tune", said
-    )
+    assert re.search(r"Leak: \d of 10 groups of near-duplicates cross the split, \d of 8 val", said)
     assert main(["run", *given, "split={kind: grouped}"]) == 0
     assert "Leak" not in capsys.readouterr().out
 

@@ -3,6 +3,8 @@ import os
 import resource
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -315,7 +317,7 @@ class TestDraw:
         assert (code, err) == (0, [])
         assert out == [f"{root}: 3 images; use it with data.root={root}"]
         assert len(list((root / "train_images").iterdir())) == 3
-        assert json.loads((root / "drawn.json").read_text())["seed"] == 5
+        assert json.loads((root / "generator.json").read_text())["seed"] == 5
 
     @pytest.mark.parametrize(
         ("option", "value", "said"),
@@ -336,7 +338,10 @@ class TestPlacesThatCannotBeWritten:
     @pytest.mark.parametrize(
         ("words", "fix"),
         [
-            (["data", "draw", "/proc/none/a", "--images", "1"], "choose another folder with data."),
+            (
+                ["data", "generate", "/proc/none/a", "--strips", "1"],
+                "choose another folder with data.",
+            ),
             (["report", "runs", "--out", "/proc/none/a"], "choose another file with --out"),
         ],
     )
@@ -402,6 +407,15 @@ class TestArguments:
         with pytest.raises(SystemExit) as caught:
             main(["--version"])
         assert (caught.value.code, capsys.readouterr().out) == (0, f"{__version__}\n")
+
+    @pytest.mark.parametrize("script", ["/venv/bin/steelexp", "steelexp.exe"])
+    def test_the_installed_script_is_called_by_its_name(self, capsys, monkeypatch, script):
+        scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+        monkeypatch.setattr(sys, "argv", [script, "check", "--help"])
+        with pytest.raises(SystemExit) as caught:
+            EntryPoint("steelexp", scripts["steelexp"], "console_scripts").load()()
+        assert caught.value.code == 0
+        assert capsys.readouterr().out.startswith("usage: steelexp check")
 
     def test_help_names_commands_examples_and_exit_codes(self, capsys):
         with pytest.raises(SystemExit) as caught:

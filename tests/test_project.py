@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +17,8 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 ROOT = Path(__file__).parents[1]
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
 DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
@@ -135,25 +131,49 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def python_of(version: str, folder: Path) -> Path:
+    """Write a Python that says it is of some version and makes no environments."""
+    python = folder / "python"
+    info = tuple(int(part) for part in version.split("."))
+    python.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.version_info = {info}\n"
+        f"if sys.argv[1] == '-V': print('Python {version}')\n"
+        "elif sys.argv[1] == '-c': exec(sys.argv[2])\n"
+        "else: sys.exit(' '.join(sys.argv[1:3]) + ': not here')\n"
+    )
+    python.chmod(0o755)
+    return python
+
+
+def uv_that_records(venv: Path, *, refuses: str) -> Path:
+    """Write a uv that notes its arguments and fails for one Python; return the notes."""
+    uv, notes = venv / "bin" / "uv", venv / "notes"
+    uv.parent.mkdir()
+    fails = f'case "$*" in *"--python-version {refuses or "none"} "*) exit 1;; esac'
+    uv.write_text(f'#!/bin/sh\necho "$*" >> {notes}\n{fails}\n')
+    uv.chmod(0o755)
+    return notes
+
+
 class TestLock:
     LOCK = (ROOT / "requirements.lock").read_text()
 
     def test_pins_are_read_by_python(self):
         lock = (
             "# of a tool\nAbsl_Py==2.5.1 \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\n"
-            "numpy==2.2.6 ; python_full_version < '3.11' \\\n    --hash=sha256:22\n"
-            "numpy==2.4.6 ; python_full_version >= '3.11' \\\n    --hash=sha256:33\n"
+            "numpy==2.2.6 ; python_full_version < '3.12' \\\n    --hash=sha256:22\n"
+            "numpy==2.4.6 ; python_full_version >= '3.12' \\\n    --hash=sha256:33\n"
             "colorama==0.4.6 ; sys_platform == 'win32' \\\n    # via pytest\n"
         )
-        assert pins(lock, "3.10") == {"absl-py": "2.5.1", "numpy": "2.2.6"}
+        assert pins(lock, "3.11") == {"absl-py": "2.5.1", "numpy": "2.2.6"}
         assert pins(lock, "3.13") == {"absl-py": "2.5.1", "numpy": "2.4.6"}
 
     def test_unmet_names_missing_and_wrong_pins(self):
-        wanted = ["numpy>=2.2", "rich>=14", "pillow", "tomli; python_version < '3.11'"]
+        wanted = ["numpy>=2.2", "rich>=14", "pillow", "tomli; python_version < '3.12'"]
         requirements = [Requirement(text) for text in wanted]
         lock = "numpy==2.1.9 \\\nrich==14.0 \\\n"
-        assert unmet(requirements, lock, "3.11") == ["numpy>=2.2", "pillow"]
-        assert len(unmet(requirements, lock, "3.10")) == 3
+        assert unmet(requirements, lock, "3.12") == ["numpy>=2.2", "pillow"]
+        assert len(unmet(requirements, lock, "3.11")) == 3
 
     @pytest.mark.parametrize("python", PYTHONS)
     def test_satisfies_pyproject(self, python):
@@ -182,8 +202,8 @@ class TestLock:
 
 class TestPyproject:
     def test_unexplained_sees_bare_bounds(self):
-        text = 'a = [\n  "numpy>=2.2",\n  "rich>=14",  # 14: live tables\n]\nb = ">=3.10"\nc = "2"'
-        assert unexplained(text) == ['"numpy>=2.2",', 'b = ">=3.10"']
+        text = 'a = [\n  "numpy>=2.2",\n  "rich>=14",  # 14: live tables\n]\nb = ">=3.11"\nc = "2"'
+        assert unexplained(text) == ['"numpy>=2.2",', 'b = ">=3.11"']
         assert unexplained('gpu = ["tensorflow[and-cuda]>=2.21,<2.22"]  # wheels') != []
 
     def test_every_bound_has_its_reason(self):
@@ -194,7 +214,7 @@ class TestPyproject:
         assert PROJECT["requires-python"] == f">={PYTHONS[0]},<3.14"
         assert pyproject["tool"]["mypy"]["python_version"] == PYTHONS[0]
         assert pyproject["tool"]["ruff"]["target-version"] == f"py{PYTHONS[0].replace('.', '')}"
-        assert f"--python-version {PYTHONS[0]}" in (ROOT / "Makefile").read_text()
+        assert f"PYTHONS := {' '.join(PYTHONS)}\n" in (ROOT / "Makefile").read_text()
 
 
 class TestFiles:
@@ -241,20 +261,42 @@ class TestReadme:
 class TestMakefile:
     def test_help_lists_every_target(self):
         targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        rules = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        listed = re.findall(r"^  make (\w+) +\S", make().stdout, re.MULTILINE)
+        rules = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        listed = re.findall(r"^  make ([\w-]+) +\S", make().stdout, re.MULTILINE)
         assert listed == rules == targets.group(1).split()
 
-    @pytest.mark.parametrize(("version", "status"), [("3.9.18", 1), ("3.14.0", 1)])
-    def test_refuses_another_python(self, tmp_path, version, status):
-        python = tmp_path / "python"
-        python.write_text(f'#!/bin/sh\n[ "$1" = -V ] && echo Python {version}\nexit {status}\n')
-        python.chmod(0o755)
-        refused = make("setup", f"PYTHON={python}", f"STEELEXP_VENV={tmp_path / 'venv'}")
+    @pytest.mark.parametrize("version", ["3.10.13", "3.14.0"])
+    def test_refuses_another_python(self, tmp_path, version):
+        refused = make(
+            "setup", f"PYTHON={python_of(version, tmp_path)}", f"STEELEXP_VENV={tmp_path / 'venv'}"
+        )
         assert refused.returncode != 0
-        assert f"needs Python 3.10 to 3.13 and {python} is Python {version}" in refused.stderr
+        assert (
+            f"needs Python 3.11 to 3.13 and {tmp_path}/python is Python {version}" in refused.stderr
+        )
         assert "make setup PYTHON=python3.12" in refused.stderr
         assert not (tmp_path / "venv").exists()
+
+    @pytest.mark.parametrize("version", [f"{python}.5" for python in PYTHONS])
+    def test_accepts_the_promised_pythons(self, tmp_path, version):
+        venv = tmp_path / "venv"
+        begun = make("setup", f"PYTHON={python_of(version, tmp_path)}", f"STEELEXP_VENV={venv}")
+        assert begun.stdout.startswith(f"Setting up {venv}")
+        assert "-m venv: not here" in begun.stderr
+
+    def test_check_lock_asks_for_every_python(self, tmp_path):
+        asked = uv_that_records(tmp_path, refuses="")
+        done = make("check-lock", f"STEELEXP_VENV={tmp_path}")
+        assert done.returncode == 0
+        assert re.findall(r"--python-version (\S+)", asked.read_text()) == [*PYTHONS]
+        assert done.stdout.count("wheels of everything") == len(PYTHONS)
+
+    def test_check_lock_names_the_python_that_cannot_install_it(self, tmp_path):
+        asked = uv_that_records(tmp_path, refuses="3.12")
+        refused = make("check-lock", f"STEELEXP_VENV={tmp_path}")
+        assert refused.returncode != 0
+        assert "make: Python 3.12 cannot install requirements.lock from wheels" in refused.stderr
+        assert len(asked.read_text().splitlines()) == 2
 
     def test_names_a_python_that_is_not_there(self, tmp_path):
         missing = make("run", "PYTHON=python3.99", f"STEELEXP_VENV={tmp_path / 'venv'}")

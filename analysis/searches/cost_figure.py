@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from analysis.palette import INK
 from analysis.searches.search_figures import draw_scores, finish, score_of
 from analysis.searches.search_trials import Search, Trial
 from analysis.strategies.comparison_figures import LOWER
+from steelexp.palette import INK
 
 APART: Final = 0.04  # of the panel's width: labels that are closer would run into one another
 UNITS: Final = ((2 * 3600.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
@@ -54,15 +54,15 @@ def draw_cost(search: Search) -> Figure | str:
         figsize=(1.4 + 4.8 * len(panels), 4.4),
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1),
     )
-    drawn = list(figure.subplots(1, len(panels), squeeze=False).flat)
-    for axes, (costs, label, whole) in zip(drawn, panels, strict=True):
+    all_axes = list(figure.subplots(1, len(panels), squeeze=False).flat)
+    for axes, (costs, label, whole) in zip(all_axes, panels, strict=True):
         handles = draw_scores(axes, search, costs)
         axes.margins(y=0.1)
         axes.set_xlim(0.0, 1.08 * max(costs.values()) or 1.0)
         handles.append(_front(axes, search, costs))
         axes.set_xlabel(label)
         axes.locator_params(axis="x", integer=whole)
-    finish(figure, drawn, search, "cost and score of each trial", handles)
+    finish(figure, all_axes, search, "cost and score of each trial", handles)
     return figure
 
 
@@ -90,8 +90,10 @@ def _epochs(search: Search) -> Cost:
 def _front(axes: Axes, search: Search, costs: Mapping[str, float]) -> Line2D:
     """The front as steps, its trials filled and named where there is room."""
     front = pareto_front(search, costs)
-    across, scores = [costs[trial.id] for trial in front], [score_of(trial) for trial in front]
-    right, named = axes.get_xlim()[1], -np.inf
+    across = [costs[trial.id] for trial in front]
+    scores = [score_of(trial) for trial in front]
+    right = axes.get_xlim()[1]
+    named = -np.inf
     (line,) = axes.step(
         [*across, right],
         [*scores, scores[-1]],

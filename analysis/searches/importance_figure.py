@@ -8,18 +8,18 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from analysis.palette import INK
 from analysis.searches.search_figures import short
 from analysis.searches.search_trials import Search
 from analysis.searches.setting_importance import Importances
 from analysis.strategies.comparison_figures import HIGHER, UNDECIDED, folded
+from steelexp.palette import INK
 
 
-def draw_importance(search: Search, found: Importances) -> Figure:
+def draw_importance(search: Search, importance: Importances) -> Figure:
     """Draw a row a setting, the most important on top; filled where the interval is above 0."""
     names = [
-        folded(row.path) + (f"\n({row.active} trials)" if row.active < found.trials else "")
-        for row in found.settings
+        folded(row.path) + (f"\n({row.active} trials)" if row.active < importance.trials else "")
+        for row in importance.settings
     ]
     lines = sum(name.count("\n") + 1 for name in names)
     figure = Figure(
@@ -28,8 +28,8 @@ def draw_importance(search: Search, found: Importances) -> Figure:
     )
     axes = figure.subplots()
     axes.axvline(0.0, color=INK, linewidth=1.0)
-    for place, row in enumerate(found.settings):
-        look = _look(shown=row.shown)
+    for place, row in enumerate(importance.settings):
+        look = _look(is_important=row.is_important)
         axes.plot([row.low, row.high], [place, place], color=look["color"], linewidth=2.2)
         axes.plot(row.value, place, markersize=7.5, markeredgewidth=1.4, **look)
     axes.set_yticks(range(len(names)), names)
@@ -40,15 +40,18 @@ def draw_importance(search: Search, found: Importances) -> Figure:
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     figure.suptitle(
-        f"{short(search.name)}: importance of the settings\n{found.trials} trials; the forest "
-        f"predicts {max(found.explained, 0.0):.0%} of the variance of held-out ranks",
+        f"{short(search.name)}: importance of the settings\n{importance.trials} trials; the forest "
+        f"predicts {max(importance.explained, 0.0):.0%} of the variance of held-out ranks",
         fontsize=11,
     )
     figure.legend(
         handles=[
-            Line2D([], [], linewidth=2.2, label=text, **_look(shown=shown))
-            for shown, text in ((True, "95 % interval above 0"), (False, "not shown to matter"))
-            if shown in {row.shown for row in found.settings}
+            Line2D([], [], linewidth=2.2, label=text, **_look(is_important=is_important))
+            for is_important, text in (
+                (True, "95 % interval above 0"),
+                (False, "not shown to matter"),
+            )
+            if is_important in {row.is_important for row in importance.settings}
         ],
         loc="outside lower center",
         ncols=2,
@@ -58,6 +61,6 @@ def draw_importance(search: Search, found: Importances) -> Figure:
     return figure
 
 
-def _look(*, shown: bool) -> dict[str, Any]:
-    colour = HIGHER if shown else UNDECIDED
-    return {"color": colour, "marker": "o", "markerfacecolor": colour if shown else "white"}
+def _look(*, is_important: bool) -> dict[str, Any]:
+    colour = HIGHER if is_important else UNDECIDED
+    return {"color": colour, "marker": "o", "markerfacecolor": colour if is_important else "white"}

@@ -16,11 +16,12 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from analysis.palette import INK
 from analysis.searches.search_figures import objective, score_of, short, worst_drawn
-from analysis.searches.search_space import Setting, describe
+from analysis.searches.search_space import Setting
 from analysis.searches.search_trials import Search, Trial
 from analysis.strategies.comparison_figures import LOWER, UNDECIDED, folded
+from steelexp.palette import INK
+from steelexp.spec.space_words import describe_value
 
 OFF: Final = -0.14  # the height of the slot below an axis: inactive, or failed
 BAND: Final = 0.5  # of a category's share of the axis: over it the lines of its trials are spread
@@ -93,7 +94,8 @@ def _scale(search: Search) -> Scale:
     """From the worst score that is drawn to the best; around it where all are the same."""
     if search.best is None:
         return Scale(0.0, 1.0)
-    worst, best = worst_drawn(search), score_of(search.best)
+    worst = worst_drawn(search)
+    best = score_of(search.best)
     if worst == best:
         step = (0.01 * abs(best) or 0.01) * (1.0 if search.direction == "max" else -1.0)
         return Scale(best - step, best + step)
@@ -103,10 +105,10 @@ def _scale(search: Search) -> Scale:
 def _lines(search: Search) -> list[Line]:
     """Ended trials: the failed ones first, then from the worst to the best, to lie on top."""
     sign = 1.0 if search.direction == "max" else -1.0
-    ended = search.failed + sorted(search.finished, key=lambda each: sign * score_of(each))
-    columns = [_heights(setting, ended) for setting in search.settings]
-    heights = np.array(columns).T.reshape(len(ended), len(columns))
-    return [Line(row, trial.score) for row, trial in zip(heights, ended, strict=True)]
+    trials = search.failed + sorted(search.finished, key=lambda each: sign * score_of(each))
+    columns = [_heights(setting, trials) for setting in search.settings]
+    heights = np.array(columns).T.reshape(len(trials), len(columns))
+    return [Line(row, trial.score) for row, trial in zip(heights, trials, strict=True)]
 
 
 def _heights(setting: Setting, trials: Sequence[Trial]) -> list[float]:
@@ -162,7 +164,7 @@ def _ticks(setting: Setting) -> list[tuple[float, str]]:
     if setting.choices:
         width = CATEGORY if len(setting.choices) <= FEW else LONGEST
         return [
-            (setting.position(choice), folded(describe(choice), width))
+            (setting.position(choice), folded(describe_value(choice), width))
             for choice in setting.choices
         ]
     between = [value for value in _inner(setting) if 0.1 < setting.position(value) < 0.9]
@@ -172,7 +174,8 @@ def _ticks(setting: Setting) -> list[tuple[float, str]]:
 
 def _inner(setting: Setting) -> list[float]:
     """Round values within a range, or all of a few whole numbers."""
-    low, high = setting.low, setting.high
+    low = setting.low
+    high = setting.high
     if setting.kind == "log_uniform":
         few = np.log10(high / low) < DECADES
         values = LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)).tick_values(low, high)
@@ -247,11 +250,11 @@ def _score_axis(axes: Axes, place: int, search: Search, scale: Scale) -> None:
 
 
 def _legend(search: Search) -> list[Line2D]:
-    found = []
+    entries = []
     if search.best:
         colour = colormaps["cividis_r"](0.7)
-        found.append(Line2D([], [], color=colour, label=f"trial ({len(search.finished)})"))
-        found.append(
+        entries.append(Line2D([], [], color=colour, label=f"trial ({len(search.finished)})"))
+        entries.append(
             Line2D(
                 [],
                 [],
@@ -261,7 +264,7 @@ def _legend(search: Search) -> list[Line2D]:
             )
         )
     if search.failed:
-        found.append(
+        entries.append(
             Line2D([], [], color=UNDECIDED, linestyle=":", label=f"failed ({len(search.failed)})")
         )
-    return found
+    return entries

@@ -12,9 +12,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.palette import INK
 from analysis.searches.search_trials import Search, Trial
 from analysis.strategies.comparison_figures import HIGHER, LOWER, UNDECIDED
+from steelexp.metric_names import axis_title
+from steelexp.palette import INK
 
 FAR: Final = 4.0  # interquartile ranges beyond a quartile: worse scores are drawn at the edge
 MANY: Final = 100  # trials; with more the markers are small
@@ -74,7 +75,8 @@ def draw_progress(search: Search) -> Figure:
 
 def draw_scores(axes: Axes, search: Search, at: Mapping[str, float]) -> list[Line2D]:
     """Draw a dot a finished trial; those off the scale as triangles at its edge."""
-    worst, size = worst_drawn(search), 3.0 if len(search.finished) > MANY else 5.5
+    worst = worst_drawn(search)
+    size = 3.0 if len(search.finished) > MANY else 5.5
     trials = [trial for trial in search.finished if trial.id in at]
     near = [trial for trial in trials if not search.better(worst, score_of(trial))]
     far = [trial for trial in trials if search.better(worst, score_of(trial))]
@@ -118,7 +120,7 @@ def _rungs(axes: Axes, search: Search, places: Mapping[str, int]) -> list[Line2D
     """A line from each trial to the one that it continues."""
     pairs = [(trial.continues, trial) for trial in search.finished if trial.continues]
     scores = {trial.id: score_of(trial) for trial in search.finished}
-    drawn = [
+    handles = [
         axes.plot(
             [places[before], places[trial.id]],
             [scores[before], score_of(trial)],
@@ -131,7 +133,7 @@ def _rungs(axes: Axes, search: Search, places: Mapping[str, int]) -> list[Line2D
         for before, trial in pairs
         if before in scores
     ]
-    return drawn[:1]
+    return handles[:1]
 
 
 def _star(axes: Axes, place: float, best: Trial) -> Line2D:
@@ -188,8 +190,7 @@ def finish(
 
 def objective(search: Search) -> str:
     """The objective as an axis names it."""
-    tuned = search.objective.startswith("val_")
-    return search.objective.removeprefix("val_") + (", validation images" if tuned else "")
+    return axis_title(search.objective)
 
 
 def short(name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from steelexp.errors import UserError
+from steelexp.spec.space_words import describe_condition, describe_values
 
 Kind = Literal["choice", "int", "float", "log_uniform"]
 KINDS: Final[tuple[Kind, ...]] = ("choice", "int", "float", "log_uniform")
@@ -20,13 +21,14 @@ class Setting:
     """What the search varies at one dotted path.
 
     Attributes:
-        path: such as "loss.gamma".
-        kind: one of KINDS.
-        choices: of a choice, in the spec's order; else empty.
-        low: least value of a range; 0 of a choice.
-        high: greatest value.
-        step: between two whole numbers.
-        when: the condition in words, "" where the setting is always active.
+        path: Dotted path, such as "loss.gamma".
+        kind: One of KINDS.
+        choices: Values of a choice, in the spec's order; else empty.
+        low: Least value of a range; 0 for a choice.
+        high: Greatest value of a range; 0 for a choice.
+        step: Step between two whole numbers.
+        when: Condition in words; "" where the setting is always active.
+        words: Values in words.
     """
 
     path: str
@@ -36,6 +38,7 @@ class Setting:
     high: float = 0.0
     step: float | None = None
     when: str = ""
+    words: str = ""
 
     def number(self, value: Any) -> float:
         """The value as a number: of a choice its place among the choices.
@@ -54,12 +57,13 @@ class Setting:
 
     def position(self, value: Any) -> float:
         """Where the value lies in its range, from 0 to 1; logarithmic for log_uniform."""
-        number, low, high = self.number(value), self.low, self.high
+        number = self.number(value)
         if self.choices:
             return (number + 0.5) / len(self.choices)
-        if self.kind == "log_uniform":
-            number, low, high = math.log(number), math.log(low), math.log(high)
-        return min(max((number - low) / (high - low), 0.0), 1.0) if high > low else 0.5
+        scale = math.log if self.kind == "log_uniform" else float
+        low = scale(self.low)
+        high = scale(self.high)
+        return min(max((scale(number) - low) / (high - low), 0.0), 1.0) if high > low else 0.5
 
 
 def read_setting(file: Path, path: str, entry: Mapping[str, Any]) -> Setting:
@@ -70,16 +74,19 @@ def read_setting(file: Path, path: str, entry: Mapping[str, Any]) -> Setting:
     """
     kinds = [kind for kind in KINDS if kind in entry]
     values = entry[kinds[0]] if len(kinds) == 1 else None
-    when = _condition(entry.get("when"))
+    when = describe_condition(entry.get("when"))
+    words = describe_values({key: value for key, value in entry.items() if key != "when"})
     if isinstance(values, list) and values:
         if kinds[0] == "choice":
-            return Setting(path, "choice", choices=tuple(values), when=when)
+            return Setting(path, "choice", choices=tuple(values), when=when, words=words)
         if len(values) == PAIR and all(_is_number(value) for value in values):
             low, high = map(float, values)
             if low <= high and (low > 0 or kinds[0] != "log_uniform"):
                 step = entry.get("step")
                 step = float(step) if step is not None and _is_number(step) and step > 0 else None
-                return Setting(path, kinds[0], low=low, high=high, step=step, when=when)
+                return Setting(
+                    path, kinds[0], low=low, high=high, step=step, when=when, words=words
+                )
     raise UserError(
         f"{file}: space.{path}: neither a choice of values nor a range [least, greatest] of "
         f"{', '.join(KINDS[1:])} (log_uniform above 0): {dict(entry)}"
@@ -93,21 +100,3 @@ def _same(value: Any, choice: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _condition(when: Any) -> str:
-    """{"loss.name": ["focal"]} in words."""
-    if not isinstance(when, Mapping):
-        return ""
-    parts = []
-    for path, values in when.items():
-        listed = values if isinstance(values, list) else [values]
-        parts.append(f"{path} is {' or '.join(describe(value) for value in listed)}")
-    return " and ".join(parts)
-
-
-def describe(value: Any) -> str:
-    """A value as the spec says it, numbers to four digits."""
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

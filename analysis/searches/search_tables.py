@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from analysis.searches.search_figures import best_so_far, score_of
-from analysis.searches.search_space import Setting, describe
+from analysis.searches.search_space import Setting
 from analysis.searches.search_trials import Search, Trial
 from analysis.searches.setting_importance import Importances
 from analysis.strategies.comparison_tables import signed, table
+from steelexp.spec.space_words import describe_value
 
 PER_SETTING: Final = 10  # trials; with fewer a random search leaves most of the space unseen
 EDGE: Final = 0.05  # of a range: a best value this close to its end may lie beyond
@@ -65,18 +66,18 @@ def _cell(values: Mapping[str, Any], path: str) -> Any:
 
 
 def markdown(
-    search: Search, found: Importances | str, figures: Mapping[str, str], *, draws: int
+    search: Search, importance: Importances | str, figures: Mapping[str, str], *, draws: int
 ) -> str:
     """The whole search: its outcome, what to beware of, the figures, all trials.
 
     Args:
-        search: what was read.
-        found: importance of the settings, or why there is none.
-        figures: file of each figure by its name.
-        draws: of the bootstrap.
+        search: Search with its trials.
+        importance: Importance of the settings, or the reason why there is none.
+        figures: File of each figure by its name.
+        draws: Number of bootstrap draws.
     """
     pictures = {name: f"![{name}]({file})" for name, file in figures.items()}
-    beware = [f"- {text}" for text in warnings(search, found)]
+    beware = [f"- {text}" for text in warnings(search, importance)]
     parts = [
         f"# Search {search.name}",
         _setting(search),
@@ -84,7 +85,7 @@ def markdown(
         *(["## Beware", "\n".join(beware)] if beware else []),
         *(["## Progress", pictures["progress"]] if "progress" in pictures else []),
         "## Importance of the settings",
-        *_importance(search, found, draws),
+        *_importance(search, importance, draws),
         *([pictures["importance"]] if "importance" in pictures else []),
         *(["## Settings and scores", pictures["parallel"]] if "parallel" in pictures else []),
         *(["## Cost", pictures["cost"]] if "cost" in pictures else []),
@@ -101,7 +102,7 @@ def markdown(
 def _setting(search: Search) -> str:
     """What was searched with, and what it came to."""
     tuner = ", ".join(
-        f"{key} {describe(value)}" for key, value in search.tuner.items() if key != "name"
+        f"{key} {describe_value(value)}" for key, value in search.tuner.items() if key != "name"
     )
     counts = [
         f"{len(trials)} {what}"
@@ -112,9 +113,9 @@ def _setting(search: Search) -> str:
         )
         if trials
     ]
-    made = "large" if search.direction == "max" else "small"
+    extreme = "large" if search.direction == "max" else "small"
     return (
-        f"{search.objective} was made {made} by the tuner {search.tuner.get('name', '?')}"
+        f"{search.objective} was made {extreme} by the tuner {search.tuner.get('name', '?')}"
         f"{f' ({tuner})' if tuner else ''}, seed {search.seed}. Trials: {', '.join(counts)}. "
         f"Spent: {'; '.join(spent(search))}."
     )
@@ -140,45 +141,38 @@ def _best(search: Search) -> list[str]:
     best = search.best
     if best is None:
         return ["No trial has a score."]
-    rows = [[setting.path, _shown(best, setting)] for setting in search.settings]
-    head = f"## Best: {describe(score_of(best))}, trial {best.id}"
+    rows = [[setting.path, _value_text(best, setting)] for setting in search.settings]
+    head = f"## Best: {describe_value(score_of(best))}, trial {best.id}"
     where = f"At epoch {best.best_epoch}, in `{best.folder}`." if best.folder else ""
     return [part for part in (head, where, table(["setting", "value"], rows)) if part]
 
 
-def _shown(trial: Trial, setting: Setting) -> str:
-    return describe(trial.values[setting.path]) if setting.path in trial.values else "-"
+def _value_text(trial: Trial, setting: Setting) -> str:
+    return describe_value(trial.values[setting.path]) if setting.path in trial.values else "-"
 
 
-def _importance(search: Search, found: Importances | str, draws: int) -> list[str]:
-    if isinstance(found, str):
-        return [f"Not told: {found}."]
+def _importance(search: Search, importance: Importances | str, draws: int) -> list[str]:
+    if isinstance(importance, str):
+        return [f"No importance: {importance}."]
     rows = (
         [
             row.path,
             signed(row.value, digits=2),
             f"{signed(row.low, digits=2)} to {signed(row.high, digits=2)}",
             str(row.active),
-            "yes" if row.shown else "not shown",
+            "yes" if row.is_important else "not shown",
         ]
-        for row in found.settings
+        for row in importance.settings
     )
     head = ["setting", "importance", "95 % interval", "trials that had it", "matters"]
-    text = IMPORTANCE.format(draws=draws, explained=max(found.explained, 0.0))
+    text = IMPORTANCE.format(draws=draws, explained=max(importance.explained, 0.0))
     rungs = [RUNGS] if any(trial.continues for trial in search.trials) else []
     return [text, *rungs, table(head, rows)]
 
 
 def _space(search: Search) -> str:
-    rows = ([setting.path, _range(setting), setting.when or "-"] for setting in search.settings)
+    rows = ([setting.path, setting.words, setting.when or "-"] for setting in search.settings)
     return table(["setting", "range", "only when"], rows)
-
-
-def _range(setting: Setting) -> str:
-    if setting.choices:
-        return ", ".join(map(describe, setting.choices))
-    kind = {"int": "whole numbers, ", "log_uniform": "log, "}.get(setting.kind, "")
-    return f"{kind}{setting.low:g} to {setting.high:g}"
 
 
 def _trials(search: Search) -> str:
@@ -191,7 +185,7 @@ def _trials(search: Search) -> str:
 
 
 def _row(search: Search, trial: Trial) -> list[str]:
-    score = describe(trial.score) if trial.score is not None else trial.status
+    score = describe_value(trial.score) if trial.score is not None else trial.status
     if trial.reason:
         score += f": {' '.join(trial.reason.split())}"
     figures = [trial.best_epoch, trial.trained]
@@ -199,12 +193,12 @@ def _row(search: Search, trial: Trial) -> list[str]:
     cells = [trial.id, score, *("-" if each is None else str(each) for each in figures), minutes]
     if any(each.continues for each in search.trials):
         cells.append(trial.continues or "-")
-    return cells + [_shown(trial, setting) for setting in search.settings]
+    return cells + [_value_text(trial, setting) for setting in search.settings]
 
 
-def warnings(search: Search, found: Importances | str) -> list[str]:
+def warnings(search: Search, importance: Importances | str) -> list[str]:
     """What this search cannot tell, and what went wrong in it."""
-    return [*_unfinished(search), *_few(search), *_edges(search), *_unpredicted(found)]
+    return [*_unfinished(search), *_few(search), *_edges(search), *_unpredicted(importance)]
 
 
 def _unfinished(search: Search) -> Iterable[str]:
@@ -214,14 +208,14 @@ def _unfinished(search: Search) -> Iterable[str]:
             "`run` command goes on with it."
         )
     if failed := len(search.failed):
-        ended = failed + len(search.finished)
+        outcomes = failed + len(search.finished)
         reasons = sorted({" ".join((trial.reason or "?").split()) for trial in search.failed})
         share = ""
-        if failed > MOSTLY_FAILED * ended:
+        if failed > MOSTLY_FAILED * outcomes:
             share = (
                 " That is much: part of the space cannot be trained, and nothing is known of it."
             )
-        yield f"{failed} of {ended} trials failed ({'; '.join(reasons)}).{share}"
+        yield f"{failed} of {outcomes} trials failed ({'; '.join(reasons)}).{share}"
 
 
 def _few(search: Search) -> Iterable[str]:
@@ -245,14 +239,14 @@ def _edges(search: Search) -> Iterable[str]:
         end = setting.low if place <= EDGE else setting.high if place >= 1 - EDGE else None
         if end is not None:
             yield (
-                f"The best {setting.path}, {describe(value)}, lies at the edge of its range "
-                f"({_range(setting)}): better values may lie beyond {end:g}."
+                f"The best {setting.path}, {describe_value(value)}, lies at the edge of its range "
+                f"({setting.words}): better values may lie beyond {end:g}."
             )
 
 
-def _unpredicted(found: Importances | str) -> Iterable[str]:
-    if not isinstance(found, str) and not any(row.shown for row in found.settings):
+def _unpredicted(importance: Importances | str) -> Iterable[str]:
+    if not isinstance(importance, str) and not any(row.is_important for row in importance.settings):
         yield (
-            f"No setting is shown to matter: {found.trials} trials are too few to tell, or the "
-            "settings do little in these ranges."
+            f"No setting is shown to matter: {importance.trials} trials are too few to tell, or "
+            "the settings do little in these ranges."
         )

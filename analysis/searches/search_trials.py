@@ -17,20 +17,20 @@ __all__ = ["Budget", "Search", "Trial", "read_search"]
 
 @dataclass(frozen=True)
 class Search:
-    """What is drawn of a search.
+    """A search as figures and tables read it.
 
     Attributes:
-        folder: where search.json lies.
-        name: of the spec.
+        folder: Folder of search.json.
+        name: Name of the spec.
         objective: the metric, such as "val_dice_positive".
         direction: whether the objective is made large or small.
         tuner: its name and settings.
-        settings: what was varied, in the spec's order.
-        budget: what might be spent.
-        seed: of the tuner.
+        settings: Settings that were varied, in the spec's order.
+        budget: Limits of the search.
+        seed: Seed of the tuner.
         status: whether it goes on.
         best: the best trial, None where none has finished.
-        trials: in the order in which they were proposed.
+        trials: Trials in the order of their proposals.
     """
 
     folder: Path
@@ -81,49 +81,51 @@ def read_search(folder: Path) -> Search:
     """
     file = folder / FILE
     try:
-        found = read_search_file(folder)
+        content = read_search_file(folder)
     except UserError as error:
         raise UserError(str(error)) from None
-    settings = tuple(read_setting(file, path, entry) for path, entry in found.space.items())
-    if wrong := [*_wrong_trials(found), *_wrong_values(found, settings)]:
+    settings = tuple(read_setting(file, path, entry) for path, entry in content.space.items())
+    if wrong := [*_wrong_trials(content), *_wrong_values(content, settings)]:
         raise UserError("\n".join(f"{file}: {text}" for text in wrong))
     return Search(
         folder=folder,
-        name=found.name,
-        objective=found.objective,
-        direction=found.direction,
-        tuner=found.tuner,
+        name=content.name,
+        objective=content.objective,
+        direction=content.direction,
+        tuner=content.tuner,
         settings=settings,
-        budget=found.budget,
-        seed=found.seed,
-        status=found.status,
-        best=found.best_trial,
-        trials=tuple(found.trials),
+        budget=content.budget,
+        seed=content.seed,
+        status=content.status,
+        best=content.best_trial,
+        trials=tuple(content.trials),
     )
 
 
-def _wrong_trials(found: SearchFile) -> list[str]:
+def _wrong_trials(content: SearchFile) -> list[str]:
     """Trials whose status, score or lineage cannot be, and a best that is none."""
-    wrong, seen = [], set[str]()
-    for place, trial in enumerate(found.trials):
+    wrong = []
+    ids = set[str]()
+    for place, trial in enumerate(content.trials):
         key = f"trials.{place}"
-        if trial.id in seen:
+        if trial.id in ids:
             wrong.append(f"{key}.id: {trial.id} is there twice")
         if (trial.status == "finished") != (trial.score is not None):
             wrong.append(f"{key}.score: {trial.score}, and the trial is {trial.status}")
-        if trial.continues is not None and trial.continues not in seen:
+        if trial.continues is not None and trial.continues not in ids:
             wrong.append(f"{key}.continues: {trial.continues} is no earlier trial")
-        seen.add(trial.id)
-    finished = [trial.id for trial in found.trials if trial.status == "finished"]
-    if found.best not in finished and (finished or found.best is not None):
-        wrong.append(f"best: {found.best}, which is no finished trial")
+        ids.add(trial.id)
+    finished = [trial.id for trial in content.trials if trial.status == "finished"]
+    if content.best not in finished and (finished or content.best is not None):
+        wrong.append(f"best: {content.best}, which is no finished trial")
     return wrong
 
 
-def _wrong_values(found: SearchFile, settings: Sequence[Setting]) -> list[str]:
+def _wrong_values(content: SearchFile, settings: Sequence[Setting]) -> list[str]:
     """Values that the space does not hold."""
-    space, wrong = {setting.path: setting for setting in settings}, []
-    for place, trial in enumerate(found.trials):
+    space = {setting.path: setting for setting in settings}
+    wrong = []
+    for place, trial in enumerate(content.trials):
         for path, value in trial.values.items():
             key = f"trials.{place}.values.{path}"
             if path not in space:

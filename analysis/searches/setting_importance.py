@@ -27,7 +27,7 @@ class Importance(NamedTuple):
     """What one setting accounts for.
 
     Attributes:
-        path: of the setting.
+        path: Dotted path of the setting.
         value: share of the variance of the trials' ranks; about 0 where it does not matter.
         low: end of the 95 % interval over bootstrap draws of trials.
         high: its other end.
@@ -41,7 +41,7 @@ class Importance(NamedTuple):
     active: int
 
     @property
-    def shown(self) -> bool:
+    def is_important(self) -> bool:
         """Whether the interval leaves out 0."""
         return self.low > 0.0
 
@@ -81,9 +81,9 @@ def importances(search: Search, *, draws: int = DRAWS, seed: int = 0) -> Importa
     hold the good ones only.
 
     Args:
-        search: with its trials.
-        draws: of the bootstrap.
-        seed: of draws and forests.
+        search: Search with its trials.
+        draws: Number of bootstrap draws.
+        seed: Seed of draws and forests.
 
     Returns:
         The mean and the 2.5 to 97.5 percentiles over the draws; or why there is none.
@@ -100,8 +100,9 @@ def importances(search: Search, *, draws: int = DRAWS, seed: int = 0) -> Importa
         return "every trial has the same score"
     columns = _columns(search, trials)
     random = np.random.default_rng(seed)
-    found = np.array([_draw(columns, ranks, random) for _ in range(draws)])
-    shares, explained = found[:, :-1], found[:, -1]
+    results = np.array([_draw(columns, ranks, random) for _ in range(draws)])
+    shares = results[:, :-1]
+    explained = results[:, -1]
     low, high = np.quantile(shares, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
     figures = np.stack([shares.mean(axis=0), low, high], axis=1).tolist()
     active = np.isfinite(columns).sum(axis=0).tolist()
@@ -142,14 +143,14 @@ def _columns(search: Search, trials: Sequence[Trial]) -> Values:
 
 def _draw(columns: Values, ranks: Values, random: np.random.Generator) -> Values:
     """[D + 1]: importance of each column on one draw, and the share that the forest explains."""
-    drawn, held_out = _sample(len(ranks), random)
+    sampled, held_out = _sample(len(ranks), random)
     filled = _filled(columns, random)
     forest = RandomForestRegressor(
         TREES, min_samples_leaf=2, random_state=int(random.integers(2**31))
     )
-    forest.fit(filled[drawn], ranks[drawn])
-    asked = np.stack([filled[held_out], *_shuffled(columns, filled, held_out, random)])
-    predicted = forest.predict(asked.reshape(-1, columns.shape[1])).reshape(len(asked), -1)
+    forest.fit(filled[sampled], ranks[sampled])
+    variants = np.stack([filled[held_out], *_shuffled(columns, filled, held_out, random)])
+    predicted = forest.predict(variants.reshape(-1, columns.shape[1])).reshape(len(variants), -1)
     errors = np.square(predicted - ranks[held_out]).mean(axis=1)
     shuffled = errors[1:].reshape(-1, SHUFFLES).mean(axis=1)
     return np.append((shuffled - errors[0]) / 2.0, 1.0 - errors[0])
@@ -158,10 +159,10 @@ def _draw(columns: Values, ranks: Values, random: np.random.Generator) -> Values
 def _sample(count: int, random: np.random.Generator) -> tuple[Numbers, Numbers]:
     """Drawn rows, as often as they were drawn, and the rows that were not."""
     while True:
-        drawn = random.integers(count, size=count)
-        held_out = np.setdiff1d(np.arange(count), drawn)
+        sampled = random.integers(count, size=count)
+        held_out = np.setdiff1d(np.arange(count), sampled)
         if len(held_out) >= HELD_OUT:
-            return drawn, held_out
+            return sampled, held_out
 
 
 def _filled(columns: Values, random: np.random.Generator) -> Values:

@@ -1,32 +1,25 @@
-"""Strategies beside a baseline: the rows of every table and every figure.
-
-A strategy is called higher or lower than the baseline where two tests agree, each corrected by Holm
-over its family. The p of the interval asks whether the strategies differ, seeds and surfaces
-allowed for; Wilcoxon's signed ranks ask whether the surfaces side with one of them rather than a
-few large differences. Signed ranks alone do not do: they take the trained networks as given, and
-two sets of seeds of one and the same strategy then "differ" far more often than 5 % of the time.
-"""
+"""Strategies beside a baseline: the rows of every table and every figure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from analysis.strategies.evaluated_run import EvaluatedImages, EvaluatedRun, Values
-from analysis.strategies.evaluated_runs import EvaluatedRuns
-from analysis.strategies.paired_bootstrap import METRICS, Difference, Sums, differences, per_run
-from analysis.strategies.signed_ranks import SignedRanks, group_differences, holm, signed_ranks
+from steelexp.comparison.differences import Difference, difference, strategy
+from steelexp.comparison.evaluated_run import EvaluatedImages, EvaluatedRun
+from steelexp.comparison.evaluated_runs import EvaluatedRuns
+from steelexp.comparison.ratios import sums_of_runs
+from steelexp.comparison.verdicts import Significance, significance
+from steelexp.counts import Counts, Values
 from steelexp.errors import UserError
+from steelexp.metrics import HEADLINES, PRIMARY
 
-HEADLINE: Final = "dice_positive"  # the metric that is tested; of others there are intervals
 ALL: Final = "all"
-ALPHA: Final = 0.05
 TOLERANCE: Final = 1e-9
 NAN: Final = float("nan")
-UNTESTED: Final = SignedRanks(p=NAN, effect=NAN, groups=0)
 
 
 @dataclass(frozen=True)
@@ -35,27 +28,27 @@ class Row:
 
     Attributes:
         metric: "dice_positive" or "dice_kaggle".
-        label: name of the class, or "all": the mean over classes.
-        strategy: spec name.
-        baseline: spec name.
-        runs: of the strategy.
-        baseline_runs: of the baseline.
-        images: that count: for dice_positive those that hold the class.
-        groups: of near-duplicates among them.
-        mean: over the runs.
-        sd: standard deviation over the runs; NaN of one run.
-        baseline_mean: likewise.
+        label: Name of the class; "all" for the value over all classes.
+        strategy: Spec name.
+        baseline: Spec name.
+        runs: Runs of the strategy.
+        baseline_runs: Runs of the baseline.
+        images: Images that count; for dice_positive those that hold the class.
+        groups: Groups of near-duplicates among them.
+        mean: Mean over the runs.
+        sd: Standard deviation over the runs; NaN for one run.
+        baseline_mean: Mean over the baseline's runs.
         difference: mean - baseline_mean.
-        low: of the 95 % interval of the difference.
-        high: of it.
-        group_error: standard error of the difference, from the choice of surfaces.
-        run_error: from the seeds; NaN where neither strategy has two runs.
-        p: of the interval: one that leaves out p just reaches zero.
-        p_holm: corrected.
-        wilcoxon_p: of the signed ranks of the groups that hold the class.
-        wilcoxon_holm: corrected.
-        rank_biserial: effect size of the signed ranks, -1 to 1.
-        verdict: "higher", "lower", "no difference shown", or "" where nothing was tested.
+        low: Lower end of the 95 % interval of the difference.
+        high: Upper end.
+        group_error: Standard error of the difference, from the choice of surfaces.
+        seed_error: Standard error from the seeds; NaN where one of the two has a single run.
+        p: p of the interval: at level 1 - p it just reaches zero.
+        p_holm: p, corrected by Holm.
+        wilcoxon_p: p of the signed ranks of the groups that hold the class.
+        wilcoxon_holm: wilcoxon_p, corrected by Holm.
+        rank_biserial: Effect size of the signed ranks, -1 to 1.
+        verdict: "higher", "lower", "no difference shown"; "" where nothing was tested.
     """
 
     metric: str
@@ -73,7 +66,7 @@ class Row:
     low: float
     high: float
     group_error: float
-    run_error: float
+    seed_error: float
     p: float
     p_holm: float
     wilcoxon_p: float
@@ -84,13 +77,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the tables and figures are made of.
+    """The content of the tables and figures.
 
     Attributes:
-        evaluated: the runs.
-        baseline: spec name.
-        rows: per metric, class ("all" first) and strategy, in the order of the runs.
-        scores: metric -> strategy -> [R, C + 1] of each run, all classes last.
+        evaluated: Runs that are compared.
+        baseline: Spec name.
+        rows: One per metric, class ("all" first) and strategy, in the order of the runs.
+        scores: metric -> strategy -> [R, C + 1] value of each run, all classes last.
     """
 
     evaluated: EvaluatedRuns
@@ -108,17 +101,15 @@ class Comparison:
         return [ALL, *self.evaluated.images.classes]
 
 
-def compare(evaluated: EvaluatedRuns, baseline: str, *, draws: int, seed: int) -> Comparison:
+def compare(evaluated: EvaluatedRuns, baseline: str) -> Comparison:
     """Compare every strategy with the baseline.
 
     Args:
-        evaluated: runs on the same images.
-        baseline: a strategy among them.
-        draws: of the bootstrap.
-        seed: of the draws.
+        evaluated: Runs on the same images.
+        baseline: Name of a strategy among them.
 
     Raises:
-        UserError: there is no such baseline or nothing beside it, or a record's metric is not what
+        UserError: There is no such baseline or nothing beside it, or a record's metric is not what
             its images give.
     """
     names = list(evaluated.strategies)
@@ -126,66 +117,57 @@ def compare(evaluated: EvaluatedRuns, baseline: str, *, draws: int, seed: int) -
         raise UserError(f"--baseline {baseline}: no finished run has that name; {', '.join(names)}")
     if len(names) == 1:
         raise UserError(f"only runs of {baseline}; give those of another strategy too")
-    dice = {
-        name: np.stack([run.dice for run in runs])  # [R, S, C]
-        for name, runs in evaluated.strategies.items()
-    }
-    rows, scores = contrast(dice, evaluated.images, baseline, draws=draws, seed=seed)
-    for metric, found in scores.items():
+    counts = {name: [run.counts for run in runs] for name, runs in evaluated.strategies.items()}
+    rows, scores = contrast(counts, evaluated.images, baseline)
+    for metric, by_name in scores.items():
         for name, runs in evaluated.strategies.items():
-            for run, value in zip(runs, found[name][:, -1].tolist(), strict=True):
-                _agrees(run, metric, value)
+            for run, value in zip(runs, by_name[name][:, -1].tolist(), strict=True):
+                _check_record(run, metric, value)
     return Comparison(evaluated, baseline, rows, scores)
 
 
 def contrast(
-    dice: Mapping[str, Values], images: EvaluatedImages, baseline: str, *, draws: int, seed: int
+    counts: Mapping[str, Sequence[Counts]], images: EvaluatedImages, baseline: str
 ) -> tuple[tuple[Row, ...], dict[str, dict[str, Values]]]:
     """Set every strategy against the baseline, in every metric.
 
     Args:
-        dice: strategy -> [R, S, C].
-        images: what they were evaluated on.
-        baseline: a key of `dice`.
-        draws: of the bootstrap.
-        seed: of the draws.
+        counts: Strategy -> pixels of each run.
+        images: Images that they were evaluated on.
+        baseline: A key of `counts`.
 
     Returns:
         The rows and the scores of a `Comparison`.
     """
-    others = [name for name in dice if name != baseline]
+    others = [name for name in counts if name != baseline]
+    labels = [(ALL, len(images.classes)), *((c, n) for n, c in enumerate(images.classes))]
     rows: list[Row] = []
     scores = {}
-    for metric, summed in METRICS.items():
-        sums = {name: summed(each, images.held, images.groups) for name, each in dice.items()}
-        beside = [sums[name] for name in others]
-        found = differences(sums[baseline], beside, draws=draws, seed=seed)
-        tests = [_signed_ranks(metric, sums[baseline], each) for each in beside]
-        scores[metric] = {name: per_run(each) for name, each in sums.items()}
-        labels = [(ALL, len(images.classes)), *((c, n) for n, c in enumerate(images.classes))]
+    for metric in HEADLINES:
+        sums = {name: sums_of_runs(each, images.groups, metric) for name, each in counts.items()}
+        runs = {name: strategy(each) for name, each in sums.items()}
+        pairs = {name: (runs[name], sums[name]) for name in counts}
+        tests: list[Significance | None] = [None] * len(others)
+        if metric == PRIMARY:
+            tests = list(significance(pairs[baseline], [pairs[name] for name in others]))
+        scores[metric] = {name: each.values for name, each in runs.items()}
+        apart = [difference(runs[name], runs[baseline]) for name in others]
         rows += [
             _row(metric, label, place, name, baseline, images, scores[metric], *each)
             for label, place in labels
-            for name, each in zip(others, zip(found, tests, strict=True), strict=True)
+            for name, each in zip(others, zip(apart, tests, strict=True), strict=True)
         ]
-    return tuple(_decided(rows)), scores
+    return tuple(rows), scores
 
 
-def _agrees(run: EvaluatedRun, metric: str, value: float) -> None:
-    """Refuse a record whose metric is not what its images give: one of the two is another run's."""
+def _check_record(run: EvaluatedRun, metric: str, value: float) -> None:
+    """Refuse a record whose metric is not what its images give: one of them is another run's."""
     recorded = run.metric(metric)
     if not abs(recorded - value) <= TOLERANCE:
         raise UserError(
             f"{run.label}: its record has {metric} {recorded:.6f}, its images give {value:.6f}; "
             "run it again"
         )
-
-
-def _signed_ranks(metric: str, baseline: Sums, sums: Sums) -> list[SignedRanks]:
-    """Per class, all classes last; the headline is all that is tested."""
-    if metric != HEADLINE:
-        return [UNTESTED] * (sums.below.shape[1] + 1)
-    return [signed_ranks(column) for column in group_differences(baseline, sums).T]
 
 
 def _row(
@@ -196,59 +178,34 @@ def _row(
     baseline: str,
     images: EvaluatedImages,
     scores: Mapping[str, Values],
-    found: Difference,
-    tests: Sequence[SignedRanks],
+    change: Difference,
+    tests: Significance | None,
 ) -> Row:
-    mine, its = scores[name][:, place], scores[baseline][:, place]
-    counted = np.ones_like(images.held) if metric != HEADLINE else images.held  # [S, C]
-    here = counted.any(axis=1) if label == ALL else counted[:, place]
-    one_run = len(mine) == len(its) == 1
+    ours = scores[name][:, place]
+    theirs = scores[baseline][:, place]
+    pairs = np.ones_like(images.held) if metric != PRIMARY else images.held  # [S, C]
+    here = pairs.any(axis=1) if label == ALL else pairs[:, place]
     return Row(
         metric=metric,
         label=label,
         strategy=name,
         baseline=baseline,
-        runs=len(mine),
-        baseline_runs=len(its),
+        runs=len(ours),
+        baseline_runs=len(theirs),
         images=int(here.sum()),
         groups=len(np.unique(images.groups[here])),
-        mean=float(mine.mean()),
-        sd=float(mine.std(ddof=1)) if len(mine) > 1 else NAN,
-        baseline_mean=float(its.mean()),
-        difference=float(found.value[place]),
-        low=float(found.low[place]),
-        high=float(found.high[place]),
-        group_error=float(found.group_error[place]),
-        run_error=NAN if one_run else float(found.run_error[place]),
-        p=float(found.p[place]) if metric == HEADLINE else NAN,
-        p_holm=NAN,
-        wilcoxon_p=tests[place].p,
-        wilcoxon_holm=NAN,
-        rank_biserial=tests[place].effect,
-        verdict="",
+        mean=float(ours.mean()),
+        sd=float(ours.std(ddof=1)) if len(ours) > 1 else NAN,
+        baseline_mean=float(theirs.mean()),
+        difference=float(change.value[place]),
+        low=float(change.low[place]),
+        high=float(change.high[place]),
+        group_error=float(change.group_error[place]),
+        seed_error=float(change.seed_error[place]),
+        p=float(tests.p[place]) if tests else NAN,
+        p_holm=float(tests.p_holm[place]) if tests else NAN,
+        wilcoxon_p=tests.ranks[place].p if tests else NAN,
+        wilcoxon_holm=float(tests.ranks_holm[place]) if tests else NAN,
+        rank_biserial=tests.ranks[place].effect if tests else NAN,
+        verdict=tests.verdicts[place] if tests else "",
     )
-
-
-def _decided(rows: Sequence[Row]) -> list[Row]:
-    """Correct within two families, the strategies on all classes and those on each, and evaluate."""
-    decided = list(rows)
-    for overall in (True, False):
-        family = [
-            n
-            for n, row in enumerate(rows)
-            if row.metric == HEADLINE and (row.label == ALL) == overall
-        ]
-        by_interval = holm(np.array([rows[n].p for n in family]))
-        by_ranks = holm(np.array([rows[n].wilcoxon_p for n in family]))
-        for n, p, ranks in zip(family, by_interval.tolist(), by_ranks.tolist(), strict=True):
-            row = replace(rows[n], p_holm=p, wilcoxon_holm=ranks)
-            decided[n] = replace(row, verdict=_verdict(row))
-    return decided
-
-
-def _verdict(row: Row) -> str:
-    if np.isnan(row.p_holm) or np.isnan(row.wilcoxon_holm):
-        return ""
-    if max(row.p_holm, row.wilcoxon_holm) > ALPHA or row.difference * row.rank_biserial <= 0:
-        return "no difference shown"
-    return "higher" if row.difference > 0 else "lower"

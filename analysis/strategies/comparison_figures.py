@@ -14,13 +14,14 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.palette import INK
-from analysis.strategies.comparison import ALL, HEADLINE, Comparison, Row
+from analysis.strategies.comparison import ALL, Comparison, Row
 from analysis.strategies.comparison_tables import signed
-from analysis.strategies.evaluated_runs import EvaluatedRuns
+from steelexp.comparison.evaluated_runs import EvaluatedRuns
+from steelexp.metrics import PRIMARY
+from steelexp.palette import BLUE, INK, VERMILLION
 
-HIGHER: Final = "#0072b2"  # blue and vermillion of Okabe and Ito; the marker's shape says the same
-LOWER: Final = "#d55e00"
+HIGHER: Final = BLUE  # the marker's shape says the same
+LOWER: Final = VERMILLION
 UNDECIDED: Final = "#707070"
 LOOKS: Final = {"higher": (HIGHER, "^"), "lower": (LOWER, "v")}
 COLUMNS: Final = 5  # panels side by side
@@ -103,7 +104,7 @@ def _interval(axes: Axes, row: Row, place: int) -> None:
         axes.text(0.5, place, "no image", transform=axes.get_yaxis_transform(), ha="center")
         return
     colour, marker = LOOKS.get(row.verdict, (UNDECIDED, "o"))
-    filled = colour if row.verdict in LOOKS or row.metric != HEADLINE else "white"
+    filled = colour if row.verdict in LOOKS or row.metric != PRIMARY else "white"
     axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2.2)
     axes.plot(
         row.difference,
@@ -129,16 +130,22 @@ def _interval(axes: Axes, row: Row, place: int) -> None:
 
 def dots(axes: Axes, values: Sequence[float], place: int, *, baseline: bool) -> None:
     """The runs as dots, their mean as a bar."""
-    kept = [value for value in values if not np.isnan(value)]
-    if not kept:
+    defined = [value for value in values if not np.isnan(value)]
+    if not defined:
         axes.text(0.5, place, "no image", transform=axes.get_yaxis_transform(), ha="center")
         return
     colour = INK if baseline else HIGHER
     axes.plot(
-        kept, [place] * len(kept), "o", color=colour, markerfacecolor="none", markersize=6, zorder=3
+        defined,
+        [place] * len(defined),
+        "o",
+        color=colour,
+        markerfacecolor="none",
+        markersize=6,
+        zorder=3,
     )
-    mean = float(np.mean(kept))
-    if len(kept) >= FEW_RUNS:
+    mean = float(np.mean(defined))
+    if len(defined) >= FEW_RUNS:
         axes.plot([mean, mean], [place - 0.28, place + 0.28], color=colour, linewidth=2.4, zorder=4)
 
 
@@ -171,7 +178,8 @@ def label_rows(panels: Sequence[Axes], names: Sequence[str]) -> None:
 def folded(name: str, width: int = LONGEST) -> str:
     """A long name on several lines, broken after a space, underscore, dash or dot if possible."""
     loose = re.sub(r"([-_. ])", r"\1\n", name)
-    lines, line = [], ""
+    lines = []
+    line = ""
     for word in loose.split("\n"):
         if line and len((line + word).rstrip()) > width:
             lines.append(line.rstrip())
@@ -201,7 +209,7 @@ def on_images(evaluated: EvaluatedRuns) -> str:
 
 
 def _verdict_legend(comparison: Comparison, metric: str) -> list[Line2D]:
-    seeds = any(len(runs) > 1 for runs in comparison.evaluated.strategies.values())
+    seeds = any(min(row.runs, row.baseline_runs) > 1 for row in comparison.rows)
     line = Line2D(
         [],
         [],
@@ -209,10 +217,10 @@ def _verdict_legend(comparison: Comparison, metric: str) -> list[Line2D]:
         linewidth=2.2,
         label=f"95 % interval: surfaces{' and seeds' if seeds else ' only, one seed'}",
     )
-    if metric != HEADLINE:
+    if metric != PRIMARY:
         return [line]
     looks = [(*LOOKS["higher"], "higher"), (*LOOKS["lower"], "lower")]
-    shown = [
+    handles = [
         Line2D(
             [],
             [],
@@ -235,7 +243,7 @@ def _verdict_legend(comparison: Comparison, metric: str) -> list[Line2D]:
         markersize=7.5,
         label="no difference shown",
     )
-    return [line, *shown, undecided]
+    return [line, *handles, undecided]
 
 
 def _dots_legend(baseline: str) -> list[Line2D]:

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-from analysis.strategies.comparison import ALL, HEADLINE, Comparison, Row
-from analysis.strategies.evaluated_run import Part
-from analysis.strategies.evaluated_runs import POSTPROCESSED, EvaluatedRuns
-from analysis.strategies.paired_bootstrap import METRICS
+from analysis.strategies.comparison import ALL, Comparison, Row
+from steelexp.comparison.evaluated_runs import POSTPROCESSED, EvaluatedRuns
+from steelexp.comparison.intervals import metric_intervals
+from steelexp.metric_names import Part, class_names, full_name
+from steelexp.metrics import ALL_EMPTY, HEADLINES, PRIMARY
 
 PART_WORDS: Final[Mapping[Part, str]] = {
     "test": "test images",
@@ -24,19 +25,21 @@ HEAD: Final = ("strategy", "runs", "mean", "SD of runs", "difference", "95 % int
 ERRORS: Final = ("error: groups", "error: runs")
 TESTS: Final = ("p of interval, Holm", "p of Wilcoxon, Holm", "rank-biserial", "verdict")
 NOTES: Final = """\
-- 95 % interval: of the difference of the means over runs. {draws:,} bootstrap draws of groups of
-  near-duplicates, the same for all strategies, and of runs; Student's t for each of the two parts.
-  Intervals are not corrected for their number.
+- 95 % interval: of the difference of the means over runs. Jackknife over the groups of
+  near-duplicates and variance of the runs, with Student's t for each of the two parts
+  (docs/statistics.md). Intervals are not corrected for their number.
 - error: standard error of the difference from the choice of surfaces (groups; more images make it
   small) and from the seeds (runs; more seeds do).
 - p of Wilcoxon: signed ranks of the differences on the images that hold the class, averaged over
-  runs and over the copies in a group. It takes the trained networks as given; the p of the
+  runs and over the copies in a group. It takes the trained networks as fixed; the p of the
   interval allows for seeds.
 - rank-biserial: from -1, every surface sides with the baseline, to 1, every surface against it.
 - Holm: each test is corrected over two families of comparisons with the baseline: {strategies} on
   all classes, {cells} on single classes.
 - verdict: higher or lower where both corrected p are at most 0.05. No difference shown is not the
-  same as no difference: the interval says how large one may be."""
+  same as no difference: the interval says how large one may be. A strategy or a baseline with one
+  seed gets no verdict."""
+ONE_SEED: Final = "one seed, no verdict"
 
 
 def rows_csv(comparison: Comparison) -> str:
@@ -46,16 +49,21 @@ def rows_csv(comparison: Comparison) -> str:
 
 
 def runs_csv(comparison: Comparison) -> str:
-    """Every metric of every run: metric, class, strategy, seed, value."""
-    labels = [*comparison.evaluated.images.classes, ALL]
-    lines = (
-        [metric, label, name, run.record.seed, value]
-        for metric, strategies in comparison.scores.items()
-        for name, scores in strategies.items()
-        for run, values in zip(comparison.evaluated.strategies[name], scores.tolist(), strict=True)
-        for label, value in zip(labels, values, strict=True)
-    )
-    return _csv(["metric", "class", "strategy", "seed", "value"], lines)
+    """Every metric of every run with its 95 % interval, which evaluation.json has, too."""
+    images = comparison.evaluated.images
+    labels = [*images.classes, ALL]
+    lines = []
+    for name, runs in comparison.evaluated.strategies.items():
+        for number, run in enumerate(runs):
+            ends = metric_intervals(run.counts, images.groups, images.classes).ends
+            for metric in HEADLINES:
+                values = comparison.scores[metric][name][number].tolist()
+                keys = class_names(metric, images.classes)
+                lines += [
+                    [metric, label, name, run.record.seed, value, *ends.get(key, ("", ""))]
+                    for label, key, value in zip(labels, keys, values, strict=True)
+                ]
+    return _csv(["metric", "class", "strategy", "seed", "value", "low", "high"], lines)
 
 
 def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
@@ -70,23 +78,25 @@ def _cell(value: Any) -> Any:
     return "" if isinstance(value, float) and math.isnan(value) else value
 
 
-def markdown(comparison: Comparison, *, draws: int) -> str:
+def markdown(comparison: Comparison) -> str:
     """The whole comparison: what was compared, a table a class and metric, how to read them."""
+    part = PART_WORDS[comparison.evaluated.images.part]
     parts = [
-        f"# Strategies beside {comparison.baseline}: {PART_WORDS[comparison.evaluated.images.part]}",
+        f"# Strategies beside {comparison.baseline}: {part}",
         setting(comparison.evaluated),
     ]
-    for metric in METRICS:
+    for metric in HEADLINES:
         for label in comparison.labels:
             rows = comparison.of(metric, label)
             parts += [f"## {_heading(rows[0])}", _table(comparison, rows)]
-    parts += ["## How to read this", *_notes(comparison, draws)]
+    parts += ["## How to read this", *_notes(comparison)]
     return "\n\n".join(parts) + "\n"
 
 
 def setting(evaluated: EvaluatedRuns) -> str:
     """What was evaluated, in a paragraph."""
-    record, images = evaluated.record, evaluated.images
+    record = evaluated.record
+    images = evaluated.images
     split = record.split["parts"]
     text = (
         f"{len(images.names):,} {PART_WORDS[images.part]}, in {len(set(images.groups.tolist())):,} "
@@ -103,12 +113,12 @@ def setting(evaluated: EvaluatedRuns) -> str:
 
 def _heading(row: Row) -> str:
     what = "all classes" if row.label == ALL else f"class {row.label}"
-    holding = " that hold it" if row.metric == HEADLINE and row.label != ALL else ""
+    holding = " that hold it" if row.metric == PRIMARY and row.label != ALL else ""
     return f"{row.metric}, {what}: {row.images:,} images{holding}, {row.groups:,} groups"
 
 
 def _table(comparison: Comparison, rows: Sequence[Row]) -> str:
-    tested = rows[0].metric == HEADLINE
+    tested = rows[0].metric == PRIMARY
     head = (*HEAD, *ERRORS, *(TESTS if tested else ()))
     body = [_baseline_cells(comparison, rows[0], len(head))]
     body += [_cells(row, tested) for row in sorted(rows, key=_best_first)]
@@ -136,11 +146,11 @@ def _cells(row: Row, tested: bool) -> list[str]:
         signed(row.difference),
         interval(row),
         figure(row.group_error),
-        figure(row.run_error),
+        figure(row.seed_error),
     ]
     if tested:
         tests = (probability(row.p_holm), probability(row.wilcoxon_holm))
-        cells += [*tests, signed(row.rank_biserial, digits=2), row.verdict or "-"]
+        cells += [*tests, signed(row.rank_biserial, digits=2), verdict(row)]
     return cells
 
 
@@ -149,6 +159,12 @@ def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     rule = ["---"] + ["---:"] * (len(head) - 1)
     rows = ([cell.replace("|", "\\|") for cell in row] for row in (head, rule, *body))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def verdict(row: Row) -> str:
+    """The verdict, or why there is none."""
+    one_seed = row.metric == PRIMARY and min(row.runs, row.baseline_runs) == 1
+    return row.verdict or (ONE_SEED if one_seed else "-")
 
 
 def figure(value: float) -> str:
@@ -173,43 +189,44 @@ def probability(p: float) -> str:
     return "-" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _notes(comparison: Comparison, draws: int) -> list[str]:
+def _notes(comparison: Comparison) -> list[str]:
     strategies = len(comparison.evaluated.strategies) - 1
     classes = len(comparison.evaluated.images.classes)
     definitions = comparison.evaluated.record.definitions
-    notes = [f"- {metric}: {definitions[metric]}." for metric in METRICS if metric in definitions]
+    notes = [f"- {metric}: {definitions[metric]}." for metric in HEADLINES if metric in definitions]
     empty = comparison.evaluated.record.metrics.get(_all_empty(comparison.evaluated.images.part))
     if empty is not None:
         notes.append(f"- Predicting nothing scores {empty:.3f} in dice_kaggle on these images.")
-    notes.append(NOTES.format(draws=draws, strategies=strategies, cells=strategies * classes))
+    notes.append(NOTES.format(strategies=strategies, cells=strategies * classes))
     return ["\n".join([*notes, *warnings(comparison)])]
 
 
 def _all_empty(part: Part) -> str:
-    return f"{'test' if part == 'test' else 'val'}_dice_kaggle_all_empty"
+    return full_name(ALL_EMPTY, part)
 
 
 def warnings(comparison: Comparison) -> list[str]:
     """What this comparison cannot tell."""
-    found = []
+    lines = []
     if any(name.endswith(POSTPROCESSED) for name in comparison.evaluated.strategies):
-        found.append(
-            f"- Strategies that end in '{POSTPROCESSED}' are the same networks with the post-processing that was "
-            "tuned on the validation images. The intervals take them for other networks "
-            "with other seeds, so between a strategy and itself tuned they are too wide, not too "
-            "narrow."
+        lines.append(
+            f"- Strategies that end in '{POSTPROCESSED}' are the same networks with the "
+            "post-processing that was tuned on the validation images. The intervals take them for "
+            "other networks with other seeds. Between a strategy and itself post-processed they "
+            "are therefore too wide, not too narrow."
         )
     single = [name for name, runs in comparison.evaluated.strategies.items() if len(runs) == 1]
     if single:
-        found.append(
-            f"- One seed only of {', '.join(single)}: the intervals have no seed part for it, and "
-            "say what these networks do, not what the strategy does. Train at least three seeds."
+        lines.append(
+            f"- One seed only of {', '.join(single)}: its intervals have no seed part and say what "
+            "these networks do, not what the strategy does, so there is no verdict. Train at least "
+            "three seeds."
         )
     for label in comparison.labels[1:]:
-        row = comparison.of(HEADLINE, label)[0]
+        row = comparison.of(PRIMARY, label)[0]
         if row.groups < FEW_GROUPS:
-            found.append(
+            lines.append(
                 f"- Class {label} is held by {row.groups} group{'s'[: row.groups != 1]} of test "
                 f"images: its intervals, and their share in those of all classes, rest on little."
             )
-    return found
+    return lines

@@ -14,14 +14,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from PIL import Image
 
-from analysis.palette import INK
 from analysis.strategies.comparison_figures import folded, on_images
-from analysis.strategies.evaluated_run import EvaluatedRun
-from analysis.strategies.evaluated_runs import EvaluatedRuns
+from steelexp.comparison.evaluated_run import EvaluatedRun
+from steelexp.comparison.evaluated_runs import EvaluatedRuns
+from steelexp.palette import BLUE, INK, ORANGE, PURPLE
 
-FOUND: Final = "#0072b2"
-MISSED: Final = "#e69f00"
-FALSE: Final = "#cc79a7"
+TRUE_POSITIVE: Final = BLUE
+FALSE_NEGATIVE: Final = ORANGE
+FALSE_POSITIVE: Final = PURPLE
 WIDE: Final = 2.0  # pictures this many times as wide as high are laid below one another
 COLUMNS: Final = 3  # images side by side
 
@@ -31,7 +31,8 @@ EvaluatedImages = npt.NDArray[np.int64]
 def draw_pixels(evaluated: EvaluatedRuns, label: str, images: EvaluatedImages) -> Figure:
     """A panel an image, a bar a strategy: pixels found, missed, falsely marked; mean over runs."""
     columns = min(len(images), COLUMNS)
-    lines, names = -(-len(images) // columns), list(evaluated.strategies)
+    lines = -(-len(images) // columns)
+    names = list(evaluated.strategies)
     figure = Figure(
         figsize=(2.4 + 3.2 * columns, 1.2 + lines * (0.9 + 0.32 * len(names))),
         layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08),
@@ -44,7 +45,7 @@ def draw_pixels(evaluated: EvaluatedRuns, label: str, images: EvaluatedImages) -
         texts = [folded(name) for name in names]
         axes.set_yticks(range(len(names)), texts if number % columns == 0 else [""] * len(names))
     figure.suptitle(f"worst images of class {label}, of {on_images(evaluated)}", fontsize=11)
-    words = {"found": FOUND, "missed": MISSED, "falsely marked": FALSE}
+    words = {"found": TRUE_POSITIVE, "missed": FALSE_NEGATIVE, "falsely marked": FALSE_POSITIVE}
     figure.legend(
         handles=[Patch(color=colour, label=word) for word, colour in words.items()],
         loc="outside lower center",
@@ -61,10 +62,13 @@ def _draw_image(axes: Axes, evaluated: EvaluatedRuns, place: int, image: int) ->
     for row, runs in enumerate(evaluated.strategies.values()):
         tp, fp, dice = (
             float(np.mean([value[at] for value in values]))
-            for values in zip(*((run.tp, run.fp, run.dice) for run in runs), strict=True)
+            for values in zip(
+                *((run.counts.tp, run.counts.fp, run.dice) for run in runs), strict=True
+            )
         )
         left = 0.0
-        for width, colour in ((tp, FOUND), (labelled - tp, MISSED), (fp, FALSE)):
+        bars = ((tp, TRUE_POSITIVE), (labelled - tp, FALSE_NEGATIVE), (fp, FALSE_POSITIVE))
+        for width, colour in bars:
             axes.barh(row, width, left=left, color=colour, height=0.7)
             left += width
         axes.annotate(
@@ -107,7 +111,8 @@ def draw_pictures(evaluated: EvaluatedRuns, label: str, images: EvaluatedImages)
     for axes, (n, k) in zip(grid.flat, cells, strict=True):
         axes.imshow(pictures[n][k])
         axes.set_axis_off()
-        run, dice = firsts[k], firsts[k].dice[images[n], place]
+        run = firsts[k]
+        dice = run.dice[images[n], place]
         axes.set_title(
             f"{folded(run.record.name)}, seed {run.record.seed}: Dice {dice:.2f}", fontsize=8.5
         )

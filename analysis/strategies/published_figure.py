@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
-
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from analysis.strategies.comparison_figures import LOWER, dots, label_rows
-from analysis.strategies.evaluated_run import EvaluatedRun
-from analysis.strategies.evaluated_runs import EvaluatedRuns
-
-ON_TILES: Final = ("dice_batch", "loss")  # they depend on how tiles are cut and batched
+from steelexp.comparison.evaluated_run import EvaluatedRun
+from steelexp.comparison.evaluated_runs import EvaluatedRuns
+from steelexp.metric_names import parse_name
+from steelexp.metrics import METRICS
+from steelexp.spec.schema import PublishedSpec, TilingSpec
 
 
 def draw_published(evaluated: EvaluatedRuns, baseline: str) -> Figure | str:
@@ -23,21 +21,20 @@ def draw_published(evaluated: EvaluatedRuns, baseline: str) -> Figure | str:
     Returns:
         The figure; or why there is none, "" where no spec gives a published one.
     """
-    published = evaluated.strategies[baseline][0].spec.get("published")
-    if not isinstance(published, Mapping):
+    published = evaluated.strategies[baseline][0].spec.published
+    if published is None:
         return ""
-    metric = str(published["metric"])
-    if reason := _incomparable(evaluated, metric):
-        return f"published {metric} is not drawn: {reason}"
-    return _draw(evaluated, metric, published)
+    if reason := _incomparable(evaluated, published.metric):
+        return f"published {published.metric} is not drawn: {reason}"
+    return _draw(evaluated, published)
 
 
 def _incomparable(evaluated: EvaluatedRuns, metric: str) -> str:
     """Why values of a metric are not of one kind; "" if they are."""
-    runs = [run for found in evaluated.strategies.values() for run in found]
+    runs = [run for runs_of_strategy in evaluated.strategies.values() for run in runs_of_strategy]
     if missing := [run.label for run in runs if metric not in run.record.metrics]:
         return f"{missing[0]} has no {metric}"
-    if metric.removeprefix("val_") not in ON_TILES:
+    if METRICS[parse_name(metric).metric].on_images:
         return ""
     for what, of in (("batch size", _batch_size), ("tiling", _tiling)):
         other = [run for run in runs if of(run) != of(runs[0])]
@@ -52,11 +49,12 @@ def _batch_size(run: EvaluatedRun) -> int:
     return run.record.batch_size
 
 
-def _tiling(run: EvaluatedRun) -> Any:
-    return run.spec.get("tiling")
+def _tiling(run: EvaluatedRun) -> TilingSpec:
+    return run.spec.tiling
 
 
-def _draw(evaluated: EvaluatedRuns, metric: str, published: Mapping[str, Any]) -> Figure:
+def _draw(evaluated: EvaluatedRuns, published: PublishedSpec) -> Figure:
+    metric = published.metric
     values = {
         name: [run.record.metrics[metric] for run in runs]
         for name, runs in evaluated.strategies.items()
@@ -68,13 +66,17 @@ def _draw(evaluated: EvaluatedRuns, metric: str, published: Mapping[str, Any]) -
     axes = figure.subplots()
     for place, name in enumerate(names):
         dots(axes, values[name], place, baseline=False)
-    value = float(published["value"])
+    value = published.value
     axes.axvline(value, color=LOWER, linewidth=1.6, linestyle="--", zorder=1)
     axes.margins(x=0.08)
     label_rows([axes], names)
     axes.set_xlabel(f"{metric}, on the validation images of these runs")
     line = Line2D([], [], color=LOWER, linewidth=1.6, linestyle="--")
-    line.set_label(f"{published.get('source', 'published')}: {value:g}, on images of its own")
+    line.set_label(f"{published.source}: {value:g}, on images of its own{_caveat(published)}")
     figure.suptitle(f"{metric}: every run (circles), its mean (bars)", fontsize=11)
     figure.legend(handles=[line], loc="outside lower center", frameon=False, fontsize=9)
     return figure
+
+
+def _caveat(published: PublishedSpec) -> str:
+    return f";\n{published.caveat}" if published.caveat else ""

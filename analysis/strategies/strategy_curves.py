@@ -15,18 +15,20 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from analysis.epoch_curves import Run, Values, best_epoch
-from analysis.palette import INK
 from analysis.strategies.comparison_figures import HIGHER, folded
+from steelexp.metric_names import axis_title
+from steelexp.metrics import lower_is_better
+from steelexp.palette import INK
 
 COLUMNS: Final = 5
 OTHERS: Final = "#c4c4c4"
 
 
 class Strategy(NamedTuple):
-    """What is drawn of a strategy.
+    """Mean and spread of a strategy over the epochs.
 
     Attributes:
-        name: of the spec.
+        name: Name of the spec.
         runs: its seeds.
         best: [R] value of each run at its best epoch.
         epochs: [E] that every run has finished.
@@ -47,7 +49,7 @@ class Strategy(NamedTuple):
 
 def strategies(runs: Sequence[Run], metric: str) -> list[Strategy]:
     """Runs by their name, the best mean first."""
-    found = []
+    runs_of_strategy = []
     for name in dict.fromkeys(run.name for run in runs):
         seeds = [run for run in runs if run.name == name]
         epochs = seeds[0].epochs
@@ -56,9 +58,9 @@ def strategies(runs: Sequence[Run], metric: str) -> list[Strategy]:
         values = np.array([run.metrics[metric][np.isin(run.epochs, epochs)] for run in seeds])
         curves = [run.metrics[metric] for run in seeds]
         best = np.array([curve[best_epoch(curve, metric)] for curve in curves])
-        found.append(Strategy(name, seeds, best, epochs, values))
-    sign = 1.0 if metric.endswith("loss") else -1.0
-    return sorted(found, key=lambda each: sign * float(each.best.mean()))
+        runs_of_strategy.append(Strategy(name, seeds, best, epochs, values))
+    sign = 1.0 if lower_is_better(metric) else -1.0
+    return sorted(runs_of_strategy, key=lambda each: sign * float(each.best.mean()))
 
 
 def draw_strategies(runs: Sequence[Run], metric: str) -> Figure:
@@ -68,28 +70,27 @@ def draw_strategies(runs: Sequence[Run], metric: str) -> Figure:
     the strategy have finished; thin lines are the seeds, to their own ends, stars their best
     epochs. A mean over the seeds that are left would jump where one stops early.
     """
-    found = strategies(runs, metric)
-    columns = min(len(found), COLUMNS)
-    rows = -(-len(found) // columns)
+    runs_of_strategy = strategies(runs, metric)
+    columns = min(len(runs_of_strategy), COLUMNS)
+    rows = -(-len(runs_of_strategy) // columns)
     figure = Figure(
         figsize=(1.0 + 2.5 * columns, 1.0 + 2.5 * rows),
         layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.08),
     )
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for number, axes in enumerate(grid.flat):
-        if number >= len(found):
+        if number >= len(runs_of_strategy):
             axes.set_axis_off()
             continue
-        for other in found:
-            if other is not found[number]:
+        for other in runs_of_strategy:
+            if other is not runs_of_strategy[number]:
                 axes.plot(other.epochs, other.mean, color=OTHERS, linewidth=0.8, zorder=1)
-        _draw_one(axes, found[number], metric)
+        _draw_one(axes, runs_of_strategy[number], metric)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, steps=[1, 2, 5, 10]))
-        if number + columns >= len(found):
+        if number + columns >= len(runs_of_strategy):
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("epoch")
-    where = ", validation images" if metric.startswith("val_") else ""
-    figure.supylabel(metric.removeprefix("val_") + where, fontsize=10)
+    figure.supylabel(axis_title(metric), fontsize=10)
     figure.legend(
         handles=_legend(),
         loc="outside lower center",
@@ -106,7 +107,8 @@ def _draw_one(axes: Axes, strategy: Strategy, metric: str) -> None:
         best = best_epoch(values, metric)
         axes.plot(run.epochs, values, color=HIGHER, linewidth=0.7, alpha=0.6, zorder=2)
         axes.plot(run.epochs[best], values[best], "*", color=INK, markersize=7, zorder=5)
-    low, high = strategy.values.min(axis=0), strategy.values.max(axis=0)
+    low = strategy.values.min(axis=0)
+    high = strategy.values.max(axis=0)
     axes.fill_between(strategy.epochs, low, high, color=HIGHER, alpha=0.22, linewidth=0, zorder=1.5)
     axes.plot(
         strategy.epochs,

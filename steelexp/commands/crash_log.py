@@ -11,7 +11,7 @@ import shlex
 import sys
 import tempfile
 import traceback
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from steelexp import __version__
@@ -37,7 +37,7 @@ def crash_line(error: Exception) -> str:
 
 def _write_log(error: Exception) -> Path | None:
     """Write the log where that is possible first."""
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     name = f"steelexp-error-{now:%Y%m%d-%H%M%S}-{os.getpid()}.log"
     content = "".join(
         [

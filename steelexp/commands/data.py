@@ -1,4 +1,4 @@
-"""The command `data`: check, draw or fetch a data set."""
+"""The command `data`: examine, generate or fetch a data set."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.data.kaggle.fetch import fetch
-from steelexp.data.synthetic import draw
+from steelexp.data.synthetic import generate
 from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
 
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add the command, and those below it."""
-    parser = commands.add_parser("data", help="check, draw or fetch a data set")
+    parser = commands.add_parser("data", help="examine, generate or fetch a data set")
     below = parser.add_subparsers(metavar="WHAT", required=True)
-    drawn = below.add_parser("generate", help="draw a Severstal-like data set in Kaggle's layout")
-    drawn.set_defaults(act=generate_set)
-    drawn.add_argument("folder", type=Path, metavar="FOLDER")
-    drawn.add_argument("--strips", type=int, default=200, help="training strips (default: 200)")
-    drawn.add_argument("--seed", type=int, default=0)
-    drawn.add_argument(
+    generator = below.add_parser(
+        "generate", help="generate a synthetic data set like Severstal's, in Kaggle's layout"
+    )
+    generator.set_defaults(act=generate_set)
+    generator.add_argument("folder", type=Path, metavar="FOLDER")
+    generator.add_argument("--strips", type=int, default=200, help="training strips (default: 200)")
+    generator.add_argument("--seed", type=int, default=0)
+    generator.add_argument(
         "--rarity",
         type=float,
         default=1.0,
@@ -62,8 +64,8 @@ def add(commands: "Subparsers") -> None:
 
 def generate_set(args: argparse.Namespace) -> int:
     """Draw a Severstal-like data set."""
-    with steps("drawing", args.strips, every=10.0) as advance:
-        draw(
+    with steps("generating", args.strips, every=10.0) as advance:
+        generate(
             args.folder,
             strips=args.strips,
             seed=args.seed,

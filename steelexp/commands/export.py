@@ -12,7 +12,7 @@ from steelexp import run_model
 from steelexp.commands.outcome import DONE
 from steelexp.commands.show import one_run
 from steelexp.data.dataset import DataError, Dataset, decode_image
-from steelexp.data.generator.steel import photograph, sheet
+from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.data.sources import SOURCES
 from steelexp.errors import explain_write_errors
 from steelexp.inference.export import Parity, export
@@ -57,7 +57,7 @@ def run_export(args: argparse.Namespace) -> int:
     """Export a run's network, and say how near it is to the trained one."""
     folder = one_run(args.run)
     path = export_path(folder.path, args.format)
-    card, (dataset, origin) = run_model.run_card(folder), _dataset(folder, args.dataset)
+    card, (dataset, origin) = run_model.run_card(folder), _dataset(folder, args.images)
     model = run_model.load_model(folder, precision="float32")
     with explain_write_errors(folder.path, "copy the run to a folder that can be written"):
         parity = export(model, card, args.format, path, dataset)
@@ -84,7 +84,7 @@ def _dataset(folder: RunFolder, words: Sequence[str] | None) -> tuple[list[Grey]
     found = _own_images(folder)
     if found is None:
         draw = np.random.default_rng(0)
-        drawn = [photograph(draw, sheet(draw)) for _ in range(COMPARED)]
+        drawn = [photograph(draw, generate_sheet(draw)) for _ in range(COMPARED)]
         return drawn, "drawn images (the run's data set is not there)"
     return [found.image(row) for row in _spread(len(found))], "images of the run's data set"
 

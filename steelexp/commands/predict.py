@@ -19,7 +19,7 @@ from steelexp.inference.tables import DEFECTS, ERRORS, SUBMISSION, Summary
 from steelexp.progress import say, show
 from steelexp.records.exports import export_path
 from steelexp.records.model_card import ModelCard
-from steelexp.records.postprocessing import ClassRules
+from steelexp.records.postprocessing import describe_postprocessing
 from steelexp.records.store import RunFolder
 from steelexp.run_model import predictor
 
@@ -88,7 +88,9 @@ def _predicted(
     chosen = onnx_predictor(file) if file is not None else predictor(one_run(args.run))
     for line in _model_lines(chosen, len(images)):
         say(line)
-    return predict(chosen, images, out, draw=not args.no_overlays, mm_per_pixel=args.mm_per_pixel)
+    return predict(
+        chosen, images, out, overlays=not args.no_overlays, mm_per_pixel=args.mm_per_pixel
+    )
 
 
 def _model(args: argparse.Namespace) -> tuple[Path | None, Path]:
@@ -110,22 +112,10 @@ def _rules(card: ModelCard) -> str:
     if card.postprocessing_metric is None:
         shared = next(iter(card.classes.values())).threshold
         return (
-            f"The run has no tuned post-processing: its threshold, {shared:g}, is used for every class "
-            "(a split with test images, such as grouped, tunes one)"
+            f"The run has no tuned post-processing: score threshold {shared:g} for every class "
+            "(a split with a test part, such as grouped, tunes one)"
         )
-    each = [f"{label}: {_words(rules)}" for label, rules in card.classes.items()]
-    return f"Post-processing tuned for {card.postprocessing_metric}: {'; '.join(each)}"
-
-
-def _words(rules: ClassRules) -> str:
-    """For example "score 0.6, components of 20 px, areas of 600 px"."""
-    if rules.disabled:
-        return "disabled"
-    words = [f"score {rules.threshold:g}"]
-    words += [f"components of {rules.min_component} px"] * (rules.min_component > 1)
-    words += [f"areas of {rules.min_area} px"] * (rules.min_area > 1)
-    words += [f"highest score {rules.min_peak_score:g}"] * (rules.min_peak_score > rules.threshold)
-    return ", ".join(words)
+    return describe_postprocessing(card.postprocessing_metric, card.classes)
 
 
 def _table(summary: Summary, mm_per_pixel: float | None) -> Table:

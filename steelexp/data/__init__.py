@@ -1,1 +1,1 @@
-"""Data: images, folds, tiles, batches."""
+"""Data sets, splits, tiles, samplers, augmentation and the input pipeline."""

@@ -1,4 +1,4 @@
-"""A data set in memory: names, sizes, labelled pixels, and how to read one image."""
+"""A data set in memory: names, sizes and labelled pixels of its images, and their readers."""
 
 import functools
 import hashlib
@@ -23,17 +23,19 @@ class DataError(UserError):
 
 @dataclass(frozen=True)
 class Dataset:
-    """The images of a data set, each read from disk when asked for.
+    """The images of a data set; pixels and masks are read from disk when needed.
+
+    An image is identified by its row, from 0 to S - 1.
 
     Attributes:
-        names: [S] image ids.
+        names: [S] image names.
         paths: [S] image files.
         sizes: [S, 2] height and width in pixels.
         classes: [C] class names; class c is bit c of a mask.
-        pixels: [S, C] labelled pixels.
-        read_mask: image number -> [H, W] uint8, bit c set where class c is.
-        manifest: sha256 of what the data set holds, wherever it lies: the names of the images,
-            their sizes in bytes, and the labels.
+        pixels: [S, C] number of labelled pixels.
+        read_mask: Function row -> mask, [H, W] uint8, bit c set where class c is.
+        manifest: sha256 of the image names, their sizes in bytes, and the labels. It does not
+            depend on the folder.
     """
 
     names: tuple[str, ...]
@@ -49,20 +51,21 @@ class Dataset:
 
     @functools.cached_property
     def labelled(self) -> list[bool]:
-        """[S] whether an image has a labelled pixel."""
+        """[S] whether an image has labelled pixels."""
         return [any(counts) for counts in self.pixels.tolist()]
 
-    def image(self, image: int) -> npt.NDArray[np.uint8]:
+    def image(self, row: int) -> npt.NDArray[np.uint8]:
         """Read one image.
 
         Returns:
             [H, W] uint8 grey.
 
         Raises:
-            DataError: the file is missing, broken or cut short, or has changed its size.
+            DataError: The file is missing, broken or truncated, or has changed its size.
         """
-        path, size = self.paths[image], tuple(self.sizes[image].tolist())
-        # The header gives the size of the pixels as stored, and labels are drawn on those.
+        path = self.paths[row]
+        size = tuple(self.sizes[row].tolist())
+        # Header and labels refer to the pixels as stored, before any rotation by EXIF.
         grey = decode_image(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
         if grey.shape != size:
             raise DataError(
@@ -71,21 +74,22 @@ class Dataset:
             )
         return grey.astype(np.uint8, copy=False)
 
-    def mask(self, image: int) -> Bits:
-        """Read one image's labels: [H, W] uint8, bit c set where class c is."""
-        return self.read_mask(image)
+    def mask(self, row: int) -> Bits:
+        """Read the mask of one image: [H, W] uint8, bit c set where class c is."""
+        return self.read_mask(row)
 
 
 def image_sizes(paths: Iterable[Path]) -> npt.NDArray[np.int32]:
-    """Read height and width from the images' headers.
+    """Read height and width from the headers of images.
 
     Returns:
         [S, 2] height and width in pixels.
 
     Raises:
-        DataError: naming every file whose header cannot be read.
+        DataError: Headers cannot be read; all files are listed.
     """
-    sizes, problems = [], []
+    sizes = []
+    problems = []
     for path in paths:
         try:
             with Image.open(path) as image:
@@ -100,17 +104,17 @@ def decode_image(path: Path, flags: int) -> npt.NDArray[Any]:
     """Decode an image file.
 
     Args:
-        path: of the file.
-        flags: of `cv2.imread`.
+        path: Path of the file.
+        flags: Flags of `cv2.imdecode`.
 
     Returns:
         [H, W] or [H, W, channels].
 
     Raises:
-        DataError: the file is missing, broken or cut short.
+        DataError: The file is missing, broken or truncated.
     """
     try:
-        # Not cv2.imread: it paints what a JPEG that was cut short lacks in one grey, and goes on.
+        # cv2.imread fills the missing part of a truncated JPEG with grey, without an error.
         pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), flags)
     except OSError as error:
         raise DataError(f"{path}: the image cannot be read: {error.strerror}") from error
@@ -124,11 +128,11 @@ def decode_image(path: Path, flags: int) -> npt.NDArray[Any]:
     return pixels
 
 
-def draw_subset(names: list[str], subset: int | None, seed: int, root: str) -> list[str]:
-    """Keep `subset` of the names, drawn without replacement, in their order.
+def sample_subset(names: list[str], subset: int | None, seed: int, root: str) -> list[str]:
+    """Sample `subset` of the names without replacement, and keep their order.
 
     Raises:
-        DataError: there are fewer, or none at all.
+        DataError: There are fewer names than `subset`, or none.
     """
     if not names:
         raise DataError(f"{root}: no images to train on")
@@ -136,22 +140,22 @@ def draw_subset(names: list[str], subset: int | None, seed: int, root: str) -> l
         return names
     if subset > len(names):
         raise DataError(f"data.subset: {subset} of {len(names)} images in {root}; ask for fewer")
-    drawn = np.random.default_rng(seed).choice(len(names), subset, replace=False)
-    return [names[i] for i in sorted(drawn.tolist())]
+    indices = np.random.default_rng(seed).choice(len(names), subset, replace=False)
+    return [names[i] for i in sorted(indices.tolist())]
 
 
 def digest(parts: Iterable[object]) -> str:
-    """sha256 over the text of each part, in order."""
+    """sha256 of the text of all parts, in order."""
     sha = hashlib.sha256()
     for part in parts:
         sha.update(f"{part}\0".encode())
     return sha.hexdigest()
 
 
-def raise_if(problems: list[str], shown: int = 20) -> None:
-    """Raise one DataError that lists the problems, if there are any."""
+def raise_if(problems: list[str], limit: int = 20) -> None:
+    """Raise one DataError that lists up to `limit` problems, if there are any."""
     if not problems:
         return
-    rest = len(problems) - shown
-    lines = problems[:shown] + ([f"... and {rest} more"] if rest > 0 else [])
+    rest = len(problems) - limit
+    lines = problems[:limit] + ([f"... and {rest} more"] if rest > 0 else [])
     raise DataError("\n".join(lines))

@@ -1,8 +1,8 @@
-"""Groups of images that are copies: flipped, turned, slightly shifted, dimmed or recompressed.
+"""Groups of near-duplicates: images equal up to flips, rotations, small shifts, light and JPEG.
 
-Each image becomes a thumbnail; near neighbours among descriptors that none of these changes moves
-far are the pairs to compare; a pair whose thumbnails agree pixel by pixel is a copy. Time and
-memory grow about linearly with the number of images.
+Each image is reduced to a thumbnail and a descriptor that hardly changes under these operations.
+Nearest neighbours of the descriptors are candidates. A candidate pair whose thumbnails agree pixel
+by pixel is a pair of near-duplicates. Time and memory grow about linearly with the images.
 """
 
 import os
@@ -20,26 +20,26 @@ Grey = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Pairs = npt.NDArray[np.int64]
 
-COPY = 0.9
-"""Likeness from which on two images are copies.
+DUPLICATE = 0.9
+"""Minimum similarity of near-duplicates.
 
-Measured: 99 % of the copies of NEU-Seg's images, shifted by up to 6 of 200 pixels and saved at
-JPEG quality 60, reach 0.92, and all such copies of Severstal's images, shifted by up to 5 pixels,
-0.93. Of 12,000 images that were drawn apart, no two reach 0.7. Between lie images that share a
-part: NEU-Seg has some that differ by a defect pasted in, at 0.55 to 0.95.
+Measured: 99 % of the duplicates of NEU-Seg's images, shifted by up to 6 of 200 pixels and saved at
+JPEG quality 60, have at least 0.92. All such duplicates of Severstal's images, shifted by up to 5
+pixels, have at least 0.93. No two of 12,000 images that were generated separately reach 0.7. Images
+that share a part lie between: NEU-Seg has some that differ by a pasted defect, at 0.55 to 0.95.
 """
 
-SHIFT = 2
-"""Pixels of a thumbnail that are searched either way: 6 of 200 x 200, 20 of 256 x 1600."""
+MAX_SHIFT = 2
+"""Largest shift in pixels of a thumbnail: 6 pixels of 200 x 200, 20 pixels of 256 x 1600."""
 
-_SIDE = 64  # of a square's thumbnail; other shapes have about as many pixels
-_BLUR = 1.0  # without it half a pixel's shift costs a copy up to 0.3 of its likeness
-_LIGHT = 4.0  # light and shade broader than this are taken out
-_FREQUENCIES = 12  # of a descriptor, along each axis
-_COMPONENTS = 16  # of the descriptors, kept in the k-d tree
+_SIDE = 64  # side of a square thumbnail; other shapes have about as many pixels
+_BLUR = 1.0  # without it, a shift by half a pixel reduces the similarity by up to 0.3
+_LIGHT = 4.0  # sigma of the mean and variance by which a thumbnail is normalised
+_FREQUENCIES = 12  # frequencies of a descriptor along each axis
+_COMPONENTS = 16  # principal components of the descriptors in the k-d tree
 _NEIGHBOURS = 16
-_NEAR = 0.3  # between two descriptors; 99 % of the copies measured above are nearer than 0.26
-_BLOCK = 256  # pairs compared before the groups are looked at again
+_MAX_DISTANCE = 0.3  # of two descriptors; 99 % of the duplicates measured above have less than 0.26
+_BLOCK = 256  # pairs compared in parallel before the groups are updated
 _WORKERS = os.cpu_count() or 1
 
 
@@ -49,36 +49,36 @@ def near_duplicates(
     *,
     report: Callable[[int, int], None] | None = None,
 ) -> npt.NDArray[np.int64]:
-    """Group the images that are copies of one another, directly or through other copies.
+    """Group near-duplicates: images connected by a chain of duplicate pairs.
 
-    Copies are found under flips, turns by 90 degrees, small shifts (`SHIFT`), changes of light and
-    contrast, and recompression. An image without any contrast is a copy of none. Which images are
-    in a group does not depend on their order.
+    Duplicates may differ by flips, rotations by 90 degrees, small shifts (`MAX_SHIFT`), light,
+    contrast and recompression. An image without contrast has no duplicates. The groups do not
+    depend on the order of the images.
 
     Args:
-        image: number of an image -> [H, W] uint8 grey. It is called once for each, from several
-            threads; as many images are held as there are cores, and a thumbnail of each.
-        count: images.
-        report: called with images read and images in all, after each.
+        image: Function image number -> [H, W] uint8 grey. It is called once per image, from several
+            threads. As many images as cores are in memory, and a thumbnail of each image.
+        count: Number of images.
+        report: Progress callback, called with the number of images read and `count`.
 
     Returns:
-        [S] group numbers from 0 in the order of first appearance.
+        [S] group of each image, numbered from 0 in the order of first appearance.
     """
-    small = list(thumbnails(image, count, report or (lambda done, total: None)))
+    small_images = list(thumbnails(image, count, report or (lambda done, total: None)))
     groups = DisjointSet(range(count))
-    for shape in sorted({thumbnail.shape for thumbnail in small}):
-        numbers = [n for n in range(count) if small[n].shape == shape]
-        numbers.sort(key=lambda n: small[n].tobytes())  # by content: their order must not matter
-        stack = np.array([small[n] for n in numbers])
-        for a, b in copies(stack, candidates(descriptors(stack))):
+    for shape in sorted({thumbnail.shape for thumbnail in small_images}):
+        numbers = [n for n in range(count) if small_images[n].shape == shape]
+        numbers.sort(key=lambda n: small_images[n].tobytes())  # independent of their order
+        stack = np.array([small_images[n] for n in numbers])
+        for a, b in duplicate_pairs(stack, candidate_pairs(descriptors(stack))):
             groups.merge(numbers[a], numbers[b])
-    return _numbered([groups[n] for n in range(count)])
+    return _renumber([groups[n] for n in range(count)])
 
 
 def thumbnails(
     image: Callable[[int], Grey], count: int, report: Callable[[int, int], None]
 ) -> Iterator[Grey]:
-    """Read the images on all cores and keep a thumbnail of each, in their order."""
+    """Read the images on all cores and yield their thumbnails in order."""
     with ThreadPoolExecutor(_WORKERS) as pool:
         waiting: deque[Future[Grey]] = deque()
         for n in range(count):
@@ -92,16 +92,16 @@ def thumbnails(
 
 
 def thumbnail(grey: Grey) -> Grey:
-    """Shrink to about 64 x 64 pixels, landscape, in the same light and contrast all over.
+    """Reduce an image to about 64 x 64 pixels, in landscape format, with local normalisation.
 
-    A pixel is taken relative to the mean and the standard deviation around it, so that neither
-    the lamp nor the sheet's edge outweighs the texture.
+    Each pixel is normalised by the mean and the standard deviation around it, so that neither the
+    lamp nor the sheet's edge outweighs the texture.
 
     Args:
-        grey: [H, W].
+        grey: [H, W] image.
 
     Returns:
-        [h, w], multiples of 8 in about the proportion of the sides; 128 is the mean.
+        [h, w], multiples of 8 in about the aspect ratio of the image; 128 is the mean.
     """
     landscape = grey if grey.shape[0] <= grey.shape[1] else grey.T
     x = landscape.astype(np.float32)
@@ -109,7 +109,7 @@ def thumbnail(grey: Grey) -> Grey:
     x = cv2.GaussianBlur(x, (0, 0), _BLUR).astype(np.float32)
     x = x - cv2.GaussianBlur(x, (0, 0), _LIGHT).astype(np.float32)
     variance = cv2.GaussianBlur(x * x, (0, 0), _LIGHT).astype(np.float32)
-    # Where there is little contrast, beyond the sheet's edge, noise is not raised to full height.
+    # The constant keeps noise low where there is little contrast, beyond the sheet's edge.
     x /= np.sqrt(variance + 0.04 * variance.mean() + 1e-6)
     return np.clip(np.rint(128 + 32 * x), 0, 255).astype(np.uint8)
 
@@ -121,25 +121,25 @@ def _size(height: int, width: int) -> tuple[int, int]:
 
 
 def descriptors(stack: Grey) -> Floats:
-    """How strong each low frequency is, which hardly changes from an image to its copy.
+    """Amplitudes of low frequencies, which hardly differ between near-duplicates.
 
-    With F the Fourier transform, |F(u, v)| is the same after a circular shift, and the mean square
-    over (u, v) and (u, -v), of a square also (v, u) and (v, -u), after flips and turns.
+    With F the Fourier transform, |F(u, v)| is invariant under circular shifts. Its mean square over
+    (u, v) and (u, -v), and for squares (v, u) and (v, -u), is invariant under flips and rotations.
 
     Args:
         stack: [N, h, w] thumbnails.
 
     Returns:
-        [N, D], each of length 1.
+        [N, D] descriptors of length 1.
     """
     power = np.concatenate([_power(part) for part in np.array_split(stack, len(stack) // 512 + 1)])
-    strength = np.sqrt(power.reshape(len(stack), -1)[:, 1:])  # without (0, 0), the mean
-    length = np.linalg.norm(strength, axis=1, keepdims=True)
-    return np.asarray(strength / np.maximum(length, 1e-9), np.float32)
+    amplitude = np.sqrt(power.reshape(len(stack), -1)[:, 1:])  # without (0, 0), the mean
+    length = np.linalg.norm(amplitude, axis=1, keepdims=True)
+    return np.asarray(amplitude / np.maximum(length, 1e-9), np.float32)
 
 
 def _power(stack: Grey) -> Floats:
-    """[N, h, w] -> [N, frequencies, frequencies]."""
+    """Power of the low frequencies: [N, h, w] -> [N, frequencies, frequencies]."""
     height, width = stack.shape[1:]
     spectrum = np.fft.rfft2(stack.astype(np.float32))  # [N, h, w // 2 + 1]
     u, v = (np.arange(min(_FREQUENCIES, side // 2) + 1) for side in (height, width))
@@ -148,41 +148,41 @@ def _power(stack: Grey) -> Floats:
     return power + power.transpose(0, 2, 1) if height == width else power
 
 
-def candidates(descriptor: Floats) -> Pairs:
-    """The pairs that may be copies, the nearest first.
+def candidate_pairs(descriptor: Floats) -> Pairs:
+    """Pairs that may be near-duplicates, the nearest first.
 
-    Each image has at most `_NEIGHBOURS` others to be compared with, so that a thousand images of
-    one texture cost no more than a thousand different ones; a large group holds together through
-    its members.
+    Each image is compared with at most `_NEIGHBOURS` others, so that a thousand images of one
+    texture take no longer than a thousand different ones. A large group is connected through its
+    members.
 
     Args:
-        descriptor: [N, D].
+        descriptor: [N, D] descriptors.
 
     Returns:
-        [P, 2] ascending row numbers.
+        [P, 2] row numbers, ascending in each pair.
     """
     rows = np.arange(len(descriptor))
     centred = descriptor - descriptor.mean(axis=0)
     axes = np.linalg.eigh(centred.T @ centred)[1][:, -_COMPONENTS:]  # principal components
-    place = centred @ axes
-    k = _NEIGHBOURS + 1  # itself among them
-    near = cKDTree(place).query(place, k, distance_upper_bound=_NEAR, workers=-1)[1]
-    pairs = np.stack([np.repeat(rows, k), near.ravel()], axis=1)  # row N: there is none so near
+    points = centred @ axes
+    k = _NEIGHBOURS + 1  # with the image itself
+    neighbours = cKDTree(points).query(points, k, distance_upper_bound=_MAX_DISTANCE, workers=-1)[1]
+    pairs = np.stack([np.repeat(rows, k), neighbours.ravel()], axis=1)  # N where there are fewer
     pairs = np.unique(np.sort(pairs, axis=1), axis=0)
     pairs = pairs[(pairs[:, 0] < pairs[:, 1]) & (pairs[:, 1] < len(rows))]
-    apart = np.linalg.norm(descriptor[pairs[:, 0]] - descriptor[pairs[:, 1]], axis=1)
-    order = np.argsort(apart, kind="stable")
-    return np.asarray(pairs[order[apart[order] < _NEAR]], np.int64)
+    distance = np.linalg.norm(descriptor[pairs[:, 0]] - descriptor[pairs[:, 1]], axis=1)
+    order = np.argsort(distance, kind="stable")
+    return np.asarray(pairs[order[distance[order] < _MAX_DISTANCE]], np.int64)
 
 
-def copies(stack: Grey, pairs: Pairs) -> list[tuple[int, int]]:
-    """The pairs that are copies, without those that follow from the ones before.
+def duplicate_pairs(stack: Grey, pairs: Pairs) -> list[tuple[int, int]]:
+    """Pairs of near-duplicates, except pairs that earlier ones already connect.
 
     Args:
         stack: [N, h, w] thumbnails.
-        pairs: [P, 2] row numbers.
+        pairs: [P, 2] row numbers of the candidates.
     """
-    found = []
+    duplicates = []
     groups = DisjointSet(range(len(stack)))
     with ThreadPoolExecutor(_WORKERS) as pool:
         for start in range(0, len(pairs), _BLOCK):
@@ -191,35 +191,35 @@ def copies(stack: Grey, pairs: Pairs) -> list[tuple[int, int]]:
                 for a, b in pairs[start : start + _BLOCK].tolist()
                 if not groups.connected(a, b)
             ]
-            alike = pool.map(lambda pair: likeness(stack[pair[0]], stack[pair[1]]), block)
-            for pair, value in zip(block, alike, strict=True):
-                if value >= COPY:
+            similarities = pool.map(lambda pair: similarity(stack[pair[0]], stack[pair[1]]), block)
+            for pair, value in zip(block, similarities, strict=True):
+                if value >= DUPLICATE:
                     groups.merge(*pair)
-                    found.append(pair)
-    return found
+                    duplicates.append(pair)
+    return duplicates
 
 
-def likeness(a: Grey, b: Grey) -> float:
-    """Highest normalised cross-correlation of two thumbnails over flips, turns and small shifts.
+def similarity(a: Grey, b: Grey) -> float:
+    """Highest normalised cross-correlation of two thumbnails over flips, rotations and shifts.
 
     Args:
-        a: [h, w].
-        b: [h, w].
+        a: [h, w] thumbnail.
+        b: [h, w] thumbnail.
 
     Returns:
-        At most 1; 0 where one of them has no contrast.
+        At most 1; 0 if one of them has no contrast.
     """
-    middle = a[SHIFT:-SHIFT, SHIFT:-SHIFT]
-    if middle.min() == middle.max():  # OpenCV calls it like anything
+    middle = a[MAX_SHIFT:-MAX_SHIFT, MAX_SHIFT:-MAX_SHIFT]
+    if middle.min() == middle.max():  # OpenCV would return 1 for any image
         return 0.0
     return max(
-        float(cv2.matchTemplate(turned, middle, cv2.TM_CCOEFF_NORMED).max())
-        for turned in _symmetries(b)
+        float(cv2.matchTemplate(view, middle, cv2.TM_CCOEFF_NORMED).max())
+        for view in _symmetries(b)
     )
 
 
 def _symmetries(thumbnail: Grey) -> Iterator[Grey]:
-    """The 4 flips, and of a square the 4 that swap its axes."""
+    """The 4 flips, and for a square the 4 transposed flips."""
     height, width = thumbnail.shape
     for axes in ((), (0,), (1,), (0, 1)):
         flipped = np.flip(thumbnail, axes)
@@ -228,7 +228,7 @@ def _symmetries(thumbnail: Grey) -> Iterator[Grey]:
             yield np.ascontiguousarray(flipped.T)
 
 
-def _numbered(labels: list[int]) -> npt.NDArray[np.int64]:
+def _renumber(labels: list[int]) -> npt.NDArray[np.int64]:
     """Number groups from 0 in the order of first appearance."""
     first: dict[int, int] = {}
     return np.array([first.setdefault(label, len(first)) for label in labels], np.int64)

@@ -1,4 +1,4 @@
-"""What can be wrong with a data set, and what to do about each."""
+"""Issues of a data set, and how to fix each kind."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 FIXES = {
     "unreadable table": "copy it again from its source, and save it as UTF-8 text",
     "wrong header": "give the table the published columns",
-    "malformed row": "mend or remove the row",
+    "malformed row": "correct or remove the row",
     "missing image": "copy the image from its source, correct the name, or remove the row",
     "unknown class": "correct the class, or remove the row",
     "duplicate row": "keep one row for each image and class",
@@ -20,8 +20,8 @@ FIXES = {
     "colour image": "replace the image by the camera's grey one, or remove it",
     "wrong depth": "save the image with 8 bits a channel",
     "blank image": "copy the image again from its source, or remove it and its labels",
-    "image twice": "remove one of the two; look first whether their labels agree",
-    "mask on black": "look at the image: the mask may be another image's, mirrored or transposed",
+    "duplicate image": "compare their labels, and remove one of the two",
+    "mask on black": "check the image: the mask may be another image's, mirrored or transposed",
     "missing folder": "copy the folder from its source, or move its counterpart elsewhere",
     "missing mask": "add the mask (all 0 where the image is clean), or remove the image",
     "mask without image": "copy the image from its source, or remove the mask",
@@ -30,23 +30,23 @@ FIXES = {
     "mask channels": "save the mask as PNG of one channel of 8 bits, not as colours",
     "mask size": "make the mask from this very image, without scaling or cropping",
     "mask value": "write 0 for background and k for the k-th class",
-    "malformed split row": "write image,part with a part of train, tune or test",
+    "malformed split row": "write image,part with a part of train, val, test or unused",
     "unknown image in split": "correct the name, or remove the row",
-    "image twice in split": "keep one row for each image",
+    "duplicate split row": "keep one row for each image",
     "image without part": "add a row for the image to the split",
-    "leak": "evaluate under a split that keeps near copies together",
+    "leak": "use a split that keeps near-duplicates together, such as split.kind=grouped",
 }
-"""What to do about each kind of finding."""
+"""How to fix an issue, by kind."""
 
 
 class Issue(NamedTuple):
-    """One thing that is wrong with a data set.
+    """An issue of a data set.
 
     Attributes:
-        kind: a key of CURES.
-        file: where.
-        row: line of the file, from 1; None where the file is no table.
-        text: what is wrong.
+        kind: Kind of the issue, a key of FIXES.
+        file: File with the issue.
+        row: Line of the file, from 1; None if the file is not a table.
+        text: Description of the issue.
     """
 
     kind: str
@@ -56,7 +56,7 @@ class Issue(NamedTuple):
 
     @property
     def fix(self) -> str:
-        """What to do about it."""
+        """How to fix the issue."""
         return FIXES[self.kind]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Images beside integer-valued PNG masks: NEU-Seg and any other surface."""
+"""Data sets of images and PNG masks of class numbers, such as NEU-Seg."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +15,9 @@ from steelexp.data.dataset import (
     Dataset,
     decode_image,
     digest,
-    draw_subset,
     image_sizes,
     raise_if,
+    sample_subset,
 )
 from steelexp.data.issue import Issue
 
@@ -40,31 +40,32 @@ def mask_folder(
     A mask's values are 0 for background and k for the k-th class.
 
     Args:
-        root: the folder that holds both.
-        classes: names of the mask values 1, 2, ... in order.
-        images: folder of the images below root.
-        masks: folder of the masks below root.
-        subset: how many images to keep, drawn without replacement; all when absent.
-        subset_seed: seed of that draw.
+        root: Root folder of the data set.
+        classes: Names of the mask values 1, 2, ... in order.
+        images: Folder of the images below the root.
+        masks: Folder of the masks below the root.
+        subset: Number of images to sample without replacement; all by default.
+        subset_seed: Random seed of the subset.
 
     Returns:
-        The images in the order of their names.
+        The images, sorted by name.
 
     Raises:
-        DataError: a folder, a mask or an image is missing, two images have the same mask, or a mask
-            holds a value without a class or has another size than its image (all are listed).
+        DataError: A folder, a mask or an image is missing, two images share a mask, a mask has a
+            value without a class, or a mask has another size than its image. All are listed.
     """
     if len(set(classes)) < len(classes):
-        raise DataError(f"data.classes: {', '.join(classes)}: a name is given twice")
-    pictures, labels = Path(root) / images, Path(root) / masks
-    for key, folder in (("images", pictures), ("masks", labels)):
+        raise DataError(f"data.classes: {', '.join(classes)}: a name occurs twice")
+    images_dir = Path(root) / images
+    masks_dir = Path(root) / masks
+    for key, folder in (("images", images_dir), ("masks", masks_dir)):
         if not folder.is_dir():
             raise DataError(f"data.{key}: there is no folder {folder}; set data.root or data.{key}")
-    found, unpaired = pair(pictures, labels)
-    raise_if(list(map(str, unpaired)))
-    kept = draw_subset(list(found), subset, subset_seed, str(pictures))
-    paths = [found[stem] for stem in kept]
-    mask_paths = [labels / f"{stem}.png" for stem in kept]
+    images_by_stem, issues = pair_images(images_dir, masks_dir)
+    raise_if(list(map(str, issues)))
+    stems = sample_subset(list(images_by_stem), subset, subset_seed, str(images_dir))
+    paths = [images_by_stem[stem] for stem in stems]
+    mask_paths = [masks_dir / f"{stem}.png" for stem in stems]
     sizes = image_sizes(paths)
     return Dataset(
         names=tuple(path.name for path in paths),
@@ -72,36 +73,40 @@ def mask_folder(
         sizes=sizes,
         classes=classes,
         pixels=_labelled_pixels(mask_paths, sizes, len(classes)),
-        read_mask=lambda image: bits_of(_read(mask_paths[image])),
-        manifest=digest([classes, *_contents(paths, mask_paths)]),
+        read_mask=lambda row: to_bits(_read(mask_paths[row])),
+        manifest=digest([classes, *_content(paths, mask_paths)]),
     )
 
 
-def pair(pictures: Path, labels: Path) -> tuple[dict[str, Path], list[Issue]]:
-    """The images by the name they share with their mask, and those that do not have their own."""
-    paths = [path for path in sorted(pictures.iterdir()) if may_be_image(path)]
-    found = {path.stem: path for path in reversed(paths)}
-    alike = {path.stem.casefold(): path.name for path in sorted(labels.iterdir())}
+def pair_images(images_dir: Path, masks_dir: Path) -> tuple[dict[str, Path], list[Issue]]:
+    """Find the mask of each image.
+
+    Returns:
+        Images by the stem that they share with their mask, and missing and shared masks.
+    """
+    paths = [path for path in sorted(images_dir.iterdir()) if is_image_file(path)]
+    images_by_stem = {path.stem: path for path in reversed(paths)}
+    similar = {path.stem.casefold(): path.name for path in sorted(masks_dir.iterdir())}
     issues = []
     for path in paths:
-        if found[path.stem] != path:
-            text = f"{found[path.stem].name} has the same mask; remove one of the two"
+        if images_by_stem[path.stem] != path:
+            text = f"{images_by_stem[path.stem].name} has the same mask; remove one of the two"
             issues.append(Issue("shared mask", path, None, text))
-        if not (labels / f"{path.stem}.png").is_file():
-            meant = alike.get(path.stem.casefold())
-            hint = f"; {meant} is there" if meant else ""
-            text = f"no mask {labels / path.stem}.png{hint}"
+        if not (masks_dir / f"{path.stem}.png").is_file():
+            other = similar.get(path.stem.casefold())
+            hint = f"; did you mean {other}?" if other else ""
+            text = f"no mask {masks_dir / path.stem}.png{hint}"
             issues.append(Issue("missing mask", path, None, text))
-    return dict(sorted(found.items())), issues
+    return dict(sorted(images_by_stem.items())), issues
 
 
-def may_be_image(path: Path) -> bool:
-    """Whether a file among the images is taken for one."""
+def is_image_file(path: Path) -> bool:
+    """Whether a file in the folder of images is read as an image."""
     return path.is_file() and not path.name.startswith(".") and path.suffix != ".txt"
 
 
-def _contents(paths: list[Path], mask_paths: list[Path]) -> Iterator[tuple[str, int, bytes]]:
-    """Name and bytes of each image, and its mask."""
+def _content(paths: list[Path], mask_paths: list[Path]) -> Iterator[tuple[str, int, bytes]]:
+    """Name and size in bytes of each image, and the bytes of its mask."""
     for path, mask in zip(paths, mask_paths, strict=True):
         yield path.name, path.stat().st_size, mask.read_bytes()
 
@@ -109,11 +114,14 @@ def _contents(paths: list[Path], mask_paths: list[Path]) -> Iterator[tuple[str, 
 def _labelled_pixels(
     paths: list[Path], sizes: npt.NDArray[np.int32], classes: int
 ) -> npt.NDArray[np.int64]:
-    """[S, C] pixels of each class, after checking size and values of every mask."""
-    pixels, issues = np.zeros((len(paths), classes), np.int64), []
+    """Count the pixels of each class, [S, C]; raise if a mask has a wrong size or value."""
+    pixels = np.zeros((len(paths), classes), np.int64)
+    issues = []
     for i, (path, (height, width)) in enumerate(zip(paths, sizes.tolist(), strict=True)):
-        values, wrong = read_mask(path, (height, width), classes, f"data.classes names {classes}")
-        issues += wrong
+        values, mask_issues = read_mask(
+            path, (height, width), classes, f"data.classes names {classes}"
+        )
+        issues += mask_issues
         if values is not None:
             pixels[i] = np.bincount(values.ravel(), minlength=classes + 1)[1:]
     raise_if(list(map(str, issues)))
@@ -121,18 +129,18 @@ def _labelled_pixels(
 
 
 def read_mask(
-    path: Path, size: tuple[int, int] | None, classes: int, named: str
+    path: Path, size: tuple[int, int] | None, classes: int, reason: str
 ) -> tuple[npt.NDArray[np.uint8] | None, list[Issue]]:
     """Read a mask and check it.
 
     Args:
-        path: of the mask.
-        size: height and width of its image; None where they are not known.
-        classes: how many there are.
-        named: the same in words, for what is said of a value without a class.
+        path: Path of the mask.
+        size: Height and width of its image; None if unknown.
+        classes: Number of classes.
+        reason: Origin of that number, for the message about a value without a class.
 
     Returns:
-        [H, W] values, None unless they are as they should be, and what is wrong.
+        Values of the mask, [H, W], None if there are issues; and the issues.
     """
     try:
         values = decode_image(path, cv2.IMREAD_UNCHANGED)
@@ -148,12 +156,12 @@ def read_mask(
         text = f"{values.shape[0]} x {values.shape[1]}, its image {size[0]} x {size[1]}"
         issues.append(Issue("mask size", path, None, text))
     if values.max() > classes:
-        issues.append(Issue("mask value", path, None, f"value {values.max()}, but {named}"))
+        issues.append(Issue("mask value", path, None, f"value {values.max()}, but {reason}"))
     return None if issues else values.astype(np.uint8, copy=False), issues
 
 
-def bits_of(values: npt.NDArray[np.uint8]) -> Bits:
-    """Value k -> bit k - 1."""
+def to_bits(values: npt.NDArray[np.uint8]) -> Bits:
+    """Convert class numbers to bits: value k becomes bit k - 1, 0 stays 0."""
     table = np.zeros(256, np.uint8)
     table[1:9] = 1 << np.arange(8)
     return table[values]

@@ -1,6 +1,6 @@
-"""From a fold and a tiling to batches on the device.
+"""Input pipeline: from a split and a tiling to batches of tiles, and batches of whole images.
 
-Grey uint8 and one bit per class travel: 2 bytes a pixel, not 28. The model expands them.
+A pixel takes 2 bytes: grey and one bit per class. The model expands them to floats on the device.
 """
 
 import contextlib
@@ -12,69 +12,70 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.cores import available_cores
 from steelexp.data.augment import Augmentation, Donors, augment
 from steelexp.data.cache import RECENT
 from steelexp.data.dataset import Bits, Dataset
 from steelexp.data.sampling import Sampler
-from steelexp.data.tiles import Pixels, Table, Tiling, cut, tile_pixels, tile_table
+from steelexp.data.tiles import Pixels, Table, Tiling, cut_tiles, tile_pixels, tile_table
 from steelexp.data.tiling import up_to_32
 from steelexp.lazy import tf
 
-Change = Callable[[int, Pixels, Pixels], tuple[Pixels, Pixels]]
-"""(step, grey, bits), each [B, h, w] -> the same, augmented."""
+Transform = Callable[[int, Pixels, Pixels], tuple[Pixels, Pixels]]
+"""(step, grey [B, h, w], bits [B, h, w]) -> augmented grey and bits."""
 
-# What an epoch draws, each from a stream of its own: default_rng([seed, stream, epoch, ...]).
-# tiles.CORNERS is another.
-_ORDER, _CHANGES = 2, 3
+# Random streams of an epoch: default_rng([seed, stream, epoch, ...]). tiles.CORNERS is 1.
+_ORDER = 2
+_AUGMENTATION = 3
 
-_ALIGNMENT = 64  # bytes; TensorFlow copies an array that does not begin at a multiple
+_ALIGNMENT = 64  # bytes; TensorFlow copies arrays that do not start at a multiple
 
-_raised: list[Exception] = []  # by readers inside tf.data, which hands on an exception's text only
+_reader_errors: list[Exception] = []  # raised inside tf.data, which passes on their text only
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Tiles in the order of a table, a batch at a time.
+    """Batches of tiles, in the order of a table.
 
     Attributes:
-        dataset: the data set.
-        table: [N, 3] image, top, left.
-        size: the tiles' height and width.
-        batch_size: tiles a batch; the last one may be smaller.
-        change: what is done to a batch.
+        dataset: Data set.
+        table: [N, 3] row, top and left of each tile.
+        size: Height and width of a tile.
+        batch_size: Tiles per batch; the last batch may be smaller.
+        transform: Augmentation of a batch; None for no augmentation.
     """
 
     dataset: Dataset
     table: Table
     size: tuple[int, int]
     batch_size: int
-    change: Change | None = None
+    transform: Transform | None = None
 
     def __len__(self) -> int:
         return -(-len(self.table) // self.batch_size)
 
     def read(self, step: int) -> Pixels:
-        """One batch, [2, B, h, w, 1] uint8: grey and bits."""
+        """Read one batch: grey and bits, [2, B, h, w, 1] uint8."""
         rows = self.table[step * self.batch_size : (step + 1) * self.batch_size]
-        both = _empty((2, len(rows), *self.size))
-        cut(self.dataset, rows, grey=both[0], bits=both[1])
-        if self.change is not None:
-            both[0], both[1] = self.change(step, both[0], both[1])
+        both = _aligned_empty((2, len(rows), *self.size))
+        cut_tiles(self.dataset, rows, grey=both[0], bits=both[1])
+        if self.transform is not None:
+            both[0], both[1] = self.transform(step, both[0], both[1])
         return both[..., None]
 
     def tf_dataset(self, first: int = 0) -> Any:
         """The batches from step `first` on.
 
         Returns:
-            tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1] uint8). What reads it
-            belongs inside `reading`.
+            tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1] uint8). Iterate over it
+            inside `original_errors`.
         """
 
         def read(step: np.int64) -> Pixels:
             try:
                 return self.read(int(step))
             except Exception as error:
-                _raised.append(error)
+                _reader_errors.append(error)
                 raise
 
         def load(step: Any) -> tuple[Any, Any]:
@@ -82,10 +83,15 @@ class Batches:
             both = tf.ensure_shape(both, (2, None, *self.size, 1))
             return both[0], both[1]
 
+        # With autotuning on, the end of an epoch waits for the autotuner's thread, which sleeps for
+        # up to 20 s at a time.
+        options = tf.data.Options()
+        options.autotune.enabled = False
         return (
             tf.data.Dataset.range(first, len(self))
-            .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .map(load, num_parallel_calls=available_cores(), deterministic=True)
             .prefetch(2)
+            .with_options(options)
         )
 
 
@@ -94,103 +100,112 @@ def training_batches(
     rows: npt.NDArray[np.int64],
     tiling: Tiling,
     sampler: Sampler,
-    chain: Sequence[Augmentation] = (),
+    augmentations: Sequence[Augmentation] = (),
     *,
     batch_size: int,
     seed: int,
     epoch: int,
 ) -> Batches:
-    """One epoch: as many tiles as there are, drawn from the seed and the epoch.
+    """The batches of one epoch, with as many tiles as the tiling has.
 
-    Order and content depend on the seed and the epoch only, whatever the threads, so an epoch can
-    go on from its middle.
+    Order and content depend on the seed and the epoch only, not on threads. An interrupted epoch
+    can therefore resume at any step.
 
     Args:
-        dataset: the data set.
-        rows: [R] images that train.
-        tiling: where to cut.
-        sampler: how often a tile is drawn.
-        chain: augmentations, in their order.
-        batch_size: tiles a batch.
-        seed: seed of the run.
-        epoch: counted from 1.
+        dataset: Data set.
+        rows: [R] rows of the training images.
+        tiling: Tiling of one image.
+        sampler: Sampler of the tiles.
+        augmentations: Augmentations in the order of application.
+        batch_size: Tiles per batch.
+        seed: Seed of the run.
+        epoch: Epoch from 1.
     """
     table, size = tile_table(dataset, rows, tiling, seed=seed, epoch=epoch)
-    count = functools.cache(lambda: tile_pixels(dataset, table, size))
-    chances = sampler(count)
-    draw = np.random.default_rng([seed, _ORDER, epoch])
-    every = np.arange(len(table))
-    drawn = every if chances is None else draw.choice(every, len(table), p=chances)
-    order = drawn[_shuffled(table[drawn, 0], draw)]
-    donors = Donors(dataset.classes, _tiles_by_class(dataset, table, size, count))
+    count_pixels = functools.cache(lambda: tile_pixels(dataset, table, size))
+    probabilities = sampler(count_pixels)
+    rng = np.random.default_rng([seed, _ORDER, epoch])
+    tiles: Table = np.arange(len(table))
+    if probabilities is not None:
+        tiles = rng.choice(tiles, len(table), p=probabilities)
+    order = tiles[_shuffle(table[tiles, 0], rng)]
+    donors = Donors(dataset.classes, _tiles_by_class(dataset, table, size, count_pixels))
 
-    def change(step: int, grey: Pixels, bits: Pixels) -> tuple[Pixels, Pixels]:
-        rng = np.random.default_rng([seed, _CHANGES, epoch, step])
-        return augment(grey, bits, rng, donors, chain)
+    def transform(step: int, grey: Pixels, bits: Pixels) -> tuple[Pixels, Pixels]:
+        rng = np.random.default_rng([seed, _AUGMENTATION, epoch, step])
+        return augment(grey, bits, rng, donors, augmentations)
 
-    return Batches(dataset, table[order], size, batch_size, change if chain else None)
+    return Batches(dataset, table[order], size, batch_size, transform if augmentations else None)
 
 
-def _shuffled(images: Table, draw: np.random.Generator) -> Table:
-    """An order of tiles in which those of an image are near one another.
+def _shuffle(images: Table, rng: np.random.Generator) -> Table:
+    """Random order of tiles that keeps the tiles of an image close to one another.
 
-    The images are shuffled and taken in blocks of 256, and the tiles of a block are shuffled: what
-    decodes images at every use, or reads them from a slow disk, does so once an epoch.
+    Images are shuffled and divided into blocks of 256; the tiles of a block are shuffled. Without a
+    cache, an image is then decoded once an epoch.
 
     Args:
-        images: [N] image of each tile.
-        draw: the source of every choice.
+        images: [N] row of each tile's image.
+        rng: Random generator.
     """
-    numbers, place = np.unique(images, return_inverse=True)
-    block = draw.permutation(len(numbers))[place.ravel()] // RECENT  # [N]
-    return np.asarray(np.lexsort((draw.random(len(images)), block)))
+    rows, position = np.unique(images, return_inverse=True)
+    block = rng.permutation(len(rows))[position.ravel()] // RECENT  # [N]
+    return np.asarray(np.lexsort((rng.random(len(images)), block)))
 
 
-def try_out(classes: tuple[str, ...], size: tuple[int, int], chain: Sequence[Augmentation]) -> None:
-    """Apply a chain to one empty tile, so that what it refuses is refused before training.
+def check_augmentations(
+    classes: tuple[str, ...], size: tuple[int, int], augmentations: Sequence[Augmentation]
+) -> None:
+    """Apply augmentations to an empty tile, to raise their errors before training.
 
     Raises:
-        DataError: a setting does not fit the data set's classes or the tiles' size.
+        DataError: A setting does not fit the classes of the data set or the size of the tiles.
     """
     blank = np.zeros((1, *size), np.uint8)
-    augment(blank, blank, np.random.default_rng(0), Donors(classes, lambda draw, c: None), chain)
+    augment(
+        blank,
+        blank,
+        np.random.default_rng(0),
+        Donors(classes, lambda rng, class_number: None),
+        augmentations,
+    )
 
 
 @contextlib.contextmanager
-def reading() -> Iterator[None]:
-    """Inside it, what fails while the dataset of `Batches` is read is raised as it was.
+def original_errors() -> Iterator[None]:
+    """Raise the original error of a reader inside tf.data instead of TensorFlow's.
 
-    TensorFlow would raise an error of its own, with the traceback in its text.
+    TensorFlow's error has only the text of the original one, with a traceback in it.
 
     Raises:
-        DataError: an image or a mask cannot be read.
+        DataError: An image or a mask cannot be read.
     """
     try:
         yield
     except Exception as error:
         text = str(error)
-        for cause in _raised:
+        for cause in _reader_errors:
             if f"{type(cause).__name__}: {cause}" in text:
                 raise cause from None
         raise
     finally:
-        _raised.clear()
+        _reader_errors.clear()
 
 
-def whole_images(
+def image_batches(
     dataset: Dataset, rows: npt.NDArray[np.int64], *, pixels: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], Bits, Bits]]:
-    """Whole images, each continued by reflection to a multiple of 32.
+    """Batches of whole images, padded by reflection to a multiple of 32 pixels.
 
-    Neighbours of one size share a batch.
+    Consecutive images of equal size share a batch.
 
     Args:
-        dataset: the data set.
-        rows: [R] image numbers.
-        pixels: at most so many a batch, the reflected ones included; at least one image.
+        dataset: Data set.
+        rows: [R] rows of the images.
+        pixels: Maximum number of pixels per batch, with padding. A batch has at least one image.
 
     Yields:
-        (rows [B], grey [B, h, w, 1] uint8, bits [B, H, W, 1] uint8, unpadded).
+        (rows [B], padded grey [B, h, w, 1] uint8, bits without padding [B, H, W, 1] uint8).
     """
     for group in _groups_of_equal_size(dataset, rows, pixels):
         height, width = dataset.sizes[group[0]].tolist()
@@ -201,38 +216,38 @@ def whole_images(
 
 
 def _tiles_by_class(
-    dataset: Dataset, table: Table, size: tuple[int, int], count: Callable[[], Table]
+    dataset: Dataset, table: Table, size: tuple[int, int], count_pixels: Callable[[], Table]
 ) -> Callable[[np.random.Generator, int], tuple[Pixels, Pixels] | None]:
-    """A function that reads a drawn tile that holds a class."""
+    """Function that reads a random tile of a class."""
 
-    def tile(draw: np.random.Generator, class_number: int) -> tuple[Pixels, Pixels] | None:
-        holders = np.flatnonzero(count()[:, class_number])
+    def tile(rng: np.random.Generator, class_number: int) -> tuple[Pixels, Pixels] | None:
+        holders = np.flatnonzero(count_pixels()[:, class_number])
         if not len(holders):
             return None
-        grey, bits = Batches(dataset, table[draw.choice(holders, 1)], size, 1).read(0)
+        grey, bits = Batches(dataset, table[rng.choice(holders, 1)], size, 1).read(0)
         return grey[0, ..., 0], bits[0, ..., 0]
 
     return tile
 
 
-def _empty(shape: tuple[int, ...]) -> Pixels:
-    """An array that TensorFlow takes over as it is, without a copy."""
+def _aligned_empty(shape: tuple[int, ...]) -> Pixels:
+    """Uninitialised array, aligned so that TensorFlow takes it over without a copy."""
     size = int(np.prod(shape))
-    room = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % _ALIGNMENT
-    return room[start : start + size].reshape(shape)
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].reshape(shape)
 
 
 def _groups_of_equal_size(
     dataset: Dataset, rows: npt.NDArray[np.int64], pixels: int
 ) -> list[list[int]]:
-    """The rows in their order, cut where the size changes or the batch is full."""
+    """Divide the rows into batches: a new one where the size changes or the batch is full."""
     groups: list[list[int]] = []
     for row in rows.tolist():
         height, width = dataset.sizes[row].tolist()
-        alike = bool(groups) and tuple(dataset.sizes[groups[-1][0]]) == (height, width)
-        each = up_to_32(height) * up_to_32(width)
-        if alike and (len(groups[-1]) + 1) * each <= pixels:
+        same_size = bool(groups) and tuple(dataset.sizes[groups[-1][0]]) == (height, width)
+        padded = up_to_32(height) * up_to_32(width)
+        if same_size and (len(groups[-1]) + 1) * padded <= pixels:
             groups[-1].append(row)
         else:
             groups.append([row])

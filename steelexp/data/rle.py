@@ -1,8 +1,8 @@
-"""Kaggle's run-length code of a mask.
+"""Run-length encoding (RLE) of masks, as Kaggle defines it.
 
-Pairs "start length", separated by spaces. Pixels are numbered from 1, down the columns first
-(column-major), as https://www.kaggle.com/c/severstal-steel-defect-detection/overview/evaluation
-defines it. The empty string is the empty mask.
+The code is pairs "start length", separated by spaces. Pixels are numbered from 1 down the columns
+(column-major order). The empty string is the empty mask. See
+https://www.kaggle.com/c/severstal-steel-defect-detection/overview/evaluation.
 """
 
 import re
@@ -18,24 +18,24 @@ _WORD = re.compile(r"\S+", re.ASCII)
 
 
 class RleError(ValueError):
-    """A run-length code that is not one; the message says where and why."""
+    """Invalid run-length code; the message says where and why."""
 
 
 def encode(mask: Mask) -> str:
     """Encode a mask.
 
     Args:
-        mask: [H, W] bool.
+        mask: [H, W] bool mask.
 
     Returns:
-        The runs in ascending order, none touching the next; "" for an empty mask.
+        The runs in ascending order, none adjacent to the next; "" for an empty mask.
 
     Example:
         >>> encode(np.array([[1, 0], [1, 1]], bool))
         '1 2 4 1'
     """
     flat = mask.ravel(order="F")
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1  # where runs start and end, from 0
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1  # starts and ends of runs, from 0
     if flat.size and flat[0]:
         edges = np.r_[0, edges]
     if len(edges) % 2:
@@ -47,25 +47,25 @@ def encode(mask: Mask) -> str:
 
 
 def decode(rle: str, shape: tuple[int, int]) -> Mask:
-    """Decode a mask, strictly.
+    """Decode a mask; every error in the code is raised.
 
     Args:
-        rle: pairs "start length", or "".
-        shape: height and width in pixels.
+        rle: Pairs "start length", or "".
+        shape: Height and width in pixels.
 
     Returns:
         [H, W] bool, in column-major memory order.
 
     Raises:
-        RleError: text that is not whole numbers, an odd count of them, a start below 1, a length
-            below 1, a run beyond the last pixel, a run that overlaps or precedes the one before.
+        RleError: The code is not whole numbers, their count is odd, a start or a length is below 1,
+            or a run ends beyond the last pixel, overlaps the run before, or precedes it.
 
     Example:
         >>> decode("1 2 4 1", (2, 2)).astype(int)
         array([[1, 0],
                [1, 1]])
     """
-    runs = runs_of(rle, shape[0] * shape[1])
+    runs = parse_runs(rle, shape[0] * shape[1])
     edges = np.zeros(2 * len(runs) + 2, np.int64)
     edges[1:-1:2] = runs[:, 0]
     edges[2:-1:2] = runs[:, 0] + runs[:, 1]
@@ -74,21 +74,21 @@ def decode(rle: str, shape: tuple[int, int]) -> Mask:
     return np.repeat(inside, np.diff(edges)).reshape(shape, order="F")
 
 
-def runs_of(rle: str, pixels: int) -> npt.NDArray[np.int64]:
-    """The checked runs of a code.
+def parse_runs(rle: str, pixels: int) -> npt.NDArray[np.int64]:
+    """Parse and check the runs of a code.
 
     Args:
-        rle: pairs "start length", or "".
-        pixels: how many pixels the mask has.
+        rle: Pairs "start length", or "".
+        pixels: Number of pixels of the mask.
 
     Returns:
-        [R, 2]: start, counted from 0, and length.
+        [R, 2] start, from 0, and length of each run.
 
     Raises:
-        RleError: as `decode`.
+        RleError: The code is invalid, as in `decode`.
     """
     runs = _numbers(rle).reshape(-1, 2)
-    starts, lengths = runs[:, 0], runs[:, 1]
+    starts, lengths = runs.T
     ends = starts + lengths - 1
     _raise_if(starts < 1, runs, "starts before pixel 1")
     _raise_if(lengths < 1, runs, "has a length below 1")

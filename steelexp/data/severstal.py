@@ -1,4 +1,4 @@
-"""Severstal: Steel Defect Detection, as Kaggle publishes it.
+"""Data set of the competition Severstal: Steel Defect Detection, in Kaggle's layout.
 
     root/train.csv        ImageId,ClassId,EncodedPixels   (one row per mask), or
                           ImageId_ClassId,EncodedPixels   (four rows per image, empty where clean)
@@ -23,9 +23,9 @@ from steelexp.data.dataset import (
     DataError,
     Dataset,
     digest,
-    draw_subset,
     image_sizes,
     raise_if,
+    sample_subset,
 )
 from steelexp.data.issue import Issue
 
@@ -35,7 +35,7 @@ HEADERS = (["ImageId", "ClassId", "EncodedPixels"], ["ImageId_ClassId", "Encoded
 
 
 class Label(NamedTuple):
-    """One row of train.csv; its runs are empty where an image is said not to hold a class."""
+    """One row of train.csv; empty runs mean that the image does not hold the class."""
 
     line: int
     image: str
@@ -43,13 +43,13 @@ class Label(NamedTuple):
     runs: str
 
 
-class Table(NamedTuple):
-    """What train.csv holds.
+class LabelTable(NamedTuple):
+    """The content of train.csv.
 
     Attributes:
-        columns: its form, one of HEADERS; empty where it has neither's number of columns.
-        labels: its rows.
-        findings: lines that are no rows, or why the table cannot be read.
+        columns: Columns, one of HEADERS; empty if their number fits neither.
+        labels: Rows of the table.
+        issues: Malformed rows, or the reason why the table cannot be read.
     """
 
     columns: list[str]
@@ -57,13 +57,13 @@ class Table(NamedTuple):
     issues: list[Issue]
 
 
-class Marked(NamedTuple):
-    """The rows that can be used.
+class ImageLabels(NamedTuple):
+    """The valid rows of train.csv by image.
 
     Attributes:
-        labels: by image and class number; of two for one class, the first.
-        pixels: by image [C] labelled pixels.
-        findings: what is wrong with the others.
+        labels: Labels by image and class number; the first one of duplicates.
+        pixels: [C] labelled pixels by image.
+        issues: Issues of the other rows.
     """
 
     labels: dict[str, dict[int, Label]]
@@ -81,78 +81,83 @@ def severstal(
     """Kaggle's Severstal strips.
 
     Args:
-        root: folder with train.csv and train_images/.
-        images: all strips, or only those with a defect.
-        subset: how many strips to keep, drawn without replacement; all when absent.
-        subset_seed: seed of that draw.
+        root: Root folder, with train.csv and train_images/.
+        images: All strips, or only strips with a defect.
+        subset: Number of strips to sample without replacement; all by default.
+        subset_seed: Random seed of the subset.
 
     Returns:
-        The strips in the order of their names.
+        The strips, sorted by name.
 
     Raises:
-        DataError: the folder is not Severstal's, or rows of train.csv are wrong (all are listed).
+        DataError: The folder has another layout, or rows of train.csv are invalid; all are listed.
     """
     folder = Path(root)
-    table, pictures = folder / "train.csv", folder / "train_images"
-    _check_layout(folder, table, pictures)
-    _, rows, unread = read_table(table)
+    table = folder / "train.csv"
+    images_dir = folder / "train_images"
+    _check_layout(folder, table, images_dir)
+    _, rows, table_issues = read_table(table)
     labels = [label for label in rows if label.runs.strip()]
-    files = images_in(pictures)
+    files = list_images(images_dir)
     labelled = {label.image for label in labels}
     names = [name for name in files if images == "all" or name in labelled]
     sizes = dict(zip(names, image_sizes(files[name] for name in names), strict=True))
-    missing = missing_images(table, labels, pictures, files)
+    missing = find_missing_images(table, labels, images_dir, files)
     present = [label for label in labels if label.image in sizes]
-    runs, pixels, wrong = mark(table, present, lambda name: int(np.prod(sizes[name])))
-    raise_if([str(issue) for issue in unread + missing + wrong])
-    kept = draw_subset(names, subset, subset_seed, root)
+    by_image, pixels, label_issues = index_labels(
+        table, present, lambda name: int(np.prod(sizes[name]))
+    )
+    raise_if([str(issue) for issue in table_issues + missing + label_issues])
+    names = sample_subset(names, subset, subset_seed, root)
 
-    def read_mask(strip: int) -> Bits:
-        name = kept[strip]
+    def read_mask(row: int) -> Bits:
+        name = names[row]
         height, width = sizes[name]
         bits = np.zeros((height, width), np.uint8)
-        for class_number, label in runs[name].items():
+        for class_number, label in by_image[name].items():
             bits[rle.decode(label.runs, (height, width))] |= 1 << class_number
         return bits
 
-    def contents(name: str) -> tuple[str, int, list[tuple[int, str]]]:
-        masks = sorted((c, label.runs) for c, label in runs[name].items())
+    def content(name: str) -> tuple[str, int, list[tuple[int, str]]]:
+        masks = sorted((c, label.runs) for c, label in by_image[name].items())
         return name, files[name].stat().st_size, masks
 
     return Dataset(
-        names=tuple(kept),
-        paths=tuple(files[name] for name in kept),
-        sizes=np.array([sizes[name] for name in kept], np.int32).reshape(-1, 2),
+        names=tuple(names),
+        paths=tuple(files[name] for name in names),
+        sizes=np.array([sizes[name] for name in names], np.int32).reshape(-1, 2),
         classes=CLASSES,
-        pixels=np.array([pixels[name] for name in kept], np.int64).reshape(-1, len(CLASSES)),
+        pixels=np.array([pixels[name] for name in names], np.int64).reshape(-1, len(CLASSES)),
         read_mask=read_mask,
-        manifest=digest(map(contents, kept)),
+        manifest=digest(map(content, names)),
     )
 
 
-def _check_layout(folder: Path, table: Path, pictures: Path) -> None:
+def _check_layout(folder: Path, table: Path, images_dir: Path) -> None:
     if not folder.is_dir():
         raise DataError(
             f"data.root: there is no folder {folder}; download the competition's data from "
             "https://www.kaggle.com/c/severstal-steel-defect-detection/data and set data.root or "
-            "STEELEXP_SEVERSTAL, or draw a set like it: python -m steelexp data generate FOLDER"
+            "STEELEXP_SEVERSTAL, or generate a set like it: python -m steelexp data generate FOLDER"
         )
-    missing = [table.name] * (not table.is_file()) + [pictures.name] * (not pictures.is_dir())
+    missing = [table.name] * (not table.is_file()) + [images_dir.name] * (not images_dir.is_dir())
     if missing:
-        found = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
+        content = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
         raise DataError(
             f"data.root: {folder} is not Severstal's folder: it lacks {' and '.join(missing)} "
-            f"(it holds {found})"
+            f"(it holds {content})"
         )
 
 
-def images_in(pictures: Path) -> dict[str, Path]:
-    """The images of a folder by their names, in order."""
-    return {path.name: path for path in sorted(pictures.iterdir()) if path.suffix.lower() in IMAGES}
+def list_images(images_dir: Path) -> dict[str, Path]:
+    """The images of a folder by name, sorted."""
+    return {
+        path.name: path for path in sorted(images_dir.iterdir()) if path.suffix.lower() in IMAGES
+    }
 
 
-def read_table(table: Path) -> Table:
-    """Read train.csv; with a wrong header, the rows are read by their number of columns."""
+def read_table(table: Path) -> LabelTable:
+    """Read train.csv; with a wrong header, rows are read by their number of columns."""
     csv.field_size_limit(2**24)  # the runs of a noisy mask take 2 MB, and csv stops at 128 kB
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
@@ -161,14 +166,15 @@ def read_table(table: Path) -> Table:
             rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         text = f"not a readable table of UTF-8 text ({error})"
-        return Table([], [], [Issue("unreadable table", table, None, text)])
-    labels, issues = [], []
+        return LabelTable([], [], [Issue("unreadable table", table, None, text)])
+    labels = []
+    issues = []
     if header not in HEADERS:
-        shown = ",".join(header)[:80] or "absent"
+        columns = ",".join(header)[:80] or "absent"
         published = " or ".join(map(",".join, HEADERS))
-        text = f"the columns are {shown}; Kaggle's are {published}"
+        text = f"the columns are {columns}; Kaggle's are {published}"
         issues.append(Issue("wrong header", table, 1, text))
-        header = next((known for known in HEADERS if len(known) == len(header)), [])
+        header = next((each for each in HEADERS if len(each) == len(header)), [])
         rows = rows if header else []
     for line, row in rows:
         *key, runs = row
@@ -178,33 +184,35 @@ def read_table(table: Path) -> Table:
             issues.append(Issue("malformed row", table, line, text))
         else:
             labels.append(Label(line, image, class_id, runs))
-    return Table(header, labels, issues)
+    return LabelTable(header, labels, issues)
 
 
-def missing_images(
-    table: Path, labels: Iterable[Label], pictures: Path, files: Collection[str]
+def find_missing_images(
+    table: Path, labels: Iterable[Label], images_dir: Path, files: Collection[str]
 ) -> list[Issue]:
-    """The rows whose image is not there, with the file that may be meant."""
-    alike = {Path(name).stem.casefold(): name for name in files}
+    """Find rows without an image, and suggest a file of similar name."""
+    similar = {Path(name).stem.casefold(): name for name in files}
     issues = []
     for label in labels:
         if label.image not in files:
-            meant = alike.get(Path(label.image.strip()).stem.casefold())
-            hint = f"; {meant} is there" if meant else ""
-            text = f"{label.image} is not in {pictures}{hint}"
+            other = similar.get(Path(label.image.strip()).stem.casefold())
+            hint = f"; did you mean {other}?" if other else ""
+            text = f"{label.image} is not in {images_dir}{hint}"
             issues.append(Issue("missing image", table, label.line, text))
     return issues
 
 
-def mark(table: Path, labels: Iterable[Label], pixels_of: Callable[[str], int]) -> Marked:
-    """Sort the rows by image and class, and check their runs.
+def index_labels(
+    table: Path, labels: Iterable[Label], pixels_of: Callable[[str], int]
+) -> ImageLabels:
+    """Index rows by image and class, and check their runs.
 
     Args:
-        table: train.csv, for what is said.
-        labels: its rows.
-        pixels_of: how many pixels an image has.
+        table: Path of train.csv, for messages.
+        labels: Rows of train.csv.
+        pixels_of: Function image name -> number of pixels.
     """
-    marked: dict[str, dict[int, Label]] = defaultdict(dict)
+    by_image: dict[str, dict[int, Label]] = defaultdict(dict)
     pixels: dict[str, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
     issues = []
     for label in labels:
@@ -214,22 +222,22 @@ def mark(table: Path, labels: Iterable[Label], pixels_of: Callable[[str], int]) 
             issues.append(Issue("unknown class", table, label.line, text))
             continue
         number = CLASSES.index(class_id)
-        again = number in marked[image]
-        if again:
+        is_duplicate = number in by_image[image]
+        if is_duplicate:
             text = f"{image}: a second row for class {class_id}"
             issues.append(Issue("duplicate row", table, label.line, text))
         try:
-            runs = rle.runs_of(label.runs, pixels_of(image))
+            runs = rle.parse_runs(label.runs, pixels_of(image))
         except rle.RleError as error:
-            issues.append(invalid_runs(table, label, error))
+            issues.append(invalid_runs_issue(table, label, error))
             continue
-        if not again:
-            marked[image][number] = label
+        if not is_duplicate:
+            by_image[image][number] = label
             pixels[image][number] = int(runs[:, 1].sum())
-    return Marked(marked, pixels, issues)
+    return ImageLabels(by_image, pixels, issues)
 
 
-def invalid_runs(table: Path, label: Label, error: rle.RleError) -> Issue:
-    """Runs that are no mask of their image."""
+def invalid_runs_issue(table: Path, label: Label, error: rle.RleError) -> Issue:
+    """The issue of runs that are not a mask of their image."""
     text = f"{label.image}: class {label.class_id}: {error}"
     return Issue("invalid runs", table, label.line, text)

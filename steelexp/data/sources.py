@@ -1,4 +1,4 @@
-"""The kinds of data set a spec can name."""
+"""Sources of data sets, by the name of `data.source`."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A split of a data set: its parts, its table, its hash, and what it has on two sides."""
+"""A split of a data set: parts, split.csv, digest, data leakage."""
 
 import csv
 import hashlib
@@ -16,17 +16,17 @@ Rows = npt.NDArray[np.int64]
 
 PARTS = ("train", "val", "test")
 UNUSED = "unused"
-"""What split.csv calls an image that is in no part."""
+"""Part of an image that is not used, in split.csv."""
 HEADER = ["image", "part"]
 
 
 class Split(NamedTuple):
-    """Strip numbers, ascending; disjoint unless the split says otherwise.
+    """Rows of the images of each part, ascending; disjoint except in the split `overfit`.
 
     Attributes:
-        train: what the weights learn from.
-        tune: what picks the epoch.
-        test: what is evaluated once at the end; empty in the published protocol.
+        train: Training images.
+        val: Validation images; they select the epoch.
+        test: Test images, evaluated once at the end; none in the published protocol.
     """
 
     train: Rows
@@ -35,12 +35,12 @@ class Split(NamedTuple):
 
 
 class Leak(NamedTuple):
-    """What a split has on two sides.
+    """Data leakage of a split.
 
     Attributes:
-        groups: of near-duplicates with images in more than one part.
-        tune: validation images with a copy among the training images.
-        test: test images with a copy among the training images.
+        groups: Number of groups of near-duplicates with images in more than one part.
+        val: Number of validation images with a near-duplicate in training.
+        test: Number of test images with a near-duplicate in training.
     """
 
     groups: int
@@ -49,32 +49,32 @@ class Leak(NamedTuple):
 
 
 def leak(split: Split, groups: Rows) -> Leak:
-    """How many groups, and how many evaluated images, a split has on two sides.
+    """Count the groups that cross the split, and the evaluated images that are affected.
 
     Args:
-        split: image numbers.
-        groups: [S] group of each image.
+        split: Split.
+        groups: [S] group of near-duplicates of each image.
     """
-    within = np.zeros((len(PARTS), int(groups.max(initial=-1)) + 1), bool)
+    present = np.zeros((len(PARTS), int(groups.max(initial=-1)) + 1), bool)
     for part, rows in enumerate(split):
-        within[part, groups[rows]] = True
-    trained = within[0]
+        present[part, groups[rows]] = True
+    in_training = present[0]
     return Leak(
-        groups=int((within.sum(axis=0) > 1).sum()),
-        val=int(trained[groups[split.val]].sum()),
-        test=int(trained[groups[split.test]].sum()),
+        groups=int((present.sum(axis=0) > 1).sum()),
+        val=int(in_training[groups[split.val]].sum()),
+        test=int(in_training[groups[split.test]].sum()),
     )
 
 
-def described(dataset: Dataset, split: Split, groups: Rows) -> dict[str, Any]:
-    """What a record says of a split: images and classes of each part, its hash, its leak."""
+def describe_split(dataset: Dataset, split: Split, groups: Rows) -> dict[str, Any]:
+    """The entry of a record: images and classes of each part, digest, data leakage."""
     parts = dict(zip(PARTS, split, strict=True))
-    held = {name: (dataset.pixels[rows] > 0).sum(axis=0).tolist() for name, rows in parts.items()}
+    images = {name: (dataset.pixels[rows] > 0).sum(axis=0).tolist() for name, rows in parts.items()}
     return {
         **{name: len(rows) for name, rows in parts.items()},
-        UNUSED: len(unused(dataset, split)),
+        UNUSED: len(unused_rows(dataset, split)),
         "images_per_class": {
-            name: dict(zip(dataset.classes, counts, strict=True)) for name, counts in held.items()
+            name: dict(zip(dataset.classes, counts, strict=True)) for name, counts in images.items()
         },
         "digest": split_digest(dataset, split),
         "groups": len(np.unique(groups)),
@@ -88,10 +88,12 @@ def split_digest(dataset: Dataset, split: Split) -> str:
 
 
 def split_csv(dataset: Dataset, split: Split) -> str:
-    """The table that `file` reads: image,part, in the order of the images."""
+    """The table image,part that the split `file` reads, sorted by image."""
     rows = [
         (dataset.names[row], part)
-        for part, numbers in zip((*PARTS, UNUSED), (*split, unused(dataset, split)), strict=True)
+        for part, numbers in zip(
+            (*PARTS, UNUSED), (*split, unused_rows(dataset, split)), strict=True
+        )
         for row in numbers.tolist()
     ]
     text = io.StringIO()
@@ -100,20 +102,20 @@ def split_csv(dataset: Dataset, split: Split) -> str:
     return text.getvalue()
 
 
-def unused(dataset: Dataset, split: Split) -> Rows:
-    """Dataset in no part; `data.train_fraction` leaves some out."""
+def unused_rows(dataset: Dataset, split: Split) -> Rows:
+    """Images in no part; `data.train_fraction` leaves some out."""
     return np.setdiff1d(np.arange(len(dataset)), np.concatenate(split))
 
 
-def split_rows(path: Path, named: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header of a split's table, and its rows with their lines; blank ones are passed over.
+def read_rows(path: Path, option: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Read the header of a split's table, and its rows with their line numbers; skip blank rows.
 
     Args:
-        path: of the table.
-        named: the setting or option that gave it, for the message.
+        path: Path of the table.
+        option: Setting or option that names the table, for the message.
 
     Raises:
-        DataError: it is not a readable table.
+        DataError: The file is not a readable table.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -121,24 +123,26 @@ def split_rows(path: Path, named: str) -> tuple[list[str], list[tuple[int, list[
             header = next(reader, [])
             return header, [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{named} {path}: not a readable table of UTF-8 text ({error})") from error
+        raise DataError(f"{option} {path}: not a readable table of UTF-8 text ({error})") from error
 
 
 def read_split(path: Path) -> Mapping[str, str]:
-    """The part of each image.
+    """Read the part of each image.
 
     Raises:
-        DataError: naming every row that is wrong.
+        DataError: Rows are invalid; all are listed.
     """
-    header, rows = split_rows(path, "split.path:")
+    header, rows = read_rows(path, "split.path:")
     if header != HEADER:
         raise DataError(f"{path}:1: the columns of a split are {','.join(HEADER)}")
     parts: dict[str, str] = {}
     problems = []
     for line, row in rows:
         if len(row) != len(HEADER) or row[1] not in (*PARTS, UNUSED):
-            known = ", ".join((*PARTS, UNUSED))
-            problems.append(f"{path}:{line}: {','.join(row)[:60]!r}: image,part; parts: {known}")
+            allowed = ", ".join((*PARTS, UNUSED))
+            problems.append(
+                f"{path}:{line}: {','.join(row)[:60]!r} is not image,part; parts: {allowed}"
+            )
         elif row[0] in parts:
             problems.append(f"{path}:{line}: {row[0]}: a second row for this image")
         else:

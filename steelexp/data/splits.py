@@ -1,8 +1,8 @@
-"""Which images train, which tune and which test.
+"""Splits of a data set into training, validation and test images.
 
-The validation images pick the epoch; the test images are looked at once, with the weights that were
-picked. Frames of one roll, and copies of one surface, on both sides of a split make a score higher
-than it is on unseen steel, so every split states how many groups of near-duplicates cross it.
+Validation images select the epoch. Test images are evaluated once, with the weights of that epoch.
+Near-duplicates on both sides of a split are data leakage: scores are higher than on unseen steel.
+Every run therefore reports how many groups of near-duplicates cross its split.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,49 +20,48 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 def random(dataset: Dataset, groups: Rows, *, val: Share = 0.15, seed: int = 42) -> Split:
-    """The published protocol: each image trains or validates by a seeded draw; nothing tests.
+    """The published protocol: random training and validation images, no test images.
 
-    Images of one roll fall on both sides, so its scores are higher than on unseen rolls: on
-    Severstal a random split reads about 0.95 where the leaderboard reads 0.91.
+    Images of one roll are on both sides, so scores are higher than on unseen rolls: on Severstal a
+    random split has about 0.95 where the leaderboard has 0.91.
 
     Args:
-        dataset: the data set.
-        groups: not used.
-        val: share that picks the epoch and is reported; at least one image on each side.
-        seed: seed of the draw.
+        dataset: Data set.
+        groups: Not used.
+        val: Share of the images in validation, which are also reported; at least one image.
+        seed: Random seed of the split.
 
     Raises:
-        DataError: fewer than two images.
+        DataError: The data set has fewer than two images.
     """
     count = len(dataset)
     if count < 2:
         raise DataError(f"split.kind: random needs at least 2 images, the data set has {count}")
     order = np.random.default_rng(seed).permutation(count)
-    evaluated = min(max(round(count * val), 1), count - 1)
-    return _split(train=order[evaluated:], val=order[:evaluated])
+    val_count = min(max(round(count * val), 1), count - 1)
+    return _sorted_split(train=order[val_count:], val=order[:val_count])
 
 
 def grouped(
     dataset: Dataset, groups: Rows, *, val: Share = 0.15, test: Share = 0.15, seed: int = 42
 ) -> Split:
-    """Groups of near-duplicates kept whole, every part with its share of each class combination.
+    """A split by groups of near-duplicates, stratified by the combination of classes.
 
     Args:
-        dataset: the data set.
-        groups: [S] group of each image.
-        val: share that picks the epoch.
-        test: share that is evaluated at the end.
-        seed: seed of the deal.
+        dataset: Data set.
+        groups: [S] group of near-duplicates of each image.
+        val: Share of the images in validation.
+        test: Share of the images in the test part.
+        seed: Random seed of the split.
 
     Raises:
-        DataError: the shares leave nothing to train on, or there are too few groups for them.
+        DataError: The shares leave nothing to train on, or there are too few groups.
     """
     if val + test >= 1:
         raise DataError(
-            f"split: tune {val:g} and test {test:g} leave nothing to train on; lower one of them"
+            f"split: val {val:g} and test {test:g} leave nothing to train on; lower one of them"
         )
-    train, tuned, tested = _deal(dataset, groups, (1 - val - test, val, test), seed)
-    return Split(train, tuned, tested)
+    return Split(*_stratify(dataset, groups, (1 - val - test, val, test), seed))
 
 
 def kfold(
@@ -73,39 +72,40 @@ def kfold(
     fold: NonNegativeInt = 0,
     seed: int = 42,
 ) -> Split:
-    """As grouped, in k equal folds: one tests, the next one tunes, the others train.
+    """Cross-validation by groups: one fold is the test part, the next validation, the others train.
 
-    Over fold = 0 ... folds - 1 every image is tested once.
+    Folds are stratified like `grouped`. Over fold = 0 ... folds - 1 every image is tested once.
 
     Args:
-        dataset: the data set.
-        groups: [S] group of each image.
-        folds: how many.
-        fold: which of them tests, from 0.
-        seed: seed of the deal.
+        dataset: Data set.
+        groups: [S] group of near-duplicates of each image.
+        folds: Number of folds.
+        fold: Number of the test fold, from 0.
+        seed: Random seed of the folds.
 
     Raises:
-        DataError: there is no such fold, or there are too few groups for them.
+        DataError: There is no such fold, or there are too few groups.
     """
     if fold >= folds:
         raise DataError(f"split.fold: {fold} of {folds} folds; they are numbered from 0")
-    dealt = _deal(dataset, groups, [1 / folds] * folds, seed)
-    tests, tunes = dealt.pop(fold), dealt.pop(fold % (folds - 1))
-    return Split(np.sort(np.concatenate(dealt)), tunes, tests)
+    parts = _stratify(dataset, groups, [1 / folds] * folds, seed)
+    test = parts.pop(fold)
+    val = parts.pop(fold % (folds - 1))
+    return Split(np.sort(np.concatenate(parts)), val, test)
 
 
 def file(dataset: Dataset, groups: Rows, *, path: str) -> Split:
-    """A split kept under version control, such as the split.csv of an earlier run.
+    """A split read from a file, such as the split.csv of an earlier run.
 
     Args:
-        dataset: the data set.
-        groups: not used.
-        path: a table image,part with a row for each image; part is train, tune, test or unused.
-            Images that the data set does not hold are passed over: it may be a subset.
+        dataset: Data set.
+        groups: Not used.
+        path: Path of a table image,part with a row for each image; part is train, val, test or
+            unused. Rows of other images are ignored, since the data set may be a subset.
 
     Raises:
-        DataError: the table cannot be read, an image has no row or two, a part is unknown, or
-            nothing trains or tunes (all are listed).
+        DataError: The table cannot be read, an image has no row or two, a part is unknown, or
+            training or validation is empty; all problems are listed.
     """
     parts = read_split(Path(path))
     missing = [name for name in dataset.names if name not in parts]
@@ -116,7 +116,7 @@ def file(dataset: Dataset, groups: Rows, *, path: str) -> Split:
     }
     raise_if(
         [
-            f"split.path: {path} puts none of the data set's images into {part}"
+            f"split.path: {path} has no image of the data set in {part}"
             for part in PARTS[:2]
             if not len(rows[part])
         ]
@@ -125,14 +125,14 @@ def file(dataset: Dataset, groups: Rows, *, path: str) -> Split:
 
 
 def overfit(dataset: Dataset, groups: Rows) -> Split:
-    """Every image trains and evaluates: shows that a model can learn, and nothing else.
+    """Every image in both training and validation: a test of whether a model can overfit them.
 
     Args:
-        dataset: the data set.
-        groups: not used.
+        dataset: Data set.
+        groups: Not used.
     """
     rows = np.arange(len(dataset))
-    return _split(train=rows, val=rows)
+    return _sorted_split(train=rows, val=rows)
 
 
 SPLITS: dict[str, Callable[..., Split]] = {
@@ -144,64 +144,75 @@ SPLITS: dict[str, Callable[..., Split]] = {
 }
 
 
-def _split(*, train: Rows, val: Rows, test: Rows | None = None) -> Split:
-    rows = (train, val, np.empty(0, np.int64) if test is None else test)
-    return Split(*(np.sort(part).astype(np.int64) for part in rows))
+def _sorted_split(*, train: Rows, val: Rows, test: Rows | None = None) -> Split:
+    parts = (train, val, np.empty(0, np.int64) if test is None else test)
+    return Split(*(np.sort(rows).astype(np.int64) for rows in parts))
 
 
-def _deal(dataset: Dataset, groups: Rows, shares: Sequence[float], seed: int) -> list[Rows]:
-    """Strip numbers of each share: whole groups, the rarest combinations first; none empty.
+def _stratify(dataset: Dataset, groups: Rows, shares: Sequence[float], seed: int) -> list[Rows]:
+    """Divide whole groups into parts of the given shares, stratified by class combination.
 
-    Each group goes where its rarest combination is lacking most, and of equals where images are
-    lacking most (Sechidis et al., ECML PKDD 2011, with groups in place of examples). Shares are
-    kept to an image or a group. scikit-learn's StratifiedGroupKFold knows equal folds only and takes
-    about a hundred times as long (benchmarks/group_split.py).
+    Groups are assigned one by one, those with the rarest combinations first. A group goes to the
+    part that lacks most images of its rarest combination, and among equals to the part that lacks
+    most images (Sechidis et al., ECML PKDD 2011, with groups in place of examples). Parts have
+    their shares to within an image or a group. scikit-learn's StratifiedGroupKFold has equal folds
+    only and takes about a hundred times as long (benchmarks/group_split.py).
+
+    Returns:
+        Rows of the images of each part.
+
+    Raises:
+        DataError: A part is empty.
     """
     codes = combinations(dataset.pixels > 0, len(shares))
     groups = np.unique(groups, return_inverse=True)[1].ravel()
-    held = np.zeros((groups.max() + 1, codes.max() + 1), np.int64)  # [G, K] images
-    np.add.at(held, (groups, codes), 1)
-    lacking = np.outer(shares, held.sum(axis=0))  # [P, K]
-    frequency = np.where(held > 0, held.sum(axis=0), len(dataset) + 1)  # of a group's codes
-    rarest, scarcity = frequency.argmin(axis=1), frequency.min(axis=1)
-    drawn = np.random.default_rng(seed).permutation(len(held))
-    order = drawn[np.lexsort((-held.sum(axis=1)[drawn], scarcity[drawn]))]
-    part = np.empty(len(held), np.int64)
-    for group in order.tolist():
-        wants = lacking[:, rarest[group]]
-        most = np.flatnonzero(wants == wants.max())
-        part[group] = most[lacking[most].sum(axis=1).argmax()]
-        lacking[part[group]] -= held[group]
+    counts = np.zeros((groups.max() + 1, codes.max() + 1), np.int64)  # [G, K] images
+    np.add.at(counts, (groups, codes), 1)
+    lacking = np.outer(shares, counts.sum(axis=0))  # [P, K] images
+    frequency = np.where(counts > 0, counts.sum(axis=0), len(dataset) + 1)  # [G, K]
+    rarest = frequency.argmin(axis=1)  # [G]
+    part = np.empty(len(counts), np.int64)
+    for group in _assignment_order(counts, frequency.min(axis=1), seed).tolist():
+        needs = lacking[:, rarest[group]]
+        candidates = np.flatnonzero(needs == needs.max())
+        part[group] = candidates[lacking[candidates].sum(axis=1).argmax()]
+        lacking[part[group]] -= counts[group]
     if len(np.unique(part)) < len(shares):
         raise DataError(
-            f"split: {len(held)} groups of near-duplicates are too few for {len(shares)} parts; "
+            f"split: {len(counts)} groups of near-duplicates are too few for {len(shares)} parts; "
             "take more images, larger shares or fewer folds, or split.kind=random"
         )
     return [np.flatnonzero(part[groups] == number) for number in range(len(shares))]
 
 
-def combinations(holds: npt.NDArray[np.bool_], fewest: int) -> Rows:
-    """A code for what each image holds, to stratify on.
+def _assignment_order(counts: Rows, frequency: Rows, seed: int) -> Rows:
+    """Groups by the frequency of their rarest combination, then the largest, then at random."""
+    order = np.random.default_rng(seed).permutation(len(counts))
+    return np.asarray(order[np.lexsort((-counts.sum(axis=1)[order], frequency[order]))], np.int64)
 
-    A combination of classes on fewer images than `fewest` counts as its rarest class alone, and
-    what is on fewer still as "some defect".
+
+def combinations(holds: npt.NDArray[np.bool_], fewest: int) -> Rows:
+    """Code of the combination of classes of each image, for stratification.
+
+    A combination on fewer than `fewest` images counts as its rarest class alone. If that has fewer
+    than `fewest` images too, it counts as "some defect".
 
     Args:
-        holds: [S, C].
-        fewest: images that a combination must have.
+        holds: [S, C] whether an image holds a class.
+        fewest: Minimum number of images of a code.
 
     Returns:
         [S] codes.
     """
     order = np.argsort(holds.sum(axis=0), kind="stable")  # the rarest class first
     codes = holds @ (1 << np.arange(holds.shape[1]))
-    alone = np.where(holds.any(axis=1), 1 << order[np.argmax(holds[:, order], axis=1)], 0)
-    codes = np.where(_few(codes, fewest), alone, codes)
-    some = _few(codes, fewest) & holds.any(axis=1)
-    return np.asarray(np.where(some, 1 << holds.shape[1], codes), np.int64)
+    rarest = np.where(holds.any(axis=1), 1 << order[np.argmax(holds[:, order], axis=1)], 0)
+    codes = np.where(_is_rare(codes, fewest), rarest, codes)
+    some_defect = _is_rare(codes, fewest) & holds.any(axis=1)
+    return np.asarray(np.where(some_defect, 1 << holds.shape[1], codes), np.int64)
 
 
-def _few(codes: Rows, fewest: int) -> npt.NDArray[np.bool_]:
-    """Which images have a code that fewer than `fewest` images have."""
+def _is_rare(codes: Rows, fewest: int) -> npt.NDArray[np.bool_]:
+    """Whether fewer than `fewest` images have the code of each image."""
     _, number, counts = np.unique(codes, return_inverse=True, return_counts=True)
     return np.asarray(counts[number.ravel()] < fewest)

@@ -1,4 +1,4 @@
-"""The tiles of a data set: where they lie, what they hold, and their pixels."""
+"""The tiles of a data set: their positions, their labelled pixels, and their content."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ Table = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 
 CORNERS = 1
-"""What random corners are drawn from: default_rng([seed, CORNERS, epoch, image])."""
+"""Stream of the random corners: default_rng([seed, CORNERS, epoch, row])."""
 
 
 def tile_table(
@@ -23,24 +23,25 @@ def tile_table(
     """All tiles of some images.
 
     Args:
-        dataset: the data set.
-        rows: [R] image numbers.
-        tiling: where to cut.
-        seed: seed of the run; with the epoch and the image it seeds random tilings.
-        epoch: counted from 1; 0 for validation.
+        dataset: Data set.
+        rows: [R] rows of the images in the data set.
+        tiling: Tiling of one image.
+        seed: Seed of the run; with the epoch and the row it seeds random tilings.
+        epoch: Epoch from 1; 0 for validation.
 
     Returns:
-        [N, 3] image, top, left; and the tiles' height and width.
+        [N, 3] row, top and left of each tile; height and width of a tile.
 
     Raises:
-        DataError: the images' sizes lead to tiles of several sizes.
+        DataError: The images have tiles of different sizes.
     """
-    corners, sizes = [], {}
+    corners = []
+    sizes = {}
     for row in rows.tolist():
         height, width = dataset.sizes[row].tolist()
-        size, cut = tiling(height, width, tile_rng(seed, epoch, row))
+        size, places = tiling(height, width, tile_rng(seed, epoch, row))
         sizes[size] = dataset.names[row]
-        corners.append(np.insert(cut, 0, row, axis=1))
+        corners.append(np.insert(places, 0, row, axis=1))
     if len(sizes) > 1:
         raise DataError(
             "tiling: images of several sizes give tiles of several sizes, which cannot share a "
@@ -49,52 +50,56 @@ def tile_table(
     return np.concatenate(corners), next(iter(sizes))
 
 
-def tile_rng(seed: int, epoch: int, image: int) -> np.random.Generator:
-    """What a random tiling draws from: one generator for each run, epoch and image."""
-    return np.random.default_rng([seed, CORNERS, epoch, image])
+def tile_rng(seed: int, epoch: int, row: int) -> np.random.Generator:
+    """Random generator of a tiling: one for each run, epoch and image."""
+    return np.random.default_rng([seed, CORNERS, epoch, row])
 
 
 def tile_pixels(dataset: Dataset, table: Table, size: tuple[int, int]) -> Table:
-    """Labelled pixels of each tile and class: [N, C]. Each image is read once.
+    """Labelled pixels of each tile and class: [N, C]. Each mask is read once.
 
     Args:
-        dataset: the data set.
-        table: [N, 3] image, top, left; the tiles of an image lie together.
-        size: the tiles' height and width.
+        dataset: Data set.
+        table: [N, 3] row, top and left of each tile; the tiles of an image are neighbours.
+        size: Height and width of a tile.
     """
-    pixels, read = np.zeros((len(table), len(dataset.classes)), np.int64), -1
-    held = [np.flatnonzero(counts).tolist() for counts in dataset.pixels]
-    for i, (image, top, left) in enumerate(table.tolist()):
-        if not held[image]:
+    pixels = np.zeros((len(table), len(dataset.classes)), np.int64)
+    present = [np.flatnonzero(counts).tolist() for counts in dataset.pixels]
+    last_row = -1
+    for i, (row, top, left) in enumerate(table.tolist()):
+        if not present[row]:
             continue
-        if image != read:
-            read, mask = image, dataset.mask(image)
+        if row != last_row:
+            mask = dataset.mask(row)
+            last_row = row
         tile = mask[top : top + size[0], left : left + size[1]]
-        for c in held[image]:
+        for c in present[row]:
             pixels[i, c] = np.count_nonzero(tile & (1 << c))
     return pixels
 
 
-def cut(dataset: Dataset, table: Table, *, grey: Pixels, bits: Pixels) -> None:
-    """Cut tiles out of images; reflected where they leave the image.
+def cut_tiles(dataset: Dataset, table: Table, *, grey: Pixels, bits: Pixels) -> None:
+    """Cut tiles out of images; pixels beyond an image are its reflection.
 
     Args:
-        dataset: the data set.
-        table: [B, 3] image, top, left; an image is read once for neighbours in the table.
-        grey: [B, h, w], written to.
-        bits: [B, h, w], written to.
+        dataset: Data set.
+        table: [B, 3] row, top and left of each tile; neighbours of one image read it once.
+        grey: [B, h, w] output for the images.
+        bits: [B, h, w] output for the masks.
     """
-    size, read = grey.shape[1:], -1
+    size = grey.shape[1:]
+    last_row = -1
     for i, (row, top, left) in enumerate(table.tolist()):
-        if row != read:
-            read, image = row, dataset.image(row)
+        if row != last_row:
+            image = dataset.image(row)
             mask = dataset.mask(row) if dataset.labelled[row] else None
+            last_row = row
         grey[i] = crop(image, top, left, size)
         bits[i] = 0 if mask is None else crop(mask, top, left, size)
 
 
 def crop(image: Pixels, top: int, left: int, size: tuple[int, ...]) -> Pixels:
-    """One tile of an image, [H, W] -> [h, w]; reflected where it leaves the image."""
+    """One tile of an image, [H, W] -> [h, w]; pixels beyond the image are its reflection."""
     tile = image[top : top + size[0], left : left + size[1]]
     if tile.shape == size:
         return tile

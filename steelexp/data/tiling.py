@@ -1,8 +1,8 @@
 """Where tiles are cut from an image.
 
-A tiling is a function of one image's height and width; it gives the tile size and the corners.
-A tile that reaches over an edge shows the image's reflection there: black would look like the edge
-of a sheet.
+A tiling is a function of an image's height and width. It returns the size and the corners of the
+tiles. A tile that extends beyond the image is filled by reflection, because black would look like
+the edge of a sheet.
 """
 
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from pydantic import Field, PositiveInt
 from steelexp.data.dataset import DataError
 
 Size = Annotated[int, Field(ge=32, multiple_of=32)]
-"""Pixels; a U-Net halves five times, so multiples of 32."""
+"""Side of a tile in pixels, a multiple of 32 because a U-Net halves it five times."""
 
 
 class Tiles(NamedTuple):
     """The tiles of one image.
 
     Attributes:
-        size: height and width of each tile in pixels.
+        size: Height and width of each tile in pixels.
         corners: [T, 2] top and left of each tile in pixels.
     """
 
@@ -31,18 +31,18 @@ class Tiles(NamedTuple):
 
 
 def columns(
-    height: int, width: int, draw: np.random.Generator, *, size: Size = 256, count: PositiveInt = 6
+    height: int, width: int, rng: np.random.Generator, *, size: Size = 256, count: PositiveInt = 6
 ) -> Tiles:
     """The published tiling: `count` square tiles side by side from the left edge, top row.
 
-    Six of 256 pixels cover columns 0 to 1535 of 1600; the last 64 are never seen.
+    Six tiles of 256 pixels cover columns 0 to 1535 of 1600. The last 64 columns are not used.
 
     Args:
-        height: of the image in pixels.
-        width: of the image in pixels.
-        draw: not used.
-        size: side of a tile in pixels.
-        count: how many tiles.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        rng: Not used.
+        size: Side of a tile in pixels.
+        count: Number of tiles.
 
     Raises:
         DataError: the last tile would begin beyond the right edge.
@@ -60,50 +60,50 @@ def columns(
 def cover(
     height: int,
     width: int,
-    draw: np.random.Generator,
+    rng: np.random.Generator,
     *,
     size: Size = 256,
     stride: PositiveInt = 224,
 ) -> Tiles:
-    """Tiles at a stride, the last one moved back to the edge, so that every pixel is covered.
+    """Tiles at a fixed stride, the last one moved back to the edge, so that every pixel is covered.
 
-    On 256 x 1600: 7 tiles at stride 224, 8 at 192. A stride above the size would leave gaps; it is
-    taken, and the gaps are stated like any other uncovered pixels.
+    An image of 256 x 1600 has 7 tiles at stride 224 and 8 at stride 192. A stride above the size
+    leaves gaps; `check` reports them as pixels that are not covered.
 
     Args:
-        height: of the image in pixels.
-        width: of the image in pixels.
-        draw: not used.
-        size: side of a tile in pixels.
-        stride: pixels from one tile to the next.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        rng: Not used.
+        size: Side of a tile in pixels.
+        stride: Distance between neighbouring tiles in pixels.
     """
     return grid(height, width, (size, size), (stride, stride))
 
 
 def random_crops(
-    height: int, width: int, draw: np.random.Generator, *, size: Size = 256, count: PositiveInt = 6
+    height: int, width: int, rng: np.random.Generator, *, size: Size = 256, count: PositiveInt = 6
 ) -> Tiles:
-    """`count` tiles at random places, drawn anew each epoch.
+    """`count` tiles at random positions, different in each epoch.
 
     Args:
-        height: of the image in pixels.
-        width: of the image in pixels.
-        draw: the generator of this image and epoch.
-        size: side of a tile in pixels.
-        count: how many tiles an image and epoch.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        rng: Random generator of this image and epoch.
+        size: Side of a tile in pixels.
+        count: Number of tiles per image and epoch.
     """
-    top = draw.integers(0, max(height - size, 0) + 1, count)
-    left = draw.integers(0, max(width - size, 0) + 1, count)
+    top = rng.integers(0, max(height - size, 0) + 1, count)
+    left = rng.integers(0, max(width - size, 0) + 1, count)
     return Tiles((size, size), np.stack([top, left], axis=1))
 
 
-def whole(height: int, width: int, draw: np.random.Generator) -> Tiles:
-    """The whole image, continued by reflection to a multiple of 32 pixels.
+def whole_image(height: int, width: int, rng: np.random.Generator) -> Tiles:
+    """The whole image, padded by reflection to a multiple of 32 pixels.
 
     Args:
-        height: of the image in pixels.
-        width: of the image in pixels.
-        draw: not used.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        rng: Not used.
     """
     return Tiles((up_to_32(height), up_to_32(width)), np.zeros((1, 2), np.int64))
 
@@ -112,20 +112,21 @@ TILINGS: dict[str, Callable[..., Tiles]] = {
     "columns": columns,
     "cover": cover,
     "random_crops": random_crops,
-    "whole": whole,
+    "whole": whole_image,
 }
 
 
 def grid(height: int, width: int, size: tuple[int, int], stride: tuple[int, int]) -> Tiles:
-    """Tiles at a stride; the last of a row and of a column is moved back to the edge.
+    """Tiles at a fixed stride; the last of a row and of a column is moved back to the edge.
 
     Args:
-        height: of the image in pixels.
-        width: of the image in pixels.
-        size: height and width of a tile in pixels.
-        stride: pixels from one tile to the next, down and across.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        size: Height and width of a tile in pixels.
+        stride: Vertical and horizontal distance between neighbouring tiles in pixels.
     """
-    tops, lefts = _positions(height, size[0], stride[0]), _positions(width, size[1], stride[1])
+    tops = _positions(height, size[0], stride[0])
+    lefts = _positions(width, size[1], stride[1])
     corners = np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1)
     return Tiles(size, corners.reshape(-1, 2))
 
@@ -136,11 +137,11 @@ def up_to_32(pixels: int) -> int:
 
 
 def coverage(height: int, width: int, tiles: Tiles) -> npt.NDArray[np.bool_]:
-    """Which pixels of an image some tile shows: [H, W] bool."""
-    seen = np.zeros((height, width), bool)
+    """Mask of the pixels that at least one tile covers: [H, W] bool."""
+    covered = np.zeros((height, width), bool)
     for top, left in tiles.corners:
-        seen[top : top + tiles.size[0], left : left + tiles.size[1]] = True
-    return seen
+        covered[top : top + tiles.size[0], left : left + tiles.size[1]] = True
+    return covered
 
 
 def _positions(length: int, size: int, stride: int) -> npt.NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Variants of a data set: without copies, or with a longer tail in training."""
+"""Variants of a data set: without near-duplicates, or with fewer training images of a class."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -15,81 +15,86 @@ class Selection(Dataset):
     """Some images of a data set.
 
     Attributes:
-        source: the whole set.
-        rows: [S] image numbers in it.
+        source: Data set that the images are taken from.
+        rows: [S] row of each image in it.
     """
 
     source: Dataset
     rows: tuple[int, ...]
 
-    def image(self, image: int) -> npt.NDArray[np.uint8]:
-        """An image's grey, [H, W] uint8."""
-        return self.source.image(self.rows[image])
+    def image(self, row: int) -> npt.NDArray[np.uint8]:
+        """Grey values of an image, [H, W] uint8."""
+        return self.source.image(self.rows[row])
 
-    def mask(self, image: int) -> Bits:
-        """An image's labels, [H, W] uint8, bit c set where class c is."""
-        return self.source.mask(self.rows[image])
+    def mask(self, row: int) -> Bits:
+        """Labels of an image, [H, W] uint8, bit c set where class c is."""
+        return self.source.mask(self.rows[row])
 
 
 def select(dataset: Dataset, rows: Rows) -> Dataset:
-    """Some images of a data set, in the order of `rows`; the set itself where that is all."""
+    """Select images of a data set, in the order of `rows`; all rows return the set itself."""
     if np.array_equal(rows, np.arange(len(dataset))):
         return dataset
-    numbers = tuple(rows.tolist())
-    names = tuple(dataset.names[row] for row in numbers)
-    kept = {field.name: getattr(dataset, field.name) for field in fields(Dataset)} | {
+    source_rows = tuple(rows.tolist())
+    names = tuple(dataset.names[row] for row in source_rows)
+    values = {field.name: getattr(dataset, field.name) for field in fields(Dataset)} | {
         "names": names,
-        "paths": tuple(dataset.paths[row] for row in numbers),
+        "paths": tuple(dataset.paths[row] for row in source_rows),
         "sizes": dataset.sizes[rows],
         "pixels": dataset.pixels[rows],
-        "read_mask": lambda image: dataset.read_mask(numbers[image]),
+        "read_mask": lambda row: dataset.read_mask(source_rows[row]),
         "manifest": digest([dataset.manifest, *names]),
     }
-    return Selection(**kept, source=dataset, rows=numbers)
+    return Selection(**values, source=dataset, rows=source_rows)
 
 
-def first_of_each(groups: Rows) -> Rows:
-    """Of each group of near-duplicates its first image; ascending image numbers."""
+def first_of_each_group(groups: Rows) -> Rows:
+    """Row of the first image of each group of near-duplicates, ascending."""
     return np.sort(np.unique(groups, return_index=True)[1])
 
 
 def long_tailed(
-    dataset: Dataset, groups: Rows, split: Split, keep: Mapping[str, float], *, seed: int
+    dataset: Dataset,
+    groups: Rows,
+    split: Split,
+    train_fraction: Mapping[str, float],
+    *,
+    seed: int,
 ) -> Split:
-    """The fold with rarer classes in training; what is evaluated stays as it was.
+    """Reduce the training images of some classes, to study class imbalance.
 
-    Of a class that `keep` names, round(share * training groups that hold it) groups of
-    near-duplicates are left, drawn without replacement; others are taken out whole, with whatever
-    else they hold. The class with the smallest share is thinned first, so a class on the same
-    images may end below its share, never above. Only training is thinned, as is usual for
-    long-tailed variants (Cui et al., CVPR 2019): a rare class is then evaluated on as many images as
-    before, and on the same ones whatever its share.
+    A class keeps round(fraction * n) of its n groups of near-duplicates in training, chosen at
+    random. Other groups are removed whole, with all classes they hold. The class with the smallest
+    fraction comes first, so a class on the same images may end below its fraction, never above.
+    Validation and test images stay as they are, as is usual for long-tailed variants (Cui et al.,
+    CVPR 2019): a rare class is evaluated on as many images as before.
 
     Args:
-        dataset: the data set.
+        dataset: Data set.
         groups: [S] group of near-duplicates of each image.
-        fold: image numbers.
-        keep: class name -> share of its groups.
-        seed: seed of the draw.
+        split: Split of the data set.
+        train_fraction: Fraction of the training groups to keep, by class name.
+        seed: Random seed of the choice.
 
     Raises:
-        DataError: a class is unknown, or nothing is left to train on.
+        DataError: A class is unknown, or nothing is left to train on.
     """
-    unknown = [name for name in keep if name not in dataset.classes]
+    unknown = [name for name in train_fraction if name not in dataset.classes]
     if unknown:
         raise DataError(
             f"data.train_fraction: there is no class {', '.join(unknown)}; classes: "
             f"{', '.join(dataset.classes)}"
         )
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     rows = split.train
-    for name in sorted(keep, key=lambda name: (keep[name], dataset.classes.index(name))):
-        holds = dataset.pixels[:, dataset.classes.index(name)] > 0
-        every = np.unique(groups[split.train[holds[split.train]]])
+    order = [(fraction, dataset.classes.index(name)) for name, fraction in train_fraction.items()]
+    for fraction, c in sorted(order):
+        holds = dataset.pixels[:, c] > 0
+        total = len(np.unique(groups[split.train[holds[split.train]]]))
         present = np.unique(groups[rows[holds[rows]]])
-        surplus = len(present) - round(keep[name] * len(every))
+        surplus = len(present) - round(fraction * total)
         if surplus > 0:
-            rows = rows[~np.isin(groups[rows], draw.choice(present, surplus, replace=False))]
+            rows = rows[~np.isin(groups[rows], rng.choice(present, surplus, replace=False))]
     if not len(rows):
         raise DataError("data.train_fraction: no image is left to train on; keep a larger share")
     return split._replace(train=rows)

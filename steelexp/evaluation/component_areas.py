@@ -29,7 +29,10 @@ class ComponentAreas(NamedTuple):
 
 
 class Components:
-    """Accumulates ComponentAreas, an image at a time; memory is 2 x 8 x 88 bytes an image and class."""
+    """Accumulates ComponentAreas, an image at a time.
+
+    It needs 2 x 8 x 88 bytes an image and class.
+    """
 
     def __init__(self) -> None:
         self._pixels: list[Pixels] = []

@@ -22,9 +22,9 @@ from steelexp.evaluation.report import report
 from steelexp.evaluation.result import EvaluationResult, PartCounts
 from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
 from steelexp.inference.scoring import ScoredImage, Scorer, score_images, scorer
-from steelexp.inference.windows import Kind, Layout, overlapping, published
+from steelexp.inference.windows import Kind, Layout, published_windows, sliding_windows
 from steelexp.metric_names import Part, full_name
-from steelexp.metrics import image_metrics
+from steelexp.metrics import LOSS, METRICS, image_metrics
 from steelexp.overlays import overlay, polygons
 from steelexp.records.postprocessing import ClassRules
 from steelexp.records.store import RunFolder
@@ -118,7 +118,7 @@ class Evaluator:
         self._on_tiles = tile_evaluator(model, classes, loss)
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
-        """Every validation metric; some images, fixed in the first epoch, are drawn to the folder."""
+        """Every validation metric; the same images are drawn into the folder after each epoch."""
         val = self._split.val
         self.overlay_rows = self.overlay_rows or self._rows_of_last_overlays(folder)
         rows = self.overlay_rows
@@ -164,7 +164,7 @@ class Evaluator:
         scores, components = self._score_counter(), Components()
         detection = DetectionCounts([ClassRules(threshold=self._settings.threshold)] * len(classes))
         accumulate(split.val, scores, components if has_test else detection)
-        fixed = np.array(scores.histograms.index(self._settings.threshold))
+        fixed = np.array(scores.histograms.index_of(self._settings.threshold))
         parts: dict[Part, PartCounts] = {
             "val": PartCounts(split.val, scores.histograms.counts_at(fixed))
         }
@@ -200,8 +200,8 @@ class Evaluator:
         _, size = self._table(rows)
         layouts: dict[Kind, Layout | None] = {
             "whole": None,
-            "sliding": overlapping(size),
-            "published": published,
+            "sliding": sliding_windows(size),
+            "published": published_windows,
         }
         limit = self._settings.batch_size * size[0] * size[1]
         for image in score_images(
@@ -214,14 +214,14 @@ class Evaluator:
         values: dict[str, float] = {}
         for part, (rows, counts) in parts.items():
             values |= image_metrics(counts, self._dataset.classes, part)
-            if part != "test_post":
+            if part in METRICS[LOSS].parts:
                 values |= self._tile_metrics(part, rows)
         return values
 
     def _batches(self, rows: Rows) -> Iterable[Any]:
         _, size = self._table(rows)
         limit = self._settings.batch_size * size[0] * size[1]
-        return pipeline.whole_images(self._dataset, rows, pixels=limit)
+        return pipeline.image_batches(self._dataset, rows, pixels=limit)
 
     def _tile_metrics(self, part: Part, rows: Rows) -> dict[str, float]:
         table, size = self._table(rows)

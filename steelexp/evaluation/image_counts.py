@@ -39,7 +39,7 @@ def whole_image_counter(
         threshold: Score, sigmoid(logit), from which a pixel is predicted.
 
     Returns:
-        Function from batches of `data.pipeline.whole_images` and the numbers of the images whose
+        Function from batches of `data.pipeline.image_batches` and the numbers of the images whose
         masks are wanted to a Prediction.
     """
 

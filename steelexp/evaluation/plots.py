@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steelexp.counts import Values
-from steelexp.overlays.overlay import CLASS_COLOURS
+from steelexp.palette import CLASS_COLOURS
 from steelexp.records.evaluation_report import EvaluationReport
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def draw(report: EvaluationReport) -> Mapping[str, "Figure"]:
 
 def _pr(axes: "Axes", report: EvaluationReport) -> None:
     """Precision over recall, the threshold 0.5 marked."""
-    for colour, (name, curve) in zip(_colours(report.classes), report.pr.items(), strict=True):
+    for colour, (name, curve) in zip(CLASS_COLOURS, report.pr.items(), strict=False):
         if curve.average_precision is None:
             continue
         label = f"{name}: average precision {curve.average_precision:.2f}"
@@ -45,7 +45,7 @@ def _pr(axes: "Axes", report: EvaluationReport) -> None:
 def _calibration(axes: "Axes", report: EvaluationReport) -> None:
     """The share of labelled pixels over the score."""
     axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="perfectly calibrated")
-    named = zip(_colours(report.classes), report.calibration.items(), strict=True)
+    named = zip(CLASS_COLOURS, report.calibration.items(), strict=False)
     for colour, (name, curve) in named:
         share = np.where(np.array(curve.pixels) >= FEWEST, _numbers(curve.share), np.nan)
         axes.plot(curve.score, share, ".-", markersize=4, color=colour, label=name)
@@ -73,11 +73,6 @@ def _unit_square(axes: "Axes", x: str, y: str) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel=x, ylabel=y)
     axes.grid(color="0.9")
     axes.legend(frameon=False)
-
-
-def _colours(classes: Sequence[str]) -> list[tuple[float, ...]]:
-    """The classes' colours in overlays."""
-    return [tuple(part / 255 for part in CLASS_COLOURS[c]) for c in range(len(classes))]
 
 
 def _numbers(values: Sequence[float | None]) -> Values:

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.comparison.intervals import MetricIntervals, metric_intervals
 from steelexp.counts import Counts, Pixels
 from steelexp.evaluation.detection import SIZE_CLASSES, ComponentCounts, DetectionCounts
-from steelexp.evaluation.intervals import intervals
 from steelexp.evaluation.score_histograms import GRID, ScoreHistograms
 from steelexp.records.evaluation_report import (
     Calibration,
@@ -45,12 +45,18 @@ def report(
     """
     bins = {name: _on_grid(histograms, c) for c, name in enumerate(classes)}
     components = zip(classes, detection.components, strict=True)
+    intervals = metric_intervals(at_threshold, groups, classes)
+    post_intervals = MetricIntervals({}, {})
+    if post:
+        post_intervals = metric_intervals(detection.counts, groups, classes)
     return EvaluationReport(
         part=part,
         classes=list(classes),
         masks="postprocessing" if post else "threshold",
-        intervals=intervals(at_threshold, groups, classes),
-        post_intervals=intervals(detection.counts, groups, classes) if post else {},
+        intervals=intervals.ends,
+        no_interval=intervals.missing,
+        post_intervals=post_intervals.ends,
+        post_no_interval=post_intervals.missing,
         pr={name: precision_recall(*pair) for name, pair in bins.items()},
         calibration={name: calibration(*pair) for name, pair in bins.items()},
         confusion=Confusion(labels=["none", *classes], pixels=detection.confusion.tolist()),
@@ -120,7 +126,10 @@ def image_detection(detection: DetectionCounts, c: int) -> ImageDetection:
         labelled=int(labelled.sum()),
         predicted=int(predicted.sum()),
         average_precision=average_precision(
-            *(np.bincount(levels[kind], minlength=levels.max() + 1) for kind in (labelled, ~labelled))
+            *(
+                np.bincount(levels[kind], minlength=levels.max() + 1)
+                for kind in (labelled, ~labelled)
+            )
         ),
     )
 

@@ -49,7 +49,7 @@ class ScoreHistograms(NamedTuple):
         tp, fp = (self.labelled * above).sum(axis=2), (self.other * above).sum(axis=2)
         return Counts(tp, fp, self.labelled.sum(axis=2) - tp)
 
-    def index(self, threshold: float) -> int:
+    def index_of(self, threshold: float) -> int:
         """The index of a threshold.
 
         Raises:
@@ -59,7 +59,9 @@ class ScoreHistograms(NamedTuple):
 
 
 class ScoreCounter:
-    """Accumulates ScoreHistograms, an image at a time; memory is 16 (K + 1) bytes an image and class.
+    """Accumulates ScoreHistograms, an image at a time.
+
+    It needs 16 (K + 1) bytes an image and class.
 
     Args:
         thresholds: Thresholds, ascending, [K].

@@ -1,1 +1,1 @@
-"""Inference: scores of images, post-processing, prediction, export."""
+"""Inference: sliding window, test-time augmentation, post-processing, prediction, export."""

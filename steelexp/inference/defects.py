@@ -1,7 +1,7 @@
-"""Defects one by one: where each lies, how large it is, which way it runs, how sure the model is.
+"""Defects as connected components: position, size, orientation and score.
 
-Coordinates are counted from the image's upper left corner, x to the right and y downwards, in
-pixels: the first pixel reaches from 0 to 1.
+Coordinates are in pixels from the upper left corner of the image, x to the right and y downwards.
+The first pixel extends from 0 to 1.
 """
 
 import math
@@ -20,21 +20,21 @@ class Defect(NamedTuple):
     """One connected component (8 neighbours) of one class.
 
     Attributes:
-        label: the class.
-        component: number within image and class, the largest first.
-        area: pixels.
-        left: x of the bounding box.
-        top: y of the bounding box.
-        width: of the bounding box.
-        height: of the bounding box.
-        centre_x: of the centroid.
-        centre_y: of the centroid.
-        length: longer side of the smallest rectangle, turned any way, around the pixels.
-        breadth: its shorter side.
-        orientation: of its longer side, in degrees from 0 to below 180: 0 runs along the rows, 45
-            from lower left to upper right, 90 along the columns.
-        mean_score: of the pixels.
-        max_score: of the pixels.
+        label: Class name.
+        component: Number within image and class, from 1, the largest first.
+        area: Area in pixels.
+        left: Left side of the bounding box.
+        top: Top of the bounding box.
+        width: Width of the bounding box.
+        height: Height of the bounding box.
+        centre_x: Horizontal coordinate of the centroid.
+        centre_y: Vertical coordinate of the centroid.
+        length: Longer side of the smallest rotated rectangle around the pixels.
+        breadth: Shorter side of that rectangle.
+        orientation: Orientation of the longer side in degrees, from 0 to below 180: 0 is
+            horizontal, 45 rises to the right, 90 is vertical.
+        mean_score: Mean score of the pixels.
+        max_score: Highest score of the pixels.
     """
 
     label: str
@@ -54,41 +54,41 @@ class Defect(NamedTuple):
 
 
 LENGTHS = ("left", "top", "width", "height", "centre_x", "centre_y", "length", "breadth")
-"""The measures in pixels, beside the area."""
+"""Measures in pixels, without the area."""
 
 
-def defects(masks: Mask, scores: Scores, classes: Sequence[str]) -> list[Defect]:
-    """The defects of an image, class by class, the largest first.
+def find_defects(masks: Mask, scores: Scores, classes: Sequence[str]) -> list[Defect]:
+    """Find the defects of an image, class by class, the largest first.
 
     Args:
-        masks: [H, W, C] bool.
-        scores: [H, W, C].
-        classes: [C] names.
+        masks: [H, W, C] bool masks.
+        scores: [H, W, C] scores.
+        classes: [C] class names.
     """
-    found = []
+    defects = []
     for c, label in enumerate(classes):
-        found += _of_class(label, masks[..., c], scores[..., c])
-    return found
+        defects += _class_defects(label, masks[..., c], scores[..., c])
+    return defects
 
 
-def _of_class(label: str, mask: Mask, scores: Scores) -> list[Defect]:
+def _class_defects(label: str, mask: Mask, scores: Scores) -> list[Defect]:
     if not mask.any():
         return []
-    _, found, boxes, centres = cv2.connectedComponentsWithStats(
+    _, components, boxes, centres = cv2.connectedComponentsWithStats(
         mask.astype(np.uint8), connectivity=8
     )
-    numbers = np.asarray(found, np.int32)  # [H, W]
+    numbers = np.asarray(components, np.int32)  # [H, W]
     left, top, _, _, area = boxes[1:].T  # 0 is the background
     order = 1 + np.lexsort((left, top, -area))
     return [
-        _measured(label, place, number, numbers, scores, boxes[number], centres[number])
-        for place, number in enumerate(order.tolist(), start=1)
+        _measure(label, rank, number, numbers, scores, boxes[number], centres[number])
+        for rank, number in enumerate(order.tolist(), start=1)
     ]
 
 
-def _measured(
+def _measure(
     label: str,
-    place: int,
+    rank: int,
     number: int,
     numbers: npt.NDArray[np.int32],
     scores: Scores,
@@ -98,12 +98,12 @@ def _measured(
     left, top, width, height, area = box.tolist()
     window = slice(top, top + height), slice(left, left + width)
     inside = numbers[window] == number
-    sure = scores[window][inside]
-    length, breadth, orientation = _rectangle(inside)
+    defect_scores = scores[window][inside]
+    length, breadth, orientation = _smallest_rectangle(inside)
     x, y = (centre + 0.5).round(2).tolist()
     return Defect(
         label=label,
-        component=place,
+        component=rank,
         area=area,
         left=left,
         top=top,
@@ -114,19 +114,21 @@ def _measured(
         length=round(length, 2),
         breadth=round(breadth, 2),
         orientation=round(orientation, 1) % 180,
-        mean_score=round(float(sure.mean(dtype=np.float64)), 4),
-        max_score=round(float(sure.max()), 4),
+        mean_score=round(float(defect_scores.mean(dtype=np.float64)), 4),
+        max_score=round(float(defect_scores.max()), 4),
     )
 
 
-def _rectangle(inside: Mask) -> tuple[float, float, float]:
+def _smallest_rectangle(inside: Mask) -> tuple[float, float, float]:
     """Length, breadth and orientation of the smallest rectangle around the pixels as squares."""
-    rim, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    pixels = np.concatenate(rim).astype(np.float32)  # [P, 1, 2] x, y
+    contours, _ = cv2.findContours(
+        inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    pixels = np.concatenate(contours).astype(np.float32)  # [P, 1, 2] x, y
     squares = pixels + np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)  # [P, 4, 2] corners
     corners = np.asarray(cv2.boxPoints(cv2.minAreaRect(squares.reshape(-1, 2))), np.float64)
-    side, other = corners[1] - corners[0], corners[2] - corners[1]
-    length, breadth = math.hypot(*side.tolist()), math.hypot(*other.tolist())
+    side, other = np.diff(corners[:3], axis=0)
+    length, breadth = (math.hypot(*each.tolist()) for each in (side, other))
     if abs(length - breadth) < 1e-3 * length:
         return length, breadth, 0.0
     if length < breadth:

@@ -1,12 +1,12 @@
-"""A trained network for use elsewhere: grey images in, scores out, with the post-processing inside.
+"""Export of a trained network to ONNX, SavedModel and TFLite, with its post-processing rules.
 
-Scaling and sigmoid are part of the exported network; the rules from scores to masks travel as a
-`ModelCard`: in an ONNX file's metadata under "steelexp", in a SavedModel as
-assets.extra/steelexp.json, in a TFLite file as steelexp.json in the archive at its end, which any
-program for .zip files opens.
+The exported network takes grey images and returns scores; scaling and sigmoid are part of it. The
+rules are in a `ModelCard`: the metadata "steelexp" of an ONNX file, assets.extra/steelexp.json of a
+SavedModel, and steelexp.json in the zip archive at the end of a TFLite file.
 """
 
 import contextlib
+import errno
 import math
 import warnings
 import zipfile
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.errors import RunFailedError, UserError
+from steelexp.errors import RunFailedError, UserError, reason
 from steelexp.inference.predictor import Grey, Predictor, Scores, onnx_predictor, read_card
 from steelexp.lazy import Tensor, silence, tf
 from steelexp.records.atomic import remove, replacing
@@ -25,20 +25,20 @@ from steelexp.records.exports import Format
 from steelexp.records.model_card import KEY, ModelCard
 
 TOLERANCE = 1e-4
-"""How far a score may be from the trained network's."""
+"""Largest difference allowed between a score of the export and of the trained network."""
 
 ODD = (slice(96), slice(160))
-"""A part of the first image is compared, too: sizes that are no multiple of 64."""
+"""Part of the first image that is compared too; its sides are not multiples of 64."""
 
-OPSET = 18  # of ONNX: the newest that tf2onnx 1.17 writes
+OPSET = 18  # newest opset of ONNX that tf2onnx 1.17 writes
 
 
 class Parity(NamedTuple):
-    """How near an exported network is to the trained one.
+    """Comparison of an exported network with the trained one.
 
     Attributes:
-        largest: difference of two scores of one pixel; infinite where even the sizes differ.
-        pixels: compared, of every class.
+        largest: Largest difference of the scores of a pixel; infinite if the sizes differ.
+        pixels: Number of compared pixels, each with all classes.
     """
 
     largest: float
@@ -46,25 +46,25 @@ class Parity(NamedTuple):
 
 
 def export(model: Any, card: ModelCard, form: Format, path: Path, images: Sequence[Grey]) -> Parity:
-    """Export a network, and keep the export only if it scores as the network does.
+    """Export a network, and keep the export only if its scores equal the network's.
 
     Args:
-        model: grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32.
-        card: goes into the export.
-        form: of the export.
-        path: of the file or, for a SavedModel, the folder; replaced if it is there.
-        images: [H, W] each, on which both are compared.
+        model: Network, grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32.
+        card: Model card of the export.
+        form: Format of the export.
+        path: Path of the file, or of the folder of a SavedModel; an existing one is replaced.
+        images: Images [H, W] for the comparison.
 
     Raises:
-        UserError: a package is missing.
-        RunFailedError: a score differs by more than 1e-4; an earlier export is left as it was.
+        UserError: A package is missing.
+        RunFailedError: A score differs by more than 1e-4; an existing export is kept.
     """
     write, read = FORMATS[form]
     module = _module(model)
     trained = Predictor(card, "trained", lambda grey: np.asarray(module.scores(grey)["scores"]))
-    with replacing(path) as beside:
-        write(module, card, beside)
-        parity = compare(trained, read(beside), [*images, images[0][ODD]])
+    with replacing(path) as partial:
+        write(module, card, partial)
+        parity = compare(trained, read(partial), [*images, images[0][ODD]])
         if not parity.largest <= TOLERANCE:
             raise RunFailedError(
                 f"{form}: its scores differ from the trained network's by up to "
@@ -76,20 +76,22 @@ def export(model: Any, card: ModelCard, form: Format, path: Path, images: Sequen
 
 
 def compare(one: Predictor, other: Predictor, images: Sequence[Grey]) -> Parity:
-    """The largest difference of two networks' scores on images of any size."""
-    largest, pixels = 0.0, 0
+    """Compare the scores of two networks on images of any size."""
+    largest = 0.0
+    pixels = 0
     for grey in images:
-        scores, others = one.scores(grey), other.scores(grey)
+        scores = one.scores(grey)
+        others = other.scores(grey)
         if scores.shape != others.shape:
             return Parity(math.inf, pixels)
         difference = np.abs(scores - others)
-        largest = float(np.maximum(largest, difference.max()))  # a NaN stays one
+        largest = float(np.maximum(largest, difference.max()))  # keeps NaN
         pixels += difference[..., 0].size
     return Parity(largest, pixels)
 
 
 def _module(model: Any) -> Any:
-    """What is exported: a tf.Module whose `scores` takes grey images; it keeps the weights."""
+    """The tf.Module to export, with the weights and a function `scores` of grey images."""
 
     @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types
         input_signature=[tf.TensorSpec((None, None, None, 1), tf.uint8, name="grey")]
@@ -98,7 +100,8 @@ def _module(model: Any) -> Any:
         return {"scores": tf.sigmoid(model(grey, training=False))}
 
     module = tf.Module()
-    module.model, module.scores = model, scores
+    module.model = model
+    module.scores = scores
     return module
 
 
@@ -119,28 +122,31 @@ def _write_onnx(module: Any, card: ModelCard, path: Path) -> None:
 
 
 def _name_sizes(proto: Any) -> None:
-    """N, H and W instead of the numbers that tf2onnx gives to unknown sizes."""
+    """Name the unknown sizes N, H and W instead of tf2onnx's numbers."""
     for value in (*proto.graph.input, *proto.graph.output):
         for dimension, name in zip(value.type.tensor_type.shape.dim, "NHW", strict=False):
             dimension.dim_param = name
 
 
 def _repeat_pixels(proto: Any) -> None:
-    """Have pixels repeated in the way of today's ONNX.
+    """Set the attributes of nearest-neighbour upsampling to those of current ONNX.
 
-    tf2onnx writes TensorFlow's way, which ONNX gave up; for whole factors it is the same.
+    tf2onnx writes the deprecated mode of TensorFlow; for integer factors both are equal.
     """
-    now = {"coordinate_transformation_mode": b"asymmetric", "nearest_mode": b"floor"}
+    current = {"coordinate_transformation_mode": b"asymmetric", "nearest_mode": b"floor"}
     for node in proto.graph.node:
         if any(attribute.s == b"tf_half_pixel_for_nn" for attribute in node.attribute):
             for attribute in node.attribute:
-                if attribute.name in now:
-                    attribute.s = now[attribute.name]
+                if attribute.name in current:
+                    attribute.s = current[attribute.name]
 
 
 def _write_savedmodel(module: Any, card: ModelCard, path: Path) -> None:
-    with silence():
-        tf.saved_model.save(module, str(path), signatures={"serving_default": module.scores})
+    try:
+        with silence():
+            tf.saved_model.save(module, str(path), signatures={"serving_default": module.scores})
+    except tf.errors.OpError as error:  # a full disk; its text ends "FILE; File too large [Op:...]"
+        raise OSError(errno.EIO, reason(error).rpartition("; ")[2], str(path)) from error
     extra = path / "assets.extra"
     extra.mkdir()
     (extra / f"{KEY}.json").write_text(card.model_dump_json(indent=2) + "\n", "utf-8")
@@ -171,23 +177,20 @@ def _write_tflite(module: Any, card: ModelCard, path: Path) -> None:
 def _read_tflite(path: Path) -> Predictor:
     with zipfile.ZipFile(path) as archive:
         card = read_card(archive.read(f"{KEY}.json").decode(), path)
-    with silence(), _without_warnings():  # of its move to a package of its own
+    with silence(), _without_warnings():  # a warning that tf.lite moves to another package
         interpreter = tf.lite.Interpreter(str(path))
-    into, out = (part[0]["index"] for part in _ends(interpreter))
+    input_index = interpreter.get_input_details()[0]["index"]
+    output_index = interpreter.get_output_details()[0]["index"]
 
     def score(grey: Grey) -> Scores:
-        interpreter.resize_tensor_input(into, grey.shape)
+        interpreter.resize_tensor_input(input_index, grey.shape)
         interpreter.allocate_tensors()
-        interpreter.set_tensor(into, grey)
+        interpreter.set_tensor(input_index, grey)
         interpreter.invoke()
-        found: npt.NDArray[np.float32] = interpreter.get_tensor(out)
-        return found
+        scores: npt.NDArray[np.float32] = interpreter.get_tensor(output_index)
+        return scores
 
     return Predictor(card, "tflite", score)
-
-
-def _ends(interpreter: Any) -> tuple[Any, Any]:
-    return interpreter.get_input_details(), interpreter.get_output_details()
 
 
 @contextlib.contextmanager
@@ -204,4 +207,4 @@ FORMATS: dict[
     "savedmodel": (_write_savedmodel, _read_savedmodel),
     "tflite": (_write_tflite, _read_tflite),
 }
-"""Format -> what writes it, and what reads it for the comparison."""
+"""Writer and reader of each format."""

@@ -1,4 +1,4 @@
-"""The images that are to be predicted: files, folders and globs."""
+"""Image files of a prediction, from files, folders and glob patterns."""
 
 import glob
 import os.path
@@ -9,15 +9,15 @@ from typing import NamedTuple
 from steelexp.data.dataset import raise_if
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp")
-"""What is taken for an image in a folder; a file that is named itself may have any other."""
+"""Suffixes of images in a folder; a single file may have any suffix."""
 
 
 class ImageFile(NamedTuple):
-    """One image.
+    """One image file.
 
     Attributes:
-        name: of the file; of one that was found in a folder, the path from there, with slashes.
-        path: where it lies.
+        name: File name; for an image in a folder, its path below the folder with slashes.
+        path: Path of the file.
     """
 
     name: str
@@ -25,40 +25,41 @@ class ImageFile(NamedTuple):
 
     @property
     def picture(self) -> str:
-        """Where its mask and its overlay lie below their folders."""
+        """Path of its mask and its overlay, below their folders."""
         return str(Path(self.name).with_suffix(".png"))
 
     @property
     def state(self) -> tuple[int, int]:
-        """Bytes and time of the last change in nanoseconds; by this a changed image is known.
+        """Size in bytes and time of the last change in nanoseconds, which detect a changed image.
 
         Raises:
-            OSError: it is not there.
+            OSError: The file does not exist.
         """
         status = self.path.stat()
         return status.st_size, status.st_mtime_ns
 
 
-def image_files(words: Sequence[str]) -> list[ImageFile]:
-    """Every image that is asked for, once, in the order of their names.
+def image_files(patterns: Sequence[str]) -> list[ImageFile]:
+    """Find all images, each once, sorted by name.
 
     Args:
-        words: files, folders (searched to the bottom) and globs such as "line1/*.jpg".
+        patterns: Files, folders (searched recursively) and globs such as "line1/*.jpg".
 
     Raises:
-        DataError: nothing is at a path, a folder or glob holds no image, or two images have one
-            name, so that their masks would be one file (all are listed).
+        DataError: A path does not exist, a folder or glob has no images, or two images have the
+            same name, so that their masks would be one file. All are listed.
     """
-    problems, found = [], dict[str, ImageFile]()
-    for word in words:
-        images = list(_images(word))
+    problems = []
+    by_path: dict[str, ImageFile] = {}
+    for pattern in patterns:
+        images = list(_matching_images(pattern))
         if not images:
-            problems.append(_absent(word))
+            problems.append(_no_images_message(pattern))
         for image in images:
-            found.setdefault(os.path.abspath(image.path), image)  # noqa: PTH100  # links are images, too
+            by_path.setdefault(os.path.abspath(image.path), image)  # noqa: PTH100  # keeps symbolic links
     raise_if(problems)
     by_picture: dict[str, ImageFile] = {}
-    for image in sorted(found.values()):
+    for image in sorted(by_path.values()):
         first = by_picture.setdefault(image.picture.casefold(), image)
         if first is not image:
             problems.append(
@@ -69,8 +70,8 @@ def image_files(words: Sequence[str]) -> list[ImageFile]:
     return list(by_picture.values())
 
 
-def _images(word: str) -> Iterator[ImageFile]:
-    path = Path(word)
+def _matching_images(pattern: str) -> Iterator[ImageFile]:
+    path = Path(pattern)
     if path.is_dir():
         for file in path.rglob("*"):
             below = file.relative_to(path)
@@ -80,26 +81,26 @@ def _images(word: str) -> Iterator[ImageFile]:
     elif path.is_file():
         yield ImageFile(path.name, path)
     else:
-        for file in map(Path, glob.glob(word, recursive=True)):  # noqa: PTH207  # absolute ones too
+        for file in map(Path, glob.glob(pattern, recursive=True)):  # noqa: PTH207  # absolute patterns too
             if file.is_file():
                 yield ImageFile(file.name, file)
 
 
-def _absent(word: str) -> str:
-    if Path(word).is_dir():
-        return f"{word}: no images in this folder; images end in {', '.join(SUFFIXES)}"
-    if glob.has_magic(word):
-        return f"{word}: no file is like this"
-    return f"{word}: no such file or folder"
+def _no_images_message(pattern: str) -> str:
+    if Path(pattern).is_dir():
+        return f"{pattern}: no images in this folder; images end in {', '.join(SUFFIXES)}"
+    if glob.has_magic(pattern):
+        return f"{pattern}: no file matches"
+    return f"{pattern}: no such file or folder"
 
 
-def group_name(words: Sequence[str]) -> str:
-    """A name for a set of images: that of its first file, folder or glob's folder."""
-    path = Path(words[0])
-    if glob.has_magic(words[0]) and not path.exists():
+def group_name(patterns: Sequence[str]) -> str:
+    """A name for a set of images, after its first file, folder or glob's folder."""
+    path = Path(patterns[0])
+    if glob.has_magic(patterns[0]) and not path.exists():
         fixed = [part for part in path.parts if not glob.has_magic(part)]
         path = Path(*fixed) if fixed else Path()
     resolved = path.resolve()
     first = resolved.name if resolved.is_dir() else resolved.stem
-    rest = len(words) - 1
+    rest = len(patterns) - 1
     return (first or "images") + (f"_and_{rest}_more" if rest else "")

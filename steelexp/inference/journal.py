@@ -1,7 +1,7 @@
-"""What was predicted, one line an image, so that a stopped job goes on.
+"""Journal of a prediction: one line per image, so that a stopped job can resume.
 
-A line is written when the image's mask and overlay are. Every table is made from these lines, in
-the order of the images, so an interrupted job ends with the same files as an undisturbed one.
+A line is written after the image's mask and overlay. All tables are written from these lines in the
+order of the images, so an interrupted job ends with the same files as an undisturbed one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,16 +15,16 @@ from steelexp.records.jsonl import JsonLines
 
 
 class Entry(NamedTuple):
-    """What came of one image.
+    """The prediction of one image.
 
     Attributes:
-        image: its name.
-        path: where it lay.
-        state: its bytes and the time of its last change; None where it was not there.
-        size: height and width in pixels; None where it could not be read.
-        runs: class -> Kaggle's run-length code of its mask.
-        defects: the components of all classes.
-        error: why it could not be predicted; "" where it could.
+        image: Name of the image.
+        path: Path of the image.
+        state: Size in bytes and time of the last change; None if the file did not exist.
+        size: Height and width in pixels; None if the image could not be read.
+        runs: Run-length code of the mask, by class name.
+        defects: Defects of all classes.
+        error: Reason why the image could not be predicted; "" if it could.
     """
 
     image: str
@@ -38,48 +38,48 @@ class Entry(NamedTuple):
 
 @dataclass
 class PredictionJournal:
-    """The lines of one job.
+    """The journal of one job.
 
     Attributes:
-        file: where they are kept.
+        file: Path of the journal.
     """
 
     file: Path
-    _places: dict[str, int] = field(default_factory=dict)  # image -> byte of its last line
+    _offsets: dict[str, int] = field(default_factory=dict)  # position of each image's last line
 
     def __post_init__(self) -> None:
         self._lines = JsonLines(
             self.file, parse=_entry, noun="an image's prediction", fix="begin anew with --fresh"
         )
         for line in self._lines.read():
-            self._places[line.entry.image] = line.start
+            self._offsets[line.entry.image] = line.start
 
     def names(self) -> set[str]:
-        """The images that have a line."""
-        return set(self._places)
+        """Names of the images with a line."""
+        return set(self._offsets)
 
     def holds(self, image: ImageFile) -> bool:
-        """Whether the image has a line, and the file is as it was then."""
-        if image.name not in self._places:
+        """Whether the image has a line and its file has not changed since."""
+        if image.name not in self._offsets:
             return False
         try:
             state = image.state
         except OSError:
             state = None
-        return self._lines.entry_at(self._places[image.name]).state == state
+        return self._lines.entry_at(self._offsets[image.name]).state == state
 
     def append(self, entry: Entry) -> None:
         """Add a line."""
-        self._places[entry.image] = self._lines.append(entry)
+        self._offsets[entry.image] = self._lines.append(entry)
 
     def entries(self, images: Sequence[ImageFile]) -> Iterator[Entry]:
-        """The last line of each image, in this order."""
+        """The last entry of each image, in this order."""
         for image in images:
-            yield self._lines.entry_at(self._places[image.name])
+            yield self._lines.entry_at(self._offsets[image.name])
 
 
 def _entry(values: Any) -> Entry:
-    """The entry of a line."""
+    """Parse the values of a line."""
     image, path, state, size, runs, defects, error = values
     return Entry(
         image=image,

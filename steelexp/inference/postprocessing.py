@@ -1,4 +1,4 @@
-"""From scores to masks: the rules of a run's decision, applied to one image."""
+"""Post-processing of an image: from scores to masks."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ Scores = npt.NDArray[np.float32]
 
 
 def postprocess(scores: Scores, rules: Sequence[ClassRules]) -> Mask:
-    """What is of which class on a whole image.
+    """Apply the rules of each class to the scores of an image.
 
     Args:
-        scores: [H, W, C], sigmoid(logits), without padding.
+        scores: [H, W, C] scores, sigmoid(logits), without padding.
         rules: [C] rules of each class.
 
     Returns:
-        [H, W, C] bool.
+        [H, W, C] bool masks.
     """
     masks = np.zeros(scores.shape, bool)
     for c, class_rules in enumerate(rules):
@@ -29,7 +29,7 @@ def postprocess(scores: Scores, rules: Sequence[ClassRules]) -> Mask:
 
 
 def postprocess_class(scores: Scores, rules: ClassRules) -> Mask:
-    """What is of one class on a whole image: [H, W] scores -> [H, W] bool."""
+    """Apply the rules of one class to the scores of an image: [H, W] -> [H, W] bool."""
     if rules.disabled or scores.max(initial=0) < np.float32(rules.min_peak_score):
         return np.zeros(scores.shape, bool)
     mask = scores >= np.float32(rules.threshold)
@@ -41,10 +41,10 @@ def postprocess_class(scores: Scores, rules: ClassRules) -> Mask:
 
 
 def remove_small(mask: Mask, pixels: int) -> Mask:
-    """The mask without connected components (8 neighbours) of fewer pixels: [H, W] bool."""
+    """Remove connected components (8 neighbours) of fewer pixels from a mask: [H, W] bool."""
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(
         mask.astype(np.uint8), connectivity=8
     )
-    kept = statistics[:, cv2.CC_STAT_AREA] >= pixels
-    kept[0] = False  # the background
-    return np.asarray(kept[labels], bool)
+    is_large = statistics[:, cv2.CC_STAT_AREA] >= pixels
+    is_large[0] = False  # the background
+    return np.asarray(is_large[labels], bool)

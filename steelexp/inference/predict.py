@@ -1,12 +1,12 @@
-"""The story of one prediction: images in; masks, overlays, a table of defects out.
+"""Prediction of images: masks, overlays, tables of defects and a Kaggle submission.
 
 OUT/
-  prediction.json       the model and the settings: what the folder is about
-  journal.jsonl         one line an image; a stopped job goes on from here
-  masks/  overlays/     one PNG an image
-  defects.csv  .parquet one row a defect
-  submission.csv        for Kaggle, and in the form of 2019
-  errors.csv            images that could not be predicted, only if there are any
+  prediction.json       model and settings
+  journal.jsonl         one line per image; a stopped job resumes from it
+  masks/  overlays/     one PNG per image
+  defects.csv  .parquet one row per defect
+  submission.csv        for Kaggle; submission_2019.csv has the form of the competition
+  errors.csv            images that could not be predicted, if there are any
   grid.png              some of the overlays on one sheet
 """
 
@@ -25,10 +25,10 @@ import numpy as np
 from steelexp.data import rle
 from steelexp.data.dataset import DataError, decode_image
 from steelexp.errors import UserError, explain_read_errors, reason
-from steelexp.inference.defects import Defect, defects
+from steelexp.inference.defects import Defect, find_defects
 from steelexp.inference.image_files import ImageFile
 from steelexp.inference.journal import Entry, PredictionJournal
-from steelexp.inference.mask_png import bits_of, mask_png
+from steelexp.inference.mask_png import mask_png, pack_bits
 from steelexp.inference.predictor import Grey, Predictor, Scores
 from steelexp.inference.tables import Summary, write_tables
 from steelexp.overlays import overlay
@@ -39,8 +39,8 @@ from steelexp.records.store import RunFolder
 
 SETTINGS, JOURNAL, GRID = "prediction.json", "journal.jsonl", "grid.png"
 
-AT_ONCE = 2  # images that are measured and drawn while the network looks at the next ones
-AHEAD = 4  # images that wait for that; each holds its scores, 6.6 MB of an image
+THREADS = 2  # threads that post-process and write while the network scores the next images
+WAITING = 4  # images that wait for these threads; their scores take 6.6 MB each
 
 
 def predict(
@@ -48,49 +48,51 @@ def predict(
     images: Sequence[ImageFile],
     out: Path,
     *,
-    draw: bool = True,
+    overlays: bool = True,
     mm_per_pixel: float | None = None,
 ) -> Summary:
-    """Predict images, from wherever an earlier session left it.
+    """Predict images, or resume an earlier prediction of the same job.
 
-    An image whose file has changed since then is predicted again.
+    An image whose file has changed in the meantime is predicted again.
 
     Args:
-        detector: what scores and decides.
-        images: none twice, in the order of the tables.
-        out: the folder of the results.
-        draw: whether overlays and the grid are drawn.
-        mm_per_pixel: for measures in millimetres beside those in pixels.
+        predictor: Network with its post-processing.
+        images: Images without duplicates, in the order of the tables.
+        out: Folder of the results.
+        overlays: Whether to draw overlays and their grid.
+        mm_per_pixel: Scale for measures in millimetres; None for pixels only.
 
     Raises:
-        UserError: the folder holds something else than an earlier session of the same job.
-        BusyError: another process is at it.
+        UserError: The folder has other content than an earlier prediction of the same job.
+        BusyError: Another process is using the folder.
     """
     with RunFolder(out).hold():
-        journal = _open(predictor, images, out, draw=draw)
-        left = [image for image in images if not journal.holds(image)]
-        if len(left) < len(images):
-            say(f"{out}: {len(images) - len(left)} of {len(images)} images are predicted already")
-        with steps("predicting", len(left)) as advance:
-            for done, entry in enumerate(_entries(predictor, left, out, draw=draw), start=1):
+        journal = _open(predictor, images, out, overlays=overlays)
+        remaining = [image for image in images if not journal.holds(image)]
+        if len(remaining) < len(images):
+            finished = len(images) - len(remaining)
+            say(f"{out}: {finished} of {len(images)} images are predicted already")
+        with steps("predicting", len(remaining)) as advance:
+            entries = _entries(predictor, remaining, out, overlays=overlays)
+            for done, entry in enumerate(entries, start=1):
                 journal.append(entry)
                 advance(done, entry.image)
         summary = write_tables(
             journal.entries(images), predictor.classes, out, mm_per_pixel=mm_per_pixel
         )
-        if draw:
+        if overlays:
             _draw_grid(images, summary, out)
     return summary
 
 
 def _open(
-    predictor: Predictor, images: Sequence[ImageFile], out: Path, *, draw: bool
+    predictor: Predictor, images: Sequence[ImageFile], out: Path, *, overlays: bool
 ) -> PredictionJournal:
-    """The journal of this job, begun or gone on with."""
+    """Open the journal of this job, or start a new one."""
     file = out / SETTINGS
     settings = {
         "runtime": predictor.runtime,
-        "overlays": draw,
+        "overlays": overlays,
         "model": predictor.card.model_dump(mode="json"),
     }
     ours = {out / ".lock", partial_path(file)}
@@ -98,7 +100,7 @@ def _open(
     if others and not file.is_file():
         raise UserError(f"{out}: not empty ({others[0]}, ...); give --out another folder")
     if others:
-        _refuse_another(_settings(file), settings, out)
+        _check_settings(_settings(file), settings, out)
     else:
         write_atomically(file, (json.dumps(settings, indent=2) + "\n").encode())
     journal = PredictionJournal(out / JOURNAL)
@@ -112,7 +114,7 @@ def _open(
 
 
 def _settings(file: Path) -> dict[str, Any]:
-    """The settings of an earlier session."""
+    """The settings of an earlier prediction."""
     try:
         with explain_read_errors(file, "begin anew with --fresh"):
             return dict(json.loads(file.read_text("utf-8")))
@@ -122,7 +124,8 @@ def _settings(file: Path) -> dict[str, Any]:
         ) from None
 
 
-def _refuse_another(before: dict[str, Any], now: dict[str, Any], out: Path) -> None:
+def _check_settings(before: dict[str, Any], now: dict[str, Any], out: Path) -> None:
+    """Raise UserError if the folder belongs to a prediction with other settings."""
     changed = [key for key in now if before.get(key) != now[key]]
     if changed:
         raise UserError(
@@ -132,11 +135,11 @@ def _refuse_another(before: dict[str, Any], now: dict[str, Any], out: Path) -> N
 
 
 def _entries(
-    predictor: Predictor, images: Sequence[ImageFile], out: Path, *, draw: bool
+    predictor: Predictor, images: Sequence[ImageFile], out: Path, *, overlays: bool
 ) -> Iterator[Entry]:
-    """What comes of each image, in order; a few are in work at a time, however many there are."""
-    waiting = deque[Future[Entry]]()
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    """Predict the images one by one, in order; only a few are in memory at a time."""
+    futures = deque[Future[Entry]]()
+    with ThreadPoolExecutor(THREADS) as threads:
         for image in images:
             try:
                 state = image.state
@@ -144,21 +147,22 @@ def _entries(
                     image.path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
                 )
             except (DataError, OSError) as error:
-                waiting.append(threads.submit(_unread, image, error))
+                futures.append(threads.submit(_error_entry, image, error))
             else:
                 scores = predictor.scores(grey)
-                waiting.append(
+                futures.append(
                     threads.submit(
-                        _entry_or_error, image, state, predictor, grey, scores, out, draw
+                        _entry_or_error, image, state, predictor, grey, scores, out, overlays
                     )
                 )
-            if len(waiting) > AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            if len(futures) > WAITING:
+                yield futures.popleft().result()
+        while futures:
+            yield futures.popleft().result()
 
 
-def _unread(image: ImageFile, error: Exception) -> Entry:
+def _error_entry(image: ImageFile, error: Exception) -> Entry:
+    """The entry of an image that cannot be read."""
     why = str(error).removeprefix(f"{image.path}: ")
     try:
         state = image.state
@@ -168,7 +172,7 @@ def _unread(image: ImageFile, error: Exception) -> Entry:
 
 
 def _entry_or_error(image: ImageFile, state: tuple[int, int], *args: Any) -> Entry:
-    """What comes of an image; an error if its name is too long for the names of its results."""
+    """The entry of an image; an error entry if its name is too long for its results."""
     try:
         return _entry(image, state, *args)
     except OSError as error:
@@ -185,41 +189,43 @@ def _entry(
     grey: Grey,
     scores: Scores,
     out: Path,
-    draw: bool,
+    overlays: bool,
 ) -> Entry:
-    """Decide, measure, draw; the pictures are written before the line that says so."""
+    """Post-process one image, measure its defects, and write mask and overlay."""
     masks = predictor.postprocess(scores)
-    found = defects(masks, scores, predictor.classes)
-    bits = bits_of(masks)
+    defects = find_defects(masks, scores, predictor.classes)
+    bits = pack_bits(masks)
     write_atomically(out / "masks" / image.picture, mask_png(bits))
-    if draw:
-        title = _title(image.name, found, grey.size)
+    if overlays:
+        title = _title(image.name, defects, grey.size)
         picture = overlay.draw(grey, None, bits, classes=predictor.classes, title=title)
         file = io.BytesIO()
-        picture.save(file, "PNG", compress_level=3)  # 45 ms an image, not 110, and no larger
+        picture.save(
+            file, "PNG", compress_level=3
+        )  # 45 ms per image instead of 110 ms, and not larger
         write_atomically(out / "overlays" / image.picture, file.getvalue())
-    present = sorted({defect.label for defect in found})
-    places = {label: c for c, label in enumerate(predictor.classes)}
-    runs = {label: rle.encode(masks[..., places[label]]) for label in present}
+    present = sorted({defect.label for defect in defects})
+    numbers = {label: c for c, label in enumerate(predictor.classes)}
+    runs = {label: rle.encode(masks[..., numbers[label]]) for label in present}
     size = (int(grey.shape[0]), int(grey.shape[1]))
-    return Entry(image.name, str(image.path), state, size, runs, found)
+    return Entry(image.name, str(image.path), state, size, runs, defects)
 
 
-def _title(name: str, found: Sequence[Defect], pixels: int) -> str:
-    """Number and share of each class: "0002cc93b.jpg  1: 2 (0.3%)  3: 1 (4.2%)"."""
+def _title(name: str, defects: Sequence[Defect], pixels: int) -> str:
+    """Number of defects and area share of each class: "0002cc93b.jpg  1: 2 (0.3%)  3: 1 (4.2%)"."""
     parts = []
-    for label in dict.fromkeys(defect.label for defect in found):
-        areas = [defect.area for defect in found if defect.label == label]
+    for label in dict.fromkeys(defect.label for defect in defects):
+        areas = [defect.area for defect in defects if defect.label == label]
         parts.append(f"{label}: {len(areas)} ({sum(areas) / pixels:.1%})")
     return "  ".join([name, *(parts or ["no defect"])])
 
 
 def _draw_grid(images: Sequence[ImageFile], summary: Summary, out: Path) -> None:
     pictures = [out / "overlays" / image.picture for image in images]
-    drawn = np.array([row for row, path in enumerate(pictures) if path.is_file()], np.int64)
-    if not len(drawn):
+    available = np.array([row for row, path in enumerate(pictures) if path.is_file()], np.int64)
+    if not len(available):
         return
     file = io.BytesIO()
-    shown = choose_images(np.array(summary.pixels), drawn)
-    contact_sheet([pictures[row] for row in shown]).save(file, "PNG")
+    rows = choose_images(np.array(summary.pixels), available)
+    contact_sheet([pictures[row] for row in rows]).save(file, "PNG")
     write_atomically(out / GRID, file.getvalue())

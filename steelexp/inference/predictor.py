@@ -1,4 +1,4 @@
-"""A trained network that is ready to be used, whatever runs it."""
+"""A trained network with its post-processing, in any runtime."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,25 +12,28 @@ from pydantic import ValidationError
 from steelexp.data.tiling import up_to_32
 from steelexp.errors import UserError, reason
 from steelexp.inference.postprocessing import postprocess
-from steelexp.inference.scoring import in_windows
-from steelexp.inference.windows import overlapping
+from steelexp.inference.scoring import score_windows
+from steelexp.inference.windows import sliding_windows
 from steelexp.records.model_card import KEY, ModelCard
 
 Grey = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 
 
-LARGEST = 2**22  # pixels that are scored at once; a mobilenet U-Net needs about 1 kB for each
-WINDOW = (1024, 1024)  # pixels, of larger images
+LARGEST_AREA = (
+    2**22
+)  # pixels of an image scored as a whole; a mobilenet U-Net needs about 1 kB per pixel
+WINDOW = (1024, 1024)  # pixels of a sliding window, for larger images
 
 
 class Predictor(NamedTuple):
-    """A network with all that turns an image into masks.
+    """A network and its post-processing.
 
     Attributes:
-        card: classes and decisions.
-        runtime: what runs it.
-        score: grey [B, h, w, 1] uint8, h and w multiples of 32 -> scores [B, h, w, C] float32.
+        card: Model card, with classes and post-processing rules.
+        runtime: Name of the runtime.
+        score: Function grey [B, h, w, 1] uint8, h and w multiples of 32 -> scores [B, h, w, C]
+            float32.
     """
 
     card: ModelCard
@@ -39,34 +42,36 @@ class Predictor(NamedTuple):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """[C] names."""
+        """[C] class names."""
         return tuple(self.card.classes)
 
     def scores(self, grey: Grey) -> Scores:
         """Scores of an image of any size: [H, W] -> [H, W, C].
 
-        It is continued by reflection to a multiple of 32, as images are when a run is evaluated. One
-        of over 4 million pixels, ten images, is scored in overlapping windows, so that memory does
-        not grow with it beyond the scores themselves.
+        The image is padded by reflection to a multiple of 32, as in the evaluation of a run. An
+        image of over 4 million pixels is scored by sliding windows, which bounds the memory of the
+        network.
         """
         height, width = grey.shape
-        if height * width > LARGEST:
-            return in_windows(self.score, grey, overlapping(WINDOW), pixels=WINDOW[0] * WINDOW[1])
-        missing = up_to_32(height) - height, up_to_32(width) - width
-        padded = cv2.copyMakeBorder(grey, 0, missing[0], 0, missing[1], cv2.BORDER_REFLECT_101)
+        if height * width > LARGEST_AREA:
+            return score_windows(
+                self.score, grey, sliding_windows(WINDOW), pixels=WINDOW[0] * WINDOW[1]
+            )
+        padding = up_to_32(height) - height, up_to_32(width) - width
+        padded = cv2.copyMakeBorder(grey, 0, padding[0], 0, padding[1], cv2.BORDER_REFLECT_101)
         return self.score(padded.astype(np.uint8, copy=False)[None, ..., None])[0, :height, :width]
 
     def postprocess(self, scores: Scores) -> npt.NDArray[np.bool_]:
-        """What is of which class: [H, W, C] -> [H, W, C]."""
+        """Apply the post-processing rules: [H, W, C] scores -> [H, W, C] bool masks."""
         return postprocess(scores, list(self.card.classes.values()))
 
 
 def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
-    """A network that `steelexp export` wrote, run by ONNX Runtime; TensorFlow is not needed.
+    """Load a network that `steelexp export` wrote, without TensorFlow.
 
     Args:
-        file: model.onnx.
-        threads: of an operator; 0: one for each core.
+        file: Path of model.onnx.
+        threads: Threads of an operator; 0 for one per core.
 
     Raises:
         UserError: there is no such file, ONNX Runtime is not installed, or the file is not
@@ -100,7 +105,7 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
 
 
 def read_card(text: str, file: Path) -> ModelCard:
-    """The card of an exported network.
+    """Read the card of an exported network.
 
     Raises:
         UserError: another version wrote it.

@@ -1,4 +1,4 @@
-"""The tables of a prediction, written in one pass over its journal, a row at a time."""
+"""The tables of a prediction, written row by row in one pass over its journal."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,12 +18,12 @@ Add = Callable[[Row], None]
 DEFECTS, PARQUET, ERRORS = "defects.csv", "defects.parquet", "errors.csv"
 SUBMISSION, SUBMISSION_2019 = "submission.csv", "submission_2019.csv"
 
-ROW_GROUP = 4096  # rows that are held until they are written to the parquet file
+ROW_GROUP = 4096  # rows per group of the parquet file
 
 
 @dataclass
 class ClassSummary:
-    """What was predicted of one class."""
+    """Number of images and defects of a class, their area, and the longest defect."""
 
     images: int = 0
     defects: int = 0
@@ -33,14 +33,14 @@ class ClassSummary:
 
 @dataclass
 class Summary:
-    """What was predicted.
+    """Summary of a prediction.
 
     Attributes:
-        images: how many were read.
-        clean: how many of them have no defect.
-        errors: image and reason of the others.
-        classes: by name.
-        pixels: [S][C] of every image that was asked for.
+        images: Number of predicted images.
+        clean: Number of these without a defect.
+        errors: Path and reason of each image that could not be predicted.
+        classes: Summary by class name.
+        pixels: [S][C] predicted pixels of all images.
     """
 
     images: int = 0
@@ -53,33 +53,33 @@ class Summary:
 def write_tables(
     entries: Iterable[Entry], classes: Sequence[str], out: Path, *, mm_per_pixel: float | None
 ) -> Summary:
-    """Write defects, submissions and errors; errors.csv is there only if there are any.
+    """Write defects, submissions and, if there are any, errors.
 
     Args:
-        entries: one an image, in the order of the rows.
-        classes: [C] names.
-        out: the folder.
-        mm_per_pixel: where it is given, every measure is there in millimetres, too.
+        entries: Entries of the images, in the order of the rows.
+        classes: [C] class names.
+        out: Folder of the tables.
+        mm_per_pixel: Scale for columns in millimetres; None for pixels only.
     """
     summary = Summary(classes={label: ClassSummary() for label in classes})
     with ExitStack() as files:
         columns = defect_columns(mm_per_pixel)
-        each_defect = [
+        defect_writers = [
             files.enter_context(_csv(out / DEFECTS, columns)),
             files.enter_context(_parquet(out / PARQUET, columns)),
         ]
-        now = files.enter_context(_csv(out / SUBMISSION, submission.CURRENT))
-        then = files.enter_context(_csv(out / SUBMISSION_2019, submission.OF_2019))
+        write_current = files.enter_context(_csv(out / SUBMISSION, submission.CURRENT))
+        write_2019 = files.enter_context(_csv(out / SUBMISSION_2019, submission.OF_2019))
         for entry in entries:
             name = _printable(entry.image)
             for defect in entry.defects:
                 row = defect_row(name, defect, mm_per_pixel)
-                for add in each_defect:
+                for add in defect_writers:
                     add(row)
             for current in submission.current_rows(name, entry.runs, classes):
-                now(current)
+                write_current(current)
             for old in submission.rows_of_2019(name, entry.runs, classes):
-                then(old)
+                write_2019(old)
             _count(summary, entry)
     _write_errors(summary, out)
     return summary
@@ -87,13 +87,13 @@ def write_tables(
 
 def defect_columns(mm_per_pixel: float | None) -> dict[str, type]:
     """Names and types of the columns of defects.csv."""
-    found: dict[str, type] = {"image": str}
+    columns: dict[str, type] = {"image": str}
     units = {"area": "_px", "orientation": "_deg"} | dict.fromkeys(LENGTHS, "_px")
     for name, kind in Defect.__annotations__.items():
-        found["class" if name == "label" else name + units.get(name, "")] = kind
+        columns["class" if name == "label" else name + units.get(name, "")] = kind
     if mm_per_pixel is not None:
-        found |= {"area_mm2": float} | {f"{name}_mm": float for name in LENGTHS}
-    return found
+        columns |= {"area_mm2": float} | {f"{name}_mm": float for name in LENGTHS}
+    return columns
 
 
 def defect_row(image: str, defect: Defect, mm_per_pixel: float | None) -> list[Any]:
@@ -106,13 +106,14 @@ def defect_row(image: str, defect: Defect, mm_per_pixel: float | None) -> list[A
 
 
 def _count(summary: Summary, entry: Entry) -> None:
+    """Add an entry to the summary."""
     pixels = dict.fromkeys(summary.classes, 0)
     for defect in entry.defects:
-        found = summary.classes[defect.label]
-        found.images += defect.component == 1
-        found.defects += 1
-        found.area += defect.area
-        found.longest = max(found.longest, defect.length)
+        totals = summary.classes[defect.label]
+        totals.images += defect.component == 1
+        totals.defects += 1
+        totals.area += defect.area
+        totals.longest = max(totals.longest, defect.length)
         pixels[defect.label] += defect.area
     summary.pixels.append(list(pixels.values()))
     if entry.error:
@@ -133,8 +134,8 @@ def _write_errors(summary: Summary, out: Path) -> None:
 
 @contextmanager
 def _csv(path: Path, columns: Iterable[str]) -> Iterator[Add]:
-    """A table that is there whole or not at all."""
-    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
+    """A CSV file that is written atomically, row by row."""
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
         yield writer.writerow
@@ -142,27 +143,27 @@ def _csv(path: Path, columns: Iterable[str]) -> Iterator[Add]:
 
 @contextmanager
 def _parquet(path: Path, columns: dict[str, type]) -> Iterator[Add]:
-    """The same as parquet, a group of rows at a time."""
-    import pyarrow as pa  # 0.1 s that --help and check need not pay
+    """A parquet file that is written atomically, in groups of rows."""
+    import pyarrow as pa  # takes 0.1 s to import
     from pyarrow import parquet
 
-    kinds = {str: pa.string(), int: pa.int32(), float: pa.float64()}
-    schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
-    held: list[Row] = []
-    with replacing(path) as beside, parquet.ParquetWriter(beside, schema) as writer:
+    arrow_types = {str: pa.string(), int: pa.int32(), float: pa.float64()}
+    schema = pa.schema([(name, arrow_types[kind]) for name, kind in columns.items()])
+    rows: list[Row] = []
+    with replacing(path) as partial, parquet.ParquetWriter(partial, schema) as writer:
 
         def write() -> None:
-            values = zip(*held, strict=True)
+            values = zip(*rows, strict=True)
             writer.write_batch(
                 pa.record_batch([list(column) for column in values], schema=schema)
-                if held
+                if rows
                 else pa.RecordBatch.from_pylist([], schema=schema)
             )
-            held.clear()
+            rows.clear()
 
         def add(row: Row) -> None:
-            held.append(row)
-            if len(held) == ROW_GROUP:
+            rows.append(row)
+            if len(rows) == ROW_GROUP:
                 write()
 
         yield add
@@ -170,5 +171,5 @@ def _parquet(path: Path, columns: dict[str, type]) -> Iterator[Add]:
 
 
 def _printable(name: str) -> str:
-    """A file name as text, whatever its bytes."""
+    """A file name as valid UTF-8 text."""
     return name.encode("utf-8", "backslashreplace").decode()

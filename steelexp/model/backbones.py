@@ -1,4 +1,4 @@
-"""The encoders of segmentation-models, and the scaling their ImageNet weights were trained with."""
+"""Encoders of segmentation-models, and the input scaling of their ImageNet weights."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,14 @@ RGB = tuple[float, float, float]
 
 
 class Scaling(NamedTuple):
-    """Network input = (grey - mean) / std, per channel; grey in 0..255."""
+    """Input scaling, (grey - mean) / std for each channel, with grey from 0 to 255."""
 
     mean: RGB
     std: RGB
 
 
 UNIT = Scaling((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
-"""0..1, as the published baseline scales, whatever the backbone."""
+"""Scaling to 0..1 for any backbone, like the published baseline."""
 
 # The modes of keras_applications.imagenet_utils.preprocess_input.
 _RAW = Scaling((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -1,4 +1,4 @@
-"""What losses are given: tensors of any precision, class weights or none, settings."""
+"""Inputs that the losses share: tensors of any precision, optional class weights, settings."""
 
 from typing import Annotated, Literal
 
@@ -7,22 +7,22 @@ from pydantic import Field
 from steelexp.lazy import Tensor, tf
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Over = Literal["tile_and_class", "tile", "batch_and_class", "batch"]
-Absent = Literal["smoothed", "mean_score", "nothing"]
+Reduce = Literal["tile_and_class", "tile", "batch_and_class", "batch"]
+EmptyClass = Literal["smoothed", "mean_score", "nothing"]
 
 
 def as_float32(
     y_true: Tensor, logits: Tensor, class_weights: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The three in float32: sums over the pixels of a tile overflow in float16.
+    """Cast the inputs to float32. Sums over the pixels of a tile overflow in float16.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one; None stands for ones.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one. None means ones.
 
     Returns:
-        y_true, logits and the weights, which go with [..., C].
+        y_true, logits and the weights, which broadcast with [..., C].
     """
     weights = 1.0 if class_weights is None else class_weights
     return tf.cast(y_true, tf.float32), tf.cast(logits, tf.float32), tf.cast(weights, tf.float32)

@@ -1,7 +1,7 @@
-"""A loss that begins as one and goes over to another.
+"""A warm-up loss that hands over to the main loss.
 
-Which share of the two an epoch has is a function of its number alone, so a resumed run goes on as
-an undisturbed one would have.
+The weights of the two are a function of the epoch's number alone, so a resumed run continues as an
+uninterrupted one would.
 """
 
 from collections.abc import Callable
@@ -14,39 +14,41 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def warm_up_weight(epoch: int, *, epochs: PositiveInt = 5, fade: NonNegativeInt = 0) -> float:
-    """The weight of the main loss in an epoch; the loss of the warm-up has the rest.
+    """Weight of the main loss in an epoch. The warm-up loss has the rest.
 
-    0 through the warm-up, then (epoch - epochs) / (fade + 1), from there on 1.
+    0 during the warm-up, then (epoch - epochs) / (fade + 1), at most 1.
 
     Args:
-        epoch: from 1.
-        epochs: how many epochs have the warm-up's loss alone.
-        fade: how many have both, the main loss in equal steps upwards; 0 changes over at once.
+        epoch: Number of the epoch, from 1.
+        epochs: Number of epochs with the warm-up loss alone.
+        fade: Number of epochs with both losses, in which the main loss grows in equal steps. 0
+            switches at once.
 
     Returns:
-        From 0 to 1.
+        Weight from 0 to 1.
     """
     return min(max((epoch - epochs) / (fade + 1), 0.0), 1.0)
 
 
-def going_over(loss_warm_up: Loss, main: Loss, weight: Tensor) -> Loss:
-    """The two losses mixed: (1 - weight) loss_warm_up + weight main.
+def mix_losses(loss_warm_up: Loss, main: Loss, weight: Tensor) -> Loss:
+    """Mix two losses: (1 - weight) loss_warm_up + weight main.
 
     Args:
-        loss_warm_up: (y_true, logits) -> [B].
-        main: (y_true, logits) -> [B].
-        weight: a tf.Variable, from 0 to 1. A compiled training step reads it anew at every step, so
-            to assign it between epochs is enough. A loss of weight 0 is not computed.
+        loss_warm_up: First loss, (y_true, logits) -> [B].
+        main: Second loss, (y_true, logits) -> [B].
+        weight: Weight of the main loss, a tf.Variable from 0 to 1. A compiled training step reads
+            it anew at every step, so it may be assigned between epochs. A loss of weight 0 is not
+            computed.
 
     Returns:
-        (y_true, logits) -> [B].
+        Mixed loss, (y_true, logits) -> [B].
     """
 
-    def loss(y_true: Tensor, logits: Tensor) -> Tensor:
-        def part(of: Loss, share: Tensor) -> Tensor:
-            none = tf.zeros(tf.shape(logits)[:1])
-            return tf.cond(share > 0.0, lambda: share * of(y_true, logits), lambda: none)
+    def mixed(y_true: Tensor, logits: Tensor) -> Tensor:
+        def part(loss: Loss, share: Tensor) -> Tensor:
+            zeros = tf.zeros(tf.shape(logits)[:1])
+            return tf.cond(share > 0.0, lambda: share * loss(y_true, logits), lambda: zeros)
 
         return part(loss_warm_up, 1.0 - weight) + part(main, tf.convert_to_tensor(weight))
 
-    return loss
+    return mixed

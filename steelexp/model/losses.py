@@ -1,8 +1,8 @@
-"""Losses on logits, by name; here are those made of two others.
+"""Losses on logits, by name. The losses that combine two others are here.
 
 Each is `(y_true [B, h, w, C], logits [B, h, w, C], class_weights [C], *, settings) -> [B]`, one
-value a tile; the mean over the batch is taken once, by the training step. y_true holds 0 and 1. A
-loss that cannot use class weights does not take them. All sums are float32, whatever comes in.
+value for each tile. The training step takes the mean over the batch once. y_true holds 0 and 1. A
+loss that cannot use class weights has no such argument. All sums are float32 for any input.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from steelexp.lazy import Tensor
-from steelexp.model.loss_inputs import Absent, Over, Share
-from steelexp.model.lovasz_loss import Sets, lovasz_hinge
+from steelexp.model.loss_inputs import EmptyClass, Reduce, Share
+from steelexp.model.lovasz_loss import LovaszReduce, lovasz_hinge
 from steelexp.model.overlap_losses import dice, focal_tversky, generalized_dice, jaccard, tversky
 from steelexp.model.pixel_losses import asymmetric_focal, bce, focal, topk_bce, weighted_bce
 
@@ -23,27 +23,32 @@ def bce_dice(
     class_weights: Tensor | None = None,
     *,
     bce_weight: Share = 0.5,
-    over: Over = "tile_and_class",
+    reduce: Reduce = "tile_and_class",
     smooth: PositiveFloat = 1.0,
-    absent: Absent = "smoothed",
+    empty_class: EmptyClass = "smoothed",
 ) -> Tensor:
     """Binary cross-entropy and Dice: w bce + (1 - w) dice.
 
-    Where a class is absent, the cross-entropy still sees every false pixel when Dice is flat.
+    For an empty class Dice is nearly flat; the cross-entropy still sees every false pixel.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one.
-        bce_weight: w. 0.75 in several medal solutions on Severstal.
-        over: as for dice.
-        smooth: as for dice.
-        absent: as for dice.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
+            or the sums of the class where `reduce` pools the classes.
+        bce_weight: Weight w of the cross-entropy. Several medal solutions on Severstal used 0.75.
+        reduce: Pixels of one Dice coefficient: each class of each tile, each tile, each class of
+            the batch, or the whole batch.
+        smooth: Pixels added to numerator and denominator of Dice.
+        empty_class: Dice loss of a class without defect pixels: smoothed takes the formula,
+            mean_score the mean of its scores, nothing 0.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
     """
-    overlap = dice(y_true, logits, class_weights, over=over, smooth=smooth, absent=absent)
+    overlap = dice(
+        y_true, logits, class_weights, reduce=reduce, smooth=smooth, empty_class=empty_class
+    )
     return bce_weight * bce(y_true, logits, class_weights) + (1.0 - bce_weight) * overlap
 
 
@@ -55,33 +60,38 @@ def focal_dice(
     focal_weight: Share = 0.5,
     gamma: NonNegativeFloat = 2.0,
     alpha: Share = 0.25,
-    over: Over = "tile_and_class",
+    reduce: Reduce = "tile_and_class",
     smooth: PositiveFloat = 1.0,
-    absent: Absent = "smoothed",
+    empty_class: EmptyClass = "smoothed",
 ) -> Tensor:
     """Focal and Dice: w focal + (1 - w) dice.
 
-    Once most pixels are easy, focal loss is small beside Dice; w decides when it is still felt.
-    Where a class is absent, its false pixels cost what they cost in both.
+    Once most pixels are easy, the focal loss is small beside Dice. w decides how long it matters.
+    The false pixels of an empty class cost what they cost in both.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one.
-        focal_weight: w.
-        gamma: as for focal.
-        alpha: as for focal.
-        over: as for dice.
-        smooth: as for dice.
-        absent: as for dice.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
+            or the sums of the class where `reduce` pools the classes.
+        focal_weight: Weight w of the focal loss.
+        gamma: Focusing parameter: how strongly easy pixels are down-weighted. 0 means not at all.
+        alpha: Weight of defect pixels in the focal loss. Background pixels have 1 - alpha.
+        reduce: Pixels of one Dice coefficient: each class of each tile, each tile, each class of
+            the batch, or the whole batch.
+        smooth: Pixels added to numerator and denominator of Dice.
+        empty_class: Dice loss of a class without defect pixels: smoothed takes the formula,
+            mean_score the mean of its scores, nothing 0.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
 
     Source: Zhu et al., AnatomyNet, Medical Physics 2019, https://arxiv.org/abs/1808.05238, which
     adds the two.
     """
-    overlap = dice(y_true, logits, class_weights, over=over, smooth=smooth, absent=absent)
+    overlap = dice(
+        y_true, logits, class_weights, reduce=reduce, smooth=smooth, empty_class=empty_class
+    )
     pixels = focal(y_true, logits, class_weights, gamma=gamma, alpha=alpha)
     return focal_weight * pixels + (1.0 - focal_weight) * overlap
 
@@ -92,23 +102,24 @@ def bce_lovasz(
     class_weights: Tensor | None = None,
     *,
     bce_weight: Share = 0.5,
-    over: Sets = "tile_and_class",
+    reduce: LovaszReduce = "tile_and_class",
 ) -> Tensor:
     """Binary cross-entropy and Lovasz hinge: w bce + (1 - w) lovasz_hinge.
 
-    Where a class is absent, the cross-entropy sees every false pixel and the hinge the worst.
+    For an empty class the cross-entropy sees every false pixel, and the hinge sees the worst one.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one.
-        bce_weight: w.
-        over: as for lovasz_hinge.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one.
+        bce_weight: Weight w of the cross-entropy.
+        reduce: Pixels that the hinge ranks together: each class of each tile, or each class of the
+            batch.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
     """
-    overlap = lovasz_hinge(y_true, logits, class_weights, over=over)
+    overlap = lovasz_hinge(y_true, logits, class_weights, reduce=reduce)
     return bce_weight * bce(y_true, logits, class_weights) + (1.0 - bce_weight) * overlap
 
 
@@ -120,36 +131,39 @@ def unified_focal(
     focal_weight: Share = 0.5,
     delta: Share = 0.6,
     gamma: Annotated[float, Field(ge=0, lt=1)] = 0.5,
-    over: Over = "tile_and_class",
+    reduce: Reduce = "tile_and_class",
     smooth: PositiveFloat = 1.0,
 ) -> Tensor:
     """Unified focal loss, asymmetric: w focal + (1 - w) focal Tversky.
 
-    The focal part is -d log(p) on defect pixels and -(1 - d) p^g log(1 - p) on background, so only
-    easy background is discounted. The Tversky part is the mean of (1 - TI)^(1 - g) of the defect
-    and 1 - TI of its background, with TI = (hit + s) / (hit + (1 - d) false + d missed + s), so
-    only the defect is enhanced. p = sigmoid(logits), d = delta, g = gamma, s = smooth.
+    p = sigmoid(logits), d = delta, g = gamma, s = smooth. The focal part is -d log(p) on defect
+    pixels and -(1 - d) p^g log(1 - p) on background, so only easy background is down-weighted. The
+    Tversky index is TI = (tp + s) / (tp + (1 - d) fp + d fn + s). The Tversky part is the mean of
+    (1 - TI)^(1 - g) of the defect and 1 - TI of its background, so only the defect is enhanced.
 
-    Each class is set against its own background. Where it is absent, m false pixels cost
-    (u / (u + s))^(1 - g), u = (1 - d) m, in the Tversky part.
+    Each class has its own background. An empty class costs (u / (u + s))^(1 - g) in the Tversky
+    part, with u = (1 - d) m for m false pixels.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one; as for focal and dice.
-        focal_weight: w; the paper's lambda.
-        delta: weight of defect pixels and of missed ones.
-        gamma: both the discount of background and the enhancement of defects.
-        over: what one Tversky index sums over; as for dice.
-        smooth: pixels added above and below; the paper's is next to 0, which makes a step of the
-            first false pixel of an absent class.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
+            or the sums of the class where `reduce` pools the classes.
+        focal_weight: Weight w of the focal part; the paper's lambda.
+        delta: Weight of defect pixels in the focal part, and of false negatives in the Tversky
+            part.
+        gamma: Down-weighting of easy background, and enhancement of defects.
+        reduce: Pixels of one Tversky index: each class of each tile, each tile, each class of the
+            batch, or the whole batch.
+        smooth: Pixels added to numerator and denominator of the index. The paper has nearly 0; the
+            first false pixel of an empty class is then a step.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
 
     Source: Yeung et al., Computerized Medical Imaging and Graphics 95, 2022,
-    https://arxiv.org/abs/2102.04525, the asymmetric variant, averaged over the two classes as in
-    its authors' code.
+    https://arxiv.org/abs/2102.04525, the asymmetric variant, averaged over defect and background as
+    in its authors' code.
     """
     pixels = asymmetric_focal(
         y_true, logits, class_weights, defect_gamma=0.0, background_gamma=gamma, alpha=delta
@@ -161,7 +175,7 @@ def unified_focal(
         gamma=1.0 / (1.0 - gamma),
         false_positives=1.0 - delta,
         false_negatives=delta,
-        over=over,
+        reduce=reduce,
         smooth=smooth,
     )
     background = tversky(
@@ -170,7 +184,7 @@ def unified_focal(
         class_weights,
         false_positives=1.0 - delta,
         false_negatives=delta,
-        over=over,
+        reduce=reduce,
         smooth=smooth,
     )
     return focal_weight * pixels + (1.0 - focal_weight) * (defect + background) / 2.0

@@ -1,6 +1,6 @@
 """The Lovasz hinge: a convex surrogate of the Jaccard loss.
 
-Signature and shapes are those of `losses`.
+`losses` describes signature and shapes.
 """
 
 from typing import Literal
@@ -8,7 +8,7 @@ from typing import Literal
 from steelexp.lazy import Tensor, tf
 from steelexp.model.loss_inputs import as_float32
 
-Sets = Literal["tile_and_class", "batch_and_class"]
+LovaszReduce = Literal["tile_and_class", "batch_and_class"]
 
 
 def lovasz_hinge(
@@ -16,59 +16,62 @@ def lovasz_hinge(
     logits: Tensor,
     class_weights: Tensor | None = None,
     *,
-    over: Sets = "tile_and_class",
+    reduce: LovaszReduce = "tile_and_class",
 ) -> Tensor:
     """Lovasz hinge of the Jaccard loss, the mean over classes.
 
-    The pixels are sorted by their hinge error e = 1 - (2 y - 1) logits, worst first. Each costs
-    max(e, 0) times what the Jaccard loss rises by when it is added to those counted as wrong. At
-    logits of 0 the loss is 1 for each class.
+    The pixels are sorted by their hinge error e = 1 - (2 y - 1) logits, worst first. Each pixel
+    costs max(e, 0) times the increase of the Jaccard loss when it joins the wrong pixels before it.
+    At logits of 0 the loss is 1 for each class.
 
-    A class that is absent is as wrong as it can be with one pixel: only its highest logit counts
-    and costs max(1 + logit, 0), whether one pixel is false or all. It is unbounded, and it does not
-    see scores beyond the margin of 1: scores it is trained to are not probabilities.
+    An empty class is entirely wrong with its first false pixel. Only its highest logit counts: it
+    costs max(1 + logit, 0), whether one pixel is false or all. The loss is unbounded and ignores
+    scores beyond the margin of 1, so the scores it leads to are not probabilities.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one.
-        over: whose pixels are one set: each class of each tile, or each class of the batch.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one.
+        reduce: Pixels that are ranked together: each class of each tile, or each class of the
+            batch.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
 
     Source: Berman, Rannen Triki and Blaschko, CVPR 2018, https://arxiv.org/abs/1705.08790,
     algorithm 1.
     """
     y, x, w = as_float32(y_true, logits, class_weights)
-    truth, scores = _sets(y, over), _sets(x, over)  # [B or 1, C, pixels]
-    errors = 1.0 - (2.0 * truth - 1.0) * scores
-    losses = tf.reduce_sum(tf.nn.relu(errors) * tf.stop_gradient(_rises(errors, truth)), -1)
+    truth = _pixels_by_class(y, reduce)  # [B or 1, C, pixels]
+    errors = 1.0 - (2.0 * truth - 1.0) * _pixels_by_class(x, reduce)
+    increases = tf.stop_gradient(_jaccard_increases(errors, truth))
+    losses = tf.reduce_sum(tf.nn.relu(errors) * increases, -1)
     return tf.broadcast_to(tf.reduce_mean(w * losses, 1), tf.shape(x)[:1])
 
 
-def _sets(values: Tensor, over: Sets) -> Tensor:
+def _pixels_by_class(values: Tensor, reduce: LovaszReduce) -> Tensor:
     """[B, h, w, C] -> [B or 1, C, pixels]."""
     classes, batch = tf.shape(values)[3], tf.shape(values)[0]
-    pixels = tf.reshape(values, [batch if over == "tile_and_class" else 1, -1, classes])
+    pixels = tf.reshape(values, [batch if reduce == "tile_and_class" else 1, -1, classes])
     return tf.transpose(pixels, [0, 2, 1])
 
 
-def _rises(errors: Tensor, truth: Tensor) -> Tensor:
-    """What each pixel adds to the Jaccard loss when pixels turn wrong from the worst on.
+def _jaccard_increases(errors: Tensor, truth: Tensor) -> Tensor:
+    """Increase of the Jaccard loss by each pixel when pixels turn wrong, the worst first.
 
-    The ranks bring the rises back to the pixels, so that no gradient has to pass through the sort:
+    The ranks bring the increases back to their pixels, so that no gradient passes through the sort:
     that would be a scatter, and under op determinism scatters leave the GPU (release notes of
     TensorFlow 2.8).
     """
     order = tf.argsort(errors, direction="DESCENDING")
     defect = tf.gather(truth, order, batch_dims=2)
     background = 1.0 - defect
-    # An empty set stands for a tiny one: its worst pixel then takes the whole rise.
+    # An empty class counts as a tiny one: its worst pixel then takes the whole increase.
     size = tf.maximum(tf.reduce_sum(defect, -1, keepdims=True), 1e-6)
-    hit = size - tf.cumsum(defect, -1)
-    before = size + tf.cumsum(background, -1, exclusive=True)
-    # 1 / union for a defect pixel; for a background pixel hit / before - hit / union. As written it
-    # does not subtract neighbours, which would leave few digits of a rise of one in a million.
-    rises = (defect + background * hit / before) / (before + background)
-    return tf.gather(rises, tf.argsort(order), batch_dims=2)
+    intersection = size - tf.cumsum(defect, -1)
+    union = size + tf.cumsum(background, -1, exclusive=True)  # before the pixel joins
+    # 1 / (new union) for a defect pixel; for a background pixel the intersection over the old union
+    # minus that over the new. In this form no neighbours are subtracted, which would leave few
+    # digits of an increase of one in a million.
+    increases = (defect + background * intersection / union) / (union + background)
+    return tf.gather(increases, tf.argsort(order), batch_dims=2)

@@ -1,4 +1,4 @@
-"""How the weights move."""
+"""Optimizers, by name."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -21,14 +21,15 @@ def adam(
     """Adam (Kingma and Ba, ICLR 2015, https://arxiv.org/abs/1412.6980).
 
     Args:
-        learning_rate: step size at the start.
-        beta_1: decay of the first moment.
-        beta_2: decay of the second moment.
-        epsilon: added to the root of the second moment.
-        clip_norm: gradients are scaled down to this global norm; absent: never.
+        learning_rate: Learning rate of the first epoch.
+        beta_1: Decay of the moving average of the gradients.
+        beta_2: Decay of the moving average of the squared gradients.
+        epsilon: Constant added to the root of the second average, against division by 0.
+        clip_norm: Largest global norm of the gradients; larger ones are scaled down to it. null
+            means no clipping.
 
     Returns:
-        tf_keras.optimizers.Optimizer.
+        A tf_keras.optimizers.Optimizer.
     """
     return keras.optimizers.Adam(
         learning_rate=learning_rate,

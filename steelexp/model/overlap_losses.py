@@ -1,7 +1,7 @@
 """Losses that are ratios of overlap: Tversky's index and its special cases.
 
-Signatures and shapes are those of `losses`. Scores are soft: a pixel is hit by p y, falsely
-predicted by p (1 - y) and missed by (1 - p) y, with p = sigmoid(logits).
+`losses` describes signatures and shapes. Counts are soft: with p = sigmoid(logits), a pixel adds
+p y to the true positives, p (1 - y) to the false positives and (1 - p) y to the false negatives.
 """
 
 from typing import Annotated, Literal
@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from steelexp.lazy import Tensor, tf
-from steelexp.model.loss_inputs import Absent, Over, as_float32
+from steelexp.model.loss_inputs import EmptyClass, Reduce, as_float32
 
-# The axes of [B, h, w, C] that one index sums over.
+# Axes of [B, h, w, C] that one index sums over.
 _AXES: dict[str, tuple[int, ...]] = {
     "tile_and_class": (1, 2),
     "tile": (1, 2, 3),
@@ -26,37 +26,39 @@ def dice(
     logits: Tensor,
     class_weights: Tensor | None = None,
     *,
-    over: Over = "tile_and_class",
+    reduce: Reduce = "tile_and_class",
     smooth: PositiveFloat = 1.0,
-    absent: Absent = "smoothed",
+    empty_class: EmptyClass = "smoothed",
 ) -> Tensor:
     """Soft Dice loss.
 
-    1 - (2 sum(p y) + s) / (sum(p) + sum(y) + s), p = sigmoid(logits), s = smooth; the mean over the
-    coefficients that `over` leaves. It is tversky(1/2, 1/2) with s / 2.
+    1 - (2 sum(p y) + s) / (sum(p) + sum(y) + s) with p = sigmoid(logits) and s = smooth. The loss
+    is the mean over the coefficients. It is tversky with prices 1/2 and 1/2 and smooth s / 2.
 
-    Where a class is absent, no prediction costs 0 and a predicted mass of m pixels m / (m + s):
-    with s = 1 one certain false pixel costs 0.5, and beyond that the loss is nearly flat. `absent`
-    offers other prices. Summing over the batch or over all classes hides an absent or a rare class
-    behind the others.
+    An empty class costs 0 without a prediction, and m / (m + s) with a predicted mass of m pixels.
+    With s = 1 one certain false pixel costs 0.5; beyond that the loss is nearly flat. `empty_class`
+    offers other costs. A coefficient of the whole batch or of all classes hides an empty or a rare
+    class behind the others.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one; of the coefficients, or inside the sums where `over` pools the
-            classes.
-        over: what one coefficient sums over: each class of each tile, each tile, each class of the
-            batch, or everything at once (the published loss).
-        smooth: pixels added above and below.
-        absent: price of m false pixels among n where the truth is empty: smoothed takes the
-            formula's, mean_score m / n, which grows with every pixel, and nothing 0, which makes
-            false alarms free.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
+            or the sums of the class where `reduce` pools the classes.
+        reduce: Pixels of one coefficient: each class of each tile, each tile, each class of the
+            batch, or the whole batch (Keras notebooks).
+        smooth: Pixels added to numerator and denominator.
+        empty_class: Loss of a class without defect pixels, of m false pixels among n: smoothed
+            takes the formula, mean_score takes m / n, which grows with every pixel, and nothing
+            takes 0, which makes false alarms free.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
 
-    Source: Milletari et al., V-Net, 3DV 2016, https://arxiv.org/abs/1606.04797, section 3, with the
-    smoothing of its Keras implementations.
+    Source: Drozdzal et al., DLMIA 2016, https://arxiv.org/abs/1608.04117, and nnU-Net,
+    https://arxiv.org/abs/1809.10486, with the smoothing of Keras notebooks. V-Net, Milletari et
+    al., https://arxiv.org/abs/1606.04797, has squares in the denominator, sum(p^2) + sum(y^2);
+    this loss has none.
     """
     return tversky(
         y_true,
@@ -64,9 +66,9 @@ def dice(
         class_weights,
         false_positives=0.5,
         false_negatives=0.5,
-        over=over,
+        reduce=reduce,
         smooth=smooth / 2.0,
-        absent=absent,
+        empty_class=empty_class,
     )
 
 
@@ -75,25 +77,29 @@ def jaccard(
     logits: Tensor,
     class_weights: Tensor | None = None,
     *,
-    over: Over = "tile_and_class",
+    reduce: Reduce = "tile_and_class",
     smooth: PositiveFloat = 1.0,
-    absent: Absent = "smoothed",
+    empty_class: EmptyClass = "smoothed",
 ) -> Tensor:
-    """Soft Jaccard loss, or 1 - IoU.
+    """Soft Jaccard loss, 1 - IoU.
 
-    1 - (sum(p y) + s) / (sum(p) + sum(y) - sum(p y) + s), p = sigmoid(logits), s = smooth. It is
-    tversky(1, 1). Where a class is absent, a predicted mass of m pixels costs m / (m + s).
+    1 - (sum(p y) + s) / (sum(p) + sum(y) - sum(p y) + s) with p = sigmoid(logits) and s = smooth.
+    It is tversky with prices 1 and 1. An empty class costs m / (m + s) for a predicted mass of m
+    pixels.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one; as for dice.
-        over: what one index sums over; as for dice.
-        smooth: pixels added above and below.
-        absent: price of false pixels where the truth is empty; as for dice.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
+            or the sums of the class where `reduce` pools the classes.
+        reduce: Pixels of one index: each class of each tile, each tile, each class of the batch, or
+            the whole batch.
+        smooth: Pixels added to numerator and denominator.
+        empty_class: Loss of a class without defect pixels: smoothed takes the formula, mean_score
+            the mean of its scores, nothing 0.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
 
     Source: Rahman and Wang, ISVC 2016, https://doi.org/10.1007/978-3-319-50835-1_22.
     """
@@ -103,9 +109,9 @@ def jaccard(
         class_weights,
         false_positives=1.0,
         false_negatives=1.0,
-        over=over,
+        reduce=reduce,
         smooth=smooth,
-        absent=absent,
+        empty_class=empty_class,
     )
 
 
@@ -116,28 +122,32 @@ def tversky(
     *,
     false_positives: NonNegativeFloat = 0.3,
     false_negatives: NonNegativeFloat = 0.7,
-    over: Over = "tile_and_class",
+    reduce: Reduce = "tile_and_class",
     smooth: PositiveFloat = 1.0,
-    absent: Absent = "smoothed",
+    empty_class: EmptyClass = "smoothed",
 ) -> Tensor:
-    """Tversky loss: Dice with separate prices of false and of missed pixels.
+    """Tversky loss: Dice with separate prices of false positives and false negatives.
 
-    1 - (sum(p y) + s) / (sum(p y) + a sum(p (1 - y)) + b sum((1 - p) y) + s), p = sigmoid(logits),
-    a = false_positives, b = false_negatives, s = smooth. It is focal_tversky with gamma = 1. Where
-    a class is absent, a predicted mass of m pixels costs a m / (a m + s).
+    1 - (sum(p y) + s) / (sum(p y) + a sum(p (1 - y)) + b sum((1 - p) y) + s) with p =
+    sigmoid(logits), a = false_positives, b = false_negatives and s = smooth. It is focal_tversky
+    with gamma = 1. An empty class costs a m / (a m + s) for a predicted mass of m pixels.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one; as for dice.
-        false_positives: a; the paper's alpha. Its best with b = 0.7.
-        false_negatives: b; the paper's beta.
-        over: what one index sums over; as for dice.
-        smooth: pixels added above and below.
-        absent: price of false pixels where the truth is empty; as for dice.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
+            or the sums of the class where `reduce` pools the classes.
+        false_positives: Price a of false positives; the paper's alpha. 0.3 with b = 0.7 was its
+            best.
+        false_negatives: Price b of false negatives; the paper's beta.
+        reduce: Pixels of one index: each class of each tile, each tile, each class of the batch, or
+            the whole batch.
+        smooth: Pixels added to numerator and denominator.
+        empty_class: Loss of a class without defect pixels: smoothed takes the formula, mean_score
+            the mean of its scores, nothing 0.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
 
     Source: Salehi et al., MLMI 2017, https://arxiv.org/abs/1706.05721, section 2.
     """
@@ -148,9 +158,9 @@ def tversky(
         gamma=1.0,
         false_positives=false_positives,
         false_negatives=false_negatives,
-        over=over,
+        reduce=reduce,
         smooth=smooth,
-        absent=absent,
+        empty_class=empty_class,
     )
 
 
@@ -162,50 +172,53 @@ def focal_tversky(
     gamma: Annotated[float, Field(ge=1, le=3)] = 4 / 3,
     false_positives: NonNegativeFloat = 0.3,
     false_negatives: NonNegativeFloat = 0.7,
-    over: Over = "tile_and_class",
+    reduce: Reduce = "tile_and_class",
     smooth: PositiveFloat = 1.0,
-    absent: Absent = "smoothed",
+    empty_class: EmptyClass = "smoothed",
 ) -> Tensor:
     """Focal Tversky loss: the Tversky loss of each class to the power 1 / gamma, then the mean.
 
-    A power below 1 is steep near 0: what is nearly right still has a gradient. Where a class is
-    absent, a predicted mass of m pixels costs (a m / (a m + s))^(1 / gamma), with tversky's a and
-    s: more than there, and most of all for few pixels.
+    A power below 1 is steep near 0, so a nearly correct class still has a gradient. An empty class
+    costs (a m / (a m + s))^(1 / gamma) for a predicted mass of m pixels. That is more than with
+    tversky, and the difference is largest for few pixels.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one; as for dice.
-        gamma: 1 is tversky.
-        false_positives: a of tversky; this paper's beta.
-        false_negatives: b of tversky; this paper's alpha.
-        over: what one index sums over; as for dice.
-        smooth: pixels added above and below.
-        absent: price of false pixels where the truth is empty, before the power; as for dice.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
+            or the sums of the class where `reduce` pools the classes.
+        gamma: Focusing parameter: inverse of the power. 1 gives tversky.
+        false_positives: Price a of false positives, see tversky; this paper's beta.
+        false_negatives: Price b of false negatives, see tversky; this paper's alpha.
+        reduce: Pixels of one index: each class of each tile, each tile, each class of the batch, or
+            the whole batch.
+        smooth: Pixels added to numerator and denominator.
+        empty_class: Loss of a class without defect pixels, before the power: smoothed takes the
+            formula, mean_score the mean of its scores, nothing 0.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
 
     Source: Abraham and Khan, ISBI 2019, https://arxiv.org/abs/1810.07842, equations 2 and 3.
     """
     y, x, w = as_float32(y_true, logits, class_weights)
-    p, axes = tf.sigmoid(x), _AXES[over]
+    p, axes = tf.sigmoid(x), _AXES[reduce]
     inside, outside = (w, 1.0) if _CLASS_AXIS in axes else (1.0, w)
     parts = p * y, p * (1.0 - y), tf.sigmoid(-x) * y
-    hit, false, missed = (tf.reduce_sum(inside * part, axes, keepdims=True) for part in parts)
-    wrong = false_positives * false + false_negatives * missed
-    losses = wrong / (hit + wrong + smooth)  # 1 - (hit + s) / (hit + wrong + s), without rounding
-    if absent != "smoothed":
+    tp, fp, fn = (tf.reduce_sum(inside * part, axes, keepdims=True) for part in parts)
+    errors = false_positives * fp + false_negatives * fn
+    losses = errors / (tp + errors + smooth)  # 1 - (tp + s) / (tp + errors + s), without rounding
+    if empty_class != "smoothed":
         pixels = tf.cast(tf.size(y) // tf.size(losses), tf.float32)
-        price = false / pixels if absent == "mean_score" else tf.zeros_like(false)
-        losses = tf.where(hit + missed > 0.0, losses, price)
+        cost = fp / pixels if empty_class == "mean_score" else tf.zeros_like(fp)
+        losses = tf.where(tp + fn > 0.0, losses, cost)
     if gamma != 1.0:
         # Below 1e-20, where no gradient is left anyway, the slope of a root would be infinite.
         losses = tf.maximum(losses, 1e-20) ** (1.0 / gamma)
-    return _of_tiles(tf.reduce_mean(outside * losses, [1, 2, 3]), x)
+    return _broadcast_to_tiles(tf.reduce_mean(outside * losses, [1, 2, 3]), x)
 
 
-def _of_tiles(losses: Tensor, logits: Tensor) -> Tensor:
+def _broadcast_to_tiles(losses: Tensor, logits: Tensor) -> Tensor:
     """[B], or one value for the whole batch -> [B]."""
     return tf.broadcast_to(losses, tf.shape(logits)[:1])
 
@@ -214,33 +227,33 @@ def generalized_dice(
     y_true: Tensor,
     logits: Tensor,
     *,
-    over: Literal["tile", "batch"] = "tile",
+    reduce: Literal["tile", "batch"] = "tile",
     smooth: PositiveFloat = 1.0,
 ) -> Tensor:
-    """Generalized Dice loss: the Dice loss of all classes at once, small classes weighing more.
+    """Generalized Dice loss: the Dice loss of all classes at once, with more weight on small ones.
 
-    1 - (2 sum_c(w_c sum(p y)) + s) / (sum_c(w_c sum(p + y)) + s), p = sigmoid(logits), s = smooth,
-    w_c = (n / n_c)^2, n_c the pixels of class c and n those of the smallest class that is there.
-    Without s this is the paper's w_c = 1 / n_c^2; scaled like this, s is in pixels of the smallest
-    class and means the same on every tile.
+    1 - (2 sum_c(w_c sum(p y)) + s) / (sum_c(w_c sum(p + y)) + s) with p = sigmoid(logits), s =
+    smooth and w_c = (n / n_c)^2. n_c is the number of pixels of class c, n that of the smallest
+    class that occurs. Without s this is the paper's w_c = 1 / n_c^2. The scaling gives s the unit
+    of pixels of the smallest class, on every tile.
 
-    An absent class has weight 1, that of the smallest: m false pixels of it cost as much as m false
-    pixels of the smallest. Where all are absent, they cost m / (m + s), as in dice.
+    An empty class has weight 1, like the smallest class: a false pixel of either costs the same.
+    Where all classes are empty, m false pixels cost m / (m + s), as with dice.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        over: count the pixels of each tile, or of the batch.
-        smooth: pixels added above and below.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        reduce: Pixels that are counted together: each tile, or the whole batch.
+        smooth: Pixels added to numerator and denominator.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
 
     Source: Sudre et al., DLMIA 2017, https://arxiv.org/abs/1707.03237, section 2.1.
     """
-    axes = _AXES[f"{over}_and_class"]
+    axes = _AXES[f"{reduce}_and_class"]
     size = tf.reduce_sum(tf.cast(y_true, tf.float32), axes, keepdims=True)  # [B or 1, 1, 1, C]
-    there = size > 0.0
-    smallest = tf.reduce_min(tf.where(there, size, size.dtype.max), -1, keepdims=True)
-    weights = tf.where(there, (smallest / tf.maximum(size, 1.0)) ** 2, 1.0)
-    return dice(y_true, logits, weights, over=over, smooth=smooth)
+    occurs = size > 0.0
+    smallest = tf.reduce_min(tf.where(occurs, size, size.dtype.max), -1, keepdims=True)
+    weights = tf.where(occurs, (smallest / tf.maximum(size, 1.0)) ** 2, 1.0)
+    return dice(y_true, logits, weights, reduce=reduce, smooth=smooth)

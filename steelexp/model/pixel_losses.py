@@ -1,7 +1,7 @@
-"""Losses that are a mean over pixels: cross-entropy and what is made of it.
+"""Losses that are a mean over pixels: cross-entropy and losses made of it.
 
-Signatures and shapes are those of `losses`. In each, a class that is absent costs what its false
-scores cost, pixel by pixel, so that false alarms on clean tiles are never free.
+`losses` describes signatures and shapes. In every loss here an empty class (no defect pixel in the
+tile) costs what its false scores cost, pixel by pixel. False alarms on clean tiles are never free.
 """
 
 from typing import Annotated
@@ -19,16 +19,16 @@ PositiveShare = Annotated[float, Field(gt=0, le=1)]
 def bce(y_true: Tensor, logits: Tensor, class_weights: Tensor | None = None) -> Tensor:
     """Binary cross-entropy, the mean over pixels and classes.
 
-    -(y log p + (1 - y) log(1 - p)), p = sigmoid(logits); weighted_bce with ones. An absent class
-    costs -log(1 - p) a pixel: every background pixel counts, and there are many.
+    -(y log p + (1 - y) log(1 - p)) with p = sigmoid(logits). It is weighted_bce with weights of 1.
+    Every background pixel counts, and there are many. An empty class costs -log(1 - p) a pixel.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
     """
     return weighted_bce(y_true, logits, class_weights, positive_weights=(1.0,))
 
@@ -40,38 +40,51 @@ def weighted_bce(
     *,
     positive_weights: PerClass = (2.0,),
 ) -> Tensor:
-    """Binary cross-entropy with heavier defect pixels, the mean over pixels and classes.
+    """Binary cross-entropy with a weight on defect pixels, the mean over pixels and classes.
 
-    -(v y log p + (1 - y) log(1 - p)), p = sigmoid(logits), v = the class's positive weight. An
-    absent class costs what it costs in bce. A pixel that is a defect half the time gets the score
-    v / (1 + v) in place of 1 / 2, so v trades missed pixels for false ones.
+    -(v y log p + (1 - y) log(1 - p)) with p = sigmoid(logits) and v = positive weight of the class.
+    A pixel that is a defect half the time is trained towards the score v / (1 + v), not 1 / 2. A
+    larger v therefore gives fewer missed pixels and more false ones. An empty class costs the same
+    as in bce.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one; of all pixels of a class, not of its defects only.
-        positive_weights: v of each class, or one for all. 2, 2, 1, 1.5 in a medal solution on
-            Severstal.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one. It applies to all pixels of the
+            class, defect and background.
+        positive_weights: Weight v of the defect pixels, one for each class or one for all. A medal
+            solution on Severstal used 2, 2, 1, 1.5.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
 
     Raises:
-        UserError: neither one weight nor one for each class.
+        UserError: The number of weights is neither one nor the number of classes.
 
     Source: Xie and Tu, Holistically-nested edge detection, ICCV 2015,
-    https://arxiv.org/abs/1504.06375, equation 2, whose two weights are here divided by the
-    background's.
+    https://arxiv.org/abs/1504.06375, equation 2. Its two weights are divided by the background's.
     """
-    _refuse_other_classes(positive_weights, logits)
+    _check_number_of_weights(positive_weights, logits)
     y, x, w = as_float32(y_true, logits, class_weights)
-    losses = tf.nn.weighted_cross_entropy_with_logits(
-        labels=y, logits=x, pos_weight=tf.constant(positive_weights, tf.float32)
-    )
-    return tf.reduce_mean(w * losses, [1, 2, 3])
+    weight = y * tf.constant(positive_weights, tf.float32) + (1.0 - y)
+    return tf.reduce_mean(w * weight * _cross_entropy(y, x), [1, 2, 3])
 
 
-def _refuse_other_classes(positive_weights: tuple[float, ...], logits: Tensor) -> None:
+def _cross_entropy(y_true: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy of each pixel, -log(p_t), for a truth of 0 or 1.
+
+    Not tf.nn.weighted_cross_entropy_with_logits: at a logit of exactly 0 its gradient is 0 for a
+    defect pixel and twice the right one for a background pixel.
+    """
+    return tf.nn.softplus(_signed(y_true, -logits))
+
+
+def _signed(y_true: Tensor, logits: Tensor) -> Tensor:
+    """Logit of the true side: p_t = sigmoid of this."""
+    return (2.0 * y_true - 1.0) * logits
+
+
+def _check_number_of_weights(positive_weights: tuple[float, ...], logits: Tensor) -> None:
     classes = logits.shape[-1]
     if classes is not None and len(positive_weights) not in {1, classes}:
         raise UserError(
@@ -89,42 +102,45 @@ def topk_bce(
 ) -> Tensor:
     """Binary cross-entropy, the mean over the hardest pixels of each tile.
 
-    The pixels of all classes are ranked together by their (weighted) cross-entropy; the mean over
-    the ceil(share h w C) largest. share = 1 is bce. Pixels of equal cost share the last places.
-    Where a class is absent, its false alarms are among the hardest pixels and cost 1 / share times
-    what they cost in bce; its easy background costs nothing.
+    The pixels of all classes of a tile are ranked together by their (weighted) cross-entropy. The
+    loss is the mean of the k largest, k = ceil(share h w C). Pixels of equal cost share the last
+    places. share = 1 gives bce. The false alarms of an empty class are among the hardest pixels and
+    cost 1 / share times as much as in bce. Its easy background costs nothing.
+
+    nnU-Net's TopKLoss ranks the pixels of the whole batch and rounds k down. Here every tile has
+    its own ranking, because a loss returns one value for each tile, and k is at least one.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one; they count in the ranking too.
-        share: of the pixels and classes of a tile that count.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one. The ranking uses it too.
+        share: Share of a tile's h w C values that counts.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
 
-    Source: Wu, Shen and van den Hengel, https://arxiv.org/abs/1605.06885 (online
-    bootstrapping), with a share in place of a threshold, as in nnU-Net.
+    Source: Wu, Shen and van den Hengel, https://arxiv.org/abs/1605.06885 (online bootstrapping). It
+    has a threshold where this has a share.
     """
     y, x, w = as_float32(y_true, logits, class_weights)
-    losses = w * tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=x)
+    losses = w * _cross_entropy(y, x)
     losses = tf.reshape(losses, [tf.shape(losses)[0], -1])  # [B, h * w * C]
     count = tf.math.ceil(share * tf.cast(tf.shape(losses)[1], tf.float64))
-    weights = tf.stop_gradient(_largest(losses, tf.cast(count, tf.int32)))
+    weights = tf.stop_gradient(_weights_of_largest(losses, tf.cast(count, tf.int32)))
     return tf.reduce_sum(weights * losses, 1) / tf.cast(count, tf.float32)
 
 
-def _largest(values: Tensor, count: Tensor) -> Tensor:
-    """Weights [B, N] that sum to `count` a row: 1 above the smallest of the `count` largest.
+def _weights_of_largest(values: Tensor, count: Tensor) -> Tensor:
+    """Weights [B, N] that sum to `count` in each row: 1 above the smallest of the `count` largest.
 
     The values of tf.math.top_k have a gradient, but it is a scatter, and under op determinism
     scatters leave the GPU (release notes of TensorFlow 2.8).
     """
     least = tf.reduce_min(tf.math.top_k(values, count, sorted=False).values, 1, keepdims=True)
     above = tf.cast(values > least, tf.float32)
-    tied = tf.cast(tf.equal(values, least), tf.float32)
-    left = tf.cast(count, tf.float32) - tf.reduce_sum(above, 1, keepdims=True)
-    return above + tied * left / tf.reduce_sum(tied, 1, keepdims=True)
+    equal = tf.cast(tf.equal(values, least), tf.float32)
+    places = tf.cast(count, tf.float32) - tf.reduce_sum(above, 1, keepdims=True)
+    return above + equal * places / tf.reduce_sum(equal, 1, keepdims=True)
 
 
 def focal(
@@ -137,20 +153,21 @@ def focal(
 ) -> Tensor:
     """Focal loss, the mean over pixels and classes.
 
-    -a_t (1 - p_t)^gamma log(p_t); p_t = p where y = 1 and 1 - p elsewhere, a_t likewise from alpha.
-    gamma = 0, alpha = 0.5 is half the binary cross-entropy. Well-classified background, and with it
-    a class that is absent and not predicted, costs next to nothing.
+    -a_t (1 - p_t)^gamma log(p_t). p_t is p where y = 1 and 1 - p elsewhere. a_t is alpha where
+    y = 1 and 1 - alpha elsewhere. With gamma = 0 and alpha = 0.5 it is half the binary
+    cross-entropy. Well-classified background costs next to nothing, and so does an empty class that
+    is not predicted.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one.
-        gamma: how strongly easy pixels are discounted.
-        alpha: weight of defect pixels; background has 1 - alpha. The paper's 0.25 gives positives a
-            third of the negatives' weight, tuned with gamma = 2 on COCO.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one.
+        gamma: Focusing parameter: how strongly easy pixels are down-weighted. 0 means not at all.
+        alpha: Weight of defect pixels. Background pixels have 1 - alpha. The paper's 0.25 gives
+            positives a third of the negatives' weight; it was tuned with gamma = 2 on COCO.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
 
     Source: Lin et al., ICCV 2017, https://arxiv.org/abs/1708.02002, equation 5.
     """
@@ -168,23 +185,22 @@ def asymmetric_focal(
     background_gamma: float,
     alpha: float,
 ) -> Tensor:
-    """Focal loss whose gamma differs between defect and background; the general form of `focal`.
+    """Focal loss with one gamma for defect and one for background; the general form of `focal`.
 
     Args:
-        y_true: [B, h, w, C] of 0 and 1.
-        logits: [B, h, w, C].
-        class_weights: [C], mean one, or None.
-        defect_gamma: how strongly easy defect pixels are discounted.
-        background_gamma: how strongly easy background pixels are discounted.
-        alpha: weight of defect pixels; background has 1 - alpha.
+        y_true: Ground truth, [B, h, w, C] of 0 and 1.
+        logits: Logits, [B, h, w, C].
+        class_weights: Weight of each class, [C] with mean one, or None.
+        defect_gamma: Focusing parameter of defect pixels.
+        background_gamma: Focusing parameter of background pixels.
+        alpha: Weight of defect pixels. Background pixels have 1 - alpha.
 
     Returns:
-        [B].
+        Loss of each tile, [B].
     """
     y, x, w = as_float32(y_true, logits, class_weights)
-    margin = (2.0 * y - 1.0) * x  # p_t = sigmoid(margin), -log(p_t) = softplus(-margin)
     weight = alpha * y + (1.0 - alpha) * (1.0 - y)
     gamma = defect_gamma * y + background_gamma * (1.0 - y)
     # Not (1 - p_t)^gamma: its gradient is NaN where p_t rounds to 1 and gamma is below 1.
-    discount = tf.exp(-gamma * tf.nn.softplus(margin))
-    return tf.reduce_mean(w * weight * discount * tf.nn.softplus(-margin), [1, 2, 3])
+    focus = tf.exp(-gamma * tf.nn.softplus(_signed(y, x)))
+    return tf.reduce_mean(w * weight * focus * _cross_entropy(y, x), [1, 2, 3])

@@ -1,9 +1,9 @@
-"""U-Net on a pretrained encoder.
+"""U-Net with a pretrained encoder.
 
 Ronneberger et al., MICCAI 2015, https://arxiv.org/abs/1505.04597.
 
-The network takes grey images as they come from the file and gives logits, so that scaling and the
-sigmoid's numerics are settled once and here.
+The network takes grey images as they are in the file and returns logits. Input scaling happens
+here and nowhere else.
 """
 
 from collections.abc import Callable
@@ -35,26 +35,29 @@ def unet(
     """U-Net of segmentation-models.
 
     Args:
-        classes: C, how many masks it predicts.
-        backbone: the encoder, one of segmentation-models' 32.
-        weights: imagenet (downloaded at first use), none, or the path of an encoder's .h5 file.
-        scaling: unit divides grey by 255; imagenet is what the backbone's weights were trained on.
-        batch_norm_momentum: share of the old moving average kept each step, in every layer. At 0.99
-            a short run is evaluated by averages that lag behind its weights: take 0.9 below about
-            1,000 steps.
-        decoder_filters: channels of the five decoder stages, deepest first.
-        resolution: half averages 2 x 2 pixels before the network and interpolates the logits behind
-            it: about four times as fast, and blind to what is a pixel or two wide.
+        classes: Number of classes C, one output channel each.
+        backbone: Encoder, one of segmentation-models' 32.
+        weights: Encoder weights: imagenet (downloaded at first use), none, or the path of an
+            encoder's .h5 file.
+        scaling: Input scaling: unit divides grey by 255, imagenet is the scaling that the
+            backbone's ImageNet weights were trained with.
+        batch_norm_momentum: Momentum of the moving averages in every batch-norm layer. At 0.99 the
+            averages lag behind the weights in a short run; take 0.9 below about 1,000 steps.
+        decoder_filters: Channels of the five decoder stages, deepest first.
+        resolution: Resolution of the network: full, or half, which averages 2 x 2 pixels before the
+            network and interpolates the logits after it. half is about four times as fast and
+            misses defects that are a pixel or two wide.
 
     Returns:
-        tf_keras.Model: grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32, h and w multiples
+        A tf_keras.Model: grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32, h and w multiples
         of 32.
 
     Raises:
-        UserError: the weights cannot be downloaded, found or fitted to the backbone.
+        UserError: The weights file is missing, cannot be downloaded or does not fit the
+            backbone.
     """
     file = _weights_file(weights)
-    if not tf.distribute.has_strategy():  # whose scope it would end
+    if not tf.distribute.has_strategy():  # clearing the session ends a strategy's scope
         keras.backend.clear_session()
     network = _network(backbone, weights, classes=classes, decoder_filters=decoder_filters)
     if file is not None:
@@ -65,7 +68,7 @@ def unet(
     grey = keras.Input((None, None, 1), dtype="uint8", name="grey")
     mean, std = BACKBONES[str(backbone)] if scaling == "imagenet" else UNIT
     image = keras.layers.Lambda(lambda x: _scale(x, mean, std), name="scale")(grey)
-    scores = _at_half(network)(image) if resolution == "half" else network(image)
+    scores = _at_half_resolution(network)(image) if resolution == "half" else network(image)
     logits = keras.layers.Activation("linear", dtype="float32", name="logits")(scores)
     return keras.Model(grey, logits, name=f"unet_{backbone}")
 
@@ -74,11 +77,11 @@ ARCHITECTURES: dict[str, Callable[..., Any]] = {"unet": unet}
 
 
 def expand_bits(bits: Tensor, classes: int) -> Tensor:
-    """One bit per class to one channel per class.
+    """Expand one bit per class to one channel per class.
 
     Args:
-        bits: [B, h, w, 1] uint8, bit c set where class c is.
-        classes: C.
+        bits: Mask, [B, h, w, 1] uint8, with bit c set where class c is.
+        classes: Number of classes C.
 
     Returns:
         [B, h, w, C] float32 of 0 and 1.
@@ -96,14 +99,14 @@ def _scale(grey: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Ten
     return tf.cast(scaled, keras.mixed_precision.global_policy().compute_dtype)
 
 
-def _at_half(network: Any) -> Callable[[Tensor], Tensor]:
-    """The network on averages of 2 x 2 pixels."""
+def _at_half_resolution(network: Any) -> Callable[[Tensor], Tensor]:
+    """Apply the network to averages of 2 x 2 pixels."""
     layers = keras.layers
 
     def scores(image: Tensor) -> Tensor:
-        # A multiple of 64 at full size is one of 32 at half; the image's mirror image fills it up.
-        even = layers.Lambda(_mirrored_to_64, name="mirror")(image)
-        small = network(layers.AveragePooling2D(2, name="half")(even))
+        # A multiple of 64 at full size is one of 32 at half. Reflection fills up the image.
+        padded = layers.Lambda(_reflect_to_64, name="mirror")(image)
+        small = network(layers.AveragePooling2D(2, name="half")(padded))
         large = layers.UpSampling2D(2, interpolation="bilinear", name="full")(small)
         crop = layers.Lambda(lambda x: x[0][:, : tf.shape(x[1])[1], : tf.shape(x[1])[2]])
         return crop([large, image])
@@ -111,7 +114,8 @@ def _at_half(network: Any) -> Callable[[Tensor], Tensor]:
     return scores
 
 
-def _mirrored_to_64(image: Tensor) -> Tensor:
+def _reflect_to_64(image: Tensor) -> Tensor:
+    """Pad height and width by reflection to multiples of 64."""
     # By index, not tf.pad: its unknown amounts would hide from TFLite how many channels there are.
     for axis in (1, 2):
         size = tf.shape(image)[axis]
@@ -122,7 +126,7 @@ def _mirrored_to_64(image: Tensor) -> Tensor:
 
 
 def _weights_file(weights: str) -> Path | None:
-    """The file that holds the encoder's weights; None for imagenet and none."""
+    """Path of the encoder's weights file; None for imagenet and none."""
     if weights in {"imagenet", "none"}:
         return None
     if not Path(weights).is_file():
@@ -134,7 +138,7 @@ def _weights_file(weights: str) -> Path | None:
 
 
 def _network(backbone: Any, weights: str, **settings: Any) -> Any:
-    """segmentation-models' network; of the weights, only ImageNet's are loaded."""
+    """Build segmentation-models' network, with ImageNet's weights or none."""
     try:
         return segmentation_models.Unet(
             backbone,
@@ -146,7 +150,7 @@ def _network(backbone: Any, weights: str, **settings: Any) -> Any:
     except Exception as error:
         if weights != "imagenet":
             raise
-        # Keras raises a plain Exception for a failed download, ValueError for weights it has not.
+        # Keras raises a plain Exception for a failed download, ValueError for unknown weights.
         raise UserError(
             f"model.weights: imagenet: the weights of {backbone} cannot be downloaded "
             f"({_first_line(error)}); set model.weights=none, or model.weights=path/to/file.h5"
@@ -154,7 +158,7 @@ def _network(backbone: Any, weights: str, **settings: Any) -> Any:
 
 
 def _load_encoder(network: Any, backbone: Any, file: Path) -> None:
-    """Load an encoder's own .h5 file into the encoder half of the network."""
+    """Load an encoder's .h5 file into the encoder half of the network."""
     bridge = {layer.name: layer for layer in network.layers}
     first = bridge.get("center_block1_conv") or bridge["decoder_stage0_upsampling"]
     encoder = keras.Model(network.input, first.input)

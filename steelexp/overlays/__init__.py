@@ -1,1 +1,1 @@
-"""Pictures of ground truth and prediction."""
+"""Overlays: pictures of images with ground truth and prediction."""

@@ -1,4 +1,4 @@
-"""Some pictures on one sheet."""
+"""Contact sheet: several pictures on one sheet."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image
 
 from steelexp.overlays.legend import PAPER
 
-WIDTH = 1800  # pixels of the sheet
+WIDTH = 1800  # width of the sheet in pixels
 GAP = 12
 
 
@@ -18,39 +18,42 @@ def choose_images(
 ) -> list[int]:
     """Choose images for the sheet.
 
-    Of each class the image with most of it, the first clean one, then images spread over the rest.
+    These are the image with the largest area of each class, the first clean image, and images
+    spread evenly over the rest.
 
     Args:
-        pixels: [S, C] of every image and class.
-        candidates: [K] numbers of the images that can be shown.
-        count: how many at most.
+        pixels: [S, C] pixels of every image and class.
+        candidates: [K] rows of the images that can be chosen.
+        count: Maximum number of images.
 
     Returns:
-        Numbers of images, ascending.
+        Rows of the images, ascending.
     """
-    held = pixels[candidates]  # [K, C]
-    most = [int(candidates[column.argmax()]) for column in held.T if column.any()]
-    clean = candidates[~held.any(axis=1)][:1].tolist()
-    found = list(dict.fromkeys([*most, *clean]))[:count]
-    rest = np.setdiff1d(candidates, found)
-    more = min(count - len(found), len(rest))
-    spread = [int(rest[(2 * step + 1) * len(rest) // (2 * more)]) for step in range(more)]
-    return sorted(found + spread)
+    candidate_pixels = pixels[candidates]  # [K, C]
+    largest = [int(candidates[column.argmax()]) for column in candidate_pixels.T if column.any()]
+    clean = candidates[~candidate_pixels.any(axis=1)][:1].tolist()
+    choice = list(dict.fromkeys([*largest, *clean]))[:count]
+    rest = np.setdiff1d(candidates, choice)
+    count_left = min(count - len(choice), len(rest))
+    spread = [
+        int(rest[(2 * step + 1) * len(rest) // (2 * count_left)]) for step in range(count_left)
+    ]
+    return sorted(choice + spread)
 
 
 def contact_sheet(paths: Sequence[Path]) -> Image.Image:
-    """Pictures side by side and below one another, on a sheet of 1800 pixels width.
+    """Arrange pictures in rows on a sheet of 1800 pixels width.
 
-    Long images stand two in a row, square images four.
+    Long images have two columns, square images four.
 
     Args:
-        paths: of the pictures, in their order.
+        paths: Paths of the pictures, in order.
     """
     with Image.open(paths[0]) as first:
         columns = min(len(paths), 2 if first.width > 2 * first.height else 4)
     width = (WIDTH - GAP) // columns - GAP
     rows = [paths[i : i + columns] for i in range(0, len(paths), columns)]
-    pictures = [[_narrowed(path, width) for path in row] for row in rows]
+    pictures = [[_resize(path, width) for path in row] for row in rows]
     heights = [max(picture.height for picture in row) for row in pictures]
     sheet = Image.new("RGB", (WIDTH, sum(heights) + GAP * (len(rows) + 1)), PAPER)
     top = GAP
@@ -61,7 +64,7 @@ def contact_sheet(paths: Sequence[Path]) -> Image.Image:
     return sheet
 
 
-def _narrowed(path: Path, width: int) -> Image.Image:
+def _resize(path: Path, width: int) -> Image.Image:
     with Image.open(path) as picture:
         height = round(picture.height * width / picture.width)
         return picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)

@@ -1,7 +1,7 @@
-"""Overlays: a grey image with the prediction as fill, the truth as outline and a legend below.
+"""Overlays: a grey image with the prediction as fill, the ground truth as outline, and a legend.
 
-Which images are shown is decided once (`choose`), so that the pictures of successive epochs can
-be flipped through; how one is shown is `draw`.
+`choose` selects the images once, so that overlays of successive epochs can be compared. `draw`
+draws one overlay.
 """
 
 from __future__ import annotations
@@ -13,33 +13,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from steelexp.overlays.legend import FILL_OPACITY, INK, Colour, Entry, band
+from steelexp.overlays.legend import FILL_OPACITY, TEXT, Entry, band
+from steelexp.palette import CLASS_COLOURS, RGB, rgb
 
-# Okabe and Ito, "Color Universal Design" (2008), with the indigo of Tol's "muted" scheme (2021) for
-# their black, which is lost on sheet edges. The order is measured: blended over grey 60 to 170 and
-# seen normally, by deuteranopes and by protanopes, no two of the first four come closer than
-# CIELAB 10.9, nor does one of them to the steel; yellow comes within 9.4 of orange, and purple and
-# green within 4.0 and 0.8 of the steel. The closest pairs of the first four, 1 with 4 and 2 with
-# 3, share the fewest images of Severstal, and differ in their hair lines (`_outline`).
-CLASS_COLOURS: Final[tuple[Colour, ...]] = (
-    (86, 180, 233),  # sky blue
-    (230, 159, 0),  # orange
-    (213, 94, 0),  # vermillion
-    (0, 114, 178),  # blue
-    (240, 228, 66),  # yellow
-    (51, 34, 136),  # indigo
-    (204, 121, 167),  # reddish purple
-    (0, 158, 115),  # bluish green
-)
-
-BRIGHT: Final = 320  # red + green + blue: brighter colours have black hair lines, darker ones white
+CLASS_RGB: Final = tuple(map(rgb, CLASS_COLOURS))
+BRIGHT: Final = 320  # red + green + blue from which a colour has black hair lines instead of white
 WHITE: Final = (255, 255, 255)
 BLACK: Final = (0, 0, 0)
-NARROWEST: Final = 720  # pixels: title and legend of four classes fit on two lines
-TALLEST: Final = 1024  # pixels: to where a narrow image is enlarged
-KEY: Final = (
-    Entry("outline: truth", INK, outlined=True, filled=False),
-    Entry("fill: prediction", INK, outlined=False, filled=True),
+NARROWEST: Final = 720  # minimum width in pixels, for a legend of four classes on two lines
+TALLEST: Final = 1024  # maximum height in pixels of an enlarged image
+KEY_ENTRIES: Final = (
+    Entry("outline: truth", TEXT, outlined=True, filled=False),
+    Entry("fill: prediction", TEXT, outlined=False, filled=True),
 )
 
 Grey: TypeAlias = npt.NDArray[np.uint8]
@@ -54,42 +39,45 @@ def choose(
     *,
     count: int = 6,
 ) -> tuple[int, ...]:
-    """Choose the images that are shown after every epoch; the same input gives the same images.
+    """Choose the images that have overlays after every epoch.
 
-    The worst, the best and the median (the lower of two) of the images with a defect, by their mean
-    Dice over the classes that they hold; then for each class, the rarest among the candidates
-    first, the image whose labelled area is the median of those that hold the class; then the first
-    clean image; then images spread evenly over the rest. Among equals the first.
+    These are, in this order:
+    - the images with the lowest, the highest and the median mean Dice over their classes, among
+      the images with a defect; of an even number, the lower one of the two in the middle;
+    - for each class, the rarest one first, the image with the median labelled area;
+    - the first clean image;
+    - images spread evenly over the rest.
+    Among equals, the first image is chosen.
 
     Args:
         pixels: [S, C] labelled pixels of every image and class.
-        candidates: [K] image numbers to choose from, in any order.
-        dice: [K, C] of the candidates after the first epoch.
-        count: how many images at most; fewer where there are fewer candidates.
+        candidates: [K] rows of the images to choose from, in any order.
+        dice: [K, C] Dice of the candidates after the first epoch.
+        count: Maximum number of images.
 
     Returns:
-        Strip numbers, in the order of choice, none twice.
+        Rows of the images, in the order of choice, without duplicates.
 
     Raises:
-        ValueError: `count` is below 1, or a candidate is not an image number.
+        ValueError: `count` is below 1, or a candidate is not a row of the data set.
     """
     if count < 1:
-        raise ValueError(f"count is {count}; at least one image has to be shown")
-    left = [int(image) for image in np.unique(candidates)]
-    outside = [image for image in left if not 0 <= image < len(pixels)]
-    if outside:
-        raise ValueError(f"candidate {outside[0]} is not one of the {len(pixels)} images")
+        raise ValueError(f"count is {count}; at least one image is needed")
+    remaining = [int(row) for row in np.unique(candidates)]
+    invalid = [row for row in remaining if not 0 <= row < len(pixels)]
+    if invalid:
+        raise ValueError(f"candidate {invalid[0]} is not one of the {len(pixels)} images")
 
-    chosen = _extremes(pixels, candidates, dice)
-    holders = np.count_nonzero(pixels[left] > 0, axis=0)  # [C]
-    for label in np.argsort(holders, kind="stable"):
-        held = sorted((int(pixels[image, label]), image) for image in left if pixels[image, label])
-        held = [(area, image) for area, image in held if image not in chosen]
-        if held:
-            chosen.append(held[(len(held) - 1) // 2][1])
-    chosen += [image for image in left if not pixels[image].any()][:1]
-    left = [image for image in left if image not in chosen]
-    return tuple((chosen + _spread(left, count - len(chosen)))[:count])
+    choice = _extremes(pixels, candidates, dice)
+    images_per_class = np.count_nonzero(pixels[remaining] > 0, axis=0)  # [C]
+    for c in np.argsort(images_per_class, kind="stable"):
+        by_area = sorted((int(pixels[row, c]), row) for row in remaining if pixels[row, c])
+        rows = [row for _, row in by_area if row not in choice]
+        if rows:
+            choice.append(rows[(len(rows) - 1) // 2])
+    choice += [row for row in remaining if not pixels[row].any()][:1]
+    remaining = [row for row in remaining if row not in choice]
+    return tuple((choice + _spread(remaining, count - len(choice)))[:count])
 
 
 def _extremes(
@@ -97,36 +85,37 @@ def _extremes(
     candidates: npt.NDArray[np.integer],
     dice: npt.NDArray[np.float64],
 ) -> list[int]:
-    """The worst, the best and the median image with a defect."""
-    held = pixels[candidates] > 0  # [K, C]
+    """The images with the lowest, the highest and the median Dice, among those with a defect."""
+    holds = pixels[candidates] > 0  # [K, C]
     scores = [
-        (float(score[classes].mean()), int(image))
-        for image, score, classes in zip(candidates, dice, held, strict=True)
+        (float(score[classes].mean()), int(row))
+        for row, score, classes in zip(candidates, dice, holds, strict=True)
         if classes.any()
     ]
-    ranked = [image for _, image in sorted(scores)]
-    if not ranked:
+    by_dice = [row for _, row in sorted(scores)]
+    if not by_dice:
         return []
-    best = max(scores, key=lambda scored: (scored[0], -scored[1]))[1]
-    return list(dict.fromkeys([ranked[0], best, ranked[(len(ranked) - 1) // 2]]))
+    best = max(scores, key=lambda pair: (pair[0], -pair[1]))[1]
+    return list(dict.fromkeys([by_dice[0], best, by_dice[(len(by_dice) - 1) // 2]]))
 
 
-def _spread(images: list[int], count: int) -> list[int]:
-    count = min(max(count, 0), len(images))
-    return [images[(2 * step + 1) * len(images) // (2 * count)] for step in range(count)]
+def _spread(rows: list[int], count: int) -> list[int]:
+    """Up to `count` of the rows, spread evenly."""
+    count = min(max(count, 0), len(rows))
+    return [rows[(2 * step + 1) * len(rows) // (2 * count)] for step in range(count)]
 
 
 def caption(
     name: str, truth: Bits, prediction: Bits, *, classes: tuple[str, ...], epoch: int | None = None
 ) -> str:
-    """Name a picture by its image, its epoch and the Dice of every class that is in it.
+    """Caption of an overlay: image, epoch, and Dice of each class that is labelled or predicted.
 
     Args:
-        name: the image, e.g. "0002cc93b.jpg".
-        truth: [H, W] labels, bit c set where class c is.
-        prediction: [H, W] predicted labels, likewise.
-        classes: C names, in bit order.
-        epoch: the epoch of the weights, from 1; None leaves it out.
+        name: Name of the image.
+        truth: [H, W] ground truth, bit c set where class c is.
+        prediction: [H, W] prediction, bit c set where class c is.
+        classes: [C] class names, in bit order.
+        epoch: Epoch of the weights, from 1; None to omit it.
 
     Returns:
         For example "0002cc93b.jpg  epoch 7  Dice 1: 0.82, 3: 0.64".
@@ -144,31 +133,27 @@ def caption(
 def draw(
     image: Grey, truth: Bits | None, prediction: Bits, *, classes: tuple[str, ...], title: str = ""
 ) -> Image.Image:
-    """Draw an image with its predicted defects as translucent fill and the true ones as outline.
+    """Draw an image with the prediction as translucent fill and the ground truth as outline.
 
-    Images narrower than 720 pixels are enlarged by a whole factor, pixel for pixel, but not beyond
-    1024 pixels of height; one that stays narrower stands at the left of its legend. The outline
-    runs around the defect between two hair lines and covers nothing of it, but for where the
-    defect runs off the image: there it is closed along the image's edge. The size of the picture
-    depends on the size of the image and on `classes` only, so that the pictures of successive
-    epochs lie exactly over one another.
+    Images narrower than 720 pixels are enlarged by an integer factor, up to 1024 pixels of height.
+    The outline is around the defect, between two hair lines, and does not cover it. Where a defect
+    touches the edge of the image, the outline is closed along the edge. The size of the picture
+    depends on the size of the image and on `classes` only, so overlays of successive epochs can be
+    compared pixel by pixel.
 
     Args:
-        image: [H, W] grey.
-        truth: [H, W] labels, bit c set where class c is; None where it is not known: the outline is
-            the prediction's then.
-        prediction: [H, W] predicted labels, likewise.
-        classes: C names, in bit order; at most eight.
-        title: printed below the image, shortened with an ellipsis where it is too long.
+        image: [H, W] grey values.
+        truth: [H, W] ground truth, bit c set where class c is; None to outline the prediction.
+        prediction: [H, W] prediction, bit c set where class c is.
+        classes: [C] class names, in bit order; at most eight.
+        title: Title below the image; a long one is shortened with an ellipsis.
 
     Returns:
-        An RGB picture: the image, below it the title and the legend. A class in the legend has
-        an outline if it is in the truth, a fill if it is in the prediction, and is faint if in
-        neither.
+        RGB picture: the image, and below it title and legend. A class has an outline in the legend
+        if it is in the ground truth and a fill if it is in the prediction, and is faint otherwise.
 
     Raises:
-        ValueError: the shapes differ, there are more classes than colours, or a bit is set that
-            stands for no class.
+        ValueError: The shapes differ, there are more classes than colours, or a bit has no class.
     """
     outlined = prediction if truth is None else truth
     _check(image, outlined, prediction, classes)
@@ -181,11 +166,11 @@ def draw(
     line = _line_width(width * factor)
     canvas = _fill(image, prediction, len(classes))  # [H, W, 3]
     for bit in range(len(classes)):
-        _outline(canvas, _region(outlined, bit), CLASS_COLOURS[bit], line)
+        _outline(canvas, _region(outlined, bit), CLASS_RGB[bit], line)
 
     entries = _entries(outlined, prediction, classes)
     if truth is not None:
-        entries += KEY
+        entries += KEY_ENTRIES
     legend = band(entries, width=max(width * factor, NARROWEST), title=title)
     picture = Image.new("RGB", (legend.width, height * factor + legend.height), WHITE)
     picture.paste(Image.fromarray(canvas), (0, 0))
@@ -194,7 +179,7 @@ def draw(
 
 
 def scale(shape: tuple[int, ...]) -> int:
-    """Pixels of the picture a pixel of an image of this shape."""
+    """Factor by which an image of this shape is enlarged."""
     height, width = shape
     return max(1, min(-(-NARROWEST // width), TALLEST // height))
 
@@ -203,7 +188,7 @@ def _check(image: Grey, truth: Bits, prediction: Bits, classes: tuple[str, ...])
     if image.ndim != 2 or not image.size or not image.shape == truth.shape == prediction.shape:
         raise ValueError(
             f"image {image.shape}, truth {truth.shape} and prediction {prediction.shape} "
-            "have to be of one shape [H, W]"
+            "must have the same shape [H, W]"
         )
     if not 1 <= len(classes) <= len(CLASS_COLOURS):
         raise ValueError(
@@ -223,32 +208,32 @@ def _region(bits: Bits, bit: int) -> Region:
 
 
 def _line_width(width: int) -> int:
-    """Pixels of an outline on a picture `width` pixels wide: 2 on a tile, 3 on 1600."""
+    """Width of an outline on a picture of this width: 2 pixels on a tile, 3 on 1600 pixels."""
     return max(2, round(width / 480))
 
 
 def _fill(image: Grey, prediction: Bits, class_count: int) -> npt.NDArray[np.uint8]:
-    """Blend the colours of the predicted classes into the image; where several are, their mean."""
+    """Blend the colours of the predicted classes into the image; several classes are averaged."""
     canvas = np.repeat(image[:, :, None], 3, axis=2)  # [H, W, 3]
     for bits in np.unique(prediction[prediction > 0]):
-        colours = [CLASS_COLOURS[bit] for bit in range(class_count) if bits >> bit & 1]
+        colours = [CLASS_RGB[bit] for bit in range(class_count) if bits >> bit & 1]
         colour = np.mean(colours, axis=0)  # [3]
-        here = prediction == bits
-        blended = (1 - FILL_OPACITY) * canvas[here] + FILL_OPACITY * colour
-        canvas[here] = np.rint(blended).astype(np.uint8)
+        region = prediction == bits
+        blended = (1 - FILL_OPACITY) * canvas[region] + FILL_OPACITY * colour
+        canvas[region] = np.rint(blended).astype(np.uint8)
     return canvas
 
 
-def _outline(canvas: npt.NDArray[np.uint8], region: Region, colour: Colour, line: int) -> None:
-    """Paint a line around the region, with a hair line on either side of it."""
+def _outline(canvas: npt.NDArray[np.uint8], region: Region, colour: RGB, line: int) -> None:
+    """Draw a line around the region, between two hair lines."""
     if not region.any():
         return
     filled = region.astype(np.uint8)
     gap, inner, outer = (cv2.dilate(filled, _disc(radius)) for radius in (1, 1 + line, 2 + line))
-    cut = region & _near_edge(region.shape, line)
-    hair = (outer > filled) | (region & _near_edge(region.shape, line + 1))
+    edge = region & _edge_area(region.shape, line)
+    hair = (outer > filled) | (region & _edge_area(region.shape, line + 1))
     canvas[hair] = BLACK if sum(colour) > BRIGHT else WHITE
-    canvas[(inner > gap) | cut] = colour
+    canvas[(inner > gap) | edge] = colour
 
 
 def _disc(radius: int) -> npt.NDArray[np.uint8]:
@@ -256,17 +241,17 @@ def _disc(radius: int) -> npt.NDArray[np.uint8]:
     return (steps[:, None] ** 2 + steps**2 <= (radius + 0.5) ** 2).astype(np.uint8)
 
 
-def _near_edge(shape: tuple[int, ...], width: int) -> Region:
-    """The pixels of an image of this shape that are within `width` of its edge."""
-    near = np.ones(shape, bool)
-    near[width:-width, width:-width] = False
-    return near
+def _edge_area(shape: tuple[int, ...], width: int) -> Region:
+    """Mask of the pixels within `width` of the edge of an image of this shape."""
+    area = np.ones(shape, bool)
+    area[width:-width, width:-width] = False
+    return area
 
 
 def _entries(truth: Bits, prediction: Bits, classes: tuple[str, ...]) -> list[Entry]:
-    """The classes, outlined where true and filled where predicted."""
+    """Legend entries of the classes, outlined if labelled and filled if predicted."""
     entries = []
     for bit, label in enumerate(classes):
         true, predicted = (bool(_region(plane, bit).any()) for plane in (truth, prediction))
-        entries.append(Entry(label, CLASS_COLOURS[bit], outlined=true, filled=predicted))
+        entries.append(Entry(label, CLASS_RGB[bit], outlined=true, filled=predicted))
     return entries

@@ -95,9 +95,11 @@ class EvaluationReport(_Part):
         classes: Names of the classes.
         masks: Source of the masks behind confusion, images and components: "postprocessing" where
             rules were tuned, else "threshold".
-        intervals: 95 % interval of each metric at the threshold, by its name without a part:
-            percentiles of a bootstrap over groups of near-duplicates.
-        post_intervals: Intervals of the metrics after post-processing; empty without it.
+        intervals: 95 % interval of each metric at the threshold, by its name without a part. It
+            says what another choice of images would give; docs/statistics.md has the method.
+        no_interval: Metric without an interval -> the reason.
+        post_intervals: 95 % interval of each metric after post-processing; empty without it.
+        post_no_interval: Metric of post-processing without an interval -> the reason.
         pr: Precision and recall of pixels.
         calibration: Calibration curves.
         confusion: Confusion matrix.
@@ -110,7 +112,9 @@ class EvaluationReport(_Part):
     classes: list[str]
     masks: Literal["postprocessing", "threshold"]
     intervals: dict[str, tuple[float, float]]
+    no_interval: dict[str, str]
     post_intervals: dict[str, tuple[float, float]]
+    post_no_interval: dict[str, str]
     pr: dict[str, PrecisionRecall]
     calibration: dict[str, Calibration]
     confusion: Confusion

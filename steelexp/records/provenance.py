@@ -1,11 +1,13 @@
 """Where a run came from: sources, versions, machine."""
 
-import os
 import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from steelexp.cores import available_cores
+from steelexp.records.machine import instruction_sets, processor, variables
 
 _PACKAGES = (
     "steelexp",
@@ -45,12 +47,14 @@ def git_state() -> GitState:
 
 
 def environment() -> dict[str, Any]:
-    """Versions and machine."""
+    """Versions, machine, and the environment variables that can change a number."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
+        "processor": processor(),
+        "instruction_sets": instruction_sets(),
+        "cores": available_cores(),
+        "variables": variables(),
         "packages": {name: _version(name) for name in _PACKAGES},
     }
 
@@ -71,12 +75,3 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()

@@ -26,14 +26,14 @@ class Record(BaseModel):
         epochs: how many were run.
         best_epoch: whose weights were kept and evaluated.
         monitor: the metric that picked it.
-        metrics: of the best weights: "val_..." on the validation images, "test_..." on the test images,
-            "test_post_..." on the test images with the tuned post-processing.
-        definitions: what each metric means.
+        metrics: Metrics of the best weights by their full names: "val_..." on the validation
+            images, "test_..." on the test images, "test_post_..." after post-processing.
+        definitions: Metric -> its definition.
         split: what trained, tuned and tested: images per class, hash, leak.
         tiling: what training saw, and what it never sees.
         batch_size: tiles; `dice_batch` depends on it.
         threshold: on the scores.
-        postprocessing: from scores to masks, tuned on the validation images; None without test images.
+        postprocessing: Rules tuned on the validation images; None without test images.
         data: sha256 of what the data set holds.
         images: the file with pixels per image and class.
         tracking: where the run was mirrored to.

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+from steelexp.palette import LIGHT_CHART
+
 WIDTH: Final = 400
 HEIGHT: Final = 240
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 36
-COLOURS: Final = 8  # of page.css; the same hues, in the same order, as the classes' in overlays
+COLOURS: Final = len(LIGHT_CHART)
 
 Point = tuple[float, float]
 

@@ -3,131 +3,105 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from steelexp.errors import UserError, reason
-from steelexp.report.differences import Difference, Strategy, difference, strategies
+from steelexp.comparison.comparability import comparable, conditions
+from steelexp.comparison.differences import Difference, Strategy, difference, strategy
+from steelexp.comparison.evaluated_run import EvaluatedRun, read_run
+from steelexp.comparison.evaluated_runs import by_strategy
+from steelexp.comparison.ratios import sums_of_runs
+from steelexp.errors import UserError
+from steelexp.metrics import PRIMARY
 from steelexp.report.runs import Run
 
 
-class Pixels(NamedTuple):
-    """What a run's image_scores.parquet says of the reported part.
+class Change(NamedTuple):
+    """A strategy beside the baseline.
 
     Attributes:
-        images: [S] names.
-        groups: [S] near-duplicates share a number.
-        held: [S, C] whether the image holds the class.
-        dice: [S, C].
+        name: Spec name.
+        strategy: Its runs.
+        difference: Strategy minus baseline.
+        seeds: Whether both have several runs; otherwise the luck of the seed is not in the
+            interval, and it decides nothing.
     """
 
-    images: tuple[str, ...]
-    groups: npt.NDArray[np.int64]
-    held: npt.NDArray[np.bool_]
-    dice: npt.NDArray[np.float64]
+    name: str
+    strategy: Strategy
+    difference: Difference
+    seeds: bool
 
 
 class Comparison(NamedTuple):
     """Strategies on the same images.
 
     Attributes:
-        title: of what.
-        classes: names.
-        runs: that are compared.
-        strategies: by name; empty where the images could not be read.
-        left_out: why a run is not among them.
+        title: Data set and images.
+        classes: Names.
+        runs: Runs that are compared.
+        strategies: Spec name -> its runs; empty where none could be read.
+        left_out: Reasons why runs are not among them.
     """
 
     title: str
     classes: tuple[str, ...]
     runs: tuple[Run, ...]
-    strategies: tuple[Strategy, ...]
+    strategies: dict[str, Strategy]
     left_out: tuple[str, ...]
 
     def baseline(self, wanted: str | None) -> str:
-        """The strategy that is held against first: the wanted one, or that of the shortest name.
+        """The first baseline: the wanted strategy, or that of the shortest name.
 
         Variants are named after what they add: dice, dice_class_weights.
         """
-        names = [each.name for each in self.strategies]
-        return wanted if wanted in names else min(names, key=len)
+        if wanted is not None and wanted in self.strategies:
+            return wanted
+        return min(self.strategies, key=len)
 
-    def against(self, name: str) -> list[tuple[Strategy, Difference]]:
-        """Every strategy less the named one."""
-        other = next(each for each in self.strategies if each.name == name)
-        return [(each, difference(each, other)) for each in self.strategies]
+    def against(self, name: str) -> list[Change]:
+        """Every strategy beside the named one."""
+        base = self.strategies[name]
+        return [
+            Change(label, each, difference(each, base), min(each.runs, base.runs) > 1)
+            for label, each in self.strategies.items()
+        ]
 
 
 def comparisons(runs: Iterable[Run]) -> list[Comparison]:
-    """Finished runs by what they were evaluated on, where it is more than one; the most runs first."""
-    found: dict[tuple[Any, ...], list[Run]] = {}
+    """Group finished runs that may be compared; the largest group first, single runs not at all."""
+    groups: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
         if run.record is not None and run.parts is not None and run.images:
-            key = (run.record.data, run.parts.digest, run.record.threshold, run.classes)
-            found.setdefault((*key, run.reported), []).append(run)
-    several = [each for each in found.values() if len(each) > 1]
-    return [_compared(each) for each in sorted(several, key=lambda each: -len(each))]
+            key = (*conditions(run.record).values(), run.reported_part)
+            groups.setdefault(key, []).append(run)
+    several = [each for each in groups.values() if len(each) > 1]
+    return [_compare(each) for each in sorted(several, key=lambda each: -len(each))]
 
 
-def _compared(runs: Sequence[Run]) -> Comparison:
-    read: list[tuple[Run, Pixels]] = []
+def _compare(runs: Sequence[Run]) -> Comparison:
+    readable: list[EvaluatedRun] = []
     left_out: list[str] = []
     for run in runs:
         try:
-            pixels = _read(run)
-            if read and (other := _other_images(pixels, read[0][1])):
-                raise UserError(f"{run.folder.path}: {other}")
-            read.append((run, pixels))
+            readable.append(_read(run))
         except UserError as error:
             left_out.append(str(error))
-    dice: dict[str, list[Any]] = {}
-    for run, pixels in read:
-        dice.setdefault(run.name, []).append(pixels.dice)
+    accepted, reasons = comparable(readable)
+    strategies = {
+        name: strategy(sums_of_runs([run.counts for run in each], each[0].images.groups, PRIMARY))
+        for name, each in sorted(by_strategy(accepted).items())
+    }
     first = runs[0]
+    folders = {run.folder.path for run in accepted}
     return Comparison(
-        title=f"{first.data}, {first.images} {first.reported[1]} images",
-        classes=first.classes,
-        runs=tuple(runs),
-        strategies=tuple(
-            strategies(dict(sorted(dice.items())), read[0][1].held, read[0][1].groups)
-            if read
-            else ()
-        ),
-        left_out=tuple(left_out),
+        title=f"{first.data}, {first.images} {first.reported_part} images",
+        classes=accepted[0].images.classes if accepted else (),
+        runs=tuple(run for run in runs if run.folder.path in folders),
+        strategies=strategies,
+        left_out=(*left_out, *reasons),
     )
 
 
-def _read(run: Run) -> Pixels:
-    """Read image_scores.parquet.
-
-    Raises:
-        UserError: it is not there, or not such a table.
-    """
-    import pandas as pd  # 0.5 s that --help need not pay
-
+def _read(run: Run) -> EvaluatedRun:
     assert run.record is not None
-    path = run.folder.path / run.record.images
-    try:
-        table = pd.read_parquet(path)
-        table = table[table["part"] == run.reported[1]]
-        shape = (-1, len(run.classes))
-        grids = {name: table[name].to_numpy().reshape(shape) for name in table.columns}  # [S, C]
-        return Pixels(
-            images=tuple(map(str, grids["image"][:, 0])),
-            groups=grids["group"][:, 0].astype(np.int64),
-            held=grids["tp"] + grids["fn"] > 0,
-            dice=grids["dice"].astype(np.float64),
-        )
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{path}: not a table of images and classes ({reason(error)}); evaluate the run again: "
-            f"python -m steelexp evaluate {run.folder.path}"
-        ) from None
-
-
-def _other_images(mine: Pixels, its: Pixels) -> str:
-    if mine.images != its.images:
-        return "evaluated on other images than the runs beside it"
-    if not np.array_equal(mine.held, its.held) or not np.array_equal(mine.groups, its.groups):
-        return "other labels or groups of near-duplicates than in the runs beside it"
-    return ""
+    if run.spec is None:
+        raise UserError(f"{run.folder.path}: spec.yaml cannot be read; run it again")
+    return read_run(run.folder, run.record, run.spec, run.reported_part)

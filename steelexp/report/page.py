@@ -3,26 +3,35 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from steelexp import __version__
+import numpy as np
+
+from steelexp import __version__, palette
 from steelexp.errors import UserError
+from steelexp.metric_names import full_name
+from steelexp.metrics import HEADLINES, LOSS, ON_IMAGES, PRIMARY
 from steelexp.progress import duration
 from steelexp.records.atomic import write_atomically
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.charts import Drawing
-from steelexp.report.comparison import Comparison, comparisons
+from steelexp.report.comparison import Change, Comparison, comparisons
 from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
 from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.runs import Run, read_run
-from steelexp.report.searches import Search, describe, searches
+from steelexp.report.searches import Search, searches
 from steelexp.report.settings import differing
-from steelexp.report.tables import COLUMNS, postprocessing_lines
+from steelexp.report.tables import postprocessing_lines
+from steelexp.spec.space_words import describe_values
 
 NAME = "report.html"
-EPOCH_COLUMNS = ("loss", "val_loss", "val_dice_positive", "val_dice_kaggle", "learning_rate")
+EPOCH_COLUMNS = (
+    LOSS,
+    *(full_name(name, "val") for name in (LOSS, *HEADLINES)),
+    "learning_rate",
+)
 
 
 class PageError(UserError):
@@ -50,43 +59,44 @@ class RunPart(NamedTuple):
 
 
 class ComparedPart(NamedTuple):
-    """What the page says of runs on the same images.
+    """The part of the page about runs on the same images.
 
     Attributes:
-        of: itself.
-        baseline: the strategy that is held against first.
-        curves: a panel a metric.
+        of: Comparison of their strategies.
+        baseline: Strategy that the others are first compared with.
+        changes: Baseline -> every strategy beside it.
+        curves: Learning curves, a panel a metric.
     """
 
     of: Comparison
     baseline: str
+    changes: dict[str, list[Change]]
     curves: Sequence[Drawing]
 
     @property
     def places(self) -> list[int]:
-        """Of the columns in a strategy's arrays: all classes, then each."""
+        """Columns of a strategy's arrays: all classes, then each."""
         classes = len(self.of.classes)
         return [classes, *range(classes)]
 
     @property
-    def single(self) -> bool:
-        """Whether a strategy has one run."""
-        return any(len(each.runs) == 1 for each in self.of.strategies)
+    def single(self) -> list[str]:
+        """Strategies with one run."""
+        return [name for name, each in self.of.strategies.items() if each.runs == 1]
 
     @property
     def reach(self) -> float:
-        """Of the whiskers to either side: the farthest end of an interval, in twentieths.
+        """Length of the whiskers to either side: the farthest end of an interval, in twentieths.
 
         At most 0.25: one strategy that scatters would leave the others no length.
         """
         ends = [
-            abs(end)
-            for each in self.of.strategies
-            for _, change in self.of.against(each.name)
-            for end in (*change.low, *change.high)
-            if math.isfinite(end)
+            np.abs([change.difference.low, change.difference.high])
+            for changes in self.changes.values()
+            for change in changes
         ]
-        return min(0.25, max(0.05, math.ceil(max(ends, default=0.0) * 20) / 20))
+        finite = np.array(ends)[np.isfinite(ends)]
+        return min(0.25, max(0.05, math.ceil(float(finite.max(initial=0.0)) * 20) / 20))
 
 
 class SidePart(NamedTuple):
@@ -168,7 +178,7 @@ def _of(folder: RunFolder, found: Iterable[Search]) -> bool:
 
 
 def _rank(run: Run) -> float:
-    value = run.metric("dice_positive")
+    value = run.metric(PRIMARY)
     return 2.0 if value is None else -value
 
 
@@ -197,9 +207,11 @@ def _side(galleries: Sequence[Gallery]) -> SidePart:
     return SidePart(images, sorted({epoch for each in galleries for epoch in each.epochs}))
 
 
-def _compared(found: Comparison, baseline: str | None, colours: dict[str, int]) -> ComparedPart:
-    curves = strategy_curves(found.runs, colours)
-    return ComparedPart(found, found.baseline(baseline) if found.strategies else "", curves)
+def _compared(of: Comparison, baseline: str | None, colours: dict[str, int]) -> ComparedPart:
+    if not of.strategies:
+        return ComparedPart(of, "", {}, [])
+    changes = {name: of.against(name) for name in of.strategies}
+    return ComparedPart(of, of.baseline(baseline), changes, strategy_curves(of.runs, colours))
 
 
 def _searched(search: Search, best: Run | None) -> SearchPart:
@@ -227,19 +239,22 @@ def _rendered(**content: Any) -> str:
         "figure": _figure,
         "signed": _signed,
         "duration": duration,
-        "describe": describe,
+        "describe": describe_values,
         "without_name": lambda values: {key: values[key] for key in values if key != "name"},
     }
     environment.globals |= {
-        "columns": COLUMNS,
-        "post_columns": ("dice_positive", "dice_kaggle"),
+        "columns": ON_IMAGES,
+        "primary": PRIMARY,
+        "full_name": full_name,
+        "palette": palette,
+        "post_columns": HEADLINES,
         "postprocessing_lines": postprocessing_lines,
         "epoch_columns": EPOCH_COLUMNS,
         "isnan": math.isnan,
         "nan": math.nan,
         "status_counts": lambda runs: Counter(run.status for run in runs),
     }
-    written = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     template = environment.get_template("page.html")
     return template.render(version=__version__, written=written, **content)
 

@@ -1,15 +1,24 @@
 """Whether a run that was run again says the same."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rich.markup import escape
 from rich.table import Table
 
+from steelexp.metric_names import full_name, reported_part
+from steelexp.metrics import METRICS
 from steelexp.records.record import Record
-from steelexp.report.tables import reported
 
-HEADLINES = ("dice_positive", "dice_kaggle", "dice_pooled", "dice_batch")
+UNCHANGED = (
+    "Commit, packages, processor, instruction sets, cores and environment variables are the same."
+)
+_NAMES = {
+    "dirty": "uncommitted changes",
+    "instruction_sets": "instruction sets",
+    "variables": "environment variables",
+}
+_MISSING = {"packages": "not installed", "variables": "not set"}
 
 
 class Difference(NamedTuple):
@@ -35,19 +44,16 @@ def differences(before: Record, after: Record) -> list[Difference]:
 
 
 def headline_table(before: Record, after: Record) -> Table:
-    """The headline metrics of both, side by side."""
-    prefix, part = reported(before.metrics)
+    """Every metric over all classes, of both runs side by side."""
+    part = reported_part(before.metrics)
     title = f"{before.name} {before.digest}, {part} images"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("metric")
     for head in ("reported", "again", "difference"):
         table.add_column(head, justify="right")
-    for name in HEADLINES:
-        pair = Difference(
-            name,
-            before.metrics.get(f"{prefix}_{name}"),
-            after.metrics.get(f"{prefix}_{name}"),
-        )
+    for name in METRICS:
+        key = full_name(name, part)
+        pair = Difference(name, before.metrics.get(key), after.metrics.get(key))
         if pair.before is not None and pair.after is not None:
             change = pair.after - pair.before
             table.add_row(
@@ -88,17 +94,43 @@ def _largest_first(pair: Difference) -> tuple[float, str]:
     return -pair.size, pair.metric
 
 
-def _changes(before: Record, after: Record) -> Iterable[str]:
-    """What else is not as it was, and may be why."""
-    old, new = _facts(before), _facts(after)
-    changed = [f"{key} {old.get(key)} -> {new.get(key)}" for key in old if old[key] != new.get(key)]
-    if changed:
-        yield escape(f"Changed since: {'; '.join(changed)}.")
+def _changes(before: Record, after: Record) -> Iterator[str]:
+    """Differences between the two environments, which may explain those of the metrics."""
+    old, new = _environment(before), _environment(after)
+    shared = [key for key in new if key in old]
+    unrecorded = [_NAMES.get(key, key) for key in new if key not in old]
+    changes = [change for key in shared for change in _differences(key, old[key], new[key])]
+    if changes:
+        yield escape(f"Changed since: {'; '.join(changes)}.")
+    elif not unrecorded:
+        yield UNCHANGED
+    if unrecorded:
+        yield f"Not recorded by the earlier run: {', '.join(unrecorded)}."
+    if not old.get("commit"):
+        yield "The code may differ: the earlier run recorded no commit."
+    elif old.get("dirty") and new.get("dirty"):
+        yield "The code may differ: both ran with uncommitted changes; compare their changes.patch."
+
+
+def _environment(record: Record) -> dict[str, Any]:
+    """The recorded facts on which a metric can depend."""
+    facts = {key: value for key, value in record.provenance.items() if key != "branch"}
+    # Cores are a fact of their own: "CPU, 2 cores" is the device "CPU".
+    return {"device": record.device.partition(",")[0]} | facts
+
+
+def _differences(key: str, old: Any, new: Any) -> Iterator[str]:
+    """The differences of one fact: one for each entry of a mapping, one for a whole list."""
+    if old == new:
+        return
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in sorted(old.keys() | new.keys()):
+            values = [side.get(name) or _MISSING.get(key, "none") for side in (old, new)]
+            if values[0] != values[1]:
+                yield f"{name} {values[0]} -> {values[1]}"
+    elif isinstance(old, list) and isinstance(new, list):
+        entries = [f"-{entry}" for entry in old if entry not in new]
+        entries += [f"+{entry}" for entry in new if entry not in old]
+        yield f"{_NAMES.get(key, key)} {' '.join(entries)}"
     else:
-        yield "Code, packages and machine are the same."
-
-
-def _facts(record: Record) -> dict[str, Any]:
-    facts: Mapping[str, Any] = record.provenance
-    flat = {key: value for key, value in facts.items() if not isinstance(value, Mapping)}
-    return {"device": record.device} | flat | dict(facts.get("packages", {}))
+        yield f"{_NAMES.get(key, key)} {old} -> {new}"

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from steelexp.errors import UserError
 from steelexp.progress import duration
@@ -75,18 +74,3 @@ def searches(root: Path) -> Iterator[Search]:
             yield Search(file.parent, read_search_file(file.parent))
         except UserError as error:
             yield Search(file.parent, None, str(error))
-
-
-def describe(values: dict[str, Any]) -> str:
-    """One setting's values in words: {"int": [4, 16], "step": 4} is "int 4 to 16, step 4"."""
-    parts = []
-    for key, value in values.items():
-        if key == "when":
-            parts += [f"when {path} is {' or '.join(map(str, of))}" for path, of in value.items()]
-        elif key == "choice":
-            parts.append(f"one of {', '.join(map(str, value))}")
-        elif isinstance(value, list) and len(value) == 2:
-            parts.append(f"{key.replace('_', ' ')} {value[0]} to {value[1]}")
-        else:
-            parts.append(f"{key.replace('_', ' ')} {value}")
-    return ", ".join(parts)

@@ -13,42 +13,43 @@ class Budget:
 
     def __init__(self, spec: ExperimentSpec, proposer: Proposer, trials: Trials) -> None:
         assert spec.search is not None
-        self._spec, self._search = spec, spec.search
-        self._proposer, self._trials = proposer, trials
-        self._before, self._started = trials.elapsed, time.monotonic()
+        self._spec = spec
+        self._search = spec.search
+        self._proposer = proposer
+        self._trials = trials
+        self._elapsed_before = trials.elapsed
+        self._session_start = time.monotonic()
 
     @property
     def elapsed(self) -> float:
-        """Seconds of all sessions, as far as the journal knows."""
+        """Seconds of all sessions, rounded as in the journal."""
         return round(self._passed, 1)
 
     @property
     def _passed(self) -> float:
-        return self._before + time.monotonic() - self._started
+        return self._elapsed_before + time.monotonic() - self._session_start
 
     @property
     def may_begin(self) -> bool:
         """Whether one more trial may begin now."""
-        trials, hours = self._search.trials, self._search.hours
-        in_time = hours is None or self._passed < hours * 3600
-        return in_time and (trials is None or len(self._trials.rows) < trials)
+        limit = self._search
+        in_time = limit.hours is None or self._passed < limit.hours * 3600
+        return in_time and (limit.trials is None or len(self._trials.rows) < limit.trials)
 
     def allows(self, trial: Trial) -> bool:
-        """Whether a trial's epochs fit in, those of the running ones counted in full."""
+        """Whether a trial's epochs fit; running trials count in full."""
         most = self._search.epochs
         return most is None or self._committed() + self._own_epochs(trial) <= most
 
     def left(self, slots: int) -> float | None:
-        """Seconds until the search ends, about; None where nothing says so.
-
-        Each limit alone would end it; the first one counts.
-        """
-        ended = self._trials.ended
-        trained, seconds = sum(o.trained for o in ended), sum(o.seconds for o in ended)
+        """Estimated seconds until the first limit ends the search; None without an estimate."""
+        outcomes = self._trials.outcomes
+        trained = sum(outcome.trained for outcome in outcomes)
+        seconds = sum(outcome.seconds for outcome in outcomes)
         limits = []
         trials = [n for n in (self._search.trials, self._proposer.trials) if n is not None]
-        if trials and ended:
-            limits.append((min(trials) - len(ended)) * seconds / len(ended) / slots)
+        if trials and outcomes:
+            limits.append((min(trials) - len(outcomes)) * seconds / len(outcomes) / slots)
         epochs = [n for n in (self._search.epochs, self._proposer.epochs) if n is not None]
         if epochs and trained:
             limits.append((min(epochs) - trained) * seconds / trained / slots)
@@ -58,10 +59,10 @@ class Budget:
 
     def _committed(self) -> int:
         running = sum(self._own_epochs(trial) for trial in self._trials.running)
-        return running + sum(outcome.trained for outcome in self._trials.ended)
+        return running + sum(outcome.trained for outcome in self._trials.outcomes)
 
     def _own_epochs(self, trial: Trial) -> int:
-        """At most so many are trained for it."""
+        """Largest number of epochs that a trial itself trains."""
         epochs: int = trial.epochs or trial.values.get(
             "training.epochs", self._spec.training.epochs
         )

@@ -1,4 +1,4 @@
-"""Where trials run: what a search asks of an executor, and the executor that is this process."""
+"""The interface of executors, which run trials, and the executor of this process."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -6,13 +6,13 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Trial(NamedTuple):
-    """What to run.
+    """Settings to try.
 
     Attributes:
-        id: "0007", in the order of the proposals.
-        values: dotted path -> value; inactive settings are absent.
-        epochs: in place of the spec's own; None leaves them.
-        continues: the trial whose weights and epochs it goes on from.
+        id: Number in the order of the proposals, such as "0007".
+        values: Dotted path -> value; inactive settings are absent.
+        epochs: Epochs in place of the spec's own; None for the spec's own.
+        continues: Trial from whose weights and epochs this one continues.
     """
 
     id: str
@@ -22,17 +22,17 @@ class Trial(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came out of a trial.
+    """Result of a trial.
 
     Attributes:
-        trial: its id.
-        score: the objective at the best epoch; None of a failed trial.
-        reason: why it failed; None of a finished one.
-        best_epoch: from 1.
-        epochs: of the run, those of the trial it continues included.
-        trained: the epochs that are its own.
-        seconds: of these.
-        folder: its run folder, relative to the search's.
+        trial: Id of the trial.
+        score: Objective at the best epoch; None for a failed trial.
+        reason: Reason for a failure; None for a finished trial.
+        best_epoch: Number of the best epoch, from 1.
+        epochs: Epochs of the run, including those of the trial it continues.
+        trained: Epochs that this trial trained itself.
+        seconds: Seconds of these epochs.
+        folder: Run folder, relative to the search's folder.
     """
 
     trial: str
@@ -61,7 +61,7 @@ class Executor(Protocol):
         """Wait for a trial to end. A bug in it is raised here."""
 
     def close(self) -> None:
-        """Let go of what the executor holds; trials at work are abandoned."""
+        """Release resources; running trials are abandoned."""
 
 
 class LocalExecutor:
@@ -82,4 +82,4 @@ class LocalExecutor:
         return self._run(self._waiting.popleft())
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""

@@ -2,42 +2,35 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from steelexp.spec import ExperimentSpec, flat
+from steelexp.spec.effects import WITHOUT_EFFECT, is_part_of
 
-# Names and budgets may change, and so may where the data lie: their content is in the digest.
-_FREE = {
-    "name",
-    "question",
-    "tracking",
-    "published",
-    "training.overlays",
-    "data.root",
-    "data.cache",
-    "search.trials",
-    "search.epochs",
-    "search.hours",
-}
+_BUDGETS: Final = {"search.trials", "search.epochs", "search.hours"}
+_CHANGEABLE: Final = (WITHOUT_EFFECT - {"search"}) | _BUDGETS
 
 
 def identity(spec: ExperimentSpec, digest: str) -> dict[str, Any]:
     """Dotted key -> value of all that decides which trials are proposed and what they score.
 
+    Budgets may change, and so may settings that cannot change a score. The content of the data set
+    is in the digest.
+
     Args:
-        spec: with a search.
-        digest: of the spec on its data.
+        spec: Spec with a search.
+        digest: Digest of the spec on its data.
     """
     assert spec.search is not None
     settings = spec.model_dump(mode="json", exclude={"search": {"space"}})
     space = {path: dimension.as_written() for path, dimension in spec.search.space.items()}
     every = flat(settings) | {f"search.space.{path}": values for path, values in space.items()}
-    kept = {key: value for key, value in every.items() if not _is_free(key)}
-    return kept | {"digest": digest}
+    fixed = {key: value for key, value in every.items() if not is_part_of(key, _CHANGEABLE)}
+    return fixed | {"digest": digest}
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What is not as it was, one line each."""
+    """One line for each setting that has changed."""
     keys = [key for key in (*recorded, *now) if recorded.get(key) != now.get(key)]
     lines = [_difference(key, recorded, now) for key in dict.fromkeys(keys) if key != "digest"]
     if not lines and "digest" in keys:
@@ -51,10 +44,6 @@ def _difference(key: str, recorded: Mapping[str, Any], now: Mapping[str, Any]) -
     if key not in now:
         return f"{key}: it was {_text(recorded[key])} and is gone"
     return f"{key}: it was {_text(recorded[key])} and is {_text(now[key])}"
-
-
-def _is_free(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in _FREE)
 
 
 def _text(value: Any) -> str:

@@ -26,26 +26,30 @@ _FITTED = 200  # trials: of 500, a fit took 2.3 s against 0.4 s (4 settings, one
 
 def grid(space: Space, direction: str) -> Any:
     """Every combination of the values of a space without continuous ranges."""
-    return _unwritten(keras_tuner.oracles.GridSearchOracle(**_given(space, direction)))
+    return _unwritten(keras_tuner.oracles.GridSearchOracle(**_oracle_arguments(space, direction)))
 
 
 def random(space: Space, direction: str) -> Any:
     """Values drawn at random, none twice."""
     return _unwritten(
-        keras_tuner.oracles.RandomSearchOracle(max_trials=None, **_given(space, direction))
+        keras_tuner.oracles.RandomSearchOracle(
+            max_trials=None, **_oracle_arguments(space, direction)
+        )
     )
 
 
 def hyperband(space: Space, direction: str, *, epochs: int, factor: int, iterations: int) -> Any:
     """Many trials of few epochs, the best of which go on."""
     settings = {"max_epochs": epochs, "factor": factor, "hyperband_iterations": iterations}
-    return _unwritten(keras_tuner.oracles.HyperbandOracle(**_given(space, direction), **settings))
+    return _unwritten(
+        keras_tuner.oracles.HyperbandOracle(**_oracle_arguments(space, direction), **settings)
+    )
 
 
 def bayesian(space: Space, direction: str, *, initial: int, beta: float) -> Any:
     """What a Gaussian process of the trials so far promises most of."""
     settings = {"num_initial_points": initial, "beta": beta, "max_trials": None}
-    return _unwritten(_Bayesian(**_given(space, direction), **settings))
+    return _unwritten(_Bayesian(**_oracle_arguments(space, direction), **settings))
 
 
 def avoid(oracle: Any, tried: Callable[[dict[str, float]], bool]) -> None:
@@ -72,7 +76,7 @@ def hyperband_rungs(oracle: Any) -> list[tuple[int, int]]:
     return rungs * int(oracle.hyperband_iterations)
 
 
-def _given(space: Space, direction: str) -> dict[str, Any]:
+def _oracle_arguments(space: Space, direction: str) -> dict[str, Any]:
     return {
         "objective": keras_tuner.Objective("score", direction),
         "hyperparameters": _declared(space),
@@ -90,27 +94,27 @@ def _unwritten(oracle: Any) -> Any:
 
 
 def _declared(space: Space) -> Any:
-    """The space in keras-tuner's terms, parents before what depends on them."""
-    found = keras_tuner.HyperParameters()
-    found.merge([_declaration(path, space[path], space) for path in parents_first(space)])
-    return found
+    """The space as keras-tuner's hyperparameters, parents before what depends on them."""
+    parameters = keras_tuner.HyperParameters()
+    parameters.merge([_declaration(path, space[path], space) for path in parents_first(space)])
+    return parameters
 
 
 def _declaration(path: str, dimension: Dimension, space: Space) -> Any:
-    held = [
+    conditions = [
         Parent(parent, [space[parent].number(value) for value in values])
         for parent, values in dimension.when.items()
     ]
-    given: dict[str, Any] = {"name": path, "conditions": held}
+    arguments: dict[str, Any] = {"name": path, "conditions": conditions}
     if dimension.choice is not None:
-        return hyperparameters.Choice(values=list(range(len(dimension.choice))), **given)
+        return hyperparameters.Choice(values=list(range(len(dimension.choice))), **arguments)
     low, high = dimension.bounds
     if dimension.whole is not None:
         return hyperparameters.Int(
-            min_value=low, max_value=dimension.extremes[-1], step=dimension.step, **given
+            min_value=low, max_value=dimension.extremes[-1], step=dimension.step, **arguments
         )
     sampling = "log" if dimension.log_uniform else "linear"
-    return hyperparameters.Float(min_value=low, max_value=high, sampling=sampling, **given)
+    return hyperparameters.Float(min_value=low, max_value=high, sampling=sampling, **arguments)
 
 
 class _Bayesian(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[misc]  # no types
@@ -132,7 +136,7 @@ class _Bayesian(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore
         if done < self.num_initial_points:
             return self._random_populate_space()  # type: ignore[no-any-return]
         x, y = self._vectorize_trials()
-        rows = _telling(y)
+        rows = _rows_to_fit(y)
         with warnings.catch_warnings():  # that a setting hardly counts, or that there is no noise
             warnings.simplefilter("ignore", ConvergenceWarning)
             self.gpr.fit(x[rows], y[rows])
@@ -152,23 +156,27 @@ class _Bayesian(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore
 
     def _rounded(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """As trials are seen: discrete values centred, inactive ones at their default."""
-        x, numbers = x.copy(), {}
+        x = x.copy()
+        numbers = {}
         for column, hp in enumerate(self.hyperparameters.space):
             if getattr(hp, "step", 1) is not None:  # all but Float
                 values = np.array(list(hp.values))
                 places = np.minimum((x[:, column] * len(values)).astype(int), len(values) - 1)
-                x[:, column], numbers[hp.name] = (places + 0.5) / len(values), values[places]
+                x[:, column] = (places + 0.5) / len(values)
+                numbers[hp.name] = values[places]
             for parent in hp.conditions:
                 active = np.isin(numbers[parent.name], parent.values)
                 x[~active, column] = hp.value_to_prob(hp.default)
         return x
 
 
-def _telling(y: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def _rows_to_fit(y: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """The trials to fit: all, or the best and the newest."""
     if len(y) <= _FITTED:
         return np.arange(len(y))
-    best, newest = np.argsort(y)[: _FITTED // 2], np.arange(len(y) - _FITTED // 2, len(y))
+    half = _FITTED // 2
+    best = np.argsort(y)[:half]
+    newest = np.arange(len(y) - half, len(y))
     return np.union1d(best, newest)
 
 

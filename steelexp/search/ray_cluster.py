@@ -26,7 +26,7 @@ class Place(NamedTuple):
     Attributes:
         folder: the driver's; relative paths start there.
         environment: the driver's variables of this project.
-        gpus: how many it may use.
+        gpus: Number of GPUs for a trial; a share below 1 is allowed.
     """
 
     folder: Path

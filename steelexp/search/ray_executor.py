@@ -42,14 +42,15 @@ class RayExecutor:
         """Start Ray on this machine, or join a cluster.
 
         Args:
-            run_trial: a function of a module that every machine can import, or a
+            run_trial: Function of a module that every machine can import, or a
                 `functools.partial` of one; it is pickled.
-            workers: trials at once, each with an equal share of the cores.
-            address: of a cluster, "auto" for the one that this machine is part of; None: this
+            workers: Trials at once, each with an equal share of the cores.
+            address: Address of a cluster; "auto" for the one of this machine; None for this
                 machine alone.
-            gpus_per_trial: below 1, trials share a GPU; None: one where there are GPUs at all.
-            retries: how often one trial may lose its process or machine and be run again.
-            patience: seconds that a trial waits for a process of an earlier search to leave its
+            gpus_per_trial: GPUs of a trial; below 1, trials share one; None for one where there
+                are GPUs.
+            retries: Number of times that a trial which lost its process or machine is run again.
+            patience: Seconds that a trial waits for a process of an earlier search to leave its
                 run folder; Ray ends such processes within seconds of their driver's death.
 
         Raises:
@@ -83,10 +84,11 @@ class RayExecutor:
         """
         while self._running:
             (done, *_), _ = self._ray.wait(list(self._running), num_returns=1)
-            attempt, ended = self._running.pop(done), self._ended(done)
-            if isinstance(ended, Outcome):
-                return ended
-            if (failed := self._again(attempt, ended)) is not None:
+            attempt = self._running.pop(done)
+            result = self._result(done)
+            if isinstance(result, Outcome):
+                return result
+            if (failed := self._again(attempt, result)) is not None:
                 return failed
         raise ValueError("next: no trial is under way")
 
@@ -98,8 +100,8 @@ class RayExecutor:
         task = self._task.options(name=f"trial {attempt.trial.id}", **self._shares)
         self._running[task.remote(*self._work, attempt.trial)] = attempt
 
-    def _ended(self, done: Any) -> Outcome | Exception:
-        """What a task handed over, or how its process was lost."""
+    def _result(self, done: Any) -> Outcome | Exception:
+        """Outcome of a task, or the loss of its process."""
         errors = self._ray.exceptions
         try:
             outcome: Outcome = self._ray.get(done)
@@ -112,18 +114,18 @@ class RayExecutor:
         return outcome
 
     def _again(self, attempt: "Attempt", loss: Exception) -> Outcome | None:
-        """Submit a trial that was lost once more, or have done with it."""
-        lost = attempt._replace(losses=attempt.losses + 1)
+        """Submit a lost trial again; after too many losses fail it."""
+        retry = attempt._replace(losses=attempt.losses + 1)
         if attempt.losses < self._retries:
             say(
-                f"trial {lost.trial.id}: {_lost(loss)}; it goes on in another "
-                f"({lost.losses} of at most {self._retries} times)"
+                f"trial {retry.trial.id}: {_describe_loss(loss)}; it goes on in another "
+                f"({retry.losses} of at most {self._retries} times)"
             )
-            self._start(lost)
+            self._start(retry)
             return None
         if isinstance(loss, self._ray.exceptions.OutOfMemoryError):
-            return lost.out_of_memory()
-        raise UserError(lost.given_up(loss))
+            return retry.out_of_memory()
+        raise UserError(retry.describe_failure(loss))
 
 
 class Attempt(NamedTuple):
@@ -134,17 +136,17 @@ class Attempt(NamedTuple):
     started: float
 
     def out_of_memory(self) -> Outcome:
-        """What is recorded of a trial that its machines' memory cannot hold."""
+        """Outcome of a trial that does not fit into memory."""
         seconds = round(time.monotonic() - self.started, 1)
         reason = "out of memory: Ray ended its process each time it was run"
         return Outcome(self.trial.id, None, reason, seconds=seconds)
 
-    def given_up(self, loss: Exception) -> str:
-        """What to do about a trial whose process does not survive."""
+    def describe_failure(self, loss: Exception) -> str:
+        """Message about a trial whose process does not survive."""
         return (
-            f"trial {self.trial.id} ({dict(self.trial.values)}): {_lost(loss)}, {self.losses} "
-            "times by now. Look for what does it: too little memory (dmesg, a job's limit), a "
-            "time limit, a machine that is taken away. The same command goes on from here"
+            f"trial {self.trial.id} ({dict(self.trial.values)}): {_describe_loss(loss)}, "
+            f"{self.losses} times by now. Look for the cause: too little memory (dmesg, a job's "
+            "limit), a time limit, a machine that is taken away. The same command goes on from here"
         )
 
 
@@ -161,6 +163,6 @@ def _attempt(run_trial: RunTrial, place: Place, patience: float, trial: Trial) -
             time.sleep(min(1.0, patience))
 
 
-def _lost(loss: Exception) -> str:
-    lost = {"NodeDiedError": "its machine was lost", "OutOfMemoryError": "memory ran out"}
-    return lost.get(type(loss).__name__, "its process was killed")
+def _describe_loss(loss: Exception) -> str:
+    reasons = {"NodeDiedError": "its machine was lost", "OutOfMemoryError": "memory ran out"}
+    return reasons.get(type(loss).__name__, "its process was killed")

@@ -36,10 +36,10 @@ def train_together(
 
     Args:
         run_as_worker: a function of a module that every machine can import, or a partial of one.
-        workers: how many.
+        workers: Number of workers.
         shared: a folder that every machine sees; Ray writes below it while the training lasts.
-        address: of a cluster; None: this machine alone.
-        retries: how often workers may be lost.
+        address: Address of a cluster; None for this machine alone.
+        retries: Number of times that workers may be lost.
 
     Raises:
         UserError: Ray is not there, the workers do not fit, or were lost too often.
@@ -92,8 +92,8 @@ def _fit(
             trainer.fit()
         except WorkerGroupError as error:
             causes = [_cause(failure) for failure in error.worker_failures.values()]
-            if lost := _lost(causes):
-                return lost
+            if loss := _loss(causes):
+                return loss
             raise _first(causes) from error
     return None
 
@@ -104,7 +104,7 @@ def _cause(failure: Exception) -> Exception:
     return next(filter(None, wrapped), failure)
 
 
-def _lost(causes: list[Exception]) -> str | None:
+def _loss(causes: list[Exception]) -> str | None:
     """How a worker was lost, if one was.
 
     The others fail with it, and may be heard first: TensorFlow then calls the lost one unavailable.
@@ -118,9 +118,9 @@ def _lost(causes: list[Exception]) -> str | None:
         exceptions.WorkerCrashedError,
         exceptions.OutOfMemoryError,
     )
-    lost = [type(cause).__name__ for cause in causes if isinstance(cause, losses)]
-    heard = [type(c).__name__ for c in causes if type(c).__name__ == "UnavailableError"]
-    return next(iter([*lost, *heard]), None)
+    losses_seen = [type(cause).__name__ for cause in causes if isinstance(cause, losses)]
+    unavailable = [type(c).__name__ for c in causes if type(c).__name__ == "UnavailableError"]
+    return next(iter([*losses_seen, *unavailable]), None)
 
 
 def _first(causes: list[Exception]) -> Exception:

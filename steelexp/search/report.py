@@ -1,13 +1,13 @@
-"""What a search says of itself before and after."""
+"""Lines about a search: its budget before, its best trial after."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from steelexp.search.search import direction, question
 from steelexp.search.trials import Row
 from steelexp.search.tuners import proposer
 from steelexp.spec import ExperimentSpec
+from steelexp.spec.space_words import describe_values
 
 
 def budget_lines(spec: ExperimentSpec) -> list[str]:
@@ -15,20 +15,20 @@ def budget_lines(spec: ExperimentSpec) -> list[str]:
     search = spec.search
     if search is None:
         return []
-    made = proposer(search, question(spec))
-    trials = [n for n in (search.trials, made.trials) if n is not None]
-    epochs = [n for n in (search.epochs, made.epochs) if n is not None]
+    tuner = proposer(search, question(spec))
+    trials = [n for n in (search.trials, tuner.trials) if n is not None]
+    epochs = [n for n in (search.epochs, tuner.epochs) if n is not None]
     limits = [f"at most {min(trials)} trials"] if trials else []
     limits += [f"at most {min(epochs)} epochs"] if epochs else []
     limits += [f"{search.hours:g} hours"] if search.hours is not None else []
-    if made.epochs is None:
+    if tuner.epochs is None:
         limits.append(f"each at most {spec.training.epochs} epochs")
     want = {"max": "large", "min": "small"}[direction(spec)]
     return [
         f"search      {search.tuner.choice}: {spec.training.monitor} is to be {want}",
         f"budget      {', '.join(limits)}",
         *(
-            f"space       {path}: {_said(dimension.as_written())}"
+            f"space       {path}: {describe_values(dimension.as_written())}"
             for path, dimension in search.space.items()
         ),
     ]
@@ -46,12 +46,3 @@ def closing_lines(spec: ExperimentSpec, folder: Path, best: Row) -> Iterator[str
     yield f"The whole search: {folder / 'search.json'}"
     yield f"Best spec: {folder / 'best.yaml'}"
     yield f"Run it: python -m steelexp run {folder / 'best.yaml'}"
-
-
-def _said(written: dict[str, Any]) -> str:
-    """{"int": [4, 16], "step": 4} -> int [4, 16], step 4."""
-    parts = [f"{key} {value}" for key, value in written.items() if key != "when"]
-    parts += [
-        f"when {path} is {' or '.join(map(str, v))}" for path, v in written.get("when", {}).items()
-    ]
-    return ", ".join(parts)

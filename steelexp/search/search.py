@@ -26,10 +26,10 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
     """Search to the end of the budget, from wherever an earlier session left it.
 
     Args:
-        spec: with a search.
-        folder: of the search.
-        executor: runs the trials; is closed.
-        digest: of the spec on its data; a search goes on with the same only.
+        spec: Spec with a search.
+        folder: Folder of the search.
+        executor: Executor of the trials; it is closed.
+        digest: Digest of the spec on its data; a search continues with the same digest only.
 
     Returns:
         The best trial.
@@ -43,10 +43,10 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
     with RunFolder(folder).hold():
         trials = read_trials(folder / "trials.jsonl")
         _check_the_same(trials, identity(spec, digest), folder)
-        made = proposer(spec.search, question(spec))
-        tuner = Tuner(made, spec.search.seed)
+        proposals = proposer(spec.search, question(spec))
+        tuner = Tuner(proposals, spec.search.seed)
         _replay(trials, tuner)
-        budget = Budget(spec, made, trials)
+        budget = Budget(spec, proposals, trials)
         try:
             _run(spec, folder, executor, trials, tuner, budget)
         finally:
@@ -73,9 +73,9 @@ def direction(spec: ExperimentSpec) -> str:
 def trial_spec(spec: ExperimentSpec, trial: Trial, name: str | None = None) -> ExperimentSpec:
     """The complete spec of a trial."""
     epochs = {} if trial.epochs is None else {"training.epochs": trial.epochs}
-    named = {"name": name or f"{spec.name}-{trial.id}"}
+    rename = {"name": name or f"{spec.name}-{trial.id}"}
     try:
-        return substitute(spec, {**trial.values, **epochs, **named})
+        return substitute(spec, {**trial.values, **epochs, **rename})
     except ValidationError as error:
         (first, *_) = error.errors()
         key = ".".join(map(str, first["loc"]))
@@ -107,7 +107,7 @@ def _run(
                 break
             trials.propose(following, budget.elapsed)
             _write(spec, folder, trials, status="running")
-            say(f"trial {following.id}: {_listed(following)}")
+            say(f"trial {following.id}: {_describe(following)}")
             executor.submit(following)
             following = None
         if not trials.running:
@@ -128,9 +128,9 @@ def _check_the_same(trials: Trials, now: Mapping[str, Any], folder: Path) -> Non
     if trials.identity is None:
         trials.open(now)
     elif lines := differences(trials.identity, now):
-        said = "\n  ".join([f"{folder}: it holds the trials of another search:", *lines])
+        message = "\n  ".join([f"{folder}: it holds the trials of another search:", *lines])
         raise UserError(
-            f"{said}\nput it back, give the search another name, or begin anew with --fresh"
+            f"{message}\nput it back, give the search another name, or begin anew with --fresh"
         )
 
 
@@ -179,11 +179,11 @@ def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:
         f"# Trial {best.trial.id} of {spec.name}: {spec.training.monitor} "
         f"{best.outcome.score:.4f} after epoch {best.outcome.best_epoch}.\n"
     )
-    found = trial_spec(spec, best.trial, f"{spec.name}-best")
-    write_atomically(path, (text + dump(found)).encode())
+    best_spec = trial_spec(spec, best.trial, f"{spec.name}-best")
+    write_atomically(path, (text + dump(best_spec)).encode())
 
 
-def _listed(trial: Trial) -> str:
+def _describe(trial: Trial) -> str:
     extra = [f"{trial.epochs} epochs"] if trial.epochs is not None else []
     extra += [f"goes on from {trial.continues}"] if trial.continues is not None else []
     return ", ".join([f"{path} {value}" for path, value in trial.values.items()] + extra)
@@ -191,12 +191,12 @@ def _listed(trial: Trial) -> str:
 
 def _line(spec: ExperimentSpec, trials: Trials, outcome: Outcome, left: float | None) -> str:
     best = trials.best(direction(spec))
-    said = (
+    result = (
         f"failed: {outcome.reason}"
         if outcome.score is None
         else f"{spec.training.monitor} {outcome.score:.4f}, {duration(outcome.seconds)}"
     )
-    parts = [f"trial {outcome.trial}: {said}", f"{len(trials.ended)} ended"]
+    parts = [f"trial {outcome.trial}: {result}", f"{len(trials.outcomes)} ended"]
     if best is not None and best.outcome is not None:
         parts.append(f"best {best.outcome.score:.4f} of {best.trial.id}")
     if left is not None:

@@ -1,4 +1,4 @@
-"""The trials of a search: a journal that is only added to, and what it comes to.
+"""The trials of a search: an append-only journal and the state that follows from it.
 
 RUNS/<name>/search/
   trials.jsonl        one event a line, in order; the truth
@@ -18,7 +18,7 @@ from steelexp.search.executor import Outcome, Trial
 
 @dataclass(frozen=True)
 class Row:
-    """A trial and, once it has ended, what came out."""
+    """A trial and its outcome, if it has ended."""
 
     trial: Trial
     outcome: Outcome | None = None
@@ -32,14 +32,15 @@ class Row:
 
     def summary(self) -> dict[str, Any]:
         """As search.json has it."""
-        trial, outcome = self.trial, self.outcome or Outcome(self.trial.id, None)
-        came_out = outcome._asdict()
-        del came_out["trial"]
+        trial = self.trial
+        outcome = self.outcome or Outcome(trial.id, None)
+        fields = outcome._asdict()
+        del fields["trial"]
         return {
             "id": trial.id,
             "values": dict(trial.values),
             "status": self.status,
-            **came_out,
+            **fields,
             "continues": trial.continues,
         }
 
@@ -49,11 +50,11 @@ class Trials:
     """The journal, open.
 
     Attributes:
-        path: trials.jsonl.
-        identity: of the search, as its first line has it; None of a new one.
-        rows: by the trials' id, in the order of the proposals.
-        events: ("proposed" | "ended", id), in their order.
-        elapsed: seconds of all sessions, up to the last event.
+        path: File trials.jsonl.
+        identity: Identity in the first line; None for a new search.
+        rows: Trial id -> trial, in the order of the proposals.
+        events: ("proposed" | "ended", id) pairs in order.
+        elapsed: Seconds of all sessions, up to the last event.
     """
 
     path: Path
@@ -87,8 +88,8 @@ class Trials:
         return [row.trial for row in self.rows.values() if row.outcome is None]
 
     @property
-    def ended(self) -> list[Outcome]:
-        """What came out of those that ended."""
+    def outcomes(self) -> list[Outcome]:
+        """Outcomes of the trials that ended."""
         return [row.outcome for row in self.rows.values() if row.outcome is not None]
 
     def best(self, direction: str) -> Row | None:
@@ -102,18 +103,18 @@ class Trials:
         self._take(event)
 
     def _take(self, event: Mapping[str, Any]) -> None:
-        given = dict(event)
-        name = given.pop("event")
+        fields = dict(event)
+        name = fields.pop("event")
         if name == "opened":
-            self.identity = given["identity"]
+            self.identity = fields["identity"]
             return
-        self.elapsed = given.pop("elapsed")
+        self.elapsed = fields.pop("elapsed")
         if name == "proposed":
-            trial = Trial(id=given.pop("trial"), **given)
+            trial = Trial(id=fields.pop("trial"), **fields)
             self.rows[trial.id] = Row(trial)
             self.events.append(("proposed", trial.id))
         else:
-            outcome = Outcome(**given)
+            outcome = Outcome(**fields)
             self.rows[outcome.trial] = replace(self.rows[outcome.trial], outcome=outcome)
             self.events.append(("ended", outcome.trial))
 

@@ -20,7 +20,9 @@ class Tuner:
     def __init__(self, proposer: Proposer, seed: int) -> None:
         from steelexp.search.oracles import avoid  # imports keras-tuner, and it TensorFlow
 
-        self._oracle, self._space, self._seed = proposer.oracle, proposer.space, seed
+        self._oracle = proposer.oracle
+        self._space = proposer.space
+        self._seed = seed
         self._asked: set[str] = set()
         avoid(self._oracle, lambda numbers: _key(self._values(numbers)) in self._asked)
 
@@ -28,10 +30,10 @@ class Tuner:
         """The next trial; None where there is none, or none before another has ended.
 
         Args:
-            recorded: the values that a journal holds for it; they are taken, whatever the tuner
-                would propose.
+            recorded: Values of this trial in the journal; they replace the proposal.
         """
-        oracle, number = self._oracle, len(self._oracle.trials)
+        oracle = self._oracle
+        number = len(oracle.trials)
         # keras-tuner counts its seed on at every draw, and draws also in vain.
         oracle._seed_state = self._seed * 2**32 + number * _STRIDE
         # Read by the Bayesian one alone, whose proposals are dear.
@@ -39,20 +41,25 @@ class Tuner:
         proposed = oracle.create_trial(str(number))
         if proposed.status != "RUNNING":
             return None
-        found = proposed.hyperparameters.values
-        values = self._values(found) if recorded is None else recorded
-        found |= self._numbers(values)  # as they are written and run
+        numbers = proposed.hyperparameters.values
+        values = self._values(numbers) if recorded is None else recorded
+        numbers |= self._numbers(values)  # as they are written and run
         oracle._record_values(proposed)
         self._asked.add(_key(values))
-        epochs, continues = found.get("tuner/epochs"), found.get("tuner/trial_id")
-        return Trial(proposed.trial_id, values, epochs, continues)
+        return Trial(
+            proposed.trial_id,
+            values,
+            epochs=numbers.get("tuner/epochs"),
+            continues=numbers.get("tuner/trial_id"),
+        )
 
     def tell(self, outcome: Outcome) -> None:
-        """What came out of a trial that was asked for."""
+        """Tell the oracle the outcome of a trial."""
         oracle = self._oracle
         trial = oracle.trials[outcome.trial]
         if outcome.score is None:
-            trial.status, trial.message = "FAILED", outcome.reason
+            trial.status = "FAILED"
+            trial.message = outcome.reason
         else:
             oracle.update_trial(outcome.trial, {oracle.objective.name: outcome.score})
             trial.status = "COMPLETED"

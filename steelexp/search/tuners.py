@@ -9,12 +9,12 @@ from steelexp.spec.space import Dimension, SearchSpec, Space, size
 
 
 class Question(NamedTuple):
-    """What a tuner is asked.
+    """The task of a tuner.
 
     Attributes:
-        space: path -> values.
-        direction: "min" or "max", of the objective.
-        epochs: of a whole training.
+        space: Dotted path -> values.
+        direction: "min" or "max": direction of the objective.
+        epochs: Epochs of a full training.
     """
 
     space: Space
@@ -23,13 +23,13 @@ class Question(NamedTuple):
 
 
 class Proposer(NamedTuple):
-    """A tuner, made ready.
+    """An oracle and the size of its search.
 
     Attributes:
-        oracle: keras-tuner's; it knows values by their numbers in `space`.
-        space: the searched one, continuous ranges perhaps made finite.
-        trials: how many it proposes before it ends by itself; None: without end.
-        epochs: how many they train at most; None: not known.
+        oracle: keras-tuner's oracle; it knows values by their numbers in `space`.
+        space: Search space; the grid makes continuous ranges finite.
+        trials: Number of proposals before it ends by itself; None for no end.
+        epochs: Largest number of epochs that they train; None if unknown.
     """
 
     oracle: Any
@@ -55,9 +55,9 @@ def bayesian(
     The values with the best mean plus `beta` standard deviations, no combination twice.
 
     Args:
-        question: what to search.
-        initial: random trials to begin with; absent: one more than there are settings.
-        beta: how much the unknown is worth; 0 stays near the best.
+        question: Task of the tuner.
+        initial: Random trials at the start; absent: one more than there are settings.
+        beta: Weight of the standard deviation in the bound; 0 only exploits.
 
     Source: Srinivas et al., ICML 2010, https://arxiv.org/abs/0912.3995.
     """
@@ -77,9 +77,9 @@ def hyperband(
     training.epochs is what the last ones reach. Each goes on from its own weights.
 
     Args:
-        question: what to search.
-        factor: one of so many trials goes on, for so many times as many epochs.
-        iterations: how often the whole is done.
+        question: Task of the tuner.
+        factor: One in this many trials continues, for this many times the epochs.
+        iterations: Number of times that all brackets are run.
 
     Source: Li et al., JMLR 2018, https://jmlr.org/papers/v18/16-558.html.
     """
@@ -91,16 +91,20 @@ def hyperband(
         iterations=iterations,
     )
     rungs = _oracles().hyperband_rungs(oracle)
-    trials, epochs = sum(n for n, _ in rungs), sum(n * each for n, each in rungs)
-    return Proposer(oracle, question.space, trials, epochs)
+    return Proposer(
+        oracle,
+        question.space,
+        trials=sum(count for count, _ in rungs),
+        epochs=sum(count * epochs for count, epochs in rungs),
+    )
 
 
 def grid(question: Question, *, points: PositiveInt = 3) -> Proposer:
     """Try every combination.
 
     Args:
-        question: what to search.
-        points: values of a continuous range, both ends included.
+        question: Task of the tuner.
+        points: Number of values of a continuous range, both ends included.
     """
     space = {path: _in_points(dimension, points) for path, dimension in question.space.items()}
     oracle = _oracles().grid(space, question.direction)
@@ -109,8 +113,8 @@ def grid(question: Question, *, points: PositiveInt = 3) -> Proposer:
 
 def proposer(search: SearchSpec, question: Question) -> Proposer:
     """The tuner that a spec names."""
-    made: Proposer = search.tuner.bind(TUNERS)(question)
-    return made
+    tuner: Proposer = search.tuner.bind(TUNERS)(question)
+    return tuner
 
 
 def _oracles() -> Any:
@@ -127,7 +131,7 @@ def _in_points(dimension: Dimension, points: int) -> Dimension:
 
 
 def _finite(space: Space) -> int | None:
-    """How many combinations there are."""
+    """Number of combinations; None for a continuous space."""
     if any(dimension.finite is None for dimension in space.values()):
         return None
     return size(space, 1)

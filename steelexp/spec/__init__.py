@@ -3,14 +3,13 @@
 from steelexp.spec.component import Component, Registry
 from steelexp.spec.digest import digest
 from steelexp.spec.files import SpecError, dump, load, read_resolved
-from steelexp.spec.schema import ExperimentSpec, Metric, experiment_model, json_schema
+from steelexp.spec.schema import ExperimentSpec, experiment_model, json_schema
 from steelexp.spec.settings import flat
 from steelexp.spec.substitution import substitute
 
 __all__ = [
     "Component",
     "ExperimentSpec",
-    "Metric",
     "Registry",
     "SpecError",
     "digest",

@@ -87,10 +87,13 @@ def read_resolved(path: Path) -> ExperimentSpec:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what `load` would refuse as a plain word: a run named 1e5."""
+    """Quotes what `load` would refuse as a plain word: a run named 1e5.
+
+    U+0085 is escaped, which double quotes do: PyYAML writes it as it is and reads a line's end.
+    """
 
     def text(self, value: str) -> yaml.ScalarNode:
-        style = "'" if surprise_of(value) else None
+        style = '"' if "\x85" in value else "'" if surprise_of(value) else None
         return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, create_model
 
-from steelexp.metrics import MONITORS, TUNABLE
+from steelexp.metric_names import full_name
+from steelexp.metrics import MONITORS, PRIMARY, TUNABLE
 from steelexp.spec.component import STRICT, Chain, Component, Registry, chain_model, component_model
 from steelexp.spec.space import SearchSpec, TunerSpec
 
 if TYPE_CHECKING:
-    Monitor = TunedMetric = str
+    Monitor: TypeAlias = str
+    TunedMetric: TypeAlias = str
 else:
     Monitor, TunedMetric = Literal[MONITORS], Literal[TUNABLE]
 
@@ -116,7 +118,7 @@ class TrainingSpec(BaseModel):
     epochs: PositiveInt = Field(description="Passes over the tiles, at most.")
     batch_size: PositiveInt = Field(description="Tiles a step.")
     monitor: Monitor = Field(
-        "val_dice_positive",
+        full_name(PRIMARY, "val"),
         description="Metric that picks the best epoch; the lowest val_loss is the best.",
     )
     early_stopping_patience: PositiveInt | None = Field(

@@ -1,4 +1,4 @@
-"""A run's journal on its way to Comet: the process that sends it, and how far it has come."""
+"""A run's journal on its way to the service: the process that sends it, and how far it is sent."""
 
 import math
 import os
@@ -11,13 +11,15 @@ from pathlib import Path
 
 from steelexp.tracking.journal import Event, read_events
 from steelexp.tracking.receipt import Receipt, read_receipt
-from steelexp.tracking.sending import BUSY, END, Mode
+from steelexp.tracking.sending import BUSY, END
+from steelexp.tracking.service import Mode
+from steelexp.tracking.services import SERVICES
 
-ELSEWHERE = "another process is sending this run"
+SENT_ELSEWHERE = "another process is sending this run"
 
 
 def begin_sending(folder: Path, mode: Mode, linger: float) -> subprocess.Popen[bytes]:
-    """Start the process that sends a run's journal; a line on its stdin says that there is more."""
+    """Start the process that sends a run's journal; a line on its stdin means that it has grown."""
     package = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
@@ -39,14 +41,14 @@ def begin_sending(folder: Path, mode: Mode, linger: float) -> subprocess.Popen[b
 
 
 def prompt(process: "subprocess.Popen[bytes]") -> None:
-    """Say that the journal has grown."""
+    """Tell the sending process that the journal has grown."""
     assert process.stdin is not None
     with suppress(OSError):  # it may just have ended
         process.stdin.write(b"\n")
 
 
 def end(process: "subprocess.Popen[bytes]") -> int:
-    """Say that the journal is complete, and wait for the process; its exit code."""
+    """Tell the sending process that the journal is complete; wait and return its exit code."""
     assert process.stdin is not None
     with suppress(OSError), process.stdin as stdin:
         stdin.write(END.encode())
@@ -54,37 +56,42 @@ def end(process: "subprocess.Popen[bytes]") -> int:
 
 
 def sync(folder: Path) -> tuple[bool, str]:
-    """Send what Comet does not have of a run, however often.
+    """Send what the service lacks of a run. A second call sends nothing twice.
 
     Args:
-        folder: of a run that was tracked with Comet.
+        folder: Run folder with a journal.
 
     Returns:
-        Whether Comet now has all of it, and the line that says so.
+        Whether the service now has all of it, and the line that says so.
 
     Raises:
         UserError: the journal cannot be read.
     """
     if not _is_complete(folder) and end(begin_sending(folder, "online", math.inf)) == BUSY:
-        return False, status_line(folder, problem=ELSEWHERE)
+        return False, status_line(folder, problem=SENT_ELSEWHERE)
     return _is_complete(folder), status_line(folder)
 
 
 def status_line(folder: Path, *, problem: str | None = None) -> str:
-    """How far a run is sent, in a line, with the command that sends the rest."""
-    events, receipt = read_events(folder), read_receipt(folder)
-    sent = [
+    """One line: how much of a run is sent, and the command that sends the rest."""
+    events = read_events(folder)
+    receipt = read_receipt(folder)
+    service = _service_name(events)
+    delivered = [
         event for event in events[: receipt.acknowledged] if event.number not in receipt.refused
     ]
     refused = "".join(f"; left out: {why}" for why in receipt.refused.values())
     if receipt.acknowledged == len(events):
-        return f"Comet: {_counted(sent)} at {receipt.url}{refused}"
-    told = f"sent to {receipt.url}: {_counted(sent)}" if receipt.acknowledged else "not sent"
+        return f"{service}: {_count(delivered)} at {receipt.url}{refused}"
+    status = f"sent to {receipt.url}: {_count(delivered)}" if receipt.acknowledged else "not sent"
     why = problem or receipt.problem or "interrupted"
     command = f"python -m steelexp sync {shlex.quote(str(folder))}"
-    return (
-        f"Comet: {told} ({why}); send the rest with: {command}{_archived(folder, receipt)}{refused}"
-    )
+    rest = f"{command}{_archived(folder, receipt)}{refused}"
+    return f"{service}: {status} ({why}); send the rest with: {rest}"
+
+
+def _service_name(events: Sequence[Event]) -> str:
+    return SERVICES[events[0].content["service"]]().name
 
 
 def _is_complete(folder: Path) -> bool:
@@ -94,9 +101,9 @@ def _is_complete(folder: Path) -> bool:
 def _archived(folder: Path, receipt: Receipt) -> str:
     if receipt.archive is None or receipt.acknowledged:
         return ""
-    return f"  or: comet upload {shlex.quote(str(folder / receipt.archive))}"
+    return f"  or: {receipt.upload} {shlex.quote(str(folder / receipt.archive))}"
 
 
-def _counted(events: Sequence[Event]) -> str:
+def _count(events: Sequence[Event]) -> str:
     epochs, pictures = (sum(e.kind == kind for e in events) for kind in ("epoch", "picture"))
     return f"{epochs} epoch{'s' * (epochs != 1)}, {pictures} picture{'s' * (pictures != 1)}"

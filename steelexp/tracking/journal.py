@@ -24,10 +24,10 @@ class Event:
     """One thing to track.
 
     Attributes:
-        number: from 1.
-        kind: run, asset, epoch, picture, others, table, curve, confusion or model.
-        time: seconds since 1970.
-        content: what depends on the kind.
+        number: Number of the event, from 1.
+        kind: One of run, asset, epoch, picture, others, table, curve, confusion or model.
+        time: Seconds since 1970.
+        content: Fields of this kind of event.
     """
 
     number: int
@@ -40,7 +40,7 @@ class Journal:
     """The journal of one run, open for more; one process at a time writes it.
 
     Args:
-        folder: of the run. A torn last line, left by a kill, is cut off.
+        folder: Run folder. A torn last line, left by a kill, is cut off.
 
     Raises:
         OSError: the journal cannot be written.

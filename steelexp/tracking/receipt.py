@@ -1,4 +1,4 @@
-"""comet.json beside the journal: what of it the server has acknowledged."""
+"""sent.json beside the journal: which of its events the server has acknowledged."""
 
 from pathlib import Path
 
@@ -6,18 +6,20 @@ from pydantic import BaseModel, ValidationError
 
 from steelexp.records.atomic import write_atomically
 
-NAME = "comet.json"
+NAME = "sent.json"
 
 
 class Receipt(BaseModel):
     """How far a run's journal is sent.
 
     Attributes:
-        acknowledged: events up to this number are at the server, or refused.
-        refused: of these: what cannot be sent, number -> why.
-        url: of the experiment.
-        archive: the archive that was written instead, below the run folder.
-        problem: why the rest is not sent yet.
+        schema_version: Version of this file's format.
+        acknowledged: Number of the last event that is at the server or refused.
+        refused: Event number -> reason why it can never be sent.
+        url: Page of the experiment.
+        archive: Path of the archive that was written instead, below the run folder.
+        upload: Command that uploads the archive, less the path.
+        problem: Reason why the rest is not sent yet.
     """
 
     schema_version: int = 1
@@ -25,6 +27,7 @@ class Receipt(BaseModel):
     refused: dict[int, str] = {}
     url: str | None = None
     archive: str | None = None
+    upload: str | None = None
     problem: str | None = None
 
 
@@ -37,5 +40,5 @@ def read_receipt(folder: Path) -> Receipt:
 
 
 def write_receipt(folder: Path, receipt: Receipt) -> None:
-    """Put it in the place of the last."""
+    """Replace the receipt of a run."""
     write_atomically(folder / NAME, (receipt.model_dump_json(indent=1) + "\n").encode())

@@ -1,4 +1,4 @@
-"""What a finished run tells its tracker: the final table, curves, confusions, the weights."""
+"""The closing events of a run: final table, curves, confusion matrix, weights."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,8 +18,8 @@ def results(
     """The closing events of a run.
 
     Args:
-        run: whose evaluation.json and weights are taken where they are.
-        metrics: of the best weights; none where the run was stopped.
+        run: Finished run; its evaluation.json and weights are added where they exist.
+        metrics: Final metrics; empty where the run was stopped.
     """
     if not metrics:
         yield "others", {"status": "stopped"}

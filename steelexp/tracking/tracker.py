@@ -1,4 +1,4 @@
-"""What a run tells its tracker, and what every tracker answers to."""
+"""The interface of trackers, and the description of a run that they get."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import NamedTuple, Protocol
 
 
 class TrackedTrial(NamedTuple):
-    """The part of a search that a run is.
+    """A run that is a trial of a search.
 
     Attributes:
-        search: name of the search.
-        trial: its number, "0007".
-        values: what the search chose, dotted path -> value.
+        search: Name of the search.
+        trial: Number of the trial, such as "0007".
+        values: Dotted path of a setting -> value that the search proposed.
     """
 
     search: str
@@ -24,8 +24,8 @@ class Picture(NamedTuple):
     """A PNG file that stays as it is; beside it, as NAME.json, may lie its polygon layers.
 
     Attributes:
-        name: one name at many epochs is one picture with a slider.
-        path: below the run folder.
+        name: Name of the picture; one name at many epochs becomes one picture with a slider.
+        path: PNG file below the run folder.
     """
 
     name: str
@@ -34,19 +34,19 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """What is known of a run before its first epoch.
+    """Description of a run before its first epoch.
 
     Attributes:
-        identity: names the run.
-        name: how people call it.
-        folder: the run folder; what a tracker keeps on disk goes below it.
-        parameters: the resolved spec, flat: `loss.gamma` -> 2.0.
-        tags: words to filter by.
-        git: the state of the sources: commit, branch, dirty.
-        files: files to attach.
-        model: name under which the best weights are registered; None: they are not.
-        weights: the best weights, when the run is finished.
-        trial: of a search, if it is one.
+        identity: Name and digest of the run.
+        name: Display name.
+        folder: Run folder; a tracker writes its own files below it.
+        parameters: Resolved spec with dotted keys: `loss.gamma` -> 2.0.
+        tags: Words to filter by.
+        git: State of the sources: commit, branch, dirty.
+        files: Files to attach.
+        model: Name under which the best weights are registered; None for no registration.
+        weights: File of the best weights, written when the run is finished.
+        trial: Trial of a search; None for other runs.
     """
 
     identity: str
@@ -73,24 +73,24 @@ class Tracker(Protocol):
         """Take an epoch; one that it was told before is passed over.
 
         Args:
-            epoch: from 1.
-            metrics: by name.
-            step: optimizer steps so far.
-            pictures: drawn after it.
+            epoch: Number of the epoch, from 1.
+            metrics: Metric name -> value.
+            step: Optimizer steps so far.
+            pictures: Overlays of this epoch.
         """
 
     def finish(self, metrics: Mapping[str, float]) -> str:
         """Take the final metrics; return the line that says what was tracked and where.
 
         Args:
-            metrics: of the best weights; none where the run was stopped.
+            metrics: Final metrics of the best weights; empty where the run was stopped.
         """
 
     def evaluated(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
         """Take the metrics of a finished run that was evaluated again; return the closing line.
 
         Args:
-            run: that was tracked.
-            name: of the way it was evaluated in; "best" is the run's own.
-            metrics: by name.
+            run: Run that was tracked before.
+            name: Name of the inference settings; "best" stands for the run's own.
+            metrics: Metric name -> value.
         """

@@ -87,6 +87,9 @@ def split_batches(batches: Any, among: Any) -> Any:
     Shares of the last batch may differ by one. Each machine reads the whole batch and
     keeps its own, because augmentation draws for a batch as a whole.
 
+    On several devices `fit` still returns up to 20 s after its last step: TensorFlow wraps the
+    dataset in one iterator for each device, and their autotuners cannot be switched off.
+
     Args:
         batches: tf.data.Dataset of (grey [B, h, w, 1], bits [B, h, w, 1]).
         among: the strategy.

@@ -2,9 +2,9 @@
 
 import contextlib
 import ctypes
-import os
 import platform
 
+from steelexp.cores import available_cores
 from steelexp.lazy import keras, tf
 
 # Numbers of glibc's <malloc.h>.
@@ -53,17 +53,3 @@ def keep_memory() -> None:
     libc.mallopt(_M_MMAP_MAX, 0)
     libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     libc.mallopt(_M_TOP_PAD, 256 * 2**20)
-
-
-def available_cores() -> int:
-    """Cores this process may use; a container's or a scheduler's share, not the machine's.
-
-    OMP_NUM_THREADS lowers it: Ray sets it to a task's share, so that trials side by side do not
-    each take the whole machine.
-    """
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    share = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(share)) if share.isdecimal() and int(share) else cores

@@ -20,8 +20,8 @@ from analysis.strategies.comparison_figures import (
     folded,
 )
 from analysis.strategies.comparison_tables import markdown, probability, signed
-from analysis.strategies.evaluated_runs import read_evaluated
 from analysis.strategies.published_figure import draw_published
+from steelexp.comparison.evaluated_runs import read_evaluated
 from tests.finished_runs import unfinished
 from tests.simulated_runs import CLASSES, Study, write_study
 
@@ -38,7 +38,7 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def comparison(study):
-    return compare(read_evaluated([study], "test"), "b4_dice", draws=1000, seed=0)
+    return compare(read_evaluated([study], "test"), "b4_dice")
 
 
 def texts(axes):
@@ -64,8 +64,6 @@ def test_tuned_thresholds_beside_the_fixed_one(tmp_path, capsys):
         str(tmp_path / "runs"),
         "--baseline",
         "b4_dice",
-        "--draws",
-        "1000",
         "--postprocessed",
     ]
     assert main([*command, "--out", str(tmp_path / "out")]) == 0
@@ -80,7 +78,7 @@ def test_tuned_thresholds_beside_the_fixed_one(tmp_path, capsys):
     assert "tuned on the validation images" in (tmp_path / "out" / "comparison.md").read_text()
     capsys.readouterr()
     assert main([*command, "--part", "val"]) == 2
-    assert "says nothing there" in capsys.readouterr().err
+    assert "use --part test" in capsys.readouterr().err
 
 
 def test_runs_without_tuned_thresholds_say_how_to_get_them(study, capsys):
@@ -91,7 +89,7 @@ def test_runs_without_tuned_thresholds_say_how_to_get_them(study, capsys):
 
 def test_all_is_written(study, tmp_path, capsys):
     out = tmp_path / "new" / "out"
-    assert main([str(study), "--baseline", "b4_dice", "--draws", "1000", "--out", str(out)]) == 0
+    assert main([str(study), "--baseline", "b4_dice", "--out", str(out)]) == 0
     names = ["classes.png", "comparison.csv", "comparison.md", "differences.png", "published.png"]
     assert sorted(path.name for path in out.iterdir()) == [*names, "runs.csv"]
     assert all(clear(picture) for picture in out.glob("*.png"))
@@ -120,14 +118,14 @@ def test_all_is_written(study, tmp_path, capsys):
 
 
 def test_markdown_says_what_was_compared_and_how(comparison):
-    text = markdown(comparison, draws=1000)
+    text = markdown(comparison)
     assert text.startswith("# Strategies beside b4_dice: test images\n")
     images = len(comparison.evaluated.images.names)
     assert f"{images} test images, in 40 groups of near-duplicates (grouped split 01234567" in text
     assert text.count("## dice_") == 2 * 5
     assert "images that hold it" in text
     assert "3 on\n  all classes, 12 on single classes" in text
-    assert "1,000 bootstrap draws" in text
+    assert "Jackknife over the groups" in text
     assert "One seed only" not in text
     assert "nan" not in text
     head, rule, *body = text.partition("## dice_positive, all")[2].split("\n\n")[1].splitlines()
@@ -138,18 +136,25 @@ def test_markdown_says_what_was_compared_and_how(comparison):
     assert f"Predicting nothing scores {empty:.3f} in dice_kaggle" in text
 
 
-def test_one_seed_is_said_to_have_no_seed_part(tmp_path, capsys):
-    write_study(tmp_path / "runs", Study(EFFECTS, groups=20, seeds=1))
+@pytest.mark.parametrize("single", [["b4_bce_dice", "b4_dice", "b4_focal"], ["b4_dice"]], ids=str)
+def test_one_seed_gets_no_verdict_and_is_said_to_have_no_seed_part(single, tmp_path, capsys):
+    effects = {name: 0.3 if name == "b4_focal" else 0.0 for name in sorted(EFFECTS)[:3]}
+    for folder in write_study(tmp_path / "runs", Study(effects, groups=40, seeds=2)):
+        if folder.parent.name in single and folder.name == "1":
+            shutil.rmtree(folder)
     out = tmp_path / "out"
-    command = [str(tmp_path / "runs"), "--baseline", "b4_dice", "--draws", "1000"]
-    assert main([*command, "--out", str(out)]) == 0
-    assert "One seed only of b4_bce_dice, b4_dice, b4_focal" in capsys.readouterr().err
-    text = (out / "comparison.md").read_text()
-    assert "the intervals have no seed part" in text
-    row = next(line for line in text.splitlines() if line.startswith("| b4_focal"))
-    cells = [cell.strip() for cell in row.split("|")[1:-1]]
-    assert (cells[1], cells[3], cells[7]) == ("1", "-", "-")  # runs, SD, error from the runs
-    assert cells[6] != "-"
+    assert main([str(tmp_path / "runs"), "--baseline", "b4_dice", "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert f"One seed only of {', '.join(single)}" in printed.err
+    assert [line.endswith("one seed, no verdict") for line in printed.out.splitlines()[1:3]] == [
+        True,
+        True,
+    ]
+    rows = pd.read_csv(out / "comparison.csv", dtype={"class": str})
+    assert rows["verdict"].isna().all()
+    assert rows["seed_error"].isna().all()
+    assert rows["low"].notna().all()
+    assert "its intervals have no seed part" in (out / "comparison.md").read_text()
 
 
 def test_unfinished_runs_and_rare_classes_are_named(tmp_path, capsys):
@@ -157,7 +162,7 @@ def test_unfinished_runs_and_rare_classes_are_named(tmp_path, capsys):
     write_study(runs, Study(EFFECTS, groups=60, held=(0.9, 0.9, 0.9, 0.05)))
     unfinished(runs / "b4_focal" / "9", name="b4_focal", seed=9)
     out = tmp_path / "out"
-    assert main([str(runs), "--baseline", "b4_dice", "--draws", "1000", "--out", str(out)]) == 0
+    assert main([str(runs), "--baseline", "b4_dice", "--out", str(out)]) == 0
     err, text = capsys.readouterr().err, (out / "comparison.md").read_text()
     assert f"{runs / 'b4_focal' / '9'}: unfinished, 0 epochs" in err
     assert f"Left out: {runs / 'b4_focal' / '9'}: unfinished" in text
@@ -171,8 +176,8 @@ def test_val_images_and_leaks_are_said_in_every_title(tmp_path):
         record = json.loads((folder / "record.json").read_text())
         record["split"]["parts"]["leak"]["val"] = 5
         (folder / "record.json").write_text(json.dumps(record))
-    found = compare(read_evaluated([runs], "val"), "b4_dice", draws=1000, seed=0)
-    text = markdown(found, draws=1000)
+    found = compare(read_evaluated([runs], "val"), "b4_dice")
+    text = markdown(found)
     assert "validation images, which picked the epochs" in text.splitlines()[0]
     assert "Leak: 5 of them have a copy among the training images" in text
     for figure in (draw_differences(found, "dice_positive"), draw_classes(found, "dice_kaggle")):
@@ -232,11 +237,11 @@ def test_a_class_that_no_image_holds_is_drawn_as_such(tmp_path):
         table.to_parquet(file)
     evaluated = read_evaluated([tmp_path], "test")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("analysis.strategies.comparison._agrees", lambda *_: None)
-        found = compare(evaluated, "b4_dice", draws=1000, seed=0)
+        patch.setattr("analysis.strategies.comparison._check_record", lambda *_: None)
+        found = compare(evaluated, "b4_dice")
     for drawn in (draw_differences(found, "dice_positive"), draw_classes(found, "dice_positive")):
         assert "no image" in texts(drawn.axes[3])
-    assert "| b4_focal | 3 | - | - | - | - | - | - | - | - |" in markdown(found, draws=1000)
+    assert "| b4_focal | 3 | - | - | - | - | - | - | - | - |" in markdown(found)
 
 
 def test_many_classes_go_on_several_lines(tmp_path):
@@ -245,7 +250,7 @@ def test_many_classes_go_on_several_lines(tmp_path):
     study = Study(effects, groups=15, held=(0.8,) * 8, seeds=2)
     write_study(tmp_path / "runs", study, classes=names)
     out = tmp_path / "out"
-    command = [str(tmp_path / "runs"), "--baseline", next(iter(effects)), "--draws", "1000"]
+    command = [str(tmp_path / "runs"), "--baseline", next(iter(effects))]
     assert main([*command, "--out", str(out)]) == 0
     assert all(clear(picture) for picture in out.glob("*.png"))
 
@@ -305,7 +310,6 @@ def test_errors_name_the_way_out_and_write_nothing(study, tmp_path, monkeypatch,
     for metric in ("dice_batch", "val_dice_batch", "iou_pooled"):
         error = refused([study, *baseline, "--metric", metric], capsys)
         assert "not paired image by image; dice_positive or dice_kaggle" in error
-    assert "--draws 10: at least 1000" in refused([study, *baseline, "--draws", 10], capsys)
     (tmp_path / "file").touch()
-    assert "file" in refused([study, *baseline, "--draws", 1000, "--out", "file"], capsys)
+    assert "file" in refused([study, *baseline, "--out", "file"], capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -5,14 +5,14 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from analysis import learning_curves
 from analysis.dataset_overview import draw, main, read_overview
+from steelexp.palette import CLASS_COLOURS
 
 
 def figures(**changes):
     """A doctor.json of four images of 20 x 100, by hand; class 2 is never labelled."""
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "root": "data/steel",
         "layout": "severstal",
         "images": 4,
@@ -24,11 +24,11 @@ def figures(**changes):
             {"class": "3", "images": 1, "components": 1, "pixels": 100},
         ],
         "co_occurrence": [[3, 0, 1], [0, 0, 0], [1, 0, 1]],
-        "areas": [[0.05, 0.05, 0.05], [], [0.05]],
-        "heat": [[[0.0, 0.5]], [[0.0, 0.0]], [[1.0, 0.0]]],
+        "area_shares": [[0.05, 0.05, 0.05], [], [0.05]],
+        "heatmap": [[[0.0, 0.5]], [[0.0, 0.0]], [[1.0, 0.0]]],
         "issues": [],
-        "surfaces": 3,
-        "near_copies": [["a.jpg", "b.jpg"]],
+        "distinct_images": 3,
+        "near_duplicates": [["a.jpg", "b.jpg"]],
         "leaks": [],
         **changes,
     }
@@ -56,10 +56,10 @@ def rows(axes):
 
 def test_every_panel_is_there(tmp_path):
     assert set(panels(tmp_path)) - {""} == {
-        "images that hold the class",
+        "images with the class",
         "share of the labelled pixels",
         "area where present",
-        "images that hold both",
+        "images with both classes",
         "class 1: 3 images",
         "class 2: 0 images",
         "class 3: 1 image",
@@ -67,11 +67,11 @@ def test_every_panel_is_there(tmp_path):
 
 
 def test_images_of_each_class(tmp_path):
-    axes = panels(tmp_path)["images that hold the class"]
+    axes = panels(tmp_path)["images with the class"]
     assert [bar.get_width() for bar in axes.patches] == [3, 0, 1, 1]
     assert texts(axes) == ["3", "0", "1", "1"]
     assert rows(axes) == ["class 1", "class 2", "class 3", "clean"]
-    assert to_hex(axes.patches[2].get_facecolor()) == learning_curves.CLASS_COLOURS[2]
+    assert to_hex(axes.patches[2].get_facecolor()) == CLASS_COLOURS[2]
     assert axes.yaxis_inverted()
 
 
@@ -80,8 +80,8 @@ def test_imbalance_in_pixels(tmp_path):
     (dots,) = axes.collections
     assert dots.get_offsets().tolist() == [[300, 0], [100, 2]]  # a log axis has no place for 0
     assert [to_hex(colour) for colour in dots.get_facecolors()] == [
-        learning_curves.CLASS_COLOURS[0],
-        learning_curves.CLASS_COLOURS[2],
+        CLASS_COLOURS[0],
+        CLASS_COLOURS[2],
     ]
     assert texts(axes) == ["75.0%", "25.0%"]
     assert axes.get_xscale() == "log"
@@ -89,7 +89,7 @@ def test_imbalance_in_pixels(tmp_path):
 
 def test_areas_are_boxes_over_the_images(tmp_path):
     areas = [[0.01, 0.02, 0.03, 0.04, 0.05], [], [0.1]]
-    axes = panels(tmp_path, areas=areas)["area where present"]
+    axes = panels(tmp_path, area_shares=areas)["area where present"]
     boxes = [patch.get_path().get_extents() for patch in axes.patches]
     assert (boxes[0].x0, boxes[0].x1) == pytest.approx((0.02, 0.04))
     assert axes.xaxis.get_major_formatter()(0.02, 0) == "2"
@@ -97,7 +97,7 @@ def test_areas_are_boxes_over_the_images(tmp_path):
 
 
 def test_co_occurrence_is_written_out(tmp_path):
-    axes = panels(tmp_path)["images that hold both"]
+    axes = panels(tmp_path)["images with both classes"]
     assert texts(axes) == ["3", "0", "1", "0", "0", "0", "1", "0", "1"]
     np.testing.assert_allclose(axes.images[0].get_array(), np.log1p(figures()["co_occurrence"]))
 
@@ -111,9 +111,7 @@ def test_places_on_the_image_in_pixels(tmp_path):
 
 def test_the_title_counts(tmp_path):
     figure = draw(read_overview(write(tmp_path)))
-    assert figure.subfigs[0].get_suptitle() == (
-        "steel: 4 images of 20 × 100, 1 clean, 3 distinct surfaces"
-    )
+    assert figure.subfigs[0].get_suptitle() == ("steel: 4 images of 20 × 100, 1 clean, 3 distinct")
 
 
 @pytest.mark.parametrize(
@@ -128,8 +126,8 @@ def test_many_classes_of_any_shape_stay_within_the_picture(tmp_path, count, heig
             for c in range(count)
         ],
         co_occurrence=np.full((count, count), 12568).tolist(),
-        areas=[[0.1, 0.001]] * count,
-        heat=np.ones((count, 16, 16)).tolist(),
+        area_shares=[[0.1, 0.001]] * count,
+        heatmap=np.ones((count, 16, 16)).tolist(),
     )
     figure = draw(read_overview(path))
     figure.savefig(tmp_path / "x.png")
@@ -153,7 +151,7 @@ def test_the_command_writes_the_picture(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", "not json", json.dumps(figures(schema_version=2)), "\x00"],
+    ["", "[]", "{}", "not json", json.dumps(figures(schema_version=1)), "\x00"],
 )
 def test_another_file_is_refused(tmp_path, capsys, content):
     path = tmp_path / "doctor.json"
@@ -169,24 +167,24 @@ def test_what_cannot_be_read_or_written_is_said(tmp_path, capsys):
     assert main([str(tmp_path / "none.json")]) == 2
     assert "none.json" in capsys.readouterr().err
     assert main([str(write(tmp_path)), "--out", str(tmp_path / "x.gif")]) == 2
-    assert "its ending has to be one of .png, .pdf, .svg" in capsys.readouterr().err
+    assert "the suffix has to be one of .png, .pdf, .svg" in capsys.readouterr().err
 
 
 def test_a_set_without_labels_is_refused(tmp_path, capsys):
-    path = write(tmp_path, classes=[], co_occurrence=[], areas=[], heat=[])
+    path = write(tmp_path, classes=[], co_occurrence=[], area_shares=[], heatmap=[])
     assert main([str(path), "--out", str(tmp_path / "x.png")]) == 2
     assert "nothing is labelled in steel" in capsys.readouterr().err
 
 
 def test_what_the_doctor_writes_can_be_drawn(tmp_path):
-    """The doctor's own file, of drawn images."""
+    """The doctor's own file, of synthetic strips."""
     from steelexp.data.doctor.diagnosis import diagnose
     from steelexp.data.doctor.diagnosis import write as write_figures
-    from steelexp.data.synthetic import draw as draw_images
+    from steelexp.data.synthetic import generate
 
-    draw_images(tmp_path / "drawn", strips=6, seed=1, defect_share=1.0)
+    generate(tmp_path / "drawn", strips=6, seed=1, defect_share=1.0)
     path = write_figures(diagnose(tmp_path / "drawn"), tmp_path)
     overview = read_overview(path)
     assert overview.images == 6
-    assert overview.heat.shape == (4, 16, 100)
+    assert overview.heatmap.shape == (4, 16, 100)
     assert main([str(path), "--out", str(tmp_path / "drawn.png")]) == 0

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from analysis.error_gallery import main, worst
-from analysis.strategies.evaluated_runs import read_evaluated
 from analysis.strategies.gallery_figures import draw_pictures, draw_pixels, pictured
-from steelexp.evaluation.counts import Counts
+from steelexp.comparison.evaluated_runs import read_evaluated
+from steelexp.counts import Counts
 from steelexp.records.store import run_folders
 from tests.simulated_runs import Study, write_run, write_study
 

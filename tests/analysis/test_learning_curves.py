@@ -3,9 +3,8 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from analysis import learning_curves
 from analysis.learning_curves import best_epoch, draw, main, read_runs
-from steelexp.overlays import overlay
+from steelexp.palette import CLASS_COLOURS
 from steelexp.records.store import Epoch, RunFolder
 
 METRIC = "val_dice_positive"
@@ -97,11 +96,6 @@ def test_overall_is_bolder_than_the_classes_and_classes_have_their_overlay_colou
     assert lines["all classes: 0.600"].get_linewidth() > lines["1: 0.610"].get_linewidth()
     seen = [to_hex(lines[label].get_color()) for label in ("1: 0.610", "2: 0.620")]
     assert seen == ["#56b4e9", "#e69f00"]
-
-
-def test_class_colours_are_those_of_the_overlays():
-    as_hex = tuple(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in overlay.CLASS_COLOURS)
-    assert as_hex == learning_curves.CLASS_COLOURS
 
 
 def test_several_runs_are_a_line_each_and_listed_from_the_best(tmp_path):
@@ -262,4 +256,4 @@ def test_a_class_keeps_its_colour_where_others_are_not_held(tmp_path):
     folder.append(Epoch(1, step=1, seconds=1.0, metrics=metrics))
     figure = draw(read_runs([tmp_path]), METRIC)
     (third,) = [line for line in figure.axes[1].lines if line.get_label() == "3: 0.600"]
-    assert to_hex(third.get_color()) == learning_curves.CLASS_COLOURS[2]
+    assert to_hex(third.get_color()) == CLASS_COLOURS[2]

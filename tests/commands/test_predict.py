@@ -38,7 +38,10 @@ def test_a_run_and_its_export_give_the_same(folder, steelexp):
     assert (code, err) == (0, [])
     results = Path("runs/a/0a1b2c3d/predictions/images")
     assert out[0] == "pixels 0a1b2c3d on 4 images, by onnx"
-    assert out[1] == "Post-processing tuned for dice_kaggle: bright: score 0.75; dark: score 0.75"
+    assert out[1] == (
+        "Post-processing, tuned on the validation images for dice_kaggle: bright: score threshold "
+        "0.75; dark: score threshold 0.75."
+    )
     assert out[-1] == (
         f"Results in {results}: look at {results}/grid.png, then open {results}/defects.csv; "
         "masks/ has the pixels, submission.csv is for Kaggle"
@@ -51,7 +54,7 @@ def test_a_run_and_its_export_give_the_same(folder, steelexp):
         assert (folder / "other" / name).read_bytes() == (results / name).read_bytes()
 
 
-def test_every_rule_is_said(folder, steelexp):
+def test_every_rule_is_printed(folder, steelexp):
     rules = card(
         a={"threshold": 0.5, "min_component": 20, "min_area": 600, "min_peak_score": 0.9},
         b={"threshold": 0.5, "disabled": True},
@@ -59,13 +62,14 @@ def test_every_rule_is_said(folder, steelexp):
     file = pixel_onnx(folder / "model.onnx", text=rules.model_dump_json())
     _, out, _ = steelexp("predict", str(file), "images", "--out", "out")
     assert out[1] == (
-        "Post-processing tuned for dice_kaggle: a: score 0.5, components of 20 px, areas of 600 px, "
-        "highest score 0.9; b: disabled"
+        "Post-processing, tuned on the validation images for dice_kaggle: a: score threshold 0.5, "
+        "minimum component size 20 pixels, minimum area per image 600 pixels, minimum peak score "
+        "0.9; b: disabled."
     )
     fixed = rules.model_copy(update={"postprocessing_metric": None})
     file = pixel_onnx(folder / "model.onnx", text=fixed.model_dump_json())
     _, out, _ = steelexp("predict", str(file), "images", "--out", "fixed")
-    assert "no tuned post-processing: its threshold, 0.5, is used for every class" in out[1]
+    assert "no tuned post-processing: score threshold 0.5 for every class" in out[1]
 
 
 def test_the_table_counts_in_millimetres_where_it_is_asked_to(folder, steelexp):
@@ -139,7 +143,7 @@ def test_onnx_does_without_tensorflow(folder):
 
 
 def test_an_output_that_cannot_be_written_is_named_with_the_option(folder, steelexp):
-    command = ("predict", "runs/a", "images", "--engine", "onnx", "--out")
+    command = ("predict", "runs/a", "images", "--runtime", "onnx", "--out")
     fix = "choose another folder with --out"
     assert steelexp(*command, "/proc/none/a")[::2] == (
         2,

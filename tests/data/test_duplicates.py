@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from steelexp.data import duplicates
-from steelexp.data.duplicates import likeness, near_duplicates, thumbnail
-from steelexp.data.generator.steel import photograph, sheet, smooth_noise
+from steelexp.data.duplicates import near_duplicates, similarity, thumbnail
+from steelexp.data.generator.steel import generate_sheet, photograph, smooth_noise
 
 
 def groups_of(images):
@@ -28,7 +28,7 @@ def texture(seed, height=200, width=200):
 @functools.cache
 def pixels(seed):
     rng = np.random.default_rng(seed)
-    return photograph(rng, sheet(rng))
+    return photograph(rng, generate_sheet(rng))
 
 
 def shift(grey, down, right):
@@ -119,7 +119,9 @@ def test_a_shared_part_does_not_make_a_copy(shared):
     half = texture(1).copy()
     half[:, shared:] = texture(2)[:, shared:]
     assert groups_of([texture(1), half]) == [0, 1]
-    assert likeness(thumbnail(texture(1)), thumbnail(half)) == pytest.approx(shared / 200, abs=0.1)
+    assert similarity(thumbnail(texture(1)), thumbnail(half)) == pytest.approx(
+        shared / 200, abs=0.1
+    )
 
 
 def test_a_large_shift_does_not_make_a_copy():
@@ -199,9 +201,9 @@ def test_which_of_two_comes_first_does_not_matter(monkeypatch):
     """Only the middle of one of them is compared, so the two ways differ a little."""
     images = [texture(1), shift(texture(1), 8, 9)]
     a, b = map(thumbnail, images)
-    there, back = likeness(a, b), likeness(b, a)
+    there, back = similarity(a, b), similarity(b, a)
     assert there != back
-    monkeypatch.setattr(duplicates, "COPY", (there + back) / 2)
+    monkeypatch.setattr(duplicates, "DUPLICATE", (there + back) / 2)
     assert groups_of(images) == groups_of(images[::-1])
 
 

@@ -120,7 +120,7 @@ def test_no_images(tmp_path):
 
 def test_a_class_named_twice(tmp_path):
     said = refusal(draw(tmp_path / "set"), classes=("pit", "oil", "pit"))
-    assert said == "data.classes: pit, oil, pit: a name is given twice"
+    assert said == "data.classes: pit, oil, pit: a name occurs twice"
 
 
 def test_all_missing_masks_are_named(tmp_path):
@@ -130,7 +130,7 @@ def test_all_missing_masks_are_named(tmp_path):
     (masks / "c.png").rename(masks / "c.bmp")
     assert refusal(folder).splitlines() == [
         f"{images / 'a.jpg'}: no mask {masks / 'a.png'}",
-        f"{images / 'c.jpg'}: no mask {masks / 'c.png'}; c.bmp is there",
+        f"{images / 'c.jpg'}: no mask {masks / 'c.png'}; did you mean c.bmp?",
     ]
 
 

@@ -54,7 +54,7 @@ def test_a_tile_is_reflected_where_it_leaves_the_image():
 def test_whole_images_are_batched_by_size_and_come_back_unpadded():
     sizes = [(32, 64)] * 3 + [(20, 40)] * 2 + [(32, 64)]
     dataset = synthetic_dataset(*sizes)
-    found = list(pipeline.whole_images(dataset, np.array([0, 1, 2, 3, 4, 5]), pixels=2 * 32 * 64))
+    found = list(pipeline.image_batches(dataset, np.array([0, 1, 2, 3, 4, 5]), pixels=2 * 32 * 64))
     assert [rows.tolist() for rows, _, _ in found] == [[0, 1], [2], [3, 4], [5]]
     for rows, grey, bits in found:
         height, width = sizes[rows[0]]
@@ -76,14 +76,14 @@ def test_whole_images_are_batched_by_size_and_come_back_unpadded():
 )
 def test_the_limit_counts_the_pixels_the_model_sees(pixels, groups):
     dataset = synthetic_dataset(*[(20, 40)] * 3)
-    found = pipeline.whole_images(dataset, np.array([2, 0, 1]), pixels=pixels)
+    found = pipeline.image_batches(dataset, np.array([2, 0, 1]), pixels=pixels)
     assert [rows.tolist() for rows, _, _ in found] == groups
 
 
 def test_whole_images_raise_what_reading_raises():
     dataset = synthetic_dataset((32, 32), (32, 32), names=["fine", "broken"])
     with pytest.raises(DataError, match=r"^broken\.jpg"):
-        list(pipeline.whole_images(dataset, np.arange(2), pixels=1))
+        list(pipeline.image_batches(dataset, np.arange(2), pixels=1))
 
 
 def test_batches_keep_the_tables_order():
@@ -187,8 +187,8 @@ def test_donors_hold_the_class_they_are_asked_for():
 
 def test_what_an_augmentation_refuses_is_refused_before_training():
     with pytest.raises(DataError, match=r"augment\.shift\.pixels: 64 "):
-        pipeline.try_out(("1",), (64, 64), [functools.partial(shift, pixels=64)])
-    pipeline.try_out(("1",), (64, 64), [functools.partial(shift, pixels=32)])
+        pipeline.check_augmentations(("1",), (64, 64), [functools.partial(shift, pixels=64)])
+    pipeline.check_augmentations(("1",), (64, 64), [functools.partial(shift, pixels=32)])
 
 
 def test_tensorflow_takes_the_tiles_without_a_copy():
@@ -244,7 +244,7 @@ def test_an_unreadable_image_reaches_the_user_as_it_was_raised(reader):
     data = pipeline.training_batches(
         dataset, np.arange(4), tiny_tiling, uniform, batch_size=1, seed=0, epoch=1
     ).tf_dataset()
-    with pytest.raises(DataError) as refused, pipeline.reading():
+    with pytest.raises(DataError) as refused, pipeline.original_errors():
         consume(data) if reader == "iteration" else one_weight().fit(data, verbose=0)
     assert str(refused.value) == "broken.jpg: the image is broken: «é» 100% {x}\n... and 3 more"
     assert refused.value.__suppress_context__
@@ -252,7 +252,7 @@ def test_an_unreadable_image_reaches_the_user_as_it_was_raised(reader):
 
 def test_a_bug_in_a_reader_is_raised_as_it_was():
     dataset = synthetic_dataset((3, 4), names=["bug"])
-    with pytest.raises(KeyError, match="a bug"), pipeline.reading():
+    with pytest.raises(KeyError, match="a bug"), pipeline.original_errors():
         consume(pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).tf_dataset())
 
 
@@ -265,13 +265,13 @@ def test_other_errors_pass_even_after_an_unreadable_image():
             consume(data)
         tf.reshape(tf.zeros(3), (2, 2))
 
-    with pytest.raises(tf.errors.InvalidArgumentError), pipeline.reading():
+    with pytest.raises(tf.errors.InvalidArgumentError), pipeline.original_errors():
         fail_again()
 
 
 def test_nothing_is_remembered_from_one_reading_to_the_next():
     dataset = synthetic_dataset((3, 4), names=["broken"])
-    with pipeline.reading(), pytest.raises(tf.errors.OpError) as first:
+    with pipeline.original_errors(), pytest.raises(tf.errors.OpError) as first:
         consume(pipeline.Batches(dataset, np.array([[0, 0, 0]]), (2, 3), 1).tf_dataset())
-    with pytest.raises(tf.errors.OpError), pipeline.reading():
+    with pytest.raises(tf.errors.OpError), pipeline.original_errors():
         raise first.value

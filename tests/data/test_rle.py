@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
-from steelexp.data.rle import RleError, decode, encode, runs_of
+from steelexp.data.rle import RleError, decode, encode, parse_runs
 
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
 
@@ -71,7 +71,7 @@ def test_a_canonical_code_survives(drawn):
 
 
 def test_runs_are_counted_from_0():
-    np.testing.assert_array_equal(runs_of("1 2 5 1", 6), [[0, 2], [4, 1]])
+    np.testing.assert_array_equal(parse_runs("1 2 5 1", 6), [[0, 2], [4, 1]])
 
 
 def test_touching_runs_are_taken_and_come_back_as_one():

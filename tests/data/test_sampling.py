@@ -98,7 +98,7 @@ def test_class_balanced_passes_over_absent_classes_and_slivers() -> None:
     ids=["tiles", "robin"],
 )
 def test_no_defect_where_only_those_are_shown(sampler) -> None:
-    with pytest.raises(DataError, match=r"none of the 3 tiles holds one; take sampling\.kind"):
+    with pytest.raises(DataError, match=r"none of the 3 tiles has one; take sampling\.kind"):
         sampler(lambda: CLEAN)
 
 

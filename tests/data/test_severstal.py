@@ -195,7 +195,7 @@ def test_a_table_that_is_no_text(tmp_path):
 ROWS = [
     ("a.jpg,1,1 2", None),
     ("z.jpg,1,1 2", "z.jpg is not in {images}"),
-    ("A.JPG,1,1 2", "A.JPG is not in {images}; a.jpg is there"),
+    ("A.JPG,1,1 2", "A.JPG is not in {images}; did you mean a.jpg?"),
     ("a.jpg,5,1 2", "a.jpg: there is no class '5'; allowed: 1, 2, 3, 4"),
     ("a.jpg,,1 2", "a.jpg: there is no class ''; allowed: 1, 2, 3, 4"),
     ("a.jpg,2,1 2 3", "a.jpg: class 2: 3 numbers, an odd count: the last start has no length"),

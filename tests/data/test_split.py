@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 
-from steelexp.data.split import Split, described, leak, split_csv, split_digest
+from steelexp.data.split import Split, describe_split, leak, split_csv, split_digest
 from tests.fakes import labelled
 
 PIXELS = [[5, 0], [0, 0], [0, 7], [1, 1], [0, 0]]
@@ -18,7 +18,7 @@ def test_leak_by_hand():
 
 
 def test_description_by_hand():
-    found = described(labelled(PIXELS), FOLD, np.array([0, 1, 0, 2, 3]))
+    found = describe_split(labelled(PIXELS), FOLD, np.array([0, 1, 0, 2, 3]))
     assert found == {
         "train": 2,
         "val": 1,

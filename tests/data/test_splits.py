@@ -96,7 +96,7 @@ class TestGrouped:
         assert len(found) == 3
 
     def test_shares_that_leave_nothing_are_refused(self):
-        with pytest.raises(DataError, match=r"tune 0\.5 and test 0\.5 leave nothing"):
+        with pytest.raises(DataError, match=r"val 0\.5 and test 0\.5 leave nothing"):
             grouped(clean(10), np.arange(10), val=0.5, test=0.5)
 
     def test_too_few_groups_are_refused(self):
@@ -175,13 +175,13 @@ class TestFile:
                 ["00000.jpg,train", "00000.jpg,val", "x"],
                 [
                     "split.csv:3: 00000.jpg: a second row for this image",
-                    "split.csv:4: 'x': image,part; parts: train, val, test, unused",
+                    "split.csv:4: 'x' is not image,part; parts: train, val, test, unused",
                 ],
             ),
-            (["00000.jpg,validation"], ["split.csv:2: '00000.jpg,validation': image,part"]),
+            (["00000.jpg,validation"], ["split.csv:2: '00000.jpg,validation' is not image,part"]),
             (
                 [f"0000{i}.jpg,test" for i in range(3)],
-                ["puts none of the data set's images into train", "into val"],
+                ["has no image of the data set in train", "in val"],
             ),
         ],
     )

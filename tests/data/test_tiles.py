@@ -3,7 +3,7 @@ import pytest
 
 from steelexp.data import tiles
 from steelexp.data.dataset import DataError
-from steelexp.data.tiling import columns, random_crops, whole
+from steelexp.data.tiling import columns, random_crops, whole_image
 from tests.fakes import synthetic_dataset, tiny_tiling
 
 
@@ -31,7 +31,7 @@ def test_random_tiles_are_drawn_by_seed_epoch_and_image():
 def test_tiles_of_several_sizes_are_refused():
     dataset = synthetic_dataset((200, 200), (256, 1600))
     with pytest.raises(DataError, match="images of several sizes give tiles of several sizes"):
-        tiles.tile_table(dataset, np.arange(2), whole, seed=0)
+        tiles.tile_table(dataset, np.arange(2), whole_image, seed=0)
 
 
 def test_columns_that_do_not_fit_are_refused():

@@ -12,7 +12,7 @@ from steelexp.data.tiling import (
     coverage,
     random_crops,
     up_to_32,
-    whole,
+    whole_image,
 )
 
 SIDES = st.integers(1, 400)
@@ -127,7 +127,7 @@ def test_random_crops_reach_both_edges_and_differ_by_seed():
     [((256, 1600), (256, 1600)), ((200, 200), (224, 224)), ((1, 33), (32, 64))],
 )
 def test_whole_is_continued_to_a_multiple_of_32(image, size):
-    tiles = whole(*image, draw())
+    tiles = whole_image(*image, draw())
     assert (tiles.size, tiles.corners.tolist()) == (size, [[0, 0]])
     assert coverage(*image, tiles).all()
 
@@ -146,5 +146,5 @@ def test_names_in_a_spec():
         "columns": columns,
         "cover": cover,
         "random_crops": random_crops,
-        "whole": whole,
+        "whole": whole_image,
     } == TILINGS

@@ -3,7 +3,7 @@ import pytest
 
 from steelexp.data.dataset import DataError
 from steelexp.data.split import Split
-from steelexp.data.variant import first_of_each, long_tailed, select
+from steelexp.data.variant import first_of_each_group, long_tailed, select
 from tests.fakes import dataset_of, labelled
 
 GROUPS = np.array([0, 0, 1, 2, 2, 3, 4, 5])
@@ -24,8 +24,8 @@ def test_everything_by_default():
 
 
 def test_one_copy_of_each_surface_is_its_first():
-    assert first_of_each(GROUPS).tolist() == [0, 2, 3, 5, 6, 7]
-    assert first_of_each(np.array([0, 1, 0, 2, 1])).tolist() == [0, 1, 3]
+    assert first_of_each_group(GROUPS).tolist() == [0, 2, 3, 5, 6, 7]
+    assert first_of_each_group(np.array([0, 1, 0, 2, 1])).tolist() == [0, 1, 3]
 
 
 def test_only_training_is_thinned():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from steelexp.inference.defects import defects
+from steelexp.inference.defects import find_defects
 
 
 def mask(*rows):
@@ -9,7 +9,9 @@ def mask(*rows):
 
 
 def measured(pixels, scores=None):
-    return defects(pixels, np.ones(pixels.shape, np.float32) if scores is None else scores, ["1"])
+    return find_defects(
+        pixels, np.ones(pixels.shape, np.float32) if scores is None else scores, ["1"]
+    )
 
 
 def test_one_defect_by_hand():
@@ -85,7 +87,7 @@ def test_pixels_that_touch_at_a_corner_are_one_defect():
 def test_classes_are_measured_apart_though_they_overlap():
     pixels = np.ones((2, 2, 2), bool)
     pixels[0, :, 1] = False
-    found = defects(pixels, np.ones((2, 2, 2), np.float32), ["a", "b"])
+    found = find_defects(pixels, np.ones((2, 2, 2), np.float32), ["a", "b"])
     assert [(d.label, d.component, d.area) for d in found] == [("a", 1, 4), ("b", 1, 2)]
 
 

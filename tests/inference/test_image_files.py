@@ -43,7 +43,7 @@ def test_all_that_is_not_there_is_said_at_once(folder):
     lines = str(caught.value).splitlines()
     assert lines[0] == "gone.jpg: no such file or folder"
     assert lines[1].startswith("empty: no images in this folder; images end in .bmp")
-    assert lines[2:] == ["*.tif: no file is like this"]
+    assert lines[2:] == ["*.tif: no file matches"]
 
 
 def test_two_images_that_would_have_one_mask_are_refused(folder):

@@ -3,14 +3,14 @@ import io
 import numpy as np
 from PIL import Image
 
-from steelexp.inference.mask_png import bits_of, mask_png
-from steelexp.overlays.overlay import CLASS_COLOURS
+from steelexp.inference.mask_png import mask_png, pack_bits
+from steelexp.palette import CLASS_COLOURS, rgb
 
 
 def test_bits_by_hand():
     masks = np.zeros((1, 3, 3), bool)
     masks[0, 0, 0] = masks[0, 1, 2] = masks[0, 2, 0] = masks[0, 2, 1] = True
-    assert bits_of(masks).tolist() == [[1, 4, 3]]
+    assert pack_bits(masks).tolist() == [[1, 4, 3]]
 
 
 def test_a_program_reads_the_bits_and_a_viewer_sees_colours():
@@ -19,6 +19,6 @@ def test_a_program_reads_the_bits_and_a_viewer_sees_colours():
         assert (np.array(picture) == bits).all()
         seen = np.array(picture.convert("RGB"))
     assert tuple(seen[0, 0]) == (0, 0, 0)
-    assert [tuple(seen[divmod(1 << c, 16)]) for c in range(8)] == list(CLASS_COLOURS)
-    first, second = CLASS_COLOURS[:2]
+    assert [tuple(seen[divmod(1 << c, 16)]) for c in range(8)] == list(map(rgb, CLASS_COLOURS))
+    first, second = map(rgb, CLASS_COLOURS[:2])
     assert abs(seen[0, 3].astype(int) - (np.array(first) + second) / 2).max() <= 0.5

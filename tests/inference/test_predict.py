@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from steelexp.data.generator.steel import photograph, sheet
+from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.errors import UserError
 from steelexp.inference import tables as prediction_tables
 from steelexp.inference.image_files import image_files
@@ -96,7 +96,7 @@ def test_parquet_holds_what_csv_does(tmp_path, monkeypatch):
     monkeypatch.setattr(prediction_tables, "ROW_GROUP", 2)
     write_images(tmp_path / "in", 5)
     for name, mm_per_pixel in (("px", None), ("mm", 0.4)):
-        predicted(tmp_path / "in", tmp_path / name, mm_per_pixel=mm_per_pixel, draw=False)
+        predicted(tmp_path / "in", tmp_path / name, mm_per_pixel=mm_per_pixel, overlays=False)
         written = pd.read_csv(tmp_path / name / "defects.csv", dtype={"class": str})
         stored = pd.read_parquet(tmp_path / name / "defects.parquet")
         assert len(stored) == 3
@@ -111,7 +111,7 @@ def test_names_that_are_too_long_for_a_mask_cost_their_image_alone(tmp_path):
     too_long = picture.with_name("y" * 255)  # its mask would need 259
     too_long.write_bytes(longest.read_bytes())
     images = image_files([str(longest), str(too_long)])
-    summary = predict(pixel_predictor(), images, tmp_path / "out", draw=False)
+    summary = predict(pixel_predictor(), images, tmp_path / "out", overlays=False)
     assert (summary.images, len(summary.errors)) == (1, 1)
     assert (tmp_path / "out" / "masks" / longest.name).is_file()
     (row,) = table(tmp_path / "out" / "errors.csv")
@@ -243,7 +243,7 @@ def test_another_model_or_other_images_are_refused(tmp_path):
     with pytest.raises(UserError, match="another model; give --out another folder, or --fresh"):
         predicted(tmp_path / "in", tmp_path / "out", pixel_predictor(bright={"threshold": 0.5}))
     with pytest.raises(UserError, match="another overlays"):
-        predicted(tmp_path / "in", tmp_path / "out", draw=False)
+        predicted(tmp_path / "in", tmp_path / "out", overlays=False)
     (tmp_path / "in" / "0000.png").unlink()
     with pytest.raises(UserError, match=r"images that are not asked for now \(0000\.png\)"):
         predicted(tmp_path / "in", tmp_path / "out")
@@ -263,7 +263,7 @@ def test_submissions_of_random_masks_keep_kaggles_rules(tmp_path):
         image = draw.integers(0, 256, (13 + number, 40), np.uint8)
         cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), image)
         pixels[f"{number}.png"] = image.size
-    predicted(tmp_path / "in", tmp_path / "out", draw=False)
+    predicted(tmp_path / "in", tmp_path / "out", overlays=False)
     for name in ("submission.csv", "submission_2019.csv"):
         file = tmp_path / "out" / name
         assert broken_rules(file, list(pixels), ["bright", "dark"], pixels) == []
@@ -276,7 +276,7 @@ def test_submissions_on_real_images_keep_kaggles_rules(tmp_path, realdata):
     }
     inner = pixel_predictor(**rules)
     four = inner._replace(score=lambda grey: np.tile(inner.score(grey), 2))
-    assert predicted(folder, tmp_path / "out", four, draw=False).images == 15
+    assert predicted(folder, tmp_path / "out", four, overlays=False).images == 15
     pixels = {path.name: 256 * 1600 for path in folder.iterdir()}
     for name in ("submission.csv", "submission_2019.csv"):
         assert broken_rules(tmp_path / "out" / name, list(pixels), "1234", pixels) == []
@@ -285,7 +285,7 @@ def test_submissions_on_real_images_keep_kaggles_rules(tmp_path, realdata):
 JOB = """
 import sys, time
 from pathlib import Path
-from steelexp.data.generator.steel import photograph, sheet
+from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.inference.predictor import onnx_predictor
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
@@ -326,7 +326,7 @@ def test_a_killed_job_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from steelexp.data.generator.steel import photograph, sheet
+from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.inference.predictor import onnx_predictor
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
@@ -340,7 +340,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 @pytest.mark.timeout(3600)
 def test_a_thousand_images_need_the_memory_of_a_hundred(tmp_path):
     draw = np.random.default_rng(0)
-    drawn = [cv2.imencode(".jpg", photograph(draw, sheet(draw)))[1].tobytes() for _ in range(20)]
+    drawn = [
+        cv2.imencode(".jpg", photograph(draw, generate_sheet(draw)))[1].tobytes() for _ in range(20)
+    ]
     rules = {label: {"threshold": 0.75, "min_component": 50} for label in ("bright", "dark")}
     text = card(**rules).model_dump_json()
     model, peaks = pixel_onnx(tmp_path / "model.onnx", text=text), {}

@@ -3,7 +3,7 @@ import pytest
 
 from steelexp.data.tiling import up_to_32
 from steelexp.inference.scoring import ScoredImage, score_images, scorer
-from steelexp.inference.windows import overlapping, published
+from steelexp.inference.windows import published_windows, sliding_windows
 from steelexp.lazy import keras, tf
 from tests.fakes import dataset_of, pixel_model
 
@@ -44,7 +44,7 @@ def test_truth_is_one_bit():
 def test_gaussian_windows_are_the_whole_image_for_a_model_that_sees_pixels(dataset, pixels):
     score, rows = scorer(pixel_model(*PIXEL)), np.arange(3)
     whole = score_images(score, dataset, rows, pixels=pixels)
-    layout = overlapping((32, 64))
+    layout = sliding_windows((32, 64))
     parts = score_images(score, dataset, rows, pixels=pixels, layout=layout)
     for one, other in zip(whole, parts, strict=True):
         assert one.row == other.row
@@ -57,7 +57,7 @@ def test_what_the_published_tiles_do_not_show_has_no_score(tmp_path):
         tmp_path, [np.full((256, 1600), 200)], [np.zeros((256, 1600), int)], ("a",)
     )
     score = scorer(pixel_model((0.0, 3.0)))
-    (found,) = score_images(score, dataset, np.array([0]), pixels=10**6, layout=published)
+    (found,) = score_images(score, dataset, np.array([0]), pixels=10**6, layout=published_windows)
     assert (found.scores[:, 1536:] == 0).all()
     np.testing.assert_allclose(found.scores[:, :1536], sigmoid(3.0), rtol=1e-5)
 

@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 
 from steelexp.data.dataset import DataError
 from steelexp.data.tiling import Tiles, coverage, grid
-from steelexp.inference.windows import cut, gaussian, overlapping, published, stitch
+from steelexp.inference.windows import (
+    cut_windows,
+    gaussian,
+    published_windows,
+    sliding_windows,
+    stitch,
+)
 
 SIDES = st.integers(1, 70)
 
@@ -20,7 +26,7 @@ def test_cut_then_stitched_is_the_same_where_covered(height, width, down, across
     for tiles in (regular, anywhere):
         seen = coverage(height, width, tiles)
         weights = gaussian(tiles.size)
-        again = stitch(cut(image, tiles), tiles, weights, height=height, width=width)
+        again = stitch(cut_windows(image, tiles), tiles, weights, height=height, width=width)
         np.testing.assert_allclose(again[seen], image[seen], rtol=1e-5)
         assert not again[~seen].any()
     assert coverage(height, width, regular).all()
@@ -44,14 +50,14 @@ def test_weights_fall_from_the_middle_and_are_never_zero():
 
 
 def test_windows_overlap_by_half():
-    tiles, weights = overlapping((256, 256))(256, 1600)
+    tiles, weights = sliding_windows((256, 256))(256, 1600)
     assert weights.shape == tiles.size == (256, 256)
     assert tiles.corners[:3].tolist() == [[0, 0], [0, 128], [0, 256]]
     assert tiles.corners[-1].tolist() == [0, 1344]
 
 
 def test_the_published_tiles_leave_the_last_columns_out():
-    tiles, weights = published(256, 1600)
+    tiles, weights = published_windows(256, 1600)
     seen = coverage(256, 1600, tiles)
     assert len(tiles.corners) == 6
     assert seen[:, :1536].all()
@@ -60,4 +66,4 @@ def test_the_published_tiles_leave_the_last_columns_out():
     with pytest.raises(
         DataError, match=r"--inference published: .* 200 x 200; take --inference sliding"
     ):
-        published(200, 200)
+        published_windows(200, 200)

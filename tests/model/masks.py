@@ -9,7 +9,7 @@ CERTAIN = 50.0
 
 # Two tiles of 2 x 2 pixels and two classes; rows of (truth, prediction).
 TILES = [
-    # class 0: 1 pixel of 2 found; class 1: absent, 1 false pixel
+    # class 0: 1 pixel of 2 found; class 1: empty, 1 false pixel
     [([[1, 1], [0, 0]], [[1, 0], [0, 0]]), ([[0, 0], [0, 0]], [[0, 0], [1, 0]])],
     # class 0: all 4 found; class 1: 1 pixel, missed
     [([[1, 1], [1, 1]], [[1, 1], [1, 1]]), ([[1, 0], [0, 0]], [[0, 0], [0, 0]])],
@@ -28,7 +28,7 @@ def row(values):
 
 
 def random_batch(seed=0, shape=(3, 8, 16, 4), spread=4.0):
-    """(y_true, logits); class 1 is absent from the first tile."""
+    """(y_true, logits); class 1 is empty in the first tile."""
     draw = np.random.default_rng(seed)
     y = (draw.random(shape) < 0.2).astype(np.float32)
     y[0, ..., 1:2] = 0

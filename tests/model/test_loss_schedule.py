@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from steelexp.lazy import keras, tf
-from steelexp.model.loss_schedule import going_over, warm_up_weight
+from steelexp.model.loss_schedule import mix_losses, warm_up_weight
 from steelexp.model.losses import bce, lovasz_hinge
 from tests.model.masks import random_batch
 
@@ -24,7 +24,7 @@ def test_weight_by_epoch(settings, weights):
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_losses_are_mixed(share):
     y, logits = random_batch()
-    loss = going_over(bce, lovasz_hinge, tf.Variable(share))
+    loss = mix_losses(bce, lovasz_hinge, tf.Variable(share))
     expected = (1 - share) * bce(y, logits) + share * lovasz_hinge(y, logits)
     assert loss(y, logits).numpy() == pytest.approx(expected.numpy(), abs=1e-5)
 
@@ -37,7 +37,7 @@ def test_a_loss_without_weight_is_not_computed(share, asked):
     def noted(name):
         return lambda y, x: seen.append(name) or bce(y, x)
 
-    going_over(noted("first"), noted("second"), tf.Variable(share))(y, logits)
+    mix_losses(noted("first"), noted("second"), tf.Variable(share))(y, logits)
     assert seen == asked
 
 
@@ -46,7 +46,7 @@ def test_a_compiled_step_sees_what_is_assigned_between_epochs():
     weight = tf.Variable(0.0, trainable=False)
     image = keras.Input((4, 4, 1))
     model = keras.Model(image, keras.layers.Lambda(lambda x: x)(image))
-    model.compile(optimizer="sgd", loss=going_over(bce, lovasz_hinge, weight))
+    model.compile(optimizer="sgd", loss=mix_losses(bce, lovasz_hinge, weight))
     seen = []
     for epoch in (1, 2, 3):
         weight.assign(warm_up_weight(epoch, epochs=1, fade=1))

@@ -27,9 +27,9 @@ from tests.model.masks import CERTAIN, cross_entropy, random_batch, row, sigmoid
 @pytest.mark.parametrize("class_weights", [None, np.array([0.4, 1.6, 0.5, 1.5], np.float32)])
 def test_mixtures_are_weighted_sums(weight, class_weights):
     batch = (*random_batch(), class_weights)
-    overlap = {"over": "tile", "smooth": 0.7, "absent": "nothing"}
+    overlap = {"reduce": "tile", "smooth": 0.7, "empty_class": "nothing"}
     sharp = {"gamma": 1.0, "alpha": 0.7}
-    sets = {"over": "batch_and_class"}
+    sets = {"reduce": "batch_and_class"}
     cases = [
         (bce_dice(*batch, bce_weight=weight, **overlap), bce(*batch), dice(*batch, **overlap)),
         (
@@ -51,7 +51,7 @@ def test_mixtures_are_weighted_sums(weight, class_weights):
 def test_mixtures_are_half_of_segmentation_models_sums(ours, theirs):
     y, logits = random_batch(spread=2.0)
     both = getattr(segmentation_models.losses, theirs)(y, tf.sigmoid(logits))
-    half = tf.reduce_mean(ours(y, logits, over="batch_and_class", smooth=1e-5))
+    half = tf.reduce_mean(ours(y, logits, reduce="batch_and_class", smooth=1e-5))
     assert float(half) == pytest.approx(float(both) / 2, abs=1e-5)
 
 
@@ -132,7 +132,7 @@ def test_is_a_component(loss, name):
     fields = {key: field for key, field in model.model_fields.items() if key != "name"}
     assert [key for key, field in fields.items() if not field.description] == []
     model.model_validate({"name": name})
-    assert "absent" in loss.__doc__
+    assert "empty class" in " ".join(loss.__doc__.split()).lower()
 
 
 def test_gives_one_float32_a_tile(loss):

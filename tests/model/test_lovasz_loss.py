@@ -70,7 +70,7 @@ def test_agrees_with_the_definition(weights):
     assert lovasz_hinge(y, logits, weights).numpy() == pytest.approx(expected, abs=1e-5)
     pixels, scores = y.reshape(-1, 4), logits.reshape(-1, 4)
     each = [lovasz(pixels[:, c], scores[:, c]) for c in range(4)]
-    loss = lovasz_hinge(y, logits, weights, over="batch_and_class").numpy()
+    loss = lovasz_hinge(y, logits, weights, reduce="batch_and_class").numpy()
     assert loss == pytest.approx([(np.array(each) * factor).mean()] * 3, abs=1e-5)
 
 

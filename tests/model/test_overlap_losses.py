@@ -31,7 +31,7 @@ def of_tiles(losses, batch=3):
 
 
 @pytest.mark.parametrize(
-    ("over", "expected"),
+    ("reduce", "expected"),
     [
         # Tile 0: 1 - (2 + 1) / (3 + 1) and 1 - 1 / (1 + 1); tile 1: 1 - 9 / 9 and 1 - 1 / 2.
         ("tile_and_class", [(1 / 4 + 1 / 2) / 2, (0 + 1 / 2) / 2]),
@@ -43,12 +43,12 @@ def of_tiles(losses, batch=3):
         ("batch", [3 / 14, 3 / 14]),
     ],
 )
-def test_dice_by_hand(over, expected):
-    assert dice(*tensors(TILES), over=over).numpy() == pytest.approx(expected, abs=1e-6)
+def test_dice_by_hand(reduce, expected):
+    assert dice(*tensors(TILES), reduce=reduce).numpy() == pytest.approx(expected, abs=1e-6)
 
 
 def test_dice_smooth_by_hand():
-    # 1 - (2 + s) / (3 + s) with s = 3 is 1 / 6; class 1, absent: 1 / (1 + 3).
+    # 1 - (2 + s) / (3 + s) with s = 3 is 1 / 6; class 1, empty: 1 / (1 + 3).
     loss = dice(*tensors(TILES[:1]), smooth=3.0)
     assert loss.numpy() == pytest.approx([(1 / 6 + 1 / 4) / 2], abs=1e-6)
 
@@ -57,29 +57,29 @@ def test_a_missed_rare_class_is_seen_per_class_and_hidden_when_pooled():
     full, rare = np.ones((32, 32)), np.zeros((32, 32))
     rare[0, 0] = 1
     missed = tensors([[(full, full), (rare, np.zeros((32, 32)))]])
-    assert dice(*missed, over="tile_and_class").numpy() == pytest.approx([0.25], abs=1e-6)
-    assert dice(*missed, over="batch").numpy() == pytest.approx([1 / 2050], abs=1e-6)
+    assert dice(*missed, reduce="tile_and_class").numpy() == pytest.approx([0.25], abs=1e-6)
+    assert dice(*missed, reduce="batch").numpy() == pytest.approx([1 / 2050], abs=1e-6)
 
 
-@pytest.mark.parametrize(("over", "axes"), AXES)
-def test_dice_agrees_with_numpy(over, axes):
+@pytest.mark.parametrize(("reduce", "axes"), AXES)
+def test_dice_agrees_with_numpy(reduce, axes):
     y, logits = random_batch()
     p = sigmoid(logits)
     ratio = (2 * (p * y).sum(axes, keepdims=True) + 0.7) / ((p + y).sum(axes, keepdims=True) + 0.7)
-    loss = dice(y, logits, over=over, smooth=0.7)
+    loss = dice(y, logits, reduce=reduce, smooth=0.7)
     assert loss.numpy() == pytest.approx(of_tiles(1 - ratio), abs=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("over", "per_image"), [("tile_and_class", True), ("batch_and_class", False)]
+    ("reduce", "per_image"), [("tile_and_class", True), ("batch_and_class", False)]
 )
 @pytest.mark.parametrize("smooth", [1e-5, 1.0])
 @pytest.mark.parametrize(("ours", "theirs"), [(dice, "DiceLoss"), (jaccard, "JaccardLoss")])
-def test_agrees_with_segmentation_models(ours, theirs, over, per_image, smooth):
+def test_agrees_with_segmentation_models(ours, theirs, reduce, per_image, smooth):
     # Its losses always keep the classes apart: `tile` and `batch` have no counterpart there.
     y, logits = random_batch()
     loss = getattr(segmentation_models.losses, theirs)(per_image=per_image, smooth=smooth)
-    mean = tf.reduce_mean(ours(y, logits, over=over, smooth=smooth))
+    mean = tf.reduce_mean(ours(y, logits, reduce=reduce, smooth=smooth))
     assert float(mean) == pytest.approx(float(loss(y, tf.sigmoid(logits))), abs=1e-5)
 
 
@@ -108,12 +108,12 @@ def test_tversky_prices_false_and_missed_pixels_apart():
     assert loss.numpy() == pytest.approx([0.7 / 2.7, 0.3 / 3.3], abs=1e-6)
 
 
-@pytest.mark.parametrize(("over", "axes"), AXES)
+@pytest.mark.parametrize(("reduce", "axes"), AXES)
 @pytest.mark.parametrize(("a", "b"), [(0.3, 0.7), (1.0, 1.0), (0.0, 2.0)])
-def test_tversky_agrees_with_numpy(over, axes, a, b):
+def test_tversky_agrees_with_numpy(reduce, axes, a, b):
     y, logits = random_batch()
     expected = of_tiles(index_losses(y, logits, axes, a, b, 0.7))
-    loss = tversky(y, logits, false_positives=a, false_negatives=b, over=over, smooth=0.7)
+    loss = tversky(y, logits, false_positives=a, false_negatives=b, reduce=reduce, smooth=0.7)
     assert loss.numpy() == pytest.approx(expected, abs=1e-5)
 
 
@@ -134,12 +134,12 @@ def test_focal_tversky_by_hand():
     assert focal_tversky(y, logits, gamma=2.0).numpy() == pytest.approx([3**-0.5])
 
 
-@pytest.mark.parametrize(("over", "axes"), AXES)
+@pytest.mark.parametrize(("reduce", "axes"), AXES)
 @pytest.mark.parametrize("gamma", [4 / 3, 3.0])
-def test_focal_tversky_agrees_with_numpy(over, axes, gamma):
+def test_focal_tversky_agrees_with_numpy(reduce, axes, gamma):
     y, logits = random_batch()
     expected = of_tiles(index_losses(y, logits, axes, 0.3, 0.7, 0.7) ** (1 / gamma))
-    loss = focal_tversky(y, logits, gamma=gamma, over=over, smooth=0.7)
+    loss = focal_tversky(y, logits, gamma=gamma, reduce=reduce, smooth=0.7)
     assert loss.numpy() == pytest.approx(expected, abs=1e-5)
 
 
@@ -152,16 +152,16 @@ def test_focal_tversky_has_a_gradient_where_all_is_right():
     assert tape.gradient(loss, logits).numpy().ravel().tolist() == [0, 0]
 
 
-# --- absent classes
+# --- empty classes
 
 
-@pytest.mark.parametrize("over", [over for over, _ in AXES])
+@pytest.mark.parametrize("reduce", [reduce for reduce, _ in AXES])
 @pytest.mark.parametrize("smooth", [0.5, 10.0])
 @pytest.mark.parametrize("m", [0, 1, 4])
-def test_m_false_pixels_of_an_absent_class(over, smooth, m):
+def test_m_false_pixels_of_an_empty_class(reduce, smooth, m):
     predicted = np.arange(4).reshape(2, 2) < m
     tile = tensors([[(np.zeros((2, 2)), predicted)]])
-    settings = {"over": over, "smooth": smooth}
+    settings = {"reduce": reduce, "smooth": smooth}
     expected = {
         (dice, "smoothed"): m / (m + smooth),
         (dice, "mean_score"): m / 4,
@@ -172,17 +172,17 @@ def test_m_false_pixels_of_an_absent_class(over, smooth, m):
         (focal_tversky, "smoothed"): (0.3 * m / (0.3 * m + smooth)) ** 0.75,
         (focal_tversky, "mean_score"): (m / 4) ** 0.75,
     }
-    for (loss, absent), value in expected.items():
-        got = loss(*tile, absent=absent, **settings).numpy()
-        assert got == pytest.approx([value], abs=1e-6), (loss.__name__, absent)
+    for (loss, empty_class), value in expected.items():
+        got = loss(*tile, empty_class=empty_class, **settings).numpy()
+        assert got == pytest.approx([value], abs=1e-6), (loss.__name__, empty_class)
 
 
-@pytest.mark.parametrize("absent", ["mean_score", "nothing"])
-def test_only_what_is_absent_has_another_price(absent):
-    y, logits = random_batch()  # class 1 is absent from tile 0
+@pytest.mark.parametrize("empty_class", ["mean_score", "nothing"])
+def test_only_empty_classes_have_another_price(empty_class):
+    y, logits = random_batch()  # class 1 is empty in tile 0
     losses = index_losses(y, logits, (1, 2), 0.5, 0.5, 0.5)
-    losses[0, ..., 1] = sigmoid(logits)[0, ..., 1].mean() if absent == "mean_score" else 0
-    got = dice(y, logits, absent=absent).numpy()
+    losses[0, ..., 1] = sigmoid(logits)[0, ..., 1].mean() if empty_class == "mean_score" else 0
+    got = dice(y, logits, empty_class=empty_class).numpy()
     assert got == pytest.approx(losses.mean((1, 2, 3)), abs=1e-5)
 
 
@@ -190,19 +190,21 @@ def test_only_what_is_absent_has_another_price(absent):
 
 
 @pytest.mark.parametrize("loss", [dice, jaccard, tversky, focal_tversky])
-@pytest.mark.parametrize("over", ["tile_and_class", "batch_and_class"])
-def test_class_weights_weigh_the_mean_over_classes(loss, over):
+@pytest.mark.parametrize("reduce", ["tile_and_class", "batch_and_class"])
+def test_class_weights_weigh_the_mean_over_classes(loss, reduce):
     y, logits = random_batch()
-    each = [loss(y[..., c : c + 1], logits[..., c : c + 1], over=over).numpy() for c in range(4)]
+    each = [
+        loss(y[..., c : c + 1], logits[..., c : c + 1], reduce=reduce).numpy() for c in range(4)
+    ]
     expected = sum(w * value for w, value in zip(WEIGHTS, each, strict=True)) / 4
-    assert loss(y, logits, WEIGHTS, over=over).numpy() == pytest.approx(expected, abs=1e-5)
+    assert loss(y, logits, WEIGHTS, reduce=reduce).numpy() == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize(("over", "axes"), [AXES[1], AXES[3]])
-def test_class_weights_go_inside_where_classes_are_pooled(over, axes):
+@pytest.mark.parametrize(("reduce", "axes"), [AXES[1], AXES[3]])
+def test_class_weights_go_inside_where_classes_are_pooled(reduce, axes):
     y, logits = random_batch()
     expected = of_tiles(index_losses(y, logits, axes, 0.5, 0.5, 0.5, WEIGHTS))
-    assert dice(y, logits, WEIGHTS, over=over).numpy() == pytest.approx(expected, abs=1e-5)
+    assert dice(y, logits, WEIGHTS, reduce=reduce).numpy() == pytest.approx(expected, abs=1e-5)
 
 
 # --- generalized Dice
@@ -217,7 +219,7 @@ def test_generalized_dice_by_hand():
     assert generalized_dice(*tile).numpy() == pytest.approx([1.25 / (1.75 + 3 + 1)], abs=1e-6)
 
 
-def test_generalized_dice_of_an_absent_class_by_hand():
+def test_generalized_dice_of_an_empty_class_by_hand():
     # Class 0 has 2 pixels, found; class 1 none, one false: both weigh 1. 1 / (4 + 1 + 1).
     tile = tensors([[([[1, 1]], [[1, 1]]), ([[0, 0]], [[1, 0]])]])
     assert generalized_dice(*tile).numpy() == pytest.approx([1 / 6], abs=1e-6)
@@ -226,20 +228,20 @@ def test_generalized_dice_of_an_absent_class_by_hand():
     assert generalized_dice(*clean).numpy() == pytest.approx([1 / 2], abs=1e-6)
 
 
-@pytest.mark.parametrize(("over", "axes"), [("tile", (1, 2)), ("batch", (0, 1, 2))])
-def test_generalized_dice_agrees_with_the_paper_where_all_classes_are_there(over, axes):
+@pytest.mark.parametrize(("reduce", "axes"), [("tile", (1, 2)), ("batch", (0, 1, 2))])
+def test_generalized_dice_agrees_with_the_paper_where_all_classes_occur(reduce, axes):
     y, logits = random_batch(seed=1)
     y[0, 0, :2, 1] = 1
     p, size = sigmoid(logits), y.sum(axes)  # [3, C] or [C]
     weights = 1 / size**2
     overlap = (weights * (p * y).sum(axes)).sum(-1)
     total = (weights * (p + y).sum(axes)).sum(-1)
-    loss = generalized_dice(y, logits, over=over, smooth=1e-7)
+    loss = generalized_dice(y, logits, reduce=reduce, smooth=1e-7)
     assert loss.numpy() == pytest.approx(np.broadcast_to(1 - 2 * overlap / total, 3), abs=1e-5)
 
 
 def test_generalized_dice_of_equal_classes_is_dice_of_the_tile():
     y, logits = random_batch(shape=(3, 8, 16, 1))
     y, logits = np.repeat(y, 2, -1), np.repeat(logits, 2, -1)
-    expected = dice(y, logits, over="tile").numpy()
+    expected = dice(y, logits, reduce="tile").numpy()
     assert generalized_dice(y, logits).numpy() == pytest.approx(expected, abs=1e-6)

@@ -4,16 +4,16 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from steelexp.records.postprocessing import ClassRules, Postprocessing
+from steelexp.records.postprocessing import ClassRules, Postprocessing, describe_rules
 
 
 def test_survives_its_file():
     rules = ClassRules(threshold=0.3, min_component=40, min_area=100, min_peak_score=0.9)
-    made = Postprocessing(
+    postprocessing = Postprocessing(
         metric="dice_kaggle", classes={"1": rules, "2": ClassRules(threshold=0.5)}
     )
-    again = Postprocessing.model_validate_json(made.model_dump_json())
-    assert again == made
+    again = Postprocessing.model_validate_json(postprocessing.model_dump_json())
+    assert again == postprocessing
     assert list(again.classes) == ["1", "2"]
 
 
@@ -32,7 +32,7 @@ def test_a_threshold_alone_is_all_that_is_needed():
     [
         {"threshold": 1.1},
         {"threshold": -0.1},
-        {"threshold": 0.5, "component": -1},
+        {"threshold": 0.5, "min_component": -1},
         {"threshold": 0.5, "min_area": 1.5},
         {"threshold": 0.5, "min_peak_score": 2.0},
         {"threshold": 0.5, "minimum": 4},
@@ -53,3 +53,23 @@ def test_is_tuned_on_the_val_images_and_no_others():
 def test_every_field_is_explained(model):
     explained = re.findall(r"^    (\w+): ", inspect.getdoc(model), re.MULTILINE)
     assert explained == list(model.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("rules", "description"),
+    [
+        ({"threshold": 0.5}, "score threshold 0.5"),
+        ({"threshold": 0.5, "min_component": 1, "min_area": 1}, "score threshold 0.5"),
+        ({"threshold": 0.5, "min_peak_score": 0.5}, "score threshold 0.5"),
+        (
+            {"threshold": 0.25, "min_component": 2, "min_area": 3, "min_peak_score": 0.75},
+            (
+                "score threshold 0.25, minimum component size 2 pixels, minimum area per image "
+                "3 pixels, minimum peak score 0.75"
+            ),
+        ),
+        ({"threshold": 0.5, "min_area": 9, "disabled": True}, "disabled"),
+    ],
+)
+def test_rules_without_effect_are_left_out_of_the_description(rules, description):
+    assert describe_rules(ClassRules(**rules)) == description

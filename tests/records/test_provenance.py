@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from steelexp.cores import available_cores
 from steelexp.records import provenance
+from steelexp.records.machine import VARIABLES
 from steelexp.records.provenance import GitState, environment, git_state
 
 IDENTITY = {
@@ -101,7 +103,7 @@ class TestEnvironment:
     def test_names_what_runs(self):
         found = environment()
         assert found["python"] == sys.version.split()[0]
-        assert found["cores"] == os.cpu_count()
+        assert found["cores"] == available_cores()
         assert found["packages"]["numpy"] == np.__version__
         assert {"steelexp", "tensorflow", "tf-keras", "comet-ml"} <= set(found["packages"])
 
@@ -109,10 +111,13 @@ class TestEnvironment:
         monkeypatch.setattr(provenance, "_PACKAGES", ("numpy", "no-such-package"))
         assert environment()["packages"] == {"numpy": np.__version__, "no-such-package": None}
 
-    def test_the_processor_is_the_kernels(self):
-        cpuinfo = Path("/proc/cpuinfo")
-        text = cpuinfo.read_text() if cpuinfo.is_file() else ""
-        if "model name" not in text:
-            pytest.skip("this kernel gives processors no names")
-        assert environment()["processor"]
-        assert f": {environment()['processor']}\n" in text
+    def test_cores_are_those_of_the_run_and_not_of_the_machine(self, monkeypatch):
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert environment()["cores"] == 1
+
+    def test_variables_that_change_numbers(self, monkeypatch):
+        for name in VARIABLES:
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+        monkeypatch.setenv("MALLOC_TOP_PAD_", "1")
+        assert environment()["variables"] == {"ONEDNN_MAX_CPU_ISA": "AVX2"}

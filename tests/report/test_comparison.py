@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -19,30 +22,79 @@ def read(paths):
 
 def test_means_are_the_records(study):
     runs = read(study)
-    (found,) = comparisons(runs)
-    for strategy, pair in zip(found.strategies, (runs[:2], runs[2:]), strict=True):
-        assert strategy.name == pair[0].name
+    (comparison,) = comparisons(runs)
+    assert list(comparison.strategies) == [runs[0].name, runs[2].name]
+    for strategy, pair in zip(comparison.strategies.values(), (runs[:2], runs[2:]), strict=True):
         recorded = [run.metric("dice_positive") for run in pair]
-        assert strategy.runs[:, -1].tolist() == pytest.approx(recorded)
+        assert strategy.values[:, -1].tolist() == pytest.approx(recorded)
 
 
 def test_one_run_is_compared_with_nothing(study):
     assert comparisons(read(study[:1])) == []
 
 
+def reasons(comparison):
+    return [reason.partition(": ")[2] for reason in comparison.left_out]
+
+
+def runs_of(comparison):
+    return {name: strategy.runs for name, strategy in comparison.strategies.items()}
+
+
 def test_a_run_on_other_labels_is_left_out_with_the_reason(study):
     table = pd.read_parquet(study[1] / "image_scores.parquet")
     table["fn"] += 1
     table.to_parquet(study[1] / "image_scores.parquet")
-    (found,) = comparisons(read(study))
-    assert [len(strategy.runs) for strategy in found.strategies] == [1, 2]
-    assert [reason.partition(": ")[2] for reason in found.left_out] == [
-        "other labels or groups of near-duplicates than in the runs beside it"
+    (comparison,) = comparisons(read(study))
+    assert runs_of(comparison) == {"b4_dice": 1, "b4_focal": 2}
+    (reason,) = reasons(comparison)
+    assert reason.startswith(f"other labelled pixels than {study[0]}; leave it out")
+    assert study[1] not in [run.folder.path for run in comparison.runs]
+
+
+def test_a_copied_run_is_no_other_seed(study, tmp_path):
+    (before,) = comparisons(read(study))
+    shutil.copytree(study[1], tmp_path / "copy")
+    (after,) = comparisons(read([*study, tmp_path / "copy"]))
+    assert runs_of(after) == {"b4_dice": 2, "b4_focal": 2}
+    assert reasons(after) == [
+        f"seed 1 of b4_dice is there already, {study[1]}; a run counts once: leave one out"
+    ]
+    for one, other in zip(before.against("b4_dice"), after.against("b4_dice"), strict=True):
+        assert one.difference.low.tolist() == other.difference.low.tolist()
+
+
+def test_one_name_with_two_specs_is_set_apart(study):
+    spec = study[1] / "spec.yaml"
+    spec.write_text(spec.read_text().replace("epochs: 4", "epochs: 5"))
+    (comparison,) = comparisons(read(study))
+    assert runs_of(comparison) == {"b4_dice": 1, "b4_focal": 2}
+    assert "with another training.epochs; give one of them a name" in reasons(comparison)[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"definitions": {"dice_positive": "another"}}, {"data": "another"}, {"threshold": 0.4}],
+    ids=str,
+)
+def test_runs_with_other_conditions_are_another_comparison(study, change):
+    for path in study[2:]:
+        record = json.loads((path / "record.json").read_text())
+        (path / "record.json").write_text(json.dumps(record | change))
+    assert [list(each.strategies) for each in comparisons(read(study))] == [
+        ["b4_dice"],
+        ["b4_focal"],
     ]
 
 
+def test_one_run_is_said_to_have_no_seeds(study):
+    (comparison,) = comparisons(read(study[1:]))
+    assert [change.seeds for change in comparison.against("b4_focal")] == [False, True]
+    assert [change.seeds for change in comparison.against("b4_dice")] == [False, False]
+
+
 def test_the_baseline_is_the_wanted_one_or_that_of_the_shortest_name(study):
-    (found,) = comparisons(read(study))
-    assert found.baseline(None) == "b4_dice"
-    assert found.baseline("b4_focal") == "b4_focal"
-    assert found.baseline("elsewhere") == "b4_dice"
+    (comparison,) = comparisons(read(study))
+    assert comparison.baseline(None) == "b4_dice"
+    assert comparison.baseline("b4_focal") == "b4_focal"
+    assert comparison.baseline("elsewhere") == "b4_dice"

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from steelexp.report.searches import describe, searches
+from steelexp.report.searches import searches
 from tests.simulated_searches import random_search, search, trial
 
 
@@ -40,19 +40,3 @@ def test_what_is_not_one_is_named(tmp_path, content):
     assert found.file is None
     assert "search.json" in found.problem
     assert found.name == "quick"
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"int": [4, 16], "step": 4}, "int 4 to 16, step 4"),
-        ({"log_uniform": [0.001, 0.1]}, "log uniform 0.001 to 0.1"),
-        ({"choice": ["dice", "focal"]}, "one of dice, focal"),
-        (
-            {"float": [0.5, 4.0], "when": {"loss.name": ["focal", "x"]}},
-            "float 0.5 to 4.0, when loss.name is focal or x",
-        ),
-    ],
-)
-def test_spoken(values, words):
-    assert describe(values) == words

@@ -72,8 +72,8 @@ class TestMetricsTable:
         ]
 
 
-class TestDecisionLines:
-    def test_rules_are_said_and_what_they_do_beside_predicting_nothing(self):
+class TestPostprocessingLines:
+    def test_the_rules_and_their_effect(self):
         rules = {
             "1": ClassRules(threshold=0.3, min_component=64, min_area=128, min_peak_score=0.9),
             "2": ClassRules(threshold=0.5),
@@ -81,19 +81,20 @@ class TestDecisionLines:
         }
         metrics = {"test_dice_kaggle": 0.5, "test_post_dice_kaggle": 0.75}
         metrics |= {"test_post_dice_kaggle_all_empty": 0.25}
-        tuned, told = postprocessing_lines(
+        tuned, effect = postprocessing_lines(
             Postprocessing(metric="dice_kaggle", classes=rules), metrics
         )
         assert tuned == (
-            "Post-processing, tuned on the val images for dice_kaggle: 1: threshold 0.3, components from "
-            "64 pixels, at least 128 pixels, highest score from 0.9; 2: threshold 0.5; 3: disabled."
+            "Post-processing, tuned on the validation images for dice_kaggle: "
+            "1: score threshold 0.3, minimum component size 64 pixels, minimum area per image "
+            "128 pixels, minimum peak score 0.9; 2: score threshold 0.5; 3: disabled."
         )
-        assert told == (
+        assert effect == (
             "With it on the test images: dice_kaggle 0.7500 (without 0.5000); predicting nothing "
             "has dice_kaggle 0.2500."
         )
 
-    def test_without_a_postprocessing_there_is_nothing_to_say(self):
+    def test_no_lines_without_a_postprocessing(self):
         assert postprocessing_lines(None, {}) == []
 
 
@@ -109,8 +110,14 @@ class TestRunLines:
                 "6 val images (random split, seed 42); best of 4 epochs by val_dice_batch: "
                 "epoch 3; threshold 0.5."
             ),
-            "val_dice_batch 0.2500 (published definition, batch size 16), val_loss 0.1250.",
-            "Baseline: val_dice_batch 0.7172 (published); this run: 0.2500.",
+            (
+                "On the tiles of these images, in batches of 16: val_dice_batch 0.2500, "
+                "val_loss 0.1250."
+            ),
+            (
+                "Published: val_dice_batch 0.7172 (published); this run: 0.2500. Beware: the "
+                "source gives no definition, so it may be of another metric."
+            ),
             "Tracking: off.",
             f"Run folder: {folder.path}",
         ]
@@ -118,7 +125,7 @@ class TestRunLines:
     def test_without_a_baseline(self, tmp_path):
         folder = unfinished(tmp_path / "run", published=None)
         lines = run_lines(record(), read_resolved(folder.path / "spec.yaml"), folder)
-        assert not any("Baseline" in line for line in lines)
+        assert not any("Published" in line for line in lines)
 
 
 class TestLeaderboard:
@@ -184,12 +191,12 @@ class TestTestStrips:
         spec = read_resolved(folder.path / "spec.yaml")
         lines = run_lines(folder.record, spec, folder)
         assert lines[0].startswith("8 test images (grouped split, seed 42); best of 4 epochs")
-        assert lines[1].startswith("test_dice_batch 0.1250")
+        assert lines[1].endswith("test_dice_batch 0.1250, test_loss 0.0625.")
         assert lines[2] == (
             "On the 6 val images, which picked the epoch: val_dice_positive 0.5000, "
             "val_dice_kaggle 0.8750."
         )
-        assert lines[3].startswith("Baseline: val_dice_batch 0.7172 (published); this run: 0.2500")
+        assert lines[3].startswith("Published: val_dice_batch 0.7172 (published); this run: 0.2500")
 
 
 class TestLeak:

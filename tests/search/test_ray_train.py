@@ -47,7 +47,7 @@ def spec(tmp_path):
         tiling: {{kind: columns, size: 64, count: 1}}
         model: {{architecture: unet, backbone: mobilenet, weights: none, batch_norm_momentum: 0.9,
                  decoder_filters: [8, 8, 8, 8, 8]}}
-        loss: {{name: dice, over: batch}}
+        loss: {{name: dice, reduce: batch}}
         optimizer: {{name: adam, learning_rate: 1.0e-5}}
         training: {{epochs: 2, batch_size: 4}}
         tracking: {{name: none}}

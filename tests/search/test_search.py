@@ -387,7 +387,7 @@ def test_sigkill_at_random_points(tmp_path, folder, wanted):
             continue
         kills += 1
         if (place / "trials.jsonl").exists():
-            unfinished += 0 < len(read_trials(place / "trials.jsonl").ended) < 6
+            unfinished += 0 < len(read_trials(place / "trials.jsonl").outcomes) < 6
         assert searched(spec, place) == whole
         assert trials_of(place) == trials_of(tmp_path / "whole")
         if kills >= wanted and unfinished:

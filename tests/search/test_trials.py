@@ -25,7 +25,7 @@ def test_is_read_as_it_was_written(path):
     found = read_trials(path)
     assert found.identity == {"search.seed": 0}
     assert [row.trial for row in found.rows.values()] == [FIRST, SECOND]
-    assert (found.ended, found.running) == ([ENDED], [SECOND])
+    assert (found.outcomes, found.running) == ([ENDED], [SECOND])
     assert found.events == [("proposed", "0000"), ("ended", "0000"), ("proposed", "0001")]
     assert found.elapsed == 11.0
 

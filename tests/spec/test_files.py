@@ -10,7 +10,7 @@ from steelexp.plan import SpecModel
 from steelexp.spec import SpecError, dump, load, read_resolved
 
 KNOWN = ", ".join(LOSSES)
-DICE = {"over": "tile_and_class", "smooth": 1.0, "absent": "smoothed"}
+DICE = {"reduce": "tile_and_class", "smooth": 1.0, "empty_class": "smoothed"}
 
 TOP = ", ".join([*SpecModel.model_fields, "extends"])
 
@@ -64,7 +64,7 @@ WRONG = {
         "loss: {name: dice, gamma: 2.0}",
         (
             "2: loss.gamma: unknown setting, it is one of focal and focal_tversky and focal_dice "
-            "and unified_focal; allowed: name, over, smooth, absent"
+            "and unified_focal; allowed: name, reduce, smooth, empty_class"
         ),
     ),
     "setting of two others": (
@@ -369,7 +369,7 @@ class TestOverrides:
         assert spec("training: {epochs: 0}", "training.epochs=1").training.epochs == 1
 
     def test_a_section_at_once(self, spec):
-        assert spec("", "loss={name: bce_dice, over: batch}").loss.settings["over"] == "batch"
+        assert spec("", "loss={name: bce_dice, reduce: batch}").loss.settings["reduce"] == "batch"
 
     @pytest.mark.parametrize(
         ("override", "said"),
@@ -452,7 +452,7 @@ LOSSES = st.one_of(
     ),
     st.fixed_dictionaries(
         {"name": st.just("dice")},
-        optional={"over": st.sampled_from(["tile", "batch"]), "smooth": st.floats(1e-9, 1e9)},
+        optional={"reduce": st.sampled_from(["tile", "batch"]), "smooth": st.floats(1e-9, 1e9)},
     ),
 )
 TRAINING = st.fixed_dictionaries(
@@ -496,6 +496,13 @@ class TestResolved:
         assert load(path, model=SpecModel) == spec
         assert read_resolved(path).model_dump(mode="json") == spec.model_dump(mode="json")
         assert dump(read_resolved(path)) == dump(spec)
+
+    @pytest.mark.parametrize("text", ["\x85", "a\x85b", "\u2028", "1e5", "no", "\n", " "])
+    def test_texts_that_yaml_could_change(self, tmp_path, spec, text):
+        path = tmp_path / "spec.yaml"
+        question = spec().model_copy(update={"question": text})
+        path.write_text(dump(question), encoding="utf-8")
+        assert read_resolved(path).question == text
 
     def test_every_default_is_written_out(self, spec):
         lines = dump(spec()).splitlines()

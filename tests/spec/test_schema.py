@@ -8,9 +8,10 @@ import yaml
 
 from steelexp.__main__ import main
 from steelexp.data.augment import AUGMENTATIONS
+from steelexp.metrics import MONITORS
 from steelexp.plan import COMPONENTS, SpecModel
 from steelexp.spec import json_schema, load
-from steelexp.spec.schema import CHAINS, METRICS, PREFIXES, SECTIONS, ExperimentSpec
+from steelexp.spec.schema import CHAINS, PREFIXES, SECTIONS, ExperimentSpec
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SHIPPED = sorted(EXPERIMENTS.glob("**/*.yaml"))
@@ -42,7 +43,7 @@ class TestJsonSchema:
         [
             "extends: b4_dice.yaml\nname: child\n",
             "loss: {gamma: 2.0}",
-            "loss: {over: batch}",  # fits dice and bce_dice: which it is, the ancestor says
+            "loss: {reduce: batch}",  # fits dice and bce_dice: which it is, the ancestor says
             "tiling: {size: 128}",
             "data: {root: elsewhere}",
             "optimizer: {learning_rate: 1}",
@@ -166,5 +167,5 @@ def test_every_section_of_the_spec_has_components():
 
 
 def test_every_metric_can_be_monitored(spec):
-    for metric in METRICS:
+    for metric in MONITORS:
         assert spec("", f"training.monitor={metric}").training.monitor == metric

@@ -48,7 +48,7 @@ def compiled(kind):
     with among.scope():
         keras.utils.set_random_seed(0)
         model = network()
-        loss = partial(dice, over="batch")
+        loss = partial(dice, reduce="batch")
         fit.compile_model(model, loss=loss, optimizer=adam(learning_rate=0.01), classes=1)
     return among.num_replicas_in_sync, model
 

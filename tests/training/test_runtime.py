@@ -1,5 +1,3 @@
-import os
-
 import numpy as np
 import pytest
 
@@ -106,27 +104,3 @@ def test_memory_is_left_alone_where_there_is_no_glibc(monkeypatch):
     monkeypatch.setattr(runtime.platform, "libc_ver", lambda: ("", ""))
     monkeypatch.setattr(runtime.ctypes, "CDLL", lambda _: pytest.fail("called"))
     runtime.keep_memory()
-
-
-def test_cores_are_those_this_process_may_use(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    assert runtime.available_cores() == 3
-
-
-@pytest.mark.parametrize(("count", "expected"), [(64, 64), (None, 1)])
-def test_cores_are_those_of_the_machine_where_there_is_no_affinity(monkeypatch, count, expected):
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: count)
-    assert runtime.available_cores() == expected
-
-
-@pytest.mark.parametrize(
-    ("share", "cores"), [("1", 1), ("64", 4), ("", 4), ("0", 4), ("2,1", 4), (None, 4)]
-)
-def test_a_share_of_the_cores(monkeypatch, share, cores):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    if share is not None:
-        monkeypatch.setenv("OMP_NUM_THREADS", share)
-    assert runtime.available_cores() == cores

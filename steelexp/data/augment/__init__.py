@@ -1,4 +1,4 @@
-"""Training tiles, changed."""
+"""Augmentation of training tiles."""
 
 from steelexp.data.augment.augmentations import AUGMENTATIONS, Augmentation, augment
 from steelexp.data.augment.donors import Donors

@@ -1,8 +1,8 @@
-"""What changes a training tile: image and labels together, a batch at a time.
+"""Augmentations of training tiles: image and mask together, a batch at a time.
 
-An augmentation is a function of (grey [B, h, w] uint8, bits [B, h, w] uint8, draw, donors) and its
-settings. It leaves what it is given as it was, draws from `draw` only, and so gives the same bytes
-wherever it runs and on however many threads; what it does not change it may hand on.
+An augmentation is a function of (grey [B, h, w] uint8, bits [B, h, w] uint8, rng, donors) and its
+settings. It does not modify its arguments, but may return them where nothing changes. It uses no
+other randomness than `rng`, so its result does not depend on the machine or on threads.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,36 +17,35 @@ from steelexp.data.augment.photometry import brightness, contrast, gamma, noise
 from steelexp.data.dataset import Bits
 
 Augmentation = Callable[[Grey, Bits, np.random.Generator, Donors], tuple[Grey, Bits]]
-"""With its settings filled in."""
+"""An augmentation with its settings bound."""
 
 
 def augment(
     grey: Grey,
     bits: Bits,
-    draw: np.random.Generator,
+    rng: np.random.Generator,
     donors: Donors,
-    chain: Sequence[Augmentation],
+    augmentations: Sequence[Augmentation],
 ) -> tuple[Grey, Bits]:
-    """Apply a chain, each augmentation to what the one before it gave.
+    """Apply augmentations one after another.
 
     Args:
-        grey: [B, h, w].
-        bits: [B, h, w], bit c set where class c is.
-        draw: the source of every choice.
-        donors: where pasted defects come from.
-        chain: augmentations with their settings.
+        grey: [B, h, w] tiles.
+        bits: [B, h, w] masks, bit c set where class c is.
+        rng: Random generator.
+        donors: Source of defects to paste.
+        augmentations: Augmentations in the order of application.
 
     Returns:
-        grey [B, h, w], bits [B, h, w]; new arrays, or those given where nothing was changed.
+        grey [B, h, w], bits [B, h, w]; the arguments themselves where nothing changes.
     """
-    for change in chain:
-        grey, bits = change(grey, bits, draw, donors)
+    for augmentation in augmentations:
+        grey, bits = augmentation(grey, bits, rng, donors)
     return grey, bits
 
 
-# A chain is applied in this order. A pasted defect goes first, to be turned, lit and covered like
-# the tile's own. What makes the picture darker or lighter comes before what is black, which has to
-# stay black, and the camera's noise lies over all.
+# The order of application. Pasted defects come first, to be flipped, lit and covered like the
+# tile's own. Light comes before black areas, which have to stay black. Camera noise comes last.
 AUGMENTATIONS: dict[str, Callable[..., tuple[Grey, Bits]]] = {
     "copy_paste": copy_paste,
     "flips": flips,

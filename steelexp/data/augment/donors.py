@@ -1,4 +1,4 @@
-"""Defects in tiles: classes by name, one defect of a tile, and where donors come from."""
+"""Defects in tiles: class names, a random defect of a tile, and the donors of defects."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,22 +18,26 @@ ClassNames = Annotated[tuple[str, ...], Strict(False), Field(min_length=1, max_l
 
 @dataclass(frozen=True)
 class Donors:
-    """Training tiles that lend their defects.
+    """Training tiles that are the source of pasted defects.
 
     Attributes:
-        classes: [C] names; class c is bit c of a mask.
-        tile: generator, class number -> a random training tile that holds the class, (grey [h, w]
-            uint8, bits [h, w] uint8) of the batch's size; None where there is none.
+        classes: [C] class names; class c is bit c of a mask.
+        tile: Function (random generator, class number) -> random training tile of the class, (grey
+            [h, w] uint8, bits [h, w] uint8) of the batch's size; None if there is none.
     """
 
     classes: tuple[str, ...]
     tile: Callable[[np.random.Generator, int], tuple[Grey, Bits] | None]
 
-    def numbers(self, names: Sequence[str], key: str) -> list[int]:
-        """Class numbers by name.
+    def class_numbers(self, names: Sequence[str], key: str) -> list[int]:
+        """Class numbers of class names.
+
+        Args:
+            names: Class names.
+            key: Key of the spec that names the classes, for the message.
 
         Raises:
-            DataError: the data set has no class of that name; `key` is where the spec says it.
+            DataError: The data set has no class of that name.
         """
         unknown = [name for name in names if name not in self.classes]
         if unknown:
@@ -48,10 +52,10 @@ class Defect(NamedTuple):
     """One connected component of one class.
 
     Attributes:
-        top: first row of its bounding box.
-        left: first column of its bounding box.
-        mask: [bh, bw] bool, where in the box it is.
-        bit: of its class in a mask.
+        top: First row of the bounding box.
+        left: First column of the bounding box.
+        mask: [bh, bw] bool mask within the bounding box.
+        bit: Bit of the class in a mask.
     """
 
     top: int
@@ -60,27 +64,27 @@ class Defect(NamedTuple):
     bit: int
 
 
-def pick_defect(bits: Bits, numbers: Sequence[int], draw: np.random.Generator) -> Defect | None:
-    """Draw a class among those that the tile holds, then one of its components (8 neighbours).
+def pick_defect(bits: Bits, numbers: Sequence[int], rng: np.random.Generator) -> Defect | None:
+    """Choose a random class of the tile, then a random connected component (8 neighbours) of it.
 
     Args:
-        bits: [h, w] labels of a tile.
-        numbers: of the classes to choose from.
-        draw: the source of both choices.
+        bits: [h, w] mask of a tile.
+        numbers: Class numbers to choose from.
+        rng: Random generator.
 
     Returns:
-        The defect; None where the tile holds none of the classes.
+        The defect; None if the tile has none of the classes.
     """
     present = int(np.bitwise_or.reduce(bits, axis=None))
-    held = [number for number in numbers if present >> number & 1]
-    if not held:
+    candidates = [number for number in numbers if present >> number & 1]
+    if not candidates:
         return None
-    bit = 1 << held[draw.integers(len(held))]
-    # Numbering the components of a tile takes several times as long as finding the box to number.
+    bit = 1 << candidates[rng.integers(len(candidates))]
+    # Labelling the components of a whole tile takes several times as long as finding the box.
     left, top, width, height = cv2.boundingRect(bits & np.uint8(bit))
     region = bits[top : top + height, left : left + width] & np.uint8(bit)
-    count, marks, boxes, _ = cv2.connectedComponentsWithStats(region)
-    chosen = int(draw.integers(1, count))
-    x, y, width, height = boxes[chosen, :4].tolist()
-    mask = marks[y : y + height, x : x + width] == chosen
+    count, components, boxes, _ = cv2.connectedComponentsWithStats(region)
+    number = int(rng.integers(1, count))
+    x, y, width, height = boxes[number, :4].tolist()
+    mask = components[y : y + height, x : x + width] == number
     return Defect(top + y, left + x, mask, bit)

@@ -1,4 +1,4 @@
-"""Black on a tile: beyond the end of the sheet, and over a defect."""
+"""Occlusion: black beyond the sheet's edge, and black over a defect."""
 
 import cv2
 import numpy as np
@@ -10,23 +10,26 @@ from steelexp.data.augment.photometry import Amount, normal_levels
 from steelexp.data.dataset import Bits
 
 BLACK = 25
-"""Grey below which there is no steel. Beyond the edge of nine of Severstal's images the mean is 2
-to 14, and up to 22 in the last pixels before the steel."""
+"""Grey below which a pixel shows no steel.
+
+Beyond the sheet's edge of nine of Severstal's images the mean grey is 2 to 14. In the last pixels
+before the steel it is up to 22.
+"""
 
 
 def black_areas(grey: Grey) -> npt.NDArray[np.uint8]:
-    """Where a tile looks past the sheet's edge, and 4 pixels further, where the edge is soft.
+    """Mask of the area beyond the sheet's edge, and of the 4 pixels where the edge is soft.
 
-    Only what is dark over 9 x 9 pixels counts: a dark spot is a defect.
+    Smaller dark areas than 9 x 9 pixels do not count, because they may be defects.
 
     Args:
-        grey: [h, w].
+        grey: [h, w] tile.
 
     Returns:
         [h, w] of 0 and 1.
     """
     dark = (cv2.blur(grey, (3, 3)) < BLACK).astype(np.uint8)
-    if not dark.any():  # most tiles: a third of the time
+    if not dark.any():  # most tiles; saves two thirds of the time
         return dark
     large = cv2.erode(dark, np.ones((9, 9), np.uint8))
     return np.asarray(cv2.dilate(large, np.ones((17, 17), np.uint8)), np.uint8)
@@ -35,50 +38,50 @@ def black_areas(grey: Grey) -> npt.NDArray[np.uint8]:
 def sheet_edge(
     grey: Grey,
     bits: Bits,
-    draw: np.random.Generator,
+    rng: np.random.Generator,
     donors: Donors,
     *,
     width: Amount = 0.3,
     probability: Probability = 0.1,
 ) -> tuple[Grey, Bits]:
-    """The sheet ends within the tile: black from the left or the right side inwards.
+    """Simulated sheet edge: black from the left or the right side of the tile.
 
-    The edge is drawn like those of nine of Severstal's images: upright, leaning by up to 5 pixels
-    a tile, rough by a third of a pixel from row to row, with 4 to 12 pixels from black to steel;
-    the black is 2 to 12 with noise. Labels are cleared where there is more black than steel. A
-    tile that shows an edge already is left alone: no sheet has two so close together.
+    The edge imitates nine of Severstal's images. It is vertical, tilted by up to 5 pixels a tile,
+    rough by a third of a pixel from row to row, and 4 to 12 pixels wide from black to steel. Black
+    has a grey of 2 to 12 and noise. Labels are removed where there is more black than steel. A tile
+    that already shows an edge stays unchanged.
 
     Args:
-        grey: [B, h, w].
-        bits: [B, h, w].
-        draw: the source of every choice.
-        donors: not used.
-        width: largest width of the black, as a share of the tile's.
-        probability: that a tile is changed.
+        grey: [B, h, w] tiles.
+        bits: [B, h, w] masks.
+        rng: Random generator.
+        donors: Not used.
+        width: Largest width of the black area, as a share of the tile's width.
+        probability: Probability that a tile is changed.
 
     Returns:
         grey [B, h, w], bits [B, h, w].
     """
-    chosen = draw.random(len(grey)) < probability
-    changed, labels = grey.copy(), bits.copy()
-    for i in np.flatnonzero(chosen):
+    images, labels = grey.copy(), bits.copy()
+    for i in np.flatnonzero(rng.random(len(grey)) < probability):
         if (grey[i][:, [0, -1]].mean(axis=0) >= BLACK).all():
-            inwards = -1 if draw.random() < 0.5 else 1
-            edge = width * grey.shape[2] * draw.random()
-            _cut_sheet(changed[i][:, ::inwards], labels[i][:, ::inwards], edge, draw)
-    return changed, labels
+            inwards = -1 if rng.random() < 0.5 else 1
+            edge = width * grey.shape[2] * rng.random()
+            _blacken_side(images[i][:, ::inwards], labels[i][:, ::inwards], edge, rng)
+    return images, labels
 
 
-def _cut_sheet(grey: Grey, bits: Bits, edge: float, draw: np.random.Generator) -> None:
+def _blacken_side(grey: Grey, bits: Bits, edge: float, rng: np.random.Generator) -> None:
     """Blacken a tile up to column `edge`, in place."""
-    height, soft = len(grey), draw.uniform(4, 12)
+    height = len(grey)
+    soft = rng.uniform(4, 12)  # width of the edge in pixels
     rows = np.linspace(-0.5, 0.5, height)
-    edges = edge + draw.uniform(-5, 5) * rows + 0.3 * draw.standard_normal(height)  # [h]
+    edges = edge + rng.uniform(-5, 5) * rows + 0.3 * rng.standard_normal(height)  # [h]
     edges = edges.astype(np.float32)
     columns = np.arange(min(int(edges.max() + soft) + 1, grey.shape[1]), dtype=np.float32)  # [n]
     steel = np.clip((columns - edges[:, None]) / soft, 0, 1)  # [h, n]
     near = grey[:, : len(columns)]
-    black = np.float32(draw.uniform(2, 12)) + normal_levels(draw, near.shape, 1.5)
+    black = np.float32(rng.uniform(2, 12)) + normal_levels(rng, near.shape, 1.5)
     near[:] = np.clip(np.rint(black + steel * (near - black)), 0, 255)
     bits[:, : len(columns)][steel < 0.5] = 0
 
@@ -86,44 +89,43 @@ def _cut_sheet(grey: Grey, bits: Bits, edge: float, draw: np.random.Generator) -
 def blackout(
     grey: Grey,
     bits: Bits,
-    draw: np.random.Generator,
+    rng: np.random.Generator,
     donors: Donors,
     *,
     classes: ClassNames | None = None,
     margin: NonNegativeInt = 4,
     probability: Probability = 0.1,
 ) -> tuple[Grey, Bits]:
-    """One defect is painted black and its label removed; what surrounds it is no defect.
+    """Blackout of one defect: its bounding box becomes black and its label is removed.
 
-    Black is the bounding box of a connected component and a margin: its own outline in black
-    would still have the defect's shape, and what sticks out of a coarse label would stay. A label
-    of any class within the box goes too. A tile without a defect of the classes is left alone.
+    The bounding box and a margin are blackened, because a black outline would still have the shape
+    of the defect. Labels of all classes in the box are removed. A tile without a defect of the
+    classes stays unchanged.
 
     Args:
-        grey: [B, h, w].
-        bits: [B, h, w].
-        draw: the source of every choice.
-        donors: gives the names of the classes.
-        classes: names of the classes that may be blacked out; all when absent.
-        margin: pixels around the bounding box.
-        probability: that a tile is changed, where it has a defect of the classes.
+        grey: [B, h, w] tiles.
+        bits: [B, h, w] masks.
+        rng: Random generator.
+        donors: Source of the class names.
+        classes: Names of the classes that may be blackened; all by default.
+        margin: Margin around the bounding box in pixels.
+        probability: Probability that a tile with a defect of the classes is changed.
 
     Returns:
         grey [B, h, w], bits [B, h, w].
 
     Raises:
-        DataError: the data set has no class of a name.
+        DataError: The data set has no class of that name.
 
-    Source: teams of Severstal's competition, who blacked out defects and turned the label.
+    Source: solutions of Severstal's competition that blackened defects and removed their labels.
     """
-    numbers = donors.numbers(classes or donors.classes, "augment.blackout.classes")
-    chosen = draw.random(len(grey)) < probability
-    changed, labels = grey.copy(), bits.copy()
-    for i in np.flatnonzero(chosen):
-        defect = pick_defect(bits[i], numbers, draw)
+    numbers = donors.class_numbers(classes or donors.classes, "augment.blackout.classes")
+    images, labels = grey.copy(), bits.copy()
+    for i in np.flatnonzero(rng.random(len(grey)) < probability):
+        defect = pick_defect(bits[i], numbers, rng)
         if defect:
             height, width = defect.mask.shape
             rows = slice(max(defect.top - margin, 0), defect.top + height + margin)
             columns = slice(max(defect.left - margin, 0), defect.left + width + margin)
-            changed[i, rows, columns] = labels[i, rows, columns] = 0
-    return changed, labels
+            images[i, rows, columns] = labels[i, rows, columns] = 0
+    return images, labels

@@ -1,1 +1,1 @@
-"""What is wrong with a data set, and what it holds."""
+"""The doctor: issues, statistics and near-duplicates of a data set."""

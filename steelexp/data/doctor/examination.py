@@ -21,35 +21,43 @@ from steelexp.data.issue import Issue
 
 Grey = npt.NDArray[np.uint8]
 
-# Channels that differ by more than a JPEG's rounding; Severstal's and NEU-Seg's do not differ.
+# Largest difference between the channels of a grey image, by a JPEG's rounding. The images of
+# Severstal and NEU-Seg have none.
 COLOUR_STEPS = 8
 
-# A pixel lies on black where at least BLACK_SHARE of the square around it is no lighter than
-# BLACK_GREY. A mask is found when over half of a class's pixels do: 0 on the 25 images at hand,
-# up to 0.26 on NEU-Seg, whose patches are dark.
+# A pixel is on black if at least BLACK_SHARE of the square around it has a grey of at most
+# BLACK_GREY. A class has the issue "mask on black" if over BLACK_MASK of its pixels are on black.
+# That share is 0 on 25 images of Severstal, and up to 0.26 on NEU-Seg, whose patches are dark.
 BLACK_GREY, BLACK_SQUARE, BLACK_SHARE, BLACK_MASK = 10, 31, 0.9, 0.5
 
-GRID_ROWS, GRID_COLUMNS = 16, 128  # at most; cells of 16 x 16 pixels on an image of 256 x 1600
+# Largest grid of a heatmap; its cells are 16 x 16 pixels on an image of 256 x 1600.
+GRID_ROWS, GRID_COLUMNS = 16, 128
 
 
 class Extent(NamedTuple):
-    """One class on one image.
+    """The labelled area of one class on one image.
 
     Attributes:
-        pixels: labelled.
-        components: 8-connected.
-        black: pixels that lie on black.
-        cells: [gh, gw] share of each grid cell that is labelled.
+        pixels: Number of labelled pixels.
+        components: Number of connected components (8 neighbours).
+        pixels_on_black: Number of labelled pixels on black.
+        cells: [gh, gw] labelled share of each grid cell.
     """
 
     pixels: int
     components: int
-    black: int
+    pixels_on_black: int
     cells: npt.NDArray[np.float32]
 
 
-class Examined(NamedTuple):
-    """One image: its size and its classes unless they cannot be read, and what is wrong."""
+class ExaminedImage(NamedTuple):
+    """The result for one image.
+
+    Attributes:
+        size: Height and width; None if the image cannot be read.
+        extents: Labelled area by class number; None if image or labels cannot be read.
+        issues: Issues of the image and its labels.
+    """
 
     size: Size | None
     extents: dict[int, Extent] | None
@@ -58,102 +66,102 @@ class Examined(NamedTuple):
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the images of a data set amount to.
+    """Statistics of the images and labels of a data set.
 
     Attributes:
-        sizes: [S] height and width, None where the image cannot be read.
-        known: [S] whether the image and its labels could be read; the figures are 0 elsewhere.
-        pixels: [S, C] labelled.
-        components: [S, C] 8-connected.
-        black: [S, C] labelled pixels on black.
-        heat: [C, gh, gw] sum over the images of the share of each grid cell that is labelled.
-        issues: what is wrong with images and labels.
+        sizes: [S] height and width; None if the image cannot be read.
+        readable: [S] whether image and labels can be read; the counts of the others are 0.
+        pixels: [S, C] number of labelled pixels.
+        components: [S, C] number of connected components (8 neighbours).
+        pixels_on_black: [S, C] number of labelled pixels on black.
+        heatmap: [C, gh, gw] sum over the images of the labelled share of each grid cell.
+        issues: Issues of images and labels.
     """
 
     sizes: list[Size | None]
-    known: npt.NDArray[np.bool_]
+    readable: npt.NDArray[np.bool_]
     pixels: npt.NDArray[np.int64]
     components: npt.NDArray[np.int64]
-    black: npt.NDArray[np.int64]
-    heat: npt.NDArray[np.float64]
+    pixels_on_black: npt.NDArray[np.int64]
+    heatmap: npt.NDArray[np.float64]
     issues: list[Issue]
 
     @property
     def co_occurrence(self) -> npt.NDArray[np.int64]:
-        """[C, C] images that hold both classes; the diagonal has those that hold the one."""
-        held = (self.pixels > 0).astype(np.int64)
-        return held.T @ held
+        """[C, C] number of images with both classes; the diagonal counts images with one class."""
+        holds = (self.pixels > 0).astype(np.int64)
+        return holds.T @ holds
 
 
 def collect_statistics(
-    subjects: list[LabelledImage], *, one_size: bool, report: Callable[[int], None]
+    images: list[LabelledImage], *, one_size: bool, report: Callable[[int], None]
 ) -> Statistics:
-    """Examine every image, on all cores; only figures are kept.
+    """Examine every image, on all cores; only the statistics stay in memory.
 
     Args:
-        subjects: the images.
-        one_size: whether an image of another size than most is a finding.
-        report: called with the number of images examined.
+        images: Images of the data set.
+        one_size: Whether a size other than the most frequent one is an issue.
+        report: Progress callback, called with the number of examined images.
     """
-    grid = _grid(subjects)
-    count = (len(subjects), MOST_CLASSES)
-    pixels, components, black = (np.zeros(count, np.int64) for _ in range(3))
-    heat = np.zeros((MOST_CLASSES, *grid), np.float64)
-    known = np.zeros(len(subjects), bool)
+    grid = _grid(images)
+    shape = (len(images), MOST_CLASSES)
+    pixels, components, on_black = (np.zeros(shape, np.int64) for _ in range(3))
+    heatmap = np.zeros((MOST_CLASSES, *grid), np.float64)
+    readable = np.zeros(len(images), bool)
     sizes: list[Size | None] = []
     issues: list[Issue] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for i, image in enumerate(pool.map(partial(examine, grid=grid), subjects)):
-            sizes.append(image.size)
-            issues += image.issues
-            known[i] = image.extents is not None
-            for c, extent in (image.extents or {}).items():
-                pixels[i, c], components[i, c], black[i, c] = extent[:3]
-                heat[c] += extent.cells
+        for i, result in enumerate(pool.map(partial(examine, grid=grid), images)):
+            sizes.append(result.size)
+            issues += result.issues
+            readable[i] = result.extents is not None
+            for c, extent in (result.extents or {}).items():
+                pixels[i, c], components[i, c], on_black[i, c] = extent[:3]
+                heatmap[c] += extent.cells
             report(i + 1)
-    issues += _other_sizes(subjects, sizes) if one_size else []
-    readable = zip(subjects, sizes, strict=True)
-    issues += _same_bytes([subject.path for subject, size in readable if size is not None])
-    return Statistics(sizes, known, pixels, components, black, heat, issues)
+    issues += _size_issues(images, sizes) if one_size else []
+    pairs = zip(images, sizes, strict=True)
+    issues += _duplicate_files([image.path for image, size in pairs if size is not None])
+    return Statistics(sizes, readable, pixels, components, on_black, heatmap, issues)
 
 
-def examine(subject: LabelledImage, *, grid: Size) -> Examined:
-    """Read one image and its labels, and check both.
+def examine(image: LabelledImage, *, grid: Size) -> ExaminedImage:
+    """Read and check one image and its labels.
 
     Args:
-        subject: the image.
-        grid: rows and columns of the cells.
+        image: Image.
+        grid: Rows and columns of the heatmap.
     """
     try:
-        stored = decode_image(subject.path, cv2.IMREAD_UNCHANGED)
+        stored = decode_image(image.path, cv2.IMREAD_UNCHANGED)
     except DataError as error:
-        text = str(error).removeprefix(f"{subject.path}: ")
-        unreadable = Issue("unreadable image", subject.path, None, text)
-        return Examined(None, None, [unreadable, *subject.labels(None)[1]])
-    grey, issues = _grey(subject.path, stored)
+        text = str(error).removeprefix(f"{image.path}: ")
+        unreadable = Issue("unreadable image", image.path, None, text)
+        return ExaminedImage(None, None, [unreadable, *image.read_labels(None)[1]])
+    grey, issues = _to_grey(image.path, stored)
     size = (grey.shape[0], grey.shape[1])
-    bits, wrong = subject.labels(size)
+    bits, label_issues = image.read_labels(size)
     extents = None if bits is None else _measure(grey, bits, grid)
     on_black = [
-        _mask_on_black(subject, c, extent)
+        _mask_on_black(image, c, extent)
         for c, extent in (extents or {}).items()
-        if extent.black > BLACK_MASK * extent.pixels
+        if extent.pixels_on_black > BLACK_MASK * extent.pixels
     ]
-    return Examined(size, extents, [*issues, *wrong, *on_black])
+    return ExaminedImage(size, extents, [*issues, *label_issues, *on_black])
 
 
-def on_black(grey: Grey) -> npt.NDArray[np.bool_]:
-    """Where an image shows no steel: [H, W], true where nearly all around a pixel is about 0.
+def black_area(grey: Grey) -> npt.NDArray[np.bool_]:
+    """Mask of the area without steel, [H, W]: nearly all pixels around are about 0.
 
     Args:
-        grey: [H, W].
+        grey: [H, W] image.
     """
     dark = cv2.threshold(grey, BLACK_GREY, 255, cv2.THRESH_BINARY_INV)[1]
     return cv2.blur(dark, (BLACK_SQUARE, BLACK_SQUARE)) >= round(255 * BLACK_SHARE)
 
 
-def _grey(path: Path, stored: npt.NDArray[Any]) -> tuple[Grey, list[Issue]]:
-    """The image in grey as it is used, and what is wrong with the way it is stored."""
+def _to_grey(path: Path, stored: npt.NDArray[Any]) -> tuple[Grey, list[Issue]]:
+    """Convert a stored image to grey, and list the issues of its format."""
     issues = []
     if stored.dtype != np.uint8:
         text = f"{stored.dtype.itemsize * 8} bits a channel"
@@ -161,9 +169,9 @@ def _grey(path: Path, stored: npt.NDArray[Any]) -> tuple[Grey, list[Issue]]:
         stored = cv2.convertScaleAbs(stored, alpha=1 / 257)  # 65535 -> 255
     if stored.ndim > 2:
         blue, green, red = (cv2.extractChannel(stored, c) for c in range(3))
-        apart = max(cv2.norm(blue, green, cv2.NORM_INF), cv2.norm(green, red, cv2.NORM_INF))
-        if apart > COLOUR_STEPS:
-            text = f"the channels differ by up to {apart:.0f} of 255"
+        difference = max(cv2.norm(blue, green, cv2.NORM_INF), cv2.norm(green, red, cv2.NORM_INF))
+        if difference > COLOUR_STEPS:
+            text = f"the channels differ by up to {difference:.0f} of 255"
             issues.append(Issue("colour image", path, None, text))
         stored = cv2.cvtColor(stored[..., :3], cv2.COLOR_BGR2GRAY)
     grey = stored.astype(np.uint8, copy=False)
@@ -174,18 +182,19 @@ def _grey(path: Path, stored: npt.NDArray[Any]) -> tuple[Grey, list[Issue]]:
 
 
 def _measure(grey: Grey, bits: Bits, grid: Size) -> dict[int, Extent]:
+    """The labelled area of each class of an image."""
     present = int(np.bitwise_or.reduce(bits, axis=None))
     extents: dict[int, Extent] = {}
     if not present:
         return extents
-    black = on_black(grey)
+    black = black_area(grey)
     for c in range(MOST_CLASSES):
         if present >> c & 1:
             mask: Bits = (bits >> c & 1).astype(np.uint8, copy=False)
             extents[c] = Extent(
                 pixels=int(np.count_nonzero(mask)),
                 components=cv2.connectedComponents(mask, connectivity=8)[0] - 1,
-                black=int(np.count_nonzero(mask[black])),
+                pixels_on_black=int(np.count_nonzero(mask[black])),
                 cells=_cells(mask, grid),
             )
     return extents
@@ -196,55 +205,55 @@ def _cells(mask: Bits, grid: Size) -> npt.NDArray[np.float32]:
     return cells.astype(np.float32, copy=False)
 
 
-def _mask_on_black(subject: LabelledImage, c: int, extent: Extent) -> Issue:
-    file, row = subject.place(c)
+def _mask_on_black(image: LabelledImage, c: int, extent: Extent) -> Issue:
+    file, row = image.locate(c)
     text = (
-        f"{subject.name}: {extent.black} of the {extent.pixels} pixels of class {c + 1} lie on "
-        f"black (grey of at most {BLACK_GREY} all around)"
+        f"{image.name}: {extent.pixels_on_black} of the {extent.pixels} pixels of class {c + 1} "
+        f"lie on black (grey of at most {BLACK_GREY} all around)"
     )
     return Issue("mask on black", file, row, text)
 
 
-def _grid(subjects: list[LabelledImage]) -> Size:
-    """Rows and columns of square cells over the first image that can be read."""
-    for subject in subjects:
+def _grid(images: list[LabelledImage]) -> Size:
+    """Rows and columns of a grid of square cells on the first readable image."""
+    for image in images:
         try:
-            with Image.open(subject.path) as image:
-                rows = min(GRID_ROWS, image.height)
-                columns = round(rows * image.width / image.height)
+            with Image.open(image.path) as picture:
+                rows = min(GRID_ROWS, picture.height)
+                columns = round(rows * picture.width / picture.height)
                 return rows, min(max(columns, 1), GRID_COLUMNS)
         except (OSError, Image.DecompressionBombError):
             continue
     return 1, 1
 
 
-def _other_sizes(subjects: list[LabelledImage], sizes: list[Size | None]) -> list[Issue]:
-    known = Counter(size for size in sizes if size is not None)
-    if len(known) < 2:
+def _size_issues(images: list[LabelledImage], sizes: list[Size | None]) -> list[Issue]:
+    counts = Counter(size for size in sizes if size is not None)
+    if len(counts) < 2:
         return []
-    usual, count = known.most_common(1)[0]
+    usual, count = counts.most_common(1)[0]
     most = f"{count} of {len(sizes)} images {usual[0]} x {usual[1]}"
     return [
-        Issue("wrong size", subject.path, None, f"{size[0]} x {size[1]}, but {most}")
-        for subject, size in zip(subjects, sizes, strict=True)
+        Issue("wrong size", image.path, None, f"{size[0]} x {size[1]}, but {most}")
+        for image, size in zip(images, sizes, strict=True)
         if size is not None and size != usual
     ]
 
 
-def _same_bytes(paths: Iterable[Path]) -> list[Issue]:
-    """Images whose files are equal; only files of one length are read for it."""
+def _duplicate_files(paths: Iterable[Path]) -> list[Issue]:
+    """Images with equal files; only files of equal length are read and compared."""
     first: dict[bytes, Path] = {}
     issues = []
-    for path in _of_one_length(paths):
+    for path in _of_equal_length(paths):
         digest = hashlib.sha256(path.read_bytes()).digest()
         if digest in first:
             text = f"the same file as {first[digest]}"
-            issues.append(Issue("image twice", path, None, text))
+            issues.append(Issue("duplicate image", path, None, text))
         first.setdefault(digest, path)
     return issues
 
 
-def _of_one_length(paths: Iterable[Path]) -> list[Path]:
+def _of_equal_length(paths: Iterable[Path]) -> list[Path]:
     by_length: dict[int, list[Path]] = defaultdict(list)
     for path in paths:
         by_length[path.stat().st_size].append(path)

@@ -1,4 +1,4 @@
-"""What near copies leak from one part of a data set into another."""
+"""Data leakage: near-duplicates in different parts of a data set."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,40 +9,40 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.issue import Issue
-from steelexp.data.split import HEADER, PARTS, UNUSED, split_rows
+from steelexp.data.split import HEADER, PARTS, UNUSED, read_rows
 
-# Subfolders by what they are for, training first; those of other names come between.
-RANKS = {"train": 0, "training": 0, "val": 2, "valid": 2, "tune": 2, "validation": 2, "test": 3}
+# Order of the parts by the names of subfolders, training first; other names have rank 1.
+RANKS = {"train": 0, "training": 0, "val": 2, "valid": 2, "validation": 2, "test": 3}
 
 
 class Leak(NamedTuple):
-    """Images of one part that are near copies of images of another.
+    """Images of one part that are near-duplicates of images of another part.
 
     Attributes:
-        part: the part that is to evaluate.
-        other: the part that its images are known from.
-        images: how many the part has.
-        copies: numbers of those that are near copies.
+        part: Part that is evaluated.
+        other: Earlier part with near-duplicates of its images.
+        images: Number of images of the part.
+        duplicates: Numbers of its images with a near-duplicate in the other part.
     """
 
     part: str
     other: str
     images: int
-    copies: list[int]
+    duplicates: list[int]
 
     def __str__(self) -> str:
         return (
-            f"{len(self.copies)} of the {self.images} images of {self.part} are near copies of "
-            f"images of {self.other}"
+            f"{len(self.duplicates)} of the {self.images} images of {self.part} are "
+            f"near-duplicates of images of {self.other}"
         )
 
 
-def leaks(groups: npt.NDArray[np.int64], parts: Sequence[str]) -> list[Leak]:
-    """Compare each part with those before it: training, then what tunes, then what tests.
+def find_leaks(groups: npt.NDArray[np.int64], parts: Sequence[str]) -> list[Leak]:
+    """Compare each part with the parts before it: training, validation, test.
 
     Args:
-        groups: [S] images that are copies of one another share a number.
-        parts: [S] the part of each image; "" where it has none.
+        groups: [S] group of near-duplicates of each image.
+        parts: [S] part of each image; "" if it has none.
 
     Returns:
         The pairs of parts that share a group.
@@ -52,37 +52,37 @@ def leaks(groups: npt.NDArray[np.int64], parts: Sequence[str]) -> list[Leak]:
         if part:
             members[part].append(i)
     order = sorted(members, key=lambda part: (RANKS.get(part.lower(), 1), part))
-    found = []
-    for place, part in enumerate(order):
-        for other in order[:place]:
-            known = set(groups[members[other]].tolist())
-            copies = [i for i in members[part] if int(groups[i]) in known]
-            if copies:
-                found.append(Leak(part, other, len(members[part]), copies))
-    return found
+    leaks = []
+    for position, part in enumerate(order):
+        for other in order[:position]:
+            other_groups = set(groups[members[other]].tolist())
+            duplicates = [i for i in members[part] if int(groups[i]) in other_groups]
+            if duplicates:
+                leaks.append(Leak(part, other, len(members[part]), duplicates))
+    return leaks
 
 
 def read_split(path: Path, names: Sequence[str]) -> tuple[list[str], list[Issue]]:
-    """Read a split leniently.
+    """Read a split; invalid rows become issues.
 
     Args:
-        path: CSV file of image,part with a part of train, tune or test.
-        names: [S] the images of the data set, with their subfolder; it may be left out where the
-            rest says which image is meant.
+        path: CSV file image,part with a part of train, val, test or unused.
+        names: [S] names of the images, with their subfolder. The file may omit the subfolder if
+            the rest of the name is unique.
 
     Returns:
-        [S] part of each image, "" where it has none, and what is wrong with the file.
+        [S] part of each image, "" if it has none; and the issues of the file.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: The file cannot be read.
     """
-    header, rows = split_rows(path, "--split")
+    header, rows = read_rows(path, "--split")
     issues = []
     if header != HEADER:
-        shown = ",".join(header)[:80] or "absent"
-        issues.append(Issue("wrong header", path, 1, f"the columns are {shown}; not image,part"))
+        columns = ",".join(header)[:80] or "absent"
+        issues.append(Issue("wrong header", path, 1, f"the columns are {columns}; not image,part"))
     parts = [""] * len(names)
-    issues += _assign(path, rows, _numbers(names), parts)
+    issues += _assign(path, rows, _image_numbers(names), parts)
     for name, part in zip(names, parts, strict=True):
         if not part:
             issues.append(Issue("image without part", path, None, f"{name} is in no row"))
@@ -92,7 +92,7 @@ def read_split(path: Path, names: Sequence[str]) -> tuple[list[str], list[Issue]
 def _assign(
     path: Path, rows: list[tuple[int, list[str]]], numbers: dict[str, int], parts: list[str]
 ) -> Iterator[Issue]:
-    """Fill in the parts; what cannot be used is yielded."""
+    """Assign the parts in place, and yield the issues of invalid rows."""
     for line, row in rows:
         if len(row) != len(HEADER) or row[1] not in (*PARTS, UNUSED):
             text = f"not image,part: {','.join(row)[:60]!r}"
@@ -100,15 +100,15 @@ def _assign(
         elif row[0] not in numbers:
             yield Issue("unknown image in split", path, line, f"{row[0]} is not in the data set")
         elif parts[numbers[row[0]]]:
-            yield Issue("image twice in split", path, line, f"{row[0]}: a second row")
+            yield Issue("duplicate split row", path, line, f"{row[0]}: a second row")
         else:
             parts[numbers[row[0]]] = row[1]
 
 
-def _numbers(names: Sequence[str]) -> dict[str, int]:
-    """Image numbers by name, and by the name without its subfolder where only one has it."""
-    bare: dict[str, list[int]] = defaultdict(list)
+def _image_numbers(names: Sequence[str]) -> dict[str, int]:
+    """Image numbers by name, and by the name without its subfolder if that is unique."""
+    by_file_name: dict[str, list[int]] = defaultdict(list)
     for i, name in enumerate(names):
-        bare[name.rpartition("/")[2]].append(i)
-    alone = {name: found[0] for name, found in bare.items() if len(found) == 1}
-    return alone | {name: i for i, name in enumerate(names)}
+        by_file_name[name.rpartition("/")[2]].append(i)
+    unique = {name: numbers[0] for name, numbers in by_file_name.items() if len(numbers) == 1}
+    return unique | {name: i for i, name in enumerate(names)}

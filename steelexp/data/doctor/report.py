@@ -1,4 +1,4 @@
-"""What the doctor found, for people."""
+"""Print the result of the doctor."""
 
 import shlex
 from collections import defaultdict
@@ -11,86 +11,89 @@ from steelexp.data.doctor.diagnosis import Diagnosis, class_table
 from steelexp.data.issue import FIXES, Issue
 from steelexp.progress import say, show
 
-SHOWN = 10  # issues of a kind
+LIMIT = 10  # issues printed of each kind
 
 
-def report(found: Diagnosis, written: Path) -> None:
-    """Print tables, issues and what to do next.
+def report(diagnosis: Diagnosis, file: Path) -> None:
+    """Print tables, issues and the next command.
 
     Args:
-        found: by the doctor.
-        written: doctor.json.
+        diagnosis: Result of the doctor.
+        file: Path of doctor.json.
     """
-    show(_classes(found))
-    show(_co_occurrence(found))
-    say("\n".join(_counts(found)))
-    for line in _findings(found.issues):
+    show(_class_table(diagnosis))
+    show(_co_occurrence_table(diagnosis))
+    say("\n".join(_summary_lines(diagnosis)))
+    for line in _issue_lines(diagnosis.issues):
         say(line)
-    picture = written.with_name("overview.png")
-    command = ["python", "analysis/dataset_overview.py", str(written), "--out", str(picture)]
-    say(f"All figures, issues and near copies: {written}")
-    say(f"Draw them: {shlex.join(command)}")
+    picture = file.with_name("overview.png")
+    command = ["python", "analysis/dataset_overview.py", str(file), "--out", str(picture)]
+    say(f"All statistics, issues and near-duplicates: {file}")
+    say(f"Plot them: {shlex.join(command)}")
 
 
-def _classes(found: Diagnosis) -> Table:
+def _class_table(diagnosis: Diagnosis) -> Table:
     table = Table(title="Classes", title_justify="left", title_style="bold")
     table.add_column("class", overflow="fold")
     heads = ("images", "components", "pixels", "of labelled", "mean area", "on black")
     for head in heads:
         table.add_column(head, justify="right")
-    for row in class_table(found):
+    for row in class_table(diagnosis):
         counts = (f"{row[key]:,}" for key in ("images", "components", "pixels"))
         shares = (
-            _percent(row[key]) for key in ("share_of_labelled", "mean_area", "share_on_black")
+            _percent(row[key]) for key in ("share_of_labelled", "mean_area_share", "share_on_black")
         )
         table.add_row(escape(row["class"]), *counts, *shares)
     return table
 
 
-def _co_occurrence(found: Diagnosis) -> Table:
-    table = Table(title="Images that hold both", title_justify="left", title_style="bold")
+def _co_occurrence_table(diagnosis: Diagnosis) -> Table:
+    table = Table(title="Images with both classes", title_justify="left", title_style="bold")
     table.add_column("class", overflow="fold")
-    for name in found.classes:
+    for name in diagnosis.classes:
         table.add_column(escape(name), justify="right", overflow="fold")
-    counts = found.statistics.co_occurrence
-    for c, name in enumerate(found.classes):
-        table.add_row(escape(name), *(f"{counts[c, d]:,}" for d in range(len(found.classes))))
+    counts = diagnosis.statistics.co_occurrence
+    for c, name in enumerate(diagnosis.classes):
+        table.add_row(escape(name), *(f"{counts[c, d]:,}" for d in range(len(diagnosis.classes))))
     return table
 
 
-def _counts(found: Diagnosis) -> list[str]:
+def _summary_lines(diagnosis: Diagnosis) -> list[str]:
     sizes: dict[str, int] = defaultdict(int)
-    for size in found.statistics.sizes:
+    for size in diagnosis.statistics.sizes:
         sizes["cannot be read" if size is None else f"{size[0]} x {size[1]}"] += 1
-    usual = sorted(sizes.items(), key=lambda entry: -entry[1])
-    listed = ", ".join(f"{size}: {count:,}" for size, count in usual[:SHOWN])
-    rest = f", and {len(usual) - SHOWN} other sizes" if len(usual) > SHOWN else ""
-    unknown = f", {found.unknown:,} unknown" if found.unknown else ""
-    copies = found.copies
+    by_frequency = sorted(sizes.items(), key=lambda entry: -entry[1])
+    counts = [f"{size}: {count:,}" for size, count in by_frequency[:LIMIT]]
+    rest = f", and {len(sizes) - LIMIT} other sizes" if len(sizes) > LIMIT else ""
+    unreadable = f", {diagnosis.unreadable:,} unreadable" if diagnosis.unreadable else ""
+    groups = diagnosis.near_duplicates
     return [
-        f"{len(found.names):,} images, {found.clean:,} of them clean{unknown}; {listed}{rest}",
         (
-            f"{sum(map(len, copies)):,} images have near copies, in {len(copies):,} groups; "
-            f"all images are {found.surfaces:,} surfaces"
+            f"{len(diagnosis.names):,} images, {diagnosis.clean:,} of them clean{unreadable}; "
+            f"{', '.join(counts)}{rest}"
+        ),
+        (
+            f"{sum(map(len, groups)):,} images have near-duplicates, in {len(groups):,} groups; "
+            f"{diagnosis.distinct_images:,} images are distinct"
         ),
     ]
 
 
-def _findings(issues: list[Issue]) -> list[str]:
-    """By kind, in the order of CURES; the first of each are listed."""
+def _issue_lines(issues: list[Issue]) -> list[str]:
+    """Issues by kind, in the order of FIXES; the first ones of each kind are listed."""
     if not issues:
-        return ["Nothing is wrong."]
+        return ["No issues."]
     by_kind: dict[str, list[Issue]] = defaultdict(list)
     for issue in issues:
         by_kind[issue.kind].append(issue)
     lines = [f"{len(issues):,} issues:"]
     for kind in FIXES:
-        here = by_kind[kind]
-        if here:
-            lines.append(f"  {kind} ({len(here):,}): {FIXES[kind]}")
-            lines += [f"    {issue}" for issue in here[:SHOWN]]
-        if len(here) > SHOWN:
-            lines.append(f"    ... and {len(here) - SHOWN:,} more")
+        same_kind = by_kind[kind]
+        if same_kind:
+            lines.append(f"  {kind} ({len(same_kind):,}): {FIXES[kind]}")
+            lines += [f"    {issue}" for issue in same_kind[:LIMIT]]
+        if len(same_kind) > LIMIT:
+            lines.append(f"    ... and {len(same_kind) - LIMIT:,} more")
     return lines
 
 

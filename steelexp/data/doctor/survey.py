@@ -1,7 +1,7 @@
-"""Every image of a data set with its labels, read leniently: what is wrong is noted, not refused.
+"""The images of a data set and their labels; problems become issues instead of errors.
 
-Severstal's layout is root/train.csv beside root/train_images/; the other one is root/images/ beside
-root/masks/ or root/annotations/, whose subfolders, if any, are the set's own split.
+Severstal's layout is root/train.csv and root/train_images/. The other layout is root/images/ and
+root/masks/ or root/annotations/; their subfolders, if any, are the parts of the set's own split.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,94 +13,94 @@ import numpy as np
 from steelexp.data import rle
 from steelexp.data.dataset import Bits, DataError
 from steelexp.data.issue import Issue
-from steelexp.data.mask_folder import bits_of, may_be_image, pair, read_mask
+from steelexp.data.mask_folder import is_image_file, pair_images, read_mask, to_bits
 from steelexp.data.severstal import (
     CLASSES,
     HEADERS,
     Label,
-    Table,
-    images_in,
-    invalid_runs,
-    mark,
-    missing_images,
+    LabelTable,
+    find_missing_images,
+    index_labels,
+    invalid_runs_issue,
+    list_images,
     read_table,
 )
 
 Size = tuple[int, int]
-Reading = tuple[Bits | None, list[Issue]]
-Place = Callable[[int], tuple[Path, int | None]]
-Labels = Callable[[Size | None], Reading]
-"""Height and width of the image, None where it cannot be read -> its bits, and what is wrong."""
+LabelReading = tuple[Bits | None, list[Issue]]
+"""The mask of an image, None if it cannot be read, and its issues."""
 
 MASKS = ("masks", "annotations")
 MOST_CLASSES = 8  # the bits of a mask
 OTHER_FORMATS = (".tif", ".tiff", ".webp", ".gif", ".jp2")
-UNBOUNDED = 10**15  # pixels: more than the runs of a checked code can reach
+UNBOUNDED = 10**15  # pixels, more than valid runs can reach
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """One image to examine.
+    """An image and its labels.
 
     Attributes:
-        name: of its file, below the subfolder where there is one.
-        path: of its file.
-        part: the subfolder; "" where there is none.
-        labels: reads and checks its labels.
-        place: class number -> file and row of its mask.
+        name: File name, with the subfolder if there is one.
+        path: Path of the file.
+        part: Subfolder, a part of the set's own split; "" if there is none.
+        read_labels: Function size of the image, None if it cannot be read -> mask and issues.
+        locate: Function class number -> file and row of its mask.
     """
 
     name: str
     path: Path
     part: str
-    labels: Labels
-    place: Place
+    read_labels: Callable[[Size | None], LabelReading]
+    locate: Callable[[int], tuple[Path, int | None]]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """A data set before its images are read.
+    """The files of a data set, before its images are read.
 
     Attributes:
         layout: "severstal" or "mask_folder".
-        classes: names; None where only the masks' values can tell.
-        subjects: every image there is.
-        issues: what is wrong with tables, names and folders.
-        one_size: whether all images should have the same size.
+        classes: Class names; None if only the values of the masks are known.
+        images: All images.
+        issues: Issues of tables, names and folders.
+        one_size: Whether all images should have the same size.
     """
 
     layout: str
     classes: tuple[str, ...] | None
-    subjects: list[LabelledImage]
+    images: list[LabelledImage]
     issues: list[Issue]
     one_size: bool
 
 
 def survey(root: Path, classes: tuple[str, ...] | None) -> Survey:
-    """Find the layout and list the images.
+    """Find the layout and the images of a data set.
 
     Args:
-        root: folder of the data set.
-        classes: names of the mask values 1, 2, ...; None: any value up to 8 is a class.
+        root: Root folder of the data set.
+        classes: Names of the mask values 1, 2, ...; None for any value up to 8.
 
     Raises:
-        DataError: neither layout is there, or classes are named where train.csv numbers them.
+        DataError: The folder has neither layout, or classes are named although train.csv numbers
+            them.
     """
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder")
-    table, pictures = root / "train.csv", root / "train_images"
-    if table.is_file() and pictures.is_dir():
+    table = root / "train.csv"
+    images_dir = root / "train_images"
+    if table.is_file() and images_dir.is_dir():
         if classes is not None:
             raise DataError(f"--classes: {table} numbers its classes itself; leave them out")
-        return _survey_severstal(table, pictures)
+        return _survey_severstal(table, images_dir)
     masks = next((root / name for name in MASKS if (root / name).is_dir()), None)
     if masks is not None and (root / "images").is_dir():
         _check_names(classes or ())
         return _survey_masks(root / "images", masks, classes)
-    found = ", ".join(sorted(path.name for path in root.iterdir())[:5]) or "nothing"
+    content = ", ".join(sorted(path.name for path in root.iterdir())[:5]) or "nothing"
     raise DataError(
         f"{root}: not a data set: it needs train.csv beside train_images/, or images/ beside "
-        f"masks/ or annotations/ (it holds {found})"
+        f"masks/ or annotations/ (it holds {content})"
     )
 
 
@@ -111,34 +111,34 @@ def _check_names(classes: tuple[str, ...]) -> None:
         )
 
 
-def _survey_severstal(table: Path, pictures: Path) -> Survey:
-    read = read_table(table)
-    files = images_in(pictures)
-    rows = mark(table, read.labels, lambda image: UNBOUNDED)
+def _survey_severstal(table: Path, images_dir: Path) -> Survey:
+    content = read_table(table)
+    files = list_images(images_dir)
+    rows = index_labels(table, content.labels, lambda image: UNBOUNDED)
     issues = [
-        *read.issues,
-        *missing_images(table, read.labels, pictures, files),
+        *content.issues,
+        *find_missing_images(table, content.labels, images_dir, files),
         *rows.issues,
-        *_rows_of_the_wrong_form(table, read, files),
-        *_unread_files(pictures),
+        *_form_issues(table, content, files),
+        *_unread_files(images_dir),
     ]
-    subjects = [
-        _labelled(name, path, table, rows.labels.get(name, {}) if read.columns else None)
+    images = [
+        _severstal_image(name, path, table, rows.labels.get(name, {}) if content.columns else None)
         for name, path in files.items()
     ]
-    return Survey("severstal", CLASSES, subjects, issues, one_size=True)
+    return Survey("severstal", CLASSES, images, issues, one_size=True)
 
 
-def _rows_of_the_wrong_form(table: Path, read: Table, files: Iterable[str]) -> Iterator[Issue]:
-    """Empty masks where rows are for masks only; absent ones where each class has its row."""
-    empty = [label for label in read.labels if not label.runs.strip()]
-    if read.columns == HEADERS[0]:
+def _form_issues(table: Path, content: LabelTable, files: Iterable[str]) -> Iterator[Issue]:
+    """Empty masks in the form of one row per mask; missing rows in the form of one per class."""
+    empty = [label for label in content.labels if not label.runs.strip()]
+    if content.columns == HEADERS[0]:
         for label in empty:
             text = f"{label.image}: class {label.class_id}: no runs"
             yield Issue("empty mask", table, label.line, text)
     elif empty:
         lines: dict[str, dict[str, int]] = {}
-        for label in read.labels:
+        for label in content.labels:
             lines.setdefault(label.image, {})[label.class_id] = label.line
         for image in files:
             absent = [c for c in CLASSES if c not in lines.get(image, {})]
@@ -148,80 +148,85 @@ def _rows_of_the_wrong_form(table: Path, read: Table, files: Iterable[str]) -> I
                 yield Issue("missing row", table, line, text)
 
 
-def _unread_files(pictures: Path) -> list[Issue]:
+def _unread_files(images_dir: Path) -> list[Issue]:
     return [
         Issue("unread file", path, None, f"images of type {path.suffix} are not read")
-        for path in sorted(pictures.iterdir())
+        for path in sorted(images_dir.iterdir())
         if path.suffix.lower() in OTHER_FORMATS
     ]
 
 
-def _labelled(name: str, path: Path, table: Path, found: dict[int, Label] | None) -> LabelledImage:
-    """An image of train.csv; `found` is None where the table cannot be read."""
-    rows = found or {}
+def _severstal_image(
+    name: str, path: Path, table: Path, labels: dict[int, Label] | None
+) -> LabelledImage:
+    """An image of train.csv; `labels` is None if the table cannot be read."""
+    rows = labels or {}
 
-    def labels(size: Size | None) -> Reading:
-        if size is None or found is None:
+    def read_labels(size: Size | None) -> LabelReading:
+        if size is None or labels is None:
             return None, []
-        bits, issues = np.zeros(size, np.uint8), []
+        bits = np.zeros(size, np.uint8)
+        issues = []
         for number, label in rows.items():
             try:
                 mask = rle.decode(label.runs, size)
             except rle.RleError as error:
-                issues.append(invalid_runs(table, label, error))
+                issues.append(invalid_runs_issue(table, label, error))
                 continue
-            shared = bits[mask]
-            if shared.any():
-                issues.append(_overlap(table, label, shared, rows))
+            overlap = bits[mask]
+            if overlap.any():
+                issues.append(_overlap_issue(table, label, overlap, rows))
             bits[mask] |= 1 << number
         return bits, issues
 
-    return LabelledImage(name, path, "", labels, lambda c: (table, rows[c].line))
+    return LabelledImage(name, path, "", read_labels, lambda c: (table, rows[c].line))
 
 
-def _overlap(table: Path, label: Label, shared: Bits, rows: dict[int, Label]) -> Issue:
-    present = int(np.bitwise_or.reduce(shared))
+def _overlap_issue(table: Path, label: Label, overlap: Bits, rows: dict[int, Label]) -> Issue:
+    present = int(np.bitwise_or.reduce(overlap))
     others = [f"{rows[c].class_id} (row {rows[c].line})" for c in rows if present >> c & 1]
     text = (
-        f"{label.image}: {np.count_nonzero(shared)} pixels of class {label.class_id} are also of "
+        f"{label.image}: {np.count_nonzero(overlap)} pixels of class {label.class_id} are also of "
         f"class {' and '.join(others)}"
     )
     return Issue("overlapping classes", table, label.line, text)
 
 
 def _survey_masks(images: Path, masks: Path, classes: tuple[str, ...] | None) -> Survey:
-    subjects, issues = [], []
+    labelled_images = []
+    issues = []
     for part in _parts(images, masks):
-        found, unpaired = _pairs(images / part, masks / part)
-        issues += unpaired
-        for stem, path in found.items():
+        by_stem, part_issues = _pair_part(images / part, masks / part)
+        issues += part_issues
+        for stem, path in by_stem.items():
             mask = masks / part / f"{stem}.png"
-            subjects.append(_masked(part, path, mask, classes))
-    return Survey("mask_folder", classes, subjects, issues, one_size=False)
+            labelled_images.append(_masked_image(part, path, mask, classes))
+    return Survey("mask_folder", classes, labelled_images, issues, one_size=False)
 
 
-def _pairs(pictures: Path, labels: Path) -> tuple[dict[str, Path], list[Issue]]:
-    """The images by the names of their masks; a folder may be absent."""
-    if not labels.is_dir():
-        text = f"there is no such folder for the images in {pictures}"
-        found = {path.stem: path for path in sorted(pictures.iterdir()) if may_be_image(path)}
-        return found, [Issue("missing folder", labels, None, text)]
-    if not pictures.is_dir():
-        text = f"there is no such folder for the masks in {labels}"
-        return {}, [Issue("missing folder", pictures, None, text)]
-    found, issues = pair(pictures, labels)
-    alone = [
+def _pair_part(images_dir: Path, masks_dir: Path) -> tuple[dict[str, Path], list[Issue]]:
+    """Images by the stem that they share with their mask; a folder may be missing."""
+    if not masks_dir.is_dir():
+        text = f"there is no such folder for the images in {images_dir}"
+        by_stem = {path.stem: path for path in sorted(images_dir.iterdir()) if is_image_file(path)}
+        return by_stem, [Issue("missing folder", masks_dir, None, text)]
+    if not images_dir.is_dir():
+        text = f"there is no such folder for the masks in {masks_dir}"
+        return {}, [Issue("missing folder", images_dir, None, text)]
+    by_stem, issues = pair_images(images_dir, masks_dir)
+    unmatched = [
         Issue("mask without image", path, None, f"there is no image {path.stem}")
-        for path in sorted(labels.glob("*.png"))
-        if path.stem not in found and not path.name.startswith(".")
+        for path in sorted(masks_dir.glob("*.png"))
+        if path.stem not in by_stem and not path.name.startswith(".")
     ]
-    return found, issues + alone
+    return by_stem, issues + unmatched
 
 
 def _parts(images: Path, masks: Path) -> list[str]:
-    """The subfolders that hold the set, "" where it lies in the folders themselves."""
-    inner, labels = _folders(images), _folders(masks)
-    if any(may_be_image(path) for path in images.iterdir()) or not inner | labels:
+    """The subfolders with images, "" for the folders themselves."""
+    inner = _folders(images)
+    labels = _folders(masks)
+    if any(is_image_file(path) for path in images.iterdir()) or not inner | labels:
         return ["", *sorted(inner & labels)]
     return sorted(inner | labels)
 
@@ -232,15 +237,17 @@ def _folders(folder: Path) -> set[str]:
     }
 
 
-def _masked(part: str, path: Path, mask: Path, classes: tuple[str, ...] | None) -> LabelledImage:
+def _masked_image(
+    part: str, path: Path, mask: Path, classes: tuple[str, ...] | None
+) -> LabelledImage:
     name = f"{part}/{path.name}" if part else path.name
     most = MOST_CLASSES if classes is None else len(classes)
-    named = "a mask has at most 8 classes" if classes is None else f"{most} classes are named"
+    reason = "a mask has at most 8 classes" if classes is None else f"{most} classes are named"
 
-    def labels(size: Size | None) -> Reading:
+    def read_labels(size: Size | None) -> LabelReading:
         if not mask.is_file():
-            return None, []  # the survey has said so
-        values, issues = read_mask(mask, size, most, named)
-        return None if values is None else bits_of(values), issues
+            return None, []  # already an issue of the survey
+        values, issues = read_mask(mask, size, most, reason)
+        return None if values is None else to_bits(values), issues
 
-    return LabelledImage(name, path, part, labels, lambda c: (mask, None))
+    return LabelledImage(name, path, part, read_labels, lambda c: (mask, None))

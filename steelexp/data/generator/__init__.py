@@ -1,1 +1,1 @@
-"""Dataset like Severstal's, drawn."""
+"""Generator of synthetic strips like Severstal's."""

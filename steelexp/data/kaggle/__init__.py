@@ -1,1 +1,1 @@
-"""Severstal from Kaggle, with the user's own account."""
+"""Download of Severstal's data set from Kaggle, with the user's own account."""

@@ -1,9 +1,8 @@
-"""A competition's archive at Kaggle: where it lies, and a download that goes on after a break.
+"""Location of a competition's archive at Kaggle, and a download that resumes after a break.
 
-Kaggle's SDK asks for the archive with the user's token and is led to a signed address; from there
-plain HTTP ranges do. The SDK is the part of Kaggle's client that does this. The whole client
-brings some twenty more packages, logs in and prints when it is imported, waits for its first
-connection without end, and for Python 3.10 is 1.7, whose resuming fails with a TypeError.
+Kaggle's SDK requests the archive with the user's token and is redirected to a signed URL, from
+which HTTP ranges are read. The whole client of Kaggle is not used: it needs some twenty more
+packages, logs in and prints on import, and has no timeout for its first connection.
 """
 
 import hashlib
@@ -20,25 +19,25 @@ from steelexp.data.dataset import DataError
 
 TOKENS_PAGE = "https://www.kaggle.com/settings/api"
 TOKEN_PLACES = "KAGGLE_API_TOKEN, ~/.kaggle/access_token or ~/.kaggle/kaggle.json"
-AGAIN = "the same command goes on from there"
+RESUME_HINT = "the same command goes on from there"
 
-_PATIENCE = (10.0, 60.0)  # seconds until a connection stands, and between two blocks
-_WAITS = (1.0, 4.0, 15.0, 60.0)  # seconds before another attempt that follows one without progress
-_BLOCK = 2**16  # bytes written at once; what a broken connection loses at most
+_TIMEOUTS = (10.0, 60.0)  # seconds to connect, and between two blocks
+_WAITS = (1.0, 4.0, 15.0, 60.0)  # seconds before each retry after an attempt without progress
+_BLOCK_SIZE = 2**16  # bytes per write, the most that a broken connection loses
 
 
 class BrokenOffError(DataError):
-    """The connection broke or did not come about; another attempt may go on."""
+    """The connection broke or failed; a retry may resume it."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """Where an archive can be had during the next minutes.
+    """The location of an archive; its URL expires after some minutes.
 
     Attributes:
-        url: signed, needs no token.
-        size: bytes.
-        version: its ETag or date; with another one it is another archive.
+        url: Signed URL, usable without a token.
+        size: Size in bytes.
+        version: ETag or date that identifies the version of the archive.
     """
 
     url: str
@@ -47,15 +46,15 @@ class Archive:
 
     @property
     def file_name(self) -> str:
-        """A name that only this version of the archive has."""
+        """File name that is unique to this version of the archive."""
         return hashlib.sha256(f"{self.size} {self.version}".encode()).hexdigest()[:12] + ".zip"
 
 
 def locate(competition: str) -> Archive:
-    """Ask Kaggle for the archive of all files of a competition.
+    """Request the location of the archive of all files of a competition.
 
     Raises:
-        DataError: the SDK or a token is missing, or Kaggle refuses; it says what to do.
+        DataError: The SDK or a token is missing, or Kaggle refuses the request.
         BrokenOffError: Kaggle does not answer.
     """
     _check_token()
@@ -74,8 +73,8 @@ def locate(competition: str) -> Archive:
             answer.close()
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
-        said = str(error).partition(" for url: ")[0]  # which may be a signed one
-        raise DataError(_refusal(status, said, competition)) from None
+        message = str(error).partition(" for url: ")[0]  # the URL may be signed
+        raise DataError(_refusal(status, message, competition)) from None
     except requests.RequestException as error:
         raise BrokenOffError(
             f"Kaggle does not answer ({_reason(error)}); check the network"
@@ -95,24 +94,24 @@ def download(
     renew: Callable[[], Archive],
     report: Callable[[int], None],
 ) -> Path:
-    """Download an archive, going on from what an earlier call left.
+    """Download an archive, and resume an earlier download.
 
-    A broken connection is taken up again, up to four times without a byte gained in between.
+    A broken connection is retried, up to four times without progress.
 
     Args:
-        archive: what to download.
-        folder: where it goes.
-        renew: says anew where the archive lies; addresses expire.
-        report: told the bytes there.
+        archive: Archive to download.
+        folder: Target folder.
+        renew: Function that locates the archive again, since URLs expire.
+        report: Progress callback, called with the number of bytes on disk.
 
     Returns:
-        The complete file.
+        Path of the complete file.
 
     Raises:
-        DataError: the connection broke for good, or Kaggle refuses.
+        DataError: All retries failed, or Kaggle refuses the request.
     """
     file = folder / archive.file_name
-    waits: list[float] = []  # the first connection has to stand
+    waits: list[float] = []  # no retry before the first bytes
     url = archive.url
     while (before := _size(file)) < archive.size:
         try:
@@ -123,26 +122,26 @@ def download(
         url = ""
         waits = list(_WAITS) if _size(file) > before else waits
         if not waits:
-            raise DataError(f"{problem}; what has arrived is kept and {AGAIN}")
+            raise DataError(f"{problem}; the received part is kept and {RESUME_HINT}")
         if _size(file) < archive.size:
             time.sleep(waits.pop(0))
     return file
 
 
 def _append(url: str, version: str, file: Path, report: Callable[[int], None]) -> None:
-    """Get what the file lacks; all of it, where the server does not know or want the range."""
+    """Append the missing bytes; the whole file if the server does not support ranges."""
     import requests
 
     headers = {"Accept-Encoding": "identity", "User-Agent": f"steelexp/{__version__}"}
     if start := _size(file):
         headers |= {"Range": f"bytes={start}-"} | ({"If-Range": version} if version else {})
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=_PATIENCE) as answer:
+        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUTS) as answer:
             if answer.status_code not in (200, 206):
                 host = urlsplit(url).hostname
                 raise BrokenOffError(f"{host} refuses the archive ({answer.status_code})")
             with file.open("ab" if answer.status_code == 206 else "wb") as out:
-                for block in answer.iter_content(_BLOCK):
+                for block in answer.iter_content(_BLOCK_SIZE):
                     out.write(block)
                     report(out.tell())
     except requests.RequestException as error:
@@ -165,20 +164,22 @@ def _check_token() -> None:
         )
 
 
-def _refusal(status: int, said: str, competition: str) -> str:
+def _refusal(status: int, message: str, competition: str) -> str:
     page = f"https://www.kaggle.com/c/{competition}"
-    ways = {
+    fixes = {
         401: f"the API token is not accepted (any more); make a new one at {TOKENS_PAGE} and put "
         f"it into {TOKEN_PLACES}",
         403: f"accept the competition's rules at {page}/rules with the account of the token; if "
         "they are accepted, verify its phone number at https://www.kaggle.com/settings",
         404: f"see whether {page}/data opens in a browser",
     }
-    return f"Kaggle refuses the download ({status}: {said}): {ways.get(status, 'try again later')}"
+    return (
+        f"Kaggle refuses the download ({status}: {message}): {fixes.get(status, 'try again later')}"
+    )
 
 
 def _reason(error: Any) -> str:
-    """The innermost cause, without the addresses, which are signed."""
+    """The innermost cause of an error, without URLs, which are signed."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

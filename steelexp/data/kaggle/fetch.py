@@ -1,9 +1,9 @@
-"""Severstal's strips from Kaggle, with the user's own account.
+"""Download of Severstal's strips from Kaggle, with the user's own account.
 
-FOLDER/             the data set: there whole and verified, or not at all
-FOLDER.fetching/    what has arrived so far; the next call goes on from it
-    <version>.zip   the archive, appended to
-    unpacked/       becomes FOLDER when it is verified
+FOLDER/             the data set, complete and verified
+FOLDER.fetching/    the unfinished download, which the next call resumes
+    <version>.zip   the archive
+    unpacked/       renamed to FOLDER when it is verified
 """
 
 import functools
@@ -24,18 +24,18 @@ COMPETITION = "severstal-steel-defect-detection"
 RULES = f"https://www.kaggle.com/c/{COMPETITION}/rules"
 GB, MB = 10**9, 10**6
 
-_FIND = functools.partial(locate, COMPETITION)
+_LOCATE_SEVERSTAL = functools.partial(locate, COMPETITION)
 
 
 @dataclass(frozen=True)
-class Published:
-    """What a complete data set holds.
+class ExpectedContent:
+    """The content of a complete data set.
 
     Attributes:
-        strips: images in train_images/.
-        rows: of train.csv below its header.
-        labelled: images that train.csv names.
-        blob: the id that git gives to train.csv.
+        strips: Number of images in train_images/.
+        rows: Number of rows of train.csv without the header.
+        labelled: Number of images that train.csv names.
+        blob: Git's blob id of train.csv.
     """
 
     strips: int
@@ -44,79 +44,82 @@ class Published:
     blob: str
 
 
-SEVERSTAL = Published(12_568, 7_095, 6_666, "93c7bb63fce4b5be5c91c9fcb4462ccdf953658f")
+SEVERSTAL = ExpectedContent(12_568, 7_095, 6_666, "93c7bb63fce4b5be5c91c9fcb4462ccdf953658f")
 
 
 def fetch(
     folder: Path,
-    published: Published = SEVERSTAL,
-    find: Callable[[], Archive] = _FIND,
+    expected: ExpectedContent = SEVERSTAL,
+    locate_archive: Callable[[], Archive] = _LOCATE_SEVERSTAL,
 ) -> None:
-    """Download, unpack and verify the data set; what is complete already is left alone.
+    """Download, unpack and verify the data set, unless it is complete already.
 
     Args:
-        folder: where it goes.
-        published: what it must hold.
-        find: says where the archive lies.
+        folder: Target folder.
+        expected: Content of the complete data set.
+        locate_archive: Function that locates the archive.
 
     Raises:
-        DataError: something is in the way; it says what to do.
+        DataError: The target has other content, the download fails, or the disk is full.
     """
-    beside = folder.with_name(f"{folder.name}.fetching")
+    partial = folder.with_name(f"{folder.name}.fetching")
     try:
-        if not _is_complete(folder, published):
-            _say_needs(folder, beside)
-            archive = find()
-            with _hold(beside):
-                if not _is_complete(folder, published):
-                    file = _download(archive, beside, find)
-                    _unpack_verified(file, folder, beside / "unpacked", published)
-        shutil.rmtree(beside, ignore_errors=True)
+        if not _is_complete(folder, expected):
+            _say_needs(folder, partial)
+            archive = locate_archive()
+            with _lock(partial):
+                if not _is_complete(folder, expected):
+                    file = _download(archive, partial, locate_archive)
+                    _unpack_verified(file, folder, partial / "unpacked", expected)
+        shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         place = error.filename or folder
-        raise DataError(f"{place}: {error.strerror}; mend that, or name another folder") from error
-    say(f"{folder}: {published.strips:,} strips, {published.rows:,} masks, verified")
+        raise DataError(f"{place}: {error.strerror}; fix that, or name another folder") from error
+    say(f"{folder}: {expected.strips:,} strips, {expected.rows:,} masks, verified")
 
 
-def differences(folder: Path, published: Published) -> list[str]:
-    """What a folder lacks of the published data set, or has otherwise; nothing where it is whole.
+def differences(folder: Path, expected: ExpectedContent) -> list[str]:
+    """Differences between a folder and the published data set; none if it is complete.
 
     Args:
-        folder: with train.csv and train_images/.
-        published: what it must hold.
+        folder: Folder with train.csv and train_images/.
+        expected: Content of the complete data set.
     """
-    table, pictures = folder / "train.csv", folder / "train_images"
-    names = {path.name for path in pictures.glob("*.jpg")}
-    found = []
-    if len(names) != published.strips:
-        found.append(f"{pictures}: {len(names):,} images, not {published.strips:,}")
+    table = folder / "train.csv"
+    images_dir = folder / "train_images"
+    names = {path.name for path in images_dir.glob("*.jpg")}
+    problems = []
+    if len(names) != expected.strips:
+        problems.append(f"{images_dir}: {len(names):,} images, not {expected.strips:,}")
     if not table.is_file():
-        return [*found, f"{table}: missing"]
+        return [*problems, f"{table}: missing"]
     content = table.read_bytes()
     rows = content.decode("utf-8", errors="replace").splitlines()[1:]
     labelled = {row.partition(",")[0] for row in rows}
-    if (len(rows), len(labelled)) != (published.rows, published.labelled):
-        found.append(
+    if (len(rows), len(labelled)) != (expected.rows, expected.labelled):
+        problems.append(
             f"{table}: {len(rows):,} rows of {len(labelled):,} images, not "
-            f"{published.rows:,} of {published.labelled:,}"
+            f"{expected.rows:,} of {expected.labelled:,}"
         )
-    if (blob := blob_id(content)) != published.blob:
-        found.append(f"{table}: git blob {blob}, not {published.blob}")
-    if lost := sorted(labelled - names):
-        found.append(f"{pictures}: {len(lost):,} images of train.csv are missing, as {lost[0]}")
-    return found
+    if (blob := blob_id(content)) != expected.blob:
+        problems.append(f"{table}: git blob {blob}, not {expected.blob}")
+    if missing := sorted(labelled - names):
+        problems.append(
+            f"{images_dir}: {len(missing):,} images of train.csv are missing, first {missing[0]}"
+        )
+    return problems
 
 
 def blob_id(content: bytes) -> str:
-    """The id that git gives to a file: sha1 of "blob", its size, a zero byte and its content."""
+    """Git's blob id of a file: sha1 of "blob", its size, a zero byte and its content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _is_complete(folder: Path, published: Published) -> bool:
-    """Whether the data set is there; DataError where something else is."""
+def _is_complete(folder: Path, expected: ExpectedContent) -> bool:
+    """Whether the data set is complete; raise DataError if the folder has other content."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
-    if problems := differences(folder, published):
+    if problems := differences(folder, expected):
         raise DataError(
             "\n".join([f"{folder} is in use and is not the published data set:", *problems])
             + "\nmove it away or name another folder; nothing in it was touched"
@@ -124,31 +127,33 @@ def _is_complete(folder: Path, published: Published) -> bool:
     return True
 
 
-def _say_needs(folder: Path, beside: Path) -> None:
+def _say_needs(folder: Path, partial: Path) -> None:
     say(f"Fetching Severstal: Steel Defect Detection from Kaggle into {folder}. This needs")
     say(f"  - a Kaggle account that has accepted the competition's rules: {RULES}")
     say(f"  - an API token of that account, from {TOKENS_PAGE},")
     say(f"    in {TOKEN_PLACES}")
     say("  - about 3.4 GB of disk: 1.7 GB for the archive and as much unpacked")
-    say(f"Until it is complete everything lies in {beside}; if this stops, type it again.")
+    say(f"Unfinished downloads are in {partial}; type the command again to resume one.")
 
 
-def _download(archive: Archive, beside: Path, renew: Callable[[], Archive]) -> Path:
-    there = beside / archive.file_name
-    missing = archive.size - (there.stat().st_size if there.is_file() else 0)
-    _check_room(beside, missing + archive.size)  # JPEGs do not shrink: as much again unpacked
+def _download(archive: Archive, partial: Path, renew: Callable[[], Archive]) -> Path:
+    file = partial / archive.file_name
+    missing_bytes = archive.size - (file.stat().st_size if file.is_file() else 0)
+    _check_room(partial, missing_bytes + archive.size)  # unpacked JPEGs need as much again
     with steps("downloading, MB", archive.size // MB, every=10.0) as advance:
-        return download(archive, beside, renew=renew, report=lambda got: advance(got // MB))
+        return download(
+            archive, partial, renew=renew, report=lambda received: advance(received // MB)
+        )
 
 
-def _unpack_verified(archive: Path, folder: Path, beside: Path, published: Published) -> None:
-    _unpack(archive, beside)
-    if problems := differences(beside, published):
+def _unpack_verified(archive: Path, folder: Path, partial: Path, expected: ExpectedContent) -> None:
+    _unpack(archive, partial)
+    if problems := differences(partial, expected):
         raise DataError(
             "\n".join(["what Kaggle sent is not the published data set:", *problems])
-            + f"\nit is left in {beside}; remove {beside.parent} to fetch it anew"
+            + f"\nit is kept in {partial}; remove {partial.parent} to fetch it again"
         )
-    beside.replace(folder)
+    partial.replace(folder)
 
 
 def _unpack(archive: Path, folder: Path) -> None:
@@ -164,21 +169,21 @@ def _unpack(archive: Path, folder: Path) -> None:
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         archive.unlink()
         raise DataError(
-            f"{archive}: damaged on its way ({error}) and removed; type the same command again"
+            f"{archive}: damaged in the download ({error}) and removed; type the same command again"
         ) from error
 
 
 @contextmanager
-def _hold(beside: Path) -> Iterator[None]:
-    """Hold the folder for this process; the kernel lets go when the process ends."""
+def _lock(partial: Path) -> Iterator[None]:
+    """Lock the folder for this process; the kernel releases it when the process ends."""
     from filelock import FileLock, Timeout
 
-    beside.mkdir(parents=True, exist_ok=True)
+    partial.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(beside / ".lock", timeout=0):
+        with FileLock(partial / ".lock", timeout=0):
             yield
     except Timeout:
-        raise DataError(f"{beside}: another process is fetching; wait for it or stop it") from None
+        raise DataError(f"{partial}: another process is fetching; wait for it or stop it") from None
 
 
 def _check_room(folder: Path, needed: float) -> None:

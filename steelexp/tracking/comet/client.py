@@ -93,7 +93,7 @@ def open_live(run: Mapping[str, Any]) -> "CometExperiment":
     """Open a run's experiment at the server, a new one or the one that is there.
 
     Args:
-        run: content of the journal's first event.
+        run: Content of the journal's first event.
 
     Raises:
         UserError: the server answers, and takes no data for this experiment.
@@ -104,13 +104,13 @@ def open_live(run: Mapping[str, Any]) -> "CometExperiment":
     return experiment
 
 
-def delivered(experiment: "CometExperiment", *, files: int, seconds: float) -> bool:
+def flush(experiment: "CometExperiment", *, files: int, seconds: float) -> bool:
     """Wait until the client has handed over what it was given; whether nothing was lost by then.
 
     Args:
-        experiment: a live one.
-        files: bytes of files among it; more than 1 MB may take a second each 100 kB.
-        seconds: to wait at most.
+        experiment: Live experiment.
+        files: Bytes of files to send; more than 1 MB may take a second each 100 kB.
+        seconds: Longest time to wait.
     """
     timeout: Any = None if files < 1_000_000 else min(seconds, 20 + files / 100_000)
     # Twice: the first may return before the client's queue has seen what was logged last.
@@ -119,12 +119,12 @@ def delivered(experiment: "CometExperiment", *, files: int, seconds: float) -> b
     return bool(flushed and streamer.has_connection_to_server())
 
 
-def held(key: str, *, model: str | None) -> ServerContents:
+def contents(key: str, *, model: str | None) -> ServerContents:
     """Ask the server what it holds of an experiment.
 
     Args:
-        key: of an experiment that exists.
-        model: whose registration is asked for.
+        key: Key of an existing experiment.
+        model: Name of the model whose registration to ask for; None for no model.
     """
     api = load().API(cache=False)
     experiment = load().APIExperiment(previous_experiment=key, api=api)
@@ -145,8 +145,8 @@ def archive(run: Event, folder: Path) -> Iterator["CometExperiment"]:
     `comet upload` sends it, and continues the experiment of the same key where there is one.
 
     Args:
-        run: the journal's first event.
-        folder: of the run.
+        run: First event of the journal.
+        folder: Run folder.
 
     Raises:
         UserError: comet_ml wrote no archive.
@@ -158,10 +158,10 @@ def archive(run: Event, folder: Path) -> Iterator["CometExperiment"]:
     experiment.start_time = round(run.time * 1000)  # else it lasted as long as the writing
     yield experiment
     experiment.end()
-    written = next(folder.glob(UNFINISHED), None)
-    if written is None:
+    file = next(folder.glob(UNFINISHED), None)
+    if file is None:
         raise UserError("comet_ml wrote no archive")
-    written.replace(folder / f"{run.content['key']}.zip")
+    file.replace(folder / f"{run.content['key']}.zip")
 
 
 def _remove_unfinished(folder: Path) -> None:
@@ -226,10 +226,10 @@ def save_view(name: str, state: Mapping[str, Any], project: str, workspace: str 
     """Save a dashboard in the place of the one of its name.
 
     Args:
-        name: of the dashboard.
+        name: Name of the dashboard.
         state: fields of comet_ml's View.
-        project: that exists.
-        workspace: None: the default one.
+        project: Existing project.
+        workspace: Workspace; None for the default one.
 
     Returns:
         WORKSPACE/PROJECT.
@@ -239,13 +239,13 @@ def save_view(name: str, state: Mapping[str, Any], project: str, workspace: str 
     """
     api = load().API(cache=False)
     workspace = workspace or api.get_default_workspace()
-    found = api.get_project(workspace, project)
-    if found is None:
+    details = api.get_project(workspace, project)
+    if details is None:
         raise UserError(f"there is no project {workspace}/{project}; track a run there first")
     from comet_ml.api_objects.view import View
 
     earlier = [view for view in api.get_views(workspace, project) if view.name == name]
     view = View(name=name, template_id=earlier[0].template_id if earlier else None, **state)
     # API.create_view drops the id of the view that is to be updated.
-    api._client.upsert_view(found["projectId"], view)
+    api._client.upsert_view(details["projectId"], view)
     return f"{workspace}/{project}"

@@ -8,40 +8,39 @@ from typing import TYPE_CHECKING, Any
 
 from steelexp.tracking.comet.client import ServerContents
 from steelexp.tracking.journal import Event, unchanged
+from steelexp.tracking.service import RefusedError
 
 if TYPE_CHECKING:
     from comet_ml import CometExperiment
 
 
-class RefusedError(Exception):
-    """An event that can never be sent; the message says why."""
-
-
-def log(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+def log(event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents) -> None:
     """Hand an event to the client, less what the server holds of it.
 
     Args:
-        event: of the journal.
-        experiment: live or offline.
-        folder: of the run.
-        held: by the server.
+        event: Event of the journal.
+        experiment: Live or offline experiment.
+        folder: Run folder.
+        server: Contents of the server.
 
     Raises:
         RefusedError: it cannot be sent, now or later.
     """
-    KINDS[event.kind](event, experiment, folder, held)
+    KINDS[event.kind](event, experiment, folder, server)
 
 
-def is_held(event: Event, held: ServerContents) -> bool:
+def is_held(event: Event, server: ServerContents) -> bool:
     """Whether the server has all of an event; what merely overwrites is sent again."""
     content = event.content
     if event.kind == "epoch":
-        return all((name, content["step"]) in held.metrics for name in _defined(content["metrics"]))
+        return all(
+            (name, content["step"]) in server.metrics for name in _defined(content["metrics"])
+        )
     if event.kind == "table":
-        return content["name"] in held.files
+        return content["name"] in server.files
     if event.kind == "model":
-        return event.number in held.events and held.registered
-    return event.number in held.events
+        return event.number in server.events and server.registered
+    return event.number in server.events
 
 
 def is_listed(event: Event) -> bool:
@@ -55,7 +54,7 @@ def size(event: Event, folder: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _run(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+def _run(event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents) -> None:
     content = event.content
     experiment.log_parameters(
         {name: "null" if value is None else value for name, value in content["parameters"].items()}
@@ -63,7 +62,9 @@ def _run(event: Event, experiment: "CometExperiment", folder: Path, held: Server
     experiment.log_others(content["others"])
 
 
-def _asset(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+def _asset(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
     path = _file(event.content, folder)
     logged = experiment.log_asset(
         str(path), path.name, overwrite=True, metadata={"event": event.number}
@@ -71,22 +72,25 @@ def _asset(event: Event, experiment: "CometExperiment", folder: Path, held: Serv
     _check(logged, path.name)
 
 
-def _epoch(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+def _epoch(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
     """NaN, a class with no images, is a gap: Comet draws no other."""
     content = event.content
     lacking = {
         name: content["metrics"][name]
         for name in _defined(content["metrics"])
-        if (name, content["step"]) not in held.metrics
+        if (name, content["step"]) not in server.metrics
     }
     experiment.log_metrics(lacking, epoch=content["epoch"], step=content["step"])
 
 
 def _picture(
-    event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
 ) -> None:
     """As the file it is: of an array, Comet stretches the contrast."""
-    content, layers = event.content, []
+    content = event.content
+    layers = []
     if content["layers"] is not None:
         layers = json.loads(_file(content["layers"], folder).read_bytes())
     logged = experiment.log_image(
@@ -101,19 +105,23 @@ def _picture(
 
 
 def _others(
-    event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
 ) -> None:
     experiment.log_others(dict(event.content))
 
 
-def _table(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+def _table(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
     content = event.content
     _check(
         experiment.log_table(content["name"], content["rows"], content["headers"]), content["name"]
     )
 
 
-def _curve(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+def _curve(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
     content = event.content
     logged = experiment.log_curve(
         content["name"], content["x"], content["y"], True, None, {"event": event.number}
@@ -122,7 +130,7 @@ def _curve(event: Event, experiment: "CometExperiment", folder: Path, held: Serv
 
 
 def _confusion(
-    event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
 ) -> None:
     content = event.content
     logged = experiment.log_confusion_matrix(
@@ -138,7 +146,9 @@ def _confusion(
     _check(logged, content["name"])
 
 
-def _model(event: Event, experiment: "CometExperiment", folder: Path, held: ServerContents) -> None:
+def _model(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
     """The file again where only its registration is lacking: that wants it from this session."""
     content = event.content
     path = _file(content, folder)

@@ -22,7 +22,7 @@ def by_path(result):
 def test_what_matters_comes_first_and_what_does_not_is_about_zero(tmp_path):
     result = found(tmp_path, random_search(40))
     assert result.settings[0].path == RATE
-    assert result.settings[0].shown
+    assert result.settings[0].is_important
     for path in ("training.batch_size", "loss.gamma"):
         row = by_path(result)[path]
         assert row.low <= 0.0 <= row.high
@@ -33,7 +33,7 @@ def test_what_matters_comes_first_and_what_does_not_is_about_zero(tmp_path):
 @pytest.mark.parametrize("seed", range(3))
 def test_luck_is_no_importance(tmp_path, seed):
     result = found(tmp_path, random_search(30, lambda values: 0.5, noise=0.1, seed=seed))
-    assert not any(row.shown for row in result.settings)
+    assert not any(row.is_important for row in result.settings)
     assert result.explained < 0.2
 
 
@@ -63,8 +63,8 @@ def test_an_inactive_setting_says_nothing_of_its_condition(tmp_path):
     """The loss decides; gamma, which only focal has, must not share in it."""
     content = random_search(60, lambda v: float(v["loss.name"] == "focal"), noise=0.05)
     rows = by_path(found(tmp_path, content))
-    assert rows["loss.name"].shown
-    assert not rows["loss.gamma"].shown
+    assert rows["loss.name"].is_important
+    assert not rows["loss.gamma"].is_important
     assert rows["loss.gamma"].active < 40
     assert rows["loss.name"].value > 0.5
 
@@ -73,7 +73,7 @@ def test_a_configuration_counts_once_at_its_first_rung(tmp_path):
     result = found(tmp_path, hyperband_search(27))
     assert result.trials == 27
     assert result.settings[0].path == RATE
-    assert result.settings[0].shown
+    assert result.settings[0].is_important
 
 
 def test_too_few_trials_or_equal_scores_are_said(tmp_path):

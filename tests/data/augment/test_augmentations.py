@@ -11,7 +11,7 @@ from steelexp.data.augment.geometry import flips, shift
 from steelexp.data.dataset import DataError
 from steelexp.lazy import tf
 
-NO_DONORS = Donors(("1",), lambda draw, number: None)
+NO_DONORS = Donors(("1",), lambda rng, number: None)
 SETTINGS = {  # so that every tile is changed
     "copy_paste": {"classes": ("b",), "probability": 1.0},
     "flips": {},
@@ -29,11 +29,11 @@ NAMES = tuple("abcdefgh")
 
 def tiles(count=16, height=64, width=96, classes=2, seed=0):
     """Grain on steel, a defect of each class in its own place."""
-    draw = np.random.default_rng(seed)
-    grey = draw.integers(90, 140, (count, height, width), np.uint8)
+    rng = np.random.default_rng(seed)
+    grey = rng.integers(90, 140, (count, height, width), np.uint8)
     bits = np.zeros_like(grey)
     for c in range(classes):
-        top, left = draw.integers(2, height - 8), 2 + c * (width - 4) // classes
+        top, left = rng.integers(2, height - 8), 2 + c * (width - 4) // classes
         grey[:, top : top + 6, left : left + 3] //= 3
         bits[:, top : top + 6, left : left + 3] = 1 << c
     return grey, bits
@@ -42,18 +42,18 @@ def tiles(count=16, height=64, width=96, classes=2, seed=0):
 def donors_like(grey, bits, classes=2):
     """Donors that hold the asked class, as large as the tiles."""
 
-    def tile(draw, number):
+    def tile(rng, number):
         lent, marks = tiles(4, *grey.shape[1:], classes, seed=7)
-        chosen = draw.integers(len(lent))
-        return lent[chosen], marks[chosen]
+        index = rng.integers(len(lent))
+        return lent[index], marks[index]
 
     return Donors(NAMES[:classes], tile)
 
 
 def changed_by(name, grey, bits, seed=0, **settings):
     donors = donors_like(grey, bits)
-    draw = np.random.default_rng(seed)
-    return AUGMENTATIONS[name](grey, bits, draw, donors, **(SETTINGS[name] | settings))
+    rng = np.random.default_rng(seed)
+    return AUGMENTATIONS[name](grey, bits, rng, donors, **(SETTINGS[name] | settings))
 
 
 def chain_of(names):
@@ -127,10 +127,10 @@ def test_shift_moves_equally_often_in_every_direction():
 @pytest.mark.parametrize("count", [0, 1])
 def test_shift_by_a_whole_tile_is_refused_whatever_is_drawn(count):
     grey = np.zeros((count, 32, 64), np.uint8)
-    draw = np.random.default_rng(0)
-    shift(grey, grey, draw, NO_DONORS, pixels=31)
+    rng = np.random.default_rng(0)
+    shift(grey, grey, rng, NO_DONORS, pixels=31)
     with pytest.raises(DataError, match=r"augment\.shift\.pixels: 32 .* 32 x 64 .* at most 31"):
-        shift(grey, grey, draw, NO_DONORS, pixels=32, probability=0.0)
+        shift(grey, grey, rng, NO_DONORS, pixels=32, probability=0.0)
 
 
 @given(
@@ -229,8 +229,8 @@ def test_labels_stay_within_the_classes_and_a_pixel_has_one(classes):
     grey, bits = tiles(8, classes=classes)
     settings = SETTINGS | {"copy_paste": {"classes": NAMES[:classes], "probability": 1.0}}
     chain = [functools.partial(AUGMENTATIONS[name], **settings[name]) for name in AUGMENTATIONS]
-    draw = np.random.default_rng(0)
-    _, labels = augment(grey, bits, draw, donors_like(grey, bits, classes), chain)
+    rng = np.random.default_rng(0)
+    _, labels = augment(grey, bits, rng, donors_like(grey, bits, classes), chain)
     assert set(np.unique(labels)) <= {0, *(1 << c for c in range(classes))}
     assert labels.any()
 
@@ -238,8 +238,8 @@ def test_labels_stay_within_the_classes_and_a_pixel_has_one(classes):
 def test_a_chain_is_applied_in_its_order():
     grey = np.array([[[1]]], np.uint8)
     chain = [
-        lambda grey, bits, draw, donors: (grey + 1, bits),
-        lambda grey, bits, draw, donors: (grey * 10, bits + 1),
+        lambda grey, bits, rng, donors: (grey + 1, bits),
+        lambda grey, bits, rng, donors: (grey * 10, bits + 1),
     ]
     changed, labels = augment(grey, grey, np.random.default_rng(0), NO_DONORS, chain)
     assert (changed.item(), labels.item()) == (20, 2)
@@ -267,8 +267,8 @@ def test_the_same_bytes_inside_tf_data(threads):
 
     def batch(number):
         rows = slice(4 * number, 4 * number + 4)
-        draw = np.random.default_rng([5, number])
-        return augment(grey[rows], bits[rows], draw, donors, chain)
+        rng = np.random.default_rng([5, number])
+        return augment(grey[rows], bits[rows], rng, donors, chain)
 
     data = tf.data.Dataset.range(6).map(
         lambda number: tf.numpy_function(batch, [number], (tf.uint8, tf.uint8)),

@@ -10,7 +10,7 @@ CLASSES = ("1", "2", "3")
 
 def donors_of(grey, bits, number=1):
     """Donors that hold one class, in one tile."""
-    return Donors(CLASSES, lambda draw, asked: (grey, bits) if asked == number else None)
+    return Donors(CLASSES, lambda rng, asked: (grey, bits) if asked == number else None)
 
 
 def donor(size=64, top=20, left=30, height=6, width=10, level=60):
@@ -29,9 +29,9 @@ def clean(count=1, size=64, level=120):
 
 
 def pasted(grey, bits, donors, seed=0, **settings):
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     settings = {"classes": ("2",), "probability": 1.0} | settings
-    return copy_paste(grey, bits, draw, donors, **settings)
+    return copy_paste(grey, bits, rng, donors, **settings)
 
 
 def box(plane):
@@ -159,7 +159,7 @@ def test_brightness_follows_the_light_of_the_tile():
 
 def test_rare_classes_are_drawn_equally_often():
     asked = []
-    donors = Donors(CLASSES, lambda draw, number: asked.append(number))
+    donors = Donors(CLASSES, lambda rng, number: asked.append(number))
     grey, bits = clean(300, size=32)
     changed, _ = pasted(grey, bits, donors, classes=("1", "3"))
     assert (changed == grey).all()  # there is no donor

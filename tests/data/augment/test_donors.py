@@ -17,8 +17,8 @@ BITS = np.array(
 
 
 def picked(numbers, count=200):
-    draw = np.random.default_rng(0)
-    return [pick_defect(BITS, numbers, draw) for _ in range(count)]
+    rng = np.random.default_rng(0)
+    return [pick_defect(BITS, numbers, rng) for _ in range(count)]
 
 
 def test_a_component_with_its_box():
@@ -52,10 +52,10 @@ def test_the_eighth_bit():
 
 
 def test_names_become_numbers_or_are_refused():
-    donors = Donors(("pits", "crack", "scratch"), lambda draw, number: None)
-    assert donors.numbers(("scratch", "pits"), "augment.x.classes") == [2, 0]
+    donors = Donors(("pits", "crack", "scratch"), lambda rng, number: None)
+    assert donors.class_numbers(("scratch", "pits"), "augment.x.classes") == [2, 0]
     with pytest.raises(DataError) as caught:
-        donors.numbers(("crak", "pits", "3"), "augment.x.classes")
+        donors.class_numbers(("crak", "pits", "3"), "augment.x.classes")
     assert str(caught.value) == (
         "augment.x.classes: crak, 3: the data set has no such class; allowed: pits, crack, scratch"
     )

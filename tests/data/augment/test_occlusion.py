@@ -5,7 +5,7 @@ from steelexp.data.augment.donors import Donors
 from steelexp.data.augment.occlusion import black_areas, blackout, sheet_edge
 from steelexp.data.dataset import DataError
 
-DONORS = Donors(("1", "2", "3", "4"), lambda draw, number: None)
+DONORS = Donors(("1", "2", "3", "4"), lambda rng, number: None)
 
 
 def steel(count=1, size=64):
@@ -16,8 +16,8 @@ def steel(count=1, size=64):
 
 def edged(seed, count=40, **settings):
     grey, bits = steel(count)
-    draw = np.random.default_rng(seed)
-    return grey, *sheet_edge(grey, bits, draw, DONORS, probability=1.0, **settings)
+    rng = np.random.default_rng(seed)
+    return grey, *sheet_edge(grey, bits, rng, DONORS, probability=1.0, **settings)
 
 
 def test_black_areas_are_areas():
@@ -67,8 +67,8 @@ def test_the_edge_is_soft_and_not_straight():
 def test_a_tile_that_shows_an_edge_is_left_alone(side):
     grey, bits = steel(8)
     grey[:, :, side] = 4
-    draw = np.random.default_rng(0)
-    changed, labels = sheet_edge(grey, bits, draw, DONORS, probability=1.0)
+    rng = np.random.default_rng(0)
+    changed, labels = sheet_edge(grey, bits, rng, DONORS, probability=1.0)
     assert (changed == grey).all()
     assert (labels == bits).all()
 
@@ -79,8 +79,8 @@ def test_blackout_removes_exactly_a_component_and_its_margin():
     bits[0, 2:4, 2] = 4  # a component of class 3
     bits[0, 3, 3] = 4
     bits[0, 5, 6] = 2  # another of class 2
-    draw = np.random.default_rng(0)
-    changed, labels = blackout(grey, bits, draw, DONORS, classes=("3",), margin=1, probability=1.0)
+    rng = np.random.default_rng(0)
+    changed, labels = blackout(grey, bits, rng, DONORS, classes=("3",), margin=1, probability=1.0)
     black = np.zeros((6, 7), bool)
     black[1:5, 1:5] = True  # rows 2 to 3, columns 2 to 3, and one pixel around
     assert (changed[0] == np.where(black, 0, 90)).all()
@@ -92,8 +92,8 @@ def test_blackout_stops_at_the_tile_and_takes_other_labels_in_the_box():
     grey = np.full((1, 4, 4), 90, np.uint8)
     bits = np.zeros_like(grey)
     bits[0, 0, 0], bits[0, 1, 1], bits[0, 3, 3] = 1, 8, 8
-    draw = np.random.default_rng(0)
-    changed, labels = blackout(grey, bits, draw, DONORS, classes=("1",), margin=2, probability=1.0)
+    rng = np.random.default_rng(0)
+    changed, labels = blackout(grey, bits, rng, DONORS, classes=("1",), margin=2, probability=1.0)
     assert (changed[0, :3, :3] == 0).all()
     assert np.count_nonzero(changed) == 7
     assert np.argwhere(labels[0]).tolist() == [[3, 3]]
@@ -103,8 +103,8 @@ def test_blackout_takes_any_class_when_none_is_named_and_one_defect_at_a_time():
     bits = np.zeros((200, 8, 8), np.uint8)
     bits[:, 0, 0], bits[:, 7, 7] = 1, 8
     grey = np.full_like(bits, 90)
-    draw = np.random.default_rng(0)
-    _, labels = blackout(grey, bits, draw, DONORS, margin=0, probability=1.0)
+    rng = np.random.default_rng(0)
+    _, labels = blackout(grey, bits, rng, DONORS, margin=0, probability=1.0)
     assert (np.count_nonzero(labels, axis=(1, 2)) == 1).all()
     assert np.count_nonzero(labels == 1) == pytest.approx(100, abs=30)
 
@@ -112,6 +112,6 @@ def test_blackout_takes_any_class_when_none_is_named_and_one_defect_at_a_time():
 @pytest.mark.parametrize("count", [0, 1])
 def test_blackout_refuses_unknown_classes_whatever_is_drawn(count):
     grey, bits = steel(count)
-    draw = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     with pytest.raises(DataError, match=r"augment\.blackout\.classes: 7: .*allowed: 1, 2, 3, 4"):
-        blackout(grey, bits, draw, DONORS, classes=("3", "7"), probability=0.0)
+        blackout(grey, bits, rng, DONORS, classes=("3", "7"), probability=0.0)

@@ -11,7 +11,7 @@ from steelexp.data.augment.photometry import (
     normal_levels,
 )
 
-NO_DONORS = Donors(("1",), lambda draw, number: None)
+NO_DONORS = Donors(("1",), lambda rng, number: None)
 ROW = np.array([[[0, 40, 80, 200]]], np.uint8)  # mean 80
 BITS = np.array([[[0, 1, 1, 0]]], np.uint8)
 
@@ -66,9 +66,9 @@ def test_gamma_by_hand(share, expected):
 def test_each_tile_has_its_own_mean_and_amount():
     grey = np.array([[[10, 30]], [[100, 140]]], np.uint8)  # means 20 and 120
     bits = np.zeros_like(grey)
-    draw = Drawn(0.5)
-    draw.uniform = lambda low, high, count: np.array([1.0, -0.5])
-    changed, _ = contrast(grey, bits, draw, NO_DONORS, amount=1.0)
+    rng = Drawn(0.5)
+    rng.uniform = lambda low, high, count: np.array([1.0, -0.5])
+    changed, _ = contrast(grey, bits, rng, NO_DONORS, amount=1.0)
     assert changed.tolist() == [[[0, 40]], [[110, 130]]]
 
 
@@ -83,8 +83,8 @@ def test_the_noise_table_is_a_standard_normal():
 @pytest.mark.parametrize("std", [1.0, 4.0, 20.0])
 def test_noise_has_its_standard_deviation_at_every_grey(std):
     grey = np.full((2, 256, 256), 128, np.uint8)
-    draw = np.random.default_rng(0)
-    changed, _ = noise(grey, np.zeros_like(grey), draw, NO_DONORS, std=std, probability=1.0)
+    rng = np.random.default_rng(0)
+    changed, _ = noise(grey, np.zeros_like(grey), rng, NO_DONORS, std=std, probability=1.0)
     added = changed.astype(float) - 128
     # whole grey levels add a twelfth to the variance
     assert added.std() == pytest.approx(np.sqrt(std**2 + 1 / 12), rel=0.02)
@@ -95,8 +95,8 @@ def test_noise_has_its_standard_deviation_at_every_grey(std):
 
 def test_noise_is_cut_off_at_black_and_white():
     grey = np.array([[[0, 255]]], np.uint8).repeat(4000, axis=1)
-    draw = np.random.default_rng(0)
-    changed, _ = noise(grey, np.zeros_like(grey), draw, NO_DONORS, std=10.0, probability=1.0)
+    rng = np.random.default_rng(0)
+    changed, _ = noise(grey, np.zeros_like(grey), rng, NO_DONORS, std=10.0, probability=1.0)
     assert changed[..., 0].max() < 40
     assert changed[..., 1].min() > 215
     assert (changed[..., 0] == 0).mean() == pytest.approx(0.5, abs=0.05)

@@ -13,7 +13,7 @@ from steelexp.__main__ import main
 from steelexp.data import duplicates
 from steelexp.data.dataset import DataError
 from steelexp.data.doctor.diagnosis import diagnose, write
-from steelexp.data.doctor.examination import on_black
+from steelexp.data.doctor.examination import black_area
 from steelexp.data.issue import FIXES
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.severstal import severstal
@@ -24,18 +24,18 @@ HEADER = "ImageId,ClassId,EncodedPixels"
 
 
 @pytest.fixture(autouse=True)
-def no_copies(request, monkeypatch):
-    """Every image a surface of its own, but where a test asks for the real thing."""
-    if "real_copies" not in request.fixturenames:
-        copies_are(monkeypatch, np.arange)
+def no_duplicates(request, monkeypatch):
+    """No near-duplicates, unless a test asks for the real search."""
+    if "real_duplicates" not in request.fixturenames:
+        set_groups(monkeypatch, np.arange)
 
 
 @pytest.fixture
-def real_copies():
-    """Near copies are looked for."""
+def real_duplicates():
+    """Search for near-duplicates."""
 
 
-def copies_are(monkeypatch, groups):
+def set_groups(monkeypatch, groups):
     def near_duplicates(image, count, *, report=None):
         for i in range(count):
             assert image(i).dtype == np.uint8
@@ -186,7 +186,7 @@ OF_STRIPS = {
     "one grey": (of_image("b.jpg", lambda g: g * 0 + 128), "blank image", f"{IMAGES}/b.jpg", None),
     "image under two names": (
         copy(f"{IMAGES}/b.jpg", f"{IMAGES}/e.jpg"),
-        "image twice",
+        "duplicate image",
         f"{IMAGES}/e.jpg",
         None,
     ),
@@ -289,9 +289,9 @@ OF_MASKS = {
         "images/b.jpg",
         None,
     ),
-    "image twice": (
+    "duplicate image": (
         both(copy("images/a.jpg", "images/c.jpg"), copy("masks/a.png", "masks/c.png")),
-        "image twice",
+        "duplicate image",
         "images/c.jpg",
         None,
     ),
@@ -309,7 +309,7 @@ OF_PARTS = {
 }
 
 
-def found(folder, **settings):
+def issues_of(folder, **settings):
     """Kind, file below the folder and row of everything that is wrong."""
     issues = diagnose(folder, **settings).issues
     assert all(issue.fix and issue.text for issue in issues)
@@ -320,21 +320,21 @@ def found(folder, **settings):
 def test_damaged_images(tmp_path, damage):
     act, *wanted = OF_STRIPS[damage]
     act(dataset(tmp_path))
-    assert found(tmp_path) == [tuple(wanted)]
+    assert issues_of(tmp_path) == [tuple(wanted)]
 
 
 @pytest.mark.parametrize("damage", OF_MASKS)
 def test_damaged_masks(tmp_path, damage):
     act, *wanted = OF_MASKS[damage]
     act(masks(tmp_path))
-    assert found(tmp_path) == [tuple(wanted)]
+    assert issues_of(tmp_path) == [tuple(wanted)]
 
 
 @pytest.mark.parametrize("damage", OF_PARTS)
 def test_damaged_parts(tmp_path, damage):
     act, *wanted = OF_PARTS[damage]
     act(masks(tmp_path, parts=("training", "test")))
-    assert found(tmp_path) == [tuple(wanted)]
+    assert issues_of(tmp_path) == [tuple(wanted)]
 
 
 SPLIT = ["a.jpg,train", "b.jpg,train", "c.jpg,val", "d.jpg,test"]
@@ -343,7 +343,7 @@ OF_SPLITS = {
     "three columns": ([*SPLIT[:3], "d.jpg,test,1"], ["malformed split row", 5]),
     "another part": ([*SPLIT[:3], "d.jpg,validation"], ["malformed split row", 5]),
     "another image": ([*SPLIT, "e.jpg,test"], ["unknown image in split", 6]),
-    "an image twice": ([*SPLIT, "", "b.jpg,test"], ["image twice in split", 7]),
+    "an image twice": ([*SPLIT, "", "b.jpg,test"], ["duplicate split row", 7]),
     "an image left out": (SPLIT[1:], ["image without part", None]),
 }
 
@@ -354,16 +354,18 @@ def test_damaged_splits(tmp_path, damage):
     split = dataset(tmp_path) / "split.csv"
     split.write_text("\n".join(["image,part", *rows]))
     kind, line = wanted
-    said = found(tmp_path, split=split)
-    assert said[0] == (kind, "split.csv", line)
+    output = issues_of(tmp_path, split=split)
+    assert output[0] == (kind, "split.csv", line)
     # An image whose row cannot be used has no part.
-    assert said[1:] == [("image without part", "split.csv", None)] * (kind.startswith("malformed"))
+    assert output[1:] == [("image without part", "split.csv", None)] * (
+        kind.startswith("malformed")
+    )
 
 
 def test_another_header_of_a_split(tmp_path):
     split = dataset(tmp_path) / "split.csv"
     split.write_text("\n".join(["ImageId,fold", *SPLIT]))
-    assert found(tmp_path, split=split) == [("wrong header", "split.csv", 1)]
+    assert issues_of(tmp_path, split=split) == [("wrong header", "split.csv", 1)]
 
 
 def test_every_kind_is_tried():
@@ -386,7 +388,7 @@ def test_all_that_is_wrong_is_found_at_once(tmp_path):
     save(tmp_path / IMAGES / "g.jpg", grey(7, (10, 10)))
     split = tmp_path / "split.csv"
     split.write_text("image,part\n" + "\n".join(f"{n}.jpg,train" for n in "abcdefh"))
-    assert sorted(found(tmp_path, split=split), key=str) == sorted(
+    assert sorted(issues_of(tmp_path, split=split), key=str) == sorted(
         [
             ("wrong header", TABLE, 1),
             ("missing image", TABLE, 6),
@@ -400,7 +402,7 @@ def test_all_that_is_wrong_is_found_at_once(tmp_path):
             ("invalid runs", TABLE, 14),
             ("mask on black", TABLE, 4),
             ("colour image", f"{IMAGES}/d.jpg", None),
-            ("image twice", f"{IMAGES}/e.jpg", None),
+            ("duplicate image", f"{IMAGES}/e.jpg", None),
             ("unreadable image", f"{IMAGES}/f.jpg", None),
             ("wrong size", f"{IMAGES}/g.jpg", None),
             ("unknown image in split", "split.csv", 8),
@@ -411,12 +413,12 @@ def test_all_that_is_wrong_is_found_at_once(tmp_path):
 
 
 def test_a_healthy_set_of_each_layout(tmp_path):
-    assert found(dataset(tmp_path / "short")) == []
+    assert issues_of(dataset(tmp_path / "short")) == []
     four_rows(dataset(tmp_path / "long"))
-    assert found(tmp_path / "long") == []
-    assert found(masks(tmp_path / "masks")) == []
-    assert found(masks(tmp_path / "neu", "annotations", ("training", "test"))) == []
-    assert found(masks(tmp_path / "other", "annotations"), classes=("x", "y", "z")) == []
+    assert issues_of(tmp_path / "long") == []
+    assert issues_of(masks(tmp_path / "masks")) == []
+    assert issues_of(masks(tmp_path / "neu", "annotations", ("training", "test"))) == []
+    assert issues_of(masks(tmp_path / "other", "annotations"), classes=("x", "y", "z")) == []
 
 
 def test_what_the_loaders_take_has_no_issue(tmp_path):
@@ -424,13 +426,13 @@ def test_what_the_loaders_take_has_no_issue(tmp_path):
     (folder / IMAGES / "notes.txt").write_text("of the authors")
     (folder / IMAGES / ".DS_Store").write_bytes(b"\0")
     assert len(severstal(root=str(folder))) == 4
-    assert found(folder) == []
+    assert issues_of(folder) == []
     folder = masks(tmp_path / "masks")
     (folder / "images" / "readme.txt").write_text("of the authors")
     (folder / "images" / "older").mkdir()
     (folder / "masks" / ".DS_Store").write_bytes(b"\0")
     assert len(mask_folder(root=str(folder), classes=("x", "y", "z"))) == 2
-    assert found(folder) == []
+    assert issues_of(folder) == []
 
 
 REFUSED = (
@@ -461,7 +463,7 @@ def test_two_images_that_cannot_be_read_are_not_the_same(tmp_path):
     dataset(tmp_path)
     for name in "bd":
         (tmp_path / IMAGES / f"{name}.jpg").write_bytes(b"")
-    assert found(tmp_path) == [
+    assert issues_of(tmp_path) == [
         ("unreadable image", f"{IMAGES}/{name}.jpg", None) for name in ("b", "d")
     ]
 
@@ -471,13 +473,13 @@ def test_two_files_of_a_length_that_no_other_has_are_compared(tmp_path):
     path.write_bytes(path.read_bytes() + b"\0" * 999)
     copy(f"{IMAGES}/b.jpg", f"{IMAGES}/e.jpg")(tmp_path)
     (issue,) = diagnose(tmp_path).issues
-    assert (issue.kind, issue.text) == ("image twice", f"the same file as {path}")
+    assert (issue.kind, issue.text) == ("duplicate image", f"the same file as {path}")
 
 
 def test_the_mask_of_an_image_that_cannot_be_read_is_checked(tmp_path):
     OF_MASKS["image cut short"][0](masks(tmp_path))
     OF_MASKS["mask of 0 and 255"][0](tmp_path)
-    assert found(tmp_path) == [
+    assert issues_of(tmp_path) == [
         ("unreadable image", "images/b.jpg", None),
         ("mask value", "masks/b.png", None),
     ]
@@ -495,16 +497,16 @@ def test_the_file_that_may_be_meant_is_named(tmp_path):
     OF_STRIPS["name in capitals"][0](dataset(tmp_path / "images"))
     (issue,) = diagnose(tmp_path / "images").issues
     assert issue.text.endswith(
-        "d.jpg is not in " + f"{tmp_path / 'images' / IMAGES}; D.JPG is there"
+        "d.jpg is not in " + f"{tmp_path / 'images' / IMAGES}; did you mean D.JPG?"
     )
     OF_MASKS["mask as bmp"][0](masks(tmp_path / "masks"))
     (issue,) = diagnose(tmp_path / "masks").issues
-    assert issue.text.endswith("b.png; b.bmp is there")
+    assert issue.text.endswith("b.png; did you mean b.bmp?")
 
 
 def test_named_classes_bound_the_values_of_a_mask(tmp_path):
     masks(tmp_path)
-    assert found(tmp_path, classes=("x", "y")) == [
+    assert issues_of(tmp_path, classes=("x", "y")) == [
         ("mask value", "masks/a.png", None),
         ("mask value", "masks/b.png", None),
     ]
@@ -521,15 +523,15 @@ def test_a_mask_is_on_black_when_over_half_of_it_is(tmp_path, columns, black):
     dataset(tmp_path, ["a.jpg,1,1 3840"])  # columns 0 to 59
     of_image("a.jpg", lambda g: np.where(np.arange(96) < columns, 3, g).astype(np.uint8))(tmp_path)
     # Columns have a black square about them as far as 12 before the edge: 27 or 37 of the 60.
-    assert [kind for kind, *_ in found(tmp_path)] == ["mask on black"] * black
+    assert [kind for kind, *_ in issues_of(tmp_path)] == ["mask on black"] * black
 
 
 def test_black_is_an_area_not_a_pixel():
     image = grey(0, (80, 200))
     image[::2, ::2] = 0  # a quarter of the pixels, as dark spots of a defect
-    assert not on_black(image).any()
+    assert not black_area(image).any()
     image[:, :100] = 4
-    black = on_black(image)
+    black = black_area(image)
     assert black[:, :85].all()  # the whole square of 31 is black as far as column 84
     assert not black[:, 95:].any()
 
@@ -549,18 +551,18 @@ def tiny(folder):
 
 
 def test_the_figures_by_hand(tmp_path, monkeypatch):
-    copies_are(monkeypatch, lambda count: [0, 1, 2, 1])
+    set_groups(monkeypatch, lambda count: [0, 1, 2, 1])
     folder = tiny(tmp_path / "tiny")
     path = write(diagnose(folder), tmp_path / "out")
     figures = json.loads(path.read_text())
-    heat = figures.pop("heat")
+    heatmap = figures.pop("heatmap")
     assert figures == {
-        "schema_version": 1,
+        "schema_version": 2,
         "root": str(folder),
         "layout": "severstal",
         "images": 4,
         "clean": 2,
-        "unknown": 0,
+        "unreadable": 0,
         "sizes": [{"height": 4, "width": 6, "images": 4}],
         "classes": [
             row("1", images=2, components=3, pixels=5, share=5 / 15, area=5 / 48),
@@ -569,20 +571,20 @@ def test_the_figures_by_hand(tmp_path, monkeypatch):
             row("4", images=1, components=1, pixels=2, share=2 / 15, area=2 / 24),
         ],
         "co_occurrence": [[2, 0, 1, 1], [0, 0, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]],
-        "areas": [[0.125, 0.08333333], [], [0.33333333], [0.08333333]],
+        "area_shares": [[0.125, 0.08333333], [], [0.33333333], [0.08333333]],
         "issues": [],
-        "surfaces": 3,
-        "near_copies": [["b.jpg", "d.jpg"]],
+        "distinct_images": 3,
+        "near_duplicates": [["b.jpg", "d.jpg"]],
         "leaks": [],
     }
-    assert heat[0] == [  # the mean of a.jpg and c.jpg, a pixel a cell
+    assert heatmap[0] == [  # the mean of a.jpg and c.jpg, a pixel a cell
         [1.0, 0, 0, 0, 0, 0],
         [0.5, 0.5, 0, 0, 0, 0],
         [0.5, 0, 0, 0, 0, 0],
         [0, 0, 0, 0, 0, 0],
     ]
-    assert heat[1] == [[0.0] * 6] * 4
-    assert heat[2] == [[0, 1, 1, 0, 0, 0]] * 4
+    assert heatmap[1] == [[0.0] * 6] * 4
+    assert heatmap[2] == [[0, 1, 1, 0, 0, 0]] * 4
 
 
 def row(name, *, images, components, pixels, share, area, black=0.0):
@@ -592,7 +594,7 @@ def row(name, *, images, components, pixels, share, area, black=0.0):
         "components": components,
         "pixels": pixels,
         "share_of_labelled": pytest.approx(share),
-        "mean_area": area if area is None else pytest.approx(area),
+        "mean_area_share": area if area is None else pytest.approx(area),
         "share_on_black": black,
     }
 
@@ -606,10 +608,10 @@ def test_a_cell_holds_the_share_of_its_pixels(tmp_path):
     (tmp_path / IMAGES).mkdir()
     save(tmp_path / IMAGES / "a.jpg", grey(0, (32, 64)))
     table(tmp_path, ["a.jpg,3,1 2 33 1"])  # three of the four pixels of the first cell
-    heat = diagnose(tmp_path).statistics.heat
-    assert heat.shape == (8, 16, 32)
-    assert heat[2, 0, 0] == 0.75
-    assert heat.sum() == 0.75
+    heatmap = diagnose(tmp_path).statistics.heatmap
+    assert heatmap.shape == (8, 16, 32)
+    assert heatmap[2, 0, 0] == 0.75
+    assert heatmap.sum() == 0.75
 
 
 def test_issues_are_in_the_file(tmp_path):
@@ -621,16 +623,16 @@ def test_issues_are_in_the_file(tmp_path):
             "file": str(tmp_path / "set" / TABLE),
             "row": 6,
             "text": "b.jpg: there is no class '5'; allowed: 1, 2, 3, 4",
-            "cure": FIXES["unknown class"],
+            "fix": FIXES["unknown class"],
         }
     ]
     assert [entry.name for entry in path.parent.iterdir()] == ["doctor.json"]
 
 
-def test_the_real_figures_of_the_sample(tmp_path, realdata, real_copies):
+def test_the_real_figures_of_the_sample(tmp_path, realdata, real_duplicates):
     diagnosis = diagnose(realdata / "severstal_sample")
     assert diagnosis.issues == []
-    assert (len(diagnosis.names), diagnosis.clean, diagnosis.copies) == (25, 7, [])
+    assert (len(diagnosis.names), diagnosis.clean, diagnosis.near_duplicates) == (25, 7, [])
     assert (diagnosis.statistics.pixels > 0).sum(axis=0).tolist()[:4] == [5, 1, 11, 3]
 
 
@@ -650,82 +652,82 @@ def test_components_and_areas_are_the_published_ones(realdata):
 
 
 @pytest.mark.slow
-def test_the_official_split_of_neu_seg_leaks(tmp_path, realdata, real_copies):
+def test_the_official_split_of_neu_seg_leaks(tmp_path, realdata, real_duplicates):
     with zipfile.ZipFile(realdata / "neu_seg.zip") as archive:
         archive.extractall(tmp_path)
     diagnosis = diagnose(tmp_path)
-    assert {issue.kind for issue in diagnosis.issues} == {"image twice", "leak"}
+    assert {issue.kind for issue in diagnosis.issues} == {"duplicate image", "leak"}
     (leak,) = diagnosis.leaks
     assert (leak.part, leak.other, leak.images) == ("test", "training", 840)
-    assert 800 <= len(leak.copies) <= 820
+    assert 800 <= len(leak.duplicates) <= 820
     assert len(diagnosis.names) == 4470
 
 
 def test_what_cannot_be_read_is_not_clean(tmp_path):
     OF_STRIPS["jpeg cut short"][0](dataset(tmp_path / "images"))  # b.jpg, the clean one
     diagnosis = diagnose(tmp_path / "images")
-    assert (diagnosis.clean, diagnosis.unknown) == (0, 1)
+    assert (diagnosis.clean, diagnosis.unreadable) == (0, 1)
     OF_STRIPS["compressed table"][0](tmp_path / "images")
     diagnosis = diagnose(tmp_path / "images")
-    assert (diagnosis.clean, diagnosis.unknown) == (0, 4)
+    assert (diagnosis.clean, diagnosis.unreadable) == (0, 4)
     OF_MASKS["no mask"][0](masks(tmp_path / "masks"))
     diagnosis = diagnose(tmp_path / "masks")
-    assert (diagnosis.clean, diagnosis.unknown) == (0, 1)
+    assert (diagnosis.clean, diagnosis.unreadable) == (0, 1)
 
 
 # --- leaks
 
 
 def test_the_leak_across_subfolders(tmp_path, monkeypatch):
-    copies_are(monkeypatch, lambda count: [0, 1, 2, 0, 1, 1])
+    set_groups(monkeypatch, lambda count: [0, 1, 2, 0, 1, 1])
     masks(tmp_path, "annotations", ("training", "test", "val"))  # in order: test, training, val
     diagnosis = diagnose(tmp_path)
     assert diagnosis.names == tuple(
         f"{p}/{n}.jpg" for p in ("test", "training", "val") for n in "ab"
     )
     assert [str(issue) for issue in diagnosis.issues] == [
-        f"{tmp_path}: {text}; the 6 images are 3 surfaces"
+        f"{tmp_path}: {text}; 3 of the 6 images are distinct"
         for text in (
-            "1 of the 2 images of test are near copies of images of training",
-            "1 of the 2 images of test are near copies of images of val",
+            "1 of the 2 images of test are near-duplicates of images of training",
+            "1 of the 2 images of test are near-duplicates of images of val",
         )
     ]
     path = write(diagnosis, tmp_path / "out")
     assert json.loads(path.read_text())["leaks"] == [
-        {"part": "test", "other": "training", "images": 2, "copies": ["test/a.jpg"]},
-        {"part": "test", "other": "val", "images": 2, "copies": ["test/b.jpg"]},
+        {"part": "test", "other": "training", "images": 2, "duplicates": ["test/a.jpg"]},
+        {"part": "test", "other": "val", "images": 2, "duplicates": ["test/b.jpg"]},
     ]
 
 
 def test_the_leak_under_a_split(tmp_path, monkeypatch):
-    copies_are(monkeypatch, lambda count: [0, 1, 0, 1])
+    set_groups(monkeypatch, lambda count: [0, 1, 0, 1])
     split = dataset(tmp_path) / "split.csv"
     split.write_text("\n".join(["image,part", *SPLIT]))
     assert [str(issue) for issue in diagnose(tmp_path, split=split).issues] == [
-        f"{split}: 1 of the 1 images of {part} are near copies of images of train; "
-        "the 4 images are 2 surfaces"
+        f"{split}: 1 of the 1 images of {part} are near-duplicates of images of train; "
+        "2 of the 4 images are distinct"
         for part in ("val", "test")
     ]
     split.write_text("image,part\na.jpg,train\nb.jpg,test\nc.jpg,train\nd.jpg,test\n")
-    assert found(tmp_path, split=split) == []
-    assert found(tmp_path) == []  # near copies alone are no fault
+    assert issues_of(tmp_path, split=split) == []
+    assert issues_of(tmp_path) == []  # near-duplicates alone are not an issue
 
 
 def test_an_image_without_part_leaks_nothing(tmp_path, monkeypatch):
-    copies_are(monkeypatch, lambda count: [0, 1, 0, 2])
+    set_groups(monkeypatch, lambda count: [0, 1, 0, 2])
     split = dataset(tmp_path) / "split.csv"
     split.write_text("image,part\nb.jpg,train\nc.jpg,test\nd.jpg,test\n")
-    assert found(tmp_path, split=split) == [("image without part", "split.csv", None)]
+    assert issues_of(tmp_path, split=split) == [("image without part", "split.csv", None)]
 
 
 def test_a_split_takes_the_place_of_the_subfolders(tmp_path, monkeypatch):
-    copies_are(monkeypatch, lambda count: [0, 1, 0, 2])
+    set_groups(monkeypatch, lambda count: [0, 1, 0, 2])
     masks(tmp_path, "annotations", ("training", "test"))
     split = tmp_path / "split.csv"
     names = ["training/a.jpg", "training/b.jpg", "test/a.jpg", "test/b.jpg"]
     split.write_text("image,part\n" + "\n".join(f"{name},train" for name in names))
-    assert found(tmp_path, split=split) == []
-    assert [kind for kind, *_ in found(tmp_path)] == ["leak"]
+    assert issues_of(tmp_path, split=split) == []
+    assert [kind for kind, *_ in issues_of(tmp_path)] == ["leak"]
 
 
 def test_an_image_may_be_named_without_its_subfolder(tmp_path):
@@ -734,23 +736,23 @@ def test_an_image_may_be_named_without_its_subfolder(tmp_path):
     rename("annotations/test/b.png", "annotations/test/c.png")(tmp_path)
     split = tmp_path / "split.csv"
     split.write_text("image,part\nb.jpg,train\nc.jpg,test\na.jpg,test\ntest/a.jpg,train\n")
-    assert found(tmp_path, split=split) == [
+    assert issues_of(tmp_path, split=split) == [
         ("unknown image in split", "split.csv", 4),  # there are two
         ("image without part", "split.csv", None),
     ]
 
 
 def test_images_that_cannot_be_read_are_not_compared(tmp_path, monkeypatch):
-    copies_are(monkeypatch, lambda count: [0] * count)
+    set_groups(monkeypatch, lambda count: [0] * count)
     cut_jpeg(dataset(tmp_path))
     diagnosis = diagnose(tmp_path)
-    assert diagnosis.copies == [[0, 2, 3]]
-    assert diagnosis.surfaces == 2
-    copies_are(monkeypatch, np.arange)
-    assert diagnose(tmp_path).surfaces == 4
+    assert diagnosis.near_duplicates == [[0, 2, 3]]
+    assert diagnosis.distinct_images == 2
+    set_groups(monkeypatch, np.arange)
+    assert diagnose(tmp_path).distinct_images == 4
 
 
-def test_turned_copies_are_found(tmp_path, real_copies, realdata):
+def test_turned_copies_are_found(tmp_path, real_duplicates, realdata):
     (tmp_path / IMAGES).mkdir()
     for name in ("0a21ce787.jpg", "0a37f0a29.jpg", "0a4ad45a5.jpg"):
         shutil.copy(realdata / "severstal_sample" / "train_images" / name, tmp_path / IMAGES)
@@ -758,7 +760,7 @@ def test_turned_copies_are_found(tmp_path, real_copies, realdata):
     cv2.imwrite(str(tmp_path / IMAGES / "turned.jpg"), image[::-1, ::-1])
     table(tmp_path, [])
     diagnosis = diagnose(tmp_path)
-    assert diagnosis.copies == [[1, 3]]
+    assert diagnosis.near_duplicates == [[1, 3]]
     assert diagnosis.issues == []
 
 
@@ -769,11 +771,11 @@ def test_the_command_on_a_healthy_set(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dataset(tmp_path / "healthy")
     assert main(["data", "doctor", "healthy"]) == 0
-    said = capsys.readouterr().out
-    assert "Nothing is wrong." in said
-    assert "4 images, 1 of them clean; 64 x 96: 4" in said
-    assert said.splitlines()[-1] == (
-        "Draw them: python analysis/dataset_overview.py doctor/healthy/doctor.json "
+    output = capsys.readouterr().out
+    assert "No issues." in output
+    assert "4 images, 1 of them clean; 64 x 96: 4" in output
+    assert output.splitlines()[-1] == (
+        "Plot them: python analysis/dataset_overview.py doctor/healthy/doctor.json "
         "--out doctor/healthy/overview.png"
     )
     assert json.loads((tmp_path / "doctor" / "healthy" / "doctor.json").read_text())["images"] == 4
@@ -782,13 +784,13 @@ def test_the_command_on_a_healthy_set(tmp_path, capsys, monkeypatch):
 def test_the_command_on_a_damaged_set(tmp_path, capsys):
     folder = dataset(tmp_path / "set", [*ROWS, *["b.jpg,5,1 2"] * 12, "b.jpg"])
     assert main(["data", "doctor", str(folder), "--out", str(tmp_path / "out")]) == 1
-    said = capsys.readouterr().out.splitlines()
-    where = said.index("13 issues:")
-    assert said[where + 1] == f"  malformed row (1): {FIXES['malformed row']}"
-    assert said[where + 2].startswith(f"    {folder / TABLE}:18: not {HEADER}: 'b.jpg'")
-    assert said[where + 3] == f"  unknown class (12): {FIXES['unknown class']}"
-    assert said[where + 4].startswith(f"    {folder / TABLE}:6: b.jpg: there is no class '5'")
-    assert said[where + 14] == "    ... and 2 more"
+    output = capsys.readouterr().out.splitlines()
+    where = output.index("13 issues:")
+    assert output[where + 1] == f"  malformed row (1): {FIXES['malformed row']}"
+    assert output[where + 2].startswith(f"    {folder / TABLE}:18: not {HEADER}: 'b.jpg'")
+    assert output[where + 3] == f"  unknown class (12): {FIXES['unknown class']}"
+    assert output[where + 4].startswith(f"    {folder / TABLE}:6: b.jpg: there is no class '5'")
+    assert output[where + 14] == "    ... and 2 more"
     assert (tmp_path / "out" / "doctor.json").is_file()
     assert main(["data", "doctor", str(folder), "--out", "/proc/none/a"]) == 2
     assert capsys.readouterr().err == (
@@ -798,7 +800,7 @@ def test_the_command_on_a_damaged_set(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (["nowhere"], "nowhere: there is no such folder"),
         (["."], ".: not a data set: it needs train.csv beside train_images/, or images/"),
@@ -808,12 +810,12 @@ def test_the_command_on_a_damaged_set(tmp_path, capsys):
         (["masks", "--classes", "1,2,3,4,5,6,7,8,9"], "--classes 1,2,3,4,5,6,7,8,9: up to 8"),
     ],
 )
-def test_what_cannot_be_examined_is_refused(tmp_path, capsys, monkeypatch, arguments, said):
+def test_what_cannot_be_examined_is_refused(tmp_path, capsys, monkeypatch, arguments, output):
     monkeypatch.chdir(tmp_path)
     dataset(tmp_path / "set")
     masks(tmp_path / "masks")
     assert main(["data", "doctor", *arguments]) == 2
-    assert capsys.readouterr().err.startswith(f"steelexp: {said}")
+    assert capsys.readouterr().err.startswith(f"steelexp: {output}")
     assert not (tmp_path / "doctor").exists()
 
 

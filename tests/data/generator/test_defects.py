@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from steelexp.data.generator.defects import draw_defects
+from steelexp.data.generator.defects import generate_defects
 from steelexp.data.generator.steel import Sheet
 
 AREAS = [1.06, 0.82, 6.22, 8.39]  # percent of the strip where present, as Severstal's
@@ -13,15 +13,15 @@ def flat_sheet(left=0, right=1600):
     return Sheet(np.full((256, 1600), 120, np.float32), left, right)
 
 
-def drawn(seed, classes, sheet):
-    return draw_defects(np.random.default_rng(seed), sheet, classes)
+def defects_on(seed, classes, sheet):
+    return generate_defects(np.random.default_rng(seed), sheet, classes)
 
 
 @pytest.mark.parametrize("c", range(4))
 def test_labels_are_as_large_and_as_loose_as_severstals(c):
     areas, counts, dices = [], [], []
     for seed in range(30):
-        truth, labels = drawn([7, seed], (c,), flat_sheet())
+        truth, labels = defects_on([7, seed], (c,), flat_sheet())
         assert set(np.unique(labels)) == {0, 1 << c}
         both = ((truth > 0) & (labels > 0)).sum()
         dices.append(2 * both / ((truth > 0).sum() + (labels > 0).sum()))
@@ -35,7 +35,7 @@ def test_labels_are_as_large_and_as_loose_as_severstals(c):
 
 def test_a_pixel_has_one_class_and_none_where_it_is_black():
     for seed in range(10):
-        truth, labels = drawn(seed, (0, 1, 2, 3), flat_sheet(300, 1300))
+        truth, labels = defects_on(seed, (0, 1, 2, 3), flat_sheet(300, 1300))
         assert set(np.unique(labels)) == {0, 1, 2, 4, 8}  # all four, never two bits
         assert not labels[:, :300].any()
         assert not labels[:, 1300:].any()
@@ -44,7 +44,7 @@ def test_a_pixel_has_one_class_and_none_where_it_is_black():
 
 def test_components_keep_apart_whatever_their_class():
     for seed in range(10):
-        _, labels = drawn(seed, (0, 2, 3), flat_sheet())
+        _, labels = defects_on(seed, (0, 2, 3), flat_sheet())
         components = sum(cv2.connectedComponents(labels & bit)[0] - 1 for bit in (1, 4, 8))
         grown = cv2.dilate(labels, np.ones((4, 4), np.uint8))
         assert cv2.connectedComponents(grown)[0] - 1 == components
@@ -53,27 +53,27 @@ def test_components_keep_apart_whatever_their_class():
 @pytest.mark.parametrize("c", range(4))
 def test_a_defect_stands_out_from_flat_steel(c):
     sheet = flat_sheet()
-    truth, _ = drawn(1, (c,), sheet)
-    changed = np.abs(sheet.grey - 120) > 15
-    assert changed[truth > 0].mean() > 0.6
-    assert changed[truth == 0].mean() < 0.01
+    truth, _ = defects_on(1, (c,), sheet)
+    altered = np.abs(sheet.grey - 120) > 15
+    assert altered[truth > 0].mean() > 0.6
+    assert altered[truth == 0].mean() < 0.01
 
 
 def test_no_classes_leave_the_sheet_as_it_was():
     sheet = flat_sheet()
-    truth, labels = drawn(0, (), sheet)
+    truth, labels = defects_on(0, (), sheet)
     assert not truth.any()
     assert not labels.any()
     assert (sheet.grey == 120).all()
 
 
 def test_a_component_that_fits_nowhere_is_shrunk():
-    _, labels = drawn(3, (3,), flat_sheet(800, 840))
+    _, labels = defects_on(3, (3,), flat_sheet(800, 840))
     assert labels[:, 800:840].any()
     assert not labels[:, :800].any()
 
 
 def test_where_there_is_no_room_a_component_is_left_out():
-    truth, labels = drawn(0, (0, 1, 2, 3), flat_sheet(800, 803))
+    truth, labels = defects_on(0, (0, 1, 2, 3), flat_sheet(800, 803))
     assert not truth.any()
     assert not labels.any()

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from steelexp.data.generator.prevalence import (
     CLASS_STRIPS,
     PAIR_STRIPS,
-    classes_of,
+    choose_classes,
     combination_shares,
-    component_areas,
+    sample_component_areas,
 )
 
 AREAS = [
@@ -44,20 +44,22 @@ def test_at_rarity_1_the_combinations_are_severstals():
 
 @pytest.mark.parametrize("first", [0, 7, 2**35])
 def test_any_150_strips_hold_the_classes_as_often_as_promised(first):
-    drawn = [classes_of(3, k, rarity=1.0, defect_share=0.53) for k in range(first, first + 150)]
-    counts = [sum(c in classes for classes in drawn) for c in range(4)]
+    defects_on = [
+        choose_classes(3, k, rarity=1.0, defect_share=0.53) for k in range(first, first + 150)
+    ]
+    counts = [sum(c in classes for classes in defects_on) for c in range(4)]
     assert counts == pytest.approx(CLASS_STRIPS / 6666 * 0.53 * 150, abs=2.5)
-    assert sum(map(bool, drawn)) == pytest.approx(0.53 * 150, abs=1.5)
+    assert sum(map(bool, defects_on)) == pytest.approx(0.53 * 150, abs=1.5)
 
 
 def test_a_defect_share_of_0_or_1_is_obeyed():
-    assert not any(classes_of(0, k, rarity=0.5, defect_share=0.0) for k in range(500))
-    assert all(classes_of(0, k, rarity=0.5, defect_share=1.0) for k in range(500))
+    assert not any(choose_classes(0, k, rarity=0.5, defect_share=0.0) for k in range(500))
+    assert all(choose_classes(0, k, rarity=0.5, defect_share=1.0) for k in range(500))
 
 
 def test_other_seeds_start_elsewhere():
     rows = {
-        tuple(classes_of(seed, k, rarity=0.0, defect_share=0.5) for k in range(20))
+        tuple(choose_classes(seed, k, rarity=0.0, defect_share=0.5) for k in range(20))
         for seed in range(5)
     }
     assert len(rows) == 5
@@ -69,14 +71,14 @@ def test_pairs_are_within_the_classes():
 
 @pytest.mark.parametrize("c", range(4))
 def test_areas_and_counts_are_severstals(c):
-    draws = [component_areas(np.random.default_rng([1, k]), c, np.inf) for k in range(1000)]
+    draws = [sample_component_areas(np.random.default_rng([1, k]), c, np.inf) for k in range(1000)]
     percent = np.mean([areas.sum() for areas in draws]) / 4096
     assert percent == pytest.approx(AREAS[c], rel=0.12)
     assert np.mean([len(areas) for areas in draws]) == pytest.approx(COUNTS[c], rel=0.12)
 
 
 def test_no_more_is_drawn_than_there_is_room_for():
-    totals = [component_areas(np.random.default_rng(k), 2, 4096.0).sum() for k in range(100)]
+    totals = [sample_component_areas(np.random.default_rng(k), 2, 4096.0).sum() for k in range(100)]
     assert max(totals) == pytest.approx(4096)
 
 

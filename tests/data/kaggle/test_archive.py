@@ -9,7 +9,7 @@ from steelexp.data.kaggle import archive as kaggle_archive
 from steelexp.data.kaggle.archive import Archive, BrokenOffError, download, locate
 from tests.kaggle_server import kaggle_server
 
-BLOCK = kaggle_archive._BLOCK
+BLOCK = kaggle_archive._BLOCK_SIZE
 CONTENT = bytes(range(256)) * 2000
 
 
@@ -55,7 +55,7 @@ class TestDownload:
 
     def test_a_connection_that_gives_nothing_any_more(self, server, tmp_path, waits):
         server.breaks = [BLOCK, 0, 0, 0, 0, 0]
-        with pytest.raises(DataError, match="what has arrived is kept and the same command goes"):
+        with pytest.raises(DataError, match="the received part is kept and the same command goes"):
             fetch(server, tmp_path)
         assert waits == [1.0, 4.0, 15.0, 60.0]
         server.breaks = []

@@ -11,7 +11,7 @@ import pytest
 from steelexp.__main__ import main
 from steelexp.data.dataset import DataError
 from steelexp.data.kaggle import fetch as fetching
-from steelexp.data.kaggle.fetch import SEVERSTAL, Published, blob_id, differences, fetch
+from steelexp.data.kaggle.fetch import SEVERSTAL, ExpectedContent, blob_id, differences, fetch
 from tests.kaggle_server import kaggle_server
 
 # Six strips, three of them with four masks in all.
@@ -19,7 +19,7 @@ TABLE = b"ImageId,ClassId,EncodedPixels\n" + b"".join(
     b"%d.jpg,%d,1 2\n" % row for row in [(0, 1), (0, 3), (2, 3), (4, 2)]
 )
 IMAGES = {f"{n}.jpg": bytes([n]) * 60_000 for n in range(6)}
-PUBLISHED = Published(6, 4, 3, "e99ed71bc4e9a911da3d75c880c176a9b0582f67")
+PUBLISHED = ExpectedContent(6, 4, 3, "e99ed71bc4e9a911da3d75c880c176a9b0582f67")
 
 
 def archive_of(table=TABLE, images=IMAGES):
@@ -62,7 +62,7 @@ def test_the_blob_id_is_gits(tmp_path):
 
 def test_the_published_set():
     blob = "93c7bb63fce4b5be5c91c9fcb4462ccdf953658f"
-    assert Published(strips=12568, rows=7095, labelled=6666, blob=blob) == SEVERSTAL
+    assert ExpectedContent(strips=12568, rows=7095, labelled=6666, blob=blob) == SEVERSTAL
 
 
 class TestFetch:
@@ -131,12 +131,12 @@ class TestFetch:
 
     def test_a_folder_that_cannot_be_written(self, server, tmp_path):
         (tmp_path / "file").write_text("")
-        with pytest.raises(DataError, match="Not a directory; mend that, or name another folder"):
+        with pytest.raises(DataError, match="Not a directory; fix that, or name another folder"):
             fetch(tmp_path / "file" / "severstal", PUBLISHED, server.archive)
 
     def test_two_at_once(self, server, folder):
         with (
-            fetching._hold(beside(folder)),
+            fetching._lock(beside(folder)),
             pytest.raises(DataError, match="another process is fetching"),
         ):
             fetch(folder, PUBLISHED, server.archive)
@@ -184,7 +184,9 @@ class TestWhatKaggleSends:
     def test_a_damaged_archive_is_removed(self, server, folder):
         good = server.content
         server.content = good[:90_000] + b"?" + good[90_001:]
-        with pytest.raises(DataError, match=r"damaged on its way .* type the same command again"):
+        with pytest.raises(
+            DataError, match=r"damaged in the download .* type the same command again"
+        ):
             fetch(folder, PUBLISHED, server.archive)
         assert not folder.exists()
         server.content = good
@@ -193,7 +195,7 @@ class TestWhatKaggleSends:
 
     def test_no_archive_at_all(self, server, folder):
         server.content = b"<html>sign in</html>"
-        with pytest.raises(DataError, match="damaged on its way"):
+        with pytest.raises(DataError, match="damaged in the download"):
             fetch(folder, PUBLISHED, server.archive)
         assert not folder.exists()
 
@@ -204,7 +206,7 @@ class TestWhatKaggleSends:
         said = str(refused.value).splitlines()
         assert said[0] == "what Kaggle sent is not the published data set:"
         assert "git blob" in said[1]
-        assert said[2].startswith(f"it is left in {beside(folder) / 'unpacked'}; remove ")
+        assert said[2].startswith(f"it is kept in {beside(folder) / 'unpacked'}; remove ")
         assert not folder.exists()
 
 
@@ -224,7 +226,7 @@ class TestDifferences:
     def test_a_lost_image_of_the_table(self, whole):
         (whole / "train_images" / "4.jpg").rename(whole / "train_images" / "x.jpg")
         assert differences(whole, PUBLISHED) == [
-            f"{whole / 'train_images'}: 1 images of train.csv are missing, as 4.jpg"
+            f"{whole / 'train_images'}: 1 images of train.csv are missing, first 4.jpg"
         ]
 
     def test_an_image_too_many(self, whole):
@@ -294,19 +296,19 @@ def test_a_kill_at_any_step(server, folder, monkeypatch, owner, name, nth, after
 SCRIPT = """
 import sys
 from pathlib import Path
-from steelexp.data.kaggle.fetch import Published, fetch
+from steelexp.data.kaggle.fetch import ExpectedContent, fetch
 from steelexp.data.kaggle.archive import Archive
 folder, url, size, version, *published = sys.argv[1:]
-held = Published(*map(int, published[:3]), published[3])
-fetch(Path(folder), held, lambda: Archive(url, int(size), version))
+expected = ExpectedContent(*map(int, published[:3]), published[3])
+fetch(Path(folder), expected, lambda: Archive(url, int(size), version))
 """
 
 
 def test_a_real_kill_while_downloading(server, folder):
     server.pause = 0.01
     where = server.archive()
-    held = [str(value) for value in vars(PUBLISHED).values()]
-    words = [str(folder), where.url, str(where.size), where.version, *held]
+    content = [str(value) for value in vars(PUBLISHED).values()]
+    words = [str(folder), where.url, str(where.size), where.version, *content]
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, *words])
     partial = beside(folder) / where.file_name
     deadline = time.monotonic() + 60

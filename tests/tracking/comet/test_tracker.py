@@ -388,7 +388,7 @@ def test_what_the_server_took_without_saying_so_is_not_sent_again(
 @pytest.mark.slow
 def test_a_lost_receipt_doubles_nothing(server: CometServer, folder: Path) -> None:
     train(folder, 2)
-    (folder / "comet.json").unlink()
+    (folder / "sent.json").unlink()
     assert sync(folder)[0]
     assert_all_arrived(server, folder, 2)
 

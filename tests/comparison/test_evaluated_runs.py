@@ -1,6 +1,7 @@
 """Which runs may be compared, and what is said of those that may not."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.strategies.evaluated_runs import read_evaluated
+from steelexp.comparison.evaluated_runs import read_evaluated
 from steelexp.errors import UserError
 from tests.finished_runs import unfinished
 from tests.simulated_runs import Study, write_study
@@ -62,8 +63,9 @@ def test_runs_are_read_by_strategy_and_seed(runs):
     run, images = evaluated.strategies["b4_dice"][1], evaluated.images
     assert images.classes == ("1", "2", "3", "4")
     assert images.names == tuple(table["image"].unique())
-    for name in ("tp", "fp", "dice"):
-        assert getattr(run, name).ravel().tolist() == table[name].tolist()
+    for name in ("tp", "fp", "fn"):
+        assert getattr(run.counts, name).ravel().tolist() == table[name].tolist()
+    assert run.dice.ravel().tolist() == table["dice"].tolist()
     assert images.labelled.ravel().tolist() == (table["tp"] + table["fn"]).tolist()
     assert np.repeat(images.groups, 4).tolist() == table["group"].tolist()  # drawn from 0 on
     assert run.metric("dice_kaggle") == run.record.metrics["test_dice_kaggle"]
@@ -151,7 +153,7 @@ def test_no_test_images_names_the_way_out(runs):
         change_images(folder, lambda table: table[table["part"] == "val"])
     lines = refused(runs).splitlines()
     assert len(lines) == 4
-    assert "no test images (split grouped); --part tune compares" in lines[0]
+    assert "no test images (split grouped); --part val compares" in lines[0]
     assert len(read_evaluated([runs], "val").images.names) == 12
 
 
@@ -173,9 +175,9 @@ def test_images_that_are_not_those_of_the_others(runs, change, expected):
 def test_tables_that_are_not_of_images(runs):
     path = runs / "b4_dice" / "0" / "image_scores.parquet"
     change_images(path.parent, lambda table: table.drop(columns="group"))
-    assert "not a table of part, image, group" in refused(runs)
+    assert "not a table of images and classes" in refused(runs)
     path.write_bytes(b"torn")
-    assert "run it again" in refused(runs)
+    assert "evaluate the run again" in refused(runs)
     path.unlink()
     assert f"{path}: not a table" in refused(runs)
 
@@ -184,7 +186,7 @@ def test_a_table_shorter_than_its_record(runs):
     change_images(runs / "b4_dice" / "0", lambda table: table.iloc[:-4])
     assert "the record has" in refused(runs)
     change_images(runs / "b4_dice" / "0", lambda table: table[table["part"] == "val"])
-    assert "run it again" in refused(runs)
+    assert "evaluate the run again" in refused(runs)
 
 
 def test_a_spec_that_is_none(runs):
@@ -199,13 +201,32 @@ def test_one_name_for_two_strategies(runs):
     change_spec(runs / "b4_dice" / "1", other)
     (line,) = refused(runs).splitlines()
     assert "named b4_dice as" in line
-    assert "with another loss; give one of them a name of its own" in line
+    assert re.search(r"with another loss\..*loss\.name, .*; give one of them a name", line)
 
 
 def test_one_seed_twice(runs):
     shutil.copytree(runs / "b4_dice" / "1", runs / "copy")
     (line,) = refused(runs).splitlines()
     assert "seed 1 of b4_dice is there already" in line
+
+
+@pytest.mark.parametrize("digest", ["00000001", "another"])
+def test_a_copy_under_another_seed(runs, digest):
+    shutil.copytree(runs / "b4_dice" / "1", runs / "copy")
+    change_record(runs / "copy", seed=7, digest=digest)
+    (line,) = refused(runs).splitlines()
+    reason = "it predicts the same pixels as" if digest == "another" else "digest 00000001 is there"
+    assert line.startswith(f"{runs / 'copy'}: {reason}")
+    assert line.endswith("a run counts once: leave one out")
+
+
+def test_two_networks_that_predict_nothing_are_no_copies(runs):
+    def silence(table):
+        return table.assign(tp=0, fp=0, fn=table["tp"] + table["fn"])
+
+    for seed in "01":
+        change_images(runs / "b4_dice" / seed, silence)
+    assert len(read_evaluated([runs], "test").strategies["b4_dice"]) == 2
 
 
 def test_a_record_of_another_version(runs):

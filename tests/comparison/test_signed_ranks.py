@@ -5,22 +5,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.strategies.paired_bootstrap import dice_positive
-from analysis.strategies.signed_ranks import group_differences, holm, signed_ranks
+from steelexp.comparison.ratios import Sums, group_sums
+from steelexp.comparison.signed_ranks import group_differences, holm, signed_ranks
 
 NAN = float("nan")
 
 
 def test_differences_of_groups_by_hand():
-    """Dataset 0 and 1 are copies: their differences 0.1 and 0.3 count once, as 0.2."""
+    """Images 0 and 1 are copies: their differences 0.1 and 0.3 count once, as 0.2."""
     held = np.array([[True, True], [True, False], [False, True], [False, False]])
     groups = np.array([0, 0, 1, 2])
     baseline = np.full((1, 4, 2), 0.5)
     first = [[0.6, 0.2], [0.8, 9], [9, 0.4], [9, 9]]
     second = [[0.6, 0.4], [0.8, 9], [9, 0.5], [9, 9]]
     runs = np.array([first, second])
-    sums = [dice_positive(dice, held, groups) for dice in (baseline, runs)]
-    assert group_differences(*sums) == pytest.approx(
+    below = group_sums(held, groups)[None]
+    one, other = (
+        Sums(group_sums(dice * held, groups), below, of_pairs=False) for dice in (runs, baseline)
+    )
+    assert group_differences(one, other) == pytest.approx(
         np.array([[0.2, -0.2, 0.0], [NAN, -0.05, -0.05], [NAN, NAN, NAN]]), nan_ok=True
     )
 
@@ -28,27 +31,27 @@ def test_differences_of_groups_by_hand():
 def test_signed_ranks_by_hand():
     """Ranks 1, 2, 3, 4 with signs + - + +: (8 - 2) / 10. Of the 16 choices of signs 2 x 3 are as
     extreme: those with ranks of a sum of 0, 1 or 2 on one side."""
-    found = signed_ranks(np.array([0.1, -0.2, 0.3, NAN, 0.4]))
-    assert found.effect == pytest.approx(0.6)
-    assert found.p == pytest.approx(6 / 16)
-    assert found.groups == 4
+    result = signed_ranks(np.array([0.1, -0.2, 0.3, NAN, 0.4]))
+    assert result.effect == pytest.approx(0.6)
+    assert result.p == pytest.approx(6 / 16)
+    assert result.groups == 4
 
 
 def test_ties_have_the_mean_rank_and_zeros_none():
-    found = signed_ranks(np.array([0.0, 0.1, 0.1, -0.1, 0.3]))
-    assert found.effect == pytest.approx((2 + 2 + 4 - 2) / 10)
-    assert found.groups == 5
+    result = signed_ranks(np.array([0.0, 0.1, 0.1, -0.1, 0.3]))
+    assert result.effect == pytest.approx((2 + 2 + 4 - 2) / 10)
+    assert result.groups == 5
 
 
 def test_rounding_errors_are_no_differences():
-    found = signed_ranks(np.array([1e-17, -1e-17, 1e-16]))
-    assert (found.p, found.effect, found.groups) == (1.0, 0.0, 3)
+    result = signed_ranks(np.array([1e-17, -1e-17, 1e-16]))
+    assert (result.p, result.effect, result.groups) == (1.0, 0.0, 3)
 
 
 def test_nothing_to_rank():
-    found = signed_ranks(np.array([NAN, NAN]))
-    assert np.isnan(found.p)
-    assert found.groups == 0
+    result = signed_ranks(np.array([NAN, NAN]))
+    assert np.isnan(result.p)
+    assert result.groups == 0
 
 
 def test_holm_by_hand():

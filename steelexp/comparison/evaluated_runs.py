@@ -7,21 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from analysis.strategies.comparability import (
-    incomparable,
-    other_images,
-    other_settings,
-    seeds_twice,
-)
-from analysis.strategies.evaluated_run import (
-    EvaluatedImages,
-    EvaluatedRun,
-    Part,
-    read_run,
-)
+from steelexp.comparison.comparability import comparable
+from steelexp.comparison.evaluated_run import EvaluatedImages, EvaluatedRun, read_run
 from steelexp.errors import UserError
+from steelexp.metric_names import Part
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder, run_folders
+from steelexp.spec import read_resolved
 
 POSTPROCESSED: Final = ", tuned"
 """Behind a strategy's name: with a post-processing tuned on the validation images."""
@@ -32,9 +24,9 @@ class EvaluatedRuns:
     """Runs by strategy, all evaluated on the same images.
 
     Attributes:
-        images: those.
-        strategies: spec name -> its runs by ascending seed, in the order of discovery.
-        left_out: unfinished runs, in words.
+        images: Images that all runs were evaluated on.
+        strategies: Spec name -> its runs by ascending seed, in the order of the folders.
+        left_out: Unfinished runs, a sentence each.
     """
 
     images: EvaluatedImages
@@ -43,7 +35,7 @@ class EvaluatedRuns:
 
     @property
     def record(self) -> Record:
-        """Of any run: threshold, definitions and split are the same in all."""
+        """Record of the first run; threshold, definitions and split are the same in all."""
         return next(iter(self.strategies.values()))[0].record
 
 
@@ -51,9 +43,8 @@ def read_evaluated(paths: Sequence[Path], part: Part) -> EvaluatedRuns:
     """Read the finished runs at or beneath each path, none twice.
 
     Raises:
-        UserError: there are none, one has no images in this part, or they are not comparable; all
-            reasons at once.
-        UserError: a record cannot be read.
+        UserError: There are none, one cannot be read or has no images in this part, or they are
+            not comparable; all reasons at once.
     """
     folders = _folders(paths)
     records = {folder.path: folder.record for folder in folders}
@@ -65,26 +56,35 @@ def read_evaluated(paths: Sequence[Path], part: Part) -> EvaluatedRuns:
     finished = [(f, record) for f in folders if (record := records[f.path]) is not None]
     if not finished:
         raise UserError(f"no finished run at or beneath {', '.join(map(str, paths))}")
-    _raise_if(incomparable(finished, part))
-    runs = [read_run(folder, record, part) for folder, record in finished]
-    _raise_if([*other_images(runs), *other_settings(runs), *seeds_twice(runs)])
-    strategies: dict[str, list[EvaluatedRun]] = {}
+    runs, unreadable = [], []
+    for folder, record in finished:
+        try:
+            spec = read_resolved(folder.path / "spec.yaml")
+            runs.append(read_run(folder, record, spec, part))
+        except UserError as error:
+            unreadable.append(str(error))
+    _raise_if(unreadable)
+    _raise_if(comparable(runs)[1])
+    return EvaluatedRuns(runs[0].images, by_strategy(runs), left_out)
+
+
+def by_strategy(runs: Sequence[EvaluatedRun]) -> dict[str, list[EvaluatedRun]]:
+    """Spec name -> its runs by ascending seed; the names in the order of the runs."""
+    strategies: dict[str, list[EvaluatedRun]] = {run.record.name: [] for run in runs}
     for run in sorted(runs, key=lambda run: run.record.seed):
-        strategies.setdefault(run.record.name, []).append(run)
-    found = dict.fromkeys(run.record.name for run in runs)
-    return EvaluatedRuns(runs[0].images, {name: strategies[name] for name in found}, left_out)
+        strategies[run.record.name].append(run)
+    return strategies
 
 
 def with_postprocessed(evaluated: EvaluatedRuns, paths: Sequence[Path]) -> EvaluatedRuns:
-    """The same with each strategy a second time, with a post-processing tuned on the validation images.
+    """Add every strategy a second time, with the post-processing that its runs tuned.
 
     Args:
-        evaluated: on test images.
-        paths: what it was read from.
+        evaluated: Runs on test images.
+        paths: Folders that they were read from.
 
     Raises:
-        UserError: no thresholds were tuned in a run.
-        UserError: a record cannot be read.
+        UserError: A run has no post-processing, or cannot be read.
     """
     tuned = read_evaluated(paths, "test_post").strategies
     strategies = {
@@ -99,13 +99,13 @@ def with_postprocessed(evaluated: EvaluatedRuns, paths: Sequence[Path]) -> Evalu
 
 
 def _folders(paths: Sequence[Path]) -> list[RunFolder]:
-    found: dict[Path, RunFolder] = {}
+    folders: dict[Path, RunFolder] = {}
     for path in paths:
         if not path.is_dir():
             raise UserError(f"{path}: there is no such folder; give a run folder, or a runs folder")
         for folder in run_folders(path):
-            found.setdefault(folder.path.resolve(), folder)
-    return list(found.values())
+            folders.setdefault(folder.path.resolve(), folder)
+    return list(folders.values())
 
 
 def _raise_if(reasons: Iterable[str]) -> None:

@@ -1,0 +1,1 @@
+"""Which runs may be compared, and how much higher one scores than another: no TensorFlow."""

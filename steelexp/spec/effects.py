@@ -1,0 +1,39 @@
+"""Which settings can change a weight or a score: the one list of those that cannot."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from steelexp.spec.schema import ExperimentSpec
+from steelexp.spec.settings import flat
+
+WITHOUT_EFFECT: Final = frozenset(
+    {
+        "name",
+        "question",
+        "tracking",
+        "published",
+        "search",
+        "data.root",
+        "data.cache",
+        "training.overlays",
+        "training.devices",
+        "training.workers",
+    }
+)
+"""Dotted settings, or whole sections, on which no weight and no score depends.
+
+Where the data lie does not matter, since what they hold is compared by its content. Devices and
+workers divide the same arithmetic.
+"""
+
+
+def effective_settings(spec: ExperimentSpec) -> dict[str, Any]:
+    """Dotted key -> value of every setting on which a weight or a score may depend."""
+    every = flat(spec.model_dump(mode="json"))
+    return {key: value for key, value in every.items() if not is_part_of(key, WITHOUT_EFFECT)}
+
+
+def is_part_of(key: str, settings: Collection[str]) -> bool:
+    """Whether a dotted key is one of the settings, or lies in one of the sections."""
+    parts = key.split(".")
+    return any(".".join(parts[:length]) in settings for length in range(1, len(parts) + 1))

@@ -1,0 +1,175 @@
+"""A run mirrored to a tracking service by way of its journal.
+
+The run folder is the truth and the service holds a copy. The tracker writes every event into the
+journal and wakes a process that sends it (`sending`). So training neither waits for the service nor
+fails with it. `steelexp sync` sends later what was not sent when the run ended. The journal holds
+the key of the experiment. A resumed run and every later `sync` continue the same experiment. A new
+run folder is a new experiment.
+"""
+
+import hashlib
+import json
+import logging
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from steelexp.errors import UserError
+from steelexp.tracking import delivery
+from steelexp.tracking.delivery import SENT_ELSEWHERE
+from steelexp.tracking.journal import NAME as JOURNAL
+from steelexp.tracking.journal import Journal, file_entry
+from steelexp.tracking.receipt import read_receipt
+from steelexp.tracking.results import results
+from steelexp.tracking.sending import BUSY
+from steelexp.tracking.service import Mode
+from steelexp.tracking.services import SERVICES
+from steelexp.tracking.tracker import Picture, TrackedRun
+
+New = tuple[str, Mapping[str, Any]]
+"""Kind and content of an event to come."""
+
+LOGGER = logging.getLogger(__name__)
+
+RETRY_SECONDS = 300.0
+"""Seconds after which sending that failed is tried again while the run goes on."""
+
+FINISH_SECONDS = 60.0
+"""Seconds that the rest may take to be sent when a run has ended; 1 as a rule."""
+
+
+class JournaledTracker:
+    """Mirrors one run to one experiment of a service.
+
+    Args:
+        service: Name in SERVICES.
+        project: Project at the service.
+        workspace: Workspace at the service; None for the user's default.
+        mode: Whether events are sent, or kept for an archive.
+    """
+
+    def __init__(self, service: str, *, project: str, workspace: str | None, mode: Mode) -> None:
+        self._service = service
+        self._name = SERVICES[service]().name
+        self._project = project
+        self._workspace = workspace
+        self._mode = mode
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = -RETRY_SECONDS
+        self._warned: set[str] = set()
+
+    def start(self, run: TrackedRun) -> None:
+        """Open the run's journal, and begin to send it."""
+        self._run = run
+        self._journal: Journal | None = None
+        try:
+            self._journal = Journal(run.folder)
+        except (OSError, UserError) as error:
+            self._warn(str(error))
+        self._note(self._opening(run))
+        self._wake()
+
+    def epoch(
+        self, epoch: int, metrics: Mapping[str, float], step: int, pictures: Sequence[Picture] = ()
+    ) -> None:
+        """Note an epoch and its pictures."""
+        self._note(self._epoch(epoch, metrics, step, pictures))
+        self._wake()
+
+    def finish(self, metrics: Mapping[str, float]) -> str:
+        """Note what came out, and wait for the rest to be sent."""
+        self._note(results(self._run, metrics))
+        return self._close()
+
+    def evaluated(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
+        """Note the metrics of a run that was tracked and is evaluated again."""
+        if not (run.folder / JOURNAL).is_file():
+            return f"{self._name}: not tracked"
+        self.start(run)
+        self._note([("others", {f"{name}/{metric}": value for metric, value in metrics.items()})])
+        return self._close()
+
+    def _close(self) -> str:
+        """Wait for the rest to be sent; how far it is."""
+        if self._journal is None:
+            return f"{self._name}: not tracked"
+        self._started = -RETRY_SECONDS
+        self._wake()
+        if self._process is not None:
+            busy = delivery.end(self._process) == BUSY
+            return delivery.status_line(self._run.folder, problem=SENT_ELSEWHERE if busy else None)
+        return delivery.status_line(self._run.folder)
+
+    def _opening(self, run: TrackedRun) -> Iterator[New]:
+        others: dict[str, Any] = {f"git/{name}": value for name, value in run.git.items()}
+        tags = list(run.tags)
+        if run.trial is not None:
+            tags.append(f"search {run.trial.search}")
+            others |= {"search": run.trial.search, "search/trial": run.trial.trial}
+            others |= {f"search/{path}": value for path, value in run.trial.values.items()}
+        moment = f"{run.identity}/{time.time_ns()}"  # a run begun anew is another experiment
+        opening = {
+            "service": self._service,
+            "key": hashlib.sha1(moment.encode(), usedforsecurity=False).hexdigest(),
+            "project": self._project,
+            "workspace": self._workspace,
+            "name": run.name,
+            "tags": tags,
+            "parameters": dict(run.parameters),
+            "others": others,
+            "model": run.model,
+        }
+        yield "run", opening
+        for path in run.files:
+            if path.stat().st_size:  # Comet refuses empty files
+                yield "asset", file_entry(path, run.folder)
+
+    def _epoch(
+        self, epoch: int, metrics: Mapping[str, float], step: int, pictures: Sequence[Picture]
+    ) -> Iterator[New]:
+        place = {"epoch": epoch, "step": step}
+        yield "epoch", {**place, "metrics": dict(metrics)}
+        for name, path in pictures:
+            beside = path.with_suffix(".json")
+            layers = file_entry(beside, self._run.folder) if beside.is_file() else None
+            file = file_entry(path, self._run.folder)
+            yield "picture", {**place, "name": name, "layers": layers, **file}
+
+    def _note(self, news: Iterable[New]) -> None:
+        """Add to the journal what it does not hold yet: a resumed run tells its epochs again."""
+        if self._journal is None:
+            return
+        recorded = {_subject(event.kind, event.content) for event in self._journal.events}
+        try:
+            self._journal.append(*(new for new in news if _subject(*new) not in recorded))
+        except Exception as error:  # the run must not fail with its tracking
+            self._warn(f"not noted: {error}")
+
+    def _wake(self) -> None:
+        """Tell the sending process that there is more, or start one."""
+        if self._journal is None:
+            return
+        if self._process is not None and self._process.poll() is None:
+            delivery.prompt(self._process)
+            return
+        if self._process is not None and (problem := read_receipt(self._run.folder).problem):
+            self._warn(problem)
+        if time.monotonic() - self._started >= RETRY_SECONDS:
+            self._started = time.monotonic()
+            if self._process is not None:
+                delivery.end(self._process)  # it has ended; its pipe has not
+            self._process = delivery.begin_sending(self._run.folder, self._mode, FINISH_SECONDS)
+
+    def _warn(self, problem: str) -> None:
+        """Warn in one line, of the same thing once."""
+        if problem not in self._warned:
+            LOGGER.warning("%s: %s (the run is not affected)", self._name, problem)
+        self._warned.add(problem)
+
+
+def _subject(kind: str, content: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What an event is about; of one thing the journal holds one event, of others the changes."""
+    if kind == "others":
+        return kind, json.dumps(content, sort_keys=True)
+    return kind, content.get("epoch"), content.get("name"), content.get("path")

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from steelexp.records import machine
+from steelexp.records.machine import instruction_sets, processor
+
+X86 = """\
+processor\t: 0
+model name\t: Example CPU @ 2.0GHz
+flags\t\t: fpu sse4_1 avx avx2 fma smep avx512f avx_vnni amx_tile rdrand
+
+processor\t: 1
+model name\t: Another CPU
+flags\t\t: fpu
+"""
+ARM = """\
+processor\t: 0
+Features\t: fp asimd asimdhp crc32 sve i8mm bf16
+"""
+
+
+@pytest.fixture
+def cpuinfo(tmp_path, monkeypatch):
+    path = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "_CPUINFO", path)
+    monkeypatch.setattr(machine.platform, "processor", lambda: "x86_64")
+    return path
+
+
+def test_x86(cpuinfo):
+    cpuinfo.write_text(X86)
+    assert processor() == "Example CPU @ 2.0GHz"
+    assert instruction_sets() == [
+        "amx_tile", "avx", "avx2", "avx512f", "avx_vnni", "fma", "sse4_1",
+    ]  # fmt: skip
+
+
+def test_arm(cpuinfo):
+    cpuinfo.write_text(ARM)
+    assert processor() == "x86_64"  # the name that Python knows
+    assert instruction_sets() == ["asimd", "asimdhp", "bf16", "i8mm", "sve"]
+
+
+def test_without_cpuinfo(cpuinfo):
+    assert processor() == "x86_64"
+    assert instruction_sets() == []
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").is_file(), reason="this system has no /proc/cpuinfo")
+def test_the_processor_of_this_machine():
+    assert processor()
+    assert instruction_sets()
