@@ -71,13 +71,13 @@ def _in_a_process(settings):
 
 def main():
     """Measure every combination in turn and print the table."""
-    found = {name: [] for name in SETTINGS}
+    measurements = {name: [] for name in SETTINGS}
     for _ in range(ROUNDS):
         for name, settings in SETTINGS.items():
-            found[name].append(_in_a_process(settings))
-    reference = next(iter(found.values()))
+            measurements[name].append(_in_a_process(settings))
+    reference = next(iter(measurements.values()))
     print(f"{'settings':24}{'step, s':>10}{'ratio':>8}{'image, s':>10}{'ratio':>8}")
-    for name, rounds in found.items():
+    for name, rounds in measurements.items():
         cells = []
         for key in ("step", "image"):
             value = statistics.median(each[key] for each in rounds)

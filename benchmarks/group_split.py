@@ -36,7 +36,8 @@ def labels(path):
 
 def by_scikit_learn(dataset, groups):
     """Twentieths, three by three."""
-    codes, part = combinations(dataset.pixels > 0, 20), np.empty(len(dataset), np.int64)
+    codes = combinations(dataset.pixels > 0, 20)
+    part = np.empty(len(dataset), np.int64)
     with warnings.catch_warnings():  # of classes with fewer members than folds
         warnings.simplefilter("ignore", UserWarning)
         folds = StratifiedGroupKFold(20, shuffle=True, random_state=42)
@@ -51,19 +52,21 @@ def main(path):
     dataset = labels(path)
     groups = np.arange(len(dataset))
     groups[1::7] = groups[0:-1:7]
-    held = dataset.pixels.sum(axis=0)
+    totals = dataset.pixels.sum(axis=0)
     print(
         "| | seconds | images | " + " | ".join(f"class {c}" for c in dataset.classes) + " | leak |"
     )
     print("|---" * 8 + "|")
-    for name, deal in (("ours", grouped), ("StratifiedGroupKFold", by_scikit_learn)):
+    for name, divide in (("ours", grouped), ("StratifiedGroupKFold", by_scikit_learn)):
         started = time.perf_counter()
-        split = deal(dataset, groups)
+        split = divide(dataset, groups)
         seconds = time.perf_counter() - started
         sizes = " / ".join(str(len(rows)) for rows in split)
         shares = [
             " / ".join(f"{share:.1%}" for share in column)
-            for column in np.transpose([dataset.pixels[rows].sum(axis=0) / held for rows in split])
+            for column in np.transpose(
+                [dataset.pixels[rows].sum(axis=0) / totals for rows in split]
+            )
         ]
         cells = [name, f"{seconds:.1f}", sizes, *shares, f"{leak(split, groups).groups}"]
         print("| " + " | ".join(cells) + " |")

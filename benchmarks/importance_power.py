@@ -15,7 +15,7 @@ from tests.simulated_searches import random_search, write_search
 RATE = "optimizer.learning_rate"
 
 
-def shown(trials: int, seed: int) -> tuple[bool, bool]:
+def findings_of(trials: int, seed: int) -> tuple[bool, bool]:
     """Whether the learning rate is shown to matter, and whether anything else wrongly is."""
     with tempfile.TemporaryDirectory() as folder:
         search = read_search(write_search(Path(folder), random_search(trials, seed=seed)))
@@ -34,8 +34,8 @@ def main() -> None:
     args = parser.parse_args()
     for trials in args.trials:
         began = time.monotonic()
-        found = [shown(trials, seed) for seed in range(args.searches)]
-        hits, false = (sum(column) for column in zip(*found, strict=True))
+        findings = [findings_of(trials, seed) for seed in range(args.searches)]
+        hits, false = (sum(column) for column in zip(*findings, strict=True))
         print(
             f"{trials} trials: the learning rate is shown in {hits} of {args.searches} searches, "
             f"a setting that does nothing in {false}; {time.monotonic() - began:.0f} s"

@@ -44,8 +44,8 @@ def tensorflow(folder, backbone):
     runtime.prepare(seed=0, precision="float32")
     model = unet(4, backbone=backbone, weights="none")
     card = ModelCard(name="", digest="", classes={}, postprocessing_metric=None, training_tiles={})
-    dataset = list(np.load(folder / "images.npy"))
-    parity = export(model, card, "onnx", folder / "model.onnx", dataset[:2])
+    images = list(np.load(folder / "images.npy"))
+    parity = export(model, card, "onnx", folder / "model.onnx", images[:2])
     print(f"parity {parity.largest:.1e}, {model.count_params():,} parameters", file=sys.stderr)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 1), tf.uint8)])
@@ -82,16 +82,16 @@ def torch(folder, backbone):
     return score
 
 
-def serve(executor, folder, backbone):
+def serve(engine, folder, backbone):
     """Print the seconds of a round over the images at every line that comes."""
-    score = globals()[executor](folder, backbone)
-    dataset = np.load(folder / "images.npy")[..., None]
+    score = globals()[engine](folder, backbone)
+    images = np.load(folder / "images.npy")[..., None]
     for _ in range(2):
-        score(dataset[:1])
+        score(images[:1])
     print("ready", flush=True)
     for _ in sys.stdin:
         started = time.perf_counter()
-        for image in dataset:
+        for image in images:
             score(image[None])
         print(time.perf_counter() - started, flush=True)
 
@@ -100,37 +100,37 @@ def main(args):
     """Print a row for each engine."""
     import cv2
 
-    read = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in args.dataset)
-    dataset = np.stack([image for image in read if image.shape == (256, 1600)])
+    read = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in args.images)
+    images = np.stack([image for image in read if image.shape == (256, 1600)])
     with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder, "images.npy"), dataset)
+        np.save(Path(folder, "images.npy"), images)
         workers = {}
-        for executor in ENGINES:
-            python = args.torch_python if executor == "torch" else sys.executable
-            words = [python, __file__, "--serve", executor, folder, "--backbone", args.backbone]
-            workers[executor] = subprocess.Popen(
+        for engine in ENGINES:
+            python = args.torch_python if engine == "torch" else sys.executable
+            words = [python, __file__, "--serve", engine, folder, "--backbone", args.backbone]
+            workers[engine] = subprocess.Popen(
                 words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
-            assert workers[executor].stdout.readline() == "ready\n", executor
-        seconds = {executor: [] for executor in ENGINES}
+            assert workers[engine].stdout.readline() == "ready\n", engine
+        seconds = {engine: [] for engine in ENGINES}
         for _ in range(args.rounds):
-            for executor, worker in workers.items():
+            for engine, worker in workers.items():
                 worker.stdin.write("\n")
                 worker.stdin.flush()
-                seconds[executor].append(float(worker.stdout.readline()))
+                seconds[engine].append(float(worker.stdout.readline()))
         for worker in workers.values():
             worker.communicate()
     ratios = {
-        executor: statistics.median(
-            peer / own for own, peer in zip(seconds[executor], seconds["torch"], strict=True)
+        engine: statistics.median(
+            peer / own for own, peer in zip(seconds[engine], seconds["torch"], strict=True)
         )
-        for executor in ENGINES
+        for engine in ENGINES
     }
-    print(f"{args.backbone}, {len(dataset)} images of 256 x 1600, {args.rounds} rounds")
+    print(f"{args.backbone}, {len(images)} images of 256 x 1600, {args.rounds} rounds")
     print("| | images a second | beside PyTorch |\n|---|---|---|")
-    for executor in ENGINES:
-        rate = len(dataset) / statistics.median(seconds[executor])
-        print(f"| {executor} | {rate:.2f} | {ratios[executor]:.2f} |")
+    for engine in ENGINES:
+        rate = len(images) / statistics.median(seconds[engine])
+        print(f"| {engine} | {rate:.2f} | {ratios[engine]:.2f} |")
 
 
 if __name__ == "__main__":

@@ -107,26 +107,28 @@ def read_by_threads(batches):
 
 
 def tiles_a_second(batches, limit):
-    """Show about `limit` tiles."""
-    shown, started = 0, time.perf_counter()
+    """Read about `limit` tiles and return the tiles per second."""
+    tiles = 0
+    started = time.perf_counter()
     for grey, _ in batches:
-        shown += int(grey.shape[0])
-        if shown >= limit:
+        tiles += int(grey.shape[0])
+        if tiles >= limit:
             break
-    return shown / (time.perf_counter() - started)
+    return tiles / (time.perf_counter() - started)
 
 
 def copies_a_second(dataset, limit):
     """The speed of copying a tile's grey and bits from random places, by memcpy."""
-    draw, bytes_ = np.random.default_rng(0), SIZE * SIZE
-    places = draw.integers(0, len(dataset.grey) - bytes_, limit).tolist()
-    buffer = np.empty(2 * bytes_, np.uint8)
+    rng = np.random.default_rng(0)
+    tile_bytes = SIZE * SIZE
+    places = rng.integers(0, len(dataset.grey) - tile_bytes, limit).tolist()
+    buffer = np.empty(2 * tile_bytes, np.uint8)
     grey, bits = dataset.grey.ctypes.data, dataset.bits.ctypes.data
     target = buffer.ctypes.data
     started = time.perf_counter()
     for place in places:
-        ctypes.memmove(target, grey + place, bytes_)
-        ctypes.memmove(target + bytes_, bits + place, bytes_)
+        ctypes.memmove(target, grey + place, tile_bytes)
+        ctypes.memmove(target + tile_bytes, bits + place, tile_bytes)
     return limit / (time.perf_counter() - started)
 
 
@@ -135,49 +137,50 @@ def speed(root, cache, rounds, subset):
     keep_memory()
     opened = severstal(root=str(root), subset=subset)
     uncached, warm = cached(opened, "none", cache), cached(opened, "disk", cache)
-    every = COUNT * len(warm)
+    all_tiles = COUNT * len(warm)
     assert isinstance(warm, CachedImages)
     for image in range(len(warm)):  # into the kernel's page cache
         warm.image(image).max()
         warm.mask(image).max()
-    ways = {
+    variants = {
         "memcpy": lambda epoch: copies_a_second(warm, 20_000),
-        "warm cache": lambda epoch: tiles_a_second(read_by_threads(ours(warm, epoch)), every),
+        "warm cache": lambda epoch: tiles_a_second(read_by_threads(ours(warm, epoch)), all_tiles),
         "warm cache, through tf.data": lambda epoch: tiles_a_second(
-            ours(warm, epoch).tf_dataset(), every
+            ours(warm, epoch).tf_dataset(), all_tiles
         ),
-        "no cache": lambda epoch: tiles_a_second(read_by_threads(ours(uncached, epoch)), every),
+        "no cache": lambda epoch: tiles_a_second(read_by_threads(ours(uncached, epoch)), all_tiles),
         "published, shuffling images": lambda epoch: tiles_a_second(by_images, 600),
         "published, shuffling tiles": lambda epoch: tiles_a_second(by_tiles, 300),
     }
     by_images, by_tiles = (published(root, warm.names, by=by) for by in ("images", "tiles"))
-    found = {inference: [] for inference in ways}
+    rates_of = {variant: [] for variant in variants}
     for epoch in range(rounds + 1):
-        for inference, measure in ways.items():
+        for variant, measure in variants.items():
             rate = measure(epoch)
             if epoch:  # the first round warms up
-                found[inference].append(rate)
+                rates_of[variant].append(rate)
     print(f"{len(warm)} images, {rounds} rounds, tiles of {SIZE} x {SIZE} in batches of {BATCH}")
     print("| | tiles/s | to published by images | to published by tiles | to memcpy |")
     print("|---|---|---|---|---|")
-    for inference, rates in found.items():
+    for variant, rates in rates_of.items():
         ratios = [
-            np.median(np.divide(rates, found[other]))
+            np.median(np.divide(rates, rates_of[other]))
             for other in ("published, shuffling images", "published, shuffling tiles", "memcpy")
         ]
         print(
-            f"| {inference} | {np.median(rates):,.0f} | "
+            f"| {variant} | {np.median(rates):,.0f} | "
             + " | ".join(f"{x:.3g}" for x in ratios)
             + " |"
         )
 
 
-def peak(root, cache, dataset, kind):
-    """Show every tile once and print the peaks of memory in MB, less what was there before."""
+def peak(root, cache, count, kind):
+    """Read every tile of `count` images once and print the peaks of memory in MB."""
     keep_memory()
-    data = cached(severstal(root=str(root), subset=dataset), kind, cache)
+    data = cached(severstal(root=str(root), subset=count), kind, cache)
     tiles_a_second(ours(data, 0).tf_dataset(), 4 * BATCH)
-    peaks, stop = [_resident()], threading.Event()
+    peaks = [_resident()]
+    stop = threading.Event()
 
     def watch():
         while not stop.wait(0.02):
@@ -189,7 +192,7 @@ def peak(root, cache, dataset, kind):
     stop.set()
     thread.join()
     anonymous, everything = np.max(peaks, axis=0)
-    print(f"| {dataset} | {kind} | {anonymous:.0f} | {everything:.0f} |")
+    print(f"| {count} | {kind} | {anonymous:.0f} | {everything:.0f} |")
 
 
 def _resident():
@@ -200,12 +203,12 @@ def _resident():
 
 
 def main():
-    """Measure what is asked for."""
+    """Measure speed or memory."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("root", type=Path, metavar="STRIPS")
     parser.add_argument("--cache", type=Path, help="where to decode (default: a temporary folder)")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--subset", type=int, help="so many of the images")
+    parser.add_argument("--subset", type=int, help="number of images (default: all)")
     parser.add_argument("--memory", type=int, nargs="+", metavar="N", help="peak memory instead")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)  # one line of --memory
     args = parser.parse_args()
@@ -217,15 +220,15 @@ def main():
             print("| images | cache | peak of anonymous memory, MB | all that is resident, MB |")
             print("|---|---|---|---|", flush=True)
             for kind in ("disk", "none"):
-                for dataset in args.memory:
+                for count in args.memory:
                     base = [sys.executable, __file__, str(args.root), "--cache", str(cache)]
-                    done = subprocess.run(
-                        [*base, "--peak", str(dataset), kind],
+                    process = subprocess.run(
+                        [*base, "--peak", str(count), kind],
                         check=True,
                         capture_output=True,
                         text=True,
                     )
-                    print(done.stdout.splitlines()[-1], flush=True)
+                    print(process.stdout.splitlines()[-1], flush=True)
         else:
             speed(args.root, cache, args.rounds, args.subset)
 

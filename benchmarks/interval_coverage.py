@@ -12,7 +12,7 @@ worlds `choice`. Figures are reported on the worlds `report`, which played no pa
 import argparse
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -135,11 +135,11 @@ def draw_counts(world: World, groups: int, random: np.random.Generator) -> tuple
         own = random.standard_normal(of_group.shape)
         return np.sqrt(COPIES) * of_group + np.sqrt(1 - COPIES) * own
 
-    held = (random.random((groups, classes)) < world.held)[of_image]
+    present = (random.random((groups, classes)) < world.held)[of_image]
     luck, score, area = latent(), _score(world.score, latent()), _area(world.areas, latent())
-    hit = held & (luck > ndtri(np.maximum(world.missed, 1e-9)))
-    alarm = ~held & (luck < ndtri(world.alarms))
-    labelled = np.where(held, area, 0)
+    hit = present & (luck > ndtri(np.maximum(world.missed, 1e-9)))
+    alarm = ~present & (luck < ndtri(world.alarms))
+    labelled = np.where(present, area, 0)
     tp = np.where(hit, np.rint(score * area), 0).astype(np.int64)
     fp = np.where(hit, labelled - tp, np.where(alarm, np.rint(area / 5), 0)).astype(np.int64)
     return Counts(tp, fp, labelled - tp), of_image
@@ -210,6 +210,9 @@ class Draws(NamedTuple):
 
     values: Array
     errors: Array
+
+
+Method = Callable[[Sums, Draws], Ends]
 
 
 def draw_groups(sums: Sums, random: np.random.Generator, draws: int) -> Draws:
@@ -298,7 +301,7 @@ def _linear_error(sums: Sums) -> Array:
     return np.sqrt(groups / np.maximum(groups - 1, 1) * (parts**2).sum(axis=0))
 
 
-METHODS: Final[dict[str, Callable[[Sums, Draws], Ends]]] = {
+METHODS: Final[Mapping[str, Method]] = {
     "percentile": percentile,
     "bootstrap-t": bootstrap_t,
     "BCa": bca,
@@ -320,21 +323,27 @@ class Cell(NamedTuple):
 
 
 def coverage(
-    world: World, groups: int, sets: int, seed: int, draws: int
+    world: World,
+    groups: int,
+    sets: int,
+    seed: int,
+    *,
+    draws: int,
+    methods: Mapping[str, Method] = METHODS,
 ) -> dict[tuple[str, str], Cell]:
     """(metric, method) -> how often the intervals hold the truth, how wide, how often there is one.
 
     The rare class, the last of the world, is named "metric, rare".
     """
-    random = np.random.default_rng(seed)
-    true = truth(world, np.random.default_rng(seed + 1))
+    data, bootstrap, population = (np.random.default_rng([seed, n]) for n in range(3))
+    true = truth(world, population)
     outcomes: dict[tuple[str, str], list[tuple[bool, float]]] = {}
     for _ in range(sets):
-        for name, sums in draw_sums(world, groups, random).items():
+        for name, sums in draw_sums(world, groups, data).items():
             with np.errstate(all="ignore"):
-                drawn = draw_groups(sums, random, draws)
-                for method, function in METHODS.items():
-                    for label, outcome in _outcomes(name, function(sums, drawn), true[name]):
+                resampled = draw_groups(sums, bootstrap, draws)
+                for method, function in methods.items():
+                    for label, outcome in _outcomes(name, function(sums, resampled), true[name]):
                         outcomes.setdefault((label, method), []).append(outcome)
     return {key: _cell(each) for key, each in outcomes.items()}
 
@@ -357,7 +366,8 @@ def _cell(outcomes: list[tuple[bool, float]]) -> Cell:
 def _text(cell: Cell) -> str:
     if not cell.share:
         return "none"
-    share = "" if cell.share == 1 else f" in {cell.share:.0%}"
+    percent = "<1%" if cell.share < 0.005 else f"{cell.share:.0%}"
+    share = "" if cell.share == 1 else f" in {percent}"
     return f"{cell.coverage:.3f} ({cell.width:.2f}){share}"
 
 
@@ -377,7 +387,7 @@ def main() -> None:
         print("|---:|---|" + "---|" * len(METHODS))
         began = time.monotonic()
         for groups in args.groups:
-            cells = coverage(world, groups, args.sets, args.seed, args.draws)
+            cells = coverage(world, groups, args.sets, args.seed, draws=args.draws)
             for label in dict.fromkeys(label for label, _ in cells):
                 row = " | ".join(_text(cells[label, method]) for method in METHODS)
                 print(f"| {groups} | {label} | {row} |", flush=True)

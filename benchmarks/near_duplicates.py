@@ -44,9 +44,9 @@ def full_size(a: np.ndarray, b: np.ndarray) -> float:
     b = _flat(b)
     views = [view for square in (b, b.T) for view in (square, square[::-1])]
     return max(
-        float(np.fft.irfft2(spectrum * np.fft.rfft2(turned).conj()).max())
+        float(np.fft.irfft2(spectrum * np.fft.rfft2(flipped).conj()).max())
         for view in views
-        for turned in (view, view[:, ::-1])
+        for flipped in (view, view[:, ::-1])
     )
 
 
@@ -58,13 +58,13 @@ def _flat(image: np.ndarray) -> np.ndarray:
     return grey / np.linalg.norm(grey)
 
 
-def confirmed(pairs: set[tuple[int, int]], image: Callable[[int], np.ndarray]) -> str:
+def confirm(pairs: set[tuple[int, int]], image: Callable[[int], np.ndarray]) -> str:
     """How many of the pairs the comparison at full size calls copies."""
     same = sum(full_size(image(a), image(b)) >= SAME for a, b in pairs)
     return f"{len(pairs)} pairs, {same} of them alike at full size"
 
 
-def evaluator(root: Path) -> None:
+def evaluate(root: Path) -> None:
     """Print the figures for NEU-Seg."""
     table = pd.read_csv(root / "near_duplicate_groups.csv")
     paths = [root / "images" / row.split / row.file for row in table.itertuples()]
@@ -73,16 +73,18 @@ def evaluator(root: Path) -> None:
         return decode_image(paths[n], cv2.IMREAD_GRAYSCALE)
 
     started = time.perf_counter()
-    found = duplicates.near_duplicates(image, len(paths))
+    groups = duplicates.near_duplicates(image, len(paths))
     seconds = time.perf_counter() - started
-    ours, theirs = pairs_of(found), pairs_of(table["group"].to_numpy())
-    leaks, leaking = (leaking_images(table, groups) for groups in (found, table["group"]))
+    ours = pairs_of(groups)
+    theirs = pairs_of(table["group"].to_numpy())
+    leaks = leaking_images(table, groups)
+    leaking = leaking_images(table, table["group"])
     both = len(ours & theirs)
-    print(f"NEU-Seg: {len(paths)} images, {found.max() + 1} groups, {seconds:.1f} s")
+    print(f"NEU-Seg: {len(paths)} images, {groups.max() + 1} groups, {seconds:.1f} s")
     print(f"  pairs: precision {both / len(ours):.4f}  recall {both / len(theirs):.4f}")
     print(f"  leaking test images: {len(leaks & leaking)} of {len(leaking)} found")
-    print(f"  in the table, not found: {confirmed(theirs - ours, image)}")
-    print(f"  found, not in the table: {confirmed(ours - theirs, image)}")
+    print(f"  in the table, not found: {confirm(theirs - ours, image)}")
+    print(f"  found, not in the table: {confirm(ours - theirs, image)}")
 
 
 def leaking_images(table: pd.DataFrame, groups: np.ndarray) -> set[int]:
@@ -103,9 +105,9 @@ def stage_times(image: Callable[[int], np.ndarray], count: int) -> tuple[np.ndar
     clock.append(_now())
     descriptors = duplicates.descriptors(small)
     clock.append(_now())
-    pairs = duplicates.candidates(descriptors)
+    pairs = duplicates.candidate_pairs(descriptors)
     clock.append(_now())
-    copies = duplicates.copies(small, pairs)
+    copies = duplicates.duplicate_pairs(small, pairs)
     clock.append(_now())
     return np.diff(clock, axis=0), len(copies)
 
@@ -140,6 +142,6 @@ if __name__ == "__main__":
     parser.add_argument("neu_seg", type=Path, metavar="NEU_SEG")
     parser.add_argument("--synthetic", type=Path, metavar="FOLDER")
     args = parser.parse_args()
-    evaluator(args.neu_seg)
+    evaluate(args.neu_seg)
     if args.synthetic:
         grow(args.synthetic)

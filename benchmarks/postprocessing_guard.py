@@ -31,7 +31,7 @@ STEEPNESS = 0.5
 
 
 class World(NamedTuple):
-    """What a network does on images.
+    """The predictions of a network on images.
 
     Attributes:
         share: Share of images with the class.
@@ -59,25 +59,26 @@ WORLDS = {
 }
 
 
-def drawn(world, dataset, random):
+def simulate(world, images, random):
     """Histograms and component areas of one class on some images."""
     levels = np.union1d(THRESHOLDS, LEVELS)
-    at = np.log(levels / (1 - levels))
-    tp, predicted = np.zeros((2, dataset, len(levels)))
-    areas = np.zeros((2, dataset, 1, len(LEVELS), len(SIZES)), np.int64)
-    truth = np.zeros(dataset)
-    places = np.searchsorted(levels, LEVELS)
-    for s in range(dataset):
+    logits = np.log(levels / (1 - levels))
+    tp, predicted = np.zeros((2, images, len(levels)))
+    areas = np.zeros((2, images, 1, len(LEVELS), len(SIZES)), np.int64)
+    truth = np.zeros(images)
+    level_indices = np.searchsorted(levels, LEVELS)
+    for s in range(images):
         for real in cones(world, random):
             size = random.lognormal(np.log(world.defect if real else world.size), 1.0)
             peak = random.normal(3.0 if real else world.peak, 2.0)
-            area = np.rint(size * np.clip((peak - at) * STEEPNESS, 0, 1.3))
+            area = np.rint(size * np.clip((peak - logits) * STEEPNESS, 0, 1.3))
             hit = np.minimum(np.rint(0.85 * area), np.rint(size)) * real
             truth[s] += np.rint(size) * real
-            tp[s], predicted[s] = tp[s] + hit, predicted[s] + area
-            kept = area[places, None] >= np.array(SIZES)
-            areas[0, s, 0] += (kept * area[places, None]).astype(np.int64)
-            areas[1, s, 0] += (kept * hit[places, None]).astype(np.int64)
+            tp[s] += hit
+            predicted[s] += area
+            is_large = area[level_indices, None] >= np.array(SIZES)
+            areas[0, s, 0] += (is_large * area[level_indices, None]).astype(np.int64)
+            areas[1, s, 0] += (is_large * hit[level_indices, None]).astype(np.int64)
     own = np.searchsorted(levels, THRESHOLDS)
     scores = ScoreHistograms(
         THRESHOLDS,
@@ -88,7 +89,7 @@ def drawn(world, dataset, random):
 
 
 def cones(world, random):
-    """Which of an image's cones are defects."""
+    """Whether each cone of an image is a defect."""
     defects = random.integers(1, 4) if random.random() < world.share else 0
     return [True] * defects + [False] * random.poisson(world.alarms)
 
@@ -99,56 +100,54 @@ def binned(reaching, total):
     return -np.diff(edges).astype(np.int64)
 
 
-def gains(world, dataset, random):
-    """dice_kaggle on other images of each way to tune, less that of the threshold 0.5."""
+def gains(world, images, random):
+    """Gain in dice_kaggle of each policy over the threshold 0.5, on other images."""
     tuned, tested = (
-        postprocessing_search.class_rules(*drawn(world, n, random), 0, "dice_kaggle")
-        for n in (dataset, TESTED)
+        postprocessing_search.class_rules(*simulate(world, n, random), 0, "dice_kaggle")
+        for n in (images, TESTED)
     )
-    rows, held = np.arange(dataset), tuned.gain.max(axis=0) > 0
+    rows = np.arange(images)
+    holds = tuned.gain.max(axis=0) > 0
     total = tuned.totals(rows)
     half = (tuned.masks.index((0.5, 0)), 0, 0)
     threshold, everything = (tuned.best(total, simple=simple) for simple in (True, False))
-    more = left_out(tuned, rows, held)
-    ways = {
+    differences = cross_validated_gains(tuned, rows, holds)
+    policies = {
         "threshold": threshold,
         "all rules": everything,
-        "if CV > 0": everything if more.sum() > 0 else threshold,
+        "if CV > 0": everything if differences.sum() > 0 else threshold,
         "if CV > SE": everything
-        if more.sum() > postprocessing_search.standard_error(more)
+        if differences.sum() > postprocessing_search.standard_error(differences)
         else threshold,
         "unless CV < -SE": threshold
-        if more.sum() < -postprocessing_search.standard_error(more)
+        if differences.sum() < -postprocessing_search.standard_error(differences)
         else everything,
     }
-    everywhere = np.arange(TESTED)
-    before = tested.gained(half, everywhere).mean()
+    rows_tested = np.arange(TESTED)
+    before = tested.gained(half, rows_tested).mean()
     return {
-        name: tested.gained(inference, everywhere).mean() - before
-        for name, inference in ways.items()
+        name: tested.gained(rules, rows_tested).mean() - before for name, rules in policies.items()
     }
 
 
-def left_out(rules, rows, held):
-    """What all rules gain over a threshold on images that neither was tuned on."""
-    return postprocessing_search.gained_by_more(
-        rules, postprocessing_search.split_batches(rows, held)
-    )
+def cross_validated_gains(rules, rows, holds):
+    """Gain of all rules over a threshold, on images that neither was tuned on."""
+    return postprocessing_search.gained_by_more(rules, postprocessing_search.dealt(rows, holds))
 
 
 def main():
-    """Print a table a world."""
+    """Print a table for each world."""
     for name, world in WORLDS.items():
         print(f"\n{name}: gain in dice_kaggle over the threshold 0.5, x 1000")
-        for dataset in STRIPS:
-            random = np.random.default_rng(dataset)
-            found = [gains(world, dataset, random) for _ in range(DRAWS)]
+        for images in STRIPS:
+            random = np.random.default_rng(images)
+            gains_of_draws = [gains(world, images, random) for _ in range(DRAWS)]
             means = {
-                inference: 1000 * np.mean([each[inference] for each in found])
-                for inference in found[0]
+                rules: 1000 * np.mean([each[rules] for each in gains_of_draws])
+                for rules in gains_of_draws[0]
             }
-            row = "  ".join(f"{inference} {mean:6.1f}" for inference, mean in means.items())
-            print(f"  {dataset:4} validation images: {row}", flush=True)
+            row = "  ".join(f"{rules} {mean:6.1f}" for rules, mean in means.items())
+            print(f"  {images:4} validation images: {row}", flush=True)
 
 
 if __name__ == "__main__":

@@ -55,18 +55,21 @@ def image_pixels(table: Path) -> np.ndarray:
 
 def row(name: str, settings: dict[str, Any], pixels: np.ndarray) -> tuple[list[str], float]:
     """One line of the table, and its largest deviation in standard errors."""
-    tiles, clean = len(pixels), ~pixels.any(axis=1)
+    tiles = len(pixels)
+    clean = ~pixels.any(axis=1)
     holds = np.column_stack([pixels > 0, clean])  # [N, C + 1]
     chances = SAMPLERS[name](lambda: pixels, **settings)
-    if chances is None:  # every tile once, nothing is drawn
-        expected, sampled, error = holds.sum(axis=0), holds.sum(axis=0), 1.0
+    if chances is None:  # every tile once
+        expected = sampled = holds.sum(axis=0)
+        error = 1.0
         different = f"{tiles}, {tiles}"
     else:
-        seen = np.random.default_rng(0).choice(tiles, tiles, p=chances)
+        rows = np.random.default_rng(0).choice(tiles, tiles, p=chances)
         shares = chances @ holds
-        expected, sampled = tiles * shares, holds[seen].sum(axis=0)
+        expected = tiles * shares
+        sampled = holds[rows].sum(axis=0)
         error = np.maximum(np.sqrt(tiles * shares * (1 - shares)), 1e-9)
-        different = f"{(1 - (1 - chances) ** tiles).sum():.0f}, {len(np.unique(seen))}"
+        different = f"{(1 - (1 - chances) ** tiles).sum():.0f}, {len(np.unique(rows))}"
     factors = expected / holds.sum(axis=0)
     cells = [f"{e:.0f} (×{f:.2f}), {d}" for e, f, d in zip(expected, factors, sampled, strict=True)]
     label = name + "".join(f", {key} {value}" for key, value in settings.items())

@@ -31,16 +31,16 @@ STRIPS = ("a", "b", "c", "d")
 
 def synthetic_image(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Grey, truth and a ragged prediction."""
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     truth = np.zeros((256, 1600), np.uint8)
     for bit in range(len(CLASSES)):
         plane = np.zeros_like(truth)
-        centre = (int(draw.integers(100, 1500)), int(draw.integers(30, 220)))
-        cv2.ellipse(plane, centre, (90, 25), float(draw.integers(0, 180)), 0, 360, 1, -1)
+        centre = (int(rng.integers(100, 1500)), int(rng.integers(30, 220)))
+        cv2.ellipse(plane, centre, (90, 25), float(rng.integers(0, 180)), 0, 360, 1, -1)
         truth |= plane << bit
     shaken = np.roll(truth, 5, axis=1)
-    shaken[draw.random(truth.shape) < 0.02] = 0
-    return draw.integers(80, 120, truth.shape, dtype=np.uint8), truth, shaken
+    shaken[rng.random(truth.shape) < 0.02] = 0
+    return rng.integers(80, 120, truth.shape, dtype=np.uint8), truth, shaken
 
 
 def draw_epoch(folder: RunFolder, epoch: int) -> tuple[list[Picture], float]:
@@ -50,16 +50,16 @@ def draw_epoch(folder: RunFolder, epoch: int) -> tuple[list[Picture], float]:
         grey, truth, prediction = synthetic_image(number)
         path = folder.overlay(epoch, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        overlay.draw(grey, truth, prediction, classes=CLASSES, title=str(epoch)).save(path)
+        overlay.rng(grey, truth, prediction, classes=CLASSES, title=str(epoch)).save(path)
         began = time.perf_counter()
-        found = polygons.layers(truth, prediction, classes=CLASSES)
-        path.with_suffix(".json").write_text(json.dumps(found))
+        layers = polygons.layers(truth, prediction, classes=CLASSES)
+        path.with_suffix(".json").write_text(json.dumps(layers))
         seconds += time.perf_counter() - began
         pictures.append(Picture(name, path))
     return pictures, seconds
 
 
-def tracked(epochs: int) -> tuple[list[float], float]:
+def track(epochs: int) -> tuple[list[float], float]:
     """Seconds on the training's thread in each epoch; processor seconds of the sender in all."""
     metrics = {f"val_metric_{i}": 0.5 for i in range(60)}
     before, spent = resource.getrusage(resource.RUSAGE_CHILDREN), []
@@ -88,8 +88,8 @@ def main() -> None:
     args = parser.parse_args()
     with comet_server() as server:
         os.environ |= {"COMET_URL_OVERRIDE": server.url, "COMET_API_KEY": API_KEY}
-        _, start = tracked(0)
-        spent, sender = tracked(args.epochs)
+        _, start = track(0)
+        spent, sender = track(args.epochs)
     thread, cpu = float(np.median(spent)), (sender - start) / args.epochs
     for name, seconds in (
         ("training's thread", thread),

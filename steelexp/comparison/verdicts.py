@@ -85,7 +85,7 @@ def _verdicts(
 ) -> list[str]:
     change = one.mean - baseline.mean
     agree = change * np.array([each.effect for each in ranks]) > 0
-    shown = (np.maximum(p_holm, ranks_holm) <= ALPHA) & agree
+    significant = (np.maximum(p_holm, ranks_holm) <= ALPHA) & agree
     untested = np.isnan(p_holm) | np.isnan(ranks_holm)
-    words = np.where(shown, np.where(change > 0, HIGHER, LOWER), NOT_SHOWN)
+    words = np.where(significant, np.where(change > 0, HIGHER, LOWER), NOT_SHOWN)
     return [str(word) for word in np.where(untested, "", words)]

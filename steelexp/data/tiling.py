@@ -45,7 +45,7 @@ def columns(
         count: Number of tiles.
 
     Raises:
-        DataError: the last tile would begin beyond the right edge.
+        DataError: The last tile would begin beyond the right edge.
     """
     left = np.arange(count) * size
     if left[-1] >= width:

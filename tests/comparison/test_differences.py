@@ -129,7 +129,10 @@ def test_a_strategy_that_predicts_the_same_does_not_differ():
 
 
 def coverage(study, studies):
-    """Share of the intervals that hold the true difference, [all classes, single classes]."""
+    """Share of the intervals that hold the true difference, [all classes, single classes].
+
+    A class in a single group has no interval and does not count.
+    """
     names = list(study.effects)
     inside = []
     for number in range(studies):
@@ -137,8 +140,9 @@ def coverage(study, studies):
         base, *others = (strategy(sums(dice, scores.held, scores.groups)) for dice in scores.dice)
         for name, other in zip(names[1:], others, strict=True):
             result, truth = difference(other, base), study.effects[name]
-            inside.append((result.low <= truth) & (truth <= result.high))
-    return np.mean(np.array(inside)[:, -1]), np.mean(np.array(inside)[:, :-1])
+            holds = (result.low <= truth) & (truth <= result.high)
+            inside.append(np.where(np.isnan(result.low), np.nan, holds))
+    return np.nanmean(np.array(inside)[:, -1]), np.nanmean(np.array(inside)[:, :-1])
 
 
 FOUR = dict(list(STRATEGIES.items())[:4]) | {"strategy_1": 0.05, "strategy_2": -0.05}

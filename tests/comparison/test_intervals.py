@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.interval_coverage import METRICS, WORLDS, coverage
+from benchmarks.interval_coverage import (
+    METRICS,
+    WORLDS,
+    coverage,
+    percentile,
+    pseudo_groups,
+)
 from steelexp.comparison.intervals import interval, no_interval
 from steelexp.comparison.ratios import Sums, metric
 
@@ -89,9 +95,14 @@ def test_random_metrics_lie_in_their_intervals():
         assert (value <= high + 1e-12)[there].all()
 
 
+METHODS = {"percentile": percentile, "pseudo-groups": pseudo_groups}
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN slice:RuntimeWarning")  # draws without the rare class
 def test_they_hold_the_truth_on_few_groups_where_percentiles_do_not():
-    """100 data sets: 88 of 100 would have a probability below 1 % at 95 %."""
-    cells = coverage(WORLDS["report"]["weak network"], 13, sets=100, seed=5, draws=200)
+    """100 data sets: fewer than 89 hits have a probability below 1 % at 95 %."""
+    world = WORLDS["report"]["weak network"]
+    cells = coverage(world, 13, sets=100, seed=5, draws=200, methods=METHODS)
     for name in METRICS:
         cell = cells[name, "pseudo-groups"]
         assert cell.share == 0 or cell.coverage >= 0.89
@@ -104,7 +115,7 @@ def test_they_hold_the_truth_on_few_groups_where_percentiles_do_not():
 @pytest.mark.parametrize("groups", [13, 30, 100, 327])
 @pytest.mark.parametrize("world", WORLDS["report"])
 def test_coverage_is_at_least_92_percent_or_there_is_no_interval(world, groups):
-    cells = coverage(WORLDS["report"][world], groups, sets=300, seed=0, draws=20)
-    for (name, method), cell in cells.items():
-        if method == "pseudo-groups" and cell.share > 0:
-            assert cell.coverage >= 0.92, (name, cell)
+    methods = {"pseudo-groups": pseudo_groups}
+    cells = coverage(WORLDS["report"][world], groups, sets=1000, seed=1, draws=1, methods=methods)
+    for name, cell in cells.items():
+        assert cell.share == 0 or cell.coverage >= 0.92, (name, cell)

@@ -216,12 +216,12 @@ def test_an_image_is_read_once_and_few_are_held():
                 alive.discard(id(self))
 
     def pixels(n):
-        made = np.random.default_rng(n).integers(0, 256, (50, 50), np.uint8).view(Image)
+        image = np.random.default_rng(n).integers(0, 256, (50, 50), np.uint8).view(Image)
         with lock:
-            alive.add(id(made))
+            alive.add(id(image))
             most[0] = max(most[0], len(alive))
             reads.append(n)
-        return made
+        return image
 
     near_duplicates(pixels, 300)
     assert sorted(reads) == list(range(300))

@@ -18,7 +18,7 @@ VALUES = {
 }
 
 
-def draw(folder, values=VALUES):
+def write_set(folder, values=VALUES):
     """A tiny folder: images/NAME.jpg and masks/NAME.png."""
     (folder / "images").mkdir(parents=True)
     (folder / "masks").mkdir()
@@ -46,7 +46,7 @@ def refusal(folder, **settings):
 
 
 def test_values_become_bits_worked_by_hand(tmp_path):
-    dataset = read(draw(tmp_path / "set"))
+    dataset = read(write_set(tmp_path / "set"))
     assert dataset.names == ("a.jpg", "b.jpg", "c.jpg")
     assert dataset.classes == CLASSES
     assert dataset.sizes.tolist() == [[2, 3]] * 3
@@ -59,20 +59,20 @@ def test_values_become_bits_worked_by_hand(tmp_path):
 
 
 def test_eight_classes_fill_the_bits(tmp_path):
-    dataset = read(draw(tmp_path / "set", {"a": [list(range(9))]}), classes=tuple("12345678"))
+    dataset = read(write_set(tmp_path / "set", {"a": [list(range(9))]}), classes=tuple("12345678"))
     assert dataset.mask(0).tolist() == [[0, 1, 2, 4, 8, 16, 32, 64, 128]]
     assert dataset.pixels.tolist() == [[1] * 8]
 
 
 def test_the_folders_can_be_named(tmp_path):
-    folder = draw(tmp_path / "set")
+    folder = write_set(tmp_path / "set")
     (folder / "images").rename(folder / "pictures")
     (folder / "masks").rename(folder / "truth")
     assert len(read(folder, images="pictures", masks="truth")) == 3
 
 
 def test_what_lies_beside_the_images_is_left_alone(tmp_path):
-    folder = draw(tmp_path / "set")
+    folder = write_set(tmp_path / "set")
     (folder / "images" / ".DS_Store").write_bytes(b"\0")
     (folder / "images" / "readme.txt").write_text("of the authors")
     (folder / "images" / "older").mkdir()
@@ -81,32 +81,32 @@ def test_what_lies_beside_the_images_is_left_alone(tmp_path):
 
 
 def test_a_subset_is_drawn_by_its_seed(tmp_path):
-    folder = draw(tmp_path / "set", {f"{i}": [[i % 4]] for i in range(10)})
-    drawn = [read(folder, subset=4, subset_seed=seed) for seed in (0, 0, 1, 2)]
-    assert drawn[0].names == drawn[1].names
-    assert len({dataset.names for dataset in drawn}) > 1
-    for dataset in drawn:
+    folder = write_set(tmp_path / "set", {f"{i}": [[i % 4]] for i in range(10)})
+    subsets = [read(folder, subset=4, subset_seed=seed) for seed in (0, 0, 1, 2)]
+    assert subsets[0].names == subsets[1].names
+    assert len({dataset.names for dataset in subsets}) > 1
+    for dataset in subsets:
         values = [int(name[0]) % 4 for name in dataset.names]
         assert [int(dataset.mask(i)[0, 0]) for i in range(4)] == [[0, 1, 2, 4][v] for v in values]
 
 
 def test_the_manifest_is_of_what_the_folder_holds(tmp_path):
-    folder = draw(tmp_path / "here")
+    folder = write_set(tmp_path / "here")
     first = read(folder).manifest
     copy = shutil.copytree(folder, tmp_path / "there", copy_function=shutil.copyfile)
     assert read(copy).manifest == first
-    seen = {first, read(copy, classes=("a", "b", "c")).manifest, read(copy, subset=2).manifest}
+    manifests = {first, read(copy, classes=("a", "b", "c")).manifest, read(copy, subset=2).manifest}
     write_mask(copy, "a", np.array([[0, 1, 1], [2, 0, 2]], np.uint8))
-    seen.add(read(copy).manifest)
+    manifests.add(read(copy).manifest)
     image = copy / "images" / "b.jpg"
     image.write_bytes(image.read_bytes() + b"\0")
-    seen.add(read(copy).manifest)
-    assert len(seen) == 5
+    manifests.add(read(copy).manifest)
+    assert len(manifests) == 5
 
 
 @pytest.mark.parametrize("key", ["images", "masks"])
 def test_no_folder(tmp_path, key):
-    folder = draw(tmp_path / "set")
+    folder = write_set(tmp_path / "set")
     shutil.rmtree(folder / key)
     assert refusal(folder) == (
         f"data.{key}: there is no folder {folder / key}; set data.root or data.{key}"
@@ -114,17 +114,17 @@ def test_no_folder(tmp_path, key):
 
 
 def test_no_images(tmp_path):
-    folder = draw(tmp_path / "set", {})
+    folder = write_set(tmp_path / "set", {})
     assert refusal(folder) == f"{folder / 'images'}: no images to train on"
 
 
 def test_a_class_named_twice(tmp_path):
-    said = refusal(draw(tmp_path / "set"), classes=("pit", "oil", "pit"))
-    assert said == "data.classes: pit, oil, pit: a name occurs twice"
+    message = refusal(write_set(tmp_path / "set"), classes=("pit", "oil", "pit"))
+    assert message == "data.classes: pit, oil, pit: a name occurs twice"
 
 
 def test_all_missing_masks_are_named(tmp_path):
-    folder = draw(tmp_path / "set")
+    folder = write_set(tmp_path / "set")
     images, masks = folder / "images", folder / "masks"
     (masks / "a.png").unlink()
     (masks / "c.png").rename(masks / "c.bmp")
@@ -135,7 +135,7 @@ def test_all_missing_masks_are_named(tmp_path):
 
 
 def test_two_images_of_one_mask(tmp_path):
-    folder = draw(tmp_path / "set")
+    folder = write_set(tmp_path / "set")
     images = folder / "images"
     cv2.imwrite(str(images / "b.png"), np.zeros((2, 3), np.uint8))
     assert refusal(folder) == (
@@ -144,7 +144,7 @@ def test_two_images_of_one_mask(tmp_path):
 
 
 def test_all_wrong_masks_are_named(tmp_path):
-    folder = draw(tmp_path / "set")
+    folder = write_set(tmp_path / "set")
     masks = folder / "masks"
     write_mask(folder, "a", np.zeros((3, 2), np.uint8))
     write_mask(folder, "b", np.array([[0, 4, 0], [0, 0, 1]], np.uint8))
@@ -157,14 +157,14 @@ def test_all_wrong_masks_are_named(tmp_path):
 
 
 def test_a_mask_of_16_bits(tmp_path):
-    folder = draw(tmp_path / "set")
+    folder = write_set(tmp_path / "set")
     write_mask(folder, "a", np.ones((2, 3), np.uint16))
     path = folder / "masks" / "a.png"
     assert refusal(folder) == f"{path}: 1 channels of uint16; {NEEDED}"
 
 
 def test_a_mask_with_a_palette(tmp_path):
-    folder = draw(tmp_path / "set")
+    folder = write_set(tmp_path / "set")
     mask = Image.fromarray(np.ones((2, 3), np.uint8)).convert("P")
     mask.putpalette([0, 0, 0, 255, 0, 0])
     path = folder / "masks" / "a.png"
@@ -173,7 +173,7 @@ def test_a_mask_with_a_palette(tmp_path):
 
 
 def test_a_mask_that_cannot_be_read(tmp_path):
-    folder = draw(tmp_path / "set")
+    folder = write_set(tmp_path / "set")
     path = folder / "masks" / "a.png"
     for code in (b"", b"no picture", path.read_bytes()[:-20]):
         path.write_bytes(code)
@@ -181,7 +181,7 @@ def test_a_mask_that_cannot_be_read(tmp_path):
 
 
 def test_an_image_that_cannot_be_read(tmp_path):
-    folder = draw(tmp_path / "set")
+    folder = write_set(tmp_path / "set")
     path = folder / "images" / "b.jpg"
     path.write_bytes(b"no picture")
     assert refusal(folder).startswith(f"{path}: not a readable image (")

@@ -54,9 +54,11 @@ def test_a_tile_is_reflected_where_it_leaves_the_image():
 def test_whole_images_are_batched_by_size_and_come_back_unpadded():
     sizes = [(32, 64)] * 3 + [(20, 40)] * 2 + [(32, 64)]
     dataset = synthetic_dataset(*sizes)
-    found = list(pipeline.image_batches(dataset, np.array([0, 1, 2, 3, 4, 5]), pixels=2 * 32 * 64))
-    assert [rows.tolist() for rows, _, _ in found] == [[0, 1], [2], [3, 4], [5]]
-    for rows, grey, bits in found:
+    batches = list(
+        pipeline.image_batches(dataset, np.array([0, 1, 2, 3, 4, 5]), pixels=2 * 32 * 64)
+    )
+    assert [rows.tolist() for rows, _, _ in batches] == [[0, 1], [2], [3, 4], [5]]
+    for rows, grey, bits in batches:
         height, width = sizes[rows[0]]
         assert grey.shape == (len(rows), 32, 64, 1)
         assert bits.shape == (len(rows), height, width, 1)
@@ -76,8 +78,8 @@ def test_whole_images_are_batched_by_size_and_come_back_unpadded():
 )
 def test_the_limit_counts_the_pixels_the_model_sees(pixels, groups):
     dataset = synthetic_dataset(*[(20, 40)] * 3)
-    found = pipeline.image_batches(dataset, np.array([2, 0, 1]), pixels=pixels)
-    assert [rows.tolist() for rows, _, _ in found] == groups
+    batches = pipeline.image_batches(dataset, np.array([2, 0, 1]), pixels=pixels)
+    assert [rows.tolist() for rows, _, _ in batches] == groups
 
 
 def test_whole_images_raise_what_reading_raises():
@@ -145,16 +147,18 @@ def test_an_epoch_goes_on_from_its_middle():
         np.testing.assert_array_equal(rest, wanted[5 * first :])
 
 
-def speckled(grey, bits, draw, donors):
-    """An augmentation that adds drawn numbers."""
-    return grey + draw.integers(0, 100, grey.shape, np.uint8), bits
+def speckled(grey, bits, rng, donors):
+    """An augmentation that adds random numbers."""
+    return grey + rng.integers(0, 100, grey.shape, np.uint8), bits
 
 
-def pasted(grey, bits, draw, donors):
+def pasted(grey, bits, rng, donors):
     """An augmentation that shows a donor of the first class instead of the first tile."""
-    found = donors.tile(draw, 0)
-    assert found is not None
-    return np.concatenate([found[0][None], grey[1:]]), np.concatenate([found[1][None], bits[1:]])
+    batches = donors.tile(rng, 0)
+    assert batches is not None
+    return np.concatenate([batches[0][None], grey[1:]]), np.concatenate(
+        [batches[1][None], bits[1:]]
+    )
 
 
 def test_augmented_epochs_are_the_same_on_any_number_of_threads():
@@ -174,15 +178,15 @@ def test_donors_hold_the_class_they_are_asked_for():
     dataset = synthetic_dataset((3, 4), (3, 4), (3, 4))
     object.__setattr__(dataset, "pixels", np.array([[0], [12], [0]]))
     object.__setattr__(dataset, "read_mask", lambda image: np.ones((3, 4), np.uint8))
-    seen = []
+    greys = []
 
-    def look(grey, bits, draw, donors):
+    def look(grey, bits, rng, donors):
         assert donors.classes == ("1",)
-        seen.extend(donors.tile(draw, 0)[0][0, 0] for _ in range(20))
+        greys.extend(donors.tile(rng, 0)[0][0, 0] for _ in range(20))
         return grey, bits
 
     epoch_of(dataset, chain=[look])
-    assert set(seen) <= {10, 12}  # the two tiles of image 1 begin so
+    assert set(greys) <= {10, 12}  # the two tiles of image 1 begin so
 
 
 def test_what_an_augmentation_refuses_is_refused_before_training():

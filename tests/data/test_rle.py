@@ -54,7 +54,7 @@ def test_how_a_mask_lies_in_memory_does_not_matter(pixels):
 
 @st.composite
 def canonical_codes(draw):
-    """Ascending runs with at least one pixel between them, in a mask of the drawn shape."""
+    """Ascending runs with at least one pixel between them, in a mask of a random shape."""
     steps = draw(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=20))
     runs, end = [], draw(st.sampled_from([-1, 0, 5]))  # -1: the first run may start at pixel 1
     for gap, length in steps:
@@ -65,8 +65,8 @@ def canonical_codes(draw):
 
 
 @given(canonical_codes())
-def test_a_canonical_code_survives(drawn):
-    code, shape = drawn
+def test_a_canonical_code_survives(code_and_shape):
+    code, shape = code_and_shape
     assert encode(decode(code, shape)) == code
 
 

@@ -119,8 +119,8 @@ def test_an_absent_class_takes_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", DRAWING)
 def test_slivers_below_min_pixels_do_not_count(name: str) -> None:
     # From 4 pixels on, the tiles hold a, nothing, b, nothing.
-    held = np.where(PIXELS >= 4, PIXELS, 0)
-    expected = SAMPLERS[name](lambda: held)
+    counted = np.where(PIXELS >= 4, PIXELS, 0)
+    expected = SAMPLERS[name](lambda: counted)
     assert SAMPLERS[name](lambda: PIXELS, min_pixels=4) == pytest.approx(expected)
     assert SAMPLERS[name](lambda: PIXELS, min_pixels=5) == pytest.approx(expected)
     assert expected[1] == expected[4]  # a tile with a sliver is drawn like a clean one
@@ -139,10 +139,10 @@ def test_probabilities_add_up_to_one(name: str, rows: list[list[int]]) -> None:
     pixels = np.array(rows)
     if name == "defect_tiles" and not pixels.any():
         return
-    found = SAMPLERS[name](lambda: pixels)
-    assert found.shape == (len(rows),)
-    assert (found >= 0).all()
-    assert found.sum() == pytest.approx(1)
+    probabilities = SAMPLERS[name](lambda: pixels)
+    assert probabilities.shape == (len(rows),)
+    assert (probabilities >= 0).all()
+    assert probabilities.sum() == pytest.approx(1)
 
 
 # What a, b and clean tiles are expected to be of the draws, in tiles of SKEWED.
@@ -162,13 +162,13 @@ SEEN = [
 @pytest.mark.parametrize(("name", "settings", "shares"), SEEN)
 def test_a_hundred_thousand_draws(name: str, settings: dict, shares: list[float]) -> None:
     draws = 100_000
-    chances = SAMPLERS[name](lambda: SKEWED, **settings)
-    drawn = np.random.default_rng(0).choice(len(SKEWED), draws, p=chances)
+    probabilities = SAMPLERS[name](lambda: SKEWED, **settings)
+    tiles = np.random.default_rng(0).choice(len(SKEWED), draws, p=probabilities)
     holds = np.column_stack([SKEWED > 0, ~SKEWED.any(axis=1)])
-    seen = holds[drawn].sum(axis=0)
+    counts = holds[tiles].sum(axis=0)
     expected = np.array(shares)
     error = np.sqrt(expected * (1 - expected) * draws)
-    assert (np.abs(seen - expected * draws) <= 4 * error).all()
+    assert (np.abs(counts - expected * draws) <= 4 * error).all()
 
 
 REFUSED = [

@@ -112,11 +112,11 @@ def test_with_defects_drops_the_clean(tmp_path):
 def test_a_subset_is_drawn_by_its_seed(tmp_path):
     names = [f"{i}.jpg" for i in range(10)]
     folder = str(draw(tmp_path / "set", names, {("7.jpg", "2"): "1 3"}))
-    drawn = [severstal(root=folder, subset=9, subset_seed=seed) for seed in (0, 0, 1, 2, 3)]
-    assert drawn[0].names == drawn[1].names
-    assert drawn[0].manifest == drawn[1].manifest
-    assert len({strips.names for strips in drawn}) > 1
-    for strips in drawn:
+    subsets = [severstal(root=folder, subset=9, subset_seed=seed) for seed in (0, 0, 1, 2, 3)]
+    assert subsets[0].names == subsets[1].names
+    assert subsets[0].manifest == subsets[1].manifest
+    assert len({strips.names for strips in subsets}) > 1
+    for strips in subsets:
         assert len(strips) == len(set(strips.names)) == 9
         assert list(strips.names) == sorted(strips.names)
         labelled = [strips.mask(i).any() for i in range(9)]
@@ -213,20 +213,20 @@ ROWS = [
 def test_a_wrong_row_is_named(tmp_path, number):
     folder = draw(tmp_path / "set")
     write(folder, ROWS[0][0], ROWS[number][0])
-    said = ROWS[number][1].format(images=folder / "train_images")
-    assert refusal(folder) == f"{folder / 'train.csv'}:3: {said}"
+    message = ROWS[number][1].format(images=folder / "train_images")
+    assert refusal(folder) == f"{folder / 'train.csv'}:3: {message}"
 
 
 def test_all_wrong_rows_are_named_at_once(tmp_path):
     folder = draw(tmp_path / "set")
     write(folder, *(row for row, _ in ROWS))
-    said = refusal(folder).splitlines()
+    message = refusal(folder).splitlines()
     wanted = [
         f"{folder / 'train.csv'}:{line}: {what.format(images=folder / 'train_images')}"
         for line, (_, what) in enumerate(ROWS, start=2)
         if what
     ]
-    assert sorted(said) == sorted(wanted)
+    assert sorted(message) == sorted(wanted)
 
 
 def test_wrong_rows_of_four_an_image(tmp_path):
@@ -249,9 +249,9 @@ def test_blank_lines_do_not_shift_the_line_that_is_named(tmp_path):
 def test_many_wrong_rows_are_counted(tmp_path):
     folder = draw(tmp_path / "set")
     write(folder, *["a.jpg,5,1 2"] * 25)
-    said = refusal(folder).splitlines()
-    assert len(said) == 21
-    assert said[-1] == "... and 5 more"
+    message = refusal(folder).splitlines()
+    assert len(message) == 21
+    assert message[-1] == "... and 5 more"
 
 
 def test_no_images(tmp_path):
@@ -274,10 +274,10 @@ def test_headers_that_cannot_be_read_are_all_named(tmp_path):
     images = folder / "train_images"
     (images / "a.jpg").write_bytes(b"")
     (images / "c.jpg").write_bytes(b"<html>please log in</html>")
-    said = refusal(folder).splitlines()
-    assert len(said) == 2
-    assert said[0].startswith(f"{images / 'a.jpg'}: not a readable image (")
-    assert said[1].startswith(f"{images / 'c.jpg'}: not a readable image (")
+    message = refusal(folder).splitlines()
+    assert len(message) == 2
+    assert message[0].startswith(f"{images / 'a.jpg'}: not a readable image (")
+    assert message[1].startswith(f"{images / 'c.jpg'}: not a readable image (")
 
 
 def broken(path):
@@ -285,15 +285,15 @@ def broken(path):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
-@pytest.mark.parametrize("kept", [0.5, 0.9, 0.99])
-def test_an_image_cut_short_is_refused_when_it_is_read(tmp_path, suffix, kept):
+@pytest.mark.parametrize("fraction", [0.5, 0.9, 0.99])
+def test_an_image_cut_short_is_refused_when_it_is_read(tmp_path, suffix, fraction):
     folder = draw(tmp_path / "set", names=["a" + suffix], labels={})
     path = folder / "train_images" / f"a{suffix}"
     cv2.imwrite(str(path), grey(0, (64, 96)))
     whole = path.read_bytes()
     strips = severstal(root=str(folder))
     assert strips.image(0).shape == (64, 96)
-    path.write_bytes(whole[: int(len(whole) * kept)])
+    path.write_bytes(whole[: int(len(whole) * fraction)])
     assert severstal(root=str(folder)).sizes.tolist() == [[64, 96]]
     with pytest.raises(DataError) as refused:
         strips.image(0)
@@ -329,17 +329,17 @@ def test_an_image_that_goes_or_changes_after_the_set_was_opened(tmp_path):
     cv2.imwrite(str(strips.paths[0]), grey(0, (4, 7)))
     strips.paths[1].write_bytes(b"")
     strips.paths[2].unlink()
-    said = []
+    message = []
     for strip in range(3):
         with pytest.raises(DataError) as refused:
             strips.image(strip)
-        said.append(str(refused.value))
-    assert said[0] == (
+        message.append(str(refused.value))
+    assert message[0] == (
         f"{strips.paths[0]}: the image is 4 x 7 and was 4 x 6 when the data set was opened; "
         "leave it unchanged during a run"
     )
-    assert said[1].startswith(broken(strips.paths[1]))
-    assert said[2] == f"{strips.paths[2]}: the image cannot be read: No such file or directory"
+    assert message[1].startswith(broken(strips.paths[1]))
+    assert message[2] == f"{strips.paths[2]}: the image cannot be read: No such file or directory"
 
 
 def test_the_sample_of_real_strips(realdata):

@@ -20,11 +20,11 @@ def apart(dataset):
     return np.arange(len(dataset))
 
 
-def drawn(dataset=400, seed=0):
-    """Dataset with three classes of falling frequency, in groups of one to four."""
-    draw = np.random.default_rng(seed)
-    pixels = draw.random((dataset, 3)) < (0.4, 0.1, 0.03)
-    groups = np.repeat(np.arange(dataset), draw.integers(1, 5, dataset))[:dataset]
+def random_labels(count=400, seed=0):
+    """Images with three classes of falling frequency, in groups of one to four."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.random((count, 3)) < (0.4, 0.1, 0.03)
+    groups = np.repeat(np.arange(count), rng.integers(1, 5, count))[:count]
     return labelled(pixels.astype(int)), groups
 
 
@@ -34,8 +34,8 @@ class TestRandom:
         [(100, 0.15, 15), (10, 0.5, 5), (7, 0.15, 1), (3, 0.01, 1), (3, 0.99, 2), (2, 0.15, 1)],
     )
     def test_counts_by_hand(self, count, share, evaluated):
-        fold = random(clean(count), np.arange(count), val=share)
-        assert [len(part) for part in fold] == [count - evaluated, evaluated, 0]
+        split = random(clean(count), np.arange(count), val=share)
+        assert [len(part) for part in split] == [count - evaluated, evaluated, 0]
 
     @given(count=st.integers(2, 200), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**32))
     def test_every_image_is_on_one_side(self, count, share, seed):
@@ -48,8 +48,8 @@ class TestRandom:
 
     def test_depends_on_the_seed_only(self):
         dataset = clean(100)
-        drawn = {tuple(random(dataset, apart(dataset), seed=seed).val) for seed in [*range(5), 0]}
-        assert len(drawn) == 5
+        parts = {tuple(random(dataset, apart(dataset), seed=seed).val) for seed in [*range(5), 0]}
+        assert len(parts) == 5
 
     def test_stays_what_it_was(self):
         assert random(clean(20), np.arange(20)).val.tolist() == [9, 14, 15]
@@ -64,8 +64,8 @@ class TestGrouped:
     def test_shares_by_hand(self):
         dataset = clean(100)
         assert [len(part) for part in grouped(dataset, apart(dataset))] == [70, 15, 15]
-        fold = grouped(dataset, apart(dataset), val=0.2, test=0.3)
-        assert [len(part) for part in fold] == [50, 20, 30]
+        split = grouped(dataset, apart(dataset), val=0.2, test=0.3)
+        assert [len(part) for part in split] == [50, 20, 30]
 
     @given(
         groups=st.lists(st.integers(0, 40), min_size=60, max_size=120),
@@ -73,27 +73,27 @@ class TestGrouped:
     )
     def test_no_group_is_on_two_sides_and_every_image_on_one(self, groups, seed):
         groups = np.array([*range(41), *groups])
-        fold = grouped(clean(len(groups)), groups, seed=seed)
-        assert leak(fold, groups).groups == 0
-        assert sorted(np.concatenate(fold).tolist()) == list(range(len(groups)))
+        split = grouped(clean(len(groups)), groups, seed=seed)
+        assert leak(split, groups).groups == 0
+        assert sorted(np.concatenate(split).tolist()) == list(range(len(groups)))
 
     def test_every_class_has_its_share_in_every_part(self):
-        dataset, groups = drawn()
-        held = dataset.pixels.sum(axis=0)
+        dataset, groups = random_labels()
+        totals = dataset.pixels.sum(axis=0)
         for rows, share in zip(grouped(dataset, groups), (0.7, 0.15, 0.15), strict=True):
             assert len(rows) == pytest.approx(share * 400, abs=4)
-            assert dataset.pixels[rows].sum(axis=0) == pytest.approx(share * held, abs=3)
+            assert dataset.pixels[rows].sum(axis=0) == pytest.approx(share * totals, abs=3)
 
     def test_a_large_group_stays_whole(self):
         groups = np.r_[np.zeros(30, int), np.arange(1, 71)]
-        fold = grouped(clean(100), groups)
-        assert set(range(30)) <= set(fold.train.tolist())
-        assert [len(part) for part in fold] == [70, 15, 15]
+        split = grouped(clean(100), groups)
+        assert set(range(30)) <= set(split.train.tolist())
+        assert [len(part) for part in split] == [70, 15, 15]
 
     def test_depends_on_the_seed_only(self):
-        dataset, groups = drawn()
-        found = {split_csv(dataset, grouped(dataset, groups, seed=seed)) for seed in (0, 1, 2, 0)}
-        assert len(found) == 3
+        dataset, groups = random_labels()
+        splits = {split_csv(dataset, grouped(dataset, groups, seed=seed)) for seed in (0, 1, 2, 0)}
+        assert len(splits) == 3
 
     def test_shares_that_leave_nothing_are_refused(self):
         with pytest.raises(DataError, match=r"val 0\.5 and test 0\.5 leave nothing"):
@@ -105,18 +105,18 @@ class TestGrouped:
 
 
 class TestKfold:
-    def test_every_image_is_tested_once_and_tuned_on_once(self):
-        dataset, groups = drawn()
-        folds = [kfold(dataset, groups, folds=5, fold=k) for k in range(5)]
+    def test_every_image_is_in_the_test_part_once_and_in_validation_once(self):
+        dataset, groups = random_labels()
+        splits = [kfold(dataset, groups, folds=5, fold=k) for k in range(5)]
         for part in ("val", "test"):
-            rows = np.concatenate([getattr(fold, part) for fold in folds])
+            rows = np.concatenate([getattr(split, part) for split in splits])
             assert sorted(rows.tolist()) == list(range(400))
-        for fold in folds:
-            assert sorted(np.concatenate(fold).tolist()) == list(range(400))
-            assert leak(fold, groups).groups == 0
-            assert len(fold.test) == pytest.approx(80, abs=3)
-        assert folds[0].val.tolist() == folds[1].test.tolist()
-        assert folds[4].val.tolist() == folds[0].test.tolist()
+        for split in splits:
+            assert sorted(np.concatenate(split).tolist()) == list(range(400))
+            assert leak(split, groups).groups == 0
+            assert len(split.test) == pytest.approx(80, abs=3)
+        assert splits[0].val.tolist() == splits[1].test.tolist()
+        assert splits[4].val.tolist() == splits[0].test.tolist()
 
     def test_a_fold_that_is_not_there_is_refused(self):
         with pytest.raises(DataError, match=r"split\.fold: 3 of 3 folds; they are numbered from 0"):
@@ -145,11 +145,11 @@ class TestFile:
         return str(path)
 
     def test_reads_what_a_run_writes(self, tmp_path):
-        dataset, groups = drawn()
+        dataset, groups = random_labels()
         wanted = grouped(dataset, groups)
         (tmp_path / "split.csv").write_text(split_csv(dataset, wanted))
-        found = file(dataset, groups, path=str(tmp_path / "split.csv"))
-        for part, expected in zip(found, wanted, strict=True):
+        splits = file(dataset, groups, path=str(tmp_path / "split.csv"))
+        for part, expected in zip(splits, wanted, strict=True):
             np.testing.assert_array_equal(part, expected)
 
     def test_what_is_left_out_stays_out(self, tmp_path):
@@ -157,15 +157,15 @@ class TestFile:
         table = split_csv(clean(4), wanted)
         assert "00002.jpg,unused" in table
         (tmp_path / "split.csv").write_text(table)
-        found = file(clean(4), np.arange(4), path=str(tmp_path / "split.csv"))
-        assert [part.tolist() for part in found] == [[1], [3], [0]]
+        splits = file(clean(4), np.arange(4), path=str(tmp_path / "split.csv"))
+        assert [part.tolist() for part in splits] == [[1], [3], [0]]
 
     def test_a_subset_of_its_images_will_do(self, tmp_path):
         path = self.table(
             tmp_path, "00001.jpg,val", "", "00000.jpg,train", "zz.jpg,test", "00002.jpg,train"
         )
-        fold = file(clean(3), np.arange(3), path=path)
-        assert [part.tolist() for part in fold] == [[0, 2], [1], []]
+        split = file(clean(3), np.arange(3), path=path)
+        assert [part.tolist() for part in split] == [[0, 2], [1], []]
 
     @pytest.mark.parametrize(
         ("rows", "messages"),
@@ -201,10 +201,10 @@ class TestFile:
             file(clean(3), np.arange(3), path="nowhere.csv")
 
 
-def test_same_trains_and_evaluates_on_every_image():
-    fold = overfit(clean(3), np.arange(3))
-    assert [part.tolist() for part in fold] == [[0, 1, 2], [0, 1, 2], []]
-    assert leak(fold, np.arange(3)) == (3, 3, 0)
+def test_overfit_trains_and_evaluates_on_every_image():
+    split = overfit(clean(3), np.arange(3))
+    assert [part.tolist() for part in split] == [[0, 1, 2], [0, 1, 2], []]
+    assert leak(split, np.arange(3)) == (3, 3, 0)
 
 
 def test_every_split_has_a_name():

@@ -47,5 +47,5 @@ def test_labelled_pixels_of_tiles_by_hand():
     object.__setattr__(dataset, "read_mask", lambda image: np.array(masks[image], np.uint8))
     object.__setattr__(dataset, "pixels", np.array([[3, 4], [0, 1]]))
     table = np.array([[0, 0, 0], [0, 1, 2], [1, 0, 0], [1, 1, 2]])  # the second reaches over
-    found = tiles.tile_pixels(dataset, table, (2, 3))
-    assert found.tolist() == [[2, 1], [1, 2], [0, 1], [0, 0]]
+    pixels = tiles.tile_pixels(dataset, table, (2, 3))
+    assert pixels.tolist() == [[2, 1], [1, 2], [0, 1], [0, 0]]

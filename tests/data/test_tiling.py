@@ -19,7 +19,7 @@ SIDES = st.integers(1, 400)
 SIZES = st.sampled_from([32, 64, 96, 256])
 
 
-def draw(seed=0):
+def rng(seed=0):
     return np.random.default_rng(seed)
 
 
@@ -28,22 +28,22 @@ def lefts(tiles):
 
 
 def test_the_published_six_leave_the_last_64_columns():
-    tiles = columns(256, 1600, draw())
+    tiles = columns(256, 1600, rng())
     assert tiles.size == (256, 256)
     assert tiles.corners.tolist() == [[0, 0], [0, 256], [0, 512], [0, 768], [0, 1024], [0, 1280]]
-    seen = coverage(256, 1600, tiles)
-    assert seen[:, :1536].all()
-    assert not seen[:, 1536:].any()
+    covered = coverage(256, 1600, tiles)
+    assert covered[:, :1536].all()
+    assert not covered[:, 1536:].any()
 
 
 def test_columns_of_another_size_and_count():
-    tiles = columns(256, 1600, draw(), size=128, count=2)
+    tiles = columns(256, 1600, rng(), size=128, count=2)
     assert (tiles.size, tiles.corners.tolist()) == ((128, 128), [[0, 0], [0, 128]])
     assert coverage(256, 1600, tiles).sum() == 128 * 256
 
 
 def test_a_seventh_column_may_reach_over_the_edge():
-    assert coverage(256, 1600, columns(256, 1600, draw(), count=7)).all()
+    assert coverage(256, 1600, columns(256, 1600, rng(), count=7)).all()
 
 
 @pytest.mark.parametrize(
@@ -52,24 +52,24 @@ def test_a_seventh_column_may_reach_over_the_edge():
 )
 def test_columns_beyond_the_edge_are_refused(height, width, count, most):
     with pytest.raises(DataError) as refused:
-        columns(height, width, draw(), count=count)
+        columns(height, width, rng(), count=count)
     assert str(refused.value) == (
         f"tiling.count: {count} tiles of 256 pixels side by side do not fit an image of {height} x "
         f"{width}, whose columns end before tile {most + 1}; set tiling.count to at most {most}, "
         "or take tiling.kind=cover"
     )
-    assert len(columns(height, width, draw(), count=most).corners) == most
+    assert len(columns(height, width, rng(), count=most).corners) == most
 
 
 def test_cover_by_hand_on_severstals_images():
-    assert lefts(cover(256, 1600, draw())) == [0, 224, 448, 672, 896, 1120, 1344]
-    eight = cover(256, 1600, draw(), stride=192)
+    assert lefts(cover(256, 1600, rng())) == [0, 224, 448, 672, 896, 1120, 1344]
+    eight = cover(256, 1600, rng(), stride=192)
     assert lefts(eight) == [0, 192, 384, 576, 768, 960, 1152, 1344]
     assert (eight.corners[:, 0] == 0).all()
 
 
 def test_the_last_tile_of_a_cover_moves_back_to_the_edge():
-    tiles = cover(100, 70, draw(), size=32, stride=32)
+    tiles = cover(100, 70, rng(), size=32, stride=32)
     assert tiles.corners.tolist() == [
         [top, left] for top in (0, 32, 64, 68) for left in (0, 32, 38)
     ]
@@ -77,7 +77,7 @@ def test_the_last_tile_of_a_cover_moves_back_to_the_edge():
 
 @given(SIDES, SIDES, SIZES, st.integers(1, 256))
 def test_a_cover_without_gaps_shows_every_pixel_within_the_image(height, width, size, stride):
-    tiles = cover(height, width, draw(), size=size, stride=max(min(stride, size), size // 4))
+    tiles = cover(height, width, rng(), size=size, stride=max(min(stride, size), size // 4))
     assert coverage(height, width, tiles).all()
     assert (tiles.corners >= 0).all()
     assert (tiles.corners[:, 0] <= max(height - size, 0)).all()
@@ -86,18 +86,18 @@ def test_a_cover_without_gaps_shows_every_pixel_within_the_image(height, width, 
 
 
 def test_a_stride_above_the_size_leaves_gaps_that_are_stated():
-    tiles = cover(256, 1600, draw(), stride=500)
+    tiles = cover(256, 1600, rng(), stride=500)
     assert lefts(tiles) == [0, 500, 1000, 1344]
-    seen = coverage(256, 1600, tiles)
+    covered = coverage(256, 1600, tiles)
     missed = [*range(256, 500), *range(756, 1000), *range(1256, 1344)]
-    assert np.flatnonzero(~seen.any(axis=0)).tolist() == missed
-    assert seen.sum() == 256 * (1600 - len(missed))
+    assert np.flatnonzero(~covered.any(axis=0)).tolist() == missed
+    assert covered.sum() == 256 * (1600 - len(missed))
 
 
 @pytest.mark.parametrize("tiling", [columns, cover, random_crops])
 def test_a_image_smaller_than_the_tile_is_one_tile(tiling):
     count = {} if tiling is cover else {"count": 1}
-    tiles = tiling(200, 100, draw(), **count)
+    tiles = tiling(200, 100, rng(), **count)
     assert (tiles.size, tiles.corners.tolist()) == ((256, 256), [[0, 0]])
     assert coverage(200, 100, tiles).all()
 
@@ -105,7 +105,7 @@ def test_a_image_smaller_than_the_tile_is_one_tile(tiling):
 @given(SIDES, SIDES, SIZES, st.integers(1, 8), st.integers(0, 99))
 def test_random_crops_lie_inside_and_follow_the_seed(height, width, size, count, seed):
     tiles, again = (
-        random_crops(height, width, draw(seed), size=size, count=count) for _ in range(2)
+        random_crops(height, width, rng(seed), size=size, count=count) for _ in range(2)
     )
     np.testing.assert_array_equal(tiles.corners, again.corners)
     assert tiles.corners.shape == (count, 2)
@@ -115,10 +115,10 @@ def test_random_crops_lie_inside_and_follow_the_seed(height, width, size, count,
 
 
 def test_random_crops_reach_both_edges_and_differ_by_seed():
-    tiles = random_crops(34, 35, draw(), size=32, count=200)
+    tiles = random_crops(34, 35, rng(), size=32, count=200)
     assert set(tiles.corners[:, 0].tolist()) == {0, 1, 2}
     assert set(tiles.corners[:, 1].tolist()) == {0, 1, 2, 3}
-    one, other = (random_crops(256, 1600, draw(seed)).corners.tolist() for seed in (0, 1))
+    one, other = (random_crops(256, 1600, rng(seed)).corners.tolist() for seed in (0, 1))
     assert one != other
 
 
@@ -127,7 +127,7 @@ def test_random_crops_reach_both_edges_and_differ_by_seed():
     [((256, 1600), (256, 1600)), ((200, 200), (224, 224)), ((1, 33), (32, 64))],
 )
 def test_whole_is_continued_to_a_multiple_of_32(image, size):
-    tiles = whole_image(*image, draw())
+    tiles = whole_image(*image, rng())
     assert (tiles.size, tiles.corners.tolist()) == (size, [[0, 0]])
     assert coverage(*image, tiles).all()
 
@@ -137,8 +137,8 @@ def test_up_to_32():
 
 
 def test_coverage_by_hand():
-    seen = coverage(2, 4, Tiles((1, 2), np.array([[0, 0], [1, 3]])))
-    assert seen.tolist() == [[True, True, False, False], [False, False, False, True]]
+    covered = coverage(2, 4, Tiles((1, 2), np.array([[0, 0], [1, 3]])))
+    assert covered.tolist() == [[True, True, False, False], [False, False, False, True]]
 
 
 def test_names_in_a_spec():

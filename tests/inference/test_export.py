@@ -32,13 +32,15 @@ def test_an_export_scores_as_the_network_and_carries_the_card(tmp_path, model, f
     parity = export(model, card(), form, path, STRIPS)
     assert parity.largest <= 1e-4
     assert parity.pixels == 40 * 50 + 32 * 64 + 40 * 50  # a part of the first once more
-    found = FORMATS[form][1](path)
-    assert found.card == card()
+    exported = FORMATS[form][1](path)
+    assert exported.card == card()
     for grey in STRIPS:
         wanted = 1 / (1 + np.exp(-(grey.astype(np.float64) - 128) / 10))
-        assert np.abs(found.scores(grey)[..., 0] - wanted).max() < 1e-5
+        assert np.abs(exported.scores(grey)[..., 0] - wanted).max() < 1e-5
     batch = np.stack([np.full((32, 32, 1), value, np.uint8) for value in (128, 255)])
-    assert found.score(batch)[:, 0, 0, 0] == pytest.approx([0.5, 1 / (1 + np.exp(-12.7))], abs=1e-5)
+    assert exported.score(batch)[:, 0, 0, 0] == pytest.approx(
+        [0.5, 1 / (1 + np.exp(-12.7))], abs=1e-5
+    )
     assert [each.name for each in path.parent.iterdir()] == [form]
 
 
@@ -73,14 +75,14 @@ def test_an_export_that_is_off_fails_and_the_earlier_one_stays(tmp_path, model, 
 @pytest.mark.parametrize(("off", "fails"), [(0.9e-4, False), (1.1e-4, True), (np.nan, True)])
 def test_the_tolerance_is_a_ten_thousandth(tmp_path, model, monkeypatch, off, fails):
     def read(path):
-        found = onnx_predictor(path)
+        exported = onnx_predictor(path)
 
         def score(grey):
-            scores = found.score(grey)
+            scores = exported.score(grey)
             scores[0, -1, -1, -1] += off
             return scores
 
-        return found._replace(score=score)
+        return exported._replace(score=score)
 
     monkeypatch.setitem(FORMATS, "onnx", (FORMATS["onnx"][0], read))
     dataset = [np.full((32, 32), 128, np.uint8)]
@@ -94,9 +96,9 @@ def test_the_tolerance_is_a_ten_thousandth(tmp_path, model, monkeypatch, off, fa
 def test_the_largest_difference_is_of_all_images():
     one = pixel_predictor()
     other = Predictor(one.card, "", lambda grey: one.score(grey) + np.float32(0.25) * (grey > 200))
-    found = compare(one, other, STRIPS)
-    assert found.largest == pytest.approx(0.25, abs=1e-6)
-    assert found.pixels == 40 * 50 + 32 * 64
+    exported = compare(one, other, STRIPS)
+    assert exported.largest == pytest.approx(0.25, abs=1e-6)
+    assert exported.pixels == 40 * 50 + 32 * 64
     assert compare(one, other, [STRIPS[1] // 2]) == (0.0, 32 * 64)
 
 

@@ -31,15 +31,15 @@ def test_what_is_appended_is_read_by_the_next_session(tmp_path):
 
 
 def test_an_image_is_held_until_its_file_changes(tmp_path):
-    held = image(tmp_path, "a.png")
+    image_file = image(tmp_path, "a.png")
     journal = PredictionJournal(tmp_path / "journal.jsonl")
-    assert not journal.holds(held)
-    journal.append(entry(held))
-    assert journal.holds(held)
+    assert not journal.holds(image_file)
+    journal.append(entry(image_file))
+    assert journal.holds(image_file)
     image(tmp_path, "a.png", b"longer")
-    assert not journal.holds(held)
-    held.path.unlink()
-    assert not journal.holds(held)
+    assert not journal.holds(image_file)
+    image_file.path.unlink()
+    assert not journal.holds(image_file)
 
 
 def test_the_last_of_two_lines_counts(tmp_path):
@@ -80,12 +80,12 @@ def test_a_whole_line_that_is_no_entry_is_damage(tmp_path, line):
 
 
 def test_a_journal_that_is_changed_meanwhile_is_said(tmp_path):
-    held = image(tmp_path, "a.png")
+    image_file = image(tmp_path, "a.png")
     file = tmp_path / "journal.jsonl"
     journal = PredictionJournal(file)
-    journal.append(entry(held))
+    journal.append(entry(image_file))
     file.write_text(json.dumps("other") + "\n")
     with pytest.raises(
         UserError, match=r"journal\.jsonl:1: not an image's prediction .*; begin anew with --fresh"
     ):
-        list(journal.entries([held]))
+        list(journal.entries([image_file]))

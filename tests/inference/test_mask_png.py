@@ -17,8 +17,8 @@ def test_a_program_reads_the_bits_and_a_viewer_sees_colours():
     bits = np.arange(256, dtype=np.uint8).reshape(16, 16)
     with Image.open(io.BytesIO(mask_png(bits))) as picture:
         assert (np.array(picture) == bits).all()
-        seen = np.array(picture.convert("RGB"))
-    assert tuple(seen[0, 0]) == (0, 0, 0)
-    assert [tuple(seen[divmod(1 << c, 16)]) for c in range(8)] == list(map(rgb, CLASS_COLOURS))
+        colours = np.array(picture.convert("RGB"))
+    assert tuple(colours[0, 0]) == (0, 0, 0)
+    assert [tuple(colours[divmod(1 << c, 16)]) for c in range(8)] == list(map(rgb, CLASS_COLOURS))
     first, second = map(rgb, CLASS_COLOURS[:2])
-    assert abs(seen[0, 3].astype(int) - (np.array(first) + second) / 2).max() <= 0.5
+    assert abs(colours[0, 3].astype(int) - (np.array(first) + second) / 2).max() <= 0.5

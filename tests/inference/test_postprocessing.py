@@ -70,15 +70,15 @@ def test_scores_are_left_as_they_are():
 
 def grown(mask, start):
     """The component of a pixel, walked by hand."""
-    seen, ahead = {start}, deque([start])
+    reached, ahead = {start}, deque([start])
     while ahead:
         row, column = ahead.popleft()
         for near in [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]:
             inside = 0 <= near[0] < mask.shape[0] and 0 <= near[1] < mask.shape[1]
-            if inside and mask[near] and near not in seen:
-                seen.add(near)
+            if inside and mask[near] and near not in reached:
+                reached.add(near)
                 ahead.append(near)
-    return seen
+    return reached
 
 
 @settings(max_examples=30, deadline=None)

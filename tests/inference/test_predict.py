@@ -143,22 +143,22 @@ def test_any_size_is_predicted_to_its_last_pixel(tmp_path, size):
 
 
 def test_an_image_is_continued_by_its_reflection_as_images_are_when_evaluated():
-    inner, seen = pixel_predictor(), []
-    found = inner._replace(score=lambda grey: (seen.append(grey), inner.score(grey))[1])
+    inner, calls = pixel_predictor(), []
+    observed = inner._replace(score=lambda grey: (calls.append(grey), inner.score(grey))[1])
     grey = np.random.default_rng(0).integers(0, 256, (40, 70), np.uint8)
-    assert found.scores(grey).shape == (40, 70, 2)
-    padded = seen[0][0, ..., 0]
+    assert observed.scores(grey).shape == (40, 70, 2)
+    padded = calls[0][0, ..., 0]
     assert padded.shape == (64, 96)
     assert (padded[40:43, :70] == grey[[38, 37, 36]]).all()
     assert (padded[:40, 70:73] == grey[:, [68, 67, 66]]).all()
 
 
 def test_a_large_image_is_scored_in_windows_as_if_it_were_scored_at_once():
-    inner, seen = pixel_predictor(), []
-    found = inner._replace(score=lambda grey: (seen.append(grey.shape), inner.score(grey))[1])
+    inner, calls = pixel_predictor(), []
+    observed = inner._replace(score=lambda grey: (calls.append(grey.shape), inner.score(grey))[1])
     grey = np.random.default_rng(0).integers(0, 256, (2100, 2050), np.uint8)
-    scores = found.scores(grey)
-    assert set(seen) == {(1, 1024, 1024, 1)}
+    scores = observed.scores(grey)
+    assert set(calls) == {(1, 1024, 1024, 1)}
     assert np.abs(scores[..., 0] - grey / 255).max() < 1e-6
 
 
@@ -207,22 +207,22 @@ def test_an_unreadable_image_is_listed_and_the_rest_goes_on(tmp_path):
 
 def test_a_second_time_nothing_is_predicted_again_but_what_changed(tmp_path):
     write_images(tmp_path / "in", 4)
-    seen = []
+    calls = []
 
     def counting():
         inner = pixel_predictor()
-        return inner._replace(score=lambda grey: (seen.append(1), inner.score(grey))[1])
+        return inner._replace(score=lambda grey: (calls.append(1), inner.score(grey))[1])
 
     predicted(tmp_path / "in", tmp_path / "out", counting())
     before = files(tmp_path / "out")
-    assert len(seen) == 4
+    assert len(calls) == 4
     predicted(tmp_path / "in", tmp_path / "out", counting())
-    assert len(seen) == 4
+    assert len(calls) == 4
     assert files(tmp_path / "out") == before
 
     cv2.imwrite(str(tmp_path / "in" / "0000.png"), np.full((32, 32), 255, np.uint8))
     predicted(tmp_path / "in", tmp_path / "out", counting())
-    assert len(seen) == 5
+    assert len(calls) == 5
     rows = table(tmp_path / "out" / "defects.csv")
     assert [row["area_px"] for row in rows if row["image"] == "0000.png"] == ["1024"]
 
@@ -340,7 +340,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 @pytest.mark.timeout(3600)
 def test_a_thousand_images_need_the_memory_of_a_hundred(tmp_path):
     draw = np.random.default_rng(0)
-    drawn = [
+    strips = [
         cv2.imencode(".jpg", photograph(draw, generate_sheet(draw)))[1].tobytes() for _ in range(20)
     ]
     rules = {label: {"threshold": 0.75, "min_component": 50} for label in ("bright", "dark")}
@@ -350,7 +350,7 @@ def test_a_thousand_images_need_the_memory_of_a_hundred(tmp_path):
         folder = tmp_path / str(count)
         folder.mkdir()
         for number in range(count):
-            (folder / f"{number:04d}.jpg").write_bytes(drawn[number % len(drawn)])
+            (folder / f"{number:04d}.jpg").write_bytes(strips[number % len(strips)])
         words = map(str, [sys.executable, "-c", MEMORY, model, folder, tmp_path / f"out_{count}"])
         done = subprocess.run([*words], check=True, capture_output=True, text=True)
         peaks[count] = int(done.stdout.split()[-1])
@@ -359,9 +359,9 @@ def test_a_thousand_images_need_the_memory_of_a_hundred(tmp_path):
 
 def test_an_onnx_file_scores_as_it_is_asked_to(tmp_path):
     grey = np.arange(33 * 40, dtype=np.uint8).reshape(33, 40)
-    found = onnx_predictor(pixel_onnx(tmp_path / "model.onnx"))
-    assert found.card == card()
-    assert np.allclose(found.scores(grey), pixel_predictor().scores(grey))
+    observed = onnx_predictor(pixel_onnx(tmp_path / "model.onnx"))
+    assert observed.card == card()
+    assert np.allclose(observed.scores(grey), pixel_predictor().scores(grey))
 
 
 def test_what_is_not_an_export_is_refused(tmp_path):

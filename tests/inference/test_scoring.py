@@ -24,9 +24,9 @@ PIXEL = ((0.02, -2.0), (-0.01, 1.0))
 
 
 def test_scores_are_those_of_the_pixels_without_padding(dataset):
-    found = list(score_images(scorer(pixel_model(*PIXEL)), dataset, np.array([2, 0, 1]), pixels=1))
-    assert [each.row for each in found] == [2, 0, 1]
-    for each in found:
+    image = list(score_images(scorer(pixel_model(*PIXEL)), dataset, np.array([2, 0, 1]), pixels=1))
+    assert [each.row for each in image] == [2, 0, 1]
+    for each in image:
         grey = dataset.image(each.row)
         wanted = np.stack([sigmoid(a * grey + b) for a, b in PIXEL], axis=-1)
         assert each.scores.dtype == np.float32
@@ -57,9 +57,9 @@ def test_what_the_published_tiles_do_not_show_has_no_score(tmp_path):
         tmp_path, [np.full((256, 1600), 200)], [np.zeros((256, 1600), int)], ("a",)
     )
     score = scorer(pixel_model((0.0, 3.0)))
-    (found,) = score_images(score, dataset, np.array([0]), pixels=10**6, layout=published_windows)
-    assert (found.scores[:, 1536:] == 0).all()
-    np.testing.assert_allclose(found.scores[:, :1536], sigmoid(3.0), rtol=1e-5)
+    (image,) = score_images(score, dataset, np.array([0]), pixels=10**6, layout=published_windows)
+    assert (image.scores[:, 1536:] == 0).all()
+    np.testing.assert_allclose(image.scores[:, :1536], sigmoid(3.0), rtol=1e-5)
 
 
 def sloping():

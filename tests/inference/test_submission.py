@@ -39,5 +39,5 @@ def test_the_form_of_2019_has_one_column_for_image_and_class():
 def test_the_rules_of_kaggle_find_what_breaks_them(tmp_path, rows, problem):
     file = tmp_path / "submission.csv"
     file.write_text("\n".join(["ImageId,ClassId,EncodedPixels", *rows]) + "\n")
-    found = broken_rules(file, ["a"], ["1", "2"], {"a": 6})
-    assert (problem in "; ".join(found)) if problem else not found
+    problems = broken_rules(file, ["a"], ["1", "2"], {"a": 6})
+    assert (problem in "; ".join(problems)) if problem else not problems

@@ -24,11 +24,11 @@ def test_cut_then_stitched_is_the_same_where_covered(height, width, down, across
     regular = grid(height, width, (down, across), (max(down // 2, 1), max(across * 2 // 3, 1)))
     anywhere = Tiles((down, across), draw.integers(0, (height, width), (5, 2)))
     for tiles in (regular, anywhere):
-        seen = coverage(height, width, tiles)
+        covered = coverage(height, width, tiles)
         weights = gaussian(tiles.size)
         again = stitch(cut_windows(image, tiles), tiles, weights, height=height, width=width)
-        np.testing.assert_allclose(again[seen], image[seen], rtol=1e-5)
-        assert not again[~seen].any()
+        np.testing.assert_allclose(again[covered], image[covered], rtol=1e-5)
+        assert not again[~covered].any()
     assert coverage(height, width, regular).all()
 
 
@@ -36,8 +36,8 @@ def test_where_windows_overlap_the_mean_is_weighted():
     tiles = Tiles((1, 3), np.array([[0, 0], [0, 2]]))
     pieces = np.array([[[[3.0], [3.0], [3.0]]], [[[6.0], [6.0], [6.0]]]])  # [2, 1, 3, 1]
     weights = np.array([[1.0, 2.0, 1.0]], np.float32)
-    found = stitch(pieces, tiles, weights, height=1, width=6)
-    assert found[..., 0].tolist() == [[3, 3, 4.5, 6, 6, 0]]
+    stitched = stitch(pieces, tiles, weights, height=1, width=6)
+    assert stitched[..., 0].tolist() == [[3, 3, 4.5, 6, 6, 0]]
 
 
 def test_weights_fall_from_the_middle_and_are_never_zero():
@@ -58,10 +58,10 @@ def test_windows_overlap_by_half():
 
 def test_the_published_tiles_leave_the_last_columns_out():
     tiles, weights = published_windows(256, 1600)
-    seen = coverage(256, 1600, tiles)
+    covered = coverage(256, 1600, tiles)
     assert len(tiles.corners) == 6
-    assert seen[:, :1536].all()
-    assert not seen[:, 1536:].any()
+    assert covered[:, :1536].all()
+    assert not covered[:, 1536:].any()
     assert (weights == 1).all()
     with pytest.raises(
         DataError, match=r"--inference published: .* 200 x 200; take --inference sliding"

@@ -33,8 +33,8 @@ def test_blend_by_hand():
     ],
 )
 def test_swatch_is_marked_as_the_defect_is(outlined, filled, expected):
-    seen = colours(pixels(entry(outlined=outlined, filled=filled)))
-    assert seen & {ORANGE, (186, 154, 82)} == expected
+    swatch_colours = colours(pixels(entry(outlined=outlined, filled=filled)))
+    assert swatch_colours & {ORANGE, (186, 154, 82)} == expected
 
 
 def test_entries_that_are_neither_are_faint():

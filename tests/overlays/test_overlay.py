@@ -50,7 +50,7 @@ def plane(*boxes, height=40, width=720):
     return bits
 
 
-def drawn(truth, prediction, grey=100):
+def pixels_of(truth, prediction, grey=100):
     """RGB pixels of the picture, above its legend."""
     image = np.full(truth.shape, grey, np.uint8)
     picture = draw(image, truth, prediction, classes=CLASSES)
@@ -104,11 +104,11 @@ def test_choose_fills_count_without_repeats_whatever_the_order_of_candidates(row
     pixels = np.array(rows)
     candidates = list(range(len(rows)))
     dice = np.array([[0.1 * (sum(row) % 4)] * 3 for row in rows])
-    chosen = choose(pixels, np.array(candidates), dice, count=count)
+    choice = choose(pixels, np.array(candidates), dice, count=count)
     random.shuffle(candidates)
-    assert choose(pixels, np.array(candidates), dice[candidates], count=count) == chosen
-    assert len(set(chosen)) == len(chosen) == min(count, len(rows))
-    assert set(chosen) <= set(candidates)
+    assert choose(pixels, np.array(candidates), dice[candidates], count=count) == choice
+    assert len(set(choice)) == len(choice) == min(count, len(rows))
+    assert set(choice) <= set(candidates)
 
 
 @pytest.mark.parametrize(
@@ -128,49 +128,49 @@ def test_choose_refuses(candidates, count, message):
 
 
 def test_outline_runs_around_the_truth_between_hair_lines_and_covers_nothing_of_it():
-    row = drawn(plane((0, 15, 25, 100, 120)), plane())[20]
+    row = pixels_of(plane((0, 15, 25, 100, 120)), plane())[20]
     assert colours(row[95:101]) == [GREY, BLACK, SKY, SKY, BLACK, GREY]
     assert colours(row[119:125]) == [GREY, BLACK, SKY, SKY, BLACK, GREY]
     assert (row[100:120] == 100).all()
 
 
 def test_dark_colours_have_white_hair_lines():
-    row = drawn(plane((3, 15, 25, 100, 120)), plane())[20]
+    row = pixels_of(plane((3, 15, 25, 100, 120)), plane())[20]
     assert colours(row[95:101]) == [GREY, WHITE, BLUE, BLUE, WHITE, GREY]
 
 
 def test_outline_is_closed_where_the_defect_runs_off_the_image():
-    pixels = drawn(plane((0, 0, 25, 100, 120)), plane())
+    pixels = pixels_of(plane((0, 0, 25, 100, 120)), plane())
     assert colours(pixels[:4, 110]) == [SKY, SKY, BLACK, GREY]
     assert colours(pixels[25:30, 110]) == [BLACK, SKY, SKY, BLACK, GREY]
     assert colours(pixels[:2, 60]) == [GREY, GREY]
 
 
 def test_wide_images_have_an_outline_of_three_pixels():
-    row = drawn(plane((0, 15, 25, 100, 120), width=1600), plane(width=1600))[20]
+    row = pixels_of(plane((0, 15, 25, 100, 120), width=1600), plane(width=1600))[20]
     assert colours(row[94:101]) == [GREY, BLACK, SKY, SKY, SKY, BLACK, GREY]
 
 
 def test_fill_is_blended_into_the_steel_and_leaves_the_rest_alone():
     # 0.55 * 100 + 0.45 * (86, 180, 233) = (93.7, 136, 159.85)
-    pixels = drawn(plane(), plane((0, 10, 20, 50, 60)))
+    pixels = pixels_of(plane(), plane((0, 10, 20, 50, 60)))
     assert (pixels[10:20, 50:60] == (94, 136, 160)).all()
     assert np.count_nonzero(pixels != 100) == 3 * 10 * 10
 
 
 def test_fill_of_two_classes_at_once_is_that_of_their_mean_colour():
     # The mean of sky blue and orange is (158, 169.5, 116.5).
-    pixels = drawn(plane(), plane((0, 10, 20, 50, 60), (1, 10, 20, 50, 60)))
+    pixels = pixels_of(plane(), plane((0, 10, 20, 50, 60), (1, 10, 20, 50, 60)))
     assert (pixels[10:20, 50:60] == (126, 131, 107)).all()
 
 
 def test_fill_keeps_the_texture_of_the_steel():
-    dark, bright = (drawn(plane(), plane((2, 0, 40, 0, 720)), grey) for grey in (40, 240))
+    dark, bright = (pixels_of(plane(), plane((2, 0, 40, 0, 720)), grey) for grey in (40, 240))
     assert (bright.astype(int) - dark == 110).all()  # 0.55 * (240 - 40)
 
 
 def test_outline_lies_over_the_fill():
-    row = drawn(plane((0, 15, 25, 100, 120)), plane((2, 0, 40, 0, 720)))[20]
+    row = pixels_of(plane((0, 15, 25, 100, 120)), plane((2, 0, 40, 0, 720)))[20]
     fill = (151, 97, 55)  # 0.55 * 100 + 0.45 * (213, 94, 0)
     assert colours(row[95:101]) == [fill, BLACK, SKY, SKY, BLACK, fill]
 
@@ -179,10 +179,10 @@ def test_outline_lies_over_the_fill():
 
 
 def test_without_a_truth_the_prediction_is_outlined_and_no_key_is_needed():
-    found = plane((0, 10, 20, 50, 60))
-    image = np.full(found.shape, 100, np.uint8)
-    alone, both = (draw(image, truth, found, classes=("1",)) for truth in (None, found))
-    image = (0, 0, alone.width, found.shape[0])
+    prediction = plane((0, 10, 20, 50, 60))
+    image = np.full(prediction.shape, 100, np.uint8)
+    alone, both = (draw(image, truth, prediction, classes=("1",)) for truth in (None, prediction))
+    image = (0, 0, alone.width, prediction.shape[0])
     assert alone.crop(image).tobytes() == both.crop(image).tobytes()
     assert np.array(alone).shape == np.array(both).shape
     assert np.array(alone).tobytes() != np.array(both).tobytes()  # "outline: truth"
@@ -226,10 +226,10 @@ def test_legend_shows_what_is_true_what_is_predicted_and_what_is_neither():
     truth = plane((0, 10, 20, 50, 60), height=256, width=1600)
     prediction = plane((1, 10, 20, 50, 60), height=256, width=1600)
     picture = np.asarray(draw(image, truth, prediction, classes=CLASSES))
-    seen = set(colours(picture[256:].reshape(-1, 3)))
+    picture_colours = set(colours(picture[256:].reshape(-1, 3)))
     filled_orange = (186, 154, 82)  # 0.55 * 150 + 0.45 * (230, 159, 0)
-    assert {SKY, filled_orange} <= seen
-    assert not {ORANGE, VERMILLION, BLUE, (121, 164, 187)} & seen
+    assert {SKY, filled_orange} <= picture_colours
+    assert not {ORANGE, VERMILLION, BLUE, (121, 164, 187)} & picture_colours
 
 
 @pytest.mark.parametrize(

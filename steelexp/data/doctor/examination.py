@@ -1,4 +1,4 @@
-"""One pass over a data set's images: what is wrong with each, and what its labels amount to."""
+"""Issues and statistics of images and labels, in one pass over a data set."""
 
 import hashlib
 import os

@@ -19,7 +19,7 @@ from steelexp.data.dataset import DataError
 
 TOKENS_PAGE = "https://www.kaggle.com/settings/api"
 TOKEN_PLACES = "KAGGLE_API_TOKEN, ~/.kaggle/access_token or ~/.kaggle/kaggle.json"
-RESUME_HINT = "the same command goes on from there"
+RESUME_HINT = "the same command resumes the download"
 
 _TIMEOUTS = (10.0, 60.0)  # seconds to connect, and between two blocks
 _WAITS = (1.0, 4.0, 15.0, 60.0)  # seconds before each retry after an attempt without progress

@@ -150,7 +150,7 @@ def _unpack_verified(archive: Path, folder: Path, partial: Path, expected: Expec
     _unpack(archive, partial)
     if problems := differences(partial, expected):
         raise DataError(
-            "\n".join(["what Kaggle sent is not the published data set:", *problems])
+            "\n".join(["the archive from Kaggle is not the published data set:", *problems])
             + f"\nit is kept in {partial}; remove {partial.parent} to fetch it again"
         )
     partial.replace(folder)

@@ -90,10 +90,10 @@ def test_flips_by_hand(settings, expected):
     grey = GREY.repeat(400, axis=0)
     turned, bits = flips(grey, grey + 10, np.random.default_rng(0), NO_DONORS, **settings)
     assert (bits == turned + 10).all()
-    seen = ["".join(map(str, tile.ravel().tolist())) for tile in turned]
-    assert set(seen) == expected
+    outcomes = ["".join(map(str, tile.ravel().tolist())) for tile in turned]
+    assert set(outcomes) == expected
     for one in expected:  # each as often as the others
-        assert seen.count(one) == pytest.approx(400 / len(expected), abs=60)
+        assert outcomes.count(one) == pytest.approx(400 / len(expected), abs=60)
 
 
 @pytest.mark.parametrize(
@@ -184,11 +184,11 @@ def test_as_many_tiles_are_changed_as_is_probable(name):
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_what_is_given_stays_and_may_be_read_only(name):
     grey, bits = tiles()
-    kept = grey.copy(), bits.copy()
+    copies = grey.copy(), bits.copy()
     grey.flags.writeable = bits.flags.writeable = False
     changed_by(name, grey, bits)
-    assert (grey == kept[0]).all()
-    assert (bits == kept[1]).all()
+    assert (grey == copies[0]).all()
+    assert (bits == copies[1]).all()
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)

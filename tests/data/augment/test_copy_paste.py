@@ -61,15 +61,15 @@ def test_defects_are_mirrored_at_random_and_not_turned():
     tile, marks = donor()
     tile[20:23, 30:40] += 5  # its upper half is brighter
     changed, labels = pasted(grey, bits, donors_of(tile, marks))
-    seen = []
+    orientations = []
     for image, marked in zip(changed.astype(int), labels, strict=True):
         top, bottom, left, right = box(marked)
         inside = image[top:bottom, left:right]
         assert inside.shape == (6, 10)
-        seen.append((inside[0, 0] > inside[-1, 0], inside[0, 0] > inside[0, -1]))
-    assert len(set(seen)) == 4
-    assert sum(upright for upright, _ in seen) == pytest.approx(50, abs=20)
-    assert sum(sideways for _, sideways in seen) == pytest.approx(50, abs=20)
+        orientations.append((inside[0, 0] > inside[-1, 0], inside[0, 0] > inside[0, -1]))
+    assert len(set(orientations)) == 4
+    assert sum(upright for upright, _ in orientations) == pytest.approx(50, abs=20)
+    assert sum(sideways for _, sideways in orientations) == pytest.approx(50, abs=20)
 
 
 def test_a_pasted_label_replaces_what_is_below_and_only_that():

@@ -16,8 +16,8 @@ ROW = np.array([[[0, 40, 80, 200]]], np.uint8)  # mean 80
 BITS = np.array([[[0, 1, 1, 0]]], np.uint8)
 
 
-class Drawn:
-    """A generator whose uniform draws lie a given share of the way up their range."""
+class FixedGenerator:
+    """A generator whose uniform numbers are at a fixed share of their range."""
 
     def __init__(self, share):
         self.share = share
@@ -30,7 +30,7 @@ class Drawn:
 
 
 def of(change, share, **settings):
-    grey, bits = change(ROW, BITS, Drawn(share), NO_DONORS, **settings)
+    grey, bits = change(ROW, BITS, FixedGenerator(share), NO_DONORS, **settings)
     assert bits is BITS
     return grey[0, 0].tolist()
 
@@ -66,7 +66,7 @@ def test_gamma_by_hand(share, expected):
 def test_each_tile_has_its_own_mean_and_amount():
     grey = np.array([[[10, 30]], [[100, 140]]], np.uint8)  # means 20 and 120
     bits = np.zeros_like(grey)
-    rng = Drawn(0.5)
+    rng = FixedGenerator(0.5)
     rng.uniform = lambda low, high, count: np.array([1.0, -0.5])
     changed, _ = contrast(grey, bits, rng, NO_DONORS, amount=1.0)
     assert changed.tolist() == [[[0, 40]], [[110, 130]]]

@@ -55,7 +55,7 @@ class TestDownload:
 
     def test_a_connection_that_gives_nothing_any_more(self, server, tmp_path, waits):
         server.breaks = [BLOCK, 0, 0, 0, 0, 0]
-        with pytest.raises(DataError, match="the received part is kept and the same command goes"):
+        with pytest.raises(DataError, match="the received part is kept and the same command resumes"):
             fetch(server, tmp_path)
         assert waits == [1.0, 4.0, 15.0, 60.0]
         server.breaks = []
@@ -75,7 +75,7 @@ class TestDownload:
             server.expired = 2
             return server.archive()
 
-        download(server.archive(), tmp_path, renew=renew, report=lambda got: None)
+        download(server.archive(), tmp_path, renew=renew, report=lambda received: None)
         assert server.starts == [0, BLOCK]
         assert waits == [1.0, 4.0]  # the second address was refused
 
@@ -94,7 +94,7 @@ class TestDownload:
             server.content, server.version = CONTENT[::-1], '"v2"'
             return server.archive()
 
-        file = download(server.archive(), tmp_path, renew=renew, report=lambda got: None)
+        file = download(server.archive(), tmp_path, renew=renew, report=lambda received: None)
         assert file.read_bytes() == CONTENT[::-1]
 
     def test_a_refusal_on_the_way_is_not_repeated(self, server, tmp_path, waits):
@@ -104,7 +104,7 @@ class TestDownload:
             raise DataError("rules")
 
         with pytest.raises(DataError, match=r"^rules$"):
-            download(server.archive(), tmp_path, renew=renew, report=lambda got: None)
+            download(server.archive(), tmp_path, renew=renew, report=lambda received: None)
         assert waits == [1.0]
 
 
@@ -133,12 +133,12 @@ def test_without_the_sdk(monkeypatch):
 class TestLocate:
     def test_the_archive(self, sdk, server, monkeypatch, tmp_path):
         monkeypatch.setenv("KAGGLE_API_TOKEN", "secret")
-        found = locate("steel")
-        assert found == Archive(f"{server.url}/archive.zip?signed=1", len(CONTENT), '"v1"')
+        archive = locate("steel")
+        assert archive == Archive(f"{server.url}/archive.zip?signed=1", len(CONTENT), '"v1"')
         assert server.wanted == ["steel"]
         assert server.logins == ["Bearer secret"]
         assert server.sent == 0
-        download(found, tmp_path, renew=server.archive, report=lambda got: None)
+        download(archive, tmp_path, renew=server.archive, report=lambda received: None)
 
     def test_a_token_in_a_file(self, sdk, server):
         (sdk / "access_token").write_text("secret\n")
@@ -178,11 +178,11 @@ class TestLocate:
         server.refusing = (status, "You must accept")
         with pytest.raises(DataError) as refused:
             locate("steel")
-        said = str(refused.value)
-        assert said.startswith(f"Kaggle refuses the download ({status}: You must accept): ")
-        assert way_out in said
-        assert ("phone number" in said) == (status == 403)
-        assert "secret" not in said
+        message = str(refused.value)
+        assert message.startswith(f"Kaggle refuses the download ({status}: You must accept): ")
+        assert way_out in message
+        assert ("phone number" in message) == (status == 403)
+        assert "secret" not in message
 
     def test_a_signed_address_is_not_shown(self, sdk, server, monkeypatch):
         monkeypatch.setenv("KAGGLE_API_TOKEN", "secret")

@@ -49,8 +49,8 @@ def beside(folder):
 
 def check_whole(folder):
     assert differences(folder, PUBLISHED) == []
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
-    assert found == {f"train_images/{name}" for name in IMAGES} | {"train.csv", "test_images/t.jpg"}
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
+    assert files == {f"train_images/{name}" for name in IMAGES} | {"train.csv", "test_images/t.jpg"}
     assert (folder / "train_images" / "3.jpg").read_bytes() == IMAGES["3.jpg"]
     assert [path.name for path in folder.parent.iterdir()] == ["severstal"]
 
@@ -69,8 +69,8 @@ class TestFetch:
     def test_into_a_new_folder(self, server, folder, capsys):
         fetch(folder, PUBLISHED, server.archive)
         check_whole(folder)
-        said = capsys.readouterr().out.splitlines()
-        assert said[-1] == f"{folder}: 6 strips, 4 masks, verified"
+        output = capsys.readouterr().out.splitlines()
+        assert output[-1] == f"{folder}: 6 strips, 4 masks, verified"
         assert server.sent == len(server.content)
 
     def test_it_says_first_what_it_needs(self, folder, capsys):
@@ -79,14 +79,14 @@ class TestFetch:
 
         with pytest.raises(DataError, match="refused"):
             fetch(folder, PUBLISHED, raise_if)
-        said = capsys.readouterr().out
+        output = capsys.readouterr().out
         for need in (
             "https://www.kaggle.com/c/severstal-steel-defect-detection/rules",
             "https://www.kaggle.com/settings/api",
             "about 3.4 GB of disk",
             str(beside(folder)),
         ):
-            assert need in said
+            assert need in output
         assert not folder.parent.exists()  # nothing is written before Kaggle has agreed
 
     def test_into_an_empty_folder(self, server, folder):
@@ -203,10 +203,10 @@ class TestWhatKaggleSends:
         server.content = archive_of(table=TABLE[:-1] + b"3\n")
         with pytest.raises(DataError) as refused:
             fetch(folder, PUBLISHED, server.archive)
-        said = str(refused.value).splitlines()
-        assert said[0] == "what Kaggle sent is not the published data set:"
-        assert "git blob" in said[1]
-        assert said[2].startswith(f"it is kept in {beside(folder) / 'unpacked'}; remove ")
+        output = str(refused.value).splitlines()
+        assert output[0] == "the archive from Kaggle is not the published data set:"
+        assert "git blob" in output[1]
+        assert output[2].startswith(f"it is kept in {beside(folder) / 'unpacked'}; remove ")
         assert not folder.exists()
 
 
@@ -346,8 +346,10 @@ class TestCommand:
         monkeypatch.setenv("KAGGLE_API_TOKEN", "secret")
         server.refusing = (403, "You must accept this competition's rules")
         assert main(["data", "fetch", str(folder)]) == 2
-        said = capsys.readouterr().err
-        assert "accept the competition's rules at https://www.kaggle.com/c/severstal-steel" in said
+        output = capsys.readouterr().err
+        assert (
+            "accept the competition's rules at https://www.kaggle.com/c/severstal-steel" in output
+        )
         assert server.wanted == ["severstal-steel-defect-detection"]
         server.refusing = None
         fetch(folder, PUBLISHED)
