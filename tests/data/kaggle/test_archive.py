@@ -55,7 +55,9 @@ class TestDownload:
 
     def test_a_connection_that_gives_nothing_any_more(self, server, tmp_path, waits):
         server.breaks = [BLOCK, 0, 0, 0, 0, 0]
-        with pytest.raises(DataError, match="the received part is kept and the same command resumes"):
+        with pytest.raises(
+            DataError, match="the received part is kept and the same command resumes"
+        ):
             fetch(server, tmp_path)
         assert waits == [1.0, 4.0, 15.0, 60.0]
         server.breaks = []
