@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from steelexp.data import pipeline
 from steelexp.data.augment import AUGMENTATIONS, Augmentation
-from steelexp.data.cache import cache_root, cached
+from steelexp.data.cache import cache_images, cache_root
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.duplicate_groups import duplicate_groups
 from steelexp.data.sampling import SAMPLERS
@@ -125,7 +125,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
         UserError: the data set is missing or wrong, or the spec does not fit it.
     """
     opened: Dataset = spec.data.bind(LOADERS)()
-    decoded = cached(opened, spec.data.cache, cache_root())
+    decoded = cache_images(opened, spec.data.cache, cache_root())
     grouped = duplicate_groups(decoded, cache_root())
     rows = first_of_each_group(grouped) if spec.data.deduplicate else np.arange(len(decoded))
     dataset, groups = select(decoded, rows), grouped[rows]
