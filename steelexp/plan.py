@@ -24,10 +24,10 @@ from steelexp.data.tiles import Tiling, tile_rng, tile_table
 from steelexp.data.tiling import TILINGS, coverage
 from steelexp.data.variant import first_of_each_group, long_tailed, select
 from steelexp.errors import explain_read_errors
+from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, count_classes
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
-from steelexp.model.unet import ARCHITECTURES
 from steelexp.records.store import RunFolder
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import ExperimentSpec, Registry, digest, experiment_model
