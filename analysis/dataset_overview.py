@@ -25,6 +25,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from analysis.learning_curves import FORMATS
+from steelexp.command_line import command_line
 from steelexp.errors import UserError, explain_read_errors, explain_write_errors
 from steelexp.palette import CLASS_COLOURS, INK
 
@@ -109,7 +110,7 @@ def read_overview(path: Path) -> Overview:
     Raises:
         UserError: The file is not a doctor.json of this version, or nothing is labelled.
     """
-    fix = "write it again with python -m steelexp data doctor ROOT"
+    fix = f"write it again: {command_line('data', 'doctor', 'ROOT')}"
     try:
         with explain_read_errors(path, fix):
             content = json.loads(path.read_text(encoding="utf-8"))

@@ -6,9 +6,9 @@ import select
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from steelexp import __version__
+from steelexp.command_line import program
 from steelexp.commands import (
     check,
     dashboard,
@@ -24,14 +24,15 @@ from steelexp.commands import (
 )
 from steelexp.commands.crash_log import crash_line
 from steelexp.commands.outcome import BROKEN_PIPE, BUG, FAILED, INTERRUPTED, WRONG_REQUEST
+from steelexp.commands.renamed_options import check_names
 from steelexp.errors import RunFailedError, UserError
 
 EPILOG = """\
 examples:
-  python -m steelexp run experiments/quickstart.yaml
-  python -m steelexp run experiments/b4_dice.yaml training.epochs=2 data.root=path/to/severstal
-  python -m steelexp run experiments/imbalance --seeds 0,1,2
-  python -m steelexp check experiments
+  {program} run experiments/quickstart.yaml
+  {program} run experiments/b4_dice.yaml training.epochs=2 data.root=path/to/severstal
+  {program} run experiments/imbalance --seeds 0,1,2
+  {program} check experiments
 
 exit codes: 0 done, 1 a run failed, 2 the request was wrong, 3 a bug or an unexpected system error,
 130 stopped by the user, 141 nobody reads the output any more
@@ -53,15 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     """Parse and act; turn errors into a line and an exit code."""
-    args = _parsed(arguments)
-    act: Callable[[argparse.Namespace], int] = args.act
+    args = argparse.Namespace()
     try:
+        args = _parsed(sys.argv[1:] if arguments is None else arguments)
+        act: Callable[[argparse.Namespace], int] = args.act
         return act(args)
     except UserError as error:
         print(f"steelexp: {error}", file=sys.stderr)
         return FAILED if isinstance(error, RunFailedError) else WRONG_REQUEST
     except KeyboardInterrupt:
-        print("\nsteelexp: stopped; the same command goes on from here", file=sys.stderr)
+        print(f"\nsteelexp: {_stopped(args)}", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _has_lost_its_reader():
@@ -70,11 +72,20 @@ def _run(arguments: Sequence[str] | None) -> int:
         return BUG
 
 
-def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _stopped(args: argparse.Namespace) -> str:
+    """What the user can type after Ctrl-C."""
+    if not hasattr(args, "fresh"):
+        return "stopped"
+    goes_on = "without --fresh goes on from here" if args.fresh else "goes on from here"
+    return f"stopped; the same command {goes_on}"
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments.
 
     argparse ends a list of words at the first option; overrides may follow --runs and the like.
     """
+    check_names(arguments)
     parser = _parser()
     args, rest = parser.parse_known_args(arguments)
     if any(word.startswith("-") for word in rest) or (rest and not hasattr(args, "specs")):
@@ -103,9 +114,9 @@ def _discard_output() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=_program(),
+        prog=program(),
         description="Tracked, declarative experiments for finding defects on steel.",
-        epilog=EPILOG,
+        epilog=EPILOG.format(program=program()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
@@ -115,11 +126,6 @@ def _parser() -> argparse.ArgumentParser:
     ):  # fmt: skip
         command.add(commands)
     return parser
-
-
-def _program() -> str:
-    """The words that started this command line: the installed script's or the module's."""
-    return "steelexp" if Path(sys.argv[0]).stem == "steelexp" else "python -m steelexp"
 
 
 if __name__ == "__main__":

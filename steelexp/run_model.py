@@ -1,4 +1,4 @@
-"""A finished run's network, rebuilt from its folder; the data set need not be there."""
+"""The trained network of a finished run, from its folder alone; no data set is needed."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from steelexp.errors import UserError, reason
 from steelexp.inference.predictor import Predictor
 from steelexp.inference.scoring import scorer
-from steelexp.model.unet import ARCHITECTURES
+from steelexp.network import network_without_weights
 from steelexp.plan import SpecModel
 from steelexp.records.model_card import ModelCard, card_of
 from steelexp.records.store import RunFolder
@@ -15,34 +15,31 @@ from steelexp.training import runtime
 
 
 def run_card(folder: RunFolder) -> ModelCard:
-    """Classes and decisions of a finished run.
+    """Classes and post-processing of a finished run.
 
     Raises:
-        UserError: the run has no record yet.
+        UserError: The run is unfinished.
     """
-    if folder.record is None:
-        raise UserError(f"{folder.path}: unfinished; run its spec again to go on")
-    return card_of(folder.record)
+    return card_of(folder.finished_record())
 
 
 def load_model(folder: RunFolder, *, precision: str | None = None) -> Any:
     """The network with the weights of the best epoch.
 
     Args:
-        folder: of a finished run.
-        precision: float32 or mixed_float16; the run's own when absent.
+        folder: Folder of a finished run.
+        precision: float32 or mixed_float16; None for the run's own.
 
     Returns:
         tf_keras.Model: grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32.
 
     Raises:
-        UserError: the run has no record yet, or its weights are gone or of another network.
+        UserError: The run is unfinished, or its weights are missing or of another network.
     """
     classes = len(run_card(folder).classes)
     spec: ExperimentSpec = load(folder.path / "spec.yaml", model=SpecModel)
     runtime.prepare(seed=spec.seed, precision=precision or spec.training.precision)
-    blank = spec.model.model_copy(update={"weights": "none"})  # the run's own weights follow
-    model = blank.bind(ARCHITECTURES)(classes)
+    model = network_without_weights(spec.model, classes)
     _load(model, folder.best_weights)
     return model
 
@@ -58,11 +55,11 @@ def _load(model: Any, weights: Path) -> None:
         ) from None
 
 
-def predictor(folder: RunFolder) -> Predictor:
-    """A finished run's network, run by TensorFlow.
+def load_predictor(folder: RunFolder) -> Predictor:
+    """The trained network of a finished run, run by TensorFlow.
 
     Raises:
-        UserError: as for `network`.
+        UserError: The run is unfinished, or its weights are missing or of another network.
     """
     card = run_card(folder)
     return Predictor(card=card, runtime="tensorflow", score=scorer(load_model(folder)))

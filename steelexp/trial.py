@@ -1,16 +1,15 @@
 """One trial of a search: an ordinary run, in the search's folder."""
 
 import gc
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from steelexp import experiment
+from steelexp.command_line import recorded, runs_words
 from steelexp.lazy import keras, tf
-from steelexp.plan import Plan, SpecModel, prepare
+from steelexp.plan import SpecModel, prepare
 from steelexp.progress import say
-from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 from steelexp.search.executor import Outcome, Trial
 from steelexp.search.search import trial_spec
@@ -24,8 +23,8 @@ class TrialRunner:
     """Runs the trials of one search; it can be sent to another process.
 
     Attributes:
-        spec: of the search, resolved, as plain values.
-        folder: of the search.
+        spec: The resolved spec of the search, as plain values.
+        folder: Folder of the search.
     """
 
     spec: dict[str, Any]
@@ -36,15 +35,23 @@ class TrialRunner:
 
         A loss that is no longer a number and too little memory fail the trial; anything else is
         raised.
+
+        Args:
+            trial: Trial to run.
         """
         searched = SpecModel.model_validate(self.spec)
-        spec, search = trial_spec(searched, trial), searched.name
-        plan = prepare(spec, self.folder)
+        plan = prepare(trial_spec(searched, trial), self.folder)
         run = RunFolder(self.folder / "trials" / trial.id / plan.digest)
         inherited = _inherit(self.folder, trial, run)
         folder = run.path.relative_to(self.folder).as_posix()
         try:
-            record = _run(replace(plan, folder=run), TrackedTrial(search, trial.id, trial.values))
+            record = experiment.run(
+                replace(plan, folder=run),
+                command=recorded(
+                    "run", run.path / "spec.yaml", *runs_words(self.folder.parents[1])
+                ),
+                trial=TrackedTrial(searched.name, trial.id, trial.values),
+            )
         except (DivergedError, MemoryError, tf.errors.ResourceExhaustedError) as error:
             return Outcome(trial.id, None, reason=_reason(error), folder=folder)
         finally:
@@ -62,15 +69,13 @@ class TrialRunner:
         )
 
 
-def _run(plan: Plan, trial: TrackedTrial) -> Record:
-    command = ["python", "-m", "steelexp", "run", str(plan.folder.path / "spec.yaml")]
-    return experiment.run(plan, command=shlex.join(command), trial=trial)
-
-
 def _inherit(search: Path, trial: Trial, run: RunFolder) -> int:
-    """Begin with what the continued trial has learnt; the epochs it was trained for.
+    """Copy weights and epochs of the continued trial into the run folder.
 
-    The weights of the last epoch come last: with them the run is there to be resumed.
+    The weights of the last epoch are copied last: with them the run can be resumed.
+
+    Returns:
+        The number of epochs that the continued trial was trained for.
     """
     if trial.continues is None:
         return 0

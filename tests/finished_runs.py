@@ -35,7 +35,7 @@ def record(**fields: object) -> Record:
         "seed": 42,
         "started": "2026-01-31T12:00:00+00:00",
         "seconds": 90.0,
-        "command": "python -m steelexp run experiments/b4_dice.yaml",
+        "command": "steelexp run experiments/b4_dice.yaml",
         "device": "CPU, 2 cores",
         "parameters": 1000,
         "steps": 10,

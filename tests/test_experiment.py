@@ -81,7 +81,7 @@ def tiny_spec(tiny_severstal: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 def run(spec: Path, runs: Path, *overrides: str) -> tuple[RunFolder, Record]:
     plan = prepare(load(spec, overrides, model=SpecModel), runs)
-    return plan.folder, experiment.run(plan, command="python -m steelexp run tiny.yaml")
+    return plan.folder, experiment.run(plan, command="steelexp run tiny.yaml")
 
 
 @pytest.fixture(scope="module")

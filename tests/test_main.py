@@ -11,6 +11,7 @@ import pytest
 
 from steelexp import __version__
 from steelexp.__main__ import main
+from steelexp.command_line import program, python_line
 from steelexp.commands import crash_log
 from steelexp.data.dataset import DataError
 from steelexp.model.losses import LOSSES
@@ -272,7 +273,7 @@ class TestShow:
         assert (code, err) == (0, [])
         assert out[0].rstrip() == "b4_dice 3f9c1a7e, val images"
         assert f"Run folder: {run.path}" in out
-        assert out[-1] == "Again: python -m steelexp run experiments/b4_dice.yaml"
+        assert out[-1] == f"Again: {program()} run experiments/b4_dice.yaml --fresh"
         assert steelexp("show", str(tmp_path)) == (0, out, [])  # the only one below
 
     def test_an_unfinished_run(self, steelexp, tmp_path):
@@ -287,7 +288,7 @@ class TestShow:
         code, out, err = steelexp("show", str(tmp_path))
         assert (code, err) == (0, [])
         assert out[0].rstrip() == "b4: 3 trials, running"
-        assert out[-1] == f"Figures: python -m analysis.search_history {tmp_path}"
+        assert out[-1] == f"Figures: {python_line('-m', 'analysis.search_history', tmp_path)}"
 
     def test_one_of_several(self, steelexp, folder):
         for name in ("a", "b"):
@@ -315,7 +316,10 @@ class TestDraw:
         root = tmp_path / "drawn"
         code, out, err = steelexp("data", "generate", str(root), "--strips", "3", "--seed", "5")
         assert (code, err) == (0, [])
-        assert out == [f"{root}: 3 images; use it with data.root={root}"]
+        assert out == [
+            f"Generating 4 strips in {root}, about 0 MB, once",
+            f"{root}: 3 images; use it with data.source=severstal data.root={root}",
+        ]
         assert len(list((root / "train_images").iterdir())) == 3
         assert json.loads((root / "generator.json").read_text())["seed"] == 5
 
@@ -400,7 +404,7 @@ class TestArguments:
             main(arguments)
         assert caught.value.code == 2
         err = capsys.readouterr().err
-        assert err.startswith("usage: python -m steelexp")
+        assert err.startswith(f"usage: {program()}")
         assert said in err.splitlines()[-1]
 
     def test_version(self, capsys):
@@ -408,10 +412,12 @@ class TestArguments:
             main(["--version"])
         assert (caught.value.code, capsys.readouterr().out) == (0, f"{__version__}\n")
 
-    @pytest.mark.parametrize("script", ["/venv/bin/steelexp", "steelexp.exe"])
-    def test_the_installed_script_is_called_by_its_name(self, capsys, monkeypatch, script):
+    def test_the_installed_script_is_called_by_its_name(self, tmp_path, capsys, monkeypatch):
         scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-        monkeypatch.setattr(sys, "argv", [script, "check", "--help"])
+        script = tmp_path / "steelexp"
+        script.touch(mode=0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setattr(sys, "argv", [str(script), "check", "--help"])
         with pytest.raises(SystemExit) as caught:
             EntryPoint("steelexp", scripts["steelexp"], "console_scripts").load()()
         assert caught.value.code == 0
@@ -424,7 +430,7 @@ class TestArguments:
         out = capsys.readouterr().out
         for command in ("run", "check", "list", "show", "report", "schema", "data"):
             assert f"\n    {command} " in out
-        assert "python -m steelexp run experiments/quickstart.yaml" in out
+        assert f"{program()} run experiments/quickstart.yaml" in out
         assert "exit codes: 0 done, 1 a run failed, 2 the request was wrong" in out
 
     @pytest.mark.parametrize(
@@ -434,7 +440,7 @@ class TestArguments:
         with pytest.raises(SystemExit) as caught:
             main([command, "--help"])
         assert caught.value.code == 0
-        assert capsys.readouterr().out.startswith(f"usage: python -m steelexp {command}")
+        assert capsys.readouterr().out.startswith(f"usage: {program()} {command}")
 
 
 HEAVY = {

@@ -3,10 +3,10 @@ import pytest
 
 from steelexp.errors import UserError
 from steelexp.lazy import keras
-from steelexp.model.unet import ARCHITECTURES
+from steelexp.model.architectures import ARCHITECTURES
 from steelexp.plan import SpecModel
 from steelexp.records.postprocessing import ClassRules, Postprocessing
-from steelexp.run_model import predictor
+from steelexp.run_model import load_predictor
 from steelexp.spec import load
 from tests.finished_runs import record, unfinished
 
@@ -32,7 +32,7 @@ def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path
 
     grey = np.random.default_rng(0).integers(0, 256, (64, 96), np.uint8)
     wanted = 1 / (1 + np.exp(-network(grey[None, ..., None]).numpy()[0].astype(np.float64)))
-    found = predictor(folder)
+    found = load_predictor(folder)
     assert (found.runtime, found.card.classes) == ("tensorflow", RULES)
     assert np.abs(found.scores(grey) - wanted).max() < 1e-5
     assert found.scores(grey[:50, :70]).shape == (50, 70, 2)
@@ -40,13 +40,13 @@ def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path
 
 def test_what_a_run_lacks_is_said(tmp_path):
     with pytest.raises(UserError, match="unfinished; run its spec again"):
-        predictor(unfinished(tmp_path / "a"))
+        load_predictor(unfinished(tmp_path / "a"))
     model = {"architecture": "unet", "backbone": "mobilenet", "decoder_filters": [2, 2, 2, 2, 2]}
     folder = unfinished(tmp_path / "b", model=model | {"weights": "none"})
     folder.write("record.json", record().model_dump_json())
     with pytest.raises(UserError, match="no such file; the run's weights were moved"):
-        predictor(folder)
+        load_predictor(folder)
     folder.best_weights.parent.mkdir()
     folder.best_weights.write_bytes(b"none")
     with pytest.raises(UserError, match="not the weights of this run's network"):
-        predictor(folder)
+        load_predictor(folder)

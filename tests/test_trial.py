@@ -11,6 +11,7 @@ from steelexp import experiment, trial
 from steelexp.__main__ import main
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
+from steelexp.records.search_file import best_line
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.search.executor import Trial
 from steelexp.search.search import trial_spec
@@ -76,7 +77,7 @@ def test_a_search_from_the_command_line(
     out = capsys.readouterr().out.splitlines()
     assert out[-3:] == [
         f"Best spec: {folder}/best.yaml",
-        f"Run it: python -m steelexp run {folder}/best.yaml",
+        f"Run it: {best_line(folder)}",
         f"Report: {folder}/report.html",
     ]
     summary = json.loads((folder / "search.json").read_text())
@@ -230,7 +231,7 @@ def test_dry_run_shows_the_space_and_the_budget(
     out = capsys.readouterr().out
     assert "  search      grid: val_dice_kaggle is to be large\n" in out
     assert "  budget      at most 2 trials, 2 hours, each at most 2 epochs\n" in out
-    assert "  space       loss.gamma: choice [2.0], when loss.name is focal\n" in out
+    assert "  space       loss.gamma: one of 2, only when loss.name is focal\n" in out
     assert f"  results     {tmp_path}/runs/tiny/search\n" in out
     assert not (tmp_path / "runs").exists()
     assert main([*given, "search.tuner={name: hyperband}", "training.epochs=9"]) == 0

@@ -1,1 +1,1 @@
-"""One module a command of `python -m steelexp`."""
+"""One module a command of the command line."""

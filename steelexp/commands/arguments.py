@@ -1,53 +1,113 @@
-"""What several commands take: specs with overrides, the folder of the runs."""
+"""Arguments that several commands share: specs with overrides, the folder of the runs."""
 
 import argparse
 import math
-import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steelexp.command_line import RUNS
 from steelexp.errors import UserError
 from steelexp.plan import SpecModel
-from steelexp.spec import ExperimentSpec, SpecError, load
+from steelexp.progress import say
+from steelexp.spec import ExperimentSpec, Problem, SpecError, load
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One experiment or search that `run` was asked for.
+
+    Attributes:
+        spec: The resolved spec.
+        words: Arguments of `run` that ask for it alone: file, overrides and seed.
+    """
+
+    spec: ExperimentSpec
+    words: tuple[str, ...]
 
 
 def runs_option() -> argparse.ArgumentParser:
     """Return a parent parser with `--runs`."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument(
-        "--runs", type=Path, default=Path("runs"), help="folder of the run folders (default: runs)"
+        "--runs", type=Path, default=RUNS, help="folder of the run folders (default: runs)"
     )
     return parent
 
 
-def specs(words: Sequence[str], seeds: str | None) -> list[tuple[ExperimentSpec, str]]:
-    """Every spec that was asked for, with the command that runs it alone; problems all at once."""
-    overrides = [word for word in words if "=" in word]
-    paths = spec_files([word for word in words if "=" not in word])
-    each = [[f"seed={seed}"] for seed in seeds.split(",")] if seeds is not None else [[]]
-    found, problems = [], []
-    for path in paths:
-        for extra in each:
-            try:
-                spec = load(path, [*overrides, *extra], model=SpecModel)
-            except SpecError as error:
-                problems += [problem for problem in error.problems if problem not in problems]
-                continue
-            command = ["python", "-m", "steelexp", "run", str(path), *overrides, *extra]
-            found.append((spec, shlex.join(command)))
+def requests(words: Sequence[str], seeds: str | None) -> list[Request]:
+    """Load every spec with every seed; list the problems of all of them.
+
+    Args:
+        words: Spec files, folders of specs, and overrides.
+        seeds: Seeds between commas; None for the specs' own.
+
+    Raises:
+        UserError: A spec is wrong, or an argument has no effect.
+    """
+    overrides = [word for word in words if _is_override(word)]
+    named = [word for word in words if not _is_override(word)]
+    _check_seeds(overrides, seeds)
+    loaded: list[Request] = []
+    problems: list[Problem] = []
+    notes: list[str] = []
+    for path in spec_files(named):
+        try:
+            loaded += list(_load(path, overrides, seeds, notes))
+        except SpecError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
     if problems:
         raise SpecError(problems)
-    if seeds is not None and any(spec.search for spec, _ in found):
-        raise UserError("--seeds: a search has one seed; run its best.yaml with several")
-    return found
+    for note in dict.fromkeys(notes):
+        say(note)
+    return loaded if seeds is None else _without_searches(loaded, named)
+
+
+def _is_override(word: str) -> bool:
+    """Whether a word is key=value; the name of a file may have an equals sign, too."""
+    return "=" in word and not Path(word).exists()
+
+
+def _check_seeds(overrides: Sequence[str], seeds: str | None) -> None:
+    seed = next((word for word in overrides if word.startswith("seed=")), None)
+    if seeds is not None and seed is not None:
+        raise UserError(f"{seed}: without effect beside --seeds {seeds}; leave one of them out")
+
+
+def _load(
+    path: Path, overrides: Sequence[str], seeds: str | None, notes: list[str]
+) -> Iterator[Request]:
+    for seed in [[]] if seeds is None else [[f"seed={seed}"] for seed in seeds.split(",")]:
+        spec = load(path, [*overrides, *seed], model=SpecModel, notes=notes)
+        yield Request(spec, (str(path), *overrides, *seed))
+
+
+def _without_searches(loaded: Sequence[Request], named: Sequence[str]) -> list[Request]:
+    """Leave out the searches of a folder, and say which: a search has one seed.
+
+    Raises:
+        UserError: A search was named itself, or nothing else is left.
+    """
+    searches = dict.fromkeys(each.words[0] for each in loaded if each.spec.search is not None)
+    for path in searches:
+        if path in {str(Path(word)) for word in named}:
+            raise UserError(
+                f"{path}: --seeds: a search has one seed; leave --seeds out, then run its "
+                "best.yaml with several"
+            )
+        say(f"{path}: left out, because a search has one seed; run it without --seeds")
+    left = [each for each in loaded if each.spec.search is None]
+    if not left:
+        raise UserError(f"{', '.join(named)}: only searches below; run them without --seeds")
+    return left
 
 
 def spec_files(words: Sequence[str]) -> list[Path]:
-    """Files as they are; of folders, every spec below."""
+    """The files that are named, and of a folder every spec below; each once."""
     paths: list[Path] = []
     for word in words:
         path = Path(word)
@@ -62,7 +122,7 @@ def spec_files(words: Sequence[str]) -> list[Path]:
             raise UserError(f"{word}: no such spec or folder; the shipped ones: experiments/")
     if not paths:
         raise UserError("no spec was named; for example: experiments/quickstart.yaml")
-    return paths
+    return list(dict.fromkeys(paths))
 
 
 def positive(word: str) -> float:
@@ -70,4 +130,12 @@ def positive(word: str) -> float:
     number = float(word)
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{word}: a number above 0 is expected")
+    return number
+
+
+def not_negative(word: str) -> float:
+    """A number from 0, for argparse."""
+    number = float(word)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{word}: a number from 0 is expected")
     return number

@@ -1,4 +1,4 @@
-"""The command `dashboard`: the team's dashboard, sent to Comet."""
+"""The command `dashboard`: send the team's dashboard to Comet."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -13,18 +13,20 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add the command."""
-    parser = commands.add_parser("dashboard", help="the team's dashboard at Comet, as code")
+    parser = commands.add_parser("dashboard", help="write the team's dashboard at Comet from code")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    sent = actions.add_parser("push", help="send it; sent again, it is updated")
-    sent.set_defaults(act=send)
-    sent.add_argument("--project", default="steelexp", help="at Comet (default: steelexp)")
-    sent.add_argument("--workspace", help="at Comet (default: your own)")
-    sent.add_argument(
+    pushing = actions.add_parser("push", help="create the dashboard, or update it")
+    pushing.set_defaults(act=send)
+    pushing.add_argument(
+        "--project", default="steelexp", help="project at Comet (default: steelexp)"
+    )
+    pushing.add_argument("--workspace", help="workspace at Comet (default: your own)")
+    pushing.add_argument(
         "--classes",
         nargs="+",
         default=["1", "2", "3", "4"],
         metavar="NAME",
-        help="of the data set (default: Severstal's 1 2 3 4)",
+        help="class names of the data set (default: Severstal's 1 2 3 4)",
     )
 
 

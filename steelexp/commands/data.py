@@ -1,6 +1,7 @@
-"""The command `data`: examine, generate or fetch a data set."""
+"""The command `data`: generate, fetch or examine a data set."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,24 +17,28 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add the command, and those below it."""
-    parser = commands.add_parser("data", help="examine, generate or fetch a data set")
+    parser = commands.add_parser("data", help="generate, fetch or examine a data set")
     below = parser.add_subparsers(metavar="WHAT", required=True)
     generator = below.add_parser(
-        "generate", help="generate a synthetic data set like Severstal's, in Kaggle's layout"
+        "generate", help="generate a synthetic data set in Severstal's layout"
     )
     generator.set_defaults(act=generate_set)
-    generator.add_argument("folder", type=Path, metavar="FOLDER")
-    generator.add_argument("--strips", type=int, default=200, help="training strips (default: 200)")
-    generator.add_argument("--seed", type=int, default=0)
+    generator.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the new data set")
+    generator.add_argument(
+        "--strips", type=int, default=200, help="number of training strips (default: 200)"
+    )
+    generator.add_argument("--seed", type=int, default=0, help="seed of the generator (default: 0)")
     generator.add_argument(
         "--rarity",
         type=float,
         default=1.0,
-        help="1: Severstal's class imbalance (default), 0: classes equally frequent",
+        help="class imbalance, from 0, equally frequent, to 1, Severstal's own (default: 1)",
     )
-    fetched = below.add_parser("fetch", help="download Severstal's images with your account")
-    fetched.set_defaults(act=fetch_set)
-    fetched.add_argument(
+    fetching = below.add_parser(
+        "fetch", help="download Severstal's images with your Kaggle account"
+    )
+    fetching.set_defaults(act=fetch_set)
+    fetching.add_argument(
         "folder",
         nargs="?",
         type=Path,
@@ -42,17 +47,20 @@ def add(commands: "Subparsers") -> None:
         help="default: data/severstal",
     )
 
-    doctor = below.add_parser("doctor", help="everything that is wrong with a data set")
+    doctor = below.add_parser("doctor", help="list everything that is wrong with a data set")
     doctor.set_defaults(act=examine_set)
     doctor.add_argument("root", type=Path, metavar="ROOT", help="folder of the data set")
     doctor.add_argument(
-        "--out", type=Path, metavar="DIR", help="where to write (default: doctor/NAME OF ROOT)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the report (default: doctor/NAME OF ROOT)",
     )
     doctor.add_argument(
         "--split",
         type=Path,
         metavar="FILE",
-        help="look for leaks under this split: CSV of image,part with train, tune or test",
+        help="split to look for data leakage under: CSV of image,part with train, val or test",
     )
     doctor.add_argument(
         "--classes",
@@ -63,7 +71,7 @@ def add(commands: "Subparsers") -> None:
 
 
 def generate_set(args: argparse.Namespace) -> int:
-    """Draw a Severstal-like data set."""
+    """Generate a Severstal-like data set."""
     with steps("generating", args.strips, every=10.0) as advance:
         generate(
             args.folder,
@@ -72,20 +80,21 @@ def generate_set(args: argparse.Namespace) -> int:
             rarity=args.rarity,
             report=lambda done, total: advance(done),
         )
-    say(f"{args.folder}: {args.strips} images; use it with data.root={args.folder}")
+    overrides = shlex.join(["data.source=severstal", f"data.root={args.folder}"])
+    say(f"{args.folder}: {args.strips} images; use it with {overrides}")
     return DONE
 
 
 def examine_set(args: argparse.Namespace) -> int:
-    """Say all that is wrong with a data set, and what its labels amount to."""
+    """Print all that is wrong with a data set, and statistics of its labels."""
     from steelexp.data.doctor import diagnosis, report  # SciPy takes a second, --help none
 
-    found = diagnosis.diagnose(args.root, split=args.split, classes=args.classes)
+    result = diagnosis.diagnose(args.root, split=args.split, classes=args.classes)
     out = args.out or Path("doctor") / args.root.resolve().name
     with explain_write_errors(out, "choose another folder with --out"):
-        file = diagnosis.write(found, out)
-    report.report(found, file)
-    return FAILED if found.issues else DONE
+        file = diagnosis.write(result, out)
+    report.report(result, file)
+    return FAILED if result.issues else DONE
 
 
 def fetch_set(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The command `evaluate`: finished runs evaluated again."""
+"""The command `evaluate`: re-evaluate finished runs from their weights."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelexp import experiment
+from steelexp import reevaluate
 from steelexp.commands.outcome import DONE
 from steelexp.commands.report import leave_report
 from steelexp.commands.run_plan import plan_of_run
@@ -26,35 +26,38 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "evaluate", help="evaluate finished runs again, from their weights"
-    )
+    parser = commands.add_parser("evaluate", help="re-evaluate finished runs from their weights")
     parser.set_defaults(act=evaluate)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN|FOLDER")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN|FOLDER", help="run folders, folders of runs"
+    )
     parser.add_argument(
         "--overlays",
         nargs="+",
         default=[],
         metavar="IMAGE",
-        help="draw these images, too, for analysis/error_gallery.py",
+        help="write overlays of these images as well; analysis/error_gallery.py reads them",
     )
     parser.add_argument(
         "--inference",
         choices=KINDS,
         default=DEFAULT_INFERENCE.kind,
-        help="whole images, overlapping windows with Gaussian weights, or the published six tiles; "
-        "any but the default is kept beside the record (default: whole)",
+        help="whole images, a sliding window with Gaussian weights, or the six published tiles; "
+        "results other than the default's are written beside the record (default: whole)",
     )
     parser.add_argument(
-        "--tta", action="store_true", help="average over the four flips; kept beside the record"
+        "--tta",
+        action="store_true",
+        help="test-time augmentation: average the scores over the four flips; results are written "
+        "beside the record",
     )
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    """Evaluate finished runs again, from their best weights."""
+    """Re-evaluate finished runs from the weights of their best epoch."""
     inference = InferenceSettings(args.inference, tta=args.tta)
     if args.overlays and inference != DEFAULT_INFERENCE:
-        raise UserError("--overlays: drawn from whole images; leave out --inference and --tta")
+        raise UserError("--overlays: of whole images only; leave out --inference and --tta")
     folders = [folder for path in args.runs for folder in run_folders(path)]
     if not folders:
         raise UserError(f"{', '.join(map(str, args.runs))}: no runs here")
@@ -70,22 +73,24 @@ def evaluate(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _evaluate_one(plan: Plan, inference: InferenceSettings, pictures: Sequence[str]) -> None:
+def _evaluate_one(plan: Plan, inference: InferenceSettings, overlays: Sequence[str]) -> None:
     if inference == DEFAULT_INFERENCE:
-        experiment.evaluate(plan, pictures=pictures)
+        reevaluate.evaluate(plan, overlays=overlays)
         show_record(plan.folder)
         leave_report(plan.folder.path)
     else:
-        _show_evaluation(plan, inference, experiment.reevaluate(plan, inference))
+        _show_evaluation(plan, inference, reevaluate.reevaluate(plan, inference))
 
 
-def _show_evaluation(plan: Plan, inference: InferenceSettings, found: Reevaluation) -> None:
+def _show_evaluation(plan: Plan, inference: InferenceSettings, evaluation: Reevaluation) -> None:
     title = f"{plan.spec.name} {plan.digest}, {inference.name}"
-    show(metrics_table(found.metrics, plan.dataset.classes, title=title))
+    show(metrics_table(evaluation.metrics, plan.dataset.classes, title=title))
     lines = [
-        f"Evaluated by {found.definition}.",
-        *postprocessing_lines(found.postprocessing, found.metrics),
+        f"Evaluated by {evaluation.definition}.",
+        *postprocessing_lines(evaluation.postprocessing, evaluation.metrics),
     ]
     if (record := plan.folder.record) is not None:
-        lines.append(f"The record holds {beside(record.metrics)}; this is {beside(found.metrics)}.")
+        lines.append(
+            f"The record has {beside(record.metrics)}; here: {beside(evaluation.metrics)}."
+        )
     say("\n".join([*lines, f"Folder: {plan.folder.path / FOLDER / inference.name}"]))

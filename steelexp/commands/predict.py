@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from steelexp.command_line import program
 from steelexp.commands.arguments import positive
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.show import one_run
@@ -21,18 +22,18 @@ from steelexp.records.exports import export_path
 from steelexp.records.model_card import ModelCard
 from steelexp.records.postprocessing import describe_postprocessing
 from steelexp.records.store import RunFolder
-from steelexp.run_model import predictor
+from steelexp.run_model import load_predictor
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
 
 EPILOG = """\
 examples:
-  python -m steelexp predict runs/quickstart/<digest> images/ --mm-per-pixel 0.4
-  python -m steelexp predict runs/b4_dice/<digest> 'line1/*.jpg' line2/0001.png --out today
-  python -m steelexp predict exports/model.onnx images/        (without TensorFlow)
+  {program} predict runs/quickstart/<digest> images/ --mm-per-pixel 0.4
+  {program} predict runs/b4_dice/<digest> 'line1/*.jpg' line2/0001.png --out today
+  {program} predict exports/model.onnx images/        (without TensorFlow)
 
-A stopped job goes on when the same command is typed again. exit code 1: some images could not be
+A stopped job goes on when the same command is typed again. Exit code 1: some images could not be
 predicted; errors.csv says which and why.
 """
 
@@ -41,12 +42,12 @@ def add(commands: "Subparsers") -> None:
     """Add the command."""
     parser = commands.add_parser(
         "predict",
-        help="masks, overlays and a table of defects for images",
-        epilog=EPILOG,
+        help="write masks, overlays and a table of defects for images",
+        epilog=EPILOG.format(program=program()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(act=run_predict)
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, or an .onnx file")
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or .onnx file")
     parser.add_argument(
         "paths", nargs="+", metavar="PATH", help="images, folders of images, 'globs/*.jpg'"
     )
@@ -54,28 +55,32 @@ def add(commands: "Subparsers") -> None:
         "--out", type=Path, help="folder of the results (default: RUN/predictions/NAME)"
     )
     parser.add_argument(
-        "--mm-per-pixel", type=positive, metavar="MM", help="measures in millimetres, too"
+        "--mm-per-pixel",
+        type=positive,
+        metavar="MM",
+        help="width of a pixel in millimetres; the tables get millimetres as well",
     )
     parser.add_argument(
         "--runtime",
         choices=("tensorflow", "onnx"),
-        help="what runs the network; onnx needs `export` first (default: by RUN)",
+        help="library that runs the network; onnx needs `export` first (default: TensorFlow for a "
+        "run folder, ONNX for a file)",
     )
-    parser.add_argument("--no-overlays", action="store_true", help="draw no pictures")
+    parser.add_argument("--no-overlays", action="store_true", help="write no overlays")
     parser.add_argument(
         "--fresh", action="store_true", help="begin anew; earlier results are kept aside"
     )
 
 
 def run_predict(args: argparse.Namespace) -> int:
-    """Predict, then say what was found and where it is."""
+    """Predict, then print a summary of the defects and where the results are."""
     images = image_files(args.paths)
     file, folder = _model(args)
     out = args.out or folder / "predictions" / group_name(args.paths)
     with explain_write_errors(out, "choose another folder with --out"):
         summary = _predicted(args, images, file, out)
     show(_table(summary, args.mm_per_pixel))
-    for line in _closing_lines(summary, out, drawn=not args.no_overlays):
+    for line in _closing_lines(summary, out, overlays=not args.no_overlays):
         say(line)
     return FAILED if summary.errors else DONE
 
@@ -85,16 +90,16 @@ def _predicted(
 ) -> Summary:
     if args.fresh and (aside := RunFolder(out).set_aside()):
         say(f"The earlier results are kept as {aside}")
-    chosen = onnx_predictor(file) if file is not None else predictor(one_run(args.run))
-    for line in _model_lines(chosen, len(images)):
+    predictor = onnx_predictor(file) if file is not None else load_predictor(one_run(args.run))
+    for line in _model_lines(predictor, len(images)):
         say(line)
     return predict(
-        chosen, images, out, overlays=not args.no_overlays, mm_per_pixel=args.mm_per_pixel
+        predictor, images, out, overlays=not args.no_overlays, mm_per_pixel=args.mm_per_pixel
     )
 
 
 def _model(args: argparse.Namespace) -> tuple[Path | None, Path]:
-    """The .onnx file, if one is to be used, and the folder that the results belong to."""
+    """The .onnx file (None: TensorFlow runs the network), and the folder that gets the results."""
     if args.run.suffix == ".onnx":
         if args.runtime == "tensorflow":
             raise UserError(f"--runtime tensorflow: {args.run} is for onnx; name its run folder")
@@ -103,9 +108,9 @@ def _model(args: argparse.Namespace) -> tuple[Path | None, Path]:
     return (export_path(folder, "onnx") if args.runtime == "onnx" else None), folder
 
 
-def _model_lines(chosen: Predictor, images: int) -> list[str]:
-    card = chosen.card
-    return [f"{card.name} {card.digest} on {images} images, by {chosen.runtime}", _rules(card)]
+def _model_lines(predictor: Predictor, images: int) -> list[str]:
+    card = predictor.card
+    return [f"{card.name} {card.digest} on {images} images, by {predictor.runtime}", _rules(card)]
 
 
 def _rules(card: ModelCard) -> str:
@@ -124,25 +129,27 @@ def _table(summary: Summary, mm_per_pixel: float | None) -> Table:
     table.add_column("class", overflow="fold")
     for head in ("images", "defects", f"area {unit}²", f"longest {unit}"):
         table.add_column(head, justify="right")
-    for label, found in summary.classes.items():
-        area, longest = found.area * scale**2, found.longest * scale
-        figures = (f"{found.images:,}", f"{found.defects:,}", f"{area:,.0f}", f"{longest:,.1f}")
+    for label, totals in summary.classes.items():
+        area = f"{totals.area * scale**2:,.0f}"
+        longest = f"{totals.longest * scale:,.1f}"
+        figures = (f"{totals.images:,}", f"{totals.defects:,}", area, longest)
         table.add_row(escape(label), *figures)
     table.add_section()
-    held = summary.images - summary.clean
-    table.add_row("any", f"{held:,} of {summary.images:,}", "", "", "", style="bold")
+    defective = summary.images - summary.clean
+    table.add_row("any", f"{defective:,} of {summary.images:,}", "", "", "", style="bold")
     return table
 
 
-def _closing_lines(summary: Summary, out: Path, *, drawn: bool) -> list[str]:
-    lines, broken = [], len(summary.errors)
+def _closing_lines(summary: Summary, out: Path, *, overlays: bool) -> list[str]:
+    lines = []
+    broken = len(summary.errors)
     if summary.errors:
         path, reason = summary.errors[0]
         lines.append(
             f"{broken} of {broken + summary.images} images could not be predicted, listed in "
             f"{out / ERRORS}; the first: {path}: {reason}"
         )
-    look = f"look at {out / GRID}, then open" if drawn and summary.images else "open"
+    look = f"look at {out / GRID}, then open" if overlays and summary.images else "open"
     lines.append(
         f"Results in {out}: {look} {out / DEFECTS}; masks/ has the pixels, {SUBMISSION} is for "
         "Kaggle"

@@ -1,9 +1,9 @@
-"""What a spec comes to on its data, said before anything is run."""
+"""The plan of an experiment in words, before anything is run."""
 
 from pathlib import Path
 
 from steelexp.data.split import PARTS
-from steelexp.model.unet import ARCHITECTURES
+from steelexp.network import network_without_weights
 from steelexp.plan import Plan, prepare
 from steelexp.progress import say
 from steelexp.report.tables import leak_lines
@@ -12,32 +12,50 @@ from steelexp.spec import ExperimentSpec
 
 
 def plan_line(plan: Plan) -> str:
-    """One line about the images and tiles, and one for each leak."""
-    spec, (part, rows) = plan.spec, plan.evaluated
-    tuned = f"{len(plan.split.val)} to tune, " if part == "test" else ""
+    """One line about images and tiles, and one for each leak."""
+    part, images = plan.evaluated
+    counts = [f"{len(plan.split.train)} to train on"]
+    if part == "test":
+        counts.append(f"{len(plan.split.val)} to validate on")
+    counts.append(f"{images} to evaluate on")
     line = (
-        f"{spec.name} {plan.digest}: {len(plan.split.train)} images to train, {tuned}{rows} to "
-        f"evaluate on; {plan.tile_count} tiles, {plan.steps} steps an epoch; {plan.uncovered:.1%} of "
-        "the training pixels are in no tile"
+        f"{plan.spec.name} {plan.digest}: images: {', '.join(counts)}; {plan.tile_count} tiles and "
+        f"{plan.steps} steps an epoch; {plan.uncovered:.1%} of the training pixels are in no tile"
     )
     return "\n".join([line, *leak_lines(plan.split_summary["parts"])])
 
 
 def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
-    """Print all that is known before the first epoch; nothing is written."""
+    """Print what is known before the first epoch; write no run folder.
+
+    Args:
+        spec: The resolved spec.
+        runs: Folder of the run folders.
+        command: Command that runs the spec.
+    """
     plan = prepare(spec, runs)
-    model = spec.model.bind(ARCHITECTURES)(plan.classes)
-    parts = plan.split_summary["parts"]
-    held, (part, rows) = parts["images_per_class"], plan.evaluated
-    empty = 1 - sum(held[part].values()) / (rows * plan.classes)
-    finished, (height, width) = plan.folder.record is not None, plan.tile_size
+    finished = plan.folder.record is not None
     results = f"{plan.folder.path}{' (finished already)' if finished else ''}"
     if spec.search is not None:
         results = str(runs / spec.name / "search")
     lines = [
+        *_data_lines(plan),
+        *_training_lines(plan),
+        *(f"  {line}" for line in budget_lines(spec)),
+        f"  results     {results}",
+        f"  command     {command}{' --fresh' if finished and spec.search is None else ''}",
+    ]
+    say("\n".join(lines))
+
+
+def _data_lines(plan: Plan) -> list[str]:
+    """Name and question, the images of each part, leaks, tiles."""
+    spec, parts = plan.spec, plan.split_summary["parts"]
+    counts, (height, width) = parts["images_per_class"], plan.tile_size
+    return [
         f"{spec.name}: {spec.question}".rstrip(": "),
         *(
-            f"  {name:<11} {parts[name]} images; of class {_listed(held[name])}"
+            f"  {name:<11} {parts[name]} images; of class {_listed(counts[name])}"
             for name in PARTS
             if parts[name]
         ),
@@ -46,15 +64,23 @@ def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
             f"  tiles       {plan.tile_count} of {height} x {width} an epoch, "
             f"{plan.uncovered:.1%} of the training pixels in none"
         ),
+    ]
+
+
+def _training_lines(plan: Plan) -> list[str]:
+    """Steps, parameters, and what predicting nothing would score."""
+    spec, (part, images) = plan.spec, plan.evaluated
+    labelled = sum(plan.split_summary["parts"]["images_per_class"][part].values())
+    empty = 1 - labelled / (images * plan.classes)
+    model = network_without_weights(spec.model, plan.classes)
+    lines = [
         f"  steps       {plan.steps} an epoch, at most {spec.training.epochs} epochs",
         f"  parameters  {model.count_params():,}",
         f"  baseline    dice_kaggle of predicting nothing on the {part} images: {empty:.4f}",
     ]
-    if spec.published is not None:
-        base = spec.published
-        lines.append(f"              {base.metric} {base.value:g}, {base.source}")
-    lines += [f"  {line}" for line in budget_lines(spec)]
-    say("\n".join([*lines, f"  results     {results}", f"  command     {command}"]))
+    if (published := spec.published) is not None:
+        lines.append(f"  published   {published.metric} {published.value:g}, {published.source}")
+    return lines
 
 
 def _listed(counts: dict[str, int]) -> str:

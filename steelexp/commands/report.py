@@ -1,9 +1,10 @@
-"""The command `report`: one HTML file of a run, a search, or a folder of them."""
+"""The command `report`: one HTML page of a run, a search, or a folder of them."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steelexp.command_line import RUNS, command_line
 from steelexp.commands.outcome import DONE
 from steelexp.errors import explain_write_errors, reason
 from steelexp.progress import say
@@ -15,16 +16,25 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add the command."""
-    page = commands.add_parser("report", help="a page of a run, a search, or a folder of runs")
+    page = commands.add_parser(
+        "report", help="write an HTML page of a run, a search, or a folder of runs"
+    )
     page.set_defaults(act=report)
     page.add_argument(
-        "folder", nargs="?", type=Path, default=Path("runs"), metavar="RUN|SEARCH|FOLDER"
+        "folder",
+        nargs="?",
+        type=Path,
+        default=RUNS,
+        metavar="RUN|SEARCH|FOLDER",
+        help="default: runs",
     )
-    page.add_argument("--out", type=Path, help="the file (default: report.html in the folder)")
+    page.add_argument(
+        "--out", type=Path, help="file of the page (default: report.html in the folder)"
+    )
     page.add_argument(
         "--baseline",
         metavar="NAME",
-        help="the strategy that the others are held against at first (default: the shortest name)",
+        help="strategy that the others are compared with at first (default: the shortest name)",
     )
 
 
@@ -37,7 +47,7 @@ def report(args: argparse.Namespace) -> int:
 
 
 def leave_report(folder: Path) -> None:
-    """Write the page at the end of a run, and say where; whatever fails here fails no run."""
+    """Write the page at the end of a run and name it; an error here fails no run."""
     try:
         say(f"Report: {write_page(folder)}")
     except PageError:
@@ -45,5 +55,5 @@ def leave_report(folder: Path) -> None:
     except Exception as error:
         say(
             f"The report could not be written ({type(error).__name__}: {reason(error)}); "
-            f"python -m steelexp report {folder} tries again"
+            f"try again: {command_line('report', folder)}"
         )

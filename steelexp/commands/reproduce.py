@@ -1,11 +1,12 @@
-"""The command `reproduce`: a reported score, had again from its spec."""
+"""The command `reproduce`: train a finished run again and compare every metric."""
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp import experiment
+from steelexp.command_line import recorded
+from steelexp.commands.arguments import not_negative
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.preview import plan_line
 from steelexp.commands.run_plan import plan_of_run
@@ -22,55 +23,55 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add the command."""
-    again = commands.add_parser("reproduce", help="run a finished run again; do the scores agree?")
+    again = commands.add_parser(
+        "reproduce", help="train a finished run again and compare every metric"
+    )
     again.set_defaults(act=reproduce)
-    again.add_argument("run", type=Path, metavar="RUN")
+    again.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
     again.add_argument(
         "--runs",
         type=Path,
         default=Path("reproduced"),
-        help="where it is run again (default: reproduced)",
+        help="folder of the second run (default: reproduced)",
     )
     again.add_argument(
         "--tolerance",
-        type=float,
+        type=not_negative,
         default=0.0,
         metavar="DIFFERENCE",
-        help="of any metric that still agrees (default: 0, to the last digit)",
+        help="largest difference allowed in any metric (default: 0, exact)",
     )
-    again.add_argument("--fresh", action="store_true", help="not from an earlier reproduction")
+    again.add_argument(
+        "--fresh", action="store_true", help="begin anew; an earlier reproduction is kept aside"
+    )
 
 
 def reproduce(args: argparse.Namespace) -> int:
-    """Train again from the run's own spec, untracked, and hold every metric against its record."""
+    """Train again from the run's own spec, untracked, and compare every metric with its record."""
     folder = one_run(args.run)
     plan = _plan(folder, args.runs)
-    assert folder.record is not None
+    record = folder.finished_record()
     if args.fresh and (aside := plan.folder.set_aside()):
         say(f"The earlier reproduction is kept as {aside}")
     say(plan_line(plan))
-    command = shlex.join(["python", "-m", "steelexp", *_words(args)])
+    command = recorded("reproduce", args.run, "--runs", args.runs)
     with explain_write_errors(args.runs, "choose another folder with --runs"):
         again = experiment.run(plan, command=command)
-    show(headline_table(folder.record, again))
-    agrees, lines = verdict(folder.record, again, within=args.tolerance)
+    show(headline_table(record, again))
+    agrees, lines = verdict(record, again, within=args.tolerance)
     say("\n".join(lines))
-    found = "reproduced" if agrees else "NOT reproduced"
-    say(f"{folder.path}: {found}; the other run is {plan.folder.path}")
+    result = "reproduced" if agrees else "NOT reproduced"
+    say(f"{folder.path}: {result}; the other run is {plan.folder.path}")
     return DONE if agrees else FAILED
 
 
 def _plan(folder: RunFolder, runs: Path) -> Plan:
-    """The run's own, without its tracking: the experiment is not told twice.
+    """The plan of the run, without tracking: the tracker has the experiment already.
 
     Raises:
-        UserError: this would be the run itself.
+        UserError: The plan is of the run itself.
     """
     plan = plan_of_run(folder, runs, overrides=["tracking={name: none}"])
     if plan.folder.path.resolve() == folder.path.resolve():
         raise UserError(f"--runs {runs}: the run itself is there; name another folder")
     return plan
-
-
-def _words(args: argparse.Namespace) -> list[str]:
-    return ["reproduce", str(args.run), "--runs", str(args.runs)]

@@ -1,16 +1,23 @@
-"""The command `run`: train, evaluate and track; search where the spec asks for it."""
+"""The command `run`: train, evaluate and track; search where the spec has a search."""
 
 import argparse
 import functools
 import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from steelexp import experiment
-from steelexp.commands.arguments import runs_option, specs
+from steelexp.command_line import command_line, recorded, runs_words
+from steelexp.commands.arguments import Request, requests, runs_option
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.preview import plan_line, show_plan
 from steelexp.commands.report import leave_report
-from steelexp.commands.search import add_executor_options, check_executor, run_search
+from steelexp.commands.search import (
+    add_executor_options,
+    check_executor,
+    executor_words,
+    run_search,
+)
 from steelexp.commands.show import show_record
 from steelexp.errors import RunFailedError, UserError, explain_write_errors
 from steelexp.plan import Plan, prepare
@@ -18,7 +25,6 @@ from steelexp.progress import say, show
 from steelexp.records.store import run_folders
 from steelexp.report.tables import leaderboard
 from steelexp.search.ray_train import train_together
-from steelexp.spec import ExperimentSpec
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -27,53 +33,85 @@ if TYPE_CHECKING:
 def add(commands: "Subparsers") -> None:
     """Add the command."""
     train = commands.add_parser(
-        "run", parents=[runs_option()], help="train, evaluate and track; search where asked"
+        "run",
+        parents=[runs_option()],
+        help="train, evaluate and track an experiment, or run a hyperparameter search",
     )
     train.set_defaults(act=run)
-    train.add_argument("specs", nargs="+", metavar="SPEC|FOLDER|key=value")
-    train.add_argument("--seeds", help="run each spec with each of these seeds, e.g. 0,1,2")
+    train.add_argument(
+        "specs",
+        nargs="+",
+        metavar="SPEC|FOLDER|key=value",
+        help="spec files, folders of specs, and overrides such as training.epochs=2",
+    )
+    train.add_argument("--seeds", help="run each spec with each of these seeds, such as 0,1,2")
     train.add_argument(
         "--fresh", action="store_true", help="begin anew; an earlier run is kept aside"
     )
     add_executor_options(train)
-    train.add_argument("--dry-run", action="store_true", help="say what would be run")
+    train.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan and train nothing; a synthetic data set is generated and images are "
+        "cached if need be",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run every spec, one after the other; what is finished is skipped."""
-    check_executor(args)
-    asked = specs(args.specs, args.seeds)
-    if args.dry_run:
-        for spec, command in asked:
-            show_plan(spec, args.runs, command)
-        return DONE
-    failed = []
-    for number, (spec, command) in enumerate(asked, start=1):
-        if len(asked) > 1:
-            say(f"--- {number} of {len(asked)}: {spec.name}, seed {spec.seed}")
-        try:
-            with explain_write_errors(args.runs, "choose another folder with --runs"):
-                _run_spec(spec, args, command)
-        except UserError as error:
-            if len(asked) == 1 and not isinstance(error, RunFailedError):
-                raise
-            print(f"steelexp: {spec.name}, seed {spec.seed}: {error}", file=sys.stderr)
-            failed.append(spec.name)
-    if len(asked) > 1:
+    """Run every spec, one after the other; skip what is finished."""
+    if args.dry_run and args.fresh:
+        raise UserError("--fresh: without effect beside --dry-run; leave one of them out")
+    every = requests(args.specs, args.seeds)
+    check_executor(args, [request.spec for request in every])
+    failed = _each(every, args, _preview if args.dry_run else _run_request)
+    if len(every) > 1 and not args.dry_run:
         show(leaderboard(run_folders(args.runs)))
-        say(f"{len(asked) - len(failed)} of {len(asked)} runs are finished in {args.runs}")
+        say(f"{len(every) - failed} of {len(every)} runs are finished in {args.runs}")
         leave_report(args.runs)
     return FAILED if failed else DONE
 
 
-def _run_spec(spec: ExperimentSpec, args: argparse.Namespace, command: str) -> None:
-    if spec.search is None:
-        _run_one(spec, args, command)
+def _each(
+    every: Sequence[Request],
+    args: argparse.Namespace,
+    act: Callable[[Request, argparse.Namespace], None],
+) -> int:
+    """Act on every request; the number of those that failed.
+
+    Raises:
+        UserError: The only request is wrong.
+    """
+    failed = 0
+    for number, request in enumerate(every, start=1):
+        spec = request.spec
+        if len(every) > 1:
+            say(f"--- {number} of {len(every)}: {spec.name}, seed {spec.seed}")
+        try:
+            with explain_write_errors(args.runs, "choose another folder with --runs"):
+                act(request, args)
+        except UserError as error:
+            if len(every) == 1 and not isinstance(error, RunFailedError):
+                raise
+            print(f"steelexp: {spec.name}, seed {spec.seed}: {error}", file=sys.stderr)
+            failed += 1
+    return failed
+
+
+def _preview(request: Request, args: argparse.Namespace) -> None:
+    options = executor_words(args) if request.spec.search else []
+    words = ["run", *request.words, *runs_words(args.runs), *options]
+    show_plan(request.spec, args.runs, command_line(*words))
+
+
+def _run_request(request: Request, args: argparse.Namespace) -> None:
+    if request.spec.search is None:
+        _run_one(request, args)
     else:
-        run_search(spec, args)
+        run_search(request.spec, args)
 
 
-def _run_one(spec: ExperimentSpec, args: argparse.Namespace, command: str) -> None:
+def _run_one(request: Request, args: argparse.Namespace) -> None:
+    spec, command = request.spec, recorded("run", *request.words, *runs_words(args.runs))
     plan = prepare(spec, args.runs)
     if args.fresh and (aside := plan.folder.set_aside()):
         say(f"The earlier run is kept as {aside}")

@@ -1,6 +1,7 @@
-"""`run` of a spec that asks for a search, and where its trials run."""
+"""`run` of a spec with a search, and where its trials run."""
 
 import argparse
+from collections.abc import Sequence
 
 from steelexp.commands.preview import plan_line
 from steelexp.commands.report import leave_report
@@ -15,6 +16,8 @@ from steelexp.search.search import search
 from steelexp.spec import ExperimentSpec
 from steelexp.trial import TrialRunner
 
+_RAY_OPTIONS = ("workers", "gpus_per_trial", "address")
+
 
 def add_executor_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where trials run."""
@@ -22,28 +25,65 @@ def add_executor_options(parser: argparse.ArgumentParser) -> None:
         "--executor",
         choices=("local", "ray"),
         default="local",
-        help="where a search's trials run: in this process, or as tasks of Ray (default: local)",
+        help="where the trials of a hyperparameter search run: in this process, or as tasks of "
+        "Ray (default: local)",
     )
-    parser.add_argument("--workers", type=int, metavar="N", help="of Ray: trials at once")
+    parser.add_argument("--workers", type=int, metavar="N", help="Ray: number of trials at once")
     parser.add_argument(
-        "--address", help="of Ray: the cluster, HOST:PORT or auto (default: this machine alone)"
+        "--address",
+        help="Ray: address of the cluster, HOST:PORT or auto (default: this machine alone)",
     )
-    parser.add_argument("--gpus-per-trial", type=float, metavar="N", help="of Ray")
+    parser.add_argument(
+        "--gpus-per-trial",
+        type=float,
+        metavar="N",
+        help="Ray: GPUs of each trial; a share such as 0.5 lets trials share one",
+    )
 
 
-def check_executor(args: argparse.Namespace) -> None:
-    """Options of Ray without Ray, and Ray without workers, are refused."""
-    of_ray = ("workers", "address", "gpus_per_trial")
-    chosen = [f"--{name.replace('_', '-')}" for name in of_ray if getattr(args, name) is not None]
-    if args.executor == "local" and chosen:
-        raise UserError(f"{', '.join(chosen)}: of Ray only; add --executor ray")
-    if args.executor == "ray" and (args.workers or 0) < 1:
-        raise UserError("--executor ray: say how many trials at once: --workers N, at least 1")
+def check_executor(args: argparse.Namespace, specs: Sequence[ExperimentSpec]) -> None:
+    """Refuse options of Ray that have no effect, and Ray without a number of workers.
+
+    Args:
+        args: Arguments of `run`.
+        specs: Specs to run.
+
+    Raises:
+        UserError: An option has no effect on these specs, or --workers is missing.
+    """
+    searches = any(spec.search is not None for spec in specs)
+    together = any(spec.search is None and spec.training.workers > 1 for spec in specs)
+    if args.executor == "ray":
+        if not searches:
+            raise UserError(
+                "--executor ray: without effect, no spec here has a search; several workers of "
+                "Ray train one network with training.workers=N"
+            )
+        if (args.workers or 0) < 1:
+            raise UserError("--executor ray: give the number of trials at once: --workers N")
+        return
+    useless = [
+        f"--{name.replace('_', '-')}"
+        for name in _RAY_OPTIONS
+        if getattr(args, name) is not None and not (name == "address" and together)
+    ]
+    if useless:
+        raise UserError(f"{', '.join(useless)}: without effect; add --executor ray")
+
+
+def executor_words(args: argparse.Namespace) -> list[str]:
+    """The options of the executor, as they were typed."""
+    words = [] if args.executor == "local" else ["--executor", args.executor]
+    for name in _RAY_OPTIONS:
+        if (value := getattr(args, name)) is not None:
+            words += [f"--{name.replace('_', '-')}", f"{value}"]
+    return words
 
 
 def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
     """Search to the end of the budget, from wherever an earlier session left it."""
-    plan, folder = prepare(spec, args.runs), args.runs / spec.name / "search"
+    plan = prepare(spec, args.runs)
+    folder = args.runs / spec.name / "search"
     if args.fresh and (aside := RunFolder(folder).set_aside()):
         say(f"The earlier search is kept as {aside}")
     say("\n".join([plan_line(plan), *budget_lines(spec)]))

@@ -1,9 +1,10 @@
-"""The commands `list` and `show`: what is in a folder of runs."""
+"""The commands `list` and `show`: a folder of runs, one run, one search."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steelexp.command_line import RUNS, again_line
 from steelexp.commands.outcome import DONE
 from steelexp.errors import UserError
 from steelexp.progress import say, show
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add the commands."""
-    board = commands.add_parser("list", help="the leaderboard of a folder of runs")
+    board = commands.add_parser("list", help="print the leaderboard of a folder of runs")
     board.set_defaults(act=list_runs)
-    board.add_argument("folder", nargs="?", type=Path, default=Path("runs"))
+    board.add_argument("folder", nargs="?", type=Path, default=RUNS, help="default: runs")
 
-    one = commands.add_parser("show", help="one run, or one search")
+    one = commands.add_parser("show", help="print one run, or one search")
     one.set_defaults(act=show_run)
-    one.add_argument("run", type=Path, metavar="RUN|SEARCH")
+    one.add_argument("run", type=Path, metavar="RUN|SEARCH", help="folder of a run or a search")
 
 
 def list_runs(args: argparse.Namespace) -> int:
@@ -35,6 +36,11 @@ def list_runs(args: argparse.Namespace) -> int:
     if not folders:
         raise UserError(f"{args.folder}: no runs here; make one: make run")
     show(leaderboard(folders))
+    for folder in folders:
+        try:
+            folder.record  # noqa: B018
+        except UserError as error:
+            say(str(error))
     return DONE
 
 
@@ -63,7 +69,7 @@ def one_run(path: Path) -> RunFolder:
 
 
 def show_record(folder: RunFolder) -> None:
-    """Print the table of a finished run, what it was measured on, and how to have it again."""
+    """Print the metrics of a finished run, what they were measured on, and how to run it again."""
     record, spec = folder.record, read_resolved(folder.path / "spec.yaml")
     if record is None:
         say(f"{folder.path}: unfinished, {len(folder.epochs)} epochs; run its spec again to go on")
@@ -72,4 +78,4 @@ def show_record(folder: RunFolder) -> None:
     show(metrics_table(record.metrics, classes, title=f"{record.name} {record.digest}"))
     for line in run_lines(record, spec, folder):
         say(line)
-    say(f"Again: {record.command}")
+    say(f"Again: {again_line(record.command, folder.path)}")

@@ -1,9 +1,10 @@
-"""The command `sync`: what Comet does not have yet of runs, sent."""
+"""The command `sync`: send to Comet what it does not have yet of runs."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steelexp.command_line import RUNS
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.errors import UserError
 from steelexp.progress import say
@@ -19,13 +20,13 @@ def add(commands: "Subparsers") -> None:
     parser = commands.add_parser("sync", help="send to Comet what it does not have yet")
     parser.set_defaults(act=sync)
     parser.add_argument(
-        "runs", nargs="*", type=Path, default=[Path("runs")], metavar="RUN|FOLDER",
-        help="default: every run below runs/",
+        "runs", nargs="*", type=Path, default=[RUNS], metavar="RUN|FOLDER",
+        help="run folders, folders of runs (default: runs)",
     )  # fmt: skip
 
 
 def sync(args: argparse.Namespace) -> int:
-    """Send the rest of every run's journal, one after the other."""
+    """Send the rest of every run's journal."""
     folders = [folder.path for path in args.runs for folder in run_folders(path)]
     tracked = [folder for folder in folders if (folder / journal.NAME).is_file()]
     if not tracked:

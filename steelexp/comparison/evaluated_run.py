@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.command_line import command_line
 from steelexp.counts import Counts, Pixels, Values, dice
 from steelexp.errors import UserError
 from steelexp.metric_names import Part, full_name
@@ -93,8 +94,8 @@ def read_run(folder: RunFolder, record: Record, spec: ExperimentSpec, part: Part
         )
     if part == "test_post" and record.postprocessing is None:
         raise UserError(
-            f"{folder.path}: it has no tuned post-processing; where there are test images, "
-            f"python -m steelexp evaluate {folder.path} tunes one"
+            f"{folder.path}: it has no tuned post-processing; where there are test images, tune "
+            f"one: {command_line('evaluate', folder.path)}"
         )
     scores = read_image_scores(folder.path / record.images, part)
     if len(scores.images) != expected:

@@ -16,6 +16,9 @@ from steelexp.errors import UserError
 
 Bits = npt.NDArray[np.uint8]
 
+MOST_CLASSES = 8
+"""Classes of a data set at most: each is one bit of a mask."""
+
 
 class DataError(UserError):
     """The data set cannot be used as it is; the message is for the user."""
@@ -45,6 +48,13 @@ class Dataset:
     pixels: npt.NDArray[np.int64]
     read_mask: Callable[[int], Bits]
     manifest: str
+
+    def __post_init__(self) -> None:
+        if len(self.classes) > MOST_CLASSES:
+            raise DataError(
+                f"the data set has {len(self.classes)} classes ({', '.join(self.classes)}), and at "
+                f"most {MOST_CLASSES} are supported; merge some, or leave some out"
+            )
 
     def __len__(self) -> int:
         return len(self.names)

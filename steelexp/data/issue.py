@@ -34,6 +34,7 @@ FIXES = {
     "unknown image in split": "correct the name, or remove the row",
     "duplicate split row": "keep one row for each image",
     "image without part": "add a row for the image to the split",
+    "refused by its loader": "correct it as the line says, and examine the folder again",
     "leak": "use a split that keeps near-duplicates together, such as split.kind=grouped",
 }
 """How to fix an issue, by kind."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field, PositiveInt, Strict
 
 from steelexp.data.dataset import (
+    MOST_CLASSES,
     Bits,
     DataError,
     Dataset,
@@ -23,7 +24,7 @@ from steelexp.data.issue import Issue
 
 FORM = "a mask is a PNG of one channel of 8 bits, 0 for background and k for the k-th class"
 
-ClassNames = Annotated[tuple[str, ...], Strict(False), Field(min_length=1, max_length=8)]
+ClassNames = Annotated[tuple[str, ...], Strict(False), Field(min_length=1, max_length=MOST_CLASSES)]
 
 
 def mask_folder(
@@ -163,12 +164,12 @@ def read_mask(
 def to_bits(values: npt.NDArray[np.uint8]) -> Bits:
     """Convert class numbers to bits: value k becomes bit k - 1, 0 stays 0."""
     table = np.zeros(256, np.uint8)
-    table[1:9] = 1 << np.arange(8)
+    table[1 : MOST_CLASSES + 1] = 1 << np.arange(MOST_CLASSES)
     return table[values]
 
 
 def _read(path: Path) -> npt.NDArray[np.uint8]:
-    values, issues = read_mask(path, None, 8, "there are 8 bits")
+    values, issues = read_mask(path, None, MOST_CLASSES, f"at most {MOST_CLASSES} are supported")
     if values is None:
         raise DataError("\n".join(map(str, issues)))
     return values

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import PositiveInt
 
+from steelexp.command_line import command_line
 from steelexp.data import rle
 from steelexp.data.dataset import (
     Bits,
@@ -135,10 +136,11 @@ def severstal(
 
 def _check_layout(folder: Path, table: Path, images_dir: Path) -> None:
     if not folder.is_dir():
+        generate = command_line("data", "generate", "FOLDER")
         raise DataError(
             f"data.root: there is no folder {folder}; download the competition's data from "
             "https://www.kaggle.com/c/severstal-steel-defect-detection/data and set data.root or "
-            "STEELEXP_SEVERSTAL, or generate a set like it: python -m steelexp data generate FOLDER"
+            f"STEELEXP_SEVERSTAL, or generate a set like it: {generate}"
         )
     missing = [table.name] * (not table.is_file()) + [images_dir.name] * (not images_dir.is_dir())
     if missing:

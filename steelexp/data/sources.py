@@ -1,14 +1,64 @@
-"""Sources of data sets, by the name of `data.source`."""
+"""The data sources: what `data.source` can name, and how `data doctor` knows each.
+
+A new source is a function from its settings to a `Dataset`, and an entry here. With a layout the
+doctor recognises it, too, and takes the images and problems from the function.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from steelexp.data.dataset import Dataset
 from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_folder_survey import is_mask_folder, survey_mask_folder
 from steelexp.data.severstal import severstal
+from steelexp.data.severstal_survey import is_severstal, survey_severstal
+from steelexp.data.survey import Survey
 from steelexp.data.synthetic import synthetic
 
-SOURCES: dict[str, Callable[..., Dataset]] = {
-    "severstal": severstal,
-    "mask_folder": mask_folder,
-    "synthetic": synthetic,
+
+@dataclass(frozen=True)
+class Layout:
+    """How the doctor recognises and reads a data source.
+
+    Attributes:
+        content: What the folder holds, for messages.
+        matches: Function that tells whether a folder has this layout.
+        survey: Function from folder and class names to every image with its labels and all their
+            problems; None to take the images from the loader, which refuses a data set at its
+            first problems.
+    """
+
+    content: str
+    matches: Callable[[Path], bool]
+    survey: Callable[[Path, tuple[str, ...] | None], Survey] | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of data set.
+
+    Attributes:
+        load: Function that reads it; its keyword-only arguments are settings of `data:`.
+        layout: Layout of its folder; None where it has the layout of another source.
+        is_generated: Whether `load` generates the data set where it is missing.
+    """
+
+    load: Callable[..., Dataset]
+    layout: Layout | None = None
+    is_generated: bool = False
+
+
+SOURCES: dict[str, Source] = {
+    "severstal": Source(
+        severstal, Layout("train.csv beside train_images/", is_severstal, survey_severstal)
+    ),
+    "mask_folder": Source(
+        mask_folder,
+        Layout("images/ beside masks/ or annotations/", is_mask_folder, survey_mask_folder),
+    ),
+    "synthetic": Source(synthetic, is_generated=True),
 }
+
+LOADERS: dict[str, Callable[..., Dataset]] = {name: each.load for name, each in SOURCES.items()}
+"""The functions alone, as the spec knows them."""

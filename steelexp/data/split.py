@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -121,9 +122,13 @@ def read_rows(path: Path, option: str) -> tuple[list[str], list[tuple[int, list[
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.reader(stream)
             header = next(reader, [])
-            return header, [(reader.line_num, row) for row in reader if row]
+            rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{option} {path}: not a readable table of UTF-8 text ({error})") from error
+    if any(row[1:] == ["tune"] for _, row in rows):
+        command = f"sed -i s/,tune/,val/ {shlex.quote(str(path))}"
+        raise DataError(f"{option} {path}: the part tune of version 0.1 is val now: {command}")
+    return header, rows
 
 
 def read_split(path: Path) -> Mapping[str, str]:

@@ -31,6 +31,7 @@ from steelexp.data.generator.prevalence import choose_classes
 from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.data.severstal import severstal
 from steelexp.errors import explain_write_errors
+from steelexp.progress import say
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -38,6 +39,7 @@ _VERSION = 1
 """Version of the generator; raised whenever the same settings give other pixels."""
 
 _FIRST_TEST = 2**35  # number of the first test strip; half of the names belong to test strips
+_BYTES_PER_STRIP = 110_000  # mean over 90 strips of two seeds
 _ABANDONED_SECONDS = 3600.0  # age of an unfinished set that no process is working on
 
 
@@ -138,6 +140,9 @@ def generate(
     root = root.resolve()  # a rename would replace a symbolic link
     if _is_generated(root, settings):
         return
+    images = strips + _test_strips(strips)
+    size = images * _BYTES_PER_STRIP / 1e6
+    say(f"Generating {images} strips in {root}, about {size:.0f} MB, once")
     fix = "choose another folder with data.root, or as FOLDER of data generate"
     with explain_write_errors(root.parent, fix), _unfinished(root) as folder:
         _generate_strips(folder, settings, report or (lambda done, total: None))
@@ -166,7 +171,7 @@ def _generate_strips(folder: Path, settings: Settings, report: Callable[[int, in
     for name in ("train_images", "test_images"):
         (folder / name).mkdir()
     train = range(settings.strips)
-    test = range(_FIRST_TEST, _FIRST_TEST + (len(train) + 7) // 8)
+    test = range(_FIRST_TEST, _FIRST_TEST + _test_strips(settings.strips))
     rows = []
     for done, strip in enumerate(itertools.chain(train, test), start=1):
         name, image, labels = _generate_strip(settings, strip)
@@ -181,6 +186,11 @@ def _generate_strips(folder: Path, settings: Settings, report: Callable[[int, in
     (folder / "generator.json").write_text(
         json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8"
     )
+
+
+def _test_strips(strips: int) -> int:
+    """Number of test strips: an eighth as many as for training, rounded up."""
+    return (strips + 7) // 8
 
 
 def _generate_strip(settings: Settings, strip: int) -> tuple[str, npt.NDArray[np.uint8], Bits]:

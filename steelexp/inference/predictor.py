@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from steelexp.command_line import command_line
 from steelexp.data.tiling import up_to_32
 from steelexp.errors import UserError, reason
 from steelexp.inference.postprocessing import postprocess
@@ -78,7 +79,7 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
             such a network.
     """
     if not file.is_file():
-        raise UserError(f"{file}: no such file; make it: python -m steelexp export RUN")
+        raise UserError(f"{file}: no such file; make it: {command_line('export', 'RUN')}")
     try:
         import onnxruntime
     except ImportError:
@@ -96,7 +97,9 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         raise UserError(f"{file}: not a network that ONNX Runtime takes ({error})") from None
     text = session.get_modelmeta().custom_metadata_map.get(KEY)
     if text is None:
-        raise UserError(f"{file}: not written by `steelexp export`, which adds the post-processing")
+        raise UserError(
+            f"{file}: not written by the command export, which adds the post-processing"
+        )
     return Predictor(
         card=read_card(text, file),
         runtime="onnx",

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from steelexp.command_line import command_line
 from steelexp.errors import UserError, explain_read_errors, reason
 
 FILE = "evaluation.json"
@@ -131,7 +132,7 @@ def read_evaluation_report(folder: Path) -> EvaluationReport | None:
     file = folder / FILE
     if not file.is_file():
         return None
-    fix = f"evaluate the run again: python -m steelexp evaluate {folder}"
+    fix = f"evaluate the run again: {command_line('evaluate', folder)}"
     try:
         with explain_read_errors(file, fix):
             return EvaluationReport.model_validate_json(file.read_bytes())

@@ -1,48 +1,55 @@
 """The record of a finished run: enough to compare it, explain it and run it again."""
 
-from typing import Any, Literal
+import json
+from pathlib import Path
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.records.postprocessing import Postprocessing
+
+VERSION: Final = 3
+OF_0_1: Final = (1, 2)
+"""Schema versions of the records that version 0.1 wrote."""
 
 
 class Record(BaseModel):
-    """What `record.json` holds.
+    """Contents of `record.json`.
 
     Attributes:
-        schema_version: of this file.
-        name: the spec's.
-        digest: names the run folder.
-        status: finished; a run without a record can be resumed.
-        seed: the spec's.
-        started: UTC, ISO 8601; of the session that finished the run.
-        seconds: training and tuning of all epochs.
-        command: what to type to run it again.
-        device: in words.
-        parameters: weights of the network.
-        steps: optimizer steps an epoch.
-        class_weights: of each class in the loss, mean one.
-        epochs: how many were run.
-        best_epoch: whose weights were kept and evaluated.
-        monitor: the metric that picked it.
-        metrics: Metrics of the best weights by their full names: "val_..." on the validation
-            images, "test_..." on the test images, "test_post_..." after post-processing.
-        definitions: Metric -> its definition.
-        split: what trained, tuned and tested: images per class, hash, leak.
-        tiling: what training saw, and what it never sees.
-        batch_size: tiles; `dice_batch` depends on it.
-        threshold: on the scores.
-        postprocessing: Rules tuned on the validation images; None without test images.
-        data: sha256 of what the data set holds.
-        images: the file with pixels per image and class.
-        tracking: where the run was mirrored to.
-        provenance: git state, versions, machine.
+        schema_version: Version of this file.
+        name: Name of the spec.
+        digest: Digest of the run, the name of its folder.
+        status: Always finished; a run without a record can be resumed.
+        seed: Seed of the spec.
+        started: Time in UTC, ISO 8601, at which the session that finished the run began.
+        seconds: Duration of all epochs, training and validation.
+        command: Command that runs it again.
+        device: Device in words.
+        parameters: Number of weights of the network.
+        steps: Optimizer steps an epoch.
+        class_weights: Weight of each class in the loss; their mean is one.
+        epochs: Number of epochs that were run.
+        best_epoch: Epoch whose weights were evaluated.
+        monitor: Metric that picked it.
+        metrics: Metrics of its weights: "val_..." of the validation images, "test_..." of the test
+            images, "test_post_..." of the test images with post-processing.
+        definitions: Definition of each metric.
+        split: Kind and settings of the split; images per class, hash and leaks of its parts.
+        tiling: Kind and settings of the tiling; number of tiles and share of pixels in none.
+        batch_size: Tiles in a batch; `dice_batch` depends on it.
+        threshold: Score threshold.
+        postprocessing: Post-processing tuned on the validation images; None without test images.
+        data: sha256 of the contents of the data set.
+        images: File with pixels per image and class.
+        tracking: Line of the tracker about the experiment.
+        provenance: Git state, versions, machine.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = VERSION
     name: str
     digest: str
     status: Literal["finished"] = "finished"
@@ -69,15 +76,44 @@ class Record(BaseModel):
     tracking: str
     provenance: dict[str, Any]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_thresholds_alone(cls, values: Any) -> Any:
-        """Records from before other rules were tuned hold `tuned_thresholds`, for dice_kaggle."""
-        if not isinstance(values, dict) or "tuned_thresholds" not in values:
-            return values
-        values = dict(values)
-        tuned = values.pop("tuned_thresholds")
-        if tuned is not None:
-            classes = {label: {"threshold": threshold} for label, threshold in tuned.items()}
-            values["postprocessing"] = {"metric": "dice_kaggle", "classes": classes}
-        return values
+
+def read_record(file: Path) -> Record:
+    """Read the record of a finished run.
+
+    Args:
+        file: record.json of a run folder.
+
+    Raises:
+        UserError: The file cannot be read, is not a record, or another version wrote it.
+    """
+    with explain_read_errors(file, "make it readable for this account"):
+        content = file.read_bytes()
+    if (version := _version(content)) != VERSION:
+        raise UserError(f"{file}: {_of_another_version(version)}")
+    try:
+        return Record.model_validate_json(content)
+    except ValidationError as error:
+        raise UserError(
+            f"{file}: not a record that this version reads ({reason(error)}); use the version "
+            "that wrote it, or run the spec again with --fresh"
+        ) from None
+
+
+def _version(content: bytes) -> object:
+    """The schema version that a record names; the present one where it names none."""
+    try:
+        return dict(json.loads(content)).get("schema_version", VERSION)
+    except (ValueError, TypeError):
+        return VERSION
+
+
+def _of_another_version(version: object) -> str:
+    written_by = (
+        "version 0.1 of steelexp wrote this run"
+        if version in OF_0_1
+        else f"another version of steelexp wrote this run (schema_version {version})"
+    )
+    return (
+        f"{written_by}, and this version does not read it; train it again from its spec, or move "
+        "its folder elsewhere and read it with the version that wrote it"
+    )

@@ -5,9 +5,11 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from steelexp.command_line import command_line, runs_words
 from steelexp.errors import UserError, explain_read_errors
 
 FILE: Final = "search.json"
+BEST: Final = "best.yaml"
 SCHEMA_VERSION: Final = 1
 
 
@@ -118,3 +120,12 @@ def _unreadable(file: Path, error: ValidationError) -> str:
     return "\n".join(
         f"{file}: {key or 'not JSON'}: {each['msg']}" for key, each in problems.items()
     )
+
+
+def best_line(folder: Path) -> str:
+    """The command that runs the best trial of a search as a run of its own.
+
+    Args:
+        folder: Folder of the search, RUNS/NAME/search.
+    """
+    return command_line("run", folder / BEST, *runs_words(folder.parent.parent))

@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.errors import UserError
 from steelexp.records.atomic import write_atomically
 from steelexp.records.jsonl import JsonLines
-from steelexp.records.record import Record
+from steelexp.records.record import Record, read_record
 
 
 class BusyError(UserError):
@@ -61,14 +61,17 @@ class RunFolder:
         file = self.path / "record.json"
         if not file.is_file():
             return None
-        try:
-            with explain_read_errors(file, "make it readable for this account"):
-                return Record.model_validate_json(file.read_bytes())
-        except ValidationError as error:
-            raise UserError(
-                f"{file}: not a record that this version reads ({reason(error)}); use the version "
-                "that wrote it, or run the spec again with --fresh"
-            ) from None
+        return read_record(file)
+
+    def finished_record(self) -> Record:
+        """The record of a finished run.
+
+        Raises:
+            UserError: The run is unfinished, or the record cannot be read.
+        """
+        if (record := self.record) is None:
+            raise UserError(f"{self.path}: unfinished; run its spec again to go on")
+        return record
 
     @property
     def epochs(self) -> list[Epoch]:

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steelexp import __version__, palette
+from steelexp.command_line import again_line, command_line
 from steelexp.errors import UserError
 from steelexp.metric_names import full_name
 from steelexp.metrics import HEADLINES, LOSS, ON_IMAGES, PRIMARY
 from steelexp.progress import duration
 from steelexp.records.atomic import write_atomically
+from steelexp.records.search_file import best_line
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.charts import Drawing
 from steelexp.report.comparison import Change, Comparison, comparisons
@@ -246,6 +248,9 @@ def _rendered(**content: Any) -> str:
         "columns": ON_IMAGES,
         "primary": PRIMARY,
         "full_name": full_name,
+        "again_line": again_line,
+        "best_line": best_line,
+        "command_line": command_line,
         "palette": palette,
         "post_columns": HEADLINES,
         "postprocessing_lines": postprocessing_lines,

@@ -6,7 +6,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from steelexp.records.search_file import SearchFile
+from steelexp.command_line import python_line
+from steelexp.records.search_file import SearchFile, best_line
 
 
 def trials_table(search: SearchFile) -> Table:
@@ -41,9 +42,8 @@ def search_lines(search: SearchFile, folder: Path) -> list[str]:
     if search.status != "finished":
         lines.append("Unfinished: the command that began the search goes on with it.")
     if search.best is not None:
-        best = folder / "best.yaml"
-        lines.append(f"Best: trial {search.best}; run it: python -m steelexp run {best}")
-    return [*lines, f"Figures: python -m analysis.search_history {folder}"]
+        lines.append(f"Best: trial {search.best}; run it: {best_line(folder)}")
+    return [*lines, f"Figures: {python_line('-m', 'analysis.search_history', folder)}"]
 
 
 def _figure(value: Any) -> str:

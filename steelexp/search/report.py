@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from steelexp.records.search_file import best_line
 from steelexp.search.search import direction, question
 from steelexp.search.trials import Row
 from steelexp.search.tuners import proposer
@@ -45,4 +46,4 @@ def closing_lines(spec: ExperimentSpec, folder: Path, best: Row) -> Iterator[str
         yield f"  {path}: {value}"
     yield f"The whole search: {folder / 'search.json'}"
     yield f"Best spec: {folder / 'best.yaml'}"
-    yield f"Run it: python -m steelexp run {folder / 'best.yaml'}"
+    yield f"Run it: {best_line(folder)}"

@@ -11,7 +11,7 @@ from steelexp.errors import RunFailedError, UserError
 from steelexp.metrics import lower_is_better
 from steelexp.progress import duration, say
 from steelexp.records.atomic import write_atomically
-from steelexp.records.search_file import FILE, SCHEMA_VERSION
+from steelexp.records.search_file import BEST, FILE, SCHEMA_VERSION, best_line
 from steelexp.records.store import RunFolder
 from steelexp.search.budget import Budget
 from steelexp.search.executor import Executor, Outcome, Trial
@@ -173,9 +173,9 @@ def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, status: str) -
 def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:
     """Write best.yaml, a spec that `run` takes."""
     assert best.outcome is not None
-    path = folder / "best.yaml"
+    path = folder / BEST
     text = (
-        f"# python -m steelexp run {path}\n"
+        f"# {best_line(folder)}\n"
         f"# Trial {best.trial.id} of {spec.name}: {spec.training.monitor} "
         f"{best.outcome.score:.4f} after epoch {best.outcome.best_epoch}.\n"
     )

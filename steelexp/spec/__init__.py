@@ -6,10 +6,12 @@ from steelexp.spec.files import SpecError, dump, load, read_resolved
 from steelexp.spec.schema import ExperimentSpec, experiment_model, json_schema
 from steelexp.spec.settings import flat
 from steelexp.spec.substitution import substitute
+from steelexp.spec.yaml_tree import Problem
 
 __all__ = [
     "Component",
     "ExperimentSpec",
+    "Problem",
     "Registry",
     "SpecError",
     "digest",

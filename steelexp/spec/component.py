@@ -50,6 +50,8 @@ class Component(BaseModel):
     selector: ClassVar[str] = "name"
     outside: ClassVar[frozenset[str]] = frozenset()
     """Settings of the section, not of its function."""
+    keeps_shared_settings: ClassVar[bool] = False
+    """Whether settings that another component has, too, are inherited when a spec changes it."""
     component: ClassVar[str] = ""
     """The function's name in the registry."""
 

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from steelexp.spec.component import Component, UnknownNameError
+from steelexp.spec.renamed import renamed_key, renamed_value
 from steelexp.spec.schema import SECTIONS, ExperimentSpec
 from steelexp.spec.yaml_tree import Branch, Leaf, Problem, Tree
 
@@ -47,11 +48,15 @@ def _message(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[A
     if kind in {"missing", "union_tag_not_found"}:
         return f"missing{allowed}"
     if kind == "extra_forbidden":
+        if renamed := renamed_key(_dotted(loc)):
+            return renamed
         return f"unknown setting{_elsewhere(model, loc)}{allowed}{nearest(loc[-1], names)}"
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
         return f"{value!r}: a mapping of settings is expected"
     if names:
         named = context.get("tag", value)
+        if renamed := renamed_value(_dotted(loc), named):
+            return renamed
         return f"{named!r} is not known{allowed}{nearest(str(named), names)}"
     return f"{value!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
@@ -98,6 +103,16 @@ def _variants(model: type[ExperimentSpec], loc: list[Any]) -> list[type[BaseMode
             parts = get_args(annotation) or (annotation,)
             found = [p for p in parts if isinstance(p, type) and issubclass(p, BaseModel)]
     return found
+
+
+def component_models(model: type[ExperimentSpec], section: str) -> dict[str, type[BaseModel]]:
+    """The models of a section's components, by the names of the components.
+
+    Args:
+        model: `experiment_model(...)` of the known components.
+        section: Dotted name of the section.
+    """
+    return {_component(variant): variant for variant in _variants(model, section.split("."))}
 
 
 def _component(variant: type[BaseModel]) -> str:

@@ -1,6 +1,7 @@
 """From a YAML file, its ancestors and the command line's overrides to a checked spec."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from steelexp.errors import UserError
 from steelexp.spec.explain import explain, nearest
 from steelexp.spec.inheritance import gather, merge
+from steelexp.spec.renamed import old_names
 from steelexp.spec.schema import ExperimentSpec
 from steelexp.spec.space_problems import space_problems
 from steelexp.spec.yaml_tree import (
@@ -32,24 +34,30 @@ class SpecError(UserError):
 
 
 def load(
-    path: Path, overrides: Sequence[str] = (), *, model: type[ExperimentSpec]
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    model: type[ExperimentSpec],
+    notes: list[str] | None = None,
 ) -> ExperimentSpec:
-    """Read, inherit, override, check.
+    """Read a spec, inherit, override, check.
 
     Args:
-        path: the YAML file.
+        path: YAML file.
         overrides: "dotted.key=value", the value in YAML.
         model: `experiment_model(...)` of the known components.
+        notes: List that gets a line for each inherited setting of the model that is dropped.
 
     Raises:
-        SpecError: with every problem found, each with its file and line.
+        SpecError: The spec is wrong; every problem is listed with its file and line.
     """
     problems: list[Problem] = []
-    tree = _inherit(path, problems, ())
+    loading = _Loading(model, problems, [] if notes is None else notes)
+    tree = loading.inherit(path, ())
     if tree is None:
         raise SpecError(problems)
     orphan = any(problem.key in {"", "extends"} for problem in problems)
-    tree = _override(tree, overrides, problems)
+    tree = loading.override(tree, overrides)
     try:
         spec = model.model_validate(tree.plain())
     except ValidationError as error:
@@ -73,13 +81,22 @@ def dump(spec: ExperimentSpec) -> str:
 
 
 def read_resolved(path: Path) -> ExperimentSpec:
-    """A spec that `dump` wrote, without the components' code.
+    """Read a spec that `dump` wrote, without the components' code.
+
+    Args:
+        path: spec.yaml of a run folder.
 
     Raises:
-        SpecError: it is not one, or another version wrote it.
+        SpecError: The file is not such a spec, or another version wrote it.
     """
     try:
-        return ExperimentSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict) and (old := next(old_names(values), None)):
+            message = (
+                f"version 0.1 of steelexp wrote this spec ({old}); write one with the new names"
+            )
+            raise SpecError([Problem(str(path), "", message)])
+        return ExperimentSpec.model_validate(values)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         reason = " ".join(str(error).split())
         problem = Problem(str(path), "", f"not a spec that this version wrote ({reason})")
@@ -100,33 +117,52 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.text)
 
 
-def _inherit(path: Path, problems: list[Problem], heirs: tuple[Path, ...]) -> Branch | None:
-    tree = read_file(path, problems)
-    if tree is None or "extends" not in tree.items:
-        return tree
-    items = dict(tree.items)
-    parent = items.pop("extends")
-    child = Branch(items, tree.where)
-    if not isinstance(parent, Leaf) or not isinstance(parent.value, str):
-        problems.append(Problem(parent.where, "extends", "the path of one spec is expected"))
-        return child
-    target = path.parent / parent.value
-    if not target.is_file():
-        near = nearest(parent.value, _specs_beside(target) - {path.name})
-        problems.append(Problem(parent.where, "extends", f"there is no spec {target}{near}"))
-        return child
-    heirs = (*heirs, path.resolve())
-    if target.resolve() in heirs:
-        problems.append(Problem(parent.where, "extends", f"{target} inherits from this file"))
-        return child
-    inherited = _inherit(target, problems, heirs)
-    return child if inherited is None else merge(inherited, child)
+@dataclass(frozen=True)
+class _Loading:
+    """One spec on its way from files and arguments to a tree.
 
+    Attributes:
+        model: Model of the spec.
+        problems: List of problems, appended to.
+        notes: List of notes, appended to.
+    """
 
-def _override(tree: Branch, overrides: Sequence[str], problems: list[Problem]) -> Branch:
-    """All at once, so that loss.gamma=3 loss.name=focal is the same in either order."""
-    given = gather((_branch(override, problems) for override in overrides), tree.where)
-    return Branch(merge(tree, given).items, tree.where)
+    model: type[ExperimentSpec]
+    problems: list[Problem]
+    notes: list[str]
+
+    def inherit(self, path: Path, heirs: tuple[Path, ...]) -> Branch | None:
+        """The tree of a file over those of its ancestors; None where the file cannot be read."""
+        tree = read_file(path, self.problems)
+        if tree is None or "extends" not in tree.items:
+            return tree
+        items = dict(tree.items)
+        parent = items.pop("extends")
+        child = Branch(items, tree.where)
+        target = self.ancestor(path, parent, heirs)
+        inherited = target and self.inherit(target, (*heirs, path.resolve()))
+        return merge(inherited, child, self.model, self.notes) if inherited else child
+
+    def ancestor(self, path: Path, parent: Tree, heirs: tuple[Path, ...]) -> Path | None:
+        """The file that `extends` names; None where it cannot be inherited from."""
+        if not isinstance(parent, Leaf) or not isinstance(parent.value, str):
+            wrong = "the path of one spec is expected"
+        else:
+            target = path.parent / parent.value
+            if target.is_file() and target.resolve() not in (*heirs, path.resolve()):
+                return target
+            near = nearest(parent.value, _specs_beside(target) - {path.name})
+            wrong = f"there is no spec {target}{near}"
+            if target.is_file():
+                wrong = f"{target} inherits from this file"
+        self.problems.append(Problem(parent.where, "extends", wrong))
+        return None
+
+    def override(self, tree: Branch, overrides: Sequence[str]) -> Branch:
+        """All at once, so that loss.gamma=3 loss.name=focal is the same in either order."""
+        branches = (_branch(override, self.problems) for override in overrides)
+        values = gather(branches, tree.where)
+        return Branch(merge(tree, values, self.model, self.notes).items, tree.where)
 
 
 def _branch(override: str, problems: list[Problem]) -> Branch:

@@ -71,6 +71,7 @@ class ModelSpec(Component):
     """The network."""
 
     selector: ClassVar[str] = "architecture"
+    keeps_shared_settings: ClassVar[bool] = True
     architecture: str
 
 

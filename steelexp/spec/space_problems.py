@@ -29,7 +29,7 @@ _FIXED = {
     "training.overlays": "no score depends on it",
     "search": "a search has no search within",
     "split": "trials are compared on the same images",
-    "data": "trials are compared on the same images; only keep and keep_seed may vary",
+    "data": "trials are compared on the same images; only train_fraction and its seed may vary",
     "training.monitor": "trials are compared by it",
     "seed": "it would pick the luckiest run; run the best with several: --seeds 0,1,2",
 }
@@ -185,18 +185,21 @@ def _refusal(spec: ExperimentSpec, path: str, values: Mapping[str, Any], where: 
     except ValidationError as error:
         for detail in error.errors():
             problem = explain(tree, type(spec), detail)
-            if _belongs(problem.key, path, values):
+            if _belongs(problem, path, values):
                 key = "" if problem.key == path else f"{problem.key}: "
                 return key + problem.message
     return None
 
 
-def _belongs(key: str, path: str, values: Mapping[str, Any]) -> bool:
-    """Whether what is wrong at `key` is to be said of the space's `path`."""
+def _belongs(problem: Problem, path: str, values: Mapping[str, Any]) -> bool:
+    """Whether a problem comes from the space's `path`: from its value, or from naming it at all."""
+    key = problem.key
     section, _, setting = path.rpartition(".")
     names_component = section in SECTIONS and setting == SECTIONS[section].selector
     if names_component and _is_within(key, section):
         return key == path or not any(_is_within(key, other) for other in values)
+    if problem.message == "missing" and key.rpartition(".")[0] == section:
+        return True
     return _is_within(key, path) or _is_within(path, key)
 
 

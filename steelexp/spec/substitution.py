@@ -9,21 +9,21 @@ from steelexp.spec.yaml_tree import Branch, grafted, grown
 
 
 def substitute(spec: ExperimentSpec, values: Mapping[str, Any]) -> ExperimentSpec:
-    """A complete spec without a search: a section that names another component starts anew.
+    """A complete spec without a search; another component is inherited as `merge` does it.
 
     Args:
-        spec: resolved.
-        values: dotted path -> value.
+        spec: The resolved spec.
+        values: Dotted path -> value.
 
     Raises:
-        pydantic.ValidationError: a value is refused, or a component lacks a setting.
+        pydantic.ValidationError: A value is refused, or a component lacks a setting.
     """
     return type(spec).model_validate(substituted(spec, values).plain())
 
 
 def substituted(spec: ExperimentSpec, values: Mapping[str, Any], where: str = "") -> Branch:
-    """The same, unchecked."""
+    """The tree of `substitute`, unchecked."""
     resolved = grown(spec.model_dump(mode="json", exclude={"search"}), where)
     assert isinstance(resolved, Branch)
     branches = (grafted(path.split("."), grown(value, where)) for path, value in values.items())
-    return merge(resolved, gather(branches, where))
+    return merge(resolved, gather(branches, where), type(spec))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from steelexp.command_line import command_line
 from steelexp.tracking.journal import Event, read_events
 from steelexp.tracking.receipt import Receipt, read_receipt
 from steelexp.tracking.sending import BUSY, END
@@ -85,7 +86,7 @@ def status_line(folder: Path, *, problem: str | None = None) -> str:
         return f"{service}: {_count(delivered)} at {receipt.url}{refused}"
     status = f"sent to {receipt.url}: {_count(delivered)}" if receipt.acknowledged else "not sent"
     why = problem or receipt.problem or "interrupted"
-    command = f"python -m steelexp sync {shlex.quote(str(folder))}"
+    command = command_line("sync", folder)
     rest = f"{command}{_archived(folder, receipt)}{refused}"
     return f"{service}: {status} ({why}); send the rest with: {rest}"
 

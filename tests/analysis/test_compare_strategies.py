@@ -21,6 +21,7 @@ from analysis.strategies.comparison_figures import (
 )
 from analysis.strategies.comparison_tables import markdown, probability, signed
 from analysis.strategies.published_figure import draw_published
+from steelexp.command_line import program
 from steelexp.comparison.evaluated_runs import read_evaluated
 from tests.finished_runs import unfinished
 from tests.simulated_runs import CLASSES, Study, write_study
@@ -84,7 +85,7 @@ def test_tuned_thresholds_beside_the_fixed_one(tmp_path, capsys):
 def test_runs_without_tuned_thresholds_say_how_to_get_them(study, capsys):
     assert main([str(study), "--baseline", "b4_dice", "--postprocessed"]) == 2
     assert "it has no tuned post-processing" in (error := capsys.readouterr().err)
-    assert "python -m steelexp evaluate" in error
+    assert f"{program()} evaluate" in error
 
 
 def test_all_is_written(study, tmp_path, capsys):

@@ -6,6 +6,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from analysis.dataset_overview import draw, main, read_overview
+from steelexp.command_line import program
 from steelexp.palette import CLASS_COLOURS
 
 
@@ -159,7 +160,7 @@ def test_another_file_is_refused(tmp_path, capsys, content):
     assert main([str(path), "--out", str(tmp_path / "x.png")]) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"dataset_overview: {path}: not a doctor.json of this version")
-    assert "python -m steelexp data doctor ROOT" in said
+    assert f"{program()} data doctor ROOT" in said
     assert not (tmp_path / "x.png").exists()
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from steelexp.__main__ import main
+from steelexp.command_line import program
 from steelexp.commands import report
 from tests.finished_runs import finished
 
@@ -48,7 +49,7 @@ def test_at_the_end_of_a_run_a_failure_is_said_and_no_more(run, monkeypatch, cap
     report.leave_report(run)
     out = capsys.readouterr().out
     assert "could not be written (ZeroDivisionError: by design)" in out
-    assert f"python -m steelexp report {run} tries again" in out
+    assert f"try again: {program()} report {run}" in out
 
 
 def test_where_no_run_has_begun_nothing_is_said(tmp_path, capsys):

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from steelexp.command_line import program
 from steelexp.data.dataset import DataError
 from steelexp.data.severstal import severstal
 
@@ -151,7 +152,7 @@ def test_the_manifest_changes_with_a_label_an_image_or_a_name(tmp_path):
 def test_no_folder(tmp_path):
     message = refusal(tmp_path / "nowhere")
     assert message.startswith(f"data.root: there is no folder {tmp_path / 'nowhere'}; download")
-    assert "python -m steelexp data generate FOLDER" in message
+    assert f"{program()} data generate FOLDER" in message
 
 
 def test_a_folder_without_a_table(tmp_path):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from steelexp.command_line import program
 from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.errors import UserError
 from steelexp.inference import tables as prediction_tables
@@ -365,12 +366,12 @@ def test_an_onnx_file_scores_as_it_is_asked_to(tmp_path):
 
 
 def test_what_is_not_an_export_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no such file; make it: python -m steelexp export"):
+    with pytest.raises(UserError, match=f"no such file; make it: {program()} export RUN"):
         onnx_predictor(tmp_path / "gone.onnx")
     (tmp_path / "text.onnx").write_text("no network")
     with pytest.raises(UserError, match="not a network that ONNX Runtime takes"):
         onnx_predictor(tmp_path / "text.onnx")
-    with pytest.raises(UserError, match="not written by `steelexp export`"):
+    with pytest.raises(UserError, match="not written by the command export"):
         onnx_predictor(pixel_onnx(tmp_path / "other.onnx", key="other"))
     newer = card().model_dump_json().replace('"schema_version":1', '"schema_version":9')
     file = pixel_onnx(tmp_path / "newer.onnx", text=newer)

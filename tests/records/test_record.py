@@ -5,8 +5,8 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from steelexp.records.postprocessing import ClassRules, Postprocessing
-from steelexp.records.record import Record
+from steelexp.errors import UserError
+from steelexp.records.record import Record, read_record
 from tests.finished_runs import record
 
 
@@ -15,9 +15,23 @@ def test_survives_its_file():
     assert Record.model_validate_json(made.model_dump_json(indent=2)) == made
 
 
-def test_of_another_version_is_refused():
-    with pytest.raises(ValidationError, match="schema_version"):
-        record(schema_version=3)
+@pytest.mark.parametrize(
+    ("version", "who"),
+    [
+        (1, "version 0.1 of steelexp wrote this run"),
+        (2, "version 0.1 of steelexp wrote this run"),
+        (4, "another version of steelexp wrote this run (schema_version 4)"),
+    ],
+)
+def test_of_another_version_is_refused_in_a_line(tmp_path, version, who):
+    file = tmp_path / "record.json"
+    file.write_text(json.dumps({"schema_version": version, "metrics": {"test_decided_a": 1}}))
+    with pytest.raises(UserError) as caught:
+        read_record(file)
+    assert str(caught.value) == (
+        f"{file}: {who}, and this version does not read it; train it again from its spec, or move "
+        "its folder elsewhere and read it with the version that wrote it"
+    )
 
 
 @pytest.mark.parametrize("status", ["failed", "running"])
@@ -30,21 +44,6 @@ def test_is_of_a_finished_run(status):
 def test_takes_nothing_it_does_not_know():
     with pytest.raises(ValidationError, match="loss"):
         record(loss=0.1)
-
-
-def test_of_thresholds_alone_is_read_as_a_postprocessing():
-    old = json.loads(record(tuned_thresholds={"1": 0.3, "2": 0.9}).model_dump_json())
-    del old["postprocessing"]
-    read = Record.model_validate_json(json.dumps(old | {"tuned_thresholds": {"1": 0.3, "2": 0.9}}))
-    assert read.postprocessing == Postprocessing(
-        metric="dice_kaggle",
-        classes={"1": ClassRules(threshold=0.3), "2": ClassRules(threshold=0.9)},
-    )
-    assert (
-        Record.model_validate_json(json.dumps(old | {"tuned_thresholds": None})).postprocessing
-        is None
-    )
-    assert Record.model_validate_json(json.dumps(old)).postprocessing is None
 
 
 def test_is_frozen():

@@ -135,9 +135,9 @@ class TestRecord:
         )
 
     def test_of_another_version(self, folder):
-        text = record().model_dump_json().replace('"schema_version":2', '"schema_version":3')
+        text = record().model_dump_json().replace('"schema_version":3', '"schema_version":2')
         folder.write("record.json", text)
-        with pytest.raises(UserError, match="schema_version: Input should be 2"):
+        with pytest.raises(UserError, match=r"version 0\.1 of steelexp wrote this run"):
             folder.record  # noqa: B018
 
 

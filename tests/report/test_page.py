@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from steelexp import palette
+from steelexp.command_line import program
 from steelexp.report.page import PageError, page, write_page
 from tests.finished_runs import finished, unfinished
 from tests.page_folders import HOSTILE, all_sorts, quick_search, report
@@ -52,7 +53,7 @@ class TestOneRun:
             "published; the source gives no definition, so it may be of another metric); "
             "this run 0.2500, −0.4672"
         ) in text
-        assert "python -m steelexp run experiments/b4_dice.yaml" in text
+        assert f"{program()} run experiments/b4_dice.yaml --fresh" in text
 
     def test_intervals_stand_beside_their_metrics(self, run):
         report(run)
@@ -63,7 +64,7 @@ class TestOneRun:
     def test_the_commit_and_the_changes_come_before_the_command(self, tmp_path):
         run = finished(tmp_path / "a" / "0", provenance={"commit": "c0ffee", "dirty": True})
         text = Text(page(run.path)).text
-        assert f"git checkout c0ffee git apply {run.path}/changes.patch python -m" in text
+        assert f"git checkout c0ffee git apply {run.path}/changes.patch {program()}" in text
 
     def test_a_leak_is_said(self, tmp_path):
         leak = {"groups": 3, "val": 1, "test": 0}
@@ -139,7 +140,7 @@ def test_a_folder_without_runs_is_refused(tmp_path):
 def test_a_search_alone_is_a_page(tmp_path):
     text = Text(page(quick_search(tmp_path / "quick" / "search"))).text
     assert "15 epochs in 5 min of 3 trials" in text
-    assert f"python -m steelexp run {tmp_path}/quick/search/best.yaml" in text
+    assert f"{program()} run {tmp_path}/quick/search/best.yaml --runs {tmp_path}" in text
 
 
 @pytest.mark.parametrize("trials", [[], None])

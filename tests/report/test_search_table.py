@@ -2,7 +2,8 @@ from io import StringIO
 
 from rich.console import Console
 
-from steelexp.records.search_file import SearchFile
+from steelexp.command_line import python_line
+from steelexp.records.search_file import SearchFile, best_line
 from steelexp.report.search_table import search_lines, trials_table
 from tests.simulated_searches import THREE_TRIALS
 
@@ -33,6 +34,6 @@ def test_lines_say_why_trials_failed_and_what_is_next(tmp_path):
     assert search_lines(SEARCH, tmp_path) == [
         "Trial 0002 failed: out of memory",
         "Unfinished: the command that began the search goes on with it.",
-        f"Best: trial 0001; run it: python -m steelexp run {tmp_path / 'best.yaml'}",
-        f"Figures: python -m analysis.search_history {tmp_path}",
+        f"Best: trial 0001; run it: {best_line(tmp_path)}",
+        f"Figures: {python_line('-m', 'analysis.search_history', tmp_path)}",
     ]

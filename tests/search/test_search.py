@@ -10,6 +10,7 @@ import yaml
 
 from steelexp.errors import RunFailedError, UserError
 from steelexp.plan import SpecModel
+from steelexp.records.search_file import best_line
 from steelexp.records.store import BusyError, RunFolder
 from steelexp.search.executor import Outcome
 from steelexp.search.search import search, trial_spec
@@ -43,9 +44,7 @@ class TestWhatIsLeft:
         assert (
             (folder / "best.yaml")
             .read_text()
-            .startswith(
-                f"# python -m steelexp run {folder}/best.yaml\n# Trial {best.trial.id} of known: "
-            )
+            .startswith(f"# {best_line(folder)}\n# Trial {best.trial.id} of known: ")
         )
 
     def test_search_json(self, spec, folder):

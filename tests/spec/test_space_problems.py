@@ -32,8 +32,8 @@ WRONG = {
         "5: search.space.loss.name: 'focl' is not known; allowed: ",
     ),
     "a component that lacks a setting": (
-        "loss_warm_up.name: {choice: [bce, dice]}",
-        "5: search.space.loss_warm_up.name: loss_warm_up.epochs: missing",
+        "augment.copy_paste.probability: {float: [0.1, 0.5]}",
+        "5: search.space.augment.copy_paste.probability: augment.copy_paste.classes: missing",
     ),
     "a value refused under a condition": (
         FOCAL + "loss.gamma: {float: [-1.0, 2.0], when: {loss.name: [focal]}}",

@@ -18,8 +18,9 @@ from steelexp.data import duplicates
 from steelexp.data.dataset import decode_image
 from steelexp.data.doctor.examination import Statistics, collect_statistics
 from steelexp.data.doctor.leaks import Leak, find_leaks, read_split
-from steelexp.data.doctor.survey import LabelledImage, survey
+from steelexp.data.doctor.survey import survey
 from steelexp.data.issue import Issue
+from steelexp.data.survey import LabelledImage
 from steelexp.progress import steps
 from steelexp.records.atomic import write_atomically
 
@@ -32,7 +33,7 @@ class Diagnosis:
 
     Attributes:
         root: Root folder of the data set.
-        layout: "severstal" or "mask_folder".
+        layout: Name of the data source.
         classes: [C] class names.
         names: [S] image names.
         statistics: Statistics of images and labels.
@@ -77,7 +78,7 @@ class Diagnosis:
 def diagnose(
     root: Path, *, split: Path | None = None, classes: tuple[str, ...] | None = None
 ) -> Diagnosis:
-    """Examine a data set of either layout.
+    """Examine a data set.
 
     Args:
         root: Root folder of the data set.

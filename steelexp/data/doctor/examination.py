@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from steelexp.data.dataset import Bits, DataError, decode_image
-from steelexp.data.doctor.survey import MOST_CLASSES, LabelledImage, Size
+from steelexp.data.dataset import MOST_CLASSES, Bits, DataError, decode_image
 from steelexp.data.issue import Issue
+from steelexp.data.survey import LabelledImage, Size
 
 Grey = npt.NDArray[np.uint8]
 

@@ -1,12 +1,12 @@
 """Print the result of the doctor."""
 
-import shlex
 from collections import defaultdict
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
+from steelexp.command_line import python_line
 from steelexp.data.doctor.diagnosis import Diagnosis, class_table
 from steelexp.data.issue import FIXES, Issue
 from steelexp.progress import say, show
@@ -27,9 +27,9 @@ def report(diagnosis: Diagnosis, file: Path) -> None:
     for line in _issue_lines(diagnosis.issues):
         say(line)
     picture = file.with_name("overview.png")
-    command = ["python", "analysis/dataset_overview.py", str(file), "--out", str(picture)]
+    command = python_line("analysis/dataset_overview.py", file, "--out", picture)
     say(f"All statistics, issues and near-duplicates: {file}")
-    say(f"Plot them: {shlex.join(command)}")
+    say(f"Plot them: {command}")
 
 
 def _class_table(diagnosis: Diagnosis) -> Table:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from steelexp.__main__ import main
+from steelexp.command_line import python_line
 from steelexp.data import duplicates
 from steelexp.data.dataset import DataError
 from steelexp.data.doctor.diagnosis import diagnose, write
@@ -371,7 +372,7 @@ def test_another_header_of_a_split(tmp_path):
 def test_every_kind_is_tried():
     tables = (OF_STRIPS, OF_MASKS, OF_PARTS)
     kinds = {kind for damages in tables for _, kind, _, _ in damages.values()}
-    kinds |= {wanted[0] for _, wanted in OF_SPLITS.values()} | {"leak"}
+    kinds |= {wanted[0] for _, wanted in OF_SPLITS.values()} | {"leak", "refused by its loader"}
     assert kinds == set(FIXES)
     assert sum(map(len, tables)) >= 20
 
@@ -775,7 +776,7 @@ def test_the_command_on_a_healthy_set(tmp_path, capsys, monkeypatch):
     assert "No issues." in output
     assert "4 images, 1 of them clean; 64 x 96: 4" in output
     assert output.splitlines()[-1] == (
-        "Plot them: python analysis/dataset_overview.py doctor/healthy/doctor.json "
+        f"Plot them: {python_line('analysis/dataset_overview.py')} doctor/healthy/doctor.json "
         "--out doctor/healthy/overview.png"
     )
     assert json.loads((tmp_path / "doctor" / "healthy" / "doctor.json").read_text())["images"] == 4

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from steelexp.command_line import program
 from steelexp.errors import UserError
 from steelexp.records.store import RunFolder
 from steelexp.tracking import TrackedTrial, Tracker, delivery
@@ -117,7 +118,7 @@ def test_offline_then_sync_twice(
     told = train(folder, 3)
     key = key_of(folder)
     path = folder / "comet" / f"{key}.zip"
-    command = f"python -m steelexp sync '{folder}'"
+    command = f"{program()} sync '{folder}'"
     assert told == (
         "Comet: not sent (no API key is configured); send the rest with: "
         f"{command}  or: comet upload '{path}'"
@@ -255,8 +256,7 @@ def test_server_away_at_start(
         monkeypatch.setenv("COMET_API_KEY", API_KEY)
         told = train(folder, 2, pace=Pace(epoch=0.3))
     assert told == (
-        f"Comet: not sent ({url} does not answer); send the rest with: "
-        f"python -m steelexp sync '{folder}'"
+        f"Comet: not sent ({url} does not answer); send the rest with: {program()} sync '{folder}'"
     )
     assert set(said(caplog)) <= {f"Comet: {url} does not answer (the run is not affected)"}
     assert len(RunFolder(folder).epochs) == 2
@@ -301,7 +301,7 @@ def test_server_dying_in_the_middle_and_coming_back(server: CometServer, folder:
     assert time.monotonic() - began < 1
     told = tracker.finish({"loss": 0.5})
     assert f"sent to http://comet/{key_of(folder)}: 1 epoch, 0 pictures (" in told
-    assert f"; send the rest with: python -m steelexp sync '{folder}'" in told
+    assert f"; send the rest with: {program()} sync '{folder}'" in told
     server.start()
     assert sync(folder)[0]
     assert_metrics(server, key_of(folder), 1, 2)

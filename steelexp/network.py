@@ -1,0 +1,78 @@
+"""The network of a plan, with its loss and optimizer, and what evaluates it."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from steelexp.evaluation.evaluator import Evaluator
+from steelexp.lazy import Tensor, tf
+from steelexp.model.architectures import ARCHITECTURES
+from steelexp.model.loss_schedule import mix_losses
+from steelexp.model.losses import LOSSES
+from steelexp.model.optimizers import OPTIMIZERS
+from steelexp.plan import Plan, weighted_losses
+from steelexp.spec import Component
+from steelexp.training.fit import compile_model
+
+
+def compiled_network(plan: Plan) -> tuple[Any, Any]:
+    """The network with its loss and optimizer, before any training.
+
+    Returns:
+        The Keras model, and the variable that holds the share of the loss beside the warm-up loss.
+    """
+    spec = plan.spec
+    share = tf.Variable(1.0, trainable=False)
+    model = spec.model.bind(ARCHITECTURES)(plan.classes)
+    loss = loss_of(plan, spec.loss)
+    if spec.loss_warm_up.epochs:
+        loss = mix_losses(loss_of(plan, spec.loss_warm_up), loss, share)
+    optimizer = spec.optimizer.bind(OPTIMIZERS)()
+    compile_model(model, loss=loss, optimizer=optimizer, classes=plan.classes)
+    return model, share
+
+
+def network_without_weights(model: Component, classes: int) -> Any:
+    """The network with random weights; nothing is read or downloaded.
+
+    Args:
+        model: Model section of a spec.
+        classes: Number of classes.
+    """
+    if "weights" in model.settings:
+        model = model.model_copy(update={"weights": "none"})
+    return model.bind(ARCHITECTURES)(classes)
+
+
+def evaluator_of(plan: Plan, model: Any) -> Evaluator:
+    """The evaluator of a plan's network on its validation and test images."""
+    spec = plan.spec
+    return Evaluator(
+        model,
+        loss_of(plan, spec.loss),
+        spec.training,
+        spec.postprocessing.metric,
+        plan.dataset,
+        plan.groups,
+        plan.split,
+        plan.tiling,
+        spec.seed,
+    )
+
+
+def loss_of(plan: Plan, component: Component) -> Callable[[Tensor, Tensor], Tensor]:
+    """A loss with its settings and the class weights that it takes, tried on one pixel.
+
+    Args:
+        plan: Plan with the class weights.
+        component: Loss section of the spec.
+
+    Raises:
+        UserError: The loss does not fit the number of classes.
+    """
+    loss = component.bind(LOSSES)
+    if plan.class_weights is not None and component.choice in weighted_losses():
+        loss = functools.partial(loss, class_weights=plan.class_weights)
+    pixel = tf.zeros([1, 1, 1, plan.classes])
+    loss(pixel, pixel)
+    return loss

@@ -1,0 +1,110 @@
+"""Re-evaluation of finished runs from the weights of their best epoch."""
+
+from collections.abc import Sequence
+
+from steelexp.data import pipeline
+from steelexp.data.dataset import raise_if
+from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
+from steelexp.evaluation.result import write_result
+from steelexp.network import compiled_network, evaluator_of
+from steelexp.plan import Plan
+from steelexp.progress import say
+from steelexp.records import image_scores
+from steelexp.records.atomic import write_atomically
+from steelexp.records.record import Record
+from steelexp.records.reevaluation import FOLDER as EVALUATIONS
+from steelexp.records.reevaluation import Reevaluation
+from steelexp.tracked_run import tracked_run
+from steelexp.tracking.tracker import Tracker
+from steelexp.tracking.trackers import TRACKERS
+from steelexp.training import checkpoint, runtime
+
+
+def evaluate(plan: Plan, *, overlays: Sequence[str] = ()) -> Record:
+    """Evaluate a finished run again as the run itself does, and update its record.
+
+    Args:
+        plan: Plan of the run's own spec.
+        overlays: Names of images to write overlays of.
+
+    Returns:
+        The updated record.
+
+    Raises:
+        UserError: The run is unfinished, the data set has no image of a name, or the tracker of
+            the spec cannot be used.
+    """
+    folder = plan.folder
+    rows = _named_rows(plan, overlays)
+    tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
+    record, evaluator = _finished(plan)
+    with folder.hold(), pipeline.original_errors():
+        evaluator.draw(rows, record.best_epoch, folder)
+        result = evaluator.result()
+        write_result(folder.path, plan.dataset, plan.groups, result)
+        news = {
+            "metrics": result.metrics,
+            "images": image_scores.FILE,
+            "postprocessing": result.postprocessing,
+        }
+        record = record.model_copy(update=news)
+        folder.write("record.json", record.model_dump_json(indent=2) + "\n")
+        say(tracker.evaluated(tracked_run(plan, None), "best", result.metrics))
+    return record
+
+
+def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
+    """Re-evaluate a finished run with other inference settings; its record stays as it is.
+
+    Args:
+        plan: Plan of the run's own spec.
+        inference: Inference settings.
+
+    Returns:
+        The contents of evaluations/NAME/evaluation.json in the run folder.
+
+    Raises:
+        UserError: The run is unfinished, the windows do not fit an image, or the tracker of the
+            spec cannot be used.
+    """
+    folder = plan.folder.path / EVALUATIONS / inference.name
+    tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
+    _, evaluator = _finished(plan)
+    with plan.folder.hold(), pipeline.original_errors():
+        result = evaluator.result(inference)
+        write_result(folder, plan.dataset, plan.groups, result)
+        evaluation = Reevaluation(
+            inference=inference.kind,
+            tta=inference.tta,
+            definition=inference.definition,
+            metrics=dict(result.metrics),
+            postprocessing=result.postprocessing,
+        )
+        text = evaluation.model_dump_json(indent=2) + "\n"
+        write_atomically(folder / "evaluation.json", text.encode())
+        say(tracker.evaluated(tracked_run(plan, None), inference.name, result.metrics))
+    return evaluation
+
+
+def _finished(plan: Plan) -> tuple[Record, Evaluator]:
+    """The record of a run, and an evaluator of the weights of its best epoch.
+
+    Raises:
+        UserError: The run is unfinished.
+    """
+    spec, record = plan.spec, plan.folder.finished_record()
+    runtime.prepare(seed=spec.seed, precision=spec.training.precision)
+    model, _ = compiled_network(plan)
+    checkpoint.restore(plan.folder.best_weights, model)
+    return record, evaluator_of(plan, model)
+
+
+def _named_rows(plan: Plan, names: Sequence[str]) -> list[int]:
+    """Image numbers.
+
+    Raises:
+        DataError: The data set has no image of a name; the message lists all of them.
+    """
+    number = {name: row for row, name in enumerate(plan.dataset.names)}
+    raise_if([f"--overlays {name}: no such image" for name in names if name not in number])
+    return [number[name] for name in names]

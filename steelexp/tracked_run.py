@@ -1,0 +1,42 @@
+"""A run as trackers know it."""
+
+import json
+import re
+from typing import Any
+
+from steelexp.plan import Plan
+from steelexp.records import provenance
+from steelexp.spec import ExperimentSpec, flat
+from steelexp.tracking.tracker import TrackedRun, TrackedTrial
+
+
+def tracked_run(plan: Plan, trial: TrackedTrial | None) -> TrackedRun:
+    """Name, settings, git state and files of a run, for its tracker.
+
+    Args:
+        plan: Plan of the run.
+        trial: Trial of a search that the run is, or None.
+    """
+    spec, folder = plan.spec, plan.folder
+    git = provenance.git_state()
+    names = ("spec.yaml", "environment.json", "changes.patch", "split.csv", "split.json")
+    return TrackedRun(
+        identity=f"{spec.name}/{plan.digest}",
+        name=f"{spec.name} {plan.digest}",
+        folder=folder.path,
+        parameters=_parameters(spec),
+        tags=(spec.name, spec.loss.choice, f"seed {spec.seed}"),
+        git={"commit": git.commit, "branch": git.branch, "dirty": str(git.dirty).lower()},
+        files=tuple(folder.path / name for name in names),
+        model=None if trial else re.sub("[^a-z0-9]+", "-", spec.name.lower()),
+        weights=folder.best_weights,
+        trial=trial,
+    )
+
+
+def _parameters(spec: ExperimentSpec) -> dict[str, Any]:
+    """Every setting under a dotted key; lists as text."""
+    return {
+        key: json.dumps(value) if isinstance(value, (list, dict)) else value
+        for key, value in flat(spec.model_dump(mode="json")).items()
+    }

@@ -1,0 +1,62 @@
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steelexp.data import duplicate_groups as module
+from steelexp.data import duplicates
+from steelexp.data.duplicate_groups import duplicate_groups
+from steelexp.errors import UserError
+from tests.fakes import dataset_of
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (4 + i, 6), np.uint8) for i in range(7)]
+    (tmp_path / "set").mkdir()
+    return dataset_of(tmp_path / "set", images, [np.zeros_like(i) for i in images], ["1"])
+
+
+class TestGroups:
+    def test_are_found_once_for_a_data_set(self, dataset, tmp_path, monkeypatch):
+        calls = []
+
+        def near_duplicates(image, count, *, report):
+            calls.append([image(i).shape for i in range(count)])
+            report(count, count)
+            return np.array([0, 1, 0, 2, 3, 4, 5])
+
+        monkeypatch.setattr(duplicates, "near_duplicates", near_duplicates)
+        for _ in range(2):
+            found = duplicate_groups(dataset, tmp_path)
+            assert found.tolist() == [0, 1, 0, 2, 3, 4, 5]
+        assert calls == [[tuple(size) for size in dataset.sizes.tolist()]]
+
+
+def test_groups_that_another_process_finds_meanwhile_are_taken(dataset, tmp_path, monkeypatch):
+    @contextmanager
+    def alone(folder):
+        np.save(folder.with_name(f"{folder.name}.groups.npy"), np.arange(len(dataset)))
+        yield
+
+    monkeypatch.setattr(module, "one_builder", alone)
+    monkeypatch.setattr(duplicates, "near_duplicates", None)
+    assert duplicate_groups(dataset, tmp_path).tolist() == list(range(len(dataset)))
+
+
+def test_says_what_it_does_and_where_before_it_begins(dataset, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        duplicates, "near_duplicates", lambda image, count, report: np.arange(count)
+    )
+    duplicate_groups(dataset, tmp_path)
+    (file,) = tmp_path.glob("*.groups.npy")
+    said = f"Looking for near-duplicates among {len(dataset)} images, once; the groups go to {file}"
+    assert capsys.readouterr().out.splitlines() == [said]
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_its_variable(dataset):
+    said = r"^/proc/none: cannot be written: No such file or directory; set STEELEXP_CACHE to "
+    with pytest.raises(UserError, match=said):
+        duplicate_groups(dataset, Path("/proc/none/cache"))

@@ -1,0 +1,101 @@
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from steelexp import command_line as lines
+from steelexp.command_line import again_line, command_line, program, python_line, runs_words
+
+
+@pytest.fixture
+def started(monkeypatch, tmp_path):
+    """Pretend that the process was started by these words, with this folder on the PATH."""
+
+    def start(argv0, typed, *, executable, path=tmp_path):
+        monkeypatch.setattr(sys, "argv", [argv0])
+        monkeypatch.setattr(sys, "orig_argv", [typed])
+        monkeypatch.setattr(sys, "executable", str(executable))
+        monkeypatch.setenv("PATH", str(path))
+
+    return start
+
+
+def executable(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+class TestProgram:
+    def test_the_python_of_the_path(self, started, tmp_path):
+        python = executable(tmp_path / "python")
+        started("x/steelexp/__main__.py", str(python), executable=python)
+        assert program() == "python -m steelexp"
+
+    def test_another_python_as_it_was_typed(self, started, tmp_path, monkeypatch):
+        executable(tmp_path / "bin" / "python")
+        venv = executable(tmp_path / "my venv" / "bin" / "python")
+        monkeypatch.chdir(tmp_path)
+        started("x/__main__.py", "my venv/bin/python", executable=venv, path=tmp_path / "bin")
+        assert program() == "'my venv/bin/python' -m steelexp"
+
+    def test_its_full_path_where_what_was_typed_leads_elsewhere_by_now(
+        self, started, tmp_path, monkeypatch
+    ):
+        venv = executable(tmp_path / "venv" / "bin" / "python")
+        (tmp_path / "sub").mkdir()
+        monkeypatch.chdir(tmp_path / "sub")
+        started("x/__main__.py", "venv/bin/python", executable=venv)
+        assert program() == f"{venv} -m steelexp"
+
+    def test_the_link_of_a_venv_is_not_the_python_it_leads_to(self, started, tmp_path):
+        system = executable(tmp_path / "python")
+        (tmp_path / "venv").mkdir()
+        venv = tmp_path / "venv" / "python"
+        venv.symlink_to(system)
+        started("x/__main__.py", str(venv), executable=venv)
+        assert program() == f"{venv} -m steelexp"
+
+    def test_the_installed_script(self, started, tmp_path):
+        script = executable(tmp_path / "steelexp")
+        started(str(script), "python", executable=tmp_path / "python")
+        assert program() == "steelexp"
+
+    def test_an_installed_script_off_the_path(self, started, tmp_path, monkeypatch):
+        executable(tmp_path / ".venv" / "bin" / "steelexp")
+        monkeypatch.chdir(tmp_path)
+        started(".venv/bin/steelexp", "python", executable=tmp_path / "python")
+        assert program() == ".venv/bin/steelexp"
+
+
+def test_what_is_printed_runs():
+    words = shlex.split(command_line("--version"))
+    assert subprocess.run(words, check=True, capture_output=True).stdout
+    words = shlex.split(python_line("-c", "print(1 + 1)"))
+    assert subprocess.run(words, check=True, capture_output=True).stdout == b"2\n"
+
+
+def test_words_are_quoted():
+    assert command_line("show", Path("my runs/a")) == f"{program()} show 'my runs/a'"
+
+
+def test_the_default_folder_of_runs_is_not_named():
+    assert runs_words(Path("runs")) == []
+    assert runs_words(Path("my runs")) == ["--runs", "my runs"]
+
+
+class TestAgain:
+    def test_names_fresh_because_the_run_is_finished(self, tmp_path):
+        spec = tmp_path / "a.yaml"
+        spec.touch()
+        command = lines.recorded("run", spec, "seed=1", "--runs", "elsewhere")
+        assert command == f"steelexp run {spec} seed=1 --runs elsewhere"
+        said = again_line(command, Path("elsewhere/a/1"))
+        assert said == f"{program()} run {spec} seed=1 --runs elsewhere --fresh"
+
+    def test_reproduces_a_run_whose_spec_is_not_here(self):
+        said = again_line("steelexp run no/where.yaml", Path("runs/a/1"))
+        assert said == f"{program()} reproduce runs/a/1"
