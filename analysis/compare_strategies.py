@@ -20,7 +20,7 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from analysis.strategies.comparison import ALL, HEADLINE, METRICS, Comparison, compare
+from analysis.strategies.comparison import ALL, Comparison, compare
 from analysis.strategies.comparison_figures import draw_classes, draw_differences
 from analysis.strategies.comparison_tables import (
     interval,
@@ -34,6 +34,7 @@ from analysis.strategies.comparison_tables import (
 from analysis.strategies.published_figure import draw_published
 from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated, with_postprocessed
 from steelexp.errors import UserError, explain_write_errors
+from steelexp.metrics import HEADLINES, PRIMARY
 from steelexp.records.atomic import write_atomically
 
 FORMATS: Final = ("png", "pdf", "svg")
@@ -43,9 +44,9 @@ def main(argv: list[str]) -> int:
     """Write the comparison that `argv` asks for; 0 if it is written, 2 if it cannot be."""
     arguments = _parser().parse_args(argv)
     try:
-        if arguments.metric not in METRICS:
+        if arguments.metric not in HEADLINES:
             raise UserError(
-                f"--metric {arguments.metric}: not paired image by image; {' or '.join(METRICS)}"
+                f"--metric {arguments.metric}: not paired image by image; {' or '.join(HEADLINES)}"
             )
         evaluated = _evaluated(arguments)
         comparison = compare(evaluated, arguments.baseline)
@@ -75,9 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--metric",
-        default=HEADLINE,
-        help=f"what is drawn and printed: {' or '.join(METRICS)}; the tables hold both, and the "
-        f"tests are of {HEADLINE} (default: %(default)s)",
+        default=PRIMARY,
+        help=f"what is drawn and printed: {' or '.join(HEADLINES)}; the tables hold both, and the "
+        f"tests are of {PRIMARY} (default: %(default)s)",
     )
     parser.add_argument(
         "--part",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import yaml
 
 from steelexp.errors import UserError, explain_read_errors
+from steelexp.metrics import lower_is_better
 from steelexp.records.store import RunFolder, run_folders
 
 Values = npt.NDArray[np.float64]
@@ -71,5 +72,5 @@ def _read_run(folder: RunFolder) -> Run:
 
 
 def best_epoch(values: Values, metric: str) -> int:
-    """The place in `values` of the least loss, or of the greatest value of any other metric."""
-    return int(np.nanargmin(values) if metric.endswith("loss") else np.nanargmax(values))
+    """Index of the best value of a metric."""
+    return int(np.nanargmin(values) if lower_is_better(metric) else np.nanargmax(values))

@@ -28,10 +28,12 @@ from matplotlib.ticker import MaxNLocator
 from analysis.epoch_curves import Run, Values, best_epoch, read_runs
 from analysis.strategies.strategy_curves import draw_strategies
 from steelexp.errors import UserError, explain_write_errors
+from steelexp.metric_names import axis_title, classes_of, full_name, parse_name
+from steelexp.metrics import LOSS, PRIMARY, is_bounded, lower_is_better
 from steelexp.palette import CLASS_COLOURS, INK, RUN_COLOURS
 
 MARKERS: Final = ("", "o", "s", "^", "D", "v", "P", "X")
-RATIOS: Final = ("dice", "iou", "accuracy")  # metrics between 0 and 1
+VAL_LOSS: Final = full_name(LOSS, "val")
 FORMATS: Final = (".png", ".pdf", ".svg")
 
 
@@ -65,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--metric",
-        default="val_dice_positive",
+        default=full_name(PRIMARY, "val"),
         help="a metric of epochs.jsonl (default: %(default)s); the least value of a loss is its "
         "best, the greatest of any other metric",
     )
@@ -108,15 +110,15 @@ def draw(runs: list[Run], metric: str) -> Figure:
         figure.set_size_inches(13.0, max(4.2, 1.0 + 0.22 * lines))
         figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=9)
         _explain_lines(loss, score)
-    _label(loss, "loss")
+    _label(loss, LOSS)
     _label(score, metric)
     return figure
 
 
 def _draw_loss_of_one(axes: Axes, run: Run) -> None:
     for metric, label, colour, style in (
-        ("loss", "training", RUN_COLOURS[0], "--"),
-        ("val_loss", "validation", RUN_COLOURS[4], "-"),
+        (LOSS, "training", RUN_COLOURS[0], "--"),
+        (VAL_LOSS, "validation", RUN_COLOURS[4], "-"),
     ):
         if metric in run.metrics:
             _line(axes, run, run.metrics[metric], colour, linestyle=style, label=label)
@@ -128,15 +130,15 @@ def _draw_metric_of_one(axes: Axes, run: Run, metric: str) -> None:
     values = run.metrics[metric]
     best = best_epoch(values, metric)
     lines = []
-    per_class = [name for name in run.metrics if name.startswith(f"{metric}/")]
-    classes = _classes(run)
-    for name in per_class:
-        colour = CLASS_COLOURS[classes.index(name.partition("/")[2]) % len(CLASS_COLOURS)]
-        value = run.metrics[name][best]
-        score = "none" if np.isnan(value) else f"{value:.3f}"
-        label = f"{name.removeprefix(metric + '/')}: {score}"
-        lines.append(_line(axes, run, run.metrics[name], colour, label=_wrapped(label)))
-    label = f"{'all classes' if per_class else metric}: {values[best]:.3f}"
+    part, base, _ = parse_name(metric)
+    for number, name in enumerate(classes_of(run.metrics)):
+        curve = run.metrics.get(full_name(base, part, name))
+        if curve is None:
+            continue
+        colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
+        score = "none" if np.isnan(curve[best]) else f"{curve[best]:.3f}"
+        lines.append(_line(axes, run, curve, colour, label=_wrapped(f"{name}: {score}")))
+    label = f"{'all classes' if lines else metric}: {values[best]:.3f}"
     overall = _line(axes, run, values, INK, linewidth=2.8, label=label)
     axes.axvline(run.epochs[best], color=INK, linewidth=0.8, linestyle=":")
     axes.plot(run.epochs[best], values[best], "*", color=INK, markersize=14, zorder=4)
@@ -150,19 +152,6 @@ def _draw_metric_of_one(axes: Axes, run: Run, metric: str) -> None:
     )
 
 
-def _classes(run: Run) -> list[str]:
-    """Every class, in order: of the metric that has a value for the most of them.
-
-    dice_positive has none for a class that no image holds, and colours go by the class's number.
-    """
-    families: dict[str, list[str]] = {}
-    for name in run.metrics:
-        family, _, label = name.partition("/")
-        if label:
-            families.setdefault(family, []).append(label)
-    return max(families.values(), key=len, default=[])
-
-
 def _draw_each(loss: Axes, score: Axes, runs: list[Run], metric: str) -> list[Line2D]:
     """Draw a line a run, of one colour where they share a name; return the legend, best first."""
     names = list(dict.fromkeys(run.name for run in runs))
@@ -173,17 +162,17 @@ def _draw_each(loss: Axes, score: Axes, runs: list[Run], metric: str) -> list[Li
         colour = RUN_COLOURS[group % len(RUN_COLOURS)]
         marker = MARKERS[colours_used[colour] % len(MARKERS)]
         colours_used[colour] += 1
-        if "loss" in run.metrics:
-            _line(loss, run, run.metrics["loss"], colour, linestyle="--", linewidth=1.0)
-        if "val_loss" in run.metrics:
-            _line(loss, run, run.metrics["val_loss"], colour, marker=marker)
+        if LOSS in run.metrics:
+            _line(loss, run, run.metrics[LOSS], colour, linestyle="--", linewidth=1.0)
+        if VAL_LOSS in run.metrics:
+            _line(loss, run, run.metrics[VAL_LOSS], colour, marker=marker)
         values = run.metrics[metric]
         best = best_epoch(values, metric)
         text = f"{run.name}, seed {run.seed}: {values[best]:.3f} at epoch {run.epochs[best]}"
         line = _line(score, run, values, colour, marker=marker, label=_wrapped(text))
         score.plot(run.epochs[best], values[best], "*", color=colour, markersize=14, zorder=4)
         ranked.append((values[best], line))
-    ranked.sort(key=lambda pair: pair[0], reverse=not metric.endswith("loss"))
+    ranked.sort(key=lambda pair: pair[0], reverse=not lower_is_better(metric))
     return [line for _, line in ranked]
 
 
@@ -205,13 +194,12 @@ def _line(axes: Axes, run: Run, values: Values, colour: str, **style: Any) -> Li
 
 
 def _label(axes: Axes, metric: str) -> None:
-    where = ", validation images" if metric.startswith("val_") else ""
-    axes.set_ylabel(metric.removeprefix("val_") + where)
+    axes.set_ylabel(axis_title(metric))
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(axis="y", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    if any(ratio in metric for ratio in RATIOS):
+    if is_bounded(metric):
         axes.set_ylim(-0.02, 1.02)
 
 

@@ -22,10 +22,10 @@ import numpy.typing as npt
 from analysis.strategies.comparison_tables import figure, setting, table
 from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
 from steelexp.errors import UserError, explain_write_errors
+from steelexp.metric_names import class_names
+from steelexp.metrics import ALL_EMPTY, ON_IMAGES, PRIMARY
 from steelexp.records.atomic import write_atomically
 
-ALL_EMPTY: Final = "dice_kaggle_all_empty"
-OVERALL_ONLY: Final = ("dice_batch", "loss")  # of tiles, not of images and classes
 FORMATS: Final = (".md", ".csv")
 
 Values = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "runs", nargs="+", type=Path, metavar="RUNS", help="a run folder, or a folder of runs"
     )
     parser.add_argument(
-        "--metric", default="dice_positive", help="of whole images (default: %(default)s)"
+        "--metric", default=PRIMARY, help="metric of whole images (default: %(default)s)"
     )
     parser.add_argument(
         "--part",
@@ -78,10 +78,11 @@ def per_class(evaluated: EvaluatedRuns, metric: str) -> dict[str, Values]:
     Raises:
         UserError: the records have no such metric per class.
     """
-    names = [name for name in evaluated.record.definitions if name not in OVERALL_ONLY]
+    known = evaluated.record.definitions
+    names = [each.name for each in ON_IMAGES if each.name in known]
     if metric not in names:
         raise UserError(f"--metric {metric}: not known per class; {', '.join(names)}")
-    keys = [*(f"{metric}/{label}" for label in evaluated.images.classes), metric]
+    keys = class_names(metric, evaluated.images.classes)
     values_by_strategy = {
         name: np.array([[run.metric(key) for key in keys] for run in runs])
         for name, runs in evaluated.strategies.items()

@@ -37,7 +37,7 @@ import numpy as np
 import pandas as pd
 
 from steelexp.data import pipeline
-from steelexp.data.cache import CachedImages, cached
+from steelexp.data.cache import CachedImages, cache_images
 from steelexp.data.sampling import uniform
 from steelexp.data.severstal import severstal
 from steelexp.data.tiling import columns
@@ -136,7 +136,8 @@ def speed(root, cache, rounds, subset):
     """Print the table of tiles a second."""
     keep_memory()
     opened = severstal(root=str(root), subset=subset)
-    uncached, warm = cached(opened, "none", cache), cached(opened, "disk", cache)
+    uncached = cache_images(opened, "none", cache)
+    warm = cache_images(opened, "disk", cache)
     all_tiles = COUNT * len(warm)
     assert isinstance(warm, CachedImages)
     for image in range(len(warm)):  # into the kernel's page cache
@@ -177,7 +178,7 @@ def speed(root, cache, rounds, subset):
 def peak(root, cache, count, kind):
     """Read every tile of `count` images once and print the peaks of memory in MB."""
     keep_memory()
-    data = cached(severstal(root=str(root), subset=count), kind, cache)
+    data = cache_images(severstal(root=str(root), subset=count), kind, cache)
     tiles_a_second(ours(data, 0).tf_dataset(), 4 * BATCH)
     peaks = [_resident()]
     stop = threading.Event()

@@ -29,7 +29,8 @@ from steelexp.comparison.ratios import (
     metric,
     shares,
 )
-from steelexp.counts import Counts, ratios
+from steelexp.counts import Counts
+from steelexp.metrics import ratio
 
 Array = np.ndarray
 Ends = tuple[Array, Array]
@@ -176,14 +177,14 @@ def _area(how: tuple[str, float], latent: Array) -> Array:
 def draw_sums(world: World, groups: int, random: np.random.Generator) -> dict[str, Sums]:
     """The sums of every metric on one data set."""
     counts, of_image = draw_counts(world, groups, random)
-    every = ratios(counts)
+    ratios = {name: ratio(name, counts) for name in METRICS}
     return {
         name: Sums(
-            group_sums(every[name].above, of_image)[None],
-            group_sums(every[name].below, of_image)[None],
-            every[name].of_pairs,
+            group_sums(each.above, of_image)[None],
+            group_sums(each.below, of_image)[None],
+            each.of_pairs,
         )
-        for name in METRICS
+        for name, each in ratios.items()
     }
 
 

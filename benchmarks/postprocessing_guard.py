@@ -19,7 +19,7 @@ import numpy as np
 
 from steelexp.evaluation import postprocessing_search
 from steelexp.evaluation.component_areas import LEVELS, SIZES, ComponentAreas
-from steelexp.evaluation.score_histograms import Scores, grid_with
+from steelexp.evaluation.score_histograms import ScoreHistograms, grid_with
 
 STRIPS = (10, 25, 87)
 TESTED = 400
@@ -80,7 +80,7 @@ def simulate(world, images, random):
             areas[0, s, 0] += (is_large * area[level_indices, None]).astype(np.int64)
             areas[1, s, 0] += (is_large * hit[level_indices, None]).astype(np.int64)
     own = np.searchsorted(levels, THRESHOLDS)
-    scores = Scores(
+    scores = ScoreHistograms(
         THRESHOLDS,
         binned(tp[:, own], truth)[:, None],
         binned((predicted - tp)[:, own], PIXELS - truth)[:, None],

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from steelexp.counts import DEFINITIONS
 from steelexp.data import pipeline
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.split import split_csv
-from steelexp.evaluation.result import STRIPS, write_result
+from steelexp.evaluation.result import write_result
+from steelexp.metrics import definitions, lower_is_better
 from steelexp.model.loss_schedule import warm_up_weight
 from steelexp.network import compiled_network, evaluator_of
 from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.progress import say
-from steelexp.records import provenance
+from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.spec import ExperimentSpec, dump
@@ -28,7 +28,7 @@ from steelexp.tracking.tracker import Picture, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
 from steelexp.training.devices import broadcast_metrics, strategy
-from steelexp.training.fit import fit, smaller
+from steelexp.training.fit import fit
 from steelexp.training.plateau import best_epoch
 
 
@@ -109,14 +109,14 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
             best_epoch=_best(spec, history),
             monitor=spec.training.monitor,
             metrics=result.metrics,
-            definitions=DEFINITIONS,
+            definitions=definitions(),
             split=plan.split_summary,
             tiling=plan.tiles,
             batch_size=spec.training.batch_size,
             threshold=spec.training.threshold,
             postprocessing=result.postprocessing,
             data=plan.dataset.manifest,
-            images=STRIPS,
+            images=image_scores.FILE,
             tracking=closing,
             provenance=origin,
         )
@@ -214,7 +214,7 @@ def _named_weights(plan: Plan) -> dict[str, float]:
 
 def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
     values = [epoch.metrics[spec.training.monitor] for epoch in history]
-    return best_epoch(values, smaller=smaller(spec))
+    return best_epoch(values, lower_is_better=lower_is_better(spec.training.monitor))
 
 
 def _provenance() -> dict[str, Any]:

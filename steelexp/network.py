@@ -6,10 +6,10 @@ from typing import Any
 
 from steelexp.evaluation.evaluator import Evaluator
 from steelexp.lazy import Tensor, tf
+from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.loss_schedule import mix_losses
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
-from steelexp.model.unet import ARCHITECTURES
 from steelexp.plan import Plan, weighted_losses
 from steelexp.spec import Component
 from steelexp.training.fit import compile_model

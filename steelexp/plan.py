@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from steelexp.data import pipeline
 from steelexp.data.augment import AUGMENTATIONS, Augmentation
-from steelexp.data.cache import cache_root, cached
+from steelexp.data.cache import cache_images, cache_root
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.duplicate_groups import duplicate_groups
 from steelexp.data.sampling import SAMPLERS
@@ -24,10 +24,10 @@ from steelexp.data.tiles import Tiling, tile_rng, tile_table
 from steelexp.data.tiling import TILINGS, coverage
 from steelexp.data.variant import first_of_each_group, long_tailed, select
 from steelexp.errors import explain_read_errors
+from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, count_classes
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
-from steelexp.model.unet import ARCHITECTURES
 from steelexp.records.store import RunFolder
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import ExperimentSpec, Registry, digest, experiment_model
@@ -129,7 +129,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
         UserError: The data set is missing or wrong, or the spec does not fit it.
     """
     opened: Dataset = spec.data.bind(LOADERS)()
-    decoded = cached(opened, spec.data.cache, cache_root())
+    decoded = cache_images(opened, spec.data.cache, cache_root())
     all_groups = duplicate_groups(decoded, cache_root())
     rows = first_of_each_group(all_groups) if spec.data.deduplicate else np.arange(len(decoded))
     dataset = select(decoded, rows)

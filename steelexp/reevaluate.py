@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from steelexp.data import pipeline
 from steelexp.data.dataset import raise_if
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
-from steelexp.evaluation.result import STRIPS, write_result
+from steelexp.evaluation.result import write_result
 from steelexp.network import compiled_network, evaluator_of
 from steelexp.plan import Plan
 from steelexp.progress import say
+from steelexp.records import image_scores
 from steelexp.records.atomic import write_atomically
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import FOLDER as EVALUATIONS
@@ -43,7 +44,7 @@ def evaluate(plan: Plan, *, overlays: Sequence[str] = ()) -> Record:
         write_result(folder.path, plan.dataset, plan.groups, result)
         news = {
             "metrics": result.metrics,
-            "images": STRIPS,
+            "images": image_scores.FILE,
             "postprocessing": result.postprocessing,
         }
         record = record.model_copy(update=news)

@@ -85,7 +85,7 @@ def epochs(folder: RunFolder, count: int = EPOCHS) -> None:
 def report(folder: RunFolder) -> None:
     """An evaluation report with something of everything."""
     grid = [n / 100 for n in range(1, 100)]
-    found = {"precision": 0.5, "recall": 0.25, "held": 4, "predicted": 5}
+    found = {"precision": 0.5, "recall": 0.25, "labelled": 4, "predicted": 5}
     strips = found | {"average_precision": None}
     each = dict.fromkeys(CLASSES)
     content = {

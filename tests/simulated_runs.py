@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from steelexp.counts import DEFINITIONS, Counts, dice, metrics
+from steelexp.counts import Counts
+from steelexp.metrics import definitions, image_metrics
+from steelexp.records.image_scores import ImageScores, write_image_scores
 from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.records.store import RunFolder
 from tests.finished_runs import record, unfinished
@@ -146,20 +147,23 @@ def write_run(
     """Write a finished run from its pixels on each part; images are named part and number."""
     kept = classes[: parts["val"].tp.shape[1]]
     values = {
-        f"{'val' if part == 'val' else part}_{metric}": value
-        for part, found in parts.items()
-        for metric, value in metrics(found, kept).items()
+        metric: value
+        for part, pixels in parts.items()
+        for metric, value in image_metrics(pixels, kept, part).items()
     }
     values["val_dice_batch"] = round(values["val_dice_positive"] + 0.05, 6)
     folder = unfinished(path, name=name, seed=seed)
-    table = pd.concat([_table(part, found, groups[part], kept) for part, found in parts.items()])
-    table.to_parquet(path / "image_scores.parquet", index=False)
+    tables = {
+        part: ImageScores(_image_names(part, pixels), groups[part], kept, pixels)
+        for part, pixels in parts.items()
+    }
+    write_image_scores(path / "image_scores.parquet", tables)
     given = {
         "name": name,
         "seed": seed,
         "digest": f"{seed:08x}",
         "metrics": values,
-        "definitions": DEFINITIONS,
+        "definitions": definitions(),
         "split": _split(parts, groups),
     }
     made = record(**(given | fields))
@@ -167,23 +171,9 @@ def write_run(
     return folder
 
 
-def _table(part: str, found: Counts, groups: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
-    images, split = len(found.tp), part.replace("test_post", "test")
-    return pd.DataFrame(
-        {
-            "part": part,
-            "image": np.repeat(
-                [f"{split}_{n:04d}.jpg" for n in range(images)],
-                len(classes),
-            ),
-            "group": np.repeat(groups, len(classes)),
-            "class": np.tile(list(classes), images),
-            "tp": found.tp.ravel(),
-            "fp": found.fp.ravel(),
-            "fn": found.fn.ravel(),
-            "dice": dice(found).ravel(),
-        }
-    )
+def _image_names(part: str, pixels: Counts) -> tuple[str, ...]:
+    split = part.replace("test_post", "test")
+    return tuple(f"{split}_{n:04d}.jpg" for n in range(len(pixels.tp)))
 
 
 def _split(parts: Mapping[str, Counts], groups: Mapping[str, np.ndarray]) -> dict[str, object]:

@@ -3,7 +3,7 @@ import pytest
 
 from steelexp.errors import UserError
 from steelexp.lazy import keras
-from steelexp.model.unet import ARCHITECTURES
+from steelexp.model.architectures import ARCHITECTURES
 from steelexp.plan import SpecModel
 from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.run_model import load_predictor

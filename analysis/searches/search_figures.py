@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.searches.search_trials import Search, Trial
 from analysis.strategies.comparison_figures import HIGHER, LOWER, UNDECIDED
+from steelexp.metric_names import axis_title
 from steelexp.palette import INK
 
 FAR: Final = 4.0  # interquartile ranges beyond a quartile: worse scores are drawn at the edge
@@ -189,8 +190,7 @@ def finish(
 
 def objective(search: Search) -> str:
     """The objective as an axis names it."""
-    tuned = search.objective.startswith("val_")
-    return search.objective.removeprefix("val_") + (", validation images" if tuned else "")
+    return axis_title(search.objective)
 
 
 def short(name: str) -> str:

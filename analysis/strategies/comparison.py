@@ -15,9 +15,8 @@ from steelexp.comparison.ratios import sums_of_runs
 from steelexp.comparison.verdicts import Significance, significance
 from steelexp.counts import Counts, Values
 from steelexp.errors import UserError
+from steelexp.metrics import HEADLINES, PRIMARY
 
-HEADLINE: Final = "dice_positive"  # the metric that is tested; of others there are intervals
-METRICS: Final = ("dice_positive", "dice_kaggle")
 ALL: Final = "all"
 TOLERANCE: Final = 1e-9
 NAN: Final = float("nan")
@@ -144,12 +143,12 @@ def contrast(
     labels = [(ALL, len(images.classes)), *((c, n) for n, c in enumerate(images.classes))]
     rows: list[Row] = []
     scores = {}
-    for metric in METRICS:
+    for metric in HEADLINES:
         sums = {name: sums_of_runs(each, images.groups, metric) for name, each in counts.items()}
         runs = {name: strategy(each) for name, each in sums.items()}
         pairs = {name: (runs[name], sums[name]) for name in counts}
         tests: list[Significance | None] = [None] * len(others)
-        if metric == HEADLINE:
+        if metric == PRIMARY:
             tests = list(significance(pairs[baseline], [pairs[name] for name in others]))
         scores[metric] = {name: each.values for name, each in runs.items()}
         apart = [difference(runs[name], runs[baseline]) for name in others]
@@ -184,7 +183,7 @@ def _row(
 ) -> Row:
     ours = scores[name][:, place]
     theirs = scores[baseline][:, place]
-    pairs = np.ones_like(images.held) if metric != HEADLINE else images.held  # [S, C]
+    pairs = np.ones_like(images.held) if metric != PRIMARY else images.held  # [S, C]
     here = pairs.any(axis=1) if label == ALL else pairs[:, place]
     return Row(
         metric=metric,

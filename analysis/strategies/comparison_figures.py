@@ -14,9 +14,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.strategies.comparison import ALL, HEADLINE, Comparison, Row
+from analysis.strategies.comparison import ALL, Comparison, Row
 from analysis.strategies.comparison_tables import signed
 from steelexp.comparison.evaluated_runs import EvaluatedRuns
+from steelexp.metrics import PRIMARY
 from steelexp.palette import BLUE, INK, VERMILLION
 
 HIGHER: Final = BLUE  # the marker's shape says the same
@@ -103,7 +104,7 @@ def _interval(axes: Axes, row: Row, place: int) -> None:
         axes.text(0.5, place, "no image", transform=axes.get_yaxis_transform(), ha="center")
         return
     colour, marker = LOOKS.get(row.verdict, (UNDECIDED, "o"))
-    filled = colour if row.verdict in LOOKS or row.metric != HEADLINE else "white"
+    filled = colour if row.verdict in LOOKS or row.metric != PRIMARY else "white"
     axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2.2)
     axes.plot(
         row.difference,
@@ -216,7 +217,7 @@ def _verdict_legend(comparison: Comparison, metric: str) -> list[Line2D]:
         linewidth=2.2,
         label=f"95 % interval: surfaces{' and seeds' if seeds else ' only, one seed'}",
     )
-    if metric != HEADLINE:
+    if metric != PRIMARY:
         return [line]
     looks = [(*LOOKS["higher"], "higher"), (*LOOKS["lower"], "lower")]
     handles = [

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-from analysis.strategies.comparison import ALL, HEADLINE, METRICS, Comparison, Row
-from steelexp.comparison.evaluated_run import Part
+from analysis.strategies.comparison import ALL, Comparison, Row
 from steelexp.comparison.evaluated_runs import POSTPROCESSED, EvaluatedRuns
 from steelexp.comparison.intervals import metric_intervals
-from steelexp.counts import names_of
+from steelexp.metric_names import Part, class_names, full_name
+from steelexp.metrics import ALL_EMPTY, HEADLINES, PRIMARY
 
 PART_WORDS: Final[Mapping[Part, str]] = {
     "test": "test images",
@@ -56,9 +56,9 @@ def runs_csv(comparison: Comparison) -> str:
     for name, runs in comparison.evaluated.strategies.items():
         for number, run in enumerate(runs):
             ends = metric_intervals(run.counts, images.groups, images.classes).ends
-            for metric in METRICS:
+            for metric in HEADLINES:
                 values = comparison.scores[metric][name][number].tolist()
-                keys = names_of(metric, images.classes)
+                keys = class_names(metric, images.classes)
                 lines += [
                     [metric, label, name, run.record.seed, value, *ends.get(key, ("", ""))]
                     for label, key, value in zip(labels, keys, values, strict=True)
@@ -85,7 +85,7 @@ def markdown(comparison: Comparison) -> str:
         f"# Strategies beside {comparison.baseline}: {part}",
         setting(comparison.evaluated),
     ]
-    for metric in METRICS:
+    for metric in HEADLINES:
         for label in comparison.labels:
             rows = comparison.of(metric, label)
             parts += [f"## {_heading(rows[0])}", _table(comparison, rows)]
@@ -113,12 +113,12 @@ def setting(evaluated: EvaluatedRuns) -> str:
 
 def _heading(row: Row) -> str:
     what = "all classes" if row.label == ALL else f"class {row.label}"
-    holding = " that hold it" if row.metric == HEADLINE and row.label != ALL else ""
+    holding = " that hold it" if row.metric == PRIMARY and row.label != ALL else ""
     return f"{row.metric}, {what}: {row.images:,} images{holding}, {row.groups:,} groups"
 
 
 def _table(comparison: Comparison, rows: Sequence[Row]) -> str:
-    tested = rows[0].metric == HEADLINE
+    tested = rows[0].metric == PRIMARY
     head = (*HEAD, *ERRORS, *(TESTS if tested else ()))
     body = [_baseline_cells(comparison, rows[0], len(head))]
     body += [_cells(row, tested) for row in sorted(rows, key=_best_first)]
@@ -163,7 +163,7 @@ def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
 
 def verdict(row: Row) -> str:
     """The verdict, or why there is none."""
-    one_seed = row.metric == HEADLINE and min(row.runs, row.baseline_runs) == 1
+    one_seed = row.metric == PRIMARY and min(row.runs, row.baseline_runs) == 1
     return row.verdict or (ONE_SEED if one_seed else "-")
 
 
@@ -193,7 +193,7 @@ def _notes(comparison: Comparison) -> list[str]:
     strategies = len(comparison.evaluated.strategies) - 1
     classes = len(comparison.evaluated.images.classes)
     definitions = comparison.evaluated.record.definitions
-    notes = [f"- {metric}: {definitions[metric]}." for metric in METRICS if metric in definitions]
+    notes = [f"- {metric}: {definitions[metric]}." for metric in HEADLINES if metric in definitions]
     empty = comparison.evaluated.record.metrics.get(_all_empty(comparison.evaluated.images.part))
     if empty is not None:
         notes.append(f"- Predicting nothing scores {empty:.3f} in dice_kaggle on these images.")
@@ -202,7 +202,7 @@ def _notes(comparison: Comparison) -> list[str]:
 
 
 def _all_empty(part: Part) -> str:
-    return f"{'test' if part == 'test' else 'val'}_dice_kaggle_all_empty"
+    return full_name(ALL_EMPTY, part)
 
 
 def warnings(comparison: Comparison) -> list[str]:
@@ -223,7 +223,7 @@ def warnings(comparison: Comparison) -> list[str]:
             "three seeds."
         )
     for label in comparison.labels[1:]:
-        row = comparison.of(HEADLINE, label)[0]
+        row = comparison.of(PRIMARY, label)[0]
         if row.groups < FEW_GROUPS:
             lines.append(
                 f"- Class {label} is held by {row.groups} group{'s'[: row.groups != 1]} of test "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -12,9 +10,9 @@ from matplotlib.lines import Line2D
 from analysis.strategies.comparison_figures import LOWER, dots, label_rows
 from steelexp.comparison.evaluated_run import EvaluatedRun
 from steelexp.comparison.evaluated_runs import EvaluatedRuns
+from steelexp.metric_names import parse_name
+from steelexp.metrics import METRICS
 from steelexp.spec.schema import PublishedSpec, TilingSpec
-
-ON_TILES: Final = ("dice_batch", "loss")  # they depend on how tiles are cut and batched
 
 
 def draw_published(evaluated: EvaluatedRuns, baseline: str) -> Figure | str:
@@ -36,7 +34,7 @@ def _incomparable(evaluated: EvaluatedRuns, metric: str) -> str:
     runs = [run for runs_of_strategy in evaluated.strategies.values() for run in runs_of_strategy]
     if missing := [run.label for run in runs if metric not in run.record.metrics]:
         return f"{missing[0]} has no {metric}"
-    if metric.removeprefix("val_") not in ON_TILES:
+    if METRICS[parse_name(metric).metric].on_images:
         return ""
     for what, of in (("batch size", _batch_size), ("tiling", _tiling)):
         other = [run for run in runs if of(run) != of(runs[0])]
@@ -74,7 +72,11 @@ def _draw(evaluated: EvaluatedRuns, published: PublishedSpec) -> Figure:
     label_rows([axes], names)
     axes.set_xlabel(f"{metric}, on the validation images of these runs")
     line = Line2D([], [], color=LOWER, linewidth=1.6, linestyle="--")
-    line.set_label(f"{published.source}: {value:g}, on images of its own")
+    line.set_label(f"{published.source}: {value:g}, on images of its own{_caveat(published)}")
     figure.suptitle(f"{metric}: every run (circles), its mean (bars)", fontsize=11)
     figure.legend(handles=[line], loc="outside lower center", frameon=False, fontsize=9)
     return figure
+
+
+def _caveat(published: PublishedSpec) -> str:
+    return f";\n{published.caveat}" if published.caveat else ""

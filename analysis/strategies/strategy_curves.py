@@ -16,6 +16,8 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.epoch_curves import Run, Values, best_epoch
 from analysis.strategies.comparison_figures import HIGHER, folded
+from steelexp.metric_names import axis_title
+from steelexp.metrics import lower_is_better
 from steelexp.palette import INK
 
 COLUMNS: Final = 5
@@ -57,7 +59,7 @@ def strategies(runs: Sequence[Run], metric: str) -> list[Strategy]:
         curves = [run.metrics[metric] for run in seeds]
         best = np.array([curve[best_epoch(curve, metric)] for curve in curves])
         runs_of_strategy.append(Strategy(name, seeds, best, epochs, values))
-    sign = 1.0 if metric.endswith("loss") else -1.0
+    sign = 1.0 if lower_is_better(metric) else -1.0
     return sorted(runs_of_strategy, key=lambda each: sign * float(each.best.mean()))
 
 
@@ -88,8 +90,7 @@ def draw_strategies(runs: Sequence[Run], metric: str) -> Figure:
         if number + columns >= len(runs_of_strategy):
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("epoch")
-    where = ", validation images" if metric.startswith("val_") else ""
-    figure.supylabel(metric.removeprefix("val_") + where, fontsize=10)
+    figure.supylabel(axis_title(metric), fontsize=10)
     figure.legend(
         handles=_legend(),
         loc="outside lower center",

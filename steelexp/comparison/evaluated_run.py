@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,12 @@ import numpy.typing as npt
 from steelexp.command_line import command_line
 from steelexp.counts import Counts, Pixels, Values, dice
 from steelexp.errors import UserError
+from steelexp.metric_names import Part, full_name
+from steelexp.records.image_scores import read_image_scores
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 from steelexp.spec import ExperimentSpec
 
-Part = Literal["test", "val", "test_post"]
-COLUMNS: Final = ("part", "image", "group", "class", "tp", "fp", "fn")
 PART_OF_SPLIT: Final[Mapping[Part, str]] = {"test": "test", "val": "val", "test_post": "test"}
 
 
@@ -75,7 +75,7 @@ class EvaluatedRun:
 
     def metric(self, name: str) -> float:
         """A metric of the record, such as "dice_positive/1", on these images; NaN if undefined."""
-        return self.record.metrics.get(f"{self.images.part}_{name}", float("nan"))
+        return self.record.metrics.get(full_name(name, self.images.part), float("nan"))
 
 
 def read_run(folder: RunFolder, record: Record, spec: ExperimentSpec, part: Part) -> EvaluatedRun:
@@ -97,31 +97,13 @@ def read_run(folder: RunFolder, record: Record, spec: ExperimentSpec, part: Part
             f"{folder.path}: it has no tuned post-processing; where there are test images, tune "
             f"one: {command_line('evaluate', folder.path)}"
         )
-    images, counts = _read_table(folder, record, part)
-    if len(images.names) != expected:
+    scores = read_image_scores(folder.path / record.images, part)
+    if len(scores.images) != expected:
         raise UserError(
-            f"{folder.path / record.images}: {len(images.names)} {part} images, the record has "
+            f"{folder.path / record.images}: {len(scores.images)} {part} images, the record has "
             f"{expected}; run it again"
         )
-    return EvaluatedRun(folder, record, spec, images, counts)
-
-
-def _read_table(folder: RunFolder, record: Record, part: Part) -> tuple[EvaluatedImages, Counts]:
-    import pandas as pd  # 0.5 s that --help need not pay
-
-    path = folder.path / record.images
-    try:
-        table = pd.read_parquet(path, columns=list(COLUMNS))
-        table = table[table["part"] == part]
-        classes = tuple(dict.fromkeys(map(str, table["class"])))
-        shape = (-1, len(classes))
-        grids = {name: table[name].to_numpy().reshape(shape) for name in COLUMNS}  # [S, C] each
-        counts = Counts(*(grids[name].astype(np.int64) for name in ("tp", "fp", "fn")))
-    except (OSError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        first_line = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(
-            f"{path}: not a table of {', '.join(COLUMNS)} ({first_line}); run it again"
-        ) from None
-    names = tuple(map(str, grids["image"][:, 0]))
-    groups = np.unique(grids["group"][:, 0], return_inverse=True)[1]
-    return EvaluatedImages(part, names, groups, classes, counts.tp + counts.fn), counts
+    groups = np.unique(scores.groups, return_inverse=True)[1]
+    labelled = scores.counts.tp + scores.counts.fn
+    images = EvaluatedImages(part, scores.images, groups, scores.classes, labelled)
+    return EvaluatedRun(folder, record, spec, images, scores.counts)

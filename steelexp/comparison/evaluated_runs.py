@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from steelexp.comparison.comparability import comparable
-from steelexp.comparison.evaluated_run import EvaluatedImages, EvaluatedRun, Part, read_run
+from steelexp.comparison.evaluated_run import EvaluatedImages, EvaluatedRun, read_run
 from steelexp.errors import UserError
+from steelexp.metric_names import Part
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.spec import read_resolved

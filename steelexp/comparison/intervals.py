@@ -27,7 +27,9 @@ from steelexp.comparison.ratios import (
     shares,
     sums_of_runs,
 )
-from steelexp.counts import Counts, Values, names_of, ratios
+from steelexp.counts import Counts, Values
+from steelexp.metric_names import class_names
+from steelexp.metrics import ON_IMAGES
 
 LEVEL: Final = 0.95
 FEWEST_GROUPS: Final = 5
@@ -61,10 +63,10 @@ def metric_intervals(
     """
     numbers = np.unique(groups, return_inverse=True)[1]
     ends, missing = {}, {}
-    for name in ratios(counts):
-        sums = sums_of_runs([counts], numbers, name)
+    for entry in ON_IMAGES:
+        sums = sums_of_runs([counts], numbers, entry.name)
         columns = zip(
-            names_of(name, classes),
+            class_names(entry.name, classes),
             metric(sums)[0].tolist(),
             *(end.tolist() for end in interval(sums)),
             no_interval(sums, classes),

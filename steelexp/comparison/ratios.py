@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.counts import Counts, Values, divided, ratios
+from steelexp.counts import Counts, Values
+from steelexp.metrics import divided, ratio
 
 
 class Sums(NamedTuple):
@@ -41,11 +42,11 @@ def sums_of_runs(runs: Sequence[Counts], groups: npt.NDArray[np.int64], name: st
     Args:
         runs: Pixels of each run, [S, C].
         groups: [S] number of each image's group, from 0.
-        name: A metric of `steelexp.counts.ratios`.
+        name: Name of a metric of images.
     """
-    each = [ratios(counts)[name] for counts in runs]
-    above = group_sums(np.stack([ratio.above for ratio in each]), groups)
-    below = group_sums(np.stack([ratio.below for ratio in each]), groups)
+    each = [ratio(name, counts) for counts in runs]
+    above = group_sums(np.stack([one.above for one in each]), groups)
+    below = group_sums(np.stack([one.below for one in each]), groups)
     return Sums(above, below, each[0].of_pairs)
 
 

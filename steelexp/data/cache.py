@@ -1,11 +1,11 @@
-"""Dataset decoded once: grey and labels side by side in memory or in memory-mapped files.
+"""Cache of decoded images and masks, in memory or in memory-mapped files.
 
-<cache>/<key>/grey.u8     every image's grey, one after the other, 1 byte a pixel
-<cache>/<key>/bits.u8     every image's labels; clean images are holes that take no room on disk
-<cache>/<key>/cache.json  what it was made from
+<cache>/<key>/grey.u8     grey values of all images, one after the other, 1 byte per pixel
+<cache>/<key>/bits.u8     masks of all images; clean images are holes without disk blocks
+<cache>/<key>/cache.json  version, manifest and number of images
 
-The key is the data's digest and the time stamps of its images: a changed image makes another cache.
-Drawing a tile then costs microseconds and not a JPEG's decoding.
+The key depends on the manifest of the data set and on the size and time stamp of each image.
+Reading a tile takes microseconds instead of decoding a JPEG.
 """
 
 import functools
@@ -32,25 +32,26 @@ Kind = Literal["disk", "memory", "none"]
 Pixels = npt.NDArray[np.uint8]
 
 RECENT = 256
-"""Dataset that are kept when they are decoded at every use: 0.2 GB of Severstal's."""
+"""Number of decoded images in memory without a cache: 0.2 GB of Severstal's."""
 
 _VERSION = 1
-"""Raised whenever the files or the groups are made differently."""
+"""Version of the cache, raised whenever its files or the groups change."""
 
 CACHE_FIX = "set STEELEXP_CACHE to a folder that can be written and has room"
 
-_SPARE = 2**28
-"""Bytes of disk or memory to be left free."""
+_FREE_BYTES = 2**28
+"""Bytes of disk or memory to leave free."""
 
 
 @dataclass(frozen=True)
 class CachedImages(Dataset):
-    """Dataset whose pixels are decoded already.
+    """A data set of decoded images.
 
     Attributes:
-        grey: [pixels of all images], image after image.
-        bits: the same for the labels.
-        starts: [S + 1] where each image begins.
+        grey: Grey values of all images, one after the other.
+        bits: Masks of all images, one after the other.
+        starts: [S + 1] index of the first pixel of each image.
+        shapes: [S] height and width.
     """
 
     grey: Pixels
@@ -58,66 +59,68 @@ class CachedImages(Dataset):
     starts: tuple[int, ...]
     shapes: tuple[tuple[int, int], ...]
 
-    def image(self, image: int) -> Pixels:
-        """An image's grey, [H, W] uint8; a view."""
-        return self.grey[self.starts[image] : self.starts[image + 1]].reshape(self.shapes[image])
+    def image(self, row: int) -> Pixels:
+        """Grey values of an image, [H, W] uint8; a view."""
+        return self.grey[self.starts[row] : self.starts[row + 1]].reshape(self.shapes[row])
 
-    def mask(self, image: int) -> Bits:
-        """An image's labels, [H, W] uint8, bit c set where class c is; a view."""
-        return self.bits[self.starts[image] : self.starts[image + 1]].reshape(self.shapes[image])
+    def mask(self, row: int) -> Bits:
+        """Mask of an image, [H, W] uint8, bit c set where class c is; a view."""
+        return self.bits[self.starts[row] : self.starts[row + 1]].reshape(self.shapes[row])
 
 
 class RecentImages(Dataset):
-    """Dataset that are decoded when they are used, and kept while they are among the last used."""
+    """A data set that keeps the last `RECENT` decoded images in memory."""
 
     @functools.cached_property
     def image(self) -> Callable[[int], Pixels]:
-        """Strip number -> [H, W] uint8 grey."""
+        """Function row -> grey values, [H, W] uint8."""
         return functools.lru_cache(RECENT)(super().image)
 
     @functools.cached_property
     def mask(self) -> Callable[[int], Bits]:
-        """Strip number -> [H, W] uint8, bit c set where class c is."""
+        """Function row -> mask, [H, W] uint8, bit c set where class c is."""
         return functools.lru_cache(RECENT)(super().mask)
 
 
 def cache_root() -> Path:
-    """Where caches lie: STEELEXP_CACHE, or data/cache below the current folder."""
+    """Folder of the caches: STEELEXP_CACHE, or data/cache below the current folder."""
     return Path(os.environ.get("STEELEXP_CACHE") or "data/cache")
 
 
-def cached(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
-    """The same images, decoded.
+def cache_images(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
+    """Decode the images of a data set.
 
     Args:
-        dataset: the data set.
-        kind: disk, decoded once for all runs; memory, once for this run; none, at every use (the
-            last 256 are kept).
-        root: where caches lie.
+        dataset: Data set.
+        kind: Kind of the cache: disk, decoded once for all runs; memory, decoded once for this run;
+            none, decoded at every use, except for the last 256 images.
+        root: Folder of the caches.
 
     Raises:
-        DataError: images cannot be read (all are listed), or there is no room.
+        DataError: Images cannot be read, all of which are listed, or there is no room.
     """
     if kind == "none" or not len(dataset):
         return RecentImages(**_fields(dataset))
     if kind == "memory":
-        _check_room(_bytes(dataset), _memory(), "data.cache: memory", "data.cache=disk")
-        arrays = [np.zeros(_pixels(dataset), np.uint8) for _ in range(2)]
+        _check_room(
+            _bytes_needed(dataset), _total_memory(), "data.cache: memory", "data.cache=disk"
+        )
+        arrays = [np.zeros(_pixel_count(dataset), np.uint8) for _ in range(2)]
         _decode(dataset, *arrays)
-        return _with(dataset, *arrays)
+        return _cached_images(dataset, *arrays)
     folder = root / cache_key(dataset)
     with explain_write_errors(root, CACHE_FIX):
-        if not _whole(folder, dataset):
+        if not _is_complete(folder, dataset):
             with one_builder(folder):
-                if not _whole(folder, dataset):  # another process may have built it meanwhile
+                if not _is_complete(folder, dataset):  # another process may have built it
                     _build(dataset, folder)
-    return _with(
-        dataset, *(_mapped(folder / name, dataset, "r") for name in ("grey.u8", "bits.u8"))
+    return _cached_images(
+        dataset, *(_map_file(folder / name, dataset, "r") for name in ("grey.u8", "bits.u8"))
     )
 
 
 def cache_key(dataset: Dataset) -> str:
-    """The name of a data set's files in the cache."""
+    """Name of the files of a data set in the cache."""
     sha = hashlib.sha256(f"{_VERSION} {dataset.manifest}".encode())
     for path in dataset.paths:
         status = path.stat()
@@ -125,37 +128,37 @@ def cache_key(dataset: Dataset) -> str:
     return sha.hexdigest()[:16]
 
 
-def _pixels(dataset: Dataset) -> int:
+def _pixel_count(dataset: Dataset) -> int:
     return int(dataset.sizes.astype(np.int64).prod(axis=1).sum())
 
 
-def _bytes(dataset: Dataset) -> int:
-    """Grey of every image and labels of those that have some."""
-    each = dataset.sizes.astype(np.int64).prod(axis=1)
-    return int(each.sum() + each[dataset.labelled].sum())
+def _bytes_needed(dataset: Dataset) -> int:
+    """Bytes of the grey values of all images and the masks of labelled images."""
+    pixels = dataset.sizes.astype(np.int64).prod(axis=1)
+    return int(pixels.sum() + pixels[dataset.labelled].sum())
 
 
-def _memory() -> int:
-    """Bytes of the machine's memory."""
+def _total_memory() -> int:
+    """Memory of the machine in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _check_room(needed: int, free: int, what: str, instead: str) -> None:
-    if needed + _SPARE > free:
+def _check_room(needed: int, free: int, place: str, alternative: str) -> None:
+    if needed + _FREE_BYTES > free:
         raise DataError(
-            f"{what}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are there; make "
-            f"room, or take {instead} or data.cache=none"
+            f"{place}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; make "
+            f"room, or set {alternative} or data.cache=none"
         )
 
 
 @contextmanager
 def one_builder(folder: Path) -> Iterator[None]:
-    """Let one process at a time build what is cached of a data set; the others wait.
+    """Lock that lets one process at a time write the cache of a data set; the others wait.
 
     Args:
         folder: Folder of the data set in the cache.
     """
-    from filelock import FileLock, Timeout  # imports asyncio, which --help and list need not
+    from filelock import FileLock, Timeout  # imports asyncio, which is slow
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_suffix(".lock"))
@@ -171,43 +174,45 @@ def one_builder(folder: Path) -> Iterator[None]:
 
 
 def _build(dataset: Dataset, folder: Path) -> None:
-    needed, free = _bytes(dataset), shutil.disk_usage(folder.parent).free
+    needed = _bytes_needed(dataset)
+    free = shutil.disk_usage(folder.parent).free
     _check_room(needed, free, f"{folder.parent}", "another STEELEXP_CACHE")
     say(f"Decoding {len(dataset)} images into {folder}, {needed / 1e9:.2f} GB, once")
-    with replacing(folder) as beside:
-        beside.mkdir()
-        grey, bits = (_mapped(beside / name, dataset, "w+") for name in ("grey.u8", "bits.u8"))
+    with replacing(folder) as partial:
+        partial.mkdir()
+        grey, bits = (_map_file(partial / name, dataset, "w+") for name in ("grey.u8", "bits.u8"))
         _decode(dataset, grey, bits)
         for array in (grey, bits):
             array.flush()
-        made = {"version": _VERSION, "manifest": dataset.manifest, "images": len(dataset)}
-        (beside / "cache.json").write_text(json.dumps(made) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)  # one that somebody damaged
+        content = {"version": _VERSION, "manifest": dataset.manifest, "images": len(dataset)}
+        (partial / "cache.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)  # a damaged cache
 
 
-def _whole(folder: Path, dataset: Dataset) -> bool:
+def _is_complete(folder: Path, dataset: Dataset) -> bool:
     files = [folder / name for name in ("grey.u8", "bits.u8")]
     return (folder / "cache.json").is_file() and all(
-        file.is_file() and file.stat().st_size == _pixels(dataset) for file in files
+        file.is_file() and file.stat().st_size == _pixel_count(dataset) for file in files
     )
 
 
-def _mapped(file: Path, dataset: Dataset, mode: Literal["r", "w+"]) -> "np.memmap[Any, Any]":
-    return np.memmap(file, np.uint8, mode, shape=(_pixels(dataset),))
+def _map_file(file: Path, dataset: Dataset, mode: Literal["r", "w+"]) -> "np.memmap[Any, Any]":
+    return np.memmap(file, np.uint8, mode, shape=(_pixel_count(dataset),))
 
 
 def _decode(dataset: Dataset, grey: Pixels, bits: Pixels) -> None:
-    """Read every image into its place, on all cores; OpenCV and NumPy work without the GIL."""
-    target, problems = _with(dataset, grey, bits), []
+    """Decode every image into the arrays, on all cores; OpenCV and NumPy release the GIL."""
+    target = _cached_images(dataset, grey, bits)
+    problems = []
 
-    def read(image: int) -> None:
-        np.copyto(target.image(image), dataset.image(image))
-        if dataset.labelled[image]:
-            np.copyto(target.mask(image), dataset.mask(image))
+    def decode(row: int) -> None:
+        np.copyto(target.image(row), dataset.image(row))
+        if dataset.labelled[row]:
+            np.copyto(target.mask(row), dataset.mask(row))
 
     with steps("decoding", len(dataset), every=10.0) as advance, ThreadPoolExecutor() as threads:
         try:
-            tasks = [threads.submit(read, image) for image in range(len(dataset))]
+            tasks = [threads.submit(decode, row) for row in range(len(dataset))]
             for done, task in enumerate(as_completed(tasks), start=1):
                 if isinstance(error := task.exception(), DataError):
                     problems.append(str(error))
@@ -219,14 +224,14 @@ def _decode(dataset: Dataset, grey: Pixels, bits: Pixels) -> None:
     raise_if(sorted(problems))
 
 
-def _with(dataset: Dataset, grey: Pixels, bits: Pixels) -> CachedImages:
-    each = dataset.sizes.astype(np.int64).prod(axis=1)
+def _cached_images(dataset: Dataset, grey: Pixels, bits: Pixels) -> CachedImages:
+    pixels = dataset.sizes.astype(np.int64).prod(axis=1)
     return CachedImages(
         **_fields(dataset),
-        # A plain view: an np.memmap makes a Python object of each slice, four times as slow.
+        # Plain views, because slicing an np.memmap is four times as slow.
         grey=grey.view(np.ndarray),
         bits=bits.view(np.ndarray),
-        starts=tuple(np.r_[0, each.cumsum()].tolist()),
+        starts=tuple(np.r_[0, pixels.cumsum()].tolist()),
         shapes=tuple((int(h), int(w)) for h, w in dataset.sizes),
     )
 

@@ -31,13 +31,14 @@ def duplicate_groups(dataset: Dataset, root: Path) -> npt.NDArray[np.int64]:
     with explain_write_errors(root, CACHE_FIX):
         if not file.is_file():
             with one_builder(root / key):
-                if not file.is_file():  # another process may have found them meanwhile
+                if not file.is_file():  # another process may have written it
                     _find_groups(dataset, file)
     return np.asarray(np.load(file), np.int64)
 
 
 def _find_groups(dataset: Dataset, file: Path) -> None:
-    from steelexp.data.duplicates import near_duplicates  # SciPy, which --help need not load
+    """Compute the groups and write them to the file."""
+    from steelexp.data.duplicates import near_duplicates  # SciPy is slow to import
 
     say(f"Looking for near-duplicates among {len(dataset)} images, once; the groups go to {file}")
     with steps("comparing", len(dataset), every=10.0) as advance:

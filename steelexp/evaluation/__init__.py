@@ -1,1 +1,1 @@
-"""Evaluation: counts, whole images, overlays."""
+"""Evaluation of a network: counts, metrics, post-processing rules, curves."""

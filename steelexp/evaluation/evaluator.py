@@ -1,4 +1,4 @@
-"""The one evaluate of all runs: whole images, never resampled, augmented or tiled away."""
+"""Evaluation of every run: whole images, never resampled or augmented, tiles for the loss only."""
 
 import functools
 import json
@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.counts import Counts, dice, metrics
+from steelexp.counts import dice
 from steelexp.data import pipeline
 from steelexp.data.dataset import Dataset
 from steelexp.data.split import Split
@@ -19,10 +19,12 @@ from steelexp.evaluation.detection import DetectionCounts
 from steelexp.evaluation.image_counts import tile_evaluator, whole_image_counter
 from steelexp.evaluation.postprocessing_search import tune_rules
 from steelexp.evaluation.report import report
-from steelexp.evaluation.result import EvaluationResult
-from steelexp.evaluation.score_histograms import Histograms, grid_with
+from steelexp.evaluation.result import EvaluationResult, PartCounts
+from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
 from steelexp.inference.scoring import ScoredImage, Scorer, score_images, scorer
 from steelexp.inference.windows import Kind, Layout, published_windows, sliding_windows
+from steelexp.metric_names import Part, full_name
+from steelexp.metrics import LOSS, METRICS, image_metrics
 from steelexp.overlays import overlay, polygons
 from steelexp.records.postprocessing import ClassRules
 from steelexp.records.store import RunFolder
@@ -30,25 +32,21 @@ from steelexp.spec.schema import TrainingSpec
 
 Rows = npt.NDArray[np.int64]
 
-PREFIX = {"val": "val", "test": "test", "test_post": "test_post"}
-"""Of the metrics of each part."""
-
-
 DEFINITIONS: dict[Kind, str] = {
     "whole": "whole images at once",
     "sliding": "windows of the training tiles' size that overlap by half, their scores averaged "
     "with Gaussian weights",
-    "published": "the published six tiles of 256 x 256; what lies in none is predicted to be nothing",
+    "published": "the published six tiles of 256 x 256; nothing is predicted outside them",
 }
 MEAN_OF_FLIPS = ", the mean of the scores as they are, upside down, mirrored and both"
 
 
 class InferenceSettings(NamedTuple):
-    """How images go through the network in the end.
+    """How the images of an evaluation go through the network.
 
     Attributes:
-        kind: whole images, a sliding window, or the published six tiles.
-        tta: test-time augmentation; the mean of the scores over the four flips.
+        kind: Whole images, a sliding window, or the published six tiles.
+        tta: Test-time augmentation: whether scores are averaged over the four flips.
     """
 
     kind: Kind = "whole"
@@ -56,39 +54,42 @@ class InferenceSettings(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of the folder of a re-evaluation."""
         return f"{self.kind}_tta" if self.tta else self.kind
 
     @property
     def definition(self) -> str:
-        """In words."""
+        """The settings in words."""
         return DEFINITIONS[self.kind] + (MEAN_OF_FLIPS if self.tta else "")
 
 
 DEFAULT_INFERENCE = InferenceSettings()
-"""What a run's record is of."""
+"""Settings behind a run's record."""
 
 
 class Accumulator(Protocol):
-    """What counts images, one at a time."""
+    """Accumulates counts, an image at a time."""
 
     def add(self, image: ScoredImage) -> None:
         """Count one image."""
 
 
 class Evaluator:
-    """Judges a model, as it then is: on the validation images after every epoch, on all at the end.
+    """Evaluates a network: on the validation images after each epoch, on all images at the end.
 
     Args:
-        model: grey -> logits.
-        loss: (y_true, logits) -> [B].
-        settings: threshold, batch size, number of overlays.
-        metric: that decisions make large.
-        dataset: the data set.
-        groups: [S] of near-duplicates.
-        fold: images to evaluate on.
-        tiling: of `val_loss` and `val_dice_batch`, which are defined on tiles.
-        seed: of a random tiling.
+        model: Network, grey -> logits.
+        loss: Loss, (y_true, logits) -> [B].
+        settings: Threshold, batch size, number of overlays.
+        metric: Metric that post-processing is tuned for.
+        dataset: Data set.
+        groups: Group of near-duplicates of each image, [S].
+        split: Validation and test images.
+        tiling: Tiling for the loss and dice_batch, which are defined on tiles.
+        seed: Seed of a random tiling.
+
+    Attributes:
+        overlay_rows: Numbers of the images that are drawn after each epoch.
     """
 
     def __init__(
@@ -103,39 +104,44 @@ class Evaluator:
         tiling: Tiling,
         seed: int,
     ) -> None:
-        _check_apart(split)
-        self.shown: tuple[int, ...] = ()
-        self._overlays = settings.overlays
-        self._model, self._metric, self._groups = model, metric, groups
-        self._dataset, self._split, self._batch_size = dataset, split, settings.batch_size
+        _check_disjoint(split)
+        self.overlay_rows: tuple[int, ...] = ()
+        self._model = model
+        self._settings = settings
+        self._metric = metric
+        self._dataset = dataset
+        self._groups = groups
+        self._split = split
         self._table = functools.partial(tile_table, dataset, tiling=tiling, seed=seed)
         classes = len(dataset.classes)
         self._on_images = whole_image_counter(model, classes, settings.threshold)
         self._on_tiles = tile_evaluator(model, classes, loss)
-        self._threshold = settings.threshold
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
-        """Every metric; some images, fixed after the first epoch, are drawn into the run folder."""
+        """Every validation metric; the same images are drawn into the folder after each epoch."""
         val = self._split.val
-        self.shown = self.shown or self._drawn_before(folder)
-        known = self.shown
-        prediction = self._on_images(self._batches(val), frozenset(known))
-        found = metrics(prediction.counts, self._dataset.classes) | self._tile_metrics(val)
-        for row in known:
+        self.overlay_rows = self.overlay_rows or self._rows_of_last_overlays(folder)
+        rows = self.overlay_rows
+        prediction = self._on_images(self._batches(val), frozenset(rows))
+        for row in rows:
             self._draw(row, epoch, prediction.masks[row], folder)
-        if self._overlays and not known:
-            scored = prediction.rows, dice(prediction.counts)
-            self.shown = overlay.choose(self._dataset.pixels, *scored, count=self._overlays)
-            self.draw(self.shown, epoch, folder)
-        return _named("val", found)
+        if self._settings.overlays and not rows:
+            self.overlay_rows = overlay.choose(
+                self._dataset.pixels,
+                prediction.rows,
+                dice(prediction.counts),
+                count=self._settings.overlays,
+            )
+            self.draw(self.overlay_rows, epoch, folder)
+        metrics = image_metrics(prediction.counts, self._dataset.classes, "val")
+        return metrics | self._tile_metrics("val", val)
 
-    def _drawn_before(self, folder: RunFolder) -> tuple[int, ...]:
+    def _rows_of_last_overlays(self, folder: RunFolder) -> tuple[int, ...]:
         """The images that an earlier session drew after its last epoch."""
         last = folder.epochs[-1:]
-        drawn = {path.stem for epoch in last for path in folder.overlays(epoch.epoch)}
-        return tuple(
-            row for row, name in enumerate(self._dataset.names) if Path(name).stem in drawn
-        )
+        stems = {path.stem for epoch in last for path in folder.overlays(epoch.epoch)}
+        names = enumerate(self._dataset.names)
+        return tuple(row for row, name in names if Path(name).stem in stems)
 
     def draw(self, rows: Sequence[int], epoch: int, folder: RunFolder) -> None:
         """Draw images into the run folder, as those of an epoch."""
@@ -145,110 +151,103 @@ class Evaluator:
                 self._draw(row, epoch, masks[row], folder)
 
     def result(self, inference: InferenceSettings = DEFAULT_INFERENCE) -> EvaluationResult:
-        """The counts of every tune and test image, every metric, the post-processing, and the rest.
+        """Evaluate all validation and test images.
 
-        The decision is tuned on the validation images and used on the test images; where there are none,
-        there is no post-processing, and the validation images are evaluated with the threshold.
+        Post-processing is tuned on the validation images and applied to the test images. Without
+        test images there is none, and the report is about the validation images.
         """
-        split, classes, groups = self._split, self._dataset.classes, self._groups
-        score, tested = scorer(self._model, flips=inference.tta), len(split.test) > 0
-        look = functools.partial(self._look, score, inference)
-        histograms, components = self._histograms(), Components()
-        found = DetectionCounts([ClassRules(threshold=self._threshold)] * len(classes))
-        look(split.val, histograms, components if tested else found)
-        scores, postprocessing = histograms.scores, None
-        fixed = np.array(scores.place(self._threshold))
-        counts = {"val": (split.val, scores.at(fixed))}
-        if tested:
+        split, classes = self._split, self._dataset.classes
+        has_test = len(split.test) > 0
+        accumulate = functools.partial(
+            self._accumulate, scorer(self._model, flips=inference.tta), inference
+        )
+        scores, components = self._score_counter(), Components()
+        detection = DetectionCounts([ClassRules(threshold=self._settings.threshold)] * len(classes))
+        accumulate(split.val, scores, components if has_test else detection)
+        fixed = np.array(scores.histograms.index_of(self._settings.threshold))
+        parts: dict[Part, PartCounts] = {
+            "val": PartCounts(split.val, scores.histograms.counts_at(fixed))
+        }
+        postprocessing = None
+        if has_test:
             postprocessing = tune_rules(
-                scores, components.areas, groups[split.val], classes, self._metric
+                scores.histograms, components.areas, self._groups[split.val], classes, self._metric
             )
-            histograms, found = (
-                self._histograms(),
-                DetectionCounts(list(postprocessing.classes.values())),
-            )
-            look(split.test, histograms, found)
-            scores = histograms.scores
-            counts |= {
-                "test": (split.test, scores.at(fixed)),
-                "test_post": (split.test, found.counts),
-            }
-        part: Literal["test", "val"] = "test" if tested else "val"
-        rows, pixels = counts[part]
+            scores = self._score_counter()
+            detection = DetectionCounts(list(postprocessing.classes.values()))
+            accumulate(split.test, scores, detection)
+            parts["test"] = PartCounts(split.test, scores.histograms.counts_at(fixed))
+            parts["test_post"] = PartCounts(split.test, detection.counts)
+        part: Literal["test", "val"] = "test" if has_test else "val"
+        rows, counts = parts[part]
+        groups = self._groups[rows]
         return EvaluationResult(
-            parts=[part for part, (numbers, _) in counts.items() for _ in numbers],
-            rows=np.concatenate([numbers for numbers, _ in counts.values()]),
-            counts=Counts(
-                *map(np.concatenate, zip(*(pixels for _, pixels in counts.values()), strict=True))
-            ),
-            metrics=self._metrics(counts),
+            parts=parts,
+            metrics=self._metrics(parts),
             postprocessing=postprocessing,
-            report=report(part, classes, groups[rows], scores, pixels, found, post=tested),
+            report=report(
+                part, classes, groups, scores.histograms, counts, detection, post=has_test
+            ),
         )
 
-    def _histograms(self) -> Histograms:
-        return Histograms(grid_with(self._threshold))
+    def _score_counter(self) -> ScoreCounter:
+        return ScoreCounter(grid_with(self._settings.threshold))
 
-    def _look(
+    def _accumulate(
         self, score: Scorer, inference: InferenceSettings, rows: Rows, *accumulators: Accumulator
     ) -> None:
-        """Score images once and show each to all that count."""
+        """Score each image once and give it to every accumulator."""
         _, size = self._table(rows)
         layouts: dict[Kind, Layout | None] = {
             "whole": None,
             "sliding": sliding_windows(size),
             "published": published_windows,
         }
-        limit = self._batch_size * size[0] * size[1]
+        limit = self._settings.batch_size * size[0] * size[1]
         for image in score_images(
             score, self._dataset, rows, pixels=limit, layout=layouts[inference.kind]
         ):
             for accumulator in accumulators:
                 accumulator.add(image)
 
-    def _metrics(self, counts: Mapping[str, tuple[Rows, Counts]]) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for part, (_, pixels) in counts.items():
-            found |= _named(PREFIX[part], metrics(pixels, self._dataset.classes))
-        for part, rows in (("val", self._split.val), ("test", self._split.test)):
-            found |= _named(PREFIX[part], self._tile_metrics(rows)) if len(rows) else {}
-        return found
+    def _metrics(self, parts: Mapping[Part, PartCounts]) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for part, (rows, counts) in parts.items():
+            values |= image_metrics(counts, self._dataset.classes, part)
+            if part in METRICS[LOSS].parts:
+                values |= self._tile_metrics(part, rows)
+        return values
 
     def _batches(self, rows: Rows) -> Iterable[Any]:
         _, size = self._table(rows)
-        limit = self._batch_size * size[0] * size[1]
+        limit = self._settings.batch_size * size[0] * size[1]
         return pipeline.image_batches(self._dataset, rows, pixels=limit)
 
-    def _tile_metrics(self, rows: Rows) -> dict[str, float]:
+    def _tile_metrics(self, part: Part, rows: Rows) -> dict[str, float]:
         table, size = self._table(rows)
-        return self._on_tiles(
-            pipeline.Batches(self._dataset, table, size, self._batch_size).tf_dataset()
-        )
+        batches = pipeline.Batches(self._dataset, table, size, self._settings.batch_size)
+        values = self._on_tiles(batches.tf_dataset())
+        return {full_name(name, part): value for name, value in values.items()}
 
     def _draw(self, row: int, epoch: int, mask: npt.NDArray[np.uint8], folder: RunFolder) -> None:
-        name, truth, classes = (
-            self._dataset.names[row],
-            self._dataset.mask(row),
-            self._dataset.classes,
+        dataset = self._dataset
+        image, truth = dataset.image(row), dataset.mask(row)
+        title = overlay.caption(
+            dataset.names[row], truth, mask, classes=dataset.classes, epoch=epoch
         )
-        title = overlay.caption(name, truth, mask, classes=classes, epoch=epoch)
-        image = self._dataset.image(row)
-        picture = overlay.draw(image, truth, mask, classes=classes, title=title)
-        path = folder.overlay(epoch, name)
+        picture = overlay.draw(image, truth, mask, classes=dataset.classes, title=title)
+        path = folder.overlay(epoch, dataset.names[row])
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
-        outlines = polygons.layers(truth, mask, classes=classes, scale=overlay.scale(image.shape))
+        scale = overlay.scale(image.shape)
+        outlines = polygons.layers(truth, mask, classes=dataset.classes, scale=scale)
         folder.write(str(path.with_suffix(".json").relative_to(folder.path)), json.dumps(outlines))
 
 
-def _check_apart(split: Split) -> None:
-    """No split of ours lets an image tune and test; a post-processing tuned on it would praise itself."""
+def _check_disjoint(split: Split) -> None:
+    """Raise where an image is in both parts: post-processing would be tested on its own data."""
     both = np.intersect1d(split.val, split.test)
     if len(both):
         raise ValueError(
             f"the post-processing is tuned on {len(both)} of the images that it is reported on"
         )
-
-
-def _named(prefix: str, found: Mapping[str, float]) -> dict[str, float]:
-    return {f"{prefix}_{name}": value for name, value in found.items()}

@@ -1,4 +1,4 @@
-"""Evaluate a model on whole images, and on validation tiles the way it was published."""
+"""Counts of a network on whole images, and the metrics that are defined on tiles."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -8,18 +8,19 @@ import numpy.typing as npt
 
 from steelexp.counts import Counts
 from steelexp.lazy import Tensor, keras, tf
+from steelexp.metrics import LOSS
 from steelexp.model.unet import expand_bits
 
 Bits = npt.NDArray[np.uint8]
 
 
 class Prediction(NamedTuple):
-    """What a model predicts on whole images.
+    """Predictions of a network on whole images.
 
     Attributes:
-        rows: [S] image numbers.
-        counts: [S, C] pixels.
-        masks: image number -> [H, W] bits, for the images that were asked for.
+        rows: Image numbers, [S].
+        counts: Pixels, [S, C] each.
+        masks: Image number -> predicted bits, [H, W], of the requested images.
     """
 
     rows: npt.NDArray[np.int64]
@@ -30,15 +31,16 @@ class Prediction(NamedTuple):
 def whole_image_counter(
     model: Any, classes: int, threshold: float
 ) -> Callable[[Iterable[Any], frozenset[int]], Prediction]:
-    """A function that evaluates the model as it then is; traced once.
+    """A function that counts with the network's present weights; traced once.
 
     Args:
-        model: grey [B, h, w, 1] -> logits [B, h, w, C].
-        classes: C.
-        threshold: a pixel is predicted where its score, sigmoid(logit), reaches this.
+        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
+        classes: Number of classes, C.
+        threshold: Score, sigmoid(logit), from which a pixel is predicted.
 
     Returns:
-        (batches of `data.pipeline.image_batches`, images to keep the prediction of) -> Prediction.
+        Function from batches of `data.pipeline.image_batches` and the numbers of the images whose
+        masks are wanted to a Prediction.
     """
 
     @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types
@@ -54,37 +56,37 @@ def whole_image_counter(
         truth = expand_bits(bits, classes) > 0
         pairs = (predicted & truth, predicted & ~truth, ~predicted & truth)
         sums = [tf.reduce_sum(tf.cast(pair, tf.int64), [1, 2]) for pair in pairs]
-        places = tf.constant([1 << c for c in range(classes)], tf.uint8)
-        packed = tf.reduce_sum(tf.cast(predicted, tf.uint8) * places, -1)  # [B, H, W]
+        bit = tf.constant([1 << c for c in range(classes)], tf.uint8)
+        packed = tf.reduce_sum(tf.cast(predicted, tf.uint8) * bit, -1)  # [B, H, W]
         return (*sums, packed)
 
-    def evaluator(batches: Iterable[Any], keep: frozenset[int] = frozenset()) -> Prediction:
-        rows, parts, predictions = [], [], {}
+    def predict(batches: Iterable[Any], masked: frozenset[int] = frozenset()) -> Prediction:
+        rows, parts, masks = [], [], {}
         for numbers, grey, bits in batches:
             *sums, packed = count(grey, bits)
             rows.append(numbers)
             parts.append([part.numpy() for part in sums])
             for i, row in enumerate(numbers.tolist()):
-                if row in keep:
-                    predictions[row] = packed[i].numpy()
+                if row in masked:
+                    masks[row] = packed[i].numpy()
         counts = Counts(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-        return Prediction(np.concatenate(rows), counts, predictions)
+        return Prediction(np.concatenate(rows), counts, masks)
 
-    return evaluator
+    return predict
 
 
 def tile_evaluator(
     model: Any, classes: int, loss: Callable[[Tensor, Tensor], Tensor]
 ) -> Callable[[Any], dict[str, float]]:
-    """A function that gives the loss and `dice_batch` on tiles; traced once.
+    """A function that computes the loss and dice_batch on tiles; traced once.
 
     Args:
-        model: grey [B, h, w, 1] -> logits [B, h, w, C].
-        classes: C.
-        loss: (y_true, logits) -> [B].
+        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
+        classes: Number of classes, C.
+        loss: Loss, (y_true, logits) -> [B].
 
     Returns:
-        tf.data.Dataset of (grey, bits) -> {"loss": ..., "dice_batch": ...}.
+        Function from a tf.data.Dataset of (grey, bits) to the metrics by name.
     """
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # as above
@@ -95,13 +97,13 @@ def tile_evaluator(
         dice = (2 * overlap + 1) / (tf.reduce_sum(scores) + tf.reduce_sum(y_true) + 1)
         return tf.reduce_sum(loss(y_true, logits)), dice
 
-    def evaluator(batches: Any) -> dict[str, float]:
-        total, dices, tiles = keras.metrics.Sum(), keras.metrics.Mean(), 0
+    def evaluate(batches: Any) -> dict[str, float]:
+        total, dice_batch, tiles = keras.metrics.Sum(), keras.metrics.Mean(), 0
         for grey, bits in batches:
             losses, dice = measure(grey, bits)
             total.update_state(losses)
-            dices.update_state(dice)
+            dice_batch.update_state(dice)
             tiles += int(grey.shape[0])
-        return {"loss": float(total.result()) / tiles, "dice_batch": float(dices.result())}
+        return {LOSS: float(total.result()) / tiles, "dice_batch": float(dice_batch.result())}
 
-    return evaluator
+    return evaluate

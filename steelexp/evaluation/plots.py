@@ -1,4 +1,4 @@
-"""An evaluation report as pictures: precision and recall, calibration, confusion."""
+"""Plots of an evaluation report: precision and recall, calibration, confusion."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEWEST = 100
-"""Pixels of a bin below which its share is not drawn: it is chance."""
+"""Fewest pixels of a bin whose share is drawn; with fewer it is chance."""
 
 
 def draw(report: EvaluationReport) -> Mapping[str, "Figure"]:
@@ -38,13 +38,13 @@ def _pr(axes: "Axes", report: EvaluationReport) -> None:
         axes.plot(recall, precision, color=colour, label=label)
         half = curve.threshold.index(0.5)
         axes.plot(recall[half], precision[half], "o", color=colour)
-    _unit_square(axes, "recall (share of labelled pixels found)", "precision (share that is right)")
+    _unit_square(axes, "recall (share of labelled pixels)", "precision (share of predicted pixels)")
     axes.set_title(f"Pixels of the {report.part} images; dots: threshold 0.5")
 
 
 def _calibration(axes: "Axes", report: EvaluationReport) -> None:
     """The share of labelled pixels over the score."""
-    axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="a score is a share")
+    axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="perfectly calibrated")
     named = zip(CLASS_COLOURS, report.calibration.items(), strict=False)
     for colour, (name, curve) in named:
         share = np.where(np.array(curve.pixels) >= FEWEST, _numbers(curve.share), np.nan)
@@ -54,7 +54,7 @@ def _calibration(axes: "Axes", report: EvaluationReport) -> None:
 
 
 def _confusion(axes: "Axes", report: EvaluationReport) -> None:
-    """Each row: where the pixels of a class went."""
+    """The confusion matrix, each row as shares of its pixels."""
     labels = report.confusion.labels
     pixels = np.array(report.confusion.pixels, float)
     shares = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
@@ -65,7 +65,7 @@ def _confusion(axes: "Axes", report: EvaluationReport) -> None:
         axes.text(column, row, text, ha="center", va="center", color=ink)
     axes.set_xticks(range(len(labels)), labels, rotation=30 if max(map(len, labels)) > 6 else 0)
     axes.set_yticks(range(len(labels)), labels)
-    axes.set(xlabel=f"predicted, by the {report.masks}", ylabel="labelled")
+    axes.set(xlabel=f"predicted ({report.masks})", ylabel="labelled")
     axes.set_title(f"Share of labelled pixels, {report.part} images")
 
 

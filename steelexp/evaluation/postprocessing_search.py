@@ -1,12 +1,12 @@
 """A decision for each class, tuned on the validation images and on no others.
 
 Two sets of rules are tuned for each class: a threshold alone, and a threshold with the least size
-of a component, the least area on an image, a gate, or silence. More rules fit the validation images better
-and may do worse on others. Two things keep them from it. Sizes and gates are coarse, so that there
-is little to fit; and both sets are tuned on four fifths of the images and tried on the fifth that
-was left out (near-duplicates together), five times over: where the larger set loses more than the
-standard error of the difference between groups, the threshold stays alone. To ask for more, such as
-a gain that is shown, costs more than it saves: docs/postprocessing.md.
+of a component, the least area on an image, a gate, or silence. More rules fit the validation
+images better and may do worse on others. Two things keep them from it. Sizes and gates are coarse,
+so that there is little to fit. And both sets are tuned on four fifths of the images and tried on
+the last fifth, five times over, with near-duplicates in one fifth. Where the larger set loses more
+than the standard error of the difference between groups, the threshold stays alone. A stricter
+test, such as a gain beyond chance, costs more than it saves: docs/postprocessing.md.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.counts import Pixels
+from steelexp.counts import Counts, Pixels
 from steelexp.evaluation.component_areas import LEVELS, SIZES, ComponentAreas
-from steelexp.evaluation.score_histograms import Scores
+from steelexp.evaluation.score_histograms import ScoreHistograms
+from steelexp.metrics import ratio
 from steelexp.records.postprocessing import ClassRules, Postprocessing
 
 Values = npt.NDArray[np.float64]
@@ -71,7 +72,7 @@ class Rules(NamedTuple):
 
 
 def tune_rules(
-    scores: Scores,
+    scores: ScoreHistograms,
     areas: ComponentAreas,
     groups: Rows,
     classes: Sequence[str],
@@ -128,7 +129,7 @@ def dealt(groups: Rows, held: npt.NDArray[np.bool_]) -> Rows:
     return folds[place]
 
 
-def class_rules(scores: Scores, areas: ComponentAreas, c: int, metric: str) -> Rules:
+def class_rules(scores: ScoreHistograms, areas: ComponentAreas, c: int, metric: str) -> Rules:
     """Every combination of rules for one class."""
     thresholds = scores.thresholds.tolist()
     masks = [(t, 0) for t in thresholds] + [(t, size) for t in LEVELS for size in SIZES]
@@ -139,9 +140,9 @@ def class_rules(scores: Scores, areas: ComponentAreas, c: int, metric: str) -> R
         [tp[: len(thresholds)] + other, areas.predicted[:, c].reshape(flat).T]
     )
     labelled = scores.labelled[:, c].sum(axis=1)
-    gain = 2 * tp / np.maximum(predicted + labelled, 1) - ((labelled == 0) & (predicted > 0))
-    if metric == "dice_positive":
-        gain = gain * (labelled > 0)
+    counts = Counts(tp, predicted - tp, labelled - tp)
+    silence = Counts(tp * 0, tp * 0, tp * 0 + labelled)
+    gain = ratio(metric, counts).above - ratio(metric, silence).above
     grid = np.meshgrid(
         np.arange(len(masks)), np.arange(len(AREAS)), np.arange(len(PEAK_SCORES)), indexing="ij"
     )
@@ -176,7 +177,7 @@ def _reaching(bins: Pixels) -> Pixels:
     return bins[:, ::-1].cumsum(axis=1)[:, -2::-1].T
 
 
-def _reached(scores: Scores, c: int) -> npt.NDArray[np.bool_]:
+def _reached(scores: ScoreHistograms, c: int) -> npt.NDArray[np.bool_]:
     """[S, G] whether the highest score on an image reaches a gate."""
     pixels = _reaching(scores.labelled[:, c] + scores.other[:, c]) > 0  # [K, S]
     places = np.searchsorted(scores.thresholds, PEAK_SCORES[1:])

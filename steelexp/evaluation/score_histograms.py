@@ -1,4 +1,4 @@
-"""Every threshold in one pass: how many pixels have which score, per image and class."""
+"""Counts at every threshold in one pass: histograms of the scores per image and class."""
 
 from typing import Any, NamedTuple
 
@@ -11,58 +11,65 @@ from steelexp.inference.scoring import ScoredImage
 Thresholds = npt.NDArray[np.float64]
 
 GRID = tuple(number / 100 for number in range(1, 100))
-"""Where curves are drawn."""
+"""Thresholds of the curves."""
 
-CERTAIN = (0.995, 0.998, 0.999, 0.9999)
-"""Beyond it, for tuning: a network that was trained with a Dice loss calls all it finds certain."""
+NEAR_ONE = (0.995, 0.998, 0.999, 0.9999)
+"""Further thresholds for tuning. A network trained with a Dice loss gives scores close to 1."""
 
 CELLS = 4096
-"""Of equal width, over (0, 1): a power of two, so that no score is rounded into the next one."""
+"""Number of equal cells over (0, 1): a power of two, so that no score is rounded into the next."""
 
 BLOCK = 8
-"""Pixels that are looked at together: as many truth values as there are bytes in a word."""
+"""Pixels handled at once: as many truth values as there are bytes in a word."""
 
 
-class Scores(NamedTuple):
-    """How many pixels have which score, per image and class.
+class ScoreHistograms(NamedTuple):
+    """Histograms of the scores per image and class.
 
     A pixel is in bin k where its score reaches k of the thresholds.
 
     Attributes:
-        thresholds: [K], ascending.
-        labelled: [S, C, K + 1] pixels that the class is on.
-        other: [S, C, K + 1] pixels that it is not on.
+        thresholds: Thresholds, ascending, [K].
+        labelled: Pixels with the class, [S, C, K + 1].
+        other: Pixels without the class, [S, C, K + 1].
     """
 
     thresholds: Thresholds
     labelled: Pixels
     other: Pixels
 
-    def at(self, places: npt.NDArray[np.int64]) -> Counts:
-        """The counts with the thresholds at these places, [C] or one for all classes."""
+    def counts_at(self, indices: npt.NDArray[np.int64]) -> Counts:
+        """True and false pixels at some thresholds.
+
+        Args:
+            indices: Index of each class's threshold, [C], or one for all classes.
+        """
         classes = self.labelled.shape[1]
-        above = np.arange(self.labelled.shape[2]) > np.broadcast_to(places, classes)[:, None]
+        above = np.arange(self.labelled.shape[2]) > np.broadcast_to(indices, classes)[:, None]
         tp, fp = (self.labelled * above).sum(axis=2), (self.other * above).sum(axis=2)
         return Counts(tp, fp, self.labelled.sum(axis=2) - tp)
 
-    def place(self, threshold: float) -> int:
-        """Where a threshold is among them.
+    def index_of(self, threshold: float) -> int:
+        """The index of a threshold.
 
         Raises:
-            ValueError: it is not among them.
+            ValueError: There is no such threshold.
         """
         return int(np.flatnonzero(self.thresholds == threshold).item())
 
 
-class Histograms:
-    """Scores, an image at a time: 2 x 8 x (K + 1) bytes an image and class are kept.
+class ScoreCounter:
+    """Accumulates ScoreHistograms, an image at a time.
+
+    It needs 16 (K + 1) bytes an image and class.
 
     Args:
-        thresholds: [K], ascending.
+        thresholds: Thresholds, ascending, [K].
     """
 
     def __init__(self, thresholds: Thresholds) -> None:
-        self._thresholds, self._edges = thresholds, edges_of(thresholds)
+        self._thresholds = thresholds
+        self._edges = edges_of(thresholds)
         self._pixels: list[Pixels] = []
 
     def add(self, image: ScoredImage) -> None:
@@ -75,24 +82,24 @@ class Histograms:
         )
 
     @property
-    def scores(self) -> Scores:
-        """Of the images so far, in their order."""
+    def histograms(self) -> ScoreHistograms:
+        """The histograms of the images so far, in their order."""
         pixels = np.stack(self._pixels)  # [S, C, 2, K + 1]
-        return Scores(self._thresholds, pixels[:, :, 1], pixels[:, :, 0])
+        return ScoreHistograms(self._thresholds, pixels[:, :, 1], pixels[:, :, 0])
 
 
 def grid_with(threshold: float) -> Thresholds:
-    """0.01, 0.02, ... 0.99, those beyond, and one more threshold, ascending."""
-    return np.unique([*GRID, *CERTAIN, threshold])
+    """0.01, 0.02, ... 0.99, those near one, and one more threshold, ascending."""
+    return np.unique([*GRID, *NEAR_ONE, threshold])
 
 
 class Edges(NamedTuple):
-    """Thresholds, and where to look for a score among them.
+    """Thresholds with an index by cell.
 
     Attributes:
-        values: [K] float32, ascending.
-        starts: [CELLS + 1] how many of them the lower end of a cell reaches.
-        most: of them within one cell.
+        values: Thresholds, float32, ascending, [K].
+        starts: Number of thresholds that the lower end of each cell reaches, [CELLS + 1].
+        most: Largest number of thresholds within one cell.
     """
 
     values: npt.NDArray[np.float32]
@@ -101,7 +108,7 @@ class Edges(NamedTuple):
 
 
 def edges_of(thresholds: Thresholds) -> Edges:
-    """Thresholds, [K] in (0, 1) and ascending, made ready."""
+    """Index thresholds, [K] in (0, 1) and ascending."""
     values = thresholds.astype(np.float32)
     starts = np.searchsorted(values, np.arange(CELLS + 1) / CELLS, side="right")
     return Edges(values, starts, int(np.diff(starts).max()))
@@ -110,34 +117,35 @@ def edges_of(thresholds: Thresholds) -> Edges:
 def histogram(
     scores: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_], edges: Edges
 ) -> Pixels:
-    """How many pixels of one image and class reach how many of the thresholds.
+    """The histogram of one image and class.
 
-    On most images few pixels reach the first; only blocks with one that does are looked at.
+    On most images few pixels reach the first threshold; only blocks with such a pixel are read.
 
     Args:
-        scores: [H, W].
-        truth: [H, W], whether the class is there.
+        scores: Scores of the class, [H, W].
+        truth: Whether the pixel is labelled, [H, W].
         edges: K thresholds.
 
     Returns:
         [2, K + 1]: pixels without the class and with it.
     """
     blocks, labels = _in_blocks(scores), _in_blocks(truth)
-    found = np.flatnonzero((blocks >= edges.values[0]).view(np.uint64) != 0)
-    # np.take of whole rows is seven times as fast as blocks[found].
-    bins, width = binned(blocks.take(found, axis=0).ravel(), edges), len(edges.values) + 1
-    bins += np.where(labels.take(found, axis=0).ravel(), width, 0)
-    counted = np.bincount(bins, minlength=2 * width).reshape(2, width)
+    scored = np.flatnonzero((blocks >= edges.values[0]).view(np.uint64) != 0)
+    # np.take of whole rows is seven times as fast as blocks[scored].
+    bins = binned(blocks.take(scored, axis=0).ravel(), edges)
+    width = len(edges.values) + 1
+    bins += np.where(labels.take(scored, axis=0).ravel(), width, 0)
+    pixels = np.bincount(bins, minlength=2 * width).reshape(2, width)
     labelled = np.count_nonzero(truth)
-    counted[:, 0] = np.array([truth.size - labelled, labelled]) - counted[:, 1:].sum(axis=1)
-    return counted
+    pixels[:, 0] = np.array([truth.size - labelled, labelled]) - pixels[:, 1:].sum(axis=1)
+    return pixels
 
 
 def binned(scores: npt.NDArray[np.float32], edges: Edges) -> npt.NDArray[np.intp]:
-    """How many of the edges each score reaches: as np.searchsorted, in a third of the time.
+    """How many thresholds each score reaches: as np.searchsorted, in a third of the time.
 
     Args:
-        scores: [N] in [0, 1].
+        scores: Scores in [0, 1], [N].
         edges: K thresholds.
     """
     bins = edges.starts.take((scores * np.float32(CELLS)).astype(np.intp))
@@ -148,7 +156,7 @@ def binned(scores: npt.NDArray[np.float32], edges: Edges) -> npt.NDArray[np.intp
 
 
 def _in_blocks(values: npt.NDArray[np.generic]) -> npt.NDArray[Any]:
-    """[H, W] -> [N, BLOCK]; zeros are added where they do not fill the last one."""
+    """[H, W] -> [N, BLOCK]; zeros fill the last block."""
     flat: npt.NDArray[Any] = values.ravel()
     if lacking := -flat.size % BLOCK:
         flat = np.append(flat, np.zeros(lacking, flat.dtype))

@@ -73,9 +73,6 @@ def unet(
     return keras.Model(grey, logits, name=f"unet_{backbone}")
 
 
-ARCHITECTURES: dict[str, Callable[..., Any]] = {"unet": unet}
-
-
 def expand_bits(bits: Tensor, classes: int) -> Tensor:
     """Expand one bit per class to one channel per class.
 

@@ -1,4 +1,4 @@
-"""What `evaluation.json` holds beside the metrics of a record: intervals, curves, detection."""
+"""evaluation.json: the intervals, curves and detection rates of an evaluation."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,7 +11,7 @@ from steelexp.errors import UserError, explain_read_errors, reason
 FILE = "evaluation.json"
 
 Value = float | None
-"""None where it is not defined, such as a precision where nothing is predicted."""
+"""A figure; None where it is not defined, such as a precision where nothing is predicted."""
 
 
 class _Part(BaseModel):
@@ -19,13 +19,13 @@ class _Part(BaseModel):
 
 
 class PrecisionRecall(_Part):
-    """Of pixels, at each threshold.
+    """Precision and recall of the pixels of a class, at each of K thresholds.
 
     Attributes:
-        threshold: [K].
-        precision: [K].
-        recall: [K].
-        average_precision: the sum over thresholds of precision times the step in recall.
+        threshold: Thresholds, [K].
+        precision: Share of the predicted pixels that are labelled, [K].
+        recall: Share of the labelled pixels that are predicted, [K].
+        average_precision: Sum over thresholds of precision times the step in recall.
     """
 
     threshold: list[float]
@@ -35,12 +35,12 @@ class PrecisionRecall(_Part):
 
 
 class Calibration(_Part):
-    """Whether scores are shares.
+    """Calibration curve of a class: the share of labelled pixels by score, in K + 1 bins.
 
     Attributes:
-        score: [K + 1] middle of each bin of scores.
-        share: [K + 1] of its pixels that are labelled.
-        pixels: [K + 1].
+        score: Middle of each bin, [K + 1].
+        share: Share of the bin's pixels that are labelled, [K + 1].
+        pixels: Number of pixels in the bin, [K + 1].
     """
 
     score: list[float]
@@ -49,12 +49,12 @@ class Calibration(_Part):
 
 
 class Confusion(_Part):
-    """Which class is taken for which, in pixels.
+    """Confusion matrix in pixels.
 
     Attributes:
         labels: "none", then the classes.
-        pixels: rows truth, columns prediction. A pixel with several classes counts in the row, or
-            the column, of each.
+        pixels: Matrix with rows for the truth and columns for the prediction. A pixel with several
+            classes counts in the row, or the column, of each.
     """
 
     labels: list[str]
@@ -62,51 +62,50 @@ class Confusion(_Part):
 
 
 class Detection(_Part):
-    """Precision and recall of things that are counted.
+    """Precision and recall of images or components.
 
     Attributes:
-        precision: share of those predicted that are right.
-        recall: share of those labelled that are found.
-        held: labelled.
-        predicted: predicted.
+        precision: Share of the predicted ones that are correct.
+        recall: Share of the labelled ones that are detected.
+        labelled: Number of labelled ones.
+        predicted: Number of predicted ones.
     """
 
     precision: Value
     recall: Value
-    held: int
+    labelled: int
     predicted: int
 
 
 class ImageDetection(Detection):
-    """Dataset that hold a class; any predicted pixel predicts it.
+    """Detection of images that hold a class; any predicted pixel predicts it.
 
     Attributes:
-        average_precision: of images ranked by their highest score.
+        average_precision: Average precision of the images, ranked by their highest score.
     """
 
     average_precision: Value
 
 
 class EvaluationReport(_Part):
-    """Of one part of the split.
+    """The evaluation of one part of the split; all mappings go from class to figures.
 
     Attributes:
-        schema_version: of this file.
-        part: "test", or "tune" where there are no test images.
-        classes: names.
-        masks: what the masks of confusion, images and components come from: "decision", the run's,
-            or "threshold".
-        intervals: 95 % interval of each metric at the threshold, named without the part of the
-            split. It says what another choice of images would give; docs/statistics.md has the
-            method.
+        schema_version: Version of this file.
+        part: "test", or "val" where there are no test images.
+        classes: Names of the classes.
+        masks: Source of the masks behind confusion, images and components: "postprocessing" where
+            rules were tuned, else "threshold".
+        intervals: 95 % interval of each metric at the threshold, by its name without a part. It
+            says what another choice of images would give; docs/statistics.md has the method.
         no_interval: Metric without an interval -> the reason.
-        post_intervals: 95 % interval of each metric with post-processing; empty without one.
-        post_no_interval: Metric with post-processing but without an interval -> the reason.
-        pr: of each class.
-        calibration: of each class.
-        confusion: of all.
-        images: of each class.
-        components: of each class, by size: small below 32 x 32 pixels, large from 96 x 96.
+        post_intervals: 95 % interval of each metric after post-processing; empty without it.
+        post_no_interval: Metric of post-processing without an interval -> the reason.
+        pr: Precision and recall of pixels.
+        calibration: Calibration curves.
+        confusion: Confusion matrix.
+        images: Detection of images.
+        components: Detection of components by size: small below 32 x 32 pixels, large from 96 x 96.
     """
 
     schema_version: Literal[1] = 1

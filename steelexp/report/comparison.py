@@ -9,9 +9,8 @@ from steelexp.comparison.evaluated_run import EvaluatedRun, read_run
 from steelexp.comparison.evaluated_runs import by_strategy
 from steelexp.comparison.ratios import sums_of_runs
 from steelexp.errors import UserError
+from steelexp.metrics import PRIMARY
 from steelexp.report.runs import Run
-
-METRIC = "dice_positive"
 
 
 class Change(NamedTuple):
@@ -71,7 +70,7 @@ def comparisons(runs: Iterable[Run]) -> list[Comparison]:
     groups: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
         if run.record is not None and run.parts is not None and run.images:
-            key = (*conditions(run.record).values(), run.reported)
+            key = (*conditions(run.record).values(), run.reported_part)
             groups.setdefault(key, []).append(run)
     several = [each for each in groups.values() if len(each) > 1]
     return [_compare(each) for each in sorted(several, key=lambda each: -len(each))]
@@ -87,13 +86,13 @@ def _compare(runs: Sequence[Run]) -> Comparison:
             left_out.append(str(error))
     accepted, reasons = comparable(readable)
     strategies = {
-        name: strategy(sums_of_runs([run.counts for run in each], each[0].images.groups, METRIC))
+        name: strategy(sums_of_runs([run.counts for run in each], each[0].images.groups, PRIMARY))
         for name, each in sorted(by_strategy(accepted).items())
     }
     first = runs[0]
     folders = {run.folder.path for run in accepted}
     return Comparison(
-        title=f"{first.data}, {first.images} {first.reported[1]} images",
+        title=f"{first.data}, {first.images} {first.reported_part} images",
         classes=accepted[0].images.classes if accepted else (),
         runs=tuple(run for run in runs if run.folder.path in folders),
         strategies=strategies,
@@ -105,4 +104,4 @@ def _read(run: Run) -> EvaluatedRun:
     assert run.record is not None
     if run.spec is None:
         raise UserError(f"{run.folder.path}: spec.yaml cannot be read; run it again")
-    return read_run(run.folder, run.record, run.spec, run.reported[1])
+    return read_run(run.folder, run.record, run.spec, run.reported_part)

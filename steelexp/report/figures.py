@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from steelexp.metric_names import full_name
+from steelexp.metrics import CURVES, LOSS, PRIMARY
 from steelexp.palette import STRATEGY_ORDER
 from steelexp.records.evaluation_report import EvaluationReport
 from steelexp.records.store import Epoch
@@ -13,11 +15,6 @@ from steelexp.report.runs import Run
 from steelexp.report.searches import Search
 
 UNIT: Final = (0.0, 1.0)
-PANELS: Final = {
-    "val_dice_positive": "dice_positive",
-    "val_dice_kaggle": "dice_kaggle",
-    "val_iou_pooled": "iou_pooled",
-}
 MOST_TRIALS: Final = 60  # lines of a search's learning curves
 
 
@@ -25,31 +22,34 @@ def run_curves(run: Run) -> list[Drawing]:
     """Loss, the overall metrics, and each class, by epoch; the best one is marked."""
     mark = None if run.best_epoch is None else (float(run.best_epoch), "best")
     of_class = [
-        Series(label, _points(run.epochs, f"val_dice_positive/{label}"), number)
+        Series(label, _points(run.epochs, full_name(PRIMARY, "val", label)), number)
         for number, label in enumerate(run.classes)
     ]
     overall = [
-        Series(name, _points(run.epochs, key), number)
-        for number, (key, name) in enumerate(PANELS.items())
+        Series(name, _points(run.epochs, full_name(name, "val")), number)
+        for number, name in enumerate(CURVES)
     ]
     loss = [
-        Series("training tiles", _points(run.epochs, "loss"), 3),
-        Series("tune tiles", _points(run.epochs, "val_loss"), 2),
+        Series("training tiles", _points(run.epochs, LOSS), 3),
+        Series("validation tiles", _points(run.epochs, full_name(LOSS, "val")), 2),
     ]
     return _drawn(
         Chart("Loss", "epoch", "loss", loss, mark),
         Chart("On the validation images", "epoch", "score", overall, mark),
-        Chart("Per class, on the validation images", "epoch", "dice_positive", of_class, mark),
+        Chart("Per class, on the validation images", "epoch", PRIMARY, of_class, mark),
     )
 
 
 def strategy_curves(runs: Sequence[Run], colours: dict[str, int]) -> list[Drawing]:
     """A panel a metric and class: the mean of each strategy's runs, and from least to greatest."""
-    keys = PANELS | {f"val_dice_positive/{label}": f"class {label}" for label in runs[0].classes}
+    panels = [(name, "score", full_name(name, "val")) for name in CURVES]
+    panels += [
+        (f"class {label}", PRIMARY, full_name(PRIMARY, "val", label)) for label in runs[0].classes
+    ]
     return _drawn(
         *(
-            Chart(title, "epoch", "score" if key in PANELS else "dice_positive", lines)
-            for key, title in keys.items()
+            Chart(title, "epoch", y_title, lines)
+            for title, y_title, key in panels
             if (lines := _strategies(runs, key, colours))
         )
     )

@@ -12,6 +12,8 @@ import numpy as np
 from steelexp import __version__, palette
 from steelexp.command_line import again_line, command_line
 from steelexp.errors import UserError
+from steelexp.metric_names import full_name
+from steelexp.metrics import HEADLINES, LOSS, ON_IMAGES, PRIMARY
 from steelexp.progress import duration
 from steelexp.records.atomic import write_atomically
 from steelexp.records.search_file import best_line
@@ -23,11 +25,15 @@ from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.runs import Run, read_run
 from steelexp.report.searches import Search, searches
 from steelexp.report.settings import differing
-from steelexp.report.tables import COLUMNS, postprocessing_lines
+from steelexp.report.tables import postprocessing_lines
 from steelexp.spec.space_words import describe_values
 
 NAME = "report.html"
-EPOCH_COLUMNS = ("loss", "val_loss", "val_dice_positive", "val_dice_kaggle", "learning_rate")
+EPOCH_COLUMNS = (
+    LOSS,
+    *(full_name(name, "val") for name in (LOSS, *HEADLINES)),
+    "learning_rate",
+)
 
 
 class PageError(UserError):
@@ -174,7 +180,7 @@ def _of(folder: RunFolder, found: Iterable[Search]) -> bool:
 
 
 def _rank(run: Run) -> float:
-    value = run.metric("dice_positive")
+    value = run.metric(PRIMARY)
     return 2.0 if value is None else -value
 
 
@@ -239,12 +245,14 @@ def _rendered(**content: Any) -> str:
         "without_name": lambda values: {key: values[key] for key in values if key != "name"},
     }
     environment.globals |= {
+        "columns": ON_IMAGES,
+        "primary": PRIMARY,
+        "full_name": full_name,
         "again_line": again_line,
         "best_line": best_line,
-        "columns": COLUMNS,
         "command_line": command_line,
         "palette": palette,
-        "post_columns": ("dice_positive", "dice_kaggle"),
+        "post_columns": HEADLINES,
         "postprocessing_lines": postprocessing_lines,
         "epoch_columns": EPOCH_COLUMNS,
         "isnan": math.isnan,

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from rich.markup import escape
 from rich.table import Table
 
+from steelexp.metric_names import full_name, reported_part
+from steelexp.metrics import METRICS
 from steelexp.records.record import Record
-from steelexp.report.tables import reported
 
 UNCHANGED = (
     "Commit, packages, processor, instruction sets, cores and environment variables are the same."
@@ -18,8 +19,6 @@ _NAMES = {
     "variables": "environment variables",
 }
 _MISSING = {"packages": "not installed", "variables": "not set"}
-
-HEADLINES = ("dice_positive", "dice_kaggle", "dice_pooled", "dice_batch")
 
 
 class Difference(NamedTuple):
@@ -45,19 +44,16 @@ def differences(before: Record, after: Record) -> list[Difference]:
 
 
 def headline_table(before: Record, after: Record) -> Table:
-    """The headline metrics of both, side by side."""
-    prefix, part = reported(before.metrics)
+    """Every metric over all classes, of both runs side by side."""
+    part = reported_part(before.metrics)
     title = f"{before.name} {before.digest}, {part} images"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("metric")
     for head in ("reported", "again", "difference"):
         table.add_column(head, justify="right")
-    for name in HEADLINES:
-        pair = Difference(
-            name,
-            before.metrics.get(f"{prefix}_{name}"),
-            after.metrics.get(f"{prefix}_{name}"),
-        )
+    for name in METRICS:
+        key = full_name(name, part)
+        pair = Difference(name, before.metrics.get(key), after.metrics.get(key))
         if pair.before is not None and pair.after is not None:
             change = pair.after - pair.before
             table.add_row(

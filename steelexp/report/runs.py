@@ -1,7 +1,7 @@
 """Runs as a page shows them, finished or not, whole or damaged."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +10,10 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from steelexp.errors import UserError, reason
+from steelexp.metric_names import classes_of, full_name, reported_part
 from steelexp.records.evaluation_report import EvaluationReport, read_evaluation_report
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder
-from steelexp.report.tables import reported
 from steelexp.spec import ExperimentSpec, read_resolved
 
 T = TypeVar("T")
@@ -108,21 +108,20 @@ class Run:
         return "damaged" if self.problems else "unfinished"
 
     @cached_property
-    def reported(self) -> tuple[str, Literal["test", "val"]]:
-        """The prefix of the metrics to report, and the part of the split."""
-        return reported(self.record.metrics) if self.record else ("val", "val")
+    def reported_part(self) -> Literal["test", "val"]:
+        """Part of the split whose metrics are reported."""
+        return reported_part(self.record.metrics if self.record else ())
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """In their order."""
-        metrics = self.record.metrics if self.record else dict(self._last)
-        head = "val_dice_positive/"
-        return tuple(name.removeprefix(head) for name in metrics if name.startswith(head))
+        last = self.epochs[-1].metrics if self.epochs else {}
+        return classes_of(self.record.metrics if self.record else last)
 
     @property
     def images(self) -> int | None:
         """How many images of that part there are."""
-        return getattr(self.parts, self.reported[1]) if self.parts else None
+        return getattr(self.parts, self.reported_part) if self.parts else None
 
     @property
     def data(self) -> str:
@@ -137,16 +136,14 @@ class Run:
         """Whose weights were kept."""
         return self.record.best_epoch if self.record else None
 
-    @property
-    def _last(self) -> Iterable[tuple[str, float]]:
-        return self.epochs[-1].metrics.items() if self.epochs else ()
-
-    def interval(self, name: str) -> tuple[float, float] | None:
+    def interval(self, metric: str, label: str | None = None) -> tuple[float, float] | None:
         """95 % interval of a reported metric; None where there is none."""
+        name = full_name(metric, None, label)
         return self.evaluation.intervals.get(name) if self.evaluation else None
 
-    def post_interval(self, name: str) -> tuple[float, float] | None:
-        """95 % interval of the metric with post-processing; None where there is none."""
+    def post_interval(self, metric: str, label: str | None = None) -> tuple[float, float] | None:
+        """95 % interval of a post-processed metric; None where there is none."""
+        name = full_name(metric, None, label)
         return self.evaluation.post_intervals.get(name) if self.evaluation else None
 
     @property
@@ -157,10 +154,15 @@ class Run:
             names.setdefault(why, []).append(name)
         return names
 
-    def metric(self, name: str) -> float | None:
-        """A reported metric, such as "dice_positive/1"; None where there is none."""
+    def metric(self, metric: str, label: str | None = None) -> float | None:
+        """A reported metric, of a class or of all; None where there is none."""
         metrics = self.record.metrics if self.record else {}
-        return metrics.get(f"{self.reported[0]}_{name}")
+        return metrics.get(full_name(metric, self.reported_part, label))
+
+    def post_metric(self, metric: str, label: str | None = None) -> float | None:
+        """A metric after post-processing; None where there is none."""
+        metrics = self.record.metrics if self.record else {}
+        return metrics.get(full_name(metric, "test_post", label))
 
 
 def read_run(folder: RunFolder) -> Run:

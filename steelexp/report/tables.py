@@ -8,53 +8,43 @@ from rich.markup import escape
 from rich.table import Table
 
 from steelexp.errors import UserError
+from steelexp.metric_names import Part, full_name, parse_name, reported_part
+from steelexp.metrics import ALL_EMPTY, HEADLINES, METRICS, ON_IMAGES, PRIMARY
 from steelexp.records.postprocessing import Postprocessing, describe_postprocessing
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 from steelexp.spec import ExperimentSpec
 
-COLUMNS = (
-    "dice_positive",
-    "dice_kaggle",
-    "dice_kaggle_all_empty",
-    "empty_accuracy",
-    "dice_pooled",
-    "iou_pooled",
-)
-
-
-def reported(metrics: Mapping[str, float]) -> tuple[str, Literal["test", "val"]]:
-    """The prefix of the metrics to report, and their part of the split.
-
-    Test images where there are some; in the published protocol the images that picked the epoch.
-    """
-    return ("test", "test") if "test_dice_kaggle" in metrics else ("val", "val")
+LEADERBOARD = (*HEADLINES, ALL_EMPTY)
 
 
 def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title: str) -> Table:
-    """One row a class, one for all and one for all with the post-processing: every whole-image metric."""
-    prefix, part = reported(metrics)
+    """Every metric of images: a row a class, one for all classes, one for all post-processed."""
+    part = reported_part(metrics)
     title = f"{title}, {part} images"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("class", overflow="fold")
-    for name in COLUMNS:
-        head = name.replace("dice_kaggle_all_empty", "if all empty")
-        table.add_column(head, justify="right", overflow="fold")
+    for metric in ON_IMAGES:
+        table.add_column(metric.title, justify="right", overflow="fold")
     for label in classes:
-        figures = (_figure(metrics, f"{prefix}_{name}/{label}") for name in COLUMNS)
-        table.add_row(escape(label), *figures)
+        table.add_row(escape(label), *_figures(metrics, part, label))
     table.add_section()
-    table.add_row("all", *(_figure(metrics, f"{prefix}_{name}") for name in COLUMNS), style="bold")
-    if "test_post_dice_kaggle" in metrics:
-        figures = (_figure(metrics, f"test_post_{name}") for name in COLUMNS)
-        table.add_row("all, post-processed", *figures, style="bold")
+    table.add_row("all", *_figures(metrics, part), style="bold")
+    if any(parse_name(name).part == "test_post" for name in metrics):
+        table.add_row("all, post-processed", *_figures(metrics, "test_post"), style="bold")
     return table
 
 
 def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[str]:
     """What the table's figures were measured on, and what they are held against."""
-    metrics, (prefix, part) = record.metrics, reported(record.metrics)
+    metrics = record.metrics
+    part = reported_part(metrics)
     parts = record.split["parts"]
+    on_tiles = [
+        f"{name} {metrics[name]:.4f}"
+        for metric in METRICS.values()
+        if not metric.on_images and (name := full_name(metric.name, part)) in metrics
+    ]
     chosen = f"best of {record.epochs} epochs by {record.monitor}: epoch {record.best_epoch}"
     lines = [
         (
@@ -62,22 +52,23 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
             f"{chosen}; threshold {record.threshold:g}."
         ),
         (
-            f"{prefix}_dice_batch {metrics[f'{prefix}_dice_batch']:.4f} (published definition, "
-            f"batch size {record.batch_size}), {prefix}_loss {metrics[f'{prefix}_loss']:.4f}."
+            f"On the tiles of these images, in batches of {record.batch_size}: "
+            f"{', '.join(on_tiles)}."
         ),
     ]
     if part == "test":
         lines.append(
-            f"On the {parts['val']} val images, which picked the epoch: val_dice_positive "
-            f"{metrics['val_dice_positive']:.4f}, val_dice_kaggle {metrics['val_dice_kaggle']:.4f}."
+            f"On the {parts['val']} val images, which picked the epoch: "
+            f"{_listing(metrics, 'val', HEADLINES)}."
         )
     lines += postprocessing_lines(record.postprocessing, metrics)
     lines += leak_lines(parts)
     if spec.published is not None:
         base = spec.published
         lines.append(
-            f"Baseline: {base.metric} {base.value:g} ({base.source}); "
+            f"Published: {base.metric} {base.value:g} ({base.source}); "
             f"this run: {metrics[base.metric]:.4f}."
+            + (f" Beware: {base.caveat}." if base.caveat else "")
         )
     lines += [record.tracking, f"Run folder: {folder.path}"]
     return lines
@@ -89,11 +80,16 @@ def postprocessing_lines(
     """The rules and their effect on the test images; no lines without a tuned post-processing."""
     if postprocessing is None:
         return []
-    all_empty = metrics.get("test_post_dice_kaggle_all_empty", float("nan"))
+    all_empty = metrics.get(full_name(ALL_EMPTY, "test_post"), float("nan"))
+    names = [
+        (metric.name, full_name(metric.name, "test_post"), full_name(metric.name, "test"))
+        for metric in ON_IMAGES
+        if metric.name != ALL_EMPTY
+    ]
     rows = [
-        f"{name} {metrics[f'test_post_{name}']:.4f} (without {metrics[f'test_{name}']:.4f})"
-        for name in ("dice_kaggle", "dice_positive", "empty_accuracy")
-        if f"test_post_{name}" in metrics and f"test_{name}" in metrics
+        f"{name} {metrics[after]:.4f} (without {metrics[before]:.4f})"
+        for name, after, before in names
+        if after in metrics and before in metrics
     ]
     effect = f"With it on the test images: {', '.join(rows)}; predicting nothing has dice_kaggle"
     return [
@@ -104,9 +100,14 @@ def postprocessing_lines(
 
 def beside(metrics: Mapping[str, float]) -> str:
     """The two headline metrics of the reported part in a few words."""
-    prefix, _ = reported(metrics)
-    names = (f"{prefix}_dice_positive", f"{prefix}_dice_kaggle", "test_post_dice_kaggle")
-    return ", ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics)
+    parts: tuple[Part, ...] = (reported_part(metrics), "test_post")
+    return ", ".join(text for part in parts if (text := _listing(metrics, part, HEADLINES)))
+
+
+def _listing(metrics: Mapping[str, float], part: Part, names: Iterable[str]) -> str:
+    """Metrics over all classes, by their full names, with four digits."""
+    full_names = [full_name(name, part) for name in names]
+    return ", ".join(f"{name} {metrics[name]:.4f}" for name in full_names if name in metrics)
 
 
 def leak_lines(parts: Mapping[str, Any]) -> list[str]:
@@ -123,8 +124,8 @@ def leak_lines(parts: Mapping[str, Any]) -> list[str]:
     ]
     line = (
         f"Leak: {leak['groups']} of {parts['groups']} groups of near-duplicates cross the split, "
-        f"{' and '.join(copies) or 'no evaluated images'} have a copy that trains; scores are higher "
-        "than on unseen steel. split.kind=grouped keeps groups whole."
+        f"{' and '.join(copies) or 'no evaluated images'} have a copy that trains; scores are "
+        "higher than on unseen steel. split.kind=grouped keeps groups whole."
     )
     return [line]
 
@@ -143,15 +144,15 @@ def _is_trial(path: Path) -> bool:
 def leaderboard(folders: Iterable[RunFolder]) -> Table:
     """Every run, the best first; unfinished ones last.
 
-    A search's trials are there with what they reached on validation images: who picked one of them by its
-    test images would have nothing left to report on.
+    Trials of a search are listed with their validation metrics. Picking a trial by its test images
+    would leave no images to report on.
     """
-    table = Table(title="Runs, by dice_positive", title_justify="left", title_style="bold")
+    table = Table(title=f"Runs, by {PRIMARY}", title_justify="left", title_style="bold")
     for name in ("run", "seed", "status", "best epoch"):
         table.add_column(name, overflow="fold")
     for name in ("on", "leak"):
         table.add_column(name, overflow="fold")
-    for name in ("dice_positive", "dice_kaggle", "if all empty", "minutes"):
+    for name in (*(METRICS[name].title for name in LEADERBOARD), "minutes"):
         table.add_column(name, justify="right", overflow="fold")
     rows = [(folder, _outcome(folder)) for folder in folders]
     for folder, record in sorted(rows, key=_rank):
@@ -159,7 +160,7 @@ def leaderboard(folders: Iterable[RunFolder]) -> Table:
         if isinstance(record, str):
             table.add_row(escape(label), "", record)
             continue
-        prefix, part = _listed(folder, record)
+        part = _listed_part(folder, record)
         parts = record.split["parts"]
         table.add_row(
             escape(label),
@@ -168,14 +169,14 @@ def leaderboard(folders: Iterable[RunFolder]) -> Table:
             f"{record.best_epoch} of {record.epochs}",
             f"{parts[part]} {part} images",
             f"{parts['leak']['groups']} groups" if parts["leak"]["groups"] else "none",
-            *(_figure(record.metrics, f"{prefix}_{name}") for name in COLUMNS[:3]),
+            *(_figure(record.metrics, full_name(name, part)) for name in LEADERBOARD),
             f"{record.seconds / 60:.1f}",
         )
     return table
 
 
-def _listed(folder: RunFolder, record: Record) -> tuple[str, str]:
-    return ("val", "val") if _is_trial(folder.path) else reported(record.metrics)
+def _listed_part(folder: RunFolder, record: Record) -> Literal["test", "val"]:
+    return "val" if _is_trial(folder.path) else reported_part(record.metrics)
 
 
 def _outcome(folder: RunFolder) -> Record | str:
@@ -189,7 +190,12 @@ def _rank(row: tuple[RunFolder, Record | str]) -> float:
     folder, record = row
     if isinstance(record, str):
         return 2.0
-    return -record.metrics.get(f"{_listed(folder, record)[0]}_dice_positive", 0.0)
+    return -record.metrics.get(full_name(PRIMARY, _listed_part(folder, record)), 0.0)
+
+
+def _figures(metrics: Mapping[str, float], part: Part, label: str | None = None) -> list[str]:
+    """Every metric of images, of a class or of all."""
+    return [_figure(metrics, full_name(metric.name, part, label)) for metric in ON_IMAGES]
 
 
 def _figure(metrics: Mapping[str, float], key: str) -> str:

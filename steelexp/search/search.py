@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from steelexp.errors import RunFailedError, UserError
+from steelexp.metrics import lower_is_better
 from steelexp.progress import duration, say
 from steelexp.records.atomic import write_atomically
 from steelexp.records.search_file import BEST, FILE, SCHEMA_VERSION, best_line
@@ -65,8 +66,8 @@ def question(spec: ExperimentSpec) -> Question:
 
 
 def direction(spec: ExperimentSpec) -> str:
-    """Whether the objective is to be large or small."""
-    return "min" if spec.training.monitor.endswith("loss") else "max"
+    """Whether the objective is minimised or maximised."""
+    return "min" if lower_is_better(spec.training.monitor) else "max"
 
 
 def trial_spec(spec: ExperimentSpec, trial: Trial, name: str | None = None) -> ExperimentSpec:

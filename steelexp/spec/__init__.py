@@ -3,7 +3,7 @@
 from steelexp.spec.component import Component, Registry
 from steelexp.spec.digest import digest
 from steelexp.spec.files import SpecError, dump, load, read_resolved
-from steelexp.spec.schema import ExperimentSpec, Metric, experiment_model, json_schema
+from steelexp.spec.schema import ExperimentSpec, experiment_model, json_schema
 from steelexp.spec.settings import flat
 from steelexp.spec.substitution import substitute
 from steelexp.spec.yaml_tree import Problem
@@ -11,7 +11,6 @@ from steelexp.spec.yaml_tree import Problem
 __all__ = [
     "Component",
     "ExperimentSpec",
-    "Metric",
     "Problem",
     "Registry",
     "SpecError",

@@ -3,22 +3,20 @@
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, create_model
 
+from steelexp.metric_names import full_name
+from steelexp.metrics import MONITORS, PRIMARY, TUNABLE
 from steelexp.spec.component import STRICT, Chain, Component, Registry, chain_model, component_model
 from steelexp.spec.space import SearchSpec, TunerSpec
 
-Metric = Literal[
-    "val_dice_positive",
-    "val_dice_kaggle",
-    "val_dice_pooled",
-    "val_iou_pooled",
-    "val_dice_batch",
-    "val_loss",
-]
-METRICS: tuple[str, ...] = get_args(Metric)
+if TYPE_CHECKING:
+    Monitor: TypeAlias = str
+    TunedMetric: TypeAlias = str
+else:
+    Monitor, TunedMetric = Literal[MONITORS], Literal[TUNABLE]
 
 
 class DataSpec(Component):
@@ -121,9 +119,9 @@ class TrainingSpec(BaseModel):
 
     epochs: PositiveInt = Field(description="Largest number of epochs.")
     batch_size: PositiveInt = Field(description="Tiles in a batch.")
-    monitor: Metric = Field(
-        "val_dice_positive",
-        description="Metric that picks the best epoch, by its largest value (val_loss: smallest).",
+    monitor: Monitor = Field(
+        full_name(PRIMARY, "val"),
+        description="Metric that picks the best epoch; the lowest val_loss is the best.",
     )
     early_stopping_patience: PositiveInt | None = Field(
         None, description="Epochs without improvement until training stops; null: never."
@@ -158,10 +156,10 @@ class PostprocessingSpec(BaseModel):
 
     model_config = STRICT
 
-    metric: Literal["dice_kaggle", "dice_positive"] = Field(
+    metric: TunedMetric = Field(
         "dice_kaggle",
-        description="Metric that the rules are tuned for; dice_positive ignores false alarms on "
-        "clean images.",
+        description="Metric that the rules are tuned for. dice_positive looks at images with "
+        "defects only and pays nothing for a false alarm.",
     )
 
 
@@ -170,9 +168,19 @@ class PublishedSpec(BaseModel):
 
     model_config = STRICT
 
-    metric: Metric
+    metric: Monitor
     value: float
     source: str
+    definition: Literal["unknown", "same"] = Field(
+        "unknown", description="Whether the source defines the metric as we do."
+    )
+
+    @property
+    def caveat(self) -> str:
+        """The warning beside the figure, "" where there is none."""
+        if self.definition == "same":
+            return ""
+        return "the source gives no definition, so it may be of another metric"
 
 
 class ExperimentSpec(BaseModel):

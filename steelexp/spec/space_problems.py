@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from steelexp.metric_names import parse_name
+from steelexp.metrics import METRICS
 from steelexp.spec.explain import explain, nearest
 from steelexp.spec.schema import SECTIONS, ExperimentSpec
 from steelexp.spec.space import (
@@ -34,21 +36,6 @@ _FIXED = {
 """Settings that no search may vary, with the reason."""
 
 _ALLOWED = ("data.train_fraction", "data.train_fraction_seed")
-
-_TILES = "is measured on tiles"
-_INCOMPARABLE = {
-    "val_loss": {
-        "loss": "is another quantity for every loss",
-        "class_weights": "is another quantity for other weights",
-        "tiling": _TILES,
-        "training.batch_size": "may depend on what else is in the batch",
-    },
-    "val_dice_batch": {
-        "training.batch_size": "is measured on batches",
-        "tiling": _TILES,
-    },
-}
-"""Settings that change what a metric measures."""
 
 
 def space_problems(spec: ExperimentSpec, tree: Branch) -> list[Problem]:
@@ -149,7 +136,7 @@ def _fixed_problem(path: str, spec: ExperimentSpec) -> str | None:
         if _is_within(path, fixed) and not any(_is_within(path, free) for free in _ALLOWED):
             return f"cannot be searched: {reason}"
     monitor = spec.training.monitor
-    for part, reason in _INCOMPARABLE.get(monitor, {}).items():
+    for part, reason in METRICS[parse_name(monitor).metric].settings.items():
         if _is_within(path, part):
             return (
                 f"cannot be searched by {monitor}, which {reason}; choose another training.monitor"

@@ -7,6 +7,8 @@ from typing import Any
 
 from steelexp.errors import RunFailedError
 from steelexp.lazy import Tensor, keras
+from steelexp.metric_names import full_name
+from steelexp.metrics import HEADLINES, LOSS, lower_is_better
 from steelexp.model.unet import expand_bits
 from steelexp.progress import duration, say, steps
 from steelexp.records.store import Epoch
@@ -73,20 +75,19 @@ def fit(
         model.optimizer.learning_rate.assign(rate)
         loss, taken = _train(model, batches(number), f"epoch {number}/{spec.training.epochs}")
         found = validate(number) if math.isfinite(loss) else {}
-        metrics = {"loss": loss, "learning_rate": rate, **found}
+        metrics = {LOSS: loss, "learning_rate": rate, **found}
         step = taken + (done[-1].step if done else 0)
         epoch = Epoch(number, step, round(time.monotonic() - started, 3), metrics)
         _refuse_divergence(spec, epoch)
         done.append(epoch)
-        best = best_epoch(_monitored(spec, done), smaller=smaller(spec)) == number
+        best = best_epoch(_monitored(spec, done), lower_is_better=_lower_is_better(spec)) == number
         keep(epoch, best)
         say(_line(spec, done, best=best))
     return done
 
 
-def smaller(spec: ExperimentSpec) -> bool:
-    """Whether the monitored metric is to be small."""
-    return spec.training.monitor.endswith("loss")
+def _lower_is_better(spec: ExperimentSpec) -> bool:
+    return lower_is_better(spec.training.monitor)
 
 
 def _monitored(spec: ExperimentSpec, epochs: Sequence[Epoch]) -> list[float]:
@@ -100,13 +101,17 @@ def _rate(spec: ExperimentSpec, done: Sequence[Epoch], initial: float) -> float:
         initial=initial,
         patience=settings.reduce_lr_patience,
         factor=settings.reduce_lr_factor,
-        smaller=smaller(spec),
+        lower_is_better=_lower_is_better(spec),
     )
 
 
 def _exhausted(spec: ExperimentSpec, done: Sequence[Epoch]) -> bool:
     patience = spec.training.early_stopping_patience
-    return should_stop(_monitored(spec, done), patience=patience, smaller=smaller(spec))
+    return should_stop(
+        _monitored(spec, done),
+        patience=patience,
+        lower_is_better=_lower_is_better(spec),
+    )
 
 
 def _train(model: Any, batches: Any, label: str) -> tuple[float, int]:
@@ -154,14 +159,14 @@ def _refuse_divergence(spec: ExperimentSpec, epoch: Epoch) -> None:
 
 def _line(spec: ExperimentSpec, done: Sequence[Epoch], *, best: bool) -> str:
     epoch, monitor = done[-1], spec.training.monitor
-    shown = dict.fromkeys((monitor, "val_dice_positive", "val_dice_kaggle"))
+    shown = dict.fromkeys((monitor, *(full_name(name, "val") for name in HEADLINES)))
     values = [f"{key} {epoch.metrics[key]:.4f}" for key in shown if key in epoch.metrics]
     seconds = sum(e.seconds for e in done) / len(done)
     left = (spec.training.epochs - len(done)) * seconds
     return "  ".join(
         [
             f"epoch {epoch.epoch}/{spec.training.epochs}",
-            f"loss {epoch.metrics['loss']:.4f}",
+            f"{LOSS} {epoch.metrics[LOSS]:.4f}",
             *values,
             f"lr {epoch.metrics['learning_rate']:.1e}",
             duration(epoch.seconds),

@@ -11,28 +11,30 @@ MIN_DELTA = 1e-4
 """By how much a value must be better to count for the learning rate, as in Keras."""
 
 
-def best_epoch(values: Sequence[float], *, smaller: bool = False) -> int:
+def best_epoch(values: Sequence[float], *, lower_is_better: bool = False) -> int:
     """The first epoch, from 1, with the best value.
 
     Args:
         values: the monitored metric, one an epoch, at least one.
-        smaller: whether smaller is better.
+        lower_is_better: Whether a lower value is better.
     """
-    ordered = [-value if smaller else value for value in values]
+    ordered = [-value if lower_is_better else value for value in values]
     return ordered.index(max(ordered)) + 1
 
 
-def should_stop(values: Sequence[float], *, patience: int | None, smaller: bool = False) -> bool:
+def should_stop(
+    values: Sequence[float], *, patience: int | None, lower_is_better: bool = False
+) -> bool:
     """Whether `patience` epochs have passed since the best one.
 
     Args:
         values: the monitored metric, one an epoch.
         patience: in epochs; None never stops.
-        smaller: whether smaller is better.
+        lower_is_better: Whether a lower value is better.
     """
     if patience is None or len(values) < 2:
         return False
-    return len(values) - best_epoch(values, smaller=smaller) >= patience
+    return len(values) - best_epoch(values, lower_is_better=lower_is_better) >= patience
 
 
 def learning_rate(
@@ -41,7 +43,7 @@ def learning_rate(
     initial: float,
     patience: int | None,
     factor: float,
-    smaller: bool = False,
+    lower_is_better: bool = False,
 ) -> float:
     """The rate of the next epoch: `initial` times `factor` for each plateau behind it.
 
@@ -50,11 +52,11 @@ def learning_rate(
         initial: the rate of the first epoch.
         patience: epochs without a better value that make a plateau; None keeps the rate.
         factor: below 1.
-        smaller: whether smaller is better.
+        lower_is_better: Whether a lower value is better.
     """
     rate, best, waited = initial, float("-inf"), 0
     for value in values if patience is not None else ():
-        score = -value if smaller else value
+        score = -value if lower_is_better else value
         if score > best + MIN_DELTA:
             best, waited = score, 0
             continue

@@ -11,7 +11,7 @@ from analysis.strategies.comparison import ALL
 from steelexp.comparison.evaluated_run import read_run
 from steelexp.evaluation.detection import DetectionCounts
 from steelexp.evaluation.report import report
-from steelexp.evaluation.score_histograms import Histograms, grid_with
+from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
 from steelexp.inference.scoring import ScoredImage
 from steelexp.records.evaluation_report import FILE, read_evaluation_report
 from steelexp.records.postprocessing import ClassRules
@@ -30,7 +30,7 @@ def runs(tmp_path):
     for path in write_study(tmp_path / "runs", study):
         folder = RunFolder(path)
         run = read_run(folder, folder.record, read_resolved(path / "spec.yaml"), "test")
-        histograms = Histograms(grid_with(0.5))
+        histograms = ScoreCounter(grid_with(0.5))
         detections = DetectionCounts([ClassRules(threshold=0.5)] * len(CLASSES))
         histograms.add(BLANK)
         detections.add(BLANK)
@@ -38,7 +38,7 @@ def runs(tmp_path):
             "test",
             CLASSES,
             run.images.groups,
-            histograms.scores,
+            histograms.histograms,
             run.counts,
             detections,
             post=False,

@@ -175,9 +175,9 @@ def test_images_that_are_not_those_of_the_others(runs, change, expected):
 def test_tables_that_are_not_of_images(runs):
     path = runs / "b4_dice" / "0" / "image_scores.parquet"
     change_images(path.parent, lambda table: table.drop(columns="group"))
-    assert "not a table of part, image, group" in refused(runs)
+    assert "not a table of images and classes" in refused(runs)
     path.write_bytes(b"torn")
-    assert "run it again" in refused(runs)
+    assert "evaluate the run again" in refused(runs)
     path.unlink()
     assert f"{path}: not a table" in refused(runs)
 
@@ -186,7 +186,7 @@ def test_a_table_shorter_than_its_record(runs):
     change_images(runs / "b4_dice" / "0", lambda table: table.iloc[:-4])
     assert "the record has" in refused(runs)
     change_images(runs / "b4_dice" / "0", lambda table: table[table["part"] == "val"])
-    assert "run it again" in refused(runs)
+    assert "evaluate the run again" in refused(runs)
 
 
 def test_a_spec_that_is_none(runs):

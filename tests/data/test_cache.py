@@ -16,36 +16,36 @@ from steelexp.data.dataset import DataError
 from steelexp.errors import UserError
 from tests.fakes import dataset_of
 
-# Opens the set that `drawn` writes and decodes it into a cache; a slow reader where asked.
+# Opens the set that `random_images` makes and decodes it into a cache; a slow reader where asked.
 BUILD = """
 import sys, time
 from pathlib import Path
 import numpy as np
 from steelexp.data import cache, dataset, mask_folder
-root, cached, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+root, cache_dir, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 decode = dataset.decode_image
 def slow(path, flags):
     time.sleep(pause)
     return decode(path, flags)
 opened = mask_folder.mask_folder(root=str(root), classes=("1", "2"))
 dataset.decode_image = slow
-found = cache.cached(opened, "disk", cached)
-same = all(np.array_equal(found.image(i), opened.image(i)) for i in range(0, len(found), 7))
+decoded = cache.cache_images(opened, "disk", cache_dir)
+same = all(np.array_equal(decoded.image(i), opened.image(i)) for i in range(0, len(decoded), 7))
 print("equal" if same else "differs", flush=True)
 """
 
 
-def drawn(count, seed=0, shape=None):
-    draw = np.random.default_rng(seed)
-    shapes = [shape or (int(draw.integers(2, 9)), int(draw.integers(2, 9))) for _ in range(count)]
-    images = [draw.integers(0, 256, shape, np.uint8) for shape in shapes]
-    masks = [draw.integers(0, 4, shape, np.uint8) * (i % 2) for i, shape in enumerate(shapes)]
+def random_images(count, seed=0, shape=None):
+    rng = np.random.default_rng(seed)
+    shapes = [shape or (int(rng.integers(2, 9)), int(rng.integers(2, 9))) for _ in range(count)]
+    images = [rng.integers(0, 256, shape, np.uint8) for shape in shapes]
+    masks = [rng.integers(0, 4, shape, np.uint8) * (i % 2) for i, shape in enumerate(shapes)]
     return images, masks
 
 
 @pytest.fixture
 def dataset(tmp_path):
-    images, masks = drawn(7)
+    images, masks = random_images(7)
     (tmp_path / "set").mkdir()
     return dataset_of(tmp_path / "set", images, masks, ["1", "2"])
 
@@ -53,7 +53,7 @@ def dataset(tmp_path):
 @pytest.fixture
 def folder(tmp_path):
     """A set of 60 images beside masks, in files."""
-    images, masks = drawn(60, shape=(16, 20))
+    images, masks = random_images(60, shape=(16, 20))
     values = [mask % 3 for mask in masks]
     for kind, pictures in (("images", images), ("masks", values)):
         (tmp_path / kind).mkdir()
@@ -68,42 +68,44 @@ def contents(dataset):
 
 @pytest.mark.parametrize("kind", ["disk", "memory", "none"])
 def test_holds_the_pixels_of_images_of_any_size(dataset, tmp_path, kind):
-    found = cache.cached(dataset, kind, tmp_path / "cache")
-    assert contents(found) == contents(dataset)
-    assert found.names == dataset.names
-    assert found.labelled == [False, True, False, True, False, True, False]
+    decoded = cache.cache_images(dataset, kind, tmp_path / "cache")
+    assert contents(decoded) == contents(dataset)
+    assert decoded.names == dataset.names
+    assert decoded.labelled == [False, True, False, True, False, True, False]
     assert (tmp_path / "cache").exists() == (kind == "disk")
 
 
 def test_images_decoded_at_every_use_are_kept_while_they_are_recent(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "RECENT", 2)
-    decoded = []
+    reads = []
     image = type(dataset).image
     monkeypatch.setattr(
-        type(dataset), "image", lambda self, row: decoded.append(row) or image(self, row)
+        type(dataset), "image", lambda self, row: reads.append(row) or image(self, row)
     )
-    found = cache.cached(dataset, "none", tmp_path)
+    decoded = cache.cache_images(dataset, "none", tmp_path)
     for row in (0, 1, 0, 1, 2, 1, 0):
-        found.image(row)
-    assert decoded == [0, 1, 2, 0]
+        decoded.image(row)
+    assert reads == [0, 1, 2, 0]
 
 
 def test_the_second_opening_reads_no_image(dataset, tmp_path, monkeypatch):
-    first = contents(cache.cached(dataset, "disk", tmp_path))
+    first = contents(cache.cache_images(dataset, "disk", tmp_path))
     monkeypatch.setattr(type(dataset), "image", lambda *_: pytest.fail("read again"))
-    assert contents(cache.cached(dataset, "disk", tmp_path)) == first
+    assert contents(cache.cache_images(dataset, "disk", tmp_path)) == first
 
 
 def test_cannot_be_written_to(dataset, tmp_path):
     with pytest.raises(ValueError, match="read-only"):
-        cache.cached(dataset, "disk", tmp_path).image(0)[0, 0] = 1
+        cache.cache_images(dataset, "disk", tmp_path).image(0)[0, 0] = 1
 
 
 def test_another_image_makes_another_cache(dataset, tmp_path):
-    before = cache.cached(dataset, "disk", tmp_path).image(0)
+    before = cache.cache_images(dataset, "disk", tmp_path).image(0)
     cv2.imwrite(str(dataset.paths[0]), 255 - before)
     os.utime(dataset.paths[0], ns=(1, 1))
-    np.testing.assert_array_equal(cache.cached(dataset, "disk", tmp_path).image(0), 255 - before)
+    np.testing.assert_array_equal(
+        cache.cache_images(dataset, "disk", tmp_path).image(0), 255 - before
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,17 +117,17 @@ def test_another_image_makes_another_cache(dataset, tmp_path):
     ],
 )
 def test_a_damaged_cache_is_built_again(dataset, tmp_path, harm):
-    cache.cached(dataset, "disk", tmp_path)
-    (made,) = (path.parent for path in tmp_path.glob("*/cache.json"))
-    harm(made)
-    assert contents(cache.cached(dataset, "disk", tmp_path)) == contents(dataset)
+    cache.cache_images(dataset, "disk", tmp_path)
+    (folder_of_cache,) = (path.parent for path in tmp_path.glob("*/cache.json"))
+    harm(folder_of_cache)
+    assert contents(cache.cache_images(dataset, "disk", tmp_path)) == contents(dataset)
 
 
 def test_all_unreadable_images_are_named_and_nothing_is_left(dataset, tmp_path):
     for number in (2, 5):
         dataset.paths[number].write_bytes(b"no image")
     with pytest.raises(DataError) as refused:
-        cache.cached(dataset, "disk", tmp_path / "cache")
+        cache.cache_images(dataset, "disk", tmp_path / "cache")
     assert [f"{number}.png" in str(refused.value) for number in range(7)] == [
         number in (2, 5) for number in range(7)
     ]
@@ -135,16 +137,16 @@ def test_all_unreadable_images_are_named_and_nothing_is_left(dataset, tmp_path):
 def test_a_full_disk_is_refused_before_anything_is_written(dataset, tmp_path, monkeypatch):
     free = SimpleNamespace(free=2**28 + 100)
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: free)
-    with pytest.raises(DataError, match=r"0\.0 GB are needed and 0\.3 GB are there; make room, or"):
-        cache.cached(dataset, "disk", tmp_path)
+    with pytest.raises(DataError, match=r"0\.0 GB are needed and 0\.3 GB are free; make room, or"):
+        cache.cache_images(dataset, "disk", tmp_path)
     assert not list(tmp_path.glob("*/cache.json"))
     assert not list(tmp_path.glob(".*.partial"))
 
 
 def test_too_little_memory_is_refused(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "_memory", lambda: 2**28)
-    with pytest.raises(DataError, match=r"data\.cache: memory: .* or take data\.cache=disk or"):
-        cache.cached(dataset, "memory", tmp_path)
+    monkeypatch.setattr(cache, "_total_memory", lambda: 2**28)
+    with pytest.raises(DataError, match=r"data\.cache: memory: .* or set data\.cache=disk or"):
+        cache.cache_images(dataset, "memory", tmp_path)
 
 
 def build(folder, *, pause=0.0):
@@ -157,10 +159,10 @@ def build(folder, *, pause=0.0):
 
 def test_two_processes_that_start_together_build_it_once(folder):
     processes = [build(folder, pause=0.02) for _ in range(2)]
-    said = [process.communicate(timeout=60) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
-    assert [out.splitlines()[-1] for out, _ in said] == ["equal", "equal"]
-    assert sum("Decoding 60 images" in out for out, _ in said) == 1
+    outputs = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert [out.splitlines()[-1] for out, _ in outputs] == ["equal", "equal"]
+    assert sum("Decoding 60 images" in out for out, _ in outputs) == 1
 
 
 def killed(folder, moment):
@@ -185,12 +187,12 @@ def test_after_a_kill_the_next_build_works(folder, moment):
 
 @pytest.mark.slow
 def test_after_kills_at_random_moments_the_next_build_works(folder):
-    draw = random.Random(0)
+    rng = random.Random(0)
     hit = 0
     for _ in range(20):
-        hit += killed(folder, draw.uniform(0, 0.5))
-        for made in (folder / "cache").glob("*/cache.json"):
-            made.unlink()  # of a build that was done before its kill
+        hit += killed(folder, rng.uniform(0, 0.5))
+        for folder_of_cache in (folder / "cache").glob("*/cache.json"):
+            folder_of_cache.unlink()  # of a build that was done before its kill
     assert hit >= 10
     assert build(folder).communicate(timeout=60)[0].splitlines()[-1] == "equal"
 
@@ -203,6 +205,6 @@ def test_lies_where_the_user_says(monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_is_named_with_its_variable(dataset):
-    said = r"^/proc/none: cannot be written: No such file or directory; set STEELEXP_CACHE to "
-    with pytest.raises(UserError, match=said):
-        cache.cached(dataset, "disk", Path("/proc/none/cache"))
+    outputs = r"^/proc/none: cannot be written: No such file or directory; set STEELEXP_CACHE to "
+    with pytest.raises(UserError, match=outputs):
+        cache.cache_images(dataset, "disk", Path("/proc/none/cache"))

@@ -1,6 +1,6 @@
 import numpy as np
 
-from steelexp.evaluation.detection import DetectionCounts, matched
+from steelexp.evaluation.detection import DetectionCounts, count_components
 from steelexp.inference.scoring import ScoredImage
 from steelexp.records.postprocessing import ClassRules
 
@@ -14,23 +14,23 @@ def region(*blocks, size=(120, 300)):
     return mask
 
 
-def test_components_are_matched_by_overlap_and_counted_by_size():
+def test_components_are_matched_by_overlap_and_counted_component_detection():
     # 400 pixels, a quarter of them predicted; 10,000 of which a fifth; 2,000 that are missed.
     truth = region((0, 0, 20, 20), (0, 100, 100, 100), (0, 220, 40, 50))
     # 200 pixels, half right; 2,000, right; 1,200 a false alarm.
     mask = region((0, 15, 20, 10), (0, 100, 20, 100), (80, 220, 30, 40))
-    found = matched(mask, truth)
-    assert found.held.tolist() == [1, 1, 1]
-    assert found.found.tolist() == [1, 0, 0]
+    found = count_components(mask, truth)
+    assert found.labelled.tolist() == [1, 1, 1]
+    assert found.detected.tolist() == [1, 0, 0]
     assert found.predicted.tolist() == [1, 2, 0]
-    assert found.right.tolist() == [1, 1, 0]
+    assert found.correct.tolist() == [1, 1, 0]
 
 
 def test_one_component_may_find_several():
     truth = region((0, 0, 10, 10), (0, 12, 10, 10))
-    found = matched(region((0, 0, 10, 22)), truth)
-    assert (found.held.tolist(), found.found.tolist()) == ([2, 0, 0], [2, 0, 0])
-    assert (found.predicted.tolist(), found.right.tolist()) == ([1, 0, 0], [1, 0, 0])
+    found = count_components(region((0, 0, 10, 22)), truth)
+    assert (found.labelled.tolist(), found.detected.tolist()) == ([2, 0, 0], [2, 0, 0])
+    assert (found.predicted.tolist(), found.correct.tolist()) == ([1, 0, 0], [1, 0, 0])
 
 
 def scored(scores, bits):
@@ -55,5 +55,5 @@ def test_masks_are_those_of_the_rules():
     found = DetectionCounts(rules)
     found.add(scored([[[0.9, 0.9]] * 2], [[0b11, 0b11]]))
     assert found.counts.fn.tolist() == [[2, 2]]
-    assert found.matches[0].predicted.sum() == 0
-    assert found.matches[0].held.tolist() == [1, 0, 0]
+    assert found.components[0].predicted.sum() == 0
+    assert found.components[0].labelled.tolist() == [1, 0, 0]

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steelexp.counts import Counts, metrics
 from steelexp.data.dataset import DataError
 from steelexp.data.split import Split
 from steelexp.data.tiling import columns, random_crops, whole_image
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.inference.postprocessing import postprocess
+from steelexp.metrics import image_metrics
 from steelexp.model.losses import bce
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.spec.schema import TrainingSpec
@@ -51,31 +51,31 @@ def evaluator(dataset, model):
 
 def test_evaluates_the_given_images_whole(evaluator, dataset):
     result = evaluator(tiling=functools.partial(columns, size=32, count=1)).result()
-    assert result.rows.tolist() == [4, 2, 1]
+    rows, counts = result.parts["val"]
+    assert rows.tolist() == [4, 2, 1]
     for i, row in enumerate((4, 2, 1)):
         image, dark = dataset.image(row), dataset.mask(row) & 1 == 1
-        assert result.counts.tp[i, 0] == (dark & (image <= 50)).sum()
-        assert result.counts.fp[i, 0] == (~dark & (image <= 50)).sum()
-        assert result.counts.fn[i, 0] == (dark & (image > 50)).sum()
-    assert (result.counts.tp > 0).tolist() == [[True, True], [False, False], [True, True]]
+        assert counts.tp[i, 0] == (dark & (image <= 50)).sum()
+        assert counts.fp[i, 0] == (~dark & (image <= 50)).sum()
+        assert counts.fn[i, 0] == (dark & (image > 50)).sum()
+    assert (counts.tp > 0).tolist() == [[True, True], [False, False], [True, True]]
 
 
 def test_test_images_are_evaluated_at_the_end_only(evaluator, tmp_path):
     evaluates = evaluator(rows=(4, 2), tested=(1, 3))
     result = evaluates.result()
-    assert list(result.parts) == ["val", "val", "test", "test", "test_post", "test_post"]
-    assert result.rows.tolist() == [4, 2, 1, 3, 1, 3]
-    assert result.counts.tp.shape == (6, 2)
-    for prefix, rows in (("val", slice(0, 2)), ("test", slice(2, 4)), ("test_post", slice(4, 6))):
-        counts = Counts(*(part[rows] for part in result.counts))
-        for name, value in metrics(counts, CLASSES).items():
-            assert result.metrics[f"{prefix}_{name}"] == value
+    rows = {part: each.rows.tolist() for part, each in result.parts.items()}
+    assert rows == {"val": [4, 2], "test": [1, 3], "test_post": [1, 3]}
+    for part, (_, counts) in result.parts.items():
+        assert counts.tp.shape == (2, 2)
+        values = image_metrics(counts, CLASSES, part)
+        assert {name: result.metrics[name] for name in values} == values
     of_test = evaluator(rows=(1, 3)).result().metrics
     for name in ("loss", "dice_batch"):
         assert result.metrics[f"test_{name}"] == of_test[f"val_{name}"]
     after = evaluates.after_epoch(1, RunFolder(tmp_path))
     assert after == {k: v for k, v in result.metrics.items() if k.startswith("val_")}
-    assert set(evaluates.shown) <= {4, 2}
+    assert set(evaluates.overlay_rows) <= {4, 2}
 
 
 def test_the_postprocessing_is_tuned_on_the_val_images_and_used_on_the_test_images(
@@ -90,12 +90,12 @@ def test_the_postprocessing_is_tuned_on_the_val_images_and_used_on_the_test_imag
     assert 0.88 <= bright <= 0.89
     post, half = (result.metrics[f"{part}_dice_kaggle"] for part in ("test_post", "test"))
     assert post > 0.99 > half
-    first = int(np.flatnonzero(np.array(result.parts) == "test_post")[0])
+    counts = result.parts["test_post"].counts
     masks = postprocess(scores_of(dataset.image(1)), list(result.postprocessing.classes.values()))
     for c in range(2):
         truth = dataset.mask(1) >> c & 1 == 1
-        assert result.counts.tp[first, c] == (masks[..., c] & truth).sum()
-        assert result.counts.fp[first, c] == (masks[..., c] & ~truth).sum()
+        assert counts.tp[0, c] == (masks[..., c] & truth).sum()
+        assert counts.fp[0, c] == (masks[..., c] & ~truth).sum()
 
 
 def scores_of(image):
@@ -136,7 +136,7 @@ def test_the_report_is_of_the_test_images(evaluator, dataset):
     } - {"dice_batch", "loss"}
     assert found.no_interval["dice_kaggle"].endswith("5 are needed")
     assert found.post_no_interval["dice_kaggle"] == found.no_interval["dice_kaggle"]
-    assert found.images["dark"].held == 3
+    assert found.images["dark"].labelled == 3
     labelled = sum(int((dataset.mask(row) & 1).sum()) for row in (1, 3, 0))
     assert sum(found.confusion.pixels[1]) >= labelled
     total = sum(found.calibration["dark"].pixels)
@@ -148,7 +148,7 @@ def test_another_way_gives_other_scores_of_the_same_images(evaluator):
     usual = evaluates.result()
     # A model that sees one pixel says the same in windows and flipped.
     again = evaluates.result(InferenceSettings("sliding", tta=True))
-    assert again.rows.tolist() == usual.rows.tolist()
+    assert again.parts["test"].rows.tolist() == usual.parts["test"].rows.tolist()
     for name, value in usual.metrics.items():
         assert again.metrics[name] == pytest.approx(value, abs=2e-3)
     with pytest.raises(DataError, match="six tiles"):
@@ -163,7 +163,7 @@ def test_ways_have_names_and_definitions():
 
 def test_metrics_are_those_of_the_counts_and_the_tiles(evaluator):
     result = evaluator().result()
-    found = {f"val_{name}": value for name, value in metrics(result.counts, CLASSES).items()}
+    found = image_metrics(result.parts["val"].counts, CLASSES, "val")
     assert set(result.metrics) - set(found) == {"val_loss", "val_dice_batch"}
     assert {name: result.metrics[name] for name in found} == found
     assert 0 < result.metrics["val_dice_positive/dark"] < 1
@@ -173,7 +173,8 @@ def test_obeys_the_threshold(evaluator, dataset):
     # Class dark: 5 - grey / 10 >= log(0.9 / 0.1) = 2.197 up to grey 28.
     result = evaluator(threshold=0.9, rows=(1,)).result()
     found = dataset.image(1) <= 28
-    assert result.counts.tp[0, 0] + result.counts.fp[0, 0] == found.sum() > 0
+    counts = result.parts["val"].counts
+    assert counts.tp[0, 0] + counts.fp[0, 0] == found.sum() > 0
 
 
 def test_the_batch_size_moves_dice_batch_only(evaluator):
@@ -202,10 +203,10 @@ def test_draws_the_same_images_after_every_epoch(evaluator, tmp_path):
     evaluates, folder = evaluator(overlays=2), RunFolder(tmp_path)
     for epoch in (1, 12):
         evaluates.after_epoch(epoch, folder)
-        assert len(evaluates.shown) == 2
-    assert set(evaluates.shown) <= {4, 2, 1}
+        assert len(evaluates.overlay_rows) == 2
+    assert set(evaluates.overlay_rows) <= {4, 2, 1}
     drawn = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
-    names = sorted(f"{row}.png" for row in evaluates.shown)
+    names = sorted(f"{row}.png" for row in evaluates.overlay_rows)
     epochs = ("epoch_001", "epoch_012")
     assert drawn == [f"overlays/{epoch}/{name}" for epoch in epochs for name in names]
     with Image.open(tmp_path / drawn[0]) as picture:
@@ -214,12 +215,12 @@ def test_draws_the_same_images_after_every_epoch(evaluator, tmp_path):
 
 def test_a_later_session_draws_the_images_of_the_one_before(evaluator, tmp_path):
     folder, before = RunFolder(tmp_path), evaluator(overlays=2)
-    before.shown = (4, 1)  # not what it would choose
+    before.overlay_rows = (4, 1)  # not what it would choose
     before.after_epoch(1, folder)
     folder.append(Epoch(1, 5, 0.1, {}))
     after = evaluator(overlays=2)
     after.after_epoch(2, folder)
-    assert set(after.shown) == {4, 1}
+    assert set(after.overlay_rows) == {4, 1}
     assert [path.name for path in folder.overlays(2)] == ["1.png", "4.png"]
 
 
@@ -260,5 +261,5 @@ def test_draws_what_the_model_predicts(evaluator, dataset, tmp_path):
 def test_draws_nothing_where_nothing_is_to_be_shown(evaluator, tmp_path):
     evaluates = evaluator(overlays=0)
     evaluates.after_epoch(1, RunFolder(tmp_path))
-    assert evaluates.shown == ()
+    assert evaluates.overlay_rows == ()
     assert list(tmp_path.iterdir()) == []

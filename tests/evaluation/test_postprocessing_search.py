@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steelexp.counts import Counts, dice, metrics
+from steelexp.counts import Counts, dice
 from steelexp.evaluation import postprocessing_search
 from steelexp.evaluation.component_areas import Components
 from steelexp.evaluation.postprocessing_search import (
@@ -13,9 +13,10 @@ from steelexp.evaluation.postprocessing_search import (
     standard_error,
     tune_rules,
 )
-from steelexp.evaluation.score_histograms import Histograms, grid_with
+from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
 from steelexp.inference.postprocessing import postprocess
 from steelexp.inference.scoring import ScoredImage
+from steelexp.metrics import image_metrics
 from steelexp.records.postprocessing import ClassRules
 
 
@@ -29,11 +30,11 @@ def image(*blocks, size=(24, 60)):
 
 
 def counted(dataset):
-    histograms, components = Histograms(grid_with(0.5)), Components()
+    histograms, components = ScoreCounter(grid_with(0.5)), Components()
     for each in dataset:
         histograms.add(each)
         components.add(each)
-    return histograms.scores, components.areas
+    return histograms.histograms, components.areas
 
 
 def tuned(dataset, metric="dice_kaggle", groups=None):
@@ -47,7 +48,8 @@ def scored(dataset, rules, metric="dice_kaggle"):
     for each in dataset:
         mask, truth = postprocess(each.scores, [rules])[..., 0], each.truth(0)
         sums.append([(mask & truth).sum(), (mask & ~truth).sum(), (~mask & truth).sum()])
-    return metrics(Counts(*np.array(sums).T[..., None]), ["1"])[metric]
+    counts = Counts(*np.array(sums).T[..., None])
+    return image_metrics(counts, ["1"], "val")[f"val_{metric}"]
 
 
 DEFECT = (2, 2, 10, 20, 0.7, True)

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from steelexp.evaluation.detection import DetectionCounts, Matches
+from steelexp.evaluation.detection import ComponentCounts, DetectionCounts
 from steelexp.evaluation.report import (
     average_precision,
-    by_size,
     calibration,
+    component_detection,
     image_detection,
     precision_recall,
     report,
 )
-from steelexp.evaluation.score_histograms import GRID, Histograms, grid_with
+from steelexp.evaluation.score_histograms import GRID, ScoreCounter, grid_with
 from steelexp.inference.scoring import ScoredImage
 from steelexp.records.postprocessing import ClassRules
 
@@ -65,35 +65,39 @@ def test_images_by_hand():
     assert image_detection(found, 0).model_dump() == {
         "precision": pytest.approx(2 / 3),
         "recall": pytest.approx(2 / 3),
-        "held": 3,
+        "labelled": 3,
         "predicted": 3,
         "average_precision": pytest.approx((1 + 2 / 3 + 3 / 4) / 3),
     }
 
 
 def test_components_by_hand():
-    matches = Matches(*(np.array(each) for each in ([4, 0, 2], [1, 0, 2], [2, 3, 0], [2, 0, 0])))
-    sizes = by_size(matches)
+    counts = ComponentCounts(*np.array([[4, 0, 2], [1, 0, 2], [2, 3, 0], [2, 0, 0]]))
+    sizes = component_detection(counts)
     assert list(sizes) == ["small", "medium", "large"]
     assert [(each.precision, each.recall) for each in sizes.values()] == [
         (1.0, 0.25),
         (0.0, None),
         (None, 1.0),
     ]
-    assert (sizes["small"].held, sizes["medium"].predicted) == (4, 3)
+    assert (sizes["small"].labelled, sizes["medium"].predicted) == (4, 3)
 
 
 def test_curves_are_drawn_at_the_grid_whatever_was_tuned_on():
-    histograms, found = Histograms(grid_with(0.333)), DetectionCounts([ClassRules(threshold=0.333)])
+    counter = ScoreCounter(grid_with(0.333))
+    detection = DetectionCounts([ClassRules(threshold=0.333)])
     for each in ([[0.3301], [0.3399]], [[0.9999], [0.5]]):
-        histograms.add(image(each, [0, 1]))
-        found.add(image(each, [0, 1]))
-    scores = histograms.scores
-    fixed = scores.at(np.array(scores.place(0.333)))
-    made = report("val", ["1"], np.arange(2), scores, fixed, found, post=False)
-    assert len(made.pr["1"].precision) == 99
-    pixels = made.calibration["1"].pixels
+        counter.add(image(each, [0, 1]))
+        detection.add(image(each, [0, 1]))
+    histograms = counter.histograms
+    counts = histograms.counts_at(np.array(histograms.index_of(0.333)))
+    evaluation = report("val", ["1"], np.arange(2), histograms, counts, detection, post=False)
+    assert len(evaluation.pr["1"].precision) == 99
+    pixels = evaluation.calibration["1"].pixels
     assert (pixels[33], pixels[50], pixels[99]) == (2, 1, 1)
-    assert made.confusion.model_dump() == {"labels": ["none", "1"], "pixels": [[1, 1], [0, 2]]}
-    assert made.post_intervals == {}
-    assert made.masks == "threshold"
+    assert evaluation.confusion.model_dump() == {
+        "labels": ["none", "1"],
+        "pixels": [[1, 1], [0, 2]],
+    }
+    assert evaluation.post_intervals == {}
+    assert evaluation.masks == "threshold"

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from steelexp.counts import Counts, dice
 from steelexp.evaluation.score_histograms import (
-    CERTAIN,
     GRID,
-    Histograms,
-    Scores,
+    NEAR_ONE,
+    ScoreCounter,
+    ScoreHistograms,
     binned,
     edges_of,
     grid_with,
@@ -21,26 +21,28 @@ HALVES = np.array([0.25, 0.5, 0.75])
 
 def test_counts_by_hand():
     # One image, one class: scores 0.1, 0.6, 0.9 on the class, 0.3 and 0.8 beside it.
-    scores = Scores(HALVES, np.array([[[1, 0, 1, 1]]]), np.array([[[0, 1, 0, 1]]]))
-    found = [tuple(part.item() for part in scores.at(np.array(k))) for k in range(3)]
+    scores = ScoreHistograms(HALVES, np.array([[[1, 0, 1, 1]]]), np.array([[[0, 1, 0, 1]]]))
+    found = [tuple(part.item() for part in scores.counts_at(np.array(k))) for k in range(3)]
     assert found == [(2, 2, 1), (2, 1, 1), (1, 1, 2)]
 
 
 def test_each_class_has_its_own_threshold():
-    scores = Scores(HALVES, np.array([[[0, 0, 4, 0], [0, 0, 4, 0]]]), np.zeros((1, 2, 4), int))
-    counts = scores.at(np.array([1, 2]))
+    scores = ScoreHistograms(
+        HALVES, np.array([[[0, 0, 4, 0], [0, 0, 4, 0]]]), np.zeros((1, 2, 4), int)
+    )
+    counts = scores.counts_at(np.array([1, 2]))
     assert counts.tp.tolist() == [[4, 0]]
     assert counts.fn.tolist() == [[0, 4]]
 
 
 def test_a_threshold_of_ones_own_is_on_the_grid():
     grid = grid_with(0.333)
-    assert set(grid.tolist()) == {*GRID, *CERTAIN, 0.333}
+    assert set(grid.tolist()) == {*GRID, *NEAR_ONE, 0.333}
     empty = np.zeros((1, 1, len(grid) + 1), np.int64)
-    assert grid[Scores(grid, empty, empty).place(0.333)] == 0.333
+    assert grid[ScoreHistograms(grid, empty, empty).index_of(0.333)] == 0.333
     assert len(grid_with(0.5)) == len(grid) - 1
     with pytest.raises(ValueError):
-        Scores(grid, empty, empty).place(0.3331)
+        ScoreHistograms(grid, empty, empty).index_of(0.3331)
 
 
 def test_a_histogram_by_hand():
@@ -51,12 +53,16 @@ def test_a_histogram_by_hand():
 
 
 def test_images_of_any_size_are_kept_in_their_order():
-    histograms = Histograms(HALVES)
+    counter = ScoreCounter(HALVES)
     for row, width in ((7, 1), (3, 4)):
         scores = np.full((2, width, 2), (0.3, 0.9), np.float32)
-        histograms.add(ScoredImage(row, scores, np.full((2, width), 0b10, np.uint8)))
-    assert histograms.scores.other.tolist() == [[[0, 2, 0, 0], [0] * 4], [[0, 8, 0, 0], [0] * 4]]
-    assert histograms.scores.labelled[:, 1].tolist() == [[0, 0, 0, 2], [0, 0, 0, 8]]
+        counter.add(ScoredImage(row, scores, np.full((2, width), 0b10, np.uint8)))
+    histograms = counter.histograms
+    assert histograms.other.tolist() == [
+        [[0, 2, 0, 0], [0] * 4],
+        [[0, 8, 0, 0], [0] * 4],
+    ]
+    assert histograms.labelled[:, 1].tolist() == [[0, 0, 0, 2], [0, 0, 0, 8]]
 
 
 def near_edges(draw, edges, shape):
@@ -73,13 +79,13 @@ def test_dice_is_that_of_masks_at_every_threshold(seed):
     draw, thresholds = np.random.default_rng(seed), grid_with(0.333)
     scores, truth = near_edges(draw, thresholds, (6, 40)), draw.random((6, 40)) < 0.3
     bins = histogram(scores, truth, edges_of(thresholds))
-    found = Scores(thresholds, bins[None, None, 1], bins[None, None, 0])
+    found = ScoreHistograms(thresholds, bins[None, None, 1], bins[None, None, 0])
     for k, threshold in enumerate(thresholds):
         mask = scores >= np.float32(threshold)
         pairs = (mask & truth, mask & ~truth, ~mask & truth)
         by_mask = Counts(*(np.array([[pair.sum()]]) for pair in pairs))
-        assert found.at(np.array(k)) == by_mask
-        assert dice(found.at(np.array(k))) == dice(by_mask)
+        assert found.counts_at(np.array(k)) == by_mask
+        assert dice(found.counts_at(np.array(k))) == dice(by_mask)
 
 
 def test_no_score_is_rounded_over_an_edge():

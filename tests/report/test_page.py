@@ -49,7 +49,10 @@ class TestOneRun:
         assert "b4_dice 3f9c1a7e" in text
         assert "all 0.500 0.875 0.812" in text
         assert "best epoch 3 of 4, by val_dice_batch" in text
-        assert "published); this run 0.2500, −0.4672" in text
+        assert (
+            "published; the source gives no definition, so it may be of another metric); "
+            "this run 0.2500, −0.4672"
+        ) in text
         assert f"{program()} run experiments/b4_dice.yaml --fresh" in text
 
     def test_intervals_stand_beside_their_metrics(self, run):

@@ -15,8 +15,8 @@ def folder(tmp_path):
 def test_a_finished_run(folder):
     run = read_run(folder)
     assert (run.label, run.seed, run.status) == ("b4_dice 3f9c1a7e", 42, "finished")
-    assert (run.reported, run.images, run.classes) == (("val", "val"), 6, ("1", "2"))
-    assert run.metric("dice_positive/1") == 0.75
+    assert (run.reported_part, run.images, run.classes) == ("val", 6, ("1", "2"))
+    assert run.metric("dice_positive", "1") == 0.75
     assert run.metric("dice_pooled") is None
     assert run.problems == ()
 

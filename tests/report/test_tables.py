@@ -3,6 +3,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from steelexp.metrics import ON_IMAGES
 from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.report.tables import (
@@ -28,31 +29,32 @@ def rows(table):
     return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
 
 
+def by_column(table):
+    """Return the cells of every row by the column's title, without the empty ones."""
+    titles = [column.header for column in table.columns]
+    cells = [dict(zip(titles, row, strict=True)) for row in rows(table)]
+    return [{title: text for title, text in row.items() if text != "-"} for row in cells]
+
+
 class TestMetricsTable:
     def test_one_row_a_class_and_one_for_all(self):
         table = metrics_table(METRICS, ["1", "2"], title="b4_dice 3f9c1a7e")
         assert text(table).splitlines()[0].rstrip() == "b4_dice 3f9c1a7e, val images"
-        assert rows(table) == [
-            ["1", "0.7500", "-", "-", "-", "-", "-"],
-            ["2", "0.2500", "-", "-", "-", "-", "-"],
-            ["all", "0.5000", "0.8750", "0.8125", "-", "-", "-"],
+        all_classes = {"dice_positive": "0.5000", "dice_kaggle": "0.8750", "if all empty": "0.8125"}
+        assert by_column(table) == [
+            {"class": "1", "dice_positive": "0.7500"},
+            {"class": "2", "dice_positive": "0.2500"},
+            {"class": "all", **all_classes},
         ]
 
-    def test_heads_name_the_metrics(self):
+    def test_heads_are_the_titles_of_the_metrics(self):
         table = metrics_table(METRICS, ["1"], title="")
-        assert [column.header for column in table.columns] == [
-            "class",
-            "dice_positive",
-            "dice_kaggle",
-            "if all empty",
-            "empty_accuracy",
-            "dice_pooled",
-            "iou_pooled",
-        ]
+        titles = [metric.title for metric in ON_IMAGES]
+        assert [column.header for column in table.columns] == ["class", *titles]
 
     def test_a_class_may_have_any_name(self):
         table = metrics_table({"val_iou_pooled/[red]pit[/red]": 1.0}, ["[red]pit[/red]"], title="")
-        assert rows(table)[0] == ["[red]pit[/red]", "-", "-", "-", "-", "-", "1.0000"]
+        assert by_column(table)[0] == {"class": "[red]pit[/red]", "iou_pooled": "1.0000"}
 
     def test_is_folded_to_a_terminal_and_nothing_is_cut(self):
         metrics = METRICS | {"val_iou_pooled/a_class_with_a_long_name": 0.0625}
@@ -65,10 +67,9 @@ class TestMetricsTable:
     def test_the_postprocessing_has_a_row_of_its_own(self):
         metrics = {"test_dice_kaggle": 0.5, "test_post_dice_kaggle": 0.75}
         metrics |= {"test_post_dice_kaggle_all_empty": 0.25, "test_dice_kaggle_all_empty": 0.25}
-        made = rows(metrics_table(metrics, ["1"], title=""))
-        assert made[1:] == [
-            ["all", "-", "0.5000", "0.2500", "-", "-", "-"],
-            ["all, post-processed", "-", "0.7500", "0.2500", "-", "-", "-"],
+        assert by_column(metrics_table(metrics, ["1"], title=""))[1:] == [
+            {"class": "all", "dice_kaggle": "0.5000", "if all empty": "0.2500"},
+            {"class": "all, post-processed", "dice_kaggle": "0.7500", "if all empty": "0.2500"},
         ]
 
 
@@ -110,8 +111,14 @@ class TestRunLines:
                 "6 val images (random split, seed 42); best of 4 epochs by val_dice_batch: "
                 "epoch 3; threshold 0.5."
             ),
-            "val_dice_batch 0.2500 (published definition, batch size 16), val_loss 0.1250.",
-            "Baseline: val_dice_batch 0.7172 (published); this run: 0.2500.",
+            (
+                "On the tiles of these images, in batches of 16: val_dice_batch 0.2500, "
+                "val_loss 0.1250."
+            ),
+            (
+                "Published: val_dice_batch 0.7172 (published); this run: 0.2500. Beware: the "
+                "source gives no definition, so it may be of another metric."
+            ),
             "Tracking: off.",
             f"Run folder: {folder.path}",
         ]
@@ -119,7 +126,7 @@ class TestRunLines:
     def test_without_a_baseline(self, tmp_path):
         folder = unfinished(tmp_path / "run", published=None)
         lines = run_lines(record(), read_resolved(folder.path / "spec.yaml"), folder)
-        assert not any("Baseline" in line for line in lines)
+        assert not any("Published" in line for line in lines)
 
 
 class TestLeaderboard:
@@ -185,12 +192,12 @@ class TestTestStrips:
         spec = read_resolved(folder.path / "spec.yaml")
         lines = run_lines(folder.record, spec, folder)
         assert lines[0].startswith("8 test images (grouped split, seed 42); best of 4 epochs")
-        assert lines[1].startswith("test_dice_batch 0.1250")
+        assert lines[1].endswith("test_dice_batch 0.1250, test_loss 0.0625.")
         assert lines[2] == (
             "On the 6 val images, which picked the epoch: val_dice_positive 0.5000, "
             "val_dice_kaggle 0.8750."
         )
-        assert lines[3].startswith("Baseline: val_dice_batch 0.7172 (published); this run: 0.2500")
+        assert lines[3].startswith("Published: val_dice_batch 0.7172 (published); this run: 0.2500")
 
 
 class TestLeak:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from steelexp.metrics import MONITORS
 from steelexp.model.losses import LOSSES
 from steelexp.plan import SpecModel
 from steelexp.spec import SpecError, dump, load, read_resolved
@@ -82,8 +83,7 @@ WRONG = {
     "unknown metric": (
         "training: {monitor: dice_positive}",
         (
-            "2: training.monitor: 'dice_positive' is not known; allowed: val_dice_positive, "
-            "val_dice_kaggle, val_dice_pooled, val_iou_pooled, val_dice_batch, val_loss; "
+            f"2: training.monitor: 'dice_positive' is not known; allowed: {', '.join(MONITORS)}; "
             "did you mean val_dice_positive?"
         ),
     ),

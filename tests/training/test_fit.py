@@ -18,7 +18,7 @@ from steelexp.spec.schema import (
     TrackingSpec,
     TrainingSpec,
 )
-from steelexp.training.fit import DivergedError, compile_model, fit, smaller
+from steelexp.training.fit import DivergedError, compile_model, fit
 from tests.fakes import pixel_model
 
 RATE = 0.5
@@ -116,14 +116,6 @@ def test_a_loss_is_better_when_it_is_smaller(model):
     run = Run([0.5, 0.6, 0.4], metric="val_loss")
     run(model, spec(3, monitor="val_loss"))
     assert [event for event in run.events if "best" in event] == ["keep 1, best", "keep 3, best"]
-
-
-@pytest.mark.parametrize(
-    ("monitor", "expected"),
-    [("val_loss", True), ("val_dice_positive", False), ("val_iou_pooled", False)],
-)
-def test_only_losses_are_to_be_small(monitor, expected):
-    assert smaller(spec(1, monitor=monitor)) is expected
 
 
 def test_it_learns():

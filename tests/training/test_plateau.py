@@ -31,8 +31,8 @@ class FakeModel:
         self.saves += 1
 
 
-def mode(smaller):
-    return "min" if smaller else "max"
+def mode(lower):
+    return "min" if lower else "max"
 
 
 def follow(callback, history):
@@ -50,14 +50,18 @@ def follow(callback, history):
 
 
 @given(histories, patiences, st.sampled_from([0.1, 0.5, 0.9]), modes)
-def test_learning_rate_is_that_of_reduce_lr_on_plateau(history, patience, factor, smaller):
+def test_learning_rate_is_that_of_reduce_lr_on_plateau(history, patience, factor, lower):
     callback = keras.callbacks.ReduceLROnPlateau(
-        "metric", factor=factor, patience=patience, mode=mode(smaller)
+        "metric", factor=factor, patience=patience, mode=mode(lower)
     )
     theirs = [float(model.optimizer.lr.numpy()) for model in follow(callback, history)]
     ours = [
         learning_rate(
-            history[:epochs], initial=1.0, patience=patience, factor=factor, smaller=smaller
+            history[:epochs],
+            initial=1.0,
+            patience=patience,
+            factor=factor,
+            lower_is_better=lower,
         )
         for epochs in range(1, len(history) + 1)
     ]
@@ -66,11 +70,11 @@ def test_learning_rate_is_that_of_reduce_lr_on_plateau(history, patience, factor
 
 @given(histories, patiences, modes)
 @example([0.5, 0.5, 0.5], 2, False)
-def test_should_stop_is_that_of_early_stopping(history, patience, smaller):
-    callback = keras.callbacks.EarlyStopping("metric", patience=patience, mode=mode(smaller))
+def test_should_stop_is_that_of_early_stopping(history, patience, lower):
+    callback = keras.callbacks.EarlyStopping("metric", patience=patience, mode=mode(lower))
     theirs = [model.stop_training for model in follow(callback, history)]
     ours = [
-        should_stop(history[:epochs], patience=patience, smaller=smaller)
+        should_stop(history[:epochs], patience=patience, lower_is_better=lower)
         for epochs in range(1, len(history) + 1)
     ]
     stopped = theirs.index(True) + 1 if True in theirs else len(history)
@@ -78,14 +82,14 @@ def test_should_stop_is_that_of_early_stopping(history, patience, smaller):
 
 
 @given(histories, modes)
-def test_best_epoch_is_the_last_that_model_checkpoint_saves(history, smaller):
+def test_best_epoch_is_the_last_that_model_checkpoint_saves(history, lower):
     callback = keras.callbacks.ModelCheckpoint(
-        "unused", "metric", save_best_only=True, save_weights_only=True, mode=mode(smaller)
+        "unused", "metric", save_best_only=True, save_weights_only=True, mode=mode(lower)
     )
     saves = [model.saves for model in follow(callback, history)]
     saved = [now > before for now, before in zip(saves, [0, *saves[:-1]], strict=True)]
     ours = [
-        best_epoch(history[:epochs], smaller=smaller) == epochs
+        best_epoch(history[:epochs], lower_is_better=lower) == epochs
         for epochs in range(1, len(history) + 1)
     ]
     assert ours == saved
@@ -96,7 +100,7 @@ def test_best_epoch_is_the_last_that_model_checkpoint_saves(history, smaller):
 
 def test_best_epoch_by_hand():
     assert best_epoch([0.2, 0.7, 0.3, 0.7]) == 2
-    assert best_epoch([0.2, 0.7, 0.1, 0.1], smaller=True) == 3
+    assert best_epoch([0.2, 0.7, 0.1, 0.1], lower_is_better=True) == 3
     assert best_epoch([-1.0]) == 1
 
 
@@ -115,7 +119,7 @@ def test_best_epoch_by_hand():
 def test_should_stop_by_hand(history, patience, expected):
     assert should_stop(history, patience=patience) is expected
     losses = [-value for value in history]
-    assert should_stop(losses, patience=patience, smaller=True) is expected
+    assert should_stop(losses, patience=patience, lower_is_better=True) is expected
 
 
 @pytest.mark.parametrize(
@@ -137,5 +141,5 @@ def test_should_stop_by_hand(history, patience, expected):
 def test_learning_rate_by_hand(history, patience, expected):
     assert learning_rate(history, initial=1.0, patience=patience, factor=0.5) == expected
     losses = [-value for value in history]
-    rate = learning_rate(losses, initial=1.0, patience=patience, factor=0.5, smaller=True)
+    rate = learning_rate(losses, initial=1.0, patience=patience, factor=0.5, lower_is_better=True)
     assert rate == expected

@@ -11,15 +11,20 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from steelexp.errors import UserError
+from steelexp.metric_names import full_name
+from steelexp.metrics import CURVES, HEADLINES, LOSS, PRIMARY
 from steelexp.tracking.comet import client as comet_client
 
 NAME = "Defect segmentation"
 COLUMNS = 3
 GRID = 6
-PER_CLASS = "val_dice_positive/{name}"
-COMPARED = ("val_dice_positive", "val_dice_kaggle", "val_iou_pooled")
+OBJECTIVE = full_name(PRIMARY, "val")
+COMPARED = tuple(full_name(name, "val") for name in CURVES)
 SEARCHED = ("loss.name", "optimizer.learning_rate", "training.batch_size")
-BEST = ("best/val_dice_positive", "best/val_dice_kaggle", "best/test_dice_positive")
+BEST = (
+    *(f"best/{full_name(name, 'val')}" for name in HEADLINES),
+    f"best/{full_name(PRIMARY, 'test')}",
+)
 
 Panel = dict[str, Any]
 
@@ -37,22 +42,22 @@ def dashboard(classes: Sequence[str]) -> list[Section]:
     Args:
         classes: names of the classes, as the data set has them.
     """
-    per_class = [PER_CLASS.format(name=name) for name in classes]
+    per_class = {name: full_name(PRIMARY, "val", name) for name in classes}
     return [
         Section(
             "Learning",
             [
-                curves("Loss", ["loss", "val_loss"]),
-                curves("Dice of the defects", ["val_dice_positive"]),
+                curves("Loss", [LOSS, full_name(LOSS, "val")]),
+                curves("Dice of the defects", [OBJECTIVE]),
                 curves("Learning rate", ["learning_rate"]),
             ],
         ),
         Section(
-            "Classes", [curves(f"Dice of class {n}", [PER_CLASS.format(name=n)]) for n in classes]
+            "Classes", [curves(f"Dice of class {name}", [key]) for name, key in per_class.items()]
         ),
         Section("Overlays", [_panel("image", "Truth and prediction", images=[], step=None)]),
-        Section("Strategies", [bars(metric) for metric in (*COMPARED, *per_class)]),
-        Section("Search", [coordinates(SEARCHED, "val_dice_positive")]),
+        Section("Strategies", [bars(metric) for metric in (*COMPARED, *per_class.values())]),
+        Section("Search", [coordinates(SEARCHED, OBJECTIVE)]),
     ]
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from analysis.strategies.comparison import ALL, HEADLINE, compare
+from analysis.strategies.comparison import ALL, compare
 from steelexp.comparison.evaluated_runs import read_evaluated
 from steelexp.counts import Counts
 from steelexp.errors import UserError
+from steelexp.metrics import PRIMARY
 from tests.simulated_runs import Study, write_run, write_study
 
 # --- rows by hand
@@ -36,7 +37,7 @@ def test_a_row_by_hand(tmp_path):
     }
     evaluated = by_hand(tmp_path, scores, [7, 7, 3, 5])
     found = compare(evaluated, "b4_dice")
-    (row,) = found.of(HEADLINE, "1")
+    (row,) = found.of(PRIMARY, "1")
     assert (row.strategy, row.baseline, row.runs, row.baseline_runs) == (
         "b4_focal",
         "b4_dice",
@@ -51,8 +52,8 @@ def test_a_row_by_hand(tmp_path):
     assert row.difference == pytest.approx(0.1)
     assert row.rank_biserial == pytest.approx(1.0)  # groups 0.15, 0.1, 0.0: a zero has no rank
     assert row.wilcoxon_p == pytest.approx(0.5)  # 2 of 4 signs are as extreme
-    assert found.scores[HEADLINE]["b4_focal"][:, 0] == pytest.approx(means)
-    (overall,) = found.of(HEADLINE, ALL)
+    assert found.scores[PRIMARY]["b4_focal"][:, 0] == pytest.approx(means)
+    (overall,) = found.of(PRIMARY, ALL)
     assert overall.difference == pytest.approx(row.difference)  # of the one class
     (kaggle,) = found.of("dice_kaggle", "1")
     assert kaggle.difference == pytest.approx(row.difference)  # every image holds it
@@ -63,12 +64,12 @@ def test_verdict_needs_both_tests_and_families_are_all_classes_and_each(tmp_path
     effects = {"b4_dice": 0.0, "b4_up": 0.3, "b4_down": -0.3, "b4_same": 0.0}
     write_study(tmp_path, Study(effects))
     rows = compare(read_evaluated([tmp_path], "test"), "b4_dice").rows
-    overall = {row.strategy: row for row in rows if (row.metric, row.label) == (HEADLINE, ALL)}
+    overall = {row.strategy: row for row in rows if (row.metric, row.label) == (PRIMARY, ALL)}
     assert [overall[n].verdict for n in ("b4_up", "b4_down")] == ["higher", "lower"]
     assert overall["b4_same"].verdict == "no difference shown"
     least = min(overall.values(), key=lambda row: row.p)
     assert least.p_holm == pytest.approx(3 * least.p)
-    single = [row for row in rows if row.metric == HEADLINE and row.label != ALL]
+    single = [row for row in rows if row.metric == PRIMARY and row.label != ALL]
     least = min(single, key=lambda row: row.wilcoxon_p)
     assert least.wilcoxon_holm == pytest.approx(12 * least.wilcoxon_p)
 

@@ -1,13 +1,21 @@
-from typing import get_args
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from steelexp.counts import DEFINITIONS, Counts, dice, metrics
-from steelexp.spec.schema import Metric
+from steelexp.counts import Counts, dice
+from steelexp.metrics import (
+    HEADLINES,
+    METRICS,
+    MONITORS,
+    ON_IMAGES,
+    TUNABLE,
+    image_metrics,
+    is_bounded,
+    lower_is_better,
+    ratio,
+)
 
 # Four images and two classes.
 BY_HAND = Counts(
@@ -20,6 +28,12 @@ BY_HAND = Counts(
 def one_image(*classes):
     """Counts of one image, (tp, fp, fn) a class."""
     return Counts(*np.array(classes).T[:, None])
+
+
+def metrics(counts, classes):
+    """The metrics of images without the part in their names."""
+    values = image_metrics(counts, classes, "val")
+    return {name.removeprefix("val_"): value for name, value in values.items()}
 
 
 def test_dice_by_hand():
@@ -94,10 +108,54 @@ def test_predicting_nothing_scores_what_all_empty_says():
     assert found["empty_accuracy"] == 1
 
 
-def test_every_metric_is_defined_in_words():
-    found = {name.partition("/")[0] for name in metrics(BY_HAND, ("a", "b"))}
-    assert found | {"dice_batch", "loss"} == set(DEFINITIONS)
-    assert {name.removeprefix("val_") for name in get_args(Metric)} <= set(DEFINITIONS)
+def test_every_metric_has_words_and_a_title():
+    for name, metric in METRICS.items():
+        assert name == metric.name
+        assert metric.definition
+        assert metric.title
+    names = {name.partition("/")[0] for name in metrics(BY_HAND, ("a", "b"))}
+    assert names == {metric.name for metric in ON_IMAGES}
+
+
+def test_the_loss_alone_is_better_where_lower_and_without_bounds():
+    assert [name for name in METRICS if lower_is_better(name)] == ["loss"]
+    assert [name for name in METRICS if not is_bounded(name)] == ["loss"]
+    assert lower_is_better("val_loss")
+    assert not lower_is_better("val_lossless")
+    assert not is_bounded("learning_rate")
+
+
+def test_metrics_that_nothing_wins_pick_no_epoch():
+    empty = Counts(*(np.zeros((2, 1), np.int64),) * 3)
+    missed = empty._replace(fn=np.ones((2, 1), np.int64))
+    both = Counts(*(np.concatenate(pair) for pair in zip(empty, missed, strict=True)))
+    values = image_metrics(both, ("a",), "val")
+    assert {name for name in values if values[name] == 1 and "/" not in name} == {
+        "val_empty_accuracy"
+    }
+    assert "val_empty_accuracy" not in MONITORS
+    assert "val_loss" in MONITORS
+    assert set(HEADLINES) <= {name.removeprefix("val_") for name in MONITORS}
+
+
+def test_a_metric_is_tunable_where_its_denominator_ignores_the_prediction():
+    silent = Counts(BY_HAND.tp * 0, BY_HAND.fp * 0, BY_HAND.fn + BY_HAND.tp)
+    fixed = [
+        metric.name
+        for metric in ON_IMAGES
+        if (ratio(metric.name, BY_HAND).below == ratio(metric.name, silent).below).all()
+    ]
+    assert set(TUNABLE) <= set(fixed)
+    assert TUNABLE == ("dice_positive", "dice_kaggle")
+
+
+def test_a_metric_of_tiles_has_no_ratio():
+    with pytest.raises(ValueError, match="dice_batch: measured on tiles"):
+        ratio("dice_batch", BY_HAND)
+
+
+def test_the_definition_of_dice_batch_says_what_is_not_known():
+    assert "no definition" in METRICS["dice_batch"].definition
 
 
 images_and_classes = st.tuples(st.integers(1, 6), st.integers(1, 4))

@@ -1,0 +1,78 @@
+"""Full names of metrics: "part_metric/class", built and taken apart here and nowhere else.
+
+"val_dice_positive/1" is the metric dice_positive of class 1 on the validation images,
+"val_dice_positive" the same over all classes. A name without a part belongs to training, such as
+"loss".
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, get_args
+
+Part = Literal["val", "test", "test_post"]
+"""Validation images, test images, test images after post-processing."""
+
+PARTS: tuple[Part, ...] = get_args(Part)
+PART_WORDS: Mapping[Part, str] = {
+    "val": "validation images",
+    "test": "test images",
+    "test_post": "test images, post-processed",
+}
+
+
+class MetricName(NamedTuple):
+    """A full name, taken apart.
+
+    Attributes:
+        part: Part of the data; None in training.
+        metric: Name of the metric.
+        label: Class; None over all classes.
+    """
+
+    part: Part | None
+    metric: str
+    label: str | None
+
+
+def full_name(metric: str, part: Part | None, label: str | None = None) -> str:
+    """The full name of a value: "val_dice_positive/1" of dice_positive, val and 1."""
+    return (f"{part}_" if part else "") + metric + ("" if label is None else f"/{label}")
+
+
+def class_names(metric: str, classes: Sequence[str], part: Part | None = None) -> list[str]:
+    """Full names of a metric's values: of each class, then over all classes."""
+    return [full_name(metric, part, label) for label in (*classes, None)]
+
+
+def parse_name(name: str) -> MetricName:
+    """Take a full name apart; it may be of a metric that is not known here."""
+    whole, slash, text = name.partition("/")
+    label = text if slash else None
+    for part in sorted(PARTS, key=len, reverse=True):
+        if whole.startswith(f"{part}_"):
+            return MetricName(part, whole.removeprefix(f"{part}_"), label)
+    return MetricName(None, whole, label)
+
+
+def axis_title(name: str) -> str:
+    """A full name as the title of an axis: "dice_positive, validation images"."""
+    part, metric, label = parse_name(name)
+    return full_name(metric, None, label) + (f", {PART_WORDS[part]}" if part else "")
+
+
+def reported_part(names: Iterable[str]) -> Literal["test", "val"]:
+    """The part whose metrics are reported.
+
+    Test images where there are some; in the published protocol the images that picked the epoch.
+    """
+    return "test" if any(parse_name(name).part == "test" for name in names) else "val"
+
+
+def classes_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Classes among full names, in the order of the metric that has values for the most of them."""
+    families: dict[str, list[str]] = {}
+    for name in names:
+        part, metric, label = parse_name(name)
+        if label is not None:
+            families.setdefault(full_name(metric, part), []).append(label)
+    largest: list[str] = max(families.values(), key=lambda labels: len(labels), default=[])
+    return tuple(largest)
