@@ -93,9 +93,9 @@ class TestAgain:
         spec.touch()
         command = lines.recorded("run", spec, "seed=1", "--runs", "elsewhere")
         assert command == f"steelexp run {spec} seed=1 --runs elsewhere"
-        said = again_line(command, Path("elsewhere/a/1"))
-        assert said == f"{program()} run {spec} seed=1 --runs elsewhere --fresh"
+        message = again_line(command, Path("elsewhere/a/1"))
+        assert message == f"{program()} run {spec} seed=1 --runs elsewhere --fresh"
 
     def test_reproduces_a_run_whose_spec_is_not_here(self):
-        said = again_line("steelexp run no/where.yaml", Path("runs/a/1"))
-        assert said == f"{program()} reproduce runs/a/1"
+        message = again_line("steelexp run no/where.yaml", Path("runs/a/1"))
+        assert message == f"{program()} reproduce runs/a/1"

@@ -126,8 +126,10 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
     assert record.tiling["uncovered"] == 0.5  # 64 of 128 columns
     best = max(epochs, key=lambda epoch: epoch.metrics["val_dice_positive"])
     assert record.best_epoch == best.epoch
-    kept = {name: best.metrics[name] for name in record.metrics}
-    assert record.metrics == pytest.approx(kept, abs=1e-6)  # evaluated again from the kept weights
+    best_metrics = {name: best.metrics[name] for name in record.metrics}
+    assert record.metrics == pytest.approx(
+        best_metrics, abs=1e-6
+    )  # evaluated again from the kept weights
     assert json.loads((folder.path / "record.json").read_text())["status"] == "finished"
 
     scores = parquet.read_table(folder.path / record.images).to_pylist()
@@ -153,14 +155,14 @@ def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Recor
 
     (path,) = (folder.path / "comet").glob("*.zip")
     archive = Archive(path)
-    sent = {(name, epoch): value for name, value, _, epoch in archive.metrics()}
+    events = {(name, epoch): value for name, value, _, epoch in archive.metrics()}
     for epoch in folder.epochs:
         for name, value in epoch.metrics.items():
-            assert sent[name, epoch.epoch] == pytest.approx(value)
+            assert events[name, epoch.epoch] == pytest.approx(value)
         for c in CLASSES:
             if f"val_dice_positive/{c}" in epoch.metrics:
-                assert (f"val_dice_positive/{c}", epoch.epoch) in sent
-            assert (f"val_dice_kaggle/{c}", epoch.epoch) in sent
+                assert (f"val_dice_positive/{c}", epoch.epoch) in events
+            assert (f"val_dice_kaggle/{c}", epoch.epoch) in events
     assert archive.parameters()["loss.name"] == "bce_dice"
     pictures = [p for p in archive.payloads["file_upload"] if p["upload_type"] == "visualization"]
     assert len(pictures) == 2 * 3
@@ -174,9 +176,9 @@ def test_the_dashboard_shows_what_runs_log(undisturbed: tuple[RunFolder, Record]
     (path,) = (folder.path / "comet").glob("*.zip")
     archive = Archive(path)
     logged = {name for name, *_ in archive.metrics()}
-    held = [c for c in CLASSES if f"val_dice_positive/{c}" in logged]
-    assert held
-    assert dashboard.metrics_of(dashboard.dashboard(held)) <= logged
+    labelled_classes = [c for c in CLASSES if f"val_dice_positive/{c}" in logged]
+    assert labelled_classes
+    assert dashboard.metrics_of(dashboard.dashboard(labelled_classes)) <= logged
     assert set(dashboard.SEARCHED) <= set(archive.parameters())
     of_the_tune_images = {name for name in dashboard.BEST if "val_" in name}
     assert of_the_tune_images <= set(archive.others())
@@ -192,13 +194,13 @@ def test_evaluate_gives_the_scores_again_and_pictures(
     assert main(["evaluate", str(tmp_path), "--overlays", "8.png"]) == 0
     assert folder.record == undisturbed[1]
     epoch = f"epoch_{undisturbed[1].best_epoch:03d}"
-    drawn = sorted(path.name for path in (folder.path / "overlays" / epoch).iterdir())
-    assert drawn == ["8.json", "8.png"]
+    files = sorted(path.name for path in (folder.path / "overlays" / epoch).iterdir())
+    assert files == ["8.json", "8.png"]
     assert parquet.read_table(folder.path / "image_scores.parquet").num_rows == 16
     assert main(["evaluate", str(tmp_path), "--overlays", "x.png", "y.png"]) == 2
-    said = capsys.readouterr().err
-    assert "--overlays x.png: no such image" in said
-    assert "y.png" in said
+    out = capsys.readouterr().err
+    assert "--overlays x.png: no such image" in out
+    assert "y.png" in out
 
 
 def test_evaluate_in_another_way_leaves_the_record_as_it_is(
@@ -211,19 +213,19 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
     assert main(["evaluate", str(tmp_path), "--inference", "sliding", "--tta"]) == 0
     assert [path.read_bytes() for path in own] == before
     aside = folder.path / "evaluations" / "sliding_tta"
-    found = Reevaluation.model_validate_json((aside / "evaluation.json").read_bytes())
-    assert (found.inference, found.tta) == ("sliding", True)
-    assert set(found.metrics) == set(undisturbed[1].metrics)
+    reevaluation = Reevaluation.model_validate_json((aside / "evaluation.json").read_bytes())
+    assert (reevaluation.inference, reevaluation.tta) == ("sliding", True)
+    assert set(reevaluation.metrics) == set(undisturbed[1].metrics)
     for name in ("evaluation.json", "image_scores.parquet", "plots/pr.png"):
         assert (aside / name).is_file()
-    told = [event.content for event in read_events(folder.path) if event.kind == "others"]
-    dice = found.metrics["val_dice_positive"]
-    assert [each for each in told if each.get("sliding_tta/val_dice_positive") == dice]
+    others = [event.content for event in read_events(folder.path) if event.kind == "others"]
+    dice = reevaluation.metrics["val_dice_positive"]
+    assert [each for each in others if each.get("sliding_tta/val_dice_positive") == dice]
     (archive,) = (folder.path / "comet").glob("*.zip")
     assert float(Archive(archive).others()["sliding_tta/val_dice_positive"]) == dice
-    said = capsys.readouterr().out
-    assert "windows of the training tiles' size that overlap by half" in said
-    assert f"val_dice_positive {undisturbed[1].metrics['val_dice_positive']:.4f}" in said
+    out = capsys.readouterr().out
+    assert "windows of the training tiles' size that overlap by half" in out
+    assert f"val_dice_positive {undisturbed[1].metrics['val_dice_positive']:.4f}" in out
     assert main(["evaluate", str(tmp_path), "--inference", "published"]) == 2
     assert "take --inference sliding or whole" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path), "--tta", "--overlays", "8.png"]) == 2
@@ -381,14 +383,14 @@ def test_dry_run_says_what_would_happen(
 ) -> None:
     runs = tmp_path / "runs"
     assert main(["run", str(tiny_spec), "--dry-run", "--runs", str(runs), "--seeds", "1,2"]) == 0
-    said = capsys.readouterr().out
-    assert re.search(r"train       6 images; of class 1: \d, 2: \d, 3: \d, 4: \d\n", said)
-    assert re.search(r"val         4 images; of class 1: \d", said)
-    assert "test   " not in said  # the published protocol has none
-    assert "tiles       6 of 64 x 64 an epoch, 50.0% of the training pixels in none" in said
-    assert "steps       2 an epoch, at most 3 epochs" in said
-    assert "dice_kaggle of predicting nothing on the val images: 0.8" in said
-    assert said.count(f"results     {runs}/tiny/") == 2
+    out = capsys.readouterr().out
+    assert re.search(r"train       6 images; of class 1: \d, 2: \d, 3: \d, 4: \d\n", out)
+    assert re.search(r"val         4 images; of class 1: \d", out)
+    assert "test   " not in out  # the published protocol has none
+    assert "tiles       6 of 64 x 64 an epoch, 50.0% of the training pixels in none" in out
+    assert "steps       2 an epoch, at most 3 epochs" in out
+    assert "dice_kaggle of predicting nothing on the val images: 0.8" in out
+    assert out.count(f"results     {runs}/tiny/") == 2
     assert not runs.exists()
 
 
@@ -414,8 +416,8 @@ def test_what_cannot_start_writes_nothing(
 
 def test_no_defect_to_evaluator_on_is_refused(tiny_spec: Path, tmp_path: Path) -> None:
     def validation_holds(seed: int) -> bool:
-        drawn = random(labelled([[1]] * 10), np.arange(10), val=0.1, seed=seed).val
-        return drawn.max() < 8  # images 8 and 9 are clean
+        rows = random(labelled([[1]] * 10), np.arange(10), val=0.1, seed=seed).val
+        return rows.max() < 8  # images 8 and 9 are clean
 
     seed = next(seed for seed in range(100) if not validation_holds(seed))
     spec = load(tiny_spec, ["split.val=0.1", f"split.seed={seed}"], model=SpecModel)
@@ -495,11 +497,11 @@ def test_a_leak_is_said_before_and_after(
     for image in range(10):  # every image a second time, upside down
         picture = cv2.imread(str(copy / "train_images" / f"{image}.png"))
         cv2.imwrite(str(copy / "train_images" / f"{image}b.png"), picture[::-1])
-    given = [str(tiny_spec), f"data.root={copy}", "--dry-run", "--runs", str(tmp_path / "runs")]
-    assert main(["run", *given]) == 0
-    said = capsys.readouterr().out
-    assert re.search(r"Leak: \d of 10 groups of near-duplicates cross the split, \d of 8 val", said)
-    assert main(["run", *given, "split={kind: grouped}"]) == 0
+    overrides = [str(tiny_spec), f"data.root={copy}", "--dry-run", "--runs", str(tmp_path / "runs")]
+    assert main(["run", *overrides]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"Leak: \d of 10 groups of near-duplicates cross the split, \d of 8 val", out)
+    assert main(["run", *overrides, "split={kind: grouped}"]) == 0
     assert "Leak" not in capsys.readouterr().out
 
 
@@ -514,12 +516,12 @@ def test_a_longer_tail_is_another_run(tiny_spec: Path, tmp_path: Path) -> None:
 
 
 def test_class_weights_are_of_the_training_images(tiny_spec: Path, tmp_path: Path) -> None:
-    given = [
+    overrides = [
         "class_weights.kind=inverse",
         "split={kind: overfit}",
         "data.train_fraction={'4': 0.5}",
     ]
-    plan = prepare(load(tiny_spec, given, model=SpecModel), tmp_path)
+    plan = prepare(load(tiny_spec, overrides, model=SpecModel), tmp_path)
     # Two images hold each class, one the last: 1/2, 1/2, 1/2, 1 over their mean of 5/8.
     assert plan.class_weights == pytest.approx([0.8, 0.8, 0.8, 1.6])
 
@@ -527,16 +529,16 @@ def test_class_weights_are_of_the_training_images(tiny_spec: Path, tmp_path: Pat
 def test_class_weights_for_a_loss_that_takes_none_are_refused(
     tiny_spec: Path, tmp_path: Path
 ) -> None:
-    given = ["class_weights.kind=inverse", "loss.name=generalized_dice"]
+    overrides = ["class_weights.kind=inverse", "loss.name=generalized_dice"]
     with pytest.raises(DataError, match="generalized_dice takes no class weights; those that do: "):
-        prepare(load(tiny_spec, given, model=SpecModel), tmp_path)
+        prepare(load(tiny_spec, overrides, model=SpecModel), tmp_path)
 
 
 def test_a_loss_that_does_not_fit_the_classes_writes_nothing(
     tiny_spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ["loss={name: weighted_bce, positive_weights: [1.0, 2.0]}"]
-    assert main(["run", str(tiny_spec), *given, "--runs", str(tmp_path / "runs")]) == 2
+    overrides = ["loss={name: weighted_bce, positive_weights: [1.0, 2.0]}"]
+    assert main(["run", str(tiny_spec), *overrides, "--runs", str(tmp_path / "runs")]) == 2
     assert "positive_weights" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 

@@ -98,21 +98,21 @@ class TestCheck:
         assert [line.partition(":")[0] for line in err[1:]] == ["data.root", "bad.yaml"]
 
     @pytest.mark.parametrize(
-        ("word", "said"),
+        ("word", "message"),
         [
             ("absent.yaml", "absent.yaml: no such spec or folder; the shipped ones: experiments/"),
             ("empty", "empty: no .yaml below this folder"),
             ("seed=1", "seed=1: no such spec or folder; the shipped ones: experiments/"),
         ],
     )
-    def test_what_is_no_spec(self, steelexp, folder, word, said):
+    def test_what_is_no_spec(self, steelexp, folder, word, message):
         (folder / "empty").mkdir()
-        assert steelexp("check", word) == (2, [], [f"steelexp: {said}"])
+        assert steelexp("check", word) == (2, [], [f"steelexp: {message}"])
 
 
 class TestRun:
     @pytest.mark.parametrize(
-        ("overrides", "said"),
+        ("overrides", "message"),
         [
             ([], "data.root: there is no folder absent; download the competition's data from "),
             (
@@ -122,15 +122,17 @@ class TestRun:
             (["data.root=."], "data.root: . is not Severstal's folder: it lacks train.csv and "),
         ],
     )
-    def test_without_its_data_says_so_and_writes_nothing(self, steelexp, folder, overrides, said):
+    def test_without_its_data_says_so_and_writes_nothing(
+        self, steelexp, folder, overrides, message
+    ):
         before = files(folder)
         code, out, err = steelexp("run", "good.yaml", *overrides)
         assert (code, out, len(err)) == (2, [], 1)
-        assert err[0].startswith(f"steelexp: {said}")
+        assert err[0].startswith(f"steelexp: {message}")
         assert files(folder) == before
 
     @pytest.mark.parametrize(
-        ("arguments", "said"),
+        ("arguments", "message"),
         [
             (["bad.yaml"], "bad.yaml:2: seed: -1: input should be greater than or equal to 0"),
             (["seed=1"], "no spec was named; for example: experiments/quickstart.yaml"),
@@ -148,8 +150,8 @@ class TestRun:
             ),
         ],
     )
-    def test_wrong_requests(self, steelexp, folder, arguments, said):
-        assert steelexp("run", *arguments) == (2, [], [f"steelexp: {said}"])
+    def test_wrong_requests(self, steelexp, folder, arguments, message):
+        assert steelexp("run", *arguments) == (2, [], [f"steelexp: {message}"])
 
     def test_nothing_is_run_when_one_spec_of_several_is_wrong(self, steelexp, folder, monkeypatch):
         monkeypatch.setattr(
@@ -165,14 +167,14 @@ class TestRun:
     @pytest.fixture
     def prepared(self, monkeypatch):
         """Name and seed of every spec that is begun; none goes on."""
-        begun = []
+        started = []
 
         def prepare(spec, runs):
-            begun.append((spec.name, spec.seed, spec.training.epochs, str(runs)))
+            started.append((spec.name, spec.seed, spec.training.epochs, str(runs)))
             raise DataError("no data")
 
         monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
-        return begun
+        return started
 
     def test_every_spec_with_every_seed(self, steelexp, folder, prepared):
         (folder / "more" / "deep").mkdir(parents=True)
@@ -191,28 +193,30 @@ class TestRun:
         assert out[-1] == "0 of 6 runs are finished in elsewhere"
 
     @pytest.mark.parametrize(
-        ("error", "code", "said"),
+        ("error", "code", "message"),
         [
             (BusyError("runs/x: another process"), 2, "steelexp: runs/x: another process"),
             (DivergedError("the loss is nan"), 1, "steelexp: good, seed 1: the loss is nan"),
             (KeyboardInterrupt(), 130, "steelexp: stopped; the same command goes on from here"),
         ],
     )
-    def test_exit_codes(self, steelexp, folder, monkeypatch, error, code, said):
+    def test_exit_codes(self, steelexp, folder, monkeypatch, error, code, message):
         def prepare(spec, runs):
             raise error
 
         monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
-        found, out, err = steelexp("run", "good.yaml")
-        assert (found, out, [line for line in err if line]) == (code, [], [said])
+        result, out, err = steelexp("run", "good.yaml")
+        assert (result, out, [line for line in err if line]) == (code, [], [message])
 
     def test_a_bug_is_one_line_and_its_traceback_a_file(self, steelexp, folder, monkeypatch):
         monkeypatch.setattr("steelexp.commands.run.prepare", lambda spec, runs: {}["bug"])
         code, out, err = steelexp("run", "good.yaml")
         (log,) = folder.glob("steelexp-error-*.log")
         assert (code, out) == (3, [])
-        said = f"this is a bug (KeyError: 'bug'); the traceback is in {log.name}, please report it"
-        assert err == [f"steelexp: {said}"]
+        message = (
+            f"this is a bug (KeyError: 'bug'); the traceback is in {log.name}, please report it"
+        )
+        assert err == [f"steelexp: {message}"]
         text = log.read_text()
         assert "Traceback (most recent call last)" in text
         assert text.endswith("KeyError: 'bug'\n")
@@ -221,8 +225,8 @@ class TestRun:
         monkeypatch.setattr("steelexp.commands.run.prepare", lambda spec, runs: open("no/where"))  # noqa: PTH123, SIM115
         code, out, err = steelexp("run", "good.yaml")
         (log,) = folder.glob("steelexp-error-*.log")
-        said = f"no/where: No such file or directory; the traceback is in {log.name}"
-        assert (code, out, err) == (3, [], [f"steelexp: {said}"])
+        message = f"no/where: No such file or directory; the traceback is in {log.name}"
+        assert (code, out, err) == (3, [], [f"steelexp: {message}"])
 
     def test_the_log_lies_elsewhere_where_the_working_directory_takes_none(
         self, steelexp, folder, monkeypatch
@@ -240,14 +244,14 @@ class TestRun:
             runs.mkdir()
 
         monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
-        said = (
+        message = (
             "/proc/none: cannot be written: No such file or directory; choose another folder with "
             "--runs"
         )
         assert steelexp("run", "good.yaml", "--runs", "/proc/none") == (
             2,
             [],
-            [f"steelexp: {said}"],
+            [f"steelexp: {message}"],
         )
 
 
@@ -262,8 +266,8 @@ class TestList:
 
     @pytest.mark.parametrize("name", [".", "absent"])
     def test_of_no_runs(self, steelexp, folder, name):
-        said = [f"steelexp: {name}: no runs here; make one: make run"]
-        assert steelexp("list", name) == (2, [], said)
+        message = [f"steelexp: {name}: no runs here; make one: make run"]
+        assert steelexp("list", name) == (2, [], message)
 
 
 class TestShow:
@@ -280,8 +284,8 @@ class TestShow:
         run = unfinished(tmp_path / "1")
         run.append(Epoch(1, step=10, seconds=1.0, metrics={}))
         run.append(Epoch(2, step=20, seconds=1.0, metrics={}))
-        said = [f"{run.path}: unfinished, 2 epochs; run its spec again to go on"]
-        assert steelexp("show", str(run.path)) == (0, said, [])
+        message = [f"{run.path}: unfinished, 2 epochs; run its spec again to go on"]
+        assert steelexp("show", str(run.path)) == (0, message, [])
 
     def test_a_search(self, steelexp, tmp_path):
         (tmp_path / "search.json").write_text(json.dumps(THREE_TRIALS))
@@ -293,22 +297,22 @@ class TestShow:
     def test_one_of_several(self, steelexp, folder):
         for name in ("a", "b"):
             finished(Path("runs") / name)
-        said = ["steelexp: runs: one run folder is expected; here: runs/a, runs/b"]
-        assert steelexp("show", "runs") == (2, [], said)
+        message = ["steelexp: runs: one run folder is expected; here: runs/a, runs/b"]
+        assert steelexp("show", "runs") == (2, [], message)
         assert steelexp("show", "x") == (2, [], ["steelexp: x: one run folder is expected"])
 
     @pytest.mark.parametrize(
-        ("name", "text", "said"),
+        ("name", "text", "message"),
         [
             ("record.json", "{}", "runs/a/record.json: not a record that this version reads (name"),
             ("spec.yaml", "name: a", "runs/a/spec.yaml: not a spec that this version wrote ("),
         ],
     )
-    def test_a_damaged_run(self, steelexp, folder, name, text, said):
+    def test_a_damaged_run(self, steelexp, folder, name, text, message):
         finished(Path("runs/a")).write(name, text)
         code, out, err = steelexp("show", "runs/a")
         assert (code, out, len(err)) == (2, [], 1)
-        assert err[0].startswith(f"steelexp: {said}")
+        assert err[0].startswith(f"steelexp: {message}")
 
 
 class TestDraw:
@@ -324,17 +328,17 @@ class TestDraw:
         assert json.loads((root / "generator.json").read_text())["seed"] == 5
 
     @pytest.mark.parametrize(
-        ("option", "value", "said"),
+        ("option", "value", "message"),
         [
             ("--strips", "0", "strips: 0 is less than 1"),
             ("--seed", "-1", "seed: -1 is less than 0"),
             ("--rarity", "1.5", "rarity: 1.5 is not between 0 and 1"),
         ],
     )
-    def test_wrong_settings(self, steelexp, tmp_path, option, value, said):
+    def test_wrong_settings(self, steelexp, tmp_path, option, value, message):
         root = tmp_path / "drawn"
         code, _, err = steelexp("data", "generate", str(root), option, value)
-        assert (code, err) == (2, [f"steelexp: {said}"])
+        assert (code, err) == (2, [f"steelexp: {message}"])
         assert list(tmp_path.iterdir()) == []
 
 
@@ -388,7 +392,7 @@ class TestBrokenPipe:
 
 class TestArguments:
     @pytest.mark.parametrize(
-        ("arguments", "said"),
+        ("arguments", "message"),
         [
             ([], "the following arguments are required: COMMAND"),
             (["train"], "invalid choice: 'train'"),
@@ -399,13 +403,13 @@ class TestArguments:
             (["data"], "the following arguments are required: WHAT"),
         ],
     )
-    def test_wrong_ones(self, capsys, arguments, said):
+    def test_wrong_ones(self, capsys, arguments, message):
         with pytest.raises(SystemExit) as caught:
             main(arguments)
         assert caught.value.code == 2
         err = capsys.readouterr().err
         assert err.startswith(f"usage: {program()}")
-        assert said in err.splitlines()[-1]
+        assert message in err.splitlines()[-1]
 
     def test_version(self, capsys):
         with pytest.raises(SystemExit) as caught:

@@ -70,14 +70,14 @@ def test_no_message_spells_the_program_itself(path):
 
 
 def test_every_command_in_the_source_parses():
-    found = [words for path in SOURCES for words in calls(ast.parse(path.read_text("utf-8")))]
+    result = [words for path in SOURCES for words in calls(ast.parse(path.read_text("utf-8")))]
     for template in TEMPLATES:
         texts = re.findall(r"\bcommand_line\((.*?)\)", template.read_text("utf-8"))
         args = [text.replace('"', "").split(", ") for text in texts]
-        found += [[word if word.isidentifier() else "x" for word in words] for words in args]
-    commands = {words[0] for words in found}
+        result += [[word if word.isidentifier() else "x" for word in words] for words in args]
+    commands = {words[0] for words in result}
     assert commands >= {"run", "evaluate", "export", "sync", "report", "data", "reproduce"}
-    assert [words for words in found if not parses(words)] == []
+    assert [words for words in result if not parses(words)] == []
 
 
 @pytest.fixture

@@ -119,10 +119,10 @@ class TestBar:
     def test_shows_label_count_and_note(self, terminal):
         with steps("epoch 1/3", 40) as advance:
             advance(30, "loss 0.25")
-        drawn = terminal.file.getvalue()
-        assert "epoch 1/3" in drawn
-        assert "30/40" in drawn
-        assert "loss 0.25" in drawn
+        text = terminal.file.getvalue()
+        assert "epoch 1/3" in text
+        assert "30/40" in text
+        assert "loss 0.25" in text
 
     def test_goes_away_when_an_error_ends_it(self, terminal):
         with pytest.raises(ZeroDivisionError), steps("epoch", 40):

@@ -22,8 +22,8 @@ def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path
         "resolution": "half",
     }
     folder = unfinished(tmp_path, model=model)
-    made = record(postprocessing=Postprocessing(metric="dice_kaggle", classes=RULES))
-    folder.write("record.json", made.model_dump_json())
+    finished_record = record(postprocessing=Postprocessing(metric="dice_kaggle", classes=RULES))
+    folder.write("record.json", finished_record.model_dump_json())
     keras.utils.set_random_seed(0)
     spec = load(folder.path / "spec.yaml", model=SpecModel)
     network = spec.model.model_copy(update={"weights": "none"}).bind(ARCHITECTURES)(2)
@@ -32,10 +32,10 @@ def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path
 
     grey = np.random.default_rng(0).integers(0, 256, (64, 96), np.uint8)
     wanted = 1 / (1 + np.exp(-network(grey[None, ..., None]).numpy()[0].astype(np.float64)))
-    found = load_predictor(folder)
-    assert (found.runtime, found.card.classes) == ("tensorflow", RULES)
-    assert np.abs(found.scores(grey) - wanted).max() < 1e-5
-    assert found.scores(grey[:50, :70]).shape == (50, 70, 2)
+    predictor = load_predictor(folder)
+    assert (predictor.runtime, predictor.card.classes) == ("tensorflow", RULES)
+    assert np.abs(predictor.scores(grey) - wanted).max() < 1e-5
+    assert predictor.scores(grey[:50, :70]).shape == (50, 70, 2)
 
 
 def test_what_a_run_lacks_is_said(tmp_path):

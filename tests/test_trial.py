@@ -194,15 +194,15 @@ def test_what_fails_a_trial(
 def test_a_trial_is_tracked_as_part_of_its_search(
     spec: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = []
+    tracked = []
 
     def fails(*_: object, trial: TrackedTrial, **__: object) -> None:
-        told.append(trial)
+        tracked.append(trial)
         raise MemoryError
 
     monkeypatch.setattr(experiment, "run", fails)
     runner(spec, tmp_path)(Trial("0007", {"optimizer.learning_rate": 0.1}))
-    assert told == [TrackedTrial(spec.name, "0007", {"optimizer.learning_rate": 0.1})]
+    assert tracked == [TrackedTrial(spec.name, "0007", {"optimizer.learning_rate": 0.1})]
 
 
 def test_a_bug_is_raised(
@@ -226,15 +226,15 @@ def test_the_digest_is_that_of_the_spec_without_a_search(
 def test_dry_run_shows_the_space_and_the_budget(
     spec_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ["run", str(spec_file), "--dry-run", "--runs", str(tmp_path / "runs")]
-    assert main([*given, "search.hours=2"]) == 0
+    words = ["run", str(spec_file), "--dry-run", "--runs", str(tmp_path / "runs")]
+    assert main([*words, "search.hours=2"]) == 0
     out = capsys.readouterr().out
     assert "  search      grid: val_dice_kaggle is to be large\n" in out
     assert "  budget      at most 2 trials, 2 hours, each at most 2 epochs\n" in out
     assert "  space       loss.gamma: one of 2, only when loss.name is focal\n" in out
     assert f"  results     {tmp_path}/runs/tiny/search\n" in out
     assert not (tmp_path / "runs").exists()
-    assert main([*given, "search.tuner={name: hyperband}", "training.epochs=9"]) == 0
+    assert main([*words, "search.tuner={name: hyperband}", "training.epochs=9"]) == 0
     assert "at most 23 trials, at most 75 epochs\n" in capsys.readouterr().out
 
 

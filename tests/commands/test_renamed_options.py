@@ -5,7 +5,7 @@ from steelexp.command_line import program
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (
             "evaluate runs --windows gaussian",
@@ -26,9 +26,9 @@ from steelexp.command_line import program
         ),
     ],
 )
-def test_what_was_renamed_is_one_line_with_the_new_name(capsys, words, said):
+def test_what_was_renamed_is_one_line_with_the_new_name(capsys, words, message):
     assert main(words.split()) == 2
-    assert capsys.readouterr().err == f"steelexp: {said}\n"
+    assert capsys.readouterr().err == f"steelexp: {message}\n"
 
 
 def test_an_option_of_another_command_stays_its_own(capsys):

@@ -24,7 +24,7 @@ def test_writes_it_where_it_is_wanted(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["nowhere"], "nowhere: no runs here"),
         (["runs", "--baseline", "focal"], "--baseline focal: no such strategy here; here: b4_dice"),
@@ -35,10 +35,10 @@ def test_writes_it_where_it_is_wanted(run, tmp_path):
         ),
     ],
 )
-def test_says_why_it_cannot(run, tmp_path, monkeypatch, capsys, words, said):
+def test_says_why_it_cannot(run, tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
     assert main(["report", *words]) == 2
-    assert f"steelexp: {said}" in capsys.readouterr().err
+    assert f"steelexp: {message}" in capsys.readouterr().err
 
 
 def test_at_the_end_of_a_run_a_failure_is_said_and_no_more(run, monkeypatch, capsys):

@@ -23,15 +23,15 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def prepared(monkeypatch):
     """Name and seed of every spec that is begun or previewed; none goes on."""
-    begun = []
+    started = []
 
     def prepare(spec, runs):
-        begun.append((spec.name, spec.seed))
+        started.append((spec.name, spec.seed))
         raise DataError("no data")
 
     for module in ("run", "preview", "search"):
         monkeypatch.setattr(f"steelexp.commands.{module}.prepare", prepare)
-    return begun
+    return started
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
@@ -39,8 +39,8 @@ def test_a_folder_with_seeds_leaves_its_searches_out_by_name(folder, prepared, c
     assert main(["run", "experiments", "--seeds", "0,1", *options]) == 1
     assert prepared == [("good", 0), ("good", 1), ("c", 0), ("c", 1)]
     out, err = capsys.readouterr()
-    said = "left out, because a search has one seed; run it without --seeds"
-    assert out.splitlines()[0] == f"experiments/b.yaml: {said}"
+    message = "left out, because a search has one seed; run it without --seeds"
+    assert out.splitlines()[0] == f"experiments/b.yaml: {message}"
     assert err.splitlines()[0] == "steelexp: good, seed 0: no data"
     assert len(err.splitlines()) == 4
 
@@ -102,8 +102,8 @@ def test_only_searches_leave_nothing_for_seeds(folder, prepared, capsys):
     text = (folder / "experiments" / "search.yaml").read_text()
     (folder / "experiments" / "search.yaml").write_text(text.replace("a.yaml", "../a.yaml"))
     assert main(["run", "experiments", "--seeds", "0"]) == 2
-    said = "steelexp: experiments: only searches below; run them without --seeds\n"
-    assert capsys.readouterr().err == said
+    message = "steelexp: experiments: only searches below; run them without --seeds\n"
+    assert capsys.readouterr().err == message
 
 
 @pytest.mark.parametrize(
@@ -125,5 +125,5 @@ def test_a_stopped_run_says_which_command_goes_on(folder, monkeypatch, capsys):
 
     monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
     assert main(["run", "experiments/a.yaml", "--fresh"]) == 130
-    said = "stopped; the same command without --fresh goes on from here"
-    assert said in capsys.readouterr().err
+    message = "stopped; the same command without --fresh goes on from here"
+    assert message in capsys.readouterr().err

@@ -85,16 +85,16 @@ def test_run_reads_it(spec):
 
 
 def test_the_doctor_recognises_and_examines_it(root):
-    found = diagnosis.diagnose(root)
-    assert (found.layout, found.classes, len(found.names)) == ("stacked", ("c0", "c1"), 12)
-    assert found.statistics.pixels[:, :2].sum(axis=0).tolist() == [6 * 256, 6 * 256]
-    assert found.issues == []
+    result = diagnosis.diagnose(root)
+    assert (result.layout, result.classes, len(result.names)) == ("stacked", ("c0", "c1"), 12)
+    assert result.statistics.pixels[:, :2].sum(axis=0).tolist() == [6 * 256, 6 * 256]
+    assert result.issues == []
 
 
 def test_the_doctor_lists_what_its_loader_refuses(root):
     (root / "stack.png").write_bytes(b"no picture")
-    found = diagnosis.diagnose(root)
-    texts = [(issue.kind, issue.text) for issue in found.issues]
+    result = diagnosis.diagnose(root)
+    texts = [(issue.kind, issue.text) for issue in result.issues]
     kind = "refused by its loader"
     assert texts == [
         (kind, f"{root}/stack.png: not a stack"),
@@ -124,10 +124,10 @@ def test_check_says_that_its_data_is_absent(spec, root):
 
 def test_ten_classes_are_refused_before_any_training(spec):
     names = ", ".join(f"c{k}" for k in range(10))
-    said = f"the data set has 10 classes ({names}), and at most 8 are supported; merge some, or "
+    message = f"the data set has 10 classes ({names}), and at most 8 are supported; merge some, or "
     with pytest.raises(DataError) as caught:
         prepare(spec(", class_count: 10"), Path("runs"))
-    assert str(caught.value) == f"{said}leave some out"
+    assert str(caught.value) == f"{message}leave some out"
     assert not Path("runs").exists()
 
 

@@ -14,8 +14,8 @@ class TestChain:
         assert spec().augment.bind(AUGMENTATIONS) == []
 
     def test_is_bound_in_the_registrys_order(self, spec):
-        found = spec("augment: {noise: {std: 3.0}, flips: {vertical: false}}").augment
-        flips, noise = found.bind(AUGMENTATIONS)
+        result = spec("augment: {noise: {std: 3.0}, flips: {vertical: false}}").augment
+        flips, noise = result.bind(AUGMENTATIONS)
         assert (flips.func, noise.func) == (AUGMENTATIONS["flips"], AUGMENTATIONS["noise"])
         assert flips.keywords == {"horizontal": True, "vertical": False}
         assert noise.keywords["std"] == 3.0
@@ -30,9 +30,9 @@ class TestChain:
         assert flips.keywords == {"horizontal": False, "vertical": False}
 
     def test_is_written_with_its_defaults_and_read_back(self, spec, folder):
-        found = spec("augment: {flips: {}}")
-        assert "augment:\n  flips: {horizontal: true, vertical: true}\n" in dump(found)
-        (folder / "resolved.yaml").write_text(dump(found))
+        result = spec("augment: {flips: {}}")
+        assert "augment:\n  flips: {horizontal: true, vertical: true}\n" in dump(result)
+        (folder / "resolved.yaml").write_text(dump(result))
         (flips,) = read_resolved(folder / "resolved.yaml").augment.bind(AUGMENTATIONS)
         assert flips.keywords == {"horizontal": True, "vertical": True}
 

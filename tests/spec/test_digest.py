@@ -74,8 +74,8 @@ ELSEWHERE = {
 }  # the first below, one choice each
 
 
-def digest_of(found, data="manifest", split="split", weights=None):
-    return digest(found, data=data, split=split, weights=weights)
+def digest_of(result, data="manifest", split="split", weights=None):
+    return digest(result, data=data, split=split, weights=weights)
 
 
 def leaves(values, prefix=""):
@@ -87,8 +87,8 @@ def leaves(values, prefix=""):
 
 
 def test_every_setting_is_in_one_of_the_tables(spec):
-    listed = {*WITH_EFFECT, *WITHOUT_EFFECT, *ELSEWHERE}
-    assert set(leaves(spec().model_dump())) == listed
+    names = {*WITH_EFFECT, *WITHOUT_EFFECT, *ELSEWHERE}
+    assert set(leaves(spec().model_dump())) == names
 
 
 @pytest.mark.parametrize("key", WITH_EFFECT)
@@ -125,16 +125,16 @@ def test_does_not_change_with_an_augmentation_that_is_taken_away(spec):
 
 class TestWeights:
     def test_change_it_by_their_content(self, spec):
-        found = spec("", "model.weights=a.h5")
-        assert digest_of(found, weights="sha of a") != digest_of(found, weights="sha of b")
+        result = spec("", "model.weights=a.h5")
+        assert digest_of(result, weights="sha of a") != digest_of(result, weights="sha of b")
 
     def test_do_not_change_it_by_where_they_lie(self, spec):
         here, there = spec("", "model.weights=a.h5"), spec("", "model.weights=b/c.h5")
         assert digest_of(here, weights="sha") == digest_of(there, weights="sha")
 
     def test_are_not_those_of_a_name(self, spec):
-        found = spec("", "model.weights=imagenet")
-        assert digest_of(found) != digest_of(found, weights="sha")
+        result = spec("", "model.weights=imagenet")
+        assert digest_of(result) != digest_of(result, weights="sha")
 
 
 def test_is_the_same_for_a_number_written_otherwise(spec):

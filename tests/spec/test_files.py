@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import setting, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -57,7 +57,8 @@ WRONG = {
         "training: {epoch: 3}",
         (
             "2: training.epoch: unknown setting; allowed: epochs, batch_size, monitor, "
-            "early_stopping_patience, reduce_lr_patience, reduce_lr_factor, threshold, precision, devices, workers, "
+            "early_stopping_patience, reduce_lr_patience, reduce_lr_factor, threshold, "
+            "precision, devices, workers, "
             "overlays; did you mean epochs?"
         ),
     ),
@@ -181,10 +182,10 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("text", "said"), WRONG.values(), ids=WRONG.keys())
-def test_wrong_specs(spec, monkeypatch, text, said):
+@pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_specs(spec, monkeypatch, text, message):
     monkeypatch.delenv("STEELEXP_UNSET", raising=False)
-    assert messages(spec, text) == [f"spec.yaml:{said}"]
+    assert messages(spec, text) == [f"spec.yaml:{message}"]
 
 
 # Whole files: the content, and what is said.
@@ -220,18 +221,18 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize(("content", "said"), UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_unreadable_specs_have_one_message(folder, content, said):
+@pytest.mark.parametrize(("content", "message"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_unreadable_specs_have_one_message(folder, content, message):
     (folder / "spec.yaml").write_bytes(content)
     (folder / "a.yaml").write_text("name: a\nextends: b.yaml\n")
     (folder / "b.yaml").write_text("name: b\nextends: a.yaml\n")
     (folder / "broken.yaml").write_text("a: b: c\n")
-    assert messages(lambda: load(Path("spec.yaml"), model=SpecModel)) == [said]
+    assert messages(lambda: load(Path("spec.yaml"), model=SpecModel)) == [message]
 
 
 def test_a_spec_that_is_not_there(folder):
-    said = messages(lambda: load(Path("absent.yaml"), model=SpecModel))
-    assert said == ["absent.yaml: cannot be read: No such file or directory"]
+    message = messages(lambda: load(Path("absent.yaml"), model=SpecModel))
+    assert message == ["absent.yaml: cannot be read: No such file or directory"]
 
 
 def test_missing_sections_and_the_components_that_could_be_named(folder):
@@ -264,8 +265,8 @@ loss:
 
 training: {epochs: 1e1, batch_size: 0}
 """
-    said = messages(spec, text, "tiling.size=48", "optimizer.name", "split.val=0.0")
-    assert said == [
+    message = messages(spec, text, "tiling.size=48", "optimizer.name", "split.val=0.0")
+    assert message == [
         "argument 'optimizer.name': key=value with a dotted key is expected",
         "argument 'split.val=0.0': split.val: 0.0: input should be greater than 0",
         "argument 'tiling.size=48': tiling.size: 48: input should be a multiple of 32",
@@ -281,12 +282,12 @@ training: {epochs: 1e1, batch_size: 0}
 
 
 def test_unknown_backbone_lists_all_and_the_nearest(spec):
-    (said,) = messages(spec, "model: {backbone: mobilnetv2}")
-    assert said.startswith(
+    (message,) = messages(spec, "model: {backbone: mobilnetv2}")
+    assert message.startswith(
         "spec.yaml:2: model.backbone: 'mobilnetv2' is not known; allowed: densenet121, "
     )
-    assert said.endswith("; did you mean mobilenetv2?")
-    assert "efficientnetb4, " in said
+    assert message.endswith("; did you mean mobilenetv2?")
+    assert "efficientnetb4, " in message
 
 
 class TestInheritance:
@@ -321,26 +322,28 @@ class TestInheritance:
     def test_an_error_is_where_it_was_written(self, spec, folder):
         text = (folder / "good.yaml").read_text()
         (folder / "good.yaml").write_text(text.replace("gamma: 3.0", "gamma: -3.0"))
-        said = "good.yaml:6: loss.gamma: -3.0: input should be greater than or equal to 0"
-        assert messages(spec, "loss: {alpha: 0.5}") == [said]
+        message = "good.yaml:6: loss.gamma: -3.0: input should be greater than or equal to 0"
+        assert messages(spec, "loss: {alpha: 0.5}") == [message]
         assert spec("loss: {gamma: 1.0}").loss.settings["gamma"] == 1.0
 
     def test_what_the_ancestor_lacks_is_missing_there(self, spec, folder):
         text = (folder / "good.yaml").read_text()
         (folder / "good.yaml").write_text(text.replace("batch_size: 4", "overlays: 4"))
-        said = ["good.yaml:8: training.batch_size: missing"]
-        assert messages(spec, "training: {epochs: 3}") == said
-        assert messages(spec, "", "training.epochs=3") == said
+        message = ["good.yaml:8: training.batch_size: missing"]
+        assert messages(spec, "training: {epochs: 3}") == message
+        assert messages(spec, "", "training.epochs=3") == message
 
 
 class TestOverrides:
     def test_win_over_the_file(self, spec):
-        found = spec("seed: 3", "seed=4", "loss.gamma=1.5", "model.decoder_filters=[1, 2, 3, 4, 5]")
-        assert (found.seed, found.loss.settings["gamma"]) == (4, 1.5)
-        assert found.model.settings["decoder_filters"] == (1, 2, 3, 4, 5)
+        result = spec(
+            "seed: 3", "seed=4", "loss.gamma=1.5", "model.decoder_filters=[1, 2, 3, 4, 5]"
+        )
+        assert (result.seed, result.loss.settings["gamma"]) == (4, 1.5)
+        assert result.model.settings["decoder_filters"] == (1, 2, 3, 4, 5)
 
     def test_values_are_yaml(self, spec):
-        found = spec(
+        result = spec(
             "",
             "training.early_stopping_patience=null",
             "question='5'",
@@ -348,16 +351,16 @@ class TestOverrides:
             "published.value=-1.5",
             "published.source=ours",
         )
-        assert (found.training.early_stopping_patience, found.question) == (None, "5")
-        assert found.published.value == -1.5
+        assert (result.training.early_stopping_patience, result.question) == (None, "5")
+        assert result.published.value == -1.5
 
     def test_a_value_may_hold_the_equals_sign(self, spec):
         assert spec("", "question=is a=b?").question == "is a=b?"
 
     @pytest.mark.parametrize("order", [1, -1])
     def test_order_does_not_matter(self, spec, order):
-        found = spec("loss: {name: dice}", *["loss.name=focal", "loss.gamma=1.5"][::order])
-        assert found.loss.settings == {"gamma": 1.5, "alpha": 0.25}
+        result = spec("loss: {name: dice}", *["loss.name=focal", "loss.gamma=1.5"][::order])
+        assert result.loss.settings == {"gamma": 1.5, "alpha": 0.25}
 
     def test_another_component_drops_the_settings_of_the_first(self, spec):
         assert spec("", "loss.name=dice").loss.settings == DICE
@@ -372,7 +375,7 @@ class TestOverrides:
         assert spec("", "loss={name: bce_dice, reduce: batch}").loss.settings["reduce"] == "batch"
 
     @pytest.mark.parametrize(
-        ("override", "said"),
+        ("override", "message"),
         [
             ("loss", "key=value with a dotted key is expected"),
             ("=3", "key=value with a dotted key is expected"),
@@ -410,25 +413,25 @@ class TestOverrides:
             ),
         ],
     )
-    def test_wrong_ones(self, spec, monkeypatch, override, said):
+    def test_wrong_ones(self, spec, monkeypatch, override, message):
         monkeypatch.delenv("STEELEXP_UNSET", raising=False)
-        assert messages(spec, "", override) == [f"argument {override!r}: {said}"]
+        assert messages(spec, "", override) == [f"argument {override!r}: {message}"]
 
 
 class TestEnvironment:
     def test_a_plain_default_has_its_type_and_a_quoted_one_is_text(self, spec, monkeypatch):
         monkeypatch.delenv("STEELEXP_EPOCHS", raising=False)
         text = 'question: "${STEELEXP_EPOCHS:-7}"\ntraining:\n  epochs: ${STEELEXP_EPOCHS:-7}'
-        found = spec(text)
-        assert (found.question, found.training.epochs) == ("7", 7)
+        result = spec(text)
+        assert (result.question, result.training.epochs) == ("7", 7)
         monkeypatch.setenv("STEELEXP_EPOCHS", "11")
-        found = spec(text)
-        assert (found.question, found.training.epochs) == ("11", 11)
+        result = spec(text)
+        assert (result.question, result.training.epochs) == ("11", 11)
 
     def test_a_value_of_the_wrong_type(self, spec, monkeypatch):
         monkeypatch.setenv("STEELEXP_EPOCHS", "many")
-        said = "spec.yaml:2: training.epochs: 'many': input should be a valid integer"
-        assert messages(spec, 'training: {epochs: "${STEELEXP_EPOCHS}"}') == [said]
+        message = "spec.yaml:2: training.epochs: 'many': input should be a valid integer"
+        assert messages(spec, 'training: {epochs: "${STEELEXP_EPOCHS}"}') == [message]
 
 
 class TestFrozen:
@@ -437,9 +440,9 @@ class TestFrozen:
         [("", "seed"), ("loss", "gamma"), ("training", "epochs"), ("data", "root")],
     )
     def test_nothing_can_be_set(self, spec, part, field):
-        found = spec()
+        result = spec()
         with pytest.raises(ValidationError, match="frozen"):
-            setattr(getattr(found, part) if part else found, field, 3)
+            setattr(getattr(result, part) if part else result, field, 3)
 
 
 LOSSES = st.one_of(
@@ -472,7 +475,7 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}", fullmatch=True)
 
 class TestResolved:
     @settings(max_examples=50, deadline=None)
-    @given(loss=LOSSES, training=TRAINING, question=TEXTS, root=TEXTS, name=NAMES)
+    @setting(loss=LOSSES, training=TRAINING, question=TEXTS, root=TEXTS, name=NAMES)
     def test_dump_and_load_are_inverse(
         self, tmp_path_factory, loss, training, question, root, name
     ):
@@ -519,5 +522,5 @@ class TestResolved:
     def test_what_is_none_has_one_message(self, tmp_path, text):
         path = tmp_path / "spec.yaml"
         path.write_text(text)
-        (said,) = messages(read_resolved, path)
-        assert said.startswith(f"{path}: not a spec that this version wrote (")
+        (message,) = messages(read_resolved, path)
+        assert message.startswith(f"{path}: not a spec that this version wrote (")

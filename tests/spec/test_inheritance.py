@@ -30,8 +30,8 @@ def read(folder):
 
     def load_child(text, *overrides, parent=PARENT):
         lines = (folder / "good.yaml").read_text().splitlines(keepends=True)
-        kept = [line for line in lines if not line.startswith("model:")]
-        (folder / "parent.yaml").write_text("".join(kept) + parent)
+        remaining = [line for line in lines if not line.startswith("model:")]
+        (folder / "parent.yaml").write_text("".join(remaining) + parent)
         (folder / "child.yaml").write_text(f"extends: parent.yaml\n{text}")
         notes = []
         return load(Path("child.yaml"), overrides, model=TWO, notes=notes), notes
@@ -48,8 +48,8 @@ class TestArchitecture:
             "filters": 0.5,  # of another type there, so its own default
             "dropout": 0.1,
         }
-        said = "child.yaml:2: model.architecture: linknet does not have the inherited filters; "
-        assert notes == [f"{said}dropped"]
+        message = "child.yaml:2: model.architecture: linknet does not have the inherited filters; "
+        assert notes == [f"{message}dropped"]
 
     def test_nothing_is_said_where_nothing_is_dropped(self, read):
         parent = "model: {architecture: unet, backbone: b4}\n"
@@ -68,9 +68,9 @@ class TestArchitecture:
 
     def test_by_a_value_of_a_search(self, read):
         spec, _ = read("")
-        found = substitute(spec, {"model.architecture": "linknet"})
-        assert found.model.settings["backbone"] == "b4"
-        assert found.model.settings["filters"] == 0.5
+        result = substitute(spec, {"model.architecture": "linknet"})
+        assert result.model.settings["backbone"] == "b4"
+        assert result.model.settings["filters"] == 0.5
 
     def test_an_unknown_one_is_the_only_problem(self, read):
         with pytest.raises(SpecError) as caught:

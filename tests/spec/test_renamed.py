@@ -48,8 +48,8 @@ def test_an_old_value_gives_one_line_with_the_new_one(spec, key, old, new):
 def test_an_old_name_in_an_override_and_in_a_space(spec):
     with pytest.raises(SpecError) as caught:
         spec("", "training.reduce_lr=5")
-    said = "argument 'training.reduce_lr=5': training.reduce_lr: renamed; write "
-    assert str(caught.value) == f"{said}training.reduce_lr_patience"
+    message = "argument 'training.reduce_lr=5': training.reduce_lr: renamed; write "
+    assert str(caught.value) == f"{message}training.reduce_lr_patience"
     space = "{sampling.kind: {choice: [uniform, capped]}}"
     with pytest.raises(SpecError) as caught:
         spec(f"search: {{tuner: {{name: grid}}, space: {space}}}")
@@ -74,7 +74,7 @@ def test_a_resolved_spec_of_version_0_1_is_one_line(folder):
     Path("old.yaml").write_text("name: a\ndecision: {metric: dice_kaggle}\nwarm_up: {epochs: 0}\n")
     with pytest.raises(SpecError) as caught:
         read_resolved(Path("old.yaml"))
-    said = "old.yaml: version 0.1 of steelexp wrote this spec (decision is postprocessing now); "
-    assert str(caught.value) == f"{said}write one with the new names"
+    message = "old.yaml: version 0.1 of steelexp wrote this spec (decision is postprocessing now); "
+    assert str(caught.value) == f"{message}write one with the new names"
     with pytest.raises(SpecError, match="decision: renamed; write postprocessing"):
         load(Path("old.yaml"), model=SpecModel)

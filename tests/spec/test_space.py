@@ -1,14 +1,14 @@
 from graphlib import CycleError
 
 import pytest
-from hypothesis import given
+from hypothesis import setting
 from hypothesis import strategies as st
 
 from steelexp.spec.space import Dimension, assignments, is_active, parents_first, size
 
 
-def dimension(**written):
-    return Dimension.model_validate(written)
+def dimension(**settings):
+    return Dimension.model_validate(settings)
 
 
 LOSSES = dimension(choice=["dice", "focal", "bce"])
@@ -50,7 +50,7 @@ class TestDimension:
         assert RATE.value(0.0099999999) == 0.01
         assert dimension(int=[1, 9]).value(3.0) == 3
 
-    @given(st.floats(1e-4, 1e-2))
+    @setting(st.floats(1e-4, 1e-2))
     def test_a_value_is_its_own_number(self, number):
         value = RATE.value(number)
         assert RATE.value(RATE.number(value)) == value
@@ -80,8 +80,8 @@ def test_a_condition_holds_or_not():
 
 
 def test_assignments_leave_out_what_is_inactive():
-    found = list(assignments(SPACE, {"loss.name", "loss.gamma"}))
-    assert [{**values} for values in found] == [
+    result = list(assignments(SPACE, {"loss.name", "loss.gamma"}))
+    assert [{**values} for values in result] == [
         {"loss.name": "dice", "training.batch_size": 4},
         {"loss.name": "focal", "training.batch_size": 4, "loss.gamma": 0.5},
         {"loss.name": "focal", "training.batch_size": 4, "loss.gamma": 4.0},

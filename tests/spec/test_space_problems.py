@@ -147,21 +147,21 @@ def messages(searched, *arguments, **named):
     return str(caught.value).splitlines()
 
 
-@pytest.mark.parametrize(("space", "said"), WRONG.values(), ids=WRONG)
-def test_wrong_spaces(searched, space, said):
+@pytest.mark.parametrize(("space", "expected"), WRONG.values(), ids=WRONG)
+def test_wrong_spaces(searched, space, expected):
     (message,) = messages(searched, space)
-    assert said in message
+    assert expected in message
     assert message.startswith("spec.yaml:")
 
 
 def test_everything_wrong_is_said_at_once(searched):
-    found = messages(
+    result = messages(
         searched,
         "loss.gamma: {float: [-2.0, -1.0]}\n"
         "training.batch_size: {int: [0, 4]}\n"
         "optimizer.beta_1: {choice: [0.9, 1.5]}",
     )
-    assert [line.split(": ")[1] for line in found] == [
+    assert [line.split(": ")[1] for line in result] == [
         "search.space.loss.gamma",
         "search.space.loss.gamma",
         "search.space.training.batch_size",
@@ -206,9 +206,9 @@ def test_what_changes_the_meaning_of_the_objective(searched, monitor, space):
 class TestTuner:
     def test_unknown(self, searched):
         (message,) = messages(searched, FOCAL, tuner="{name: bayes}")
-        known = "random, bayesian, hyperband, grid"
+        options = "random, bayesian, hyperband, grid"
         assert message == (
-            f"spec.yaml:3: search.tuner.name: 'bayes' is not known; allowed: {known}; "
+            f"spec.yaml:3: search.tuner.name: 'bayes' is not known; allowed: {options}; "
             "did you mean bayesian?"
         )
 
@@ -237,8 +237,8 @@ class TestTuner:
         assert "hyperband, which gives each trial its epochs" in message
 
     def test_another_one_starts_anew(self, searched):
-        found = searched(FOCAL, "search.tuner.name=grid", tuner="{name: bayesian, beta: 2.0}")
-        assert found.search.tuner.settings == {"points": 3}
+        result = searched(FOCAL, "search.tuner.name=grid", tuner="{name: bayesian, beta: 2.0}")
+        assert result.search.tuner.settings == {"points": 3}
 
 
 class TestInheritance:
@@ -255,6 +255,8 @@ class TestInheritance:
         assert list(space) == ["loss.gamma", "loss.alpha"]
 
     def test_from_the_command_line(self, searched):
-        found = searched("loss.gamma: {float: [1.0, 2.0]}", "search.space.loss.gamma={choice: [2]}")
-        assert found.search.space["loss.gamma"].as_written() == {"choice": [2]}
+        result = searched(
+            "loss.gamma: {float: [1.0, 2.0]}", "search.space.loss.gamma={choice: [2]}"
+        )
+        assert result.search.space["loss.gamma"].as_written() == {"choice": [2]}
         assert searched("loss.gamma: {float: [1.0, 2.0]}", "search=null").search is None

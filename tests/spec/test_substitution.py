@@ -6,9 +6,9 @@ from steelexp.spec import substitute
 
 def test_values_are_put_in_and_the_search_is_taken_out(spec):
     searched = spec("search: {tuner: {name: grid}, space: {loss.gamma: {float: [1.0, 2.0]}}}")
-    found = substitute(searched, {"loss.gamma": 1.5, "training.epochs": 7, "name": "t"})
-    assert found.loss.settings == {"gamma": 1.5, "alpha": 0.25}
-    assert (found.training.epochs, found.name, found.search) == (7, "t", None)
+    result = substitute(searched, {"loss.gamma": 1.5, "training.epochs": 7, "name": "t"})
+    assert result.loss.settings == {"gamma": 1.5, "alpha": 0.25}
+    assert (result.training.epochs, result.name, result.search) == (7, "t", None)
     assert searched.search is not None
 
 
@@ -23,14 +23,14 @@ def test_another_component_drops_the_settings_of_the_one_before(spec):
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_component_and_its_setting_in_either_order(spec, order):
     values = dict([("loss.gamma", 1.0), ("loss.name", "focal")][::order])
-    found = substitute(spec("loss: {name: dice, smooth: 2.0}"), values)
-    assert found.loss.settings == {"gamma": 1.0, "alpha": 0.25}
+    result = substitute(spec("loss: {name: dice, smooth: 2.0}"), values)
+    assert result.loss.settings == {"gamma": 1.0, "alpha": 0.25}
 
 
 def test_a_value_may_be_a_mapping(spec):
-    found = substitute(spec(), {"augment": {"flips": {}}, "loss": {"name": "dice", "smooth": 2.0}})
-    assert list(found.augment.model_dump()) == ["flips"]
-    assert found.loss.settings["smooth"] == 2.0
+    result = substitute(spec(), {"augment": {"flips": {}}, "loss": {"name": "dice", "smooth": 2.0}})
+    assert list(result.augment.model_dump()) == ["flips"]
+    assert result.loss.settings["smooth"] == 2.0
 
 
 def test_what_a_component_refuses(spec):

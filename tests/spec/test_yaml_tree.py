@@ -3,7 +3,7 @@ from unittest import mock
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import setting, settings
 from hypothesis import strategies as st
 
 from steelexp.spec.yaml_tree import Branch, Leaf, Problem, expand, read, surprise_of
@@ -48,11 +48,11 @@ class TestPlainValues:
         ],
     )
     def test_are_read_as_meant(self, text, meant):
-        found = value(text)
-        assert (found, type(found)) == (meant, type(meant))
+        result = value(text)
+        assert (result, type(result)) == (meant, type(meant))
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "message"),
         [
             ("1e-3", "1e-3 is read as text by YAML; write 1.0e-3"),
             ("1E5", "1E5 is read as text by YAML; write 1.0e+5"),
@@ -74,9 +74,9 @@ class TestPlainValues:
             ("!!str 5", "tag:yaml.org,2002:str: tags are not taken; remove it"),
         ],
     )
-    def test_that_surprise_are_refused(self, text, said):
+    def test_that_surprise_are_refused(self, text, message):
         _, problems = parse(f"a: 1\nkey: {text}\n")
-        assert problems == [f"line 2: key: {said}"]
+        assert problems == [f"line 2: key: {message}"]
 
     def test_that_surprise_in_a_list_are_named_by_place(self):
         _, problems = parse("a:\n  - 1\n  - {b: no}\n")
@@ -85,14 +85,14 @@ class TestPlainValues:
         ]
 
     @settings(deadline=None)
-    @given(
+    @setting(
         st.from_regex(r"[-+]?[0-9]{1,3}[eE][-+]?[0-9]{1,2}", fullmatch=True)
         | st.from_regex(r"[-+]?([0-9]{1,3}\.[0-9]{0,3}|\.[0-9]{1,3})[eE][0-9]{1,2}", fullmatch=True)
     )
     def test_the_number_to_write_instead_is_the_number_meant(self, text):
-        said = surprise_of(text)
-        assert said is not None
-        better = said.rpartition("write ")[2]
+        message = surprise_of(text)
+        assert message is not None
+        better = message.rpartition("write ")[2]
         assert surprise_of(better) is None
         assert yaml.safe_load(better) == pytest.approx(float(text), rel=1e-15)
 
@@ -121,7 +121,7 @@ class TestStructure:
         assert (tree.plain(), problems) == ({"a": {"b": 1}, "c": {"b": 1}}, [])
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "message"),
         [
             ("a: 1\nb: [\n", "line 3: not YAML: while parsing a flow node, expected the node "),
             ("a: 1\nb: c: d\n", "line 2: not YAML: mapping values are not allowed here"),
@@ -137,10 +137,10 @@ class TestStructure:
             ("a: !!python/name:os.system x\n", "line 1: a: tag:yaml.org,2002:python/name:os.sys"),
         ],
     )
-    def test_what_is_no_tree_has_one_problem(self, text, said):
+    def test_what_is_no_tree_has_one_problem(self, text, message):
         _, problems = parse(text)
         assert len(problems) == 1
-        assert problems[0].startswith(said)
+        assert problems[0].startswith(message)
 
     @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
     def test_nothing_is_no_tree(self, text):
@@ -176,8 +176,8 @@ class TestEnvironment:
         ],
     )
     def test_fills_in(self, text, meant):
-        found = value(text)
-        assert (found, type(found)) == (meant, type(meant))
+        result = value(text)
+        assert (result, type(result)) == (meant, type(meant))
 
     def test_a_value_is_never_read_as_structure(self, monkeypatch):
         monkeypatch.setenv("STEELEXP_COUNT", "{a: 1}")
@@ -189,14 +189,14 @@ class TestEnvironment:
 
     @pytest.mark.parametrize("name", ["STEELEXP_UNSET", "STEELEXP_EMPTY"])
     def test_unset_or_empty_without_a_default_is_refused(self, name):
-        said = []
-        assert expand(f"a/${{{name}}}", said.append) == f"a/${{{name}}}"
-        assert said == [
+        message = []
+        assert expand(f"a/${{{name}}}", message.append) == f"a/${{{name}}}"
+        assert message == [
             f"${{{name}}}: the variable {name} is not set; set it or write ${{{name}:-...}}"
         ]
 
     @settings(deadline=None)
-    @given(st.text(st.characters(exclude_characters="}\0", exclude_categories=["Cs"])))
+    @setting(st.text(st.characters(exclude_characters="}\0", exclude_categories=["Cs"])))
     def test_a_default_stands_as_it_is_written(self, default):
         with mock.patch.dict(os.environ):
             os.environ.pop("STEELEXP_UNSET", None)
