@@ -1,9 +1,9 @@
 """Post-processing rules for each class, tuned on the validation images and on no others.
 
 Two sets of rules are tuned for each class: a threshold alone, and a threshold with the least size
-of a component, the least area on an image, a gate, or silence. More rules fit the validation
-images better and may do worse on others. Two things keep them from it. Sizes and gates are coarse,
-so that there is little to fit. And both sets are tuned on four fifths of the images and tried on
+of a component, the least area on an image, a minimum peak score, or a disabled class. More rules
+fit the validation images better and may do worse on others. Two things keep them from it. Sizes and
+peak scores are coarse, so that there is little to fit. And both sets are tuned on four fifths of the images and tried on
 the last fifth, five times over, with near-duplicates in one fifth. Where the larger set loses more
 than the standard error of the difference between groups, the threshold stays alone. A stricter
 test, such as a gain beyond chance, costs more than it saves: docs/postprocessing.md.
@@ -27,7 +27,7 @@ Rows = npt.NDArray[np.int64]
 FOLDS = 5
 AREAS = (0, *SIZES)
 PEAK_SCORES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-"""Both are coarse: each step has to show on the images that there are."""
+"""Both lists are coarse: each step has to make a difference on the available images."""
 
 
 class Rules(NamedTuple):
@@ -55,7 +55,7 @@ class Rules(NamedTuple):
         return np.asarray(gain.transpose(0, 2, 1) @ self.sure[rows].astype(np.float64))
 
     def best(self, totals: Values, *, simple: bool) -> tuple[int, ...] | None:
-        """The combination that gains most, of equals the plainest; None: silence gains more."""
+        """The combination that gains most, of equals the plainest; None: predicting nothing gains more."""
         value = np.where(self.simple, totals, -np.inf) if simple else totals
         ranked = np.round(value.ravel()[self.order], 9)
         first = int(ranked.argmax())
