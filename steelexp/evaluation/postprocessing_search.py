@@ -3,10 +3,11 @@
 Two sets of rules are tuned for each class: a threshold alone, and a threshold with the least size
 of a component, the least area on an image, a minimum peak score, or a disabled class. More rules
 fit the validation images better and may do worse on others. Two things keep them from it. Sizes and
-peak scores are coarse, so that there is little to fit. And both sets are tuned on four fifths of the images and tried on
-the last fifth, five times over, with near-duplicates in one fifth. Where the larger set loses more
-than the standard error of the difference between groups, the threshold stays alone. A stricter
-test, such as a gain beyond chance, costs more than it saves: docs/postprocessing.md.
+peak scores are coarse, so that there is little to fit. And both sets are tuned on four fifths of
+the images and tried on the last fifth, five times over, with near-duplicates in one fifth. Where
+the larger set loses more than the standard error of the difference between groups, the threshold
+stays alone. A stricter test, such as a gain beyond chance, costs more than it saves:
+docs/postprocessing.md.
 """
 
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ class Rules(NamedTuple):
         return np.asarray(gain.transpose(0, 2, 1) @ self.sure[rows].astype(np.float64))
 
     def best(self, totals: Values, *, simple: bool) -> tuple[int, ...] | None:
-        """The combination that gains most, of equals the plainest; None: predicting nothing gains more."""
+        """The best combination, of equals the simplest; None where predicting nothing is best."""
         value = np.where(self.simple, totals, -np.inf) if simple else totals
         ranked = np.round(value.ravel()[self.order], 9)
         first = int(ranked.argmax())
@@ -141,8 +142,8 @@ def class_rules(scores: ScoreHistograms, areas: ComponentAreas, c: int, metric: 
     )
     labelled = scores.labelled[:, c].sum(axis=1)
     counts = Counts(tp, predicted - tp, labelled - tp)
-    silence = Counts(tp * 0, tp * 0, tp * 0 + labelled)
-    gain = ratio(metric, counts).above - ratio(metric, silence).above
+    nothing = Counts(tp * 0, tp * 0, tp * 0 + labelled)
+    gain = ratio(metric, counts).above - ratio(metric, nothing).above
     grid = np.meshgrid(
         np.arange(len(masks)), np.arange(len(AREAS)), np.arange(len(PEAK_SCORES)), indexing="ij"
     )
@@ -178,7 +179,7 @@ def _reaching(bins: Pixels) -> Pixels:
 
 
 def _reached(scores: ScoreHistograms, c: int) -> npt.NDArray[np.bool_]:
-    """[S, G] whether the highest score on an image reaches a gate."""
+    """[S, G] whether the highest score on an image reaches a peak score."""
     pixels = _reaching(scores.labelled[:, c] + scores.other[:, c]) > 0  # [K, S]
     places = np.searchsorted(scores.thresholds, PEAK_SCORES[1:])
     always = np.ones((1, pixels.shape[1]), bool)
