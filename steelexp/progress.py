@@ -32,7 +32,7 @@ def say(text: str) -> None:
 
 
 def show(table: Table) -> None:
-    """Print a table, folded to the width of a terminal; in a file it has its full width."""
+    """Print a table, folded to the width of a terminal; in full width elsewhere."""
     if not CONSOLE.is_terminal:
         table.width = CONSOLE.measure(table, options=CONSOLE.options.update(max_width=1000)).maximum
     CONSOLE.print(table)
@@ -40,12 +40,12 @@ def show(table: Table) -> None:
 
 @contextmanager
 def steps(label: str, total: int, *, every: float = 60.0) -> Iterator[Advance]:
-    """Show the progress of a piece of work.
+    """Show the progress of `total` steps.
 
     Args:
-        label: Name of the work.
+        label: Text before the bar.
         total: Number of steps.
-        every: Seconds between two plain lines if there is no terminal.
+        every: Seconds between two plain lines where there is no terminal.
     """
     if CONSOLE.is_terminal:
         with _bar(label, total) as advance:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.counts import Counts, dice
+from steelexp.command_line import command_line
 from steelexp.errors import UserError, reason
 from steelexp.metric_names import PART_WORDS, Part
 from steelexp.records.atomic import replacing
@@ -90,7 +91,7 @@ def read_image_scores(file: Path, part: Part) -> ImageScores:
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(
             f"{file}: not a table of images and classes that this version reads ({reason(error)}); "
-            f"evaluate the run again: python -m steelexp evaluate {file.parent}"
+            f"evaluate the run again: {command_line('evaluate', file.parent)}"
         ) from None
 
 
@@ -99,9 +100,9 @@ def _check_columns(table: Any) -> None:
     for name, kind in COLUMNS.items():
         if name not in table.column_names:
             raise ValueError(f"no column {name}")
-        found = str(table.schema.field(name).type).removeprefix("large_")
-        if found != kind:
-            raise ValueError(f"column {name}: {found} in place of {kind}")
+        column_type = str(table.schema.field(name).type).removeprefix("large_")
+        if column_type != kind:
+            raise ValueError(f"column {name}: {column_type} in place of {kind}")
         if table[name].null_count:
             raise ValueError(f"column {name}: {table[name].null_count} empty cells")
 

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from steelexp.command_line import command_line
 from steelexp.counts import Counts
 from steelexp.errors import UserError
 from steelexp.records.image_scores import ImageScores, read_image_scores, write_image_scores
@@ -77,7 +78,7 @@ def test_another_table_is_refused_with_a_way_out(file, edit, words):
     text = str(refusal.value)
     assert text.startswith(f"{file}: ")
     assert words in text
-    assert text.endswith(f"evaluate the run again: python -m steelexp evaluate {file.parent}")
+    assert text.endswith(f"evaluate the run again: {command_line('evaluate', file.parent)}")
     assert "\n" not in text
 
 
