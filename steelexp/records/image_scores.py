@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.counts import Counts, dice
 from steelexp.command_line import command_line
+from steelexp.counts import Counts, dice
 from steelexp.errors import UserError, reason
 from steelexp.metric_names import PART_WORDS, Part
 from steelexp.records.atomic import replacing

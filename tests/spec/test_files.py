@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import setting, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -475,7 +475,7 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}", fullmatch=True)
 
 class TestResolved:
     @settings(max_examples=50, deadline=None)
-    @setting(loss=LOSSES, training=TRAINING, question=TEXTS, root=TEXTS, name=NAMES)
+    @given(loss=LOSSES, training=TRAINING, question=TEXTS, root=TEXTS, name=NAMES)
     def test_dump_and_load_are_inverse(
         self, tmp_path_factory, loss, training, question, root, name
     ):

@@ -1,7 +1,7 @@
 from graphlib import CycleError
 
 import pytest
-from hypothesis import setting
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steelexp.spec.space import Dimension, assignments, is_active, parents_first, size
@@ -50,7 +50,7 @@ class TestDimension:
         assert RATE.value(0.0099999999) == 0.01
         assert dimension(int=[1, 9]).value(3.0) == 3
 
-    @setting(st.floats(1e-4, 1e-2))
+    @given(st.floats(1e-4, 1e-2))
     def test_a_value_is_its_own_number(self, number):
         value = RATE.value(number)
         assert RATE.value(RATE.number(value)) == value

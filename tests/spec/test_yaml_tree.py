@@ -3,7 +3,7 @@ from unittest import mock
 
 import pytest
 import yaml
-from hypothesis import setting, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelexp.spec.yaml_tree import Branch, Leaf, Problem, expand, read, surprise_of
@@ -85,7 +85,7 @@ class TestPlainValues:
         ]
 
     @settings(deadline=None)
-    @setting(
+    @given(
         st.from_regex(r"[-+]?[0-9]{1,3}[eE][-+]?[0-9]{1,2}", fullmatch=True)
         | st.from_regex(r"[-+]?([0-9]{1,3}\.[0-9]{0,3}|\.[0-9]{1,3})[eE][0-9]{1,2}", fullmatch=True)
     )
@@ -196,7 +196,7 @@ class TestEnvironment:
         ]
 
     @settings(deadline=None)
-    @setting(st.text(st.characters(exclude_characters="}\0", exclude_categories=["Cs"])))
+    @given(st.text(st.characters(exclude_characters="}\0", exclude_categories=["Cs"])))
     def test_a_default_stands_as_it_is_written(self, default):
         with mock.patch.dict(os.environ):
             os.environ.pop("STEELEXP_UNSET", None)
