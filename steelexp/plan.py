@@ -1,8 +1,9 @@
-"""What a spec comes to on its data, before anything is trained."""
+"""A spec resolved against its data set: split, tiles, class weights, run folder."""
 
 import functools
 import hashlib
 import inspect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,26 +50,26 @@ COMPONENTS: dict[str, Registry] = {
 }
 
 SpecModel = experiment_model(COMPONENTS)
-"""What `spec.load` checks a file against."""
+"""The model that spec files are checked with."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A spec and the data it is about; nothing is trained yet.
+    """A spec and its data set, before training; S images, C classes.
 
     Attributes:
-        spec: resolved.
-        dataset: the data set.
-        groups: [S] group of near-duplicates of each image.
-        fold: image numbers that train, tune and test.
-        tiling: where tiles are cut.
-        chain: augmentations, in their order.
-        class_weights: [C], mean one; None where all classes count alike.
-        tile_count: training tiles an epoch.
-        tile_size: height and width in pixels.
-        uncovered: share of the training images' pixels that no tile of an epoch shows.
-        digest: names the run.
-        folder: where it goes.
+        spec: The resolved spec.
+        dataset: Data set.
+        groups: [S] number of each image's group of near-duplicates.
+        split: Numbers of the training, validation and test images.
+        tiling: Function that places tiles in an image.
+        augmentations: Augmentations in the order of application.
+        class_weights: [C] weights of mean one; None for equal weights.
+        tile_count: Number of training tiles per epoch.
+        tile_size: Height and width of a tile in pixels.
+        uncovered: Share of the training images' pixels in no tile of the first epoch.
+        digest: Digest of the run, the name of its folder.
+        folder: Run folder.
     """
 
     spec: ExperimentSpec
@@ -76,7 +77,7 @@ class Plan:
     groups: npt.NDArray[np.int64]
     split: Split
     tiling: Tiling
-    chain: Sequence[Augmentation]
+    augmentations: Sequence[Augmentation]
     class_weights: Weights | None
     tile_count: int
     tile_size: tuple[int, int]
@@ -86,30 +87,30 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """Optimizer steps an epoch."""
-        return -(-self.tile_count // self.spec.training.batch_size)
+        """Number of optimizer steps per epoch."""
+        return math.ceil(self.tile_count / self.spec.training.batch_size)
 
     @property
-    def evaluated(self) -> tuple[str, int]:
-        """The part that is reported, and its images."""
+    def reported_part(self) -> tuple[str, int]:
+        """The part of the split that is reported, and its number of images."""
         return (
             ("test", len(self.split.test)) if len(self.split.test) else ("val", len(self.split.val))
         )
 
     @property
-    def classes(self) -> int:
-        """C."""
+    def class_count(self) -> int:
+        """Number of classes."""
         return len(self.dataset.classes)
 
     @functools.cached_property
     def split_summary(self) -> dict[str, Any]:
-        """What trains, tunes and tests: images per class, hash, leak."""
+        """Kind and settings of the split; images per class, hash and leaks of its parts."""
         kind = {"kind": self.spec.split.choice, **self.spec.split.settings}
         return kind | {"parts": describe_split(self.dataset, self.split, self.groups)}
 
     @property
-    def tiles(self) -> dict[str, Any]:
-        """What training sees, and what it never sees."""
+    def tiling_summary(self) -> dict[str, Any]:
+        """Kind and settings of the tiling; number of tiles, share of pixels in no tile."""
         return {
             "kind": self.spec.tiling.choice,
             **self.spec.tiling.settings,
@@ -119,26 +120,32 @@ class Plan:
 
 
 def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
-    """Read the data set's tables and check that the spec can be obeyed on it.
+    """Resolve a spec against its data set.
+
+    Args:
+        spec: The resolved spec.
+        runs: Folder of the run folders.
 
     Raises:
-        UserError: the data set is missing or wrong, or the spec does not fit it.
+        UserError: The data set is missing or wrong, or the spec does not fit it.
     """
-    opened: Dataset = spec.data.bind(LOADERS)()
-    decoded = cache_images(opened, spec.data.cache, cache_root())
-    grouped = duplicate_groups(decoded, cache_root())
-    rows = first_of_each_group(grouped) if spec.data.deduplicate else np.arange(len(decoded))
-    dataset, groups = select(decoded, rows), grouped[rows]
-    dealt: Split = spec.split.bind(SPLITS)(dataset, groups)
+    source: Dataset = spec.data.bind(LOADERS)()
+    cached = cache_images(source, spec.data.cache, cache_root())
+    all_groups = duplicate_groups(cached, cache_root())
+    rows = first_of_each_group(all_groups) if spec.data.deduplicate else np.arange(len(cached))
+    dataset = select(cached, rows)
+    groups = all_groups[rows]
+    full_split: Split = spec.split.bind(SPLITS)(dataset, groups)
     split = long_tailed(
-        dataset, groups, dealt, spec.data.train_fraction, seed=spec.data.train_fraction_seed
+        dataset, groups, full_split, spec.data.train_fraction, seed=spec.data.train_fraction_seed
     )
     _check_defects(dataset, split)
     _check_donors(spec, dataset, split)
-    tiling, chain = spec.tiling.bind(TILINGS), spec.augment.bind(AUGMENTATIONS)
+    tiling = spec.tiling.bind(TILINGS)
+    augmentations = spec.augment.bind(AUGMENTATIONS)
     table, size = tile_table(dataset, split.train, tiling, seed=spec.seed, epoch=1)
-    pipeline.check_augmentations(dataset.classes, size, chain)
-    name = digest(
+    pipeline.check_augmentations(dataset.classes, size, augmentations)
+    run_digest = digest(
         spec,
         data=dataset.manifest,
         split=split_digest(dataset, split),
@@ -150,19 +157,20 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
         groups=groups,
         split=split,
         tiling=tiling,
-        chain=chain,
+        augmentations=augmentations,
         class_weights=_class_weights(spec, dataset, split),
         tile_count=len(table),
         tile_size=size,
         uncovered=_uncovered(dataset, split.train, tiling, spec.seed),
-        digest=name,
-        folder=RunFolder(runs / spec.name / name),
+        digest=run_digest,
+        folder=RunFolder(runs / spec.name / run_digest),
     )
 
 
 def _class_weights(spec: ExperimentSpec, dataset: Dataset, split: Split) -> Weights | None:
-    """Weights of the classes, from the training images; refused by a loss that takes none."""
-    kind, loss = spec.class_weights, spec.loss
+    """Class weights from the training images; an error if the loss takes none."""
+    kind = spec.class_weights
+    loss = spec.loss
     if kind.choice == "equal":
         return None
     if loss.choice not in (takers := weighted_losses()):
@@ -185,11 +193,11 @@ def weighted_losses() -> list[str]:
 
 
 def _check_donors(spec: ExperimentSpec, dataset: Dataset, split: Split) -> None:
-    """Classes that are to be pasted have to occur in training; others are the chain's to refuse."""
+    """Check that the pasted classes occur in the training images."""
     pasted = spec.augment.model_dump().get("copy_paste", {}).get("classes") or ()
-    held = dataset.pixels[split.train].sum(axis=0).tolist()
+    pixels = dataset.pixels[split.train].sum(axis=0).tolist()
     absent = [
-        c for c, count in zip(dataset.classes, held, strict=True) if c in pasted and not count
+        c for c, count in zip(dataset.classes, pixels, strict=True) if c in pasted and not count
     ]
     if absent:
         raise DataError(
@@ -208,7 +216,7 @@ def _check_defects(dataset: Dataset, split: Split) -> None:
 
 
 def _weights_digest(spec: ExperimentSpec) -> str | None:
-    """sha256 of the file that model.weights names, if it is a file."""
+    """sha256 of the file of initial weights, model.weights; None if that is not a file."""
     path = Path(str(spec.model.settings.get("weights")))
     if not path.is_file():
         return None
@@ -217,11 +225,11 @@ def _weights_digest(spec: ExperimentSpec) -> str | None:
 
 
 def _uncovered(dataset: Dataset, rows: npt.NDArray[np.int64], tiling: Tiling, seed: int) -> float:
-    """Share of the images' pixels that no tile of the first epoch shows."""
-    seen = total = 0
+    """Share of the images' pixels in no tile of the first epoch."""
+    covered = total = 0
     for row in rows.tolist():
         height, width = dataset.sizes[row].tolist()
         tiles = tiling(height, width, tile_rng(seed, 1, row))
-        seen += int(coverage(height, width, tiles).sum())
+        covered += int(coverage(height, width, tiles).sum())
         total += height * width
-    return 1 - seen / total
+    return 1 - covered / total

@@ -115,7 +115,7 @@ def test_an_epoch_holds_every_tile_once():
 
 
 def test_tiles_are_shuffled_within_blocks_of_images(monkeypatch):
-    monkeypatch.setattr(pipeline, "RECENT", 5)
+    monkeypatch.setattr(pipeline, "IMAGES_IN_MEMORY", 5)
     dataset = synthetic_dataset(*[(3, 4)] * 20)
     data = pipeline.training_batches(
         dataset, np.arange(20), tiny_tiling, uniform, batch_size=2, seed=0, epoch=1
