@@ -132,7 +132,9 @@ def gains(world, images, random):
 
 def cross_validated_gains(rules, rows, holds):
     """Gain of all rules over a threshold, on images that neither was tuned on."""
-    return postprocessing_search.gained_by_more(rules, postprocessing_search.dealt(rows, holds))
+    return postprocessing_search.gained_by_more(
+        rules, postprocessing_search.fold_numbers(rows, holds)
+    )
 
 
 def main():

@@ -34,7 +34,7 @@ def silence() -> Iterator[None]:
     """Drop what is printed: TensorFlow's C++ side logs the processor before its log level holds."""
     sys.stdout.flush()
     sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
+    streams = [os.dup(1), os.dup(2)]
     with Path(os.devnull).open("w") as nowhere:
         try:
             os.dup2(nowhere.fileno(), 1)
@@ -43,7 +43,7 @@ def silence() -> Iterator[None]:
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-            for number, copy in enumerate(kept, start=1):
+            for number, copy in enumerate(streams, start=1):
                 os.dup2(copy, number)
                 os.close(copy)
 

@@ -32,7 +32,7 @@ def say(text: str) -> None:
 
 
 def show(table: Table) -> None:
-    """A table; folded to a terminal, as wide as it is elsewhere."""
+    """Print a table, folded to the width of a terminal; in full width elsewhere."""
     if not CONSOLE.is_terminal:
         table.width = CONSOLE.measure(table, options=CONSOLE.options.update(max_width=1000)).maximum
     CONSOLE.print(table)
@@ -40,12 +40,12 @@ def show(table: Table) -> None:
 
 @contextmanager
 def steps(label: str, total: int, *, every: float = 60.0) -> Iterator[Advance]:
-    """A piece of work of `total` steps.
+    """Show the progress of `total` steps.
 
     Args:
-        label: in front of the bar.
-        total: steps.
-        every: seconds between two plain lines where there is no terminal.
+        label: Text before the bar.
+        total: Number of steps.
+        every: Seconds between two plain lines where there is no terminal.
     """
     if CONSOLE.is_terminal:
         with _bar(label, total) as advance:
@@ -69,13 +69,13 @@ def _bar(label: str, total: int) -> Iterator[Advance]:
 
 
 def _lines(label: str, total: int, every: float) -> Advance:
-    started = said = time.monotonic()
+    started = last_line = time.monotonic()
 
     def advance(done: int, note: str = "") -> None:
-        nonlocal said
+        nonlocal last_line
         now = time.monotonic()
-        if now - said >= every and 0 < done < total:
-            said = now
+        if now - last_line >= every and 0 < done < total:
+            last_line = now
             left = duration((now - started) / done * (total - done))
             say(f"{label}  {done}/{total}  {left} left  {note}".rstrip())
 

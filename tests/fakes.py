@@ -91,5 +91,5 @@ def synthetic_dataset(*sizes, names=None):
 
 
 def tiny_tiling(height, width, rng):
-    """Two tiles of 2 x 3 an image, the second reaching one column over the edge of a 3 x 4 image."""
+    """Two tiles of 2 x 3; the second reaches one column over the edge of a 3 x 4 image."""
     return Tiles((2, 3), np.array([[0, 0], [1, 2]]))

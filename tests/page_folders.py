@@ -17,7 +17,7 @@ EPOCHS = 12
 
 
 def thirty_runs(root: Path) -> Path:
-    """Ten strategies, three seeds; epochs, overlays and judgements for each run."""
+    """Ten strategies, three seeds; epochs, overlays and evaluation reports for each run."""
     study = Study({name: 0.02 * n for n, name in enumerate(STRATEGIES)}, groups=20)
     pictures = [_noise(root, n) for n in range(4)]
     for path in write_study(root / "runs", study):
@@ -26,7 +26,7 @@ def thirty_runs(root: Path) -> Path:
         report(folder)
         for epoch in range(1, EPOCHS + 1):
             for n, picture in enumerate(pictures):
-                link = folder.overlay(epoch, f"strip_{n}.jpg")
+                link = folder.overlay(epoch, f"image_{n}.jpg")
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.hardlink_to(picture)
     return root / "runs"

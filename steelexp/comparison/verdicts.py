@@ -30,7 +30,7 @@ class Significance(NamedTuple):
 
     Attributes:
         p: p of the interval.
-        p_holm: The same, corrected.
+        p_holm: p, corrected by Holm.
         ranks: Signed ranks of the groups.
         ranks_holm: Their p, corrected.
         verdicts: "higher", "lower" or "no difference shown"; "" where nothing was tested.

@@ -1,12 +1,13 @@
-"""A decision for each class, tuned on the validation images and on no others.
+"""Post-processing rules for each class, tuned on the validation images and on no others.
 
 Two sets of rules are tuned for each class: a threshold alone, and a threshold with the least size
-of a component, the least area on an image, a gate, or silence. More rules fit the validation
-images better and may do worse on others. Two things keep them from it. Sizes and gates are coarse,
-so that there is little to fit. And both sets are tuned on four fifths of the images and tried on
-the last fifth, five times over, with near-duplicates in one fifth. Where the larger set loses more
-than the standard error of the difference between groups, the threshold stays alone. A stricter
-test, such as a gain beyond chance, costs more than it saves: docs/postprocessing.md.
+of a component, the least area on an image, a minimum peak score, or a disabled class. More rules
+fit the validation images better and may do worse on others. Two things keep them from it. Sizes and
+peak scores are coarse, so that there is little to fit. And both sets are tuned on four fifths of
+the images and tried on the last fifth, five times over, with near-duplicates in one fifth. Where
+the larger set loses more than the standard error of the difference between groups, the threshold
+stays alone. A stricter test, such as a gain beyond chance, costs more than it saves:
+docs/postprocessing.md.
 """
 
 from collections.abc import Sequence
@@ -27,19 +28,19 @@ Rows = npt.NDArray[np.int64]
 FOLDS = 5
 AREAS = (0, *SIZES)
 PEAK_SCORES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-"""Both are coarse: each step has to show on the images that there are."""
+"""Both lists are coarse: each step has to make a difference on the available images."""
 
 
 class Rules(NamedTuple):
     """Every combination of rules for one class, and what each leaves of it on each image.
 
     Attributes:
-        masks: [M] threshold and least component.
-        gain: [M, S] what predicting such a mask adds to the metric, beside predicting nothing.
-        large: [M, S, A] whether the mask has at least AREAS pixels.
-        sure: [S, G] whether the highest score reaches GATES.
-        simple: [M, A, G] False where there is more than a threshold.
-        order: [M A G] from the plainest combination to the least plain.
+        masks: Threshold and minimum component size, [M].
+        gain: Metric of an image with such a mask, less that with no prediction, [M, S].
+        large: Whether the mask has at least AREAS pixels, [M, S, A].
+        sure: Whether the highest score reaches PEAK_SCORES, [S, G].
+        simple: Whether the threshold is the only rule, [M, A, G].
+        order: Combinations from the simplest to the least simple, [M A G].
     """
 
     masks: Sequence[tuple[float, int]]
@@ -51,11 +52,11 @@ class Rules(NamedTuple):
 
     def totals(self, rows: Rows) -> Values:
         """What each combination gains on some images: [M, A, G]."""
-        kept = self.gain[:, rows, None] * self.large[:, rows]  # [M, R, A]
-        return np.asarray(kept.transpose(0, 2, 1) @ self.sure[rows].astype(np.float64))
+        gain = self.gain[:, rows, None] * self.large[:, rows]  # [M, R, A]
+        return np.asarray(gain.transpose(0, 2, 1) @ self.sure[rows].astype(np.float64))
 
     def best(self, totals: Values, *, simple: bool) -> tuple[int, ...] | None:
-        """The combination that gains most, of equals the plainest; None: silence gains more."""
+        """The best combination, of equals the simplest; None where predicting nothing is best."""
         value = np.where(self.simple, totals, -np.inf) if simple else totals
         ranked = np.round(value.ravel()[self.order], 9)
         first = int(ranked.argmax())
@@ -63,11 +64,11 @@ class Rules(NamedTuple):
             return None
         return tuple(map(int, np.unravel_index(self.order[first], totals.shape)))
 
-    def gained(self, chosen: tuple[int, ...] | None, rows: Rows) -> Values:
+    def gained(self, combination: tuple[int, ...] | None, rows: Rows) -> Values:
         """What a combination gains on each of some images: [R]."""
-        if chosen is None:
+        if combination is None:
             return np.zeros(len(rows))
-        m, a, g = chosen
+        m, a, g = combination
         return np.asarray(self.gain[m, rows] * self.large[m, rows, a] * self.sure[rows, g])
 
 
@@ -81,27 +82,27 @@ def tune_rules(
     """The rules for each class that make a metric large.
 
     Args:
-        scores: of the validation images.
-        areas: of the same images.
-        groups: [S] of near-duplicates.
-        classes: [C] names.
-        metric: dice_kaggle or dice_positive.
+        scores: Histograms of the validation images.
+        areas: Component areas of the same images.
+        groups: Group of near-duplicates of each image, [S].
+        classes: Names of the classes, [C].
+        metric: Metric that is tuned for.
     """
-    held = scores.labelled.sum(axis=2) > 0
-    found = {
-        name: tune_class_rules(class_rules(scores, areas, c, metric), groups, held[:, c])
+    has_class = scores.labelled.sum(axis=2) > 0
+    rules = {
+        name: tune_class_rules(class_rules(scores, areas, c, metric), groups, has_class[:, c])
         for c, name in enumerate(classes)
     }
-    return Postprocessing(metric=metric, classes=found)
+    return Postprocessing(metric=metric, classes=rules)
 
 
-def tune_class_rules(rules: Rules, groups: Rows, held: npt.NDArray[np.bool_]) -> ClassRules:
+def tune_class_rules(rules: Rules, groups: Rows, has_class: npt.NDArray[np.bool_]) -> ClassRules:
     """The rules for one class: of all kinds, or a threshold alone where more does harm."""
-    more = gained_by_more(rules, dealt(groups, held))
+    more = gained_by_more(rules, fold_numbers(groups, has_class))
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], more).astype(np.float64)
     harm = sums.sum() < -standard_error(sums)
-    chosen = rules.best(rules.totals(np.arange(len(groups))), simple=harm)
-    return rules_at(rules, chosen)
+    combination = rules.best(rules.totals(np.arange(len(groups))), simple=harm)
+    return rules_at(rules, combination)
 
 
 def gained_by_more(rules: Rules, folds: Rows) -> Values:
@@ -120,10 +121,10 @@ def standard_error(sums: Values) -> float:
     return float(np.sqrt(len(sums)) * sums.std(ddof=1)) if len(sums) > 1 else np.inf
 
 
-def dealt(groups: Rows, held: npt.NDArray[np.bool_]) -> Rows:
-    """The fold of each image: groups stay whole, those that hold the class are dealt first."""
+def fold_numbers(groups: Rows, has_class: npt.NDArray[np.bool_]) -> Rows:
+    """The fold of each image: groups stay whole, those that hold the class come first."""
     numbers, place = np.unique(groups, return_inverse=True)
-    holds = np.bincount(place, held, minlength=len(numbers)) > 0
+    holds = np.bincount(place, has_class, minlength=len(numbers)) > 0
     folds = np.empty(len(numbers), np.int64)
     folds[np.argsort(~holds, kind="stable")] = np.arange(len(numbers)) % FOLDS
     return folds[place]
@@ -141,8 +142,8 @@ def class_rules(scores: ScoreHistograms, areas: ComponentAreas, c: int, metric: 
     )
     labelled = scores.labelled[:, c].sum(axis=1)
     counts = Counts(tp, predicted - tp, labelled - tp)
-    silence = Counts(tp * 0, tp * 0, tp * 0 + labelled)
-    gain = ratio(metric, counts).numerators - ratio(metric, silence).numerators
+    nothing = Counts(tp * 0, tp * 0, tp * 0 + labelled)
+    gain = ratio(metric, counts).numerators - ratio(metric, nothing).numerators
     grid = np.meshgrid(
         np.arange(len(masks)), np.arange(len(AREAS)), np.arange(len(PEAK_SCORES)), indexing="ij"
     )
@@ -158,11 +159,11 @@ def class_rules(scores: ScoreHistograms, areas: ComponentAreas, c: int, metric: 
     )
 
 
-def rules_at(rules: Rules, chosen: tuple[int, ...] | None) -> ClassRules:
+def rules_at(rules: Rules, combination: tuple[int, ...] | None) -> ClassRules:
     """A combination as it is saved."""
-    if chosen is None:
+    if combination is None:
         return ClassRules(threshold=1.0, disabled=True)
-    m, a, g = chosen
+    m, a, g = combination
     threshold, component = rules.masks[m]
     return ClassRules(
         threshold=threshold,
@@ -178,7 +179,7 @@ def _reaching(bins: Pixels) -> Pixels:
 
 
 def _reached(scores: ScoreHistograms, c: int) -> npt.NDArray[np.bool_]:
-    """[S, G] whether the highest score on an image reaches a gate."""
+    """[S, G] whether the highest score on an image reaches a peak score."""
     pixels = _reaching(scores.labelled[:, c] + scores.other[:, c]) > 0  # [K, S]
     places = np.searchsorted(scores.thresholds, PEAK_SCORES[1:])
     always = np.ones((1, pixels.shape[1]), bool)

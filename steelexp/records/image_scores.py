@@ -99,9 +99,9 @@ def _check_columns(table: Any) -> None:
     for name, kind in COLUMNS.items():
         if name not in table.column_names:
             raise ValueError(f"no column {name}")
-        found = str(table.schema.field(name).type).removeprefix("large_")
-        if found != kind:
-            raise ValueError(f"column {name}: {found} in place of {kind}")
+        column_type = str(table.schema.field(name).type).removeprefix("large_")
+        if column_type != kind:
+            raise ValueError(f"column {name}: {column_type} in place of {kind}")
         if table[name].null_count:
             raise ValueError(f"column {name}: {table[name].null_count} empty cells")
 

@@ -1,4 +1,4 @@
-"""What travels with an exported network: whose it is, and how its scores become masks."""
+"""The card of an exported network: its run, its classes, its rules from scores to masks."""
 
 from typing import Any, Literal
 
@@ -8,25 +8,25 @@ from steelexp.records.postprocessing import ClassRules
 from steelexp.records.record import Record
 
 KEY = "steelexp"
-"""Of the card in an ONNX file's metadata, and its file name, with .json, in other exports."""
+"""Key of the card in an ONNX file's metadata; its file name, with .json, in other exports."""
 
 
 class ModelCard(BaseModel):
     """Enough to use a network without its run folder.
 
     Attributes:
-        schema_version: of this card.
-        name: the spec's.
-        digest: of the run.
-        classes: class name -> the rules from scores to mask, in the order of the scores' channels.
-        tuned_for: the metric that the rules make large, on images held out for that; None where
-            they are only the spec's threshold for every class.
-        input: what the network takes.
-        output: what it gives.
-        multiple: of which height and width have to be.
-        padding: how an image is continued to that at its right and lower edge: reflect is
-            OpenCV's BORDER_REFLECT_101. The scores are cropped to the image's size again.
-        training_tiles: what the network was trained on.
+        schema_version: Version of this card.
+        name: Name of the spec.
+        digest: Digest of the run.
+        classes: Class -> its rules from scores to mask, in the order of the scores' channels.
+        postprocessing_metric: Metric that the rules were tuned for, on the validation images; None
+            where they are the spec's threshold for every class.
+        input: Input of the network.
+        output: Output of the network.
+        multiple: Divisor of height and width of an input.
+        padding: Padding at the right and lower edge, up to that multiple: reflect is OpenCV's
+            BORDER_REFLECT_101. The scores are cropped to the image's size again.
+        training_tiles: Tiles that the network was trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -30,7 +30,7 @@ class GitState(NamedTuple):
         commit: hash, or "" outside a checkout.
         branch: name, or "".
         dirty: whether tracked files differ from the commit.
-        patch: by what.
+        patch: Uncommitted changes as a patch.
     """
 
     commit: str

@@ -1,4 +1,4 @@
-"""A finished run, evaluated in another way than its own: evaluations/NAME/ in its folder."""
+"""Evaluations of a finished run with other inference settings, in evaluations/NAME/."""
 
 from typing import Literal
 
@@ -10,15 +10,15 @@ FOLDER = "evaluations"
 
 
 class Reevaluation(BaseModel):
-    """What `evaluation.json` holds; beside it lie evaluation.json, image_scores.parquet and plots.
+    """Contents of evaluation.json in such a folder; image_scores.parquet and plots lie beside it.
 
     Attributes:
-        schema_version: of this file.
-        inference: how images went through the network.
-        tta: whether the mean over the four flips was taken.
-        definition: the same in words.
-        metrics: as in the run's record.
-        decision: tuned on the validation images, evaluated in this way, too.
+        schema_version: Version of this file.
+        inference: Inference setting: whole, sliding or published.
+        tta: Whether scores are averaged over the four flips.
+        definition: Inference settings in words.
+        metrics: Metrics by full name.
+        postprocessing: Rules tuned on the validation images with the same inference settings.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""search.json: a search as it stands, for whoever reports on it."""
+"""search.json: the present state of a search, for reports."""
 
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -23,17 +23,17 @@ class SearchTrial(_Part):
     """One trial.
 
     Attributes:
-        id: its number, as text.
-        values: of the settings, by dotted path; inactive ones are absent.
-        status: a failed or running trial has no score.
-        score: of the objective at the best epoch.
-        reason: why it failed.
-        best_epoch: counted from 1.
-        epochs: up to which it was trained, those of the trials that it continues included.
-        trained: epochs that it trained itself.
-        seconds: that it took itself.
-        folder: of its run, below the search's.
-        continues: the trial whose weights it went on from, a rung of Hyperband lower.
+        id: Number of the trial, as text.
+        values: Dotted path -> value of each active setting.
+        status: State; a failed or running trial has no score.
+        score: Objective at the best epoch.
+        reason: Reason for the failure.
+        best_epoch: Number of the best epoch, from 1.
+        epochs: Last epoch, counted through the trials that it continues.
+        trained: Number of epochs of this trial alone.
+        seconds: Duration of this trial alone.
+        folder: Run folder, relative to the search's.
+        continues: Trial whose weights it started from, a rung of Hyperband lower.
     """
 
     id: str
@@ -61,17 +61,17 @@ class SearchFile(_Part):
     """The whole file.
 
     Attributes:
-        schema_version: of this file.
-        name: of the spec.
-        objective: the metric, such as "val_dice_positive".
+        schema_version: Version of this file.
+        name: Name of the spec.
+        objective: Full name of the metric, such as "val_dice_positive".
         direction: whether the objective is made large or small.
-        tuner: its name and settings.
-        space: dotted path -> its values, as the spec has them.
-        budget: what might be spent.
-        seed: of the tuner.
-        status: whether it goes on.
-        best: the best trial's id, None where none has finished.
-        trials: in the order in which they were proposed.
+        tuner: Name and settings of the tuner.
+        space: Dotted path -> its values, as written in the spec.
+        budget: Limits of the search.
+        seed: Seed of the tuner.
+        status: State of the search.
+        best: Id of the best trial; None where none has finished.
+        trials: Trials in the order in which they were proposed.
     """
 
     schema_version: Literal[1]

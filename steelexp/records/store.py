@@ -148,8 +148,8 @@ def read_epochs(folder: Path) -> list[Epoch]:
     Raises:
         UserError: a line is not an epoch.
     """
-    found = {epoch.epoch: epoch for epoch in _epoch_lines(folder).entries()}
-    return [found[number] for number in sorted(found)]
+    epochs = {epoch.epoch: epoch for epoch in _epoch_lines(folder).entries()}
+    return [epochs[number] for number in sorted(epochs)]
 
 
 def _epoch_lines(folder: Path) -> JsonLines[Epoch]:

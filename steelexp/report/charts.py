@@ -1,4 +1,4 @@
-"""Charts as inline SVG: what to draw, and where on the drawing it comes."""
+"""Charts as inline SVG: their content and their layout."""
 
 import itertools
 import math
@@ -20,12 +20,12 @@ class Series(NamedTuple):
     """One line, or one set of dots.
 
     Attributes:
-        name: in the legend.
-        points: (x, y).
-        colour: number of its colour; -1 is faint.
-        kind: how the points are joined.
-        band: (x, low, high) around it.
-        thin: one of many.
+        name: Name in the legend.
+        points: Points (x, y).
+        colour: Number of the colour; -1 is faint.
+        kind: Shape: points joined by lines, by steps, or not at all.
+        band: Range around it, (x, low, high).
+        thin: Whether the line is thin, one of many.
     """
 
     name: str
@@ -41,16 +41,16 @@ class Chart:
     """What to draw.
 
     Attributes:
-        title: above it.
-        x: label of the axis, with the unit.
-        y: likewise.
-        series: drawn in this order.
-        mark: an x that is marked by a vertical line, and the words for it.
-        diagonal: whether y = x is drawn.
-        log_x: whether x is drawn by its logarithm.
-        x_names: what stands at x = 1, 2, 3, ... instead of numbers.
-        x_range: of the axis; None is from the points.
-        y_range: likewise.
+        title: Title above the chart.
+        x: Label of the x axis, with the unit.
+        y: Label of the y axis, with the unit.
+        series: Series in the order of drawing.
+        mark: Position of a vertical line and its label.
+        diagonal: Whether y = x is drawn.
+        log_x: Whether the x axis is logarithmic.
+        x_names: Labels at x = 1, 2, 3, ... in place of numbers.
+        x_range: Range of the x axis; None follows the points.
+        y_range: Range of the y axis; None follows the points.
     """
 
     title: str
@@ -76,14 +76,14 @@ class Line(NamedTuple):
     """A series as SVG has it.
 
     Attributes:
-        name: in the legend.
-        colour: number, -1 is faint.
-        dash: number of its pattern, where colours are used again.
-        kind: as the series has it.
-        path: "x,y x,y", pixels.
-        dots: (x, y), pixels.
-        band: likewise a closed path.
-        thin: one of many.
+        name: Name in the legend.
+        colour: Number of the colour; -1 is faint.
+        dash: Number of the dash pattern, where colours are used again.
+        kind: Shape of the series.
+        path: Path in pixels, "x,y x,y".
+        dots: Points in pixels, (x, y).
+        band: Closed path in pixels.
+        thin: Whether the line is thin, one of many.
     """
 
     name: str
@@ -98,18 +98,18 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Drawing:
-    """Where everything comes.
+    """The layout of a chart.
 
     Attributes:
-        chart: what is drawn.
-        x_ticks: from left to right.
-        y_ticks: from below.
-        lines: in the chart's order.
-        mark: pixels.
-        diagonal: "x,y x,y".
-        whole: whether every x is a whole number.
-        scale: [x at LEFT, x at the right, y at the foot, y at the top], to read values off.
-        summary: in words, for those who do not see it.
+        chart: Chart of the layout.
+        x_ticks: Ticks from left to right.
+        y_ticks: Ticks from the bottom up.
+        lines: Lines in the chart's order.
+        mark: Position of the vertical line in pixels.
+        diagonal: Path of y = x, "x,y x,y".
+        whole: Whether every x is a whole number.
+        scale: Values at the edges of the axes: x left, x right, y bottom, y top.
+        summary: Description in words, for screen readers.
     """
 
     chart: Chart
@@ -238,9 +238,9 @@ def _text(value: float) -> str:
 
 def _summary(chart: Chart, series: Sequence[Series]) -> str:
     """Where each line begins and ends; of many, how many there are."""
-    shown = [each for each in series if each.kind != "dots" and each.colour >= 0][:8]
-    ends = [f"{each.name} {each.points[0][1]:.3g} to {each.points[-1][1]:.3g}" for each in shown]
-    rest = len(series) - len(shown)
+    lines = [each for each in series if each.kind != "dots" and each.colour >= 0][:8]
+    ends = [f"{each.name} {each.points[0][1]:.3g} to {each.points[-1][1]:.3g}" for each in lines]
+    rest = len(series) - len(lines)
     return f"{chart.title}: {chart.y} by {chart.x}. " + "; ".join(
         [*ends, *([f"{rest} more"] if rest else [])]
     )

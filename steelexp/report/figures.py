@@ -33,7 +33,7 @@ def run_curves(run: Run) -> list[Drawing]:
         Series("training tiles", _points(run.epochs, LOSS), 3),
         Series("validation tiles", _points(run.epochs, full_name(LOSS, "val")), 2),
     ]
-    return _drawn(
+    return _drawings(
         Chart("Loss", "epoch", "loss", loss, mark),
         Chart("On the validation images", "epoch", "score", overall, mark),
         Chart("Per class, on the validation images", "epoch", PRIMARY, of_class, mark),
@@ -46,7 +46,7 @@ def strategy_curves(runs: Sequence[Run], colours: dict[str, int]) -> list[Drawin
     panels += [
         (f"class {label}", PRIMARY, full_name(PRIMARY, "val", label)) for label in runs[0].classes
     ]
-    return _drawn(
+    return _drawings(
         *(
             Chart(title, "epoch", y_title, lines)
             for title, y_title, key in panels
@@ -63,33 +63,36 @@ def _strategies(runs: Sequence[Run], key: str, colours: dict[str, int]) -> list[
     for name, each in by_name.items():
         shared = sorted(set.intersection(*map(set, each)))
         values = {x: [run[x] for run in each] for x in shared}
-        mean = [(x, sum(found) / len(found)) for x, found in values.items()]
-        band = [(x, min(found), max(found)) for x, found in values.items()] if len(each) > 1 else []
+        mean = [(x, sum(ys) / len(ys)) for x, ys in values.items()]
+        band = [(x, min(ys), max(ys)) for x, ys in values.items()] if len(each) > 1 else []
         lines.append(Series(name, mean, _colour(colours[name]), band=band))
     return lines
 
 
 def _colour(number: int) -> int:
-    """Of a strategy; after eight, the same again with another dash."""
+    """The colour of a strategy; after eight they repeat with another dash."""
     return number // COLOURS * COLOURS + STRATEGY_ORDER[number % COLOURS]
 
 
 def evaluation_charts(report: EvaluationReport) -> list[Drawing]:
     """Precision against recall, and calibration, of each class."""
-    trade, calibrated = [], []
+    precision_recall: list[Series] = []
+    calibration: list[Series] = []
     for number, label in enumerate(report.classes or report.pr):
         if (pr := report.pr.get(label)) is not None:
             area = "" if pr.average_precision is None else f" (AP {pr.average_precision:.2f})"
-            trade.append(Series(f"{label}{area}", _pairs(pr.recall, pr.precision), number))
-        if (found := report.calibration.get(label)) is not None:
-            calibrated.append(Series(label, _pairs(found.score, found.share), number))
+            precision_recall.append(
+                Series(f"{label}{area}", _pairs(pr.recall, pr.precision), number)
+            )
+        if (curve := report.calibration.get(label)) is not None:
+            calibration.append(Series(label, _pairs(curve.score, curve.share), number))
     pixels = f"of the pixels, {report.part} images"
-    return _drawn(
+    return _drawings(
         Chart(
             f"Precision and recall {pixels}",
             "recall",
             "precision",
-            trade,
+            precision_recall,
             x_range=UNIT,
             y_range=UNIT,
         ),
@@ -97,7 +100,7 @@ def evaluation_charts(report: EvaluationReport) -> list[Drawing]:
             f"Calibration {pixels}",
             "score",
             "share that is of the class",
-            calibrated,
+            calibration,
             diagonal=True,
             x_range=UNIT,
             y_range=UNIT,
@@ -120,14 +123,14 @@ def search_charts(search: Search) -> list[Drawing]:
         objective,
         [Series("each trial", points, 3, "dots"), Series("best so far", best, 2, "steps")],
     )
-    drawn = draw(progress)
-    if drawn is None:
+    drawing = draw(progress)
+    if drawing is None:
         return []
-    _, _, low, high = drawn.scale
+    _, _, low, high = drawing.scale
     curves = Chart("Learning curves", "epoch", objective, _trial_curves(search, objective))
     space = search.file.space.items()
     by_setting = [_against(search, path, values, (low, high)) for path, values in space]
-    return [drawn, *_drawn(curves, *by_setting)]
+    return [drawing, *_drawings(curves, *by_setting)]
 
 
 def _trial_curves(search: Search, objective: str) -> list[Series]:
@@ -174,7 +177,7 @@ def _place(value: str, choices: Sequence[str]) -> float:
 
 
 def _ends(values: dict[str, Any]) -> tuple[float, float] | None:
-    """Of a setting's range; None where they are not two different numbers."""
+    """The range of a setting; None where they are not two different numbers."""
     ends = next((each for each in values.values() if isinstance(each, list)), [])
     if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
         return None
@@ -189,5 +192,5 @@ def _pairs(xs: Sequence[float | None], ys: Sequence[float | None]) -> list[tuple
     return [(x, y) for x, y in zip(xs, ys, strict=False) if x is not None and y is not None]
 
 
-def _drawn(*charts: Chart) -> list[Drawing]:
+def _drawings(*charts: Chart) -> list[Drawing]:
     return [drawing for chart in charts if (drawing := draw(chart)) is not None]

@@ -1,4 +1,4 @@
-"""One HTML file that says what runs and searches came to; it asks nothing of a network."""
+"""One HTML file with the results of runs and searches. It loads nothing from a network."""
 
 import math
 from collections import Counter
@@ -41,15 +41,15 @@ class PageError(UserError):
 
 
 class RunPart(NamedTuple):
-    """What the page says of one run.
+    """The part of the page about one run.
 
     Attributes:
-        run: itself.
-        curves: of its epochs.
-        evaluated: from its evaluation report.
-        gallery: of its overlays.
-        spec: spec.yaml as it stands.
-        trial_of: name of the search that it is the best trial of, or "".
+        run: The run.
+        curves: Learning curves.
+        evaluated: Charts of the evaluation report.
+        gallery: Overlays; None without.
+        spec: Text of spec.yaml.
+        trial_of: Search that it is the best trial of, or "".
     """
 
     run: Run
@@ -102,19 +102,19 @@ class ComparedPart(NamedTuple):
 
 
 class SidePart(NamedTuple):
-    """Which images several runs have overlays of, and of which epochs, to see them side by side."""
+    """Images and epochs of which several runs have overlays, to see them side by side."""
 
     images: list[str]
     epochs: list[int]
 
 
 class SearchPart(NamedTuple):
-    """What the page says of a search.
+    """The part of the page about a search.
 
     Attributes:
-        search: itself.
-        charts: progress, and the score by each setting.
-        best: anchor of the best trial's run, or "".
+        search: The search.
+        charts: Progress, and the score by each setting.
+        best: Anchor of the best trial's run, or "".
     """
 
     search: Search
@@ -126,9 +126,9 @@ def write_page(root: Path, out: Path | None = None, *, baseline: str | None = No
     """Write the page of a run, or of a folder with runs and searches.
 
     Args:
-        root: the folder.
-        out: the file; report.html in the folder if None.
-        baseline: the strategy that the others are first held against; the reader can choose.
+        root: Folder.
+        out: File to write; report.html in the folder if None.
+        baseline: Strategy that the others are first compared with; the page can change it.
 
     Returns:
         The file.
@@ -142,41 +142,41 @@ def write_page(root: Path, out: Path | None = None, *, baseline: str | None = No
 
 def page(root: Path, *, baseline: str | None = None) -> str:
     """The page as text; arguments and errors are those of `write_page`."""
-    found = list(searches(root))
-    runs = [read_run(folder) for folder in run_folders(root) if not _of(folder, found)]
-    if not runs and not found:
+    search_list = list(searches(root))
+    runs = [read_run(folder) for folder in run_folders(root) if not _of(folder, search_list)]
+    if not runs and not search_list:
         raise PageError(f"{root}: no runs here; make one: make run")
     names = sorted({run.name for run in runs})
     if baseline is not None and baseline not in names:
         raise PageError(f"--baseline {baseline}: no such strategy here; here: {', '.join(names)}")
     colours = {name: number for number, name in enumerate(names)}
     compared = [_compared(each, baseline, colours) for each in comparisons(runs)]
-    best = {search.path: _best_run(search) for search in found}
-    shown = [(run, "") for run in runs]
-    shown += [(run, search.name) for search in found if (run := best[search.path])]
-    parts = _parts(shown)
+    best = {search.path: _best_run(search) for search in search_list}
+    entries = [(run, "") for run in runs]
+    entries += [(run, search.name) for search in search_list if (run := best[search.path])]
+    parts = _parts(entries)
     return _rendered(
-        title=runs[0].label if len(runs) == 1 and not found else _title(root, found),
-        alone=len(runs) == 1 and not found,
+        title=runs[0].label if len(runs) == 1 and not search_list else _title(root, search_list),
+        alone=len(runs) == 1 and not search_list,
         runs=sorted(runs, key=_rank),
         parts=parts,
         side=_side([part.gallery for part in parts if part.gallery]),
         compared=compared,
         colours=colours,
         settings=differing(runs) if len(runs) > 1 else {},
-        searches=[_searched(search, best[search.path]) for search in found],
+        searches=[_searched(search, best[search.path]) for search in search_list],
     )
 
 
-def _title(root: Path, found: Sequence[Search]) -> str:
-    if found and root.resolve() == found[0].path.resolve():
-        return found[0].name
+def _title(root: Path, search_list: Sequence[Search]) -> str:
+    if search_list and root.resolve() == search_list[0].path.resolve():
+        return search_list[0].name
     return root.absolute().name
 
 
-def _of(folder: RunFolder, found: Iterable[Search]) -> bool:
+def _of(folder: RunFolder, search_list: Iterable[Search]) -> bool:
     """Whether a run is a trial of one of the searches."""
-    return any(search.path / "trials" in folder.path.parents for search in found)
+    return any(search.path / "trials" in folder.path.parents for search in search_list)
 
 
 def _rank(run: Run) -> float:
@@ -189,11 +189,12 @@ def _best_run(search: Search) -> Run | None:
     return read_run(folder) if folder else None
 
 
-def _parts(shown: Sequence[tuple[Run, str]]) -> list[RunPart]:
-    """Pictures share what room there is; what one run leaves goes to the next."""
-    parts, room = [], BYTES
-    for number, (run, trial_of) in enumerate(shown):
-        pictures = gallery(run, room // (len(shown) - number))
+def _parts(entries: Sequence[tuple[Run, str]]) -> list[RunPart]:
+    """The parts of the runs; what one leaves of the room for pictures goes to the next."""
+    parts = []
+    room = BYTES
+    for number, (run, trial_of) in enumerate(entries):
+        pictures = gallery(run, room // (len(entries) - number))
         if pictures is not None:
             room -= sum(len(p.uri) for image in pictures.images.values() for p in image)
         evaluated = evaluation_charts(run.evaluation) if run.evaluation else []
@@ -204,8 +205,8 @@ def _parts(shown: Sequence[tuple[Run, str]]) -> list[RunPart]:
 
 def _side(galleries: Sequence[Gallery]) -> SidePart:
     """The images of the most runs first."""
-    held = Counter(image for each in galleries for image in each.images)
-    images = [image for image, runs in held.most_common() if runs > 1]
+    runs_of_image = Counter(image for each in galleries for image in each.images)
+    images = [image for image, runs in runs_of_image.most_common() if runs > 1]
     return SidePart(images, sorted({epoch for each in galleries for epoch in each.epochs}))
 
 
@@ -259,9 +260,9 @@ def _rendered(**content: Any) -> str:
         "nan": math.nan,
         "status_counts": lambda runs: Counter(run.status for run in runs),
     }
-    written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     template = environment.get_template("page.html")
-    return template.render(version=__version__, written=written, **content)
+    return template.render(version=__version__, written=now, **content)
 
 
 def _figure(value: float | None, digits: int = 3) -> str:

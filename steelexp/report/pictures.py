@@ -23,10 +23,10 @@ class Picture(NamedTuple):
     """One image after one epoch.
 
     Attributes:
-        epoch: from 1.
-        uri: "data:image/webp;base64,...".
-        width: pixels.
-        height: pixels.
+        epoch: Number of the epoch, from 1.
+        uri: Data URI, "data:image/webp;base64,...".
+        width: Width in pixels.
+        height: Height in pixels.
     """
 
     epoch: int
@@ -39,10 +39,10 @@ class Gallery(NamedTuple):
     """The overlays of a run.
 
     Attributes:
-        epochs: that are shown, rising.
-        shown: the epoch that is seen first.
-        images: name -> its pictures, by epoch.
-        left_out: in words, or "".
+        epochs: Epochs in the gallery, ascending.
+        shown: Epoch that is seen first.
+        images: Image name -> its pictures by epoch.
+        left_out: Note on what is left out, or "".
     """
 
     epochs: tuple[int, ...]
@@ -69,15 +69,20 @@ def gallery(run: Run, room: int) -> Gallery | None:
         if each * len(images) * len(epochs) <= room and len(images) * len(epochs) <= MOST:
             break
     count = min(room // each, MOST)
-    kept_images = images[: max(1, min(len(images), count // min(len(epochs), FEW_EPOCHS)))]
-    kept = spread(epochs, count // len(kept_images), always=run.best_epoch)
-    found = _pictures(there, kept_images, kept, level)
-    while sum(len(p.uri) for pictures in found.values() for p in pictures) > room:
-        found.popitem()
-    if not kept or not found:
+    some_images = images[: max(1, min(len(images), count // min(len(epochs), FEW_EPOCHS)))]
+    some_epochs = spread(epochs, count // len(some_images), always=run.best_epoch)
+    by_image = _pictures(there, some_images, some_epochs, level)
+    while sum(len(p.uri) for pictures in by_image.values() for p in pictures) > room:
+        by_image.popitem()
+    if not some_epochs or not by_image:
         return None
-    shown = run.best_epoch if run.best_epoch in kept else kept[-1]
-    return Gallery(tuple(kept), shown, found, _left_out(len(images), len(epochs), found, kept))
+    first = run.best_epoch if run.best_epoch in some_epochs else some_epochs[-1]
+    return Gallery(
+        tuple(some_epochs),
+        first,
+        by_image,
+        _left_out(len(images), len(epochs), by_image, some_epochs),
+    )
 
 
 def spread(epochs: Sequence[int], count: int, *, always: int | None) -> list[int]:
@@ -87,21 +92,21 @@ def spread(epochs: Sequence[int], count: int, *, always: int | None) -> list[int
     if count < 1:
         return []
     wanted = [epochs[-1]] if always is None or always not in epochs else [always, epochs[-1]]
-    chosen = set(wanted[:count])
-    rest = [epoch for epoch in epochs if epoch not in chosen]
-    left = count - len(chosen)
-    chosen |= {rest[n * (len(rest) - 1) // max(1, left - 1)] for n in range(left)}
-    return sorted(chosen)
+    subset = set(wanted[:count])
+    rest = [epoch for epoch in epochs if epoch not in subset]
+    left = count - len(subset)
+    subset |= {rest[n * (len(rest) - 1) // max(1, left - 1)] for n in range(left)}
+    return sorted(subset)
 
 
 def _overlays(folder: Path) -> dict[int, dict[str, Path]]:
     """Epoch -> image -> file."""
-    found: dict[int, dict[str, Path]] = {}
+    by_epoch: dict[int, dict[str, Path]] = {}
     for file in sorted(folder.glob("epoch_*/*.png")):
         number = file.parent.name.removeprefix("epoch_")
         if number.isdigit():
-            found.setdefault(int(number), {})[file.stem] = file
-    return found
+            by_epoch.setdefault(int(number), {})[file.stem] = file
+    return by_epoch
 
 
 def _pictures(
@@ -112,12 +117,15 @@ def _pictures(
 ) -> dict[str, tuple[Picture, ...]]:
     wanted = [(s, e, there[e][s]) for s in images for e in epochs if s in there[e]]
     with ThreadPoolExecutor(2) as pool:  # Pillow lets go of the interpreter while it works
-        made = list(pool.map(lambda each: _encoded(each[2], level), wanted))
-    found: dict[str, tuple[Picture, ...]] = {}
-    for (image, epoch, _), (uri, width, height) in zip(wanted, made, strict=True):
+        encodings = list(pool.map(lambda each: _encoded(each[2], level), wanted))
+    by_image: dict[str, tuple[Picture, ...]] = {}
+    for (image, epoch, _), (uri, width, height) in zip(wanted, encodings, strict=True):
         if uri:
-            found[image] = (*found.get(image, ()), Picture(epoch, uri, width, height))
-    return found
+            by_image[image] = (
+                *by_image.get(image, ()),
+                Picture(epoch, uri, width, height),
+            )
+    return by_image
 
 
 def _encoded(file: Path, level: tuple[int, int]) -> tuple[str, int, int]:
@@ -137,8 +145,14 @@ def _encoded(file: Path, level: tuple[int, int]) -> tuple[str, int, int]:
 
 
 def _left_out(
-    images: int, epochs: int, found: dict[str, tuple[Picture, ...]], kept: Sequence[int]
+    images: int,
+    epochs: int,
+    by_image: dict[str, tuple[Picture, ...]],
+    some_epochs: Sequence[int],
 ) -> str:
-    if len(found) == images and len(kept) == epochs:
+    if len(by_image) == images and len(some_epochs) == epochs:
         return ""
-    return f"{len(found)} of {images} images and {len(kept)} of {epochs} epochs, to keep this small"
+    return (
+        f"{len(by_image)} of {images} images and {len(some_epochs)} of {epochs} epochs, to keep "
+        "this small"
+    )

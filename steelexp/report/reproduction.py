@@ -66,20 +66,21 @@ def headline_table(before: Record, after: Record) -> Table:
 
 
 def verdict(before: Record, after: Record, *, within: float) -> tuple[bool, list[str]]:
-    """Whether all metrics agree, and what there is to say about it.
+    """Whether all metrics agree, and lines that explain it.
 
     Args:
-        before: of the run as it was reported.
-        after: of the same spec, data and seed.
-        within: the largest difference of any metric that still agrees.
+        before: Record of the reported run.
+        after: Record of its repetition.
+        within: Largest difference allowed in any metric.
     """
-    found, total = differences(before, after), len(before.metrics.keys() | after.metrics.keys())
-    agrees = all(pair.size <= within for pair in found)
-    if not found:
+    changes = differences(before, after)
+    total = len(before.metrics.keys() | after.metrics.keys())
+    agrees = all(pair.size <= within for pair in changes)
+    if not changes:
         return True, [f"All {total} metrics are exactly as reported."]
     line = (
-        f"{len(found)} of {total} metrics differ, at most by {found[0].size:.2g} "
-        f"({found[0].metric}); {'all' if agrees else 'not all'} within {within:g}."
+        f"{len(changes)} of {total} metrics differ, at most by {changes[0].size:.2g} "
+        f"({changes[0].metric}); {'all' if agrees else 'not all'} within {within:g}."
     )
     lines = [line, *_changes(before, after)]
     if before.epochs != after.epochs or before.best_epoch != after.best_epoch:

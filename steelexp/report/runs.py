@@ -27,7 +27,7 @@ class Leak(BaseModel):
 
 
 class Parts(BaseModel):
-    """What of a record's split a page shows."""
+    """The parts of a record's split, as far as a page shows them."""
 
     train: int
     val: int
@@ -38,7 +38,7 @@ class Parts(BaseModel):
 
 
 class Origin(BaseModel):
-    """What of a record's provenance a page shows."""
+    """The provenance of a record, as far as a page shows it."""
 
     commit: str = ""
     branch: str = ""
@@ -54,14 +54,14 @@ class Run:
     """One run folder, as far as it can be read.
 
     Attributes:
-        folder: where it lies.
-        spec: None where spec.yaml cannot be read.
-        record: None before the run is finished, and where it cannot be read.
-        parts: of the record's split.
-        origin: of the record's provenance.
-        epochs: so far.
-        evaluation: None where there is none.
-        problems: what could not be read, a sentence each.
+        folder: Run folder.
+        spec: Spec; None where spec.yaml cannot be read.
+        record: Record; None before the run is finished, and where it cannot be read.
+        parts: Parts of the record's split.
+        origin: Provenance of the record.
+        epochs: Finished epochs.
+        evaluation: Evaluation report; None where there is none.
+        problems: Files that cannot be read, a sentence each.
     """
 
     folder: RunFolder
@@ -75,13 +75,13 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The spec's, the record's, or that of the folder above."""
-        known = self.spec or self.record
-        return known.name if known else self.folder.path.resolve().parent.name
+        """Name of the spec or the record, else of the folder above."""
+        source = self.spec or self.record
+        return source.name if source else self.folder.path.resolve().parent.name
 
     @property
     def digest(self) -> str:
-        """Names the folder."""
+        """Digest, the name of the folder."""
         return self.folder.path.resolve().name
 
     @property
@@ -91,13 +91,13 @@ class Run:
 
     @property
     def anchor(self) -> str:
-        """Names its part of the page."""
+        """Anchor of its part of the page."""
         path = str(self.folder.path.resolve())
         return f"run-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
 
     @property
     def seed(self) -> int | None:
-        """The spec's."""
+        """Seed of the spec."""
         return self.spec.seed if self.spec else None
 
     @property
@@ -114,13 +114,13 @@ class Run:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """In their order."""
+        """Names of the classes in their order."""
         last = self.epochs[-1].metrics if self.epochs else {}
         return classes_of(self.record.metrics if self.record else last)
 
     @property
     def images(self) -> int | None:
-        """How many images of that part there are."""
+        """Number of images of the reported part."""
         return getattr(self.parts, self.reported_part) if self.parts else None
 
     @property
@@ -133,7 +133,7 @@ class Run:
 
     @property
     def best_epoch(self) -> int | None:
-        """Whose weights were kept."""
+        """Epoch of the best weights."""
         return self.record.best_epoch if self.record else None
 
     def interval(self, metric: str, label: str | None = None) -> tuple[float, float] | None:
@@ -166,7 +166,7 @@ class Run:
 
 
 def read_run(folder: RunFolder) -> Run:
-    """Read what can be read of a run; what cannot is among its problems."""
+    """Read a run as far as possible; files that cannot be read are among its problems."""
     problems: list[str] = []
     record = _attempt(lambda: folder.record, problems)
     parts = origin = None

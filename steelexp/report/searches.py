@@ -15,9 +15,9 @@ class Search:
     """One folder with search.json.
 
     Attributes:
-        path: of the folder.
-        file: what search.json says; None where it cannot be read.
-        problem: why not.
+        path: Folder of the search.
+        file: Contents of search.json; None where it cannot be read.
+        problem: Reason why search.json cannot be read.
     """
 
     path: Path
@@ -26,7 +26,7 @@ class Search:
 
     @property
     def name(self) -> str:
-        """The spec's, or that of the folder above."""
+        """Name of the spec, else of the folder above."""
         return self.file.name if self.file else self.path.resolve().parent.name
 
     @property

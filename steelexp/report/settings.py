@@ -11,7 +11,7 @@ from steelexp.spec import flat
 def differing(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
     """Anchor of a run -> its settings, without those that are the same in all."""
     specs = {
-        run.anchor: _shown(flat(run.spec.model_dump(mode="json", exclude={"search"})))
+        run.anchor: _value_words(flat(run.spec.model_dump(mode="json", exclude={"search"})))
         for run in runs
         if run.spec is not None
     }
@@ -22,7 +22,7 @@ def differing(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
     }
 
 
-def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
+def _value_words(settings: Mapping[str, Any]) -> dict[str, str]:
     """Each value as YAML would show it on one line."""
     return {
         key: value if isinstance(value, str) else json.dumps(value)

@@ -36,7 +36,7 @@ def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title
 
 
 def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[str]:
-    """What the table's figures were measured on, and what they are held against."""
+    """The images, epoch and threshold behind the table, the published figure, the run folder."""
     metrics = record.metrics
     part = reported_part(metrics)
     parts = record.split["parts"]
@@ -45,11 +45,11 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
         for metric in METRICS.values()
         if not metric.on_images and (name := full_name(metric.name, part)) in metrics
     ]
-    chosen = f"best of {record.epochs} epochs by {record.monitor}: epoch {record.best_epoch}"
+    epoch = f"best of {record.epochs} epochs by {record.monitor}: epoch {record.best_epoch}"
     lines = [
         (
             f"{parts[part]} {part} images ({record.split['kind']} split, seed {record.seed}); "
-            f"{chosen}; threshold {record.threshold:g}."
+            f"{epoch}; threshold {record.threshold:g}."
         ),
         (
             f"On the tiles of these images, in batches of {record.batch_size}: "
@@ -114,7 +114,7 @@ def leak_lines(parts: Mapping[str, Any]) -> list[str]:
     """What a split has on two sides, in words; nothing where nothing crosses it.
 
     Args:
-        parts: of a record's `split`.
+        parts: Parts of a record's split.
     """
     leak = parts["leak"]
     if not leak["groups"]:

@@ -71,7 +71,7 @@ class EventReader:
     """Reads a run's journal, also while it is written.
 
     Args:
-        folder: of the run.
+        folder: Run folder.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""One training on several devices: the same arithmetic, divided.
+"""Training on several devices with the result of one device.
 
 Each device has its share of every batch, and gradients are summed over them. Batch norm and the
 loss see the whole batch all the same, so a run on several devices is the run on one up to rounding:
@@ -21,11 +21,11 @@ def strategy(
     """How TensorFlow divides a training; a model is built and compiled inside its `scope()`.
 
     Args:
-        devices: one, or all GPUs; without a GPU, all logical CPUs, of which there is one unless
-            TensorFlow was told otherwise.
-        workers: processes that train together, each with one device; TF_CONFIG says where.
-        batch_size: tiles a step, on all devices together.
-        tiles: an epoch.
+        devices: One device, or all GPUs; without a GPU, all logical CPUs, which is one unless
+            TensorFlow is configured otherwise.
+        workers: Processes that train together, each with one device; TF_CONFIG says where.
+        batch_size: Tiles a step, on all devices together.
+        tiles: Tiles an epoch.
 
     Returns:
         A tf.distribute.Strategy.
@@ -35,12 +35,12 @@ def strategy(
     """
     if workers > 1:
         return _of_workers(devices, workers, batch_size, tiles)
-    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    if devices == "one" or len(found) == 1:
+    devices_here = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if devices == "one" or len(devices_here) == 1:
         return tf.distribute.get_strategy()
-    _check_shares(batch_size, tiles, len(found), "training.devices=one")
+    _check_shares(batch_size, tiles, len(devices_here), "training.devices=one")
     keras.backend.clear_session()  # inside the scope it would end it
-    return tf.distribute.MirroredStrategy([device.name for device in found])
+    return tf.distribute.MirroredStrategy([device.name for device in devices_here])
 
 
 def _of_workers(devices: str, workers: int, batch_size: int, tiles: int) -> Any:
@@ -92,7 +92,7 @@ def split_batches(batches: Any, among: Any) -> Any:
 
     Args:
         batches: tf.data.Dataset of (grey [B, h, w, 1], bits [B, h, w, 1]).
-        among: the strategy.
+        among: Strategy of TensorFlow.
 
     Returns:
         A dataset for `fit`, which needs `steps_per_epoch` with it.
@@ -121,7 +121,7 @@ def split_batches(batches: Any, among: Any) -> Any:
 
 
 def broadcast_metrics(metrics: Mapping[str, float], among: Any) -> dict[str, float]:
-    """The chief's figures, for all workers.
+    """Broadcast the chief worker's metrics to all workers.
 
     Another processor rounds differently, and a worker that stopped an epoch earlier than the others
     would leave them waiting.
@@ -158,4 +158,5 @@ def synchronize(model: Any) -> None:
         return
     for part in model.submodules:  # the layers of networks inside the network among them
         if isinstance(part, keras.layers.BatchNormalization):
-            part.synchronized, part.fused = True, False
+            part.synchronized = True
+            part.fused = False

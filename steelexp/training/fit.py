@@ -27,10 +27,10 @@ def compile_model(model: Any, *, loss: Loss, optimizer: Any, classes: int) -> No
     """Tie loss and optimizer to the model.
 
     Args:
-        model: grey -> logits.
-        loss: (y_true, logits) -> [B].
-        optimizer: a tf_keras optimizer; its state is built at once.
-        classes: C.
+        model: Network, grey -> logits.
+        loss: Loss, (y_true, logits) -> [B].
+        optimizer: Optimizer of tf_keras; its state is built at once.
+        classes: Number of classes, C.
     """
 
     def loss_on_bits(bits: Tensor, logits: Tensor) -> Tensor:
@@ -51,15 +51,15 @@ def fit(
     validate: Callable[[int], Mapping[str, float]],
     keep: Callable[[Epoch, bool], None],
 ) -> list[Epoch]:
-    """Train from where the history ends to where the spec or the plateau says.
+    """Train until the spec's last epoch or early stopping.
 
     Args:
-        model: compiled, with the weights of the history's last epoch.
-        spec: epochs, patience, what is monitored.
-        history: the epochs behind.
-        batches: epoch, from 1 -> tf.data.Dataset of (grey, bits).
-        validate: epoch -> metrics, "val_..." each.
-        keep: called with each epoch and whether it is the best so far, before the next begins.
+        model: Compiled network with the weights of the last epoch.
+        spec: Spec of the run.
+        history: Finished epochs.
+        batches: Function from an epoch, from 1, to a tf.data.Dataset of (grey, bits).
+        validate: Function from an epoch to its validation metrics by full name.
+        keep: Function of each epoch and whether it is the best so far, called before the next.
 
     Returns:
         The whole history.
@@ -70,14 +70,15 @@ def fit(
     done = list(history)
     initial = spec.optimizer.settings["learning_rate"]
     while len(done) < spec.training.epochs and not _exhausted(spec, done):
-        number, started = len(done) + 1, time.monotonic()
+        number = len(done) + 1
+        start = time.monotonic()
         rate = _rate(spec, done, initial)
         model.optimizer.learning_rate.assign(rate)
-        loss, taken = _train(model, batches(number), f"epoch {number}/{spec.training.epochs}")
-        found = validate(number) if math.isfinite(loss) else {}
-        metrics = {LOSS: loss, "learning_rate": rate, **found}
-        step = taken + (done[-1].step if done else 0)
-        epoch = Epoch(number, step, round(time.monotonic() - started, 3), metrics)
+        loss, steps_done = _train(model, batches(number), f"epoch {number}/{spec.training.epochs}")
+        validation = validate(number) if math.isfinite(loss) else {}
+        metrics = {LOSS: loss, "learning_rate": rate, **validation}
+        step = steps_done + (done[-1].step if done else 0)
+        epoch = Epoch(number, step, round(time.monotonic() - start, 3), metrics)
         _refuse_divergence(spec, epoch)
         done.append(epoch)
         best = best_epoch(_monitored(spec, done), lower_is_better=_lower_is_better(spec)) == number
@@ -131,13 +132,13 @@ def _watch(advance: Callable[[int, str], None]) -> Any:
 
     class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # tf_keras has no types
         _supports_tf_logs = True  # or Keras would copy the loss from the device after every step
-        seen = 0.0
+        last_update = 0.0
 
         def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
             now = time.monotonic()
-            if now - self.seen < 0.5:
+            if now - self.last_update < 0.5:
                 return
-            self.seen = now
+            self.last_update = now
             loss = float(logs["loss"])
             advance(batch + 1, f"loss {loss:.4f}")
             if not math.isfinite(loss):
@@ -158,9 +159,10 @@ def _refuse_divergence(spec: ExperimentSpec, epoch: Epoch) -> None:
 
 
 def _line(spec: ExperimentSpec, done: Sequence[Epoch], *, best: bool) -> str:
-    epoch, monitor = done[-1], spec.training.monitor
-    shown = dict.fromkeys((monitor, *(full_name(name, "val") for name in HEADLINES)))
-    values = [f"{key} {epoch.metrics[key]:.4f}" for key in shown if key in epoch.metrics]
+    epoch = done[-1]
+    monitor = spec.training.monitor
+    names = dict.fromkeys((monitor, *(full_name(name, "val") for name in HEADLINES)))
+    values = [f"{key} {epoch.metrics[key]:.4f}" for key in names if key in epoch.metrics]
     seconds = sum(e.seconds for e in done) / len(done)
     left = (spec.training.epochs - len(done)) * seconds
     return "  ".join(

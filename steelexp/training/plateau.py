@@ -15,7 +15,7 @@ def best_epoch(values: Sequence[float], *, lower_is_better: bool = False) -> int
     """The first epoch, from 1, with the best value.
 
     Args:
-        values: the monitored metric, one an epoch, at least one.
+        values: Monitored metric of each epoch, at least one.
         lower_is_better: Whether a lower value is better.
     """
     ordered = [-value if lower_is_better else value for value in values]
@@ -28,8 +28,8 @@ def should_stop(
     """Whether `patience` epochs have passed since the best one.
 
     Args:
-        values: the monitored metric, one an epoch.
-        patience: in epochs; None never stops.
+        values: Monitored metric of each epoch.
+        patience: Number of epochs; None never stops.
         lower_is_better: Whether a lower value is better.
     """
     if patience is None or len(values) < 2:
@@ -48,19 +48,23 @@ def learning_rate(
     """The rate of the next epoch: `initial` times `factor` for each plateau behind it.
 
     Args:
-        values: the monitored metric, one an epoch.
-        initial: the rate of the first epoch.
-        patience: epochs without a better value that make a plateau; None keeps the rate.
-        factor: below 1.
+        values: Monitored metric of each epoch.
+        initial: Learning rate of the first epoch.
+        patience: Epochs without a better value that make a plateau; None keeps the rate.
+        factor: Factor of each reduction, below 1.
         lower_is_better: Whether a lower value is better.
     """
-    rate, best, waited = initial, float("-inf"), 0
+    rate = initial
+    best = float("-inf")
+    waited = 0
     for value in values if patience is not None else ():
         score = -value if lower_is_better else value
         if score > best + MIN_DELTA:
-            best, waited = score, 0
+            best = score
+            waited = 0
             continue
         waited += 1
         if waited >= (patience or 0):
-            rate, waited = rate * factor, 0
+            rate *= factor
+            waited = 0
     return rate

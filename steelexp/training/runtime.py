@@ -15,8 +15,8 @@ def prepare(*, seed: int, precision: str) -> str:
     """Set up TensorFlow for one run.
 
     Args:
-        seed: of Python, NumPy and TensorFlow.
-        precision: float32 or mixed_float16.
+        seed: Seed of Python, NumPy and TensorFlow.
+        precision: Policy of Keras, float32 or mixed_float16.
 
     Returns:
         The device in words: "CPU, 2 cores" or the GPU's name.

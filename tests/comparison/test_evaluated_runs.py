@@ -230,6 +230,6 @@ def test_two_networks_that_predict_nothing_are_no_copies(runs):
 
 
 def test_a_record_of_another_version(runs):
-    change_record(runs / "b4_dice" / "0", schema_version=1)
-    with pytest.raises(UserError, match="not a record that this version reads"):
+    change_record(runs / "b4_dice" / "0", schema_version=99)
+    with pytest.raises(UserError, match="another version of steelexp wrote this run"):
         read_evaluated([runs], "test")

@@ -8,7 +8,7 @@ from steelexp.evaluation import postprocessing_search
 from steelexp.evaluation.component_areas import Components
 from steelexp.evaluation.postprocessing_search import (
     class_rules,
-    dealt,
+    fold_numbers,
     gained_by_more,
     standard_error,
     tune_rules,
@@ -150,7 +150,7 @@ def test_what_rules_gain_is_what_their_masks_gain(seed, metric):
 def test_groups_stay_in_one_fold_and_the_class_is_in_each():
     groups = np.array([3, 3, 1, 9, 9, 9, 4, 5, 6, 7, 8, 2])
     held = np.isin(groups, [3, 9, 4, 5, 6])
-    folds = dealt(groups, held)
+    folds = fold_numbers(groups, held)
     assert all(len(set(folds[groups == group])) == 1 for group in groups)
     assert set(folds[held]) == set(range(postprocessing_search.FOLDS))
 
@@ -178,12 +178,12 @@ def test_rules_that_lose_on_images_left_out_are_not_taken():
     # fold is told by the others to take them, and takes them for its own.
     gain = np.array([[0.0] * 20, [1.0] * 10 + [0.0] * 10])
     groups, held = np.arange(20), np.ones(20, bool)
-    assert gained_by_more(rules_with(gain), dealt(groups, held)).sum() == 10
+    assert gained_by_more(rules_with(gain), fold_numbers(groups, held)).sum() == 10
     assert (
         postprocessing_search.tune_class_rules(rules_with(gain), groups, held).min_component == 16
     )
     # Now those of each fold lose what those of the other folds seem to promise.
-    folds = dealt(groups, held)
+    folds = fold_numbers(groups, held)
     loss = np.array([np.zeros(20), np.where(folds == 0, 1.2, -0.25)])
     assert gained_by_more(rules_with(loss), folds).sum() < 0
 

@@ -215,7 +215,7 @@ class TestRun:
         chart.press("ArrowRight")
         readout = page.locator(".readout").first
         assert re.fullmatch(
-            r"epoch 1: training tiles (1\.00\d|0\.99\d), tune tiles 1\.(10\d|09\d)",
+            r"epoch 1: training tiles (1\.00\d|0\.99\d), validation tiles 1\.(10\d|09\d)",
             readout.inner_text(),
         )
         chart.press("ArrowRight")

@@ -57,7 +57,8 @@ WRONG = {
         "training: {epoch: 3}",
         (
             "2: training.epoch: unknown setting; allowed: epochs, batch_size, monitor, "
-            "early_stopping_patience, reduce_lr_patience, reduce_lr_factor, threshold, precision, devices, workers, "
+            "early_stopping_patience, reduce_lr_patience, reduce_lr_factor, threshold, precision, "
+            "devices, workers, "
             "overlays; did you mean epochs?"
         ),
     ),
