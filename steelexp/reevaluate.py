@@ -12,8 +12,8 @@ from steelexp.progress import say
 from steelexp.records import image_scores
 from steelexp.records.atomic import write_atomically
 from steelexp.records.record import Record
+from steelexp.records.reevaluation import FILE, Reevaluation
 from steelexp.records.reevaluation import FOLDER as EVALUATIONS
-from steelexp.records.reevaluation import Reevaluation
 from steelexp.tracked_run import tracked_run
 from steelexp.tracking.tracker import Tracker
 from steelexp.tracking.trackers import TRACKERS
@@ -61,7 +61,7 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
         inference: Inference settings.
 
     Returns:
-        The contents of evaluations/NAME/evaluation.json in the run folder.
+        The contents of evaluations/NAME/reevaluation.json in the run folder.
 
     Raises:
         UserError: The run is unfinished, the windows do not fit an image, or the tracker of the
@@ -81,7 +81,7 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
             postprocessing=result.postprocessing,
         )
         text = evaluation.model_dump_json(indent=2) + "\n"
-        write_atomically(folder / "evaluation.json", text.encode())
+        write_atomically(folder / FILE, text.encode())
         say(tracker.evaluated(tracked_run(plan, None), inference.name, result.metrics))
     return evaluation
 

@@ -20,6 +20,7 @@ from steelexp.data.dataset import DataError
 from steelexp.data.splits import random
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
+from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
 from steelexp.records.store import Epoch, RunFolder, read_epochs, run_folders
@@ -211,10 +212,13 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
     assert main(["evaluate", str(tmp_path), "--inference", "sliding", "--tta"]) == 0
     assert [path.read_bytes() for path in own] == before
     aside = folder.path / "evaluations" / "sliding_tta"
-    found = Reevaluation.model_validate_json((aside / "evaluation.json").read_bytes())
+    found = Reevaluation.model_validate_json((aside / "reevaluation.json").read_bytes())
     assert (found.inference, found.tta) == ("sliding", True)
     assert set(found.metrics) == set(undisturbed[1].metrics)
-    for name in ("evaluation.json", "image_scores.parquet", "plots/pr.png"):
+    report = read_evaluation_report(aside)
+    assert report is not None
+    assert report.intervals.keys() | report.no_interval.keys()
+    for name in ("image_scores.parquet", "plots/pr.png"):
         assert (aside / name).is_file()
     told = [event.content for event in read_events(folder.path) if event.kind == "others"]
     dice = found.metrics["val_dice_positive"]

@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict
 from steelexp.records.postprocessing import Postprocessing
 
 FOLDER = "evaluations"
+FILE = "reevaluation.json"
 
 
 class Reevaluation(BaseModel):
-    """Contents of evaluation.json in such a folder; image_scores.parquet and plots lie beside it.
+    """Contents of reevaluation.json; evaluation.json, image_scores.parquet and plots lie beside it.
 
     Attributes:
         schema_version: Version of this file.

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from steelexp.records.evaluation_report import FILE as EVALUATION
 from steelexp.tracking.journal import file_entry
 from steelexp.tracking.tracker import TrackedRun
 
@@ -26,7 +27,7 @@ def results(
         return
     yield "others", {f"best/{name}": value for name, value in metrics.items()}
     yield "table", {"name": TABLE, **_table(metrics)}
-    report = run.folder / "evaluation.json"
+    report = run.folder / EVALUATION
     if report.is_file():
         yield from _evaluated(json.loads(report.read_bytes()))
     if run.model is not None and run.weights is not None and run.weights.is_file():
