@@ -194,7 +194,7 @@ def original_errors() -> Iterator[None]:
 
 
 def image_batches(
-    dataset: Dataset, rows: npt.NDArray[np.int64], *, pixels: int
+    dataset: Dataset, rows: npt.NDArray[np.int64], *, max_pixels: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], Bits, Bits]]:
     """Batches of whole images, padded by reflection to a multiple of 32 pixels.
 
@@ -203,12 +203,13 @@ def image_batches(
     Args:
         dataset: Data set.
         rows: [R] rows of the images.
-        pixels: Maximum number of pixels per batch, with padding. A batch has at least one image.
+        max_pixels: Maximum number of pixels per batch, with padding. A batch has at least one
+            image.
 
     Yields:
         (rows [B], padded grey [B, h, w, 1] uint8, bits without padding [B, H, W, 1] uint8).
     """
-    for group in _groups_of_equal_size(dataset, rows, pixels):
+    for group in _groups_of_equal_size(dataset, rows, max_pixels):
         height, width = dataset.sizes[group[0]].tolist()
         padded = (up_to_32(height), up_to_32(width))
         table = np.array([[row, 0, 0] for row in group])
