@@ -61,8 +61,8 @@ def study_verdicts(study: Study, loss: Loss, seed: tuple[int, int]) -> list[list
     strategies, runs, _, classes = scores.dice.shape
     lost = loss.lost((strategies, runs, classes), random)
     dice = np.where(lost[:, :, None], 0.0, scores.dice) * scores.held
-    below = group_sums(scores.held, scores.groups)[None]
-    sums = [Sums(group_sums(each, scores.groups), below, of_pairs=False) for each in dice]
+    denominators = group_sums(scores.held, scores.groups)[None]
+    sums = [Sums(group_sums(each, scores.groups), denominators, of_pairs=False) for each in dice]
     every = [(strategy(each), each) for each in sums]
     return [outcome.verdicts for outcome in significance(every[0], every[1:])]
 

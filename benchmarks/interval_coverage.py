@@ -180,8 +180,8 @@ def draw_sums(world: World, groups: int, random: np.random.Generator) -> dict[st
     ratios = {name: ratio(name, counts) for name in METRICS}
     return {
         name: Sums(
-            group_sums(each.above, of_image)[None],
-            group_sums(each.below, of_image)[None],
+            group_sums(each.numerators, of_image)[None],
+            group_sums(each.denominators, of_image)[None],
             each.of_pairs,
         )
         for name, each in ratios.items()
@@ -194,11 +194,11 @@ def truth(world: World, random: np.random.Generator) -> dict[str, Array]:
     every = [draw_sums(world, groups, random) for _ in range(chunks)]
     result = {}
     for name in METRICS:
-        above, below = (
+        numerators, denominators = (
             np.sum([getattr(sums[name], part).sum(axis=1) for sums in every], axis=0)[:, None]
-            for part in ("above", "below")
+            for part in ("numerators", "denominators")
         )
-        result[name] = metric(Sums(above, below, every[0][name].of_pairs))[0]
+        result[name] = metric(Sums(numerators, denominators, every[0][name].of_pairs))[0]
     return result
 
 
@@ -217,15 +217,15 @@ Method = Callable[[Sums, Draws], Ends]
 
 def draw_groups(sums: Sums, random: np.random.Generator, draws: int) -> Draws:
     """Draw groups with replacement."""
-    above, below = sums.above[0], sums.below[0]  # [G, C]
-    groups = len(above)
+    numerators, denominators = sums.numerators[0], sums.denominators[0]  # [G, C]
+    groups = len(numerators)
     weights = random.multinomial(groups, np.full(groups, 1 / groups), draws).astype(float)
-    tops, bottoms = weights @ above, weights @ below  # [B, C]
+    tops, bottoms = weights @ numerators, weights @ denominators  # [B, C]
     each = tops / bottoms
-    parts = (above - each[:, None] * below) / bottoms[:, None]  # [B, G, C]
+    parts = (numerators - each[:, None] * denominators) / bottoms[:, None]  # [B, G, C]
     if sums.of_pairs:
         overall = tops.sum(axis=1) / bottoms.sum(axis=1)
-        of_all = above.sum(axis=1) - overall[:, None] * below.sum(axis=1)
+        of_all = numerators.sum(axis=1) - overall[:, None] * denominators.sum(axis=1)
         of_all = of_all / bottoms.sum(axis=1)[:, None]
     else:
         overall, of_all = np.nanmean(each, axis=1), np.nanmean(parts, axis=2)
@@ -286,12 +286,12 @@ def pseudo_groups(sums: Sums, draws: Draws) -> Ends:
 
 def _linear_error(sums: Sums) -> Array:
     """Linearised standard error, [C + 1]."""
-    below = sums.below
-    total = below.sum(axis=1, keepdims=True)
+    denominators = sums.denominators
+    total = denominators.sum(axis=1, keepdims=True)
     jackknifed = influence(sums)[..., :-1]
-    each = jackknifed * (total - below) / total
+    each = jackknifed * (total - denominators) / total
     if sums.of_pairs:
-        pooled = below.sum(axis=-1, keepdims=True)
+        pooled = denominators.sum(axis=-1, keepdims=True)
         rest = 1 - pooled / pooled.sum(axis=1, keepdims=True)
         overall = influence(sums)[..., -1:] * rest
     else:

@@ -1,4 +1,4 @@
-"""The story of one experiment, read downwards."""
+"""Run one experiment: train, restore the best epoch, evaluate, write the record."""
 
 import json
 import tempfile
@@ -38,10 +38,10 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
     Args:
         plan: Plan of the experiment.
         command: Command that runs it again, for the record.
-        trial: Trial of a search that the run is, or None.
+        trial: Trial of a search; None for a single run.
 
     Returns:
-        The record; it is written as the last act.
+        The record, the last file that is written.
 
     Raises:
         BusyError: Another process runs the experiment.
@@ -53,27 +53,27 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
     if folder.record is not None:
         return folder.record
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    origin = _provenance()
+    code_and_machine = _provenance()
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
-    among = strategy(
+    distribution = strategy(
         spec.training.devices,
         workers=spec.training.workers,
         batch_size=spec.training.batch_size,
         tiles=plan.tile_count,
     )
-    with among.scope():
-        model, share = compiled_network(plan)
+    with distribution.scope():
+        model, main_loss_weight = compiled_network(plan)
     evaluator = evaluator_of(plan, model)
 
     with folder.hold(), pipeline.original_errors():
-        history = _open(plan, model)
+        history = _start_or_resume(plan, model)
         tracker.start(tracked_run(plan, trial))
         for epoch in history:
             _track(folder, tracker, epoch)
 
-        def keep(epoch: Epoch, best: bool) -> None:
-            _keep(folder, model, epoch, best=best)
+        def on_epoch_end(epoch: Epoch, best: bool) -> None:
+            _save_epoch(folder, model, epoch, best=best)
             _track(folder, tracker, epoch)
 
         try:
@@ -81,19 +81,19 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
                 model,
                 spec,
                 history,
-                batches=lambda epoch: _training_batches(plan, epoch, share),
+                batches=lambda epoch: _training_batches(plan, epoch, main_loss_weight),
                 validate=lambda epoch: broadcast_metrics(
-                    evaluator.after_epoch(epoch, folder), among
+                    evaluator.after_epoch(epoch, folder), distribution
                 ),
-                keep=keep,
+                on_epoch_end=on_epoch_end,
             )
             checkpoint.restore(folder.best_weights, model)
             result = evaluator.result()
         except BaseException:
-            say(tracker.finish({}))
+            say(tracker.finish({}))  # no metrics: the run failed or was interrupted
             raise
         write_result(folder.path, plan.dataset, plan.groups, result)
-        closing = tracker.finish(result.metrics)
+        tracking_line = tracker.finish(result.metrics)
         record = Record(
             name=spec.name,
             digest=plan.digest,
@@ -101,24 +101,24 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
             started=started,
             seconds=round(sum(epoch.seconds for epoch in history), 1),
             command=command,
-            device=f"{among.num_replicas_in_sync} x {device}".removeprefix("1 x "),
+            device=f"{distribution.num_replicas_in_sync} x {device}".removeprefix("1 x "),
             parameters=model.count_params(),
             steps=plan.steps,
-            class_weights=_named_weights(plan),
+            class_weights=_weights_by_class(plan),
             epochs=len(history),
-            best_epoch=_best(spec, history),
+            best_epoch=_best_epoch(spec, history),
             monitor=spec.training.monitor,
             metrics=result.metrics,
             definitions=definitions(),
             split=plan.split_summary,
-            tiling=plan.tiles,
+            tiling=plan.tiling_summary,
             batch_size=spec.training.batch_size,
             threshold=spec.training.threshold,
             postprocessing=result.postprocessing,
             data=plan.dataset.manifest,
             images=image_scores.FILE,
-            tracking=closing,
-            provenance=origin,
+            tracking=tracking_line,
+            provenance=code_and_machine,
         )
         folder.write("record.json", record.model_dump_json(indent=2) + "\n")
     return record
@@ -132,7 +132,7 @@ def run_as_worker(spec: dict[str, Any], runs: Path, command: str, chief: bool) -
 
     Args:
         spec: The resolved spec as plain values.
-        runs: Folder of the run folders, which all workers see.
+        runs: Folder of the run folders, shared by all workers.
         command: Command that runs the experiment again, for the record.
         chief: Whether this worker writes the run folder.
     """
@@ -140,17 +140,17 @@ def run_as_worker(spec: dict[str, Any], runs: Path, command: str, chief: bool) -
     if chief or plan.folder.record is not None:
         run(plan, command=command)
         return
-    with tempfile.TemporaryDirectory() as aside:
-        copy = RunFolder(Path(aside, plan.folder.path.name))
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = RunFolder(Path(temporary, plan.folder.path.name))
         for file in ("epochs.jsonl", "weights/last.h5", "weights/best.h5"):
-            if (left := plan.folder.path / file).is_file():
+            if (source := plan.folder.path / file).is_file():
                 (copy.path / file).parent.mkdir(parents=True, exist_ok=True)
-                checkpoint.copy(left, copy.path / file)
-        silent = SpecModel.model_validate(spec | {"tracking": {"name": "none"}})
-        run(replace(plan, spec=silent, folder=copy), command=command)
+                checkpoint.copy(source, copy.path / file)
+        untracked = SpecModel.model_validate(spec | {"tracking": {"name": "none"}})
+        run(replace(plan, spec=untracked, folder=copy), command=command)
 
 
-def _open(plan: Plan, model: Any) -> list[Epoch]:
+def _start_or_resume(plan: Plan, model: Any) -> list[Epoch]:
     """Write the files that describe the run, or restore what an earlier session left.
 
     Returns:
@@ -159,7 +159,7 @@ def _open(plan: Plan, model: Any) -> list[Epoch]:
     folder = plan.folder
     spec = plan.spec
     last = checkpoint.epoch_of(folder.last_weights)
-    if last is None or not (folder.path / "split.json").is_file():  # the last of these
+    if last is None or not (folder.path / "split.json").is_file():  # split.json is written last
         folder.write("spec.yaml", dump(spec))
         folder.write("environment.json", json.dumps(provenance.environment(), indent=2) + "\n")
         folder.write("changes.patch", provenance.git_state().patch)
@@ -168,18 +168,18 @@ def _open(plan: Plan, model: Any) -> list[Epoch]:
     if last is None:
         return []
     history = folder.epochs
-    if len(history) < last.epoch:  # killed between the weights and the line
+    if len(history) < last.epoch:  # killed between the two writes of _save_epoch
         folder.append(last)
         history = folder.epochs
-    if _best(spec, history) == last.epoch != checkpoint.number_of(folder.best_weights):
+    if _best_epoch(spec, history) == last.epoch != checkpoint.number_of(folder.best_weights):
         checkpoint.copy(folder.last_weights, folder.best_weights)
     checkpoint.restore(folder.last_weights, model)
     say(f"{folder.path}: going on after epoch {last.epoch}")
     return history
 
 
-def _keep(folder: RunFolder, model: Any, epoch: Epoch, *, best: bool) -> None:
-    """Save the weights, then the epoch's line, which is in the file of the weights, too."""
+def _save_epoch(folder: RunFolder, model: Any, epoch: Epoch, *, best: bool) -> None:
+    """Save the weights with the epoch's record, then append the record to epochs.jsonl."""
     checkpoint.save(folder.last_weights, model, epoch)
     folder.append(epoch)
     if best:
@@ -191,28 +191,30 @@ def _track(folder: RunFolder, tracker: Tracker, epoch: Epoch) -> None:
     tracker.epoch(epoch.epoch, epoch.metrics, epoch.step, pictures)
 
 
-def _training_batches(plan: Plan, epoch: int, share: Any) -> Any:
-    """The tiles of an epoch; the loss gets its share of this epoch beside the warm-up loss."""
+def _training_batches(plan: Plan, epoch: int, main_loss_weight: Any) -> Any:
+    """Set the main loss's weight for an epoch; return its batches as a tf.data.Dataset."""
     loss_warm_up = plan.spec.loss_warm_up
-    share.assign(warm_up_weight(epoch, epochs=loss_warm_up.epochs, fade=loss_warm_up.fade))
+    main_loss_weight.assign(
+        warm_up_weight(epoch, epochs=loss_warm_up.epochs, fade=loss_warm_up.fade)
+    )
     return pipeline.training_batches(
         plan.dataset,
         plan.split.train,
         plan.tiling,
         plan.spec.sampling.bind(SAMPLERS),
-        plan.chain,
+        plan.augmentations,
         batch_size=plan.spec.training.batch_size,
         seed=plan.spec.seed,
         epoch=epoch,
     ).tf_dataset()
 
 
-def _named_weights(plan: Plan) -> dict[str, float]:
-    weights = np.ones(plan.classes) if plan.class_weights is None else plan.class_weights
+def _weights_by_class(plan: Plan) -> dict[str, float]:
+    weights = np.ones(plan.class_count) if plan.class_weights is None else plan.class_weights
     return dict(zip(plan.dataset.classes, weights.tolist(), strict=True))
 
 
-def _best(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
+def _best_epoch(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
     values = [epoch.metrics[spec.training.monitor] for epoch in history]
     return best_epoch(values, lower_is_better=lower_is_better(spec.training.monitor))
 

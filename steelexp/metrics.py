@@ -199,14 +199,14 @@ class Ratio(NamedTuple):
     """A metric of images before its division: sums over images divided by one another.
 
     Attributes:
-        above: Numerators, [S, C].
-        below: Denominators, [S, C].
+        numerators: Sums above the fraction bar, [S, C].
+        denominators: Sums below it, [S, C].
         of_pairs: True where the value over all classes is the ratio over all (image, class) pairs;
             False where it is the mean over the classes.
     """
 
-    above: Values
-    below: Values
+    numerators: Values
+    denominators: Values
     of_pairs: bool
 
 
@@ -215,15 +215,15 @@ def ratio(metric: str, counts: Counts) -> Ratio:
     entry = METRICS[metric]
     if entry.ratio is None:
         raise ValueError(f"{metric}: measured on tiles")
-    above, below = (np.asarray(part, np.float64) for part in entry.ratio(counts))
-    return Ratio(above, below, entry.of_pairs)
+    numerators, denominators = (np.asarray(part, np.float64) for part in entry.ratio(counts))
+    return Ratio(numerators, denominators, entry.of_pairs)
 
 
-def divided(above: Values, below: Values, *, of_pairs: bool) -> Values:
+def divided(numerators: Values, denominators: Values, *, of_pairs: bool) -> Values:
     """Divide sums over images: [..., C] -> [..., C + 1], over all classes last, NaN where 0 / 0."""
-    each = _divide(above, below)
+    each = _divide(numerators, denominators)
     if of_pairs:
-        overall = _divide(above.sum(axis=-1), below.sum(axis=-1))
+        overall = _divide(numerators.sum(axis=-1), denominators.sum(axis=-1))
     else:
         defined = ~np.isnan(each)
         overall = _divide(np.where(defined, each, 0).sum(axis=-1), defined.sum(axis=-1))
@@ -242,14 +242,16 @@ def image_metrics(counts: Counts, classes: Sequence[str], part: Part) -> dict[st
     """
     values: dict[str, float] = {}
     for metric in ON_IMAGES:
-        above, below, of_pairs = ratio(metric.name, counts)
-        column = divided(above.sum(axis=0), below.sum(axis=0), of_pairs=of_pairs).tolist()
+        numerators, denominators, of_pairs = ratio(metric.name, counts)
+        column = divided(
+            numerators.sum(axis=0), denominators.sum(axis=0), of_pairs=of_pairs
+        ).tolist()
         values |= dict(zip(class_names(metric.name, classes, part), column, strict=True))
     return {name: value for name, value in values.items() if not np.isnan(value)}
 
 
-def _divide(above: npt.ArrayLike, below: npt.ArrayLike) -> Values:
+def _divide(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> Values:
     """The quotient, NaN where the denominator is 0."""
-    bottom = np.asarray(below, np.float64)
-    quotient = np.asarray(above, np.float64) / np.where(bottom == 0, np.nan, bottom)
+    bottom = np.asarray(denominators, np.float64)
+    quotient = np.asarray(numerators, np.float64) / np.where(bottom == 0, np.nan, bottom)
     return np.asarray(quotient, np.float64)

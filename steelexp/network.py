@@ -19,17 +19,18 @@ def compiled_network(plan: Plan) -> tuple[Any, Any]:
     """The network with its loss and optimizer, before any training.
 
     Returns:
-        The Keras model, and the variable that holds the share of the loss beside the warm-up loss.
+        The Keras model, and the weight of the main loss beside the warm-up loss, a
+        tf.Variable from 0 to 1.
     """
     spec = plan.spec
-    share = tf.Variable(1.0, trainable=False)
-    model = spec.model.bind(ARCHITECTURES)(plan.classes)
+    main_loss_weight = tf.Variable(1.0, trainable=False)
+    model = spec.model.bind(ARCHITECTURES)(plan.class_count)
     loss = loss_of(plan, spec.loss)
     if spec.loss_warm_up.epochs:
-        loss = mix_losses(loss_of(plan, spec.loss_warm_up), loss, share)
+        loss = mix_losses(loss_of(plan, spec.loss_warm_up), loss, main_loss_weight)
     optimizer = spec.optimizer.bind(OPTIMIZERS)()
-    compile_model(model, loss=loss, optimizer=optimizer, classes=plan.classes)
-    return model, share
+    compile_model(model, loss=loss, optimizer=optimizer, classes=plan.class_count)
+    return model, main_loss_weight
 
 
 def network_without_weights(model: Component, classes: int) -> Any:
@@ -73,6 +74,6 @@ def loss_of(plan: Plan, component: Component) -> Callable[[Tensor, Tensor], Tens
     loss = component.bind(LOSSES)
     if plan.class_weights is not None and component.choice in weighted_losses():
         loss = functools.partial(loss, class_weights=plan.class_weights)
-    pixel = tf.zeros([1, 1, 1, plan.classes])
+    pixel = tf.zeros([1, 1, 1, plan.class_count])
     loss(pixel, pixel)
     return loss

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import inspect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,19 +55,19 @@ SpecModel = experiment_model(COMPONENTS)
 
 @dataclass(frozen=True)
 class Plan:
-    """A spec and its data set, before training.
+    """A spec and its data set, before training; S images, C classes.
 
     Attributes:
         spec: The resolved spec.
         dataset: Data set.
-        groups: [S] group of near-duplicates of each image.
+        groups: [S] number of each image's group of near-duplicates.
         split: Numbers of the training, validation and test images.
         tiling: Function that places tiles in an image.
-        chain: Augmentations, in their order.
+        augmentations: Augmentations in the order of application.
         class_weights: [C] weights of mean one; None for equal weights.
-        tile_count: Training tiles an epoch.
+        tile_count: Number of training tiles per epoch.
         tile_size: Height and width of a tile in pixels.
-        uncovered: Share of the training images' pixels in no tile of an epoch.
+        uncovered: Share of the training images' pixels in no tile of the first epoch.
         digest: Digest of the run, the name of its folder.
         folder: Run folder.
     """
@@ -76,7 +77,7 @@ class Plan:
     groups: npt.NDArray[np.int64]
     split: Split
     tiling: Tiling
-    chain: Sequence[Augmentation]
+    augmentations: Sequence[Augmentation]
     class_weights: Weights | None
     tile_count: int
     tile_size: tuple[int, int]
@@ -86,18 +87,18 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """Optimizer steps an epoch."""
-        return -(-self.tile_count // self.spec.training.batch_size)
+        """Number of optimizer steps per epoch."""
+        return math.ceil(self.tile_count / self.spec.training.batch_size)
 
     @property
-    def evaluated(self) -> tuple[str, int]:
+    def reported_part(self) -> tuple[str, int]:
         """The part of the split that is reported, and its number of images."""
         return (
             ("test", len(self.split.test)) if len(self.split.test) else ("val", len(self.split.val))
         )
 
     @property
-    def classes(self) -> int:
+    def class_count(self) -> int:
         """Number of classes."""
         return len(self.dataset.classes)
 
@@ -108,8 +109,8 @@ class Plan:
         return kind | {"parts": describe_split(self.dataset, self.split, self.groups)}
 
     @property
-    def tiles(self) -> dict[str, Any]:
-        """Kind and settings of the tiling; number of tiles, share of pixels in none."""
+    def tiling_summary(self) -> dict[str, Any]:
+        """Kind and settings of the tiling; number of tiles, share of pixels in no tile."""
         return {
             "kind": self.spec.tiling.choice,
             **self.spec.tiling.settings,
@@ -128,23 +129,23 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     Raises:
         UserError: The data set is missing or wrong, or the spec does not fit it.
     """
-    opened: Dataset = spec.data.bind(LOADERS)()
-    decoded = cache_images(opened, spec.data.cache, cache_root())
-    all_groups = duplicate_groups(decoded, cache_root())
-    rows = first_of_each_group(all_groups) if spec.data.deduplicate else np.arange(len(decoded))
-    dataset = select(decoded, rows)
+    source: Dataset = spec.data.bind(LOADERS)()
+    cached = cache_images(source, spec.data.cache, cache_root())
+    all_groups = duplicate_groups(cached, cache_root())
+    rows = first_of_each_group(all_groups) if spec.data.deduplicate else np.arange(len(cached))
+    dataset = select(cached, rows)
     groups = all_groups[rows]
-    whole: Split = spec.split.bind(SPLITS)(dataset, groups)
+    full_split: Split = spec.split.bind(SPLITS)(dataset, groups)
     split = long_tailed(
-        dataset, groups, whole, spec.data.train_fraction, seed=spec.data.train_fraction_seed
+        dataset, groups, full_split, spec.data.train_fraction, seed=spec.data.train_fraction_seed
     )
     _check_defects(dataset, split)
     _check_donors(spec, dataset, split)
     tiling = spec.tiling.bind(TILINGS)
-    chain = spec.augment.bind(AUGMENTATIONS)
+    augmentations = spec.augment.bind(AUGMENTATIONS)
     table, size = tile_table(dataset, split.train, tiling, seed=spec.seed, epoch=1)
-    pipeline.check_augmentations(dataset.classes, size, chain)
-    name = digest(
+    pipeline.check_augmentations(dataset.classes, size, augmentations)
+    run_digest = digest(
         spec,
         data=dataset.manifest,
         split=split_digest(dataset, split),
@@ -156,13 +157,13 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
         groups=groups,
         split=split,
         tiling=tiling,
-        chain=chain,
+        augmentations=augmentations,
         class_weights=_class_weights(spec, dataset, split),
         tile_count=len(table),
         tile_size=size,
         uncovered=_uncovered(dataset, split.train, tiling, spec.seed),
-        digest=name,
-        folder=RunFolder(runs / spec.name / name),
+        digest=run_digest,
+        folder=RunFolder(runs / spec.name / run_digest),
     )
 
 
@@ -215,7 +216,7 @@ def _check_defects(dataset: Dataset, split: Split) -> None:
 
 
 def _weights_digest(spec: ExperimentSpec) -> str | None:
-    """sha256 of the file that model.weights names, if it is a file."""
+    """sha256 of the file of initial weights, model.weights; None if that is not a file."""
     path = Path(str(spec.model.settings.get("weights")))
     if not path.is_file():
         return None

@@ -5,7 +5,7 @@ from typing import Any
 
 from steelexp.errors import UserError, reason
 from steelexp.inference.predictor import Predictor
-from steelexp.inference.scoring import scorer
+from steelexp.inference.scoring import build_scorer
 from steelexp.network import network_without_weights
 from steelexp.plan import SpecModel
 from steelexp.records.model_card import ModelCard, card_of
@@ -62,4 +62,4 @@ def load_predictor(folder: RunFolder) -> Predictor:
         UserError: The run is unfinished, or its weights are missing or of another network.
     """
     card = run_card(folder)
-    return Predictor(card=card, runtime="tensorflow", score=scorer(load_model(folder)))
+    return Predictor(card=card, runtime="tensorflow", score=build_scorer(load_model(folder)))

@@ -41,9 +41,9 @@ class Forked:
             self.returncode = os.waitstatus_to_exitcode(status) if pid else None
 
 
-def begin_sending(folder: Path, mode: Mode, linger: float) -> Forked:
+def begin_sending(folder: Path, mode: Mode, grace_seconds: float) -> Forked:
     """In place of steelexp.tracking.delivery.begin_sending."""
-    return Forked(lambda: sending.main(folder.absolute(), mode, linger))
+    return Forked(lambda: sending.main(folder.absolute(), mode, grace_seconds))
 
 
 def _become(act: Callable[[], int], stdin: int) -> None:

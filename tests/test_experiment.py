@@ -549,7 +549,7 @@ def test_a_loss_that_does_not_fit_the_classes_writes_nothing(
 
 def test_copies_of_a_class_that_nothing_trains_are_refused(tiny_spec: Path, tmp_path: Path) -> None:
     spec = load(tiny_spec, ["augment.copy_paste={classes: ['4']}"], model=SpecModel)
-    assert prepare(spec, tmp_path).chain
+    assert prepare(spec, tmp_path).augmentations
     table = "\n".join(
         ["image,part", *(f"{i}.png,{'train' if i % 4 < 3 else 'val'}" for i in range(10))]
     )

@@ -55,7 +55,7 @@ def runs_csv(comparison: Comparison) -> str:
     lines = []
     for name, runs in comparison.evaluated.strategies.items():
         for number, run in enumerate(runs):
-            ends = metric_intervals(run.counts, images.groups, images.classes).ends
+            ends = metric_intervals(run.counts, images.groups, images.classes).bounds
             for metric in HEADLINES:
                 values = comparison.scores[metric][name][number].tolist()
                 keys = class_names(metric, images.classes)

@@ -13,7 +13,7 @@ from steelexp.spec import ExperimentSpec
 
 def plan_line(plan: Plan) -> str:
     """One line about images and tiles, and one for each leak."""
-    part, images = plan.evaluated
+    part, images = plan.reported_part
     counts = [f"{len(plan.split.train)} to train on"]
     if part == "test":
         counts.append(f"{len(plan.split.val)} to validate on")
@@ -72,10 +72,10 @@ def _data_lines(plan: Plan) -> list[str]:
 def _training_lines(plan: Plan) -> list[str]:
     """Steps, parameters, and what predicting nothing would score."""
     spec = plan.spec
-    part, images = plan.evaluated
+    part, images = plan.reported_part
     labelled = sum(plan.split_summary["parts"]["images_per_class"][part].values())
-    empty = 1 - labelled / (images * plan.classes)
-    model = network_without_weights(spec.model, plan.classes)
+    empty = 1 - labelled / (images * plan.class_count)
+    model = network_without_weights(spec.model, plan.class_count)
     lines = [
         f"  steps       {plan.steps} an epoch, at most {spec.training.epochs} epochs",
         f"  parameters  {model.count_params():,}",

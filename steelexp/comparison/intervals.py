@@ -1,15 +1,19 @@
-"""95 % intervals of one network's metrics: what another choice of images would give.
+"""95 % confidence intervals of the metrics of one network, over the choice of test images.
 
-Two pseudo-groups are added, one that scores 0 and one that scores 1, each as heavy as the root mean
-square of the groups. The jackknife over groups then has Student's t, at the effective number of
-groups less one degrees of freedom: that of the denominators or of the numerators, the smaller.
+The method is a jackknife over groups of near-duplicates with Student's t. Before it, two
+pseudo-groups are added: one scores 0, the other scores 1. The denominator of each is the root mean
+square of the groups' denominators.
 
-Scores between 0 and 1 are skewed: ten images may show no defect that is missed, where one in ten
-is. Without the pseudo-groups the interval then lies above the truth and is narrow.
-`benchmarks/interval_coverage.py` compares the methods, docs/statistics.md gives the figures.
+The degrees of freedom are the effective number of groups less one. That number follows from the
+shares of the groups in the denominator, or in the numerator, whichever gives less.
 
-Source: the pseudo-groups are those of Agresti and Coull for shares, The American Statistician
-52:119, 1998.
+The pseudo-groups are needed because scores between 0 and 1 are skewed. A network that misses one
+defect in ten may miss none on ten test images. Without pseudo-groups the interval is then narrow
+and lies numerators the true metric. docs/statistics.md compares the methods, with the figures of
+`benchmarks/interval_coverage.py`.
+
+Source: Agresti and Coull add pseudo-observations to shares in the same way, The American
+Statistician 52:119, 1998.
 """
 
 from collections.abc import Sequence
@@ -32,19 +36,21 @@ from steelexp.metric_names import class_names
 from steelexp.metrics import ON_IMAGES
 
 LEVEL: Final = 0.95
-FEWEST_GROUPS: Final = 5
-"""With fewer an interval spans most of the scale from 0 to 1."""
+"""Confidence level."""
+
+MIN_GROUPS: Final = 5
+"""Minimum number of groups. With fewer, an interval spans most of the scale from 0 to 1."""
 
 
 class MetricIntervals(NamedTuple):
-    """The intervals of every metric, named without the part of the split.
+    """Intervals of every metric, per class ("dice_positive/1") and over all ("dice_positive").
 
     Attributes:
-        ends: "dice_positive/1", "dice_positive", ... -> lower and upper end.
-        missing: Name of a metric without an interval -> the reason.
+        bounds: Name of a metric -> lower and upper bound.
+        missing: Name of a metric without an interval -> reason.
     """
 
-    ends: dict[str, tuple[float, float]]
+    bounds: dict[str, tuple[float, float]]
     missing: dict[str, str]
 
 
@@ -54,86 +60,90 @@ def metric_intervals(
     """95 % intervals of every metric of one run.
 
     Args:
-        counts: [S, C] pixels.
+        counts: Pixels of each image and class, [S, C] each.
         groups: [S] number of each image's group of near-duplicates.
         classes: [C] names.
 
     Returns:
-        Intervals and reasons; a metric that is not defined has neither.
+        Bounds and reasons. A metric that is not defined, 0 / 0, has neither.
     """
-    numbers = np.unique(groups, return_inverse=True)[1]
-    ends, missing = {}, {}
+    group_numbers = np.unique(groups, return_inverse=True)[1]  # [S], from 0 without gaps
+    bounds: dict[str, tuple[float, float]] = {}
+    missing: dict[str, str] = {}
     for entry in ON_IMAGES:
-        sums = sums_of_runs([counts], numbers, entry.name)
+        sums = sums_of_runs([counts], group_numbers, entry.name)
         columns = zip(
             class_names(entry.name, classes),
             metric(sums)[0].tolist(),
-            *(end.tolist() for end in interval(sums)),
-            no_interval(sums, classes),
+            *(bound.tolist() for bound in interval(sums)),
+            missing_reasons(sums, classes),
             strict=True,
         )
         for label, value, low, high, reason in columns:
             if reason and not np.isnan(value):
                 missing[label] = reason
             elif not reason:
-                ends[label] = (round(low, 6), round(high, 6))
-    return MetricIntervals(ends, missing)
+                bounds[label] = (round(low, 6), round(high, 6))
+    return MetricIntervals(bounds, missing)
 
 
 def interval(sums: Sums) -> tuple[Values, Values]:
-    """Lower and upper ends, [C + 1] each: every class, then all; NaN where `no_interval` says why.
+    """Lower and upper bounds of one metric, [C + 1] each: every class, then over all classes.
+
+    Both are NaN where `missing_reasons` has a reason.
 
     Args:
-        sums: Metric of one run, of values from 0 to 1.
+        sums: Sums of one run, for a metric from 0 to 1.
     """
-    from scipy.special import stdtrit  # 0.1 s that --help need not pay
+    from scipy.special import stdtrit  # takes 0.1 s, and --help does not need it
 
     padded = _with_pseudo_groups(sums)
     share = shares(padded)
-    groups = counted_groups(share)
+    group_count = counted_groups(share)
     effective = np.fmin(
-        effective_groups(share), effective_groups(shares(padded._replace(below=padded.above)))
+        effective_groups(share),
+        effective_groups(shares(padded._replace(denominators=padded.numerators))),
     )
-    freedom = np.maximum(effective - 1, 1.0)
+    degrees_of_freedom = np.maximum(effective - 1, 1.0)
     squares = (influence(padded)[0] ** 2).sum(axis=0)
-    half = stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(
-        (groups - 1) / np.maximum(groups, 1) * squares
-    )
+    variance = (group_count - 1) / np.maximum(group_count, 1) * squares
+    half_width = stdtrit(degrees_of_freedom, (1 + LEVEL) / 2) * np.sqrt(variance)
     value = metric(padded)[0]
-    none = np.array([bool(reason) for reason in no_interval(sums, range(len(value) - 1))])
-    low, high = (np.clip(np.where(none, np.nan, value + end), 0.0, 1.0) for end in (-half, half))
-    return low, high
+    reasons = missing_reasons(sums, range(len(value) - 1))
+    value = np.where([reason != "" for reason in reasons], np.nan, value)
+    return np.clip(value - half_width, 0.0, 1.0), np.clip(value + half_width, 0.0, 1.0)
 
 
-def no_interval(sums: Sums, classes: Sequence[object]) -> list[str]:
-    """Why there is no interval, [C + 1]; "" where there is one.
+def missing_reasons(sums: Sums, classes: Sequence[object]) -> list[str]:
+    """Reasons why an interval is missing, [C + 1]; "" where there is an interval.
 
     Args:
-        sums: Metric of one run.
+        sums: Sums of one run.
         classes: [C] names.
     """
     groups = counted_groups(shares(sums)).tolist()
-    reasons = [_too_few(count) for count in groups]
+    reasons = [_too_few_groups(count) for count in groups]
     few = [str(name) for name, reason in zip(classes, reasons, strict=False) if reason]
     if few and not sums.of_pairs:
         reasons[-1] = f"too few groups of near-duplicates count for class {', '.join(few)}"
     return reasons
 
 
-def _too_few(groups: int) -> str:
-    if groups >= FEWEST_GROUPS:
+def _too_few_groups(groups: int) -> str:
+    """Reason against an interval from so few groups; "" if they are enough."""
+    if groups >= MIN_GROUPS:
         return ""
     noun = "group" if groups == 1 else "groups"
-    return f"{groups} {noun} of near-duplicates count, {FEWEST_GROUPS} are needed"
+    return f"{groups} {noun} of near-duplicates count, {MIN_GROUPS} are needed"
 
 
 def _with_pseudo_groups(sums: Sums) -> Sums:
-    """The sums with a group that scores 0 and one that scores 1, [1, G + 2, C]."""
-    below = sums.below[:1]
-    counts = np.maximum((below > 0).sum(axis=1, keepdims=True), 1)
-    weight = np.sqrt((below**2).sum(axis=1, keepdims=True) / counts)  # [1, 1, C]
+    """Append a group that scores 0 and one that scores 1, [1, G, C] -> [1, G + 2, C]."""
+    denominators = sums.denominators[:1]
+    group_count = np.maximum((denominators > 0).sum(axis=1, keepdims=True), 1)
+    weight = np.sqrt((denominators**2).sum(axis=1, keepdims=True) / group_count)  # [1, 1, C]
     return Sums(
-        np.concatenate([sums.above[:1], np.zeros_like(weight), weight], axis=1),
-        np.concatenate([below, weight, weight], axis=1),
+        np.concatenate([sums.numerators[:1], np.zeros_like(weight), weight], axis=1),
+        np.concatenate([denominators, weight, weight], axis=1),
         sums.of_pairs,
     )

@@ -25,14 +25,14 @@ class Sums(NamedTuple):
     """A metric before its division; R runs, G groups, C classes.
 
     Attributes:
-        above: [R, G, C] numerators.
-        below: [R, G, C] denominators, or [1, G, C] where all runs have the same.
+        numerators: [R, G, C] sums above the fraction bar.
+        denominators: [R, G, C] sums below it, or [1, G, C] where all runs have the same.
         of_pairs: True where the value over all classes is the ratio over all (image, class) pairs;
             False where it is the mean over the classes.
     """
 
-    above: Values
-    below: Values
+    numerators: Values
+    denominators: Values
     of_pairs: bool
 
 
@@ -45,9 +45,9 @@ def sums_of_runs(runs: Sequence[Counts], groups: npt.NDArray[np.int64], name: st
         name: Name of a metric of images.
     """
     each = [ratio(name, counts) for counts in runs]
-    above = group_sums(np.stack([one.above for one in each]), groups)
-    below = group_sums(np.stack([one.below for one in each]), groups)
-    return Sums(above, below, each[0].of_pairs)
+    numerators = group_sums(np.stack([one.numerators for one in each]), groups)
+    denominators = group_sums(np.stack([one.denominators for one in each]), groups)
+    return Sums(numerators, denominators, each[0].of_pairs)
 
 
 def group_sums(values: npt.ArrayLike, groups: npt.NDArray[np.int64]) -> Values:
@@ -65,8 +65,10 @@ def group_sums(values: npt.ArrayLike, groups: npt.NDArray[np.int64]) -> Values:
 
 def metric(sums: Sums) -> Values:
     """The metric of each run, [R, C + 1]: every class, then all; NaN where 0 / 0."""
-    above, below = np.broadcast_arrays(sums.above.sum(axis=1), sums.below.sum(axis=1))
-    return divided(above, below, of_pairs=sums.of_pairs)
+    numerators, denominators = np.broadcast_arrays(
+        sums.numerators.sum(axis=1), sums.denominators.sum(axis=1)
+    )
+    return divided(numerators, denominators, of_pairs=sums.of_pairs)
 
 
 def influence(sums: Sums) -> Values:
@@ -74,27 +76,29 @@ def influence(sums: Sums) -> Values:
 
     NaN for a class that one group alone holds, since nothing is left without it.
     """
-    each = _left_out(sums.above, sums.below)
+    each = _left_out(sums.numerators, sums.denominators)
     if sums.of_pairs:
-        totals = (part.sum(axis=-1, keepdims=True) for part in (sums.above, sums.below))
+        totals = (part.sum(axis=-1, keepdims=True) for part in (sums.numerators, sums.denominators))
         overall = _left_out(*totals)
     else:
-        occurs = sums.below.sum(axis=1).max(axis=0) > 0
+        occurs = sums.denominators.sum(axis=1).max(axis=0) > 0
         overall = each[..., occurs].mean(axis=-1, keepdims=True) if occurs.any() else each[..., :1]
     return np.concatenate([each, overall], axis=-1)
 
 
 def shares(sums: Sums) -> Values:
     """Share of each group in the denominator of the first run, [G, C + 1]; NaN where it is 0."""
-    below = sums.below[0]
-    each = _ratio(below, below.sum(axis=0))
-    overall = below.sum(axis=-1) / max(below.sum(), 1.0) if sums.of_pairs else _mean(each)
+    denominators = sums.denominators[0]
+    each = _ratio(denominators, denominators.sum(axis=0))
+    overall = (
+        denominators.sum(axis=-1) / max(denominators.sum(), 1.0) if sums.of_pairs else _mean(each)
+    )
     return np.concatenate([each, overall[:, None]], axis=-1)
 
 
 def class_weights(sums: Sums) -> Values:
     """Weight of each class in the value over all classes, [C]; they add up to 1."""
-    total = sums.below[0].sum(axis=0)
+    total = sums.denominators[0].sum(axis=0)
     weights = total if sums.of_pairs else (total > 0).astype(np.float64)
     return np.asarray(weights / max(weights.sum(), 1.0))
 
@@ -119,15 +123,17 @@ def effective_groups(share: Values) -> Values:
     return _ratio(np.ones(share.shape[1]), (share**2).sum(axis=0))
 
 
-def _left_out(above: Values, below: Values) -> Values:
+def _left_out(numerators: Values, denominators: Values) -> Values:
     """What each group adds to a ratio, [R, G, C]."""
-    total = below.sum(axis=1, keepdims=True)
-    rest = np.where(total > below, total - below, np.nan)
-    return np.asarray((above - _ratio(above.sum(axis=1, keepdims=True), total) * below) / rest)
+    total = denominators.sum(axis=1, keepdims=True)
+    rest = np.where(total > denominators, total - denominators, np.nan)
+    return np.asarray(
+        (numerators - _ratio(numerators.sum(axis=1, keepdims=True), total) * denominators) / rest
+    )
 
 
-def _ratio(above: Values, below: Values) -> Values:
-    return np.asarray(above / np.where(below == 0, np.nan, below))
+def _ratio(numerators: Values, denominators: Values) -> Values:
+    return np.asarray(numerators / np.where(denominators == 0, np.nan, denominators))
 
 
 def _mean(each: Values) -> Values:

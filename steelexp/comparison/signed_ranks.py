@@ -35,10 +35,10 @@ def group_differences(one: Sums, other: Sums) -> Values:
         [G, C + 1]: NaN where no image of the group counts. The last column is the mean over the
         classes that count in the group.
     """
-    below = other.below[0]
-    counts = below > 0
-    apart = one.above.mean(axis=0) - other.above.mean(axis=0)
-    each = apart / np.where(counts, below, np.nan)  # [G, C]
+    denominators = other.denominators[0]
+    counts = denominators > 0
+    apart = one.numerators.mean(axis=0) - other.numerators.mean(axis=0)
+    each = apart / np.where(counts, denominators, np.nan)  # [G, C]
     number = counts.sum(axis=1)
     overall = np.where(counts, each, 0.0).sum(axis=1) / np.where(number > 0, number, np.nan)
     return np.concatenate([each, overall[:, None]], axis=1)

@@ -31,7 +31,7 @@ from steelexp.records.atomic import replacing
 Kind = Literal["disk", "memory", "none"]
 Pixels = npt.NDArray[np.uint8]
 
-RECENT = 256
+IMAGES_IN_MEMORY = 256
 """Number of decoded images in memory without a cache: 0.2 GB of Severstal's."""
 
 _VERSION = 1
@@ -69,17 +69,17 @@ class CachedImages(Dataset):
 
 
 class RecentImages(Dataset):
-    """A data set that keeps the last `RECENT` decoded images in memory."""
+    """A data set that keeps the last `IMAGES_IN_MEMORY` decoded images in memory."""
 
     @functools.cached_property
     def image(self) -> Callable[[int], Pixels]:
         """Function row -> grey values, [H, W] uint8."""
-        return functools.lru_cache(RECENT)(super().image)
+        return functools.lru_cache(IMAGES_IN_MEMORY)(super().image)
 
     @functools.cached_property
     def mask(self) -> Callable[[int], Bits]:
         """Function row -> mask, [H, W] uint8, bit c set where class c is."""
-        return functools.lru_cache(RECENT)(super().mask)
+        return functools.lru_cache(IMAGES_IN_MEMORY)(super().mask)
 
 
 def cache_root() -> Path:

@@ -1,6 +1,7 @@
 """Input pipeline: from a split and a tiling to batches of tiles, and batches of whole images.
 
-A pixel takes 2 bytes: grey and one bit per class. The model expands them to floats on the device.
+A pixel takes 2 bytes: its grey value, and its classes as bits (bit c is set where class c is). The
+model expands them to floats on the device.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from steelexp.cores import available_cores
 from steelexp.data.augment import Augmentation, Donors, augment
-from steelexp.data.cache import RECENT
+from steelexp.data.cache import IMAGES_IN_MEMORY
 from steelexp.data.dataset import Bits, Dataset
 from steelexp.data.sampling import Sampler
 from steelexp.data.tiles import Pixels, Table, Tiling, cut_tiles, tile_pixels, tile_table
@@ -24,13 +25,13 @@ from steelexp.lazy import tf
 Transform = Callable[[int, Pixels, Pixels], tuple[Pixels, Pixels]]
 """(step, grey [B, h, w], bits [B, h, w]) -> augmented grey and bits."""
 
-# Random streams of an epoch: default_rng([seed, stream, epoch, ...]). tiles.CORNERS is 1.
+# Random streams of an epoch: default_rng([seed, stream, epoch, ...]). Stream 1 is tiles.CORNERS.
 _ORDER = 2
 _AUGMENTATION = 3
 
-_ALIGNMENT = 64  # bytes; TensorFlow copies arrays that do not start at a multiple
+_ALIGNMENT = 64  # bytes; TensorFlow copies arrays whose address is not a multiple
 
-_reader_errors: list[Exception] = []  # raised inside tf.data, which passes on their text only
+_reader_errors: list[Exception] = []  # raised inside tf.data; it passes on only their text
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Batches:
 
     Attributes:
         dataset: Data set.
-        table: [N, 3] row, top and left of each tile.
-        size: Height and width of a tile.
+        table: [N, 3] image row in the data set, top and left in pixels of each tile.
+        size: Height and width of a tile in pixels.
         batch_size: Tiles per batch; the last batch may be smaller.
         transform: Augmentation of a batch; None for no augmentation.
     """
@@ -57,11 +58,11 @@ class Batches:
     def read(self, step: int) -> Pixels:
         """Read one batch: grey and bits, [2, B, h, w, 1] uint8."""
         rows = self.table[step * self.batch_size : (step + 1) * self.batch_size]
-        both = _aligned_empty((2, len(rows), *self.size))
-        cut_tiles(self.dataset, rows, grey=both[0], bits=both[1])
+        batch = _aligned_empty((2, len(rows), *self.size))
+        cut_tiles(self.dataset, rows, grey=batch[0], bits=batch[1])
         if self.transform is not None:
-            both[0], both[1] = self.transform(step, both[0], both[1])
-        return both[..., None]
+            batch[0], batch[1] = self.transform(step, batch[0], batch[1])
+        return batch[..., None]
 
     def tf_dataset(self, first: int = 0) -> Any:
         """The batches from step `first` on.
@@ -79,9 +80,9 @@ class Batches:
                 raise
 
         def load(step: Any) -> tuple[Any, Any]:
-            both = tf.numpy_function(read, [step], tf.uint8)
-            both = tf.ensure_shape(both, (2, None, *self.size, 1))
-            return both[0], both[1]
+            batch = tf.numpy_function(read, [step], tf.uint8)
+            batch = tf.ensure_shape(batch, (2, None, *self.size, 1))
+            return batch[0], batch[1]
 
         # With autotuning on, the end of an epoch waits for the autotuner's thread, which sleeps for
         # up to 20 s at a time.
@@ -106,7 +107,7 @@ def training_batches(
     seed: int,
     epoch: int,
 ) -> Batches:
-    """The batches of one epoch, with as many tiles as the tiling has.
+    """The batches of one epoch. Whatever the sampler, the number of tiles is that of the tiling.
 
     Order and content depend on the seed and the epoch only, not on threads. An interrupted epoch
     can therefore resume at any step.
@@ -115,7 +116,7 @@ def training_batches(
         dataset: Data set.
         rows: [R] rows of the training images.
         tiling: Tiling of one image.
-        sampler: Sampler of the tiles.
+        sampler: Function from the labelled pixels of the tiles to their probabilities.
         augmentations: Augmentations in the order of application.
         batch_size: Tiles per batch.
         seed: Seed of the run.
@@ -129,7 +130,7 @@ def training_batches(
     if probabilities is not None:
         tiles = rng.choice(tiles, len(table), p=probabilities)
     order = tiles[_shuffle(table[tiles, 0], rng)]
-    donors = Donors(dataset.classes, _tiles_by_class(dataset, table, size, count_pixels))
+    donors = Donors(dataset.classes, _random_tile_reader(dataset, table, size, count_pixels))
 
     def transform(step: int, grey: Pixels, bits: Pixels) -> tuple[Pixels, Pixels]:
         rng = np.random.default_rng([seed, _AUGMENTATION, epoch, step])
@@ -138,19 +139,19 @@ def training_batches(
     return Batches(dataset, table[order], size, batch_size, transform if augmentations else None)
 
 
-def _shuffle(images: Table, rng: np.random.Generator) -> Table:
+def _shuffle(image_rows: Table, rng: np.random.Generator) -> Table:
     """Random order of tiles that keeps the tiles of an image close to one another.
 
-    Images are shuffled and divided into blocks of 256; the tiles of a block are shuffled. Without a
-    cache, an image is then decoded once an epoch.
+    Images are shuffled and divided into blocks of 256; the tiles of a block are shuffled. The
+    256 images fit into memory. Each is decoded only once an epoch, even without a cache.
 
     Args:
-        images: [N] row of each tile's image.
+        image_rows: [N] row of each tile's image in the data set.
         rng: Random generator.
     """
-    rows, position = np.unique(images, return_inverse=True)
-    block = rng.permutation(len(rows))[position.ravel()] // RECENT  # [N]
-    return np.asarray(np.lexsort((rng.random(len(images)), block)))
+    rows, position = np.unique(image_rows, return_inverse=True)
+    block = rng.permutation(len(rows))[position.ravel()] // IMAGES_IN_MEMORY  # [N]
+    return np.asarray(np.lexsort((rng.random(len(image_rows)), block)))
 
 
 def check_augmentations(
@@ -193,7 +194,7 @@ def original_errors() -> Iterator[None]:
 
 
 def image_batches(
-    dataset: Dataset, rows: npt.NDArray[np.int64], *, pixels: int
+    dataset: Dataset, rows: npt.NDArray[np.int64], *, max_pixels: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], Bits, Bits]]:
     """Batches of whole images, padded by reflection to a multiple of 32 pixels.
 
@@ -202,12 +203,13 @@ def image_batches(
     Args:
         dataset: Data set.
         rows: [R] rows of the images.
-        pixels: Maximum number of pixels per batch, with padding. A batch has at least one image.
+        max_pixels: Maximum number of pixels per batch, with padding. A batch has at least one
+            image.
 
     Yields:
         (rows [B], padded grey [B, h, w, 1] uint8, bits without padding [B, H, W, 1] uint8).
     """
-    for group in _groups_of_equal_size(dataset, rows, pixels):
+    for group in _groups_of_equal_size(dataset, rows, max_pixels):
         height, width = dataset.sizes[group[0]].tolist()
         padded = (up_to_32(height), up_to_32(width))
         table = np.array([[row, 0, 0] for row in group])
@@ -215,16 +217,19 @@ def image_batches(
         yield np.array(group), grey, bits[:, :height, :width]
 
 
-def _tiles_by_class(
+def _random_tile_reader(
     dataset: Dataset, table: Table, size: tuple[int, int], count_pixels: Callable[[], Table]
 ) -> Callable[[np.random.Generator, int], tuple[Pixels, Pixels] | None]:
-    """Function that reads a random tile of a class."""
+    """Reader of random tiles: (random generator, class number) -> grey and bits, [h, w] uint8.
+
+    The reader returns None if no tile has the class.
+    """
 
     def tile(rng: np.random.Generator, class_number: int) -> tuple[Pixels, Pixels] | None:
-        holders = np.flatnonzero(count_pixels()[:, class_number])
-        if not len(holders):
+        tiles_with_class = np.flatnonzero(count_pixels()[:, class_number])
+        if not len(tiles_with_class):
             return None
-        grey, bits = Batches(dataset, table[rng.choice(holders, 1)], size, 1).read(0)
+        grey, bits = Batches(dataset, table[rng.choice(tiles_with_class, 1)], size, 1).read(0)
         return grey[0, ..., 0], bits[0, ..., 0]
 
     return tile

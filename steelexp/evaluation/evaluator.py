@@ -21,7 +21,7 @@ from steelexp.evaluation.postprocessing_search import tune_rules
 from steelexp.evaluation.report import report
 from steelexp.evaluation.result import EvaluationResult, PartCounts
 from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
-from steelexp.inference.scoring import ScoredImage, Scorer, score_images, scorer
+from steelexp.inference.scoring import ScoredImage, Scorer, build_scorer, score_images
 from steelexp.inference.windows import Kind, Layout, published_windows, sliding_windows
 from steelexp.metric_names import Part, full_name
 from steelexp.metrics import LOSS, METRICS, image_metrics
@@ -159,7 +159,7 @@ class Evaluator:
         split, classes = self._split, self._dataset.classes
         has_test = len(split.test) > 0
         accumulate = functools.partial(
-            self._accumulate, scorer(self._model, flips=inference.tta), inference
+            self._accumulate, build_scorer(self._model, flips=inference.tta), inference
         )
         scores, components = self._score_counter(), Components()
         detection = DetectionCounts([ClassRules(threshold=self._settings.threshold)] * len(classes))
@@ -205,7 +205,7 @@ class Evaluator:
         }
         limit = self._settings.batch_size * size[0] * size[1]
         for image in score_images(
-            score, self._dataset, rows, pixels=limit, layout=layouts[inference.kind]
+            score, self._dataset, rows, max_pixels=limit, layout=layouts[inference.kind]
         ):
             for accumulator in accumulators:
                 accumulator.add(image)
@@ -221,7 +221,7 @@ class Evaluator:
     def _batches(self, rows: Rows) -> Iterable[Any]:
         _, size = self._table(rows)
         limit = self._settings.batch_size * size[0] * size[1]
-        return pipeline.image_batches(self._dataset, rows, pixels=limit)
+        return pipeline.image_batches(self._dataset, rows, max_pixels=limit)
 
     def _tile_metrics(self, part: Part, rows: Rows) -> dict[str, float]:
         table, size = self._table(rows)

@@ -143,7 +143,7 @@ def class_rules(scores: ScoreHistograms, areas: ComponentAreas, c: int, metric: 
     labelled = scores.labelled[:, c].sum(axis=1)
     counts = Counts(tp, predicted - tp, labelled - tp)
     nothing = Counts(tp * 0, tp * 0, tp * 0 + labelled)
-    gain = ratio(metric, counts).above - ratio(metric, nothing).above
+    gain = ratio(metric, counts).numerators - ratio(metric, nothing).numerators
     grid = np.meshgrid(
         np.arange(len(masks)), np.arange(len(AREAS)), np.arange(len(PEAK_SCORES)), indexing="ij"
     )

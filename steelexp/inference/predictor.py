@@ -56,7 +56,7 @@ class Predictor(NamedTuple):
         height, width = grey.shape
         if height * width > LARGEST_AREA:
             return score_windows(
-                self.score, grey, sliding_windows(WINDOW), pixels=WINDOW[0] * WINDOW[1]
+                self.score, grey, sliding_windows(WINDOW), max_pixels=WINDOW[0] * WINDOW[1]
             )
         padding = up_to_32(height) - height, up_to_32(width) - width
         padded = cv2.copyMakeBorder(grey, 0, padding[0], 0, padding[1], cv2.BORDER_REFLECT_101)

@@ -1,4 +1,7 @@
-"""Scores of whole images, with sliding windows and test-time augmentation."""
+"""Scores of whole images, with sliding windows and test-time augmentation.
+
+Images have the shape [H, W]; a batch of padded images or of windows has [B, h, w, 1].
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -11,9 +14,9 @@ from steelexp.data.dataset import Dataset
 from steelexp.inference.windows import Layout, cut_windows, stitch
 from steelexp.lazy import Tensor, tf
 
-Values = npt.NDArray[np.float32]
-Scorer = Callable[[npt.NDArray[np.uint8]], Values]
-"""Function grey [B, h, w, 1] -> scores [B, h, w, C], sigmoid(logits)."""
+Scores = npt.NDArray[np.float32]
+Scorer = Callable[[npt.NDArray[np.uint8]], Scores]
+"""Function grey [B, h, w, 1] -> scores [B, h, w, C] from 0 to 1, sigmoid(logits)."""
 
 FLIPS = ((), (1,), (2,), (1, 2))
 """Axes of [B, h, w, C] to flip in test-time augmentation: none, vertical, horizontal, both."""
@@ -25,11 +28,11 @@ class ScoredImage(NamedTuple):
     Attributes:
         row: Row of the image in the data set.
         scores: [H, W, C] float32 scores, sigmoid(logits), without padding.
-        bits: [H, W] uint8 mask, bit c set where class c is.
+        bits: [H, W] uint8 ground truth of all classes; bit c is set where class c is labelled.
     """
 
     row: int
-    scores: Values
+    scores: Scores
     bits: npt.NDArray[np.uint8]
 
     def truth(self, c: int) -> npt.NDArray[np.bool_]:
@@ -37,8 +40,10 @@ class ScoredImage(NamedTuple):
         return (self.bits >> c & 1).astype(bool)
 
 
-def scorer(model: Any, *, flips: bool = False) -> Scorer:
-    """Build a scorer with the current weights of a model; it is traced once.
+def build_scorer(model: Any, *, flips: bool = False) -> Scorer:
+    """Build a scorer of a model. Each call uses the weights that the model then has.
+
+    TensorFlow traces the scorer once, for batches of every shape.
 
     Args:
         model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
@@ -64,36 +69,45 @@ def score_images(
     dataset: Dataset,
     rows: npt.NDArray[np.int64],
     *,
-    pixels: int,
+    max_pixels: int,
     layout: Layout | None = None,
 ) -> Iterator[ScoredImage]:
-    """Score images in order; pixels outside all windows have score 0.
+    """Score images in the order of `rows`. Pixels that no window covers have score 0.
 
     Args:
-        score: Scorer.
+        score: Scorer of the network.
         dataset: Data set.
         rows: [R] rows of the images.
-        pixels: Maximum number of pixels per batch. A batch has at least one image or window.
+        max_pixels: Maximum number of pixels per batch. A batch has at least one image or window.
         layout: Layout of the sliding windows; None for whole images.
     """
     if layout is not None:
         for row in rows.tolist():
-            scores = score_windows(score, dataset.image(row), layout, pixels=pixels)
+            scores = score_windows(score, dataset.image(row), layout, max_pixels=max_pixels)
             yield ScoredImage(row, scores, dataset.mask(row))
         return
-    for batch_rows, grey, bits in pipeline.image_batches(dataset, rows, pixels=pixels):
+    for batch_rows, grey, bits in pipeline.image_batches(dataset, rows, max_pixels=max_pixels):
         height, width = bits.shape[1:3]
-        for row, scores, truth in zip(batch_rows.tolist(), score(grey), bits, strict=True):
-            yield ScoredImage(row, scores[:height, :width], truth[..., 0])
+        for row, scores, image_bits in zip(batch_rows.tolist(), score(grey), bits, strict=True):
+            yield ScoredImage(row, scores[:height, :width], image_bits[..., 0])
 
 
 def score_windows(
-    score: Scorer, image: npt.NDArray[np.uint8], layout: Layout, *, pixels: int
-) -> Values:
-    """Score one image by windows: [H, W] grey -> [H, W, C]."""
+    score: Scorer, image: npt.NDArray[np.uint8], layout: Layout, *, max_pixels: int
+) -> Scores:
+    """Score one image by sliding windows: [H, W] grey -> [H, W, C].
+
+    Args:
+        score: Scorer of the network.
+        image: [H, W] grey.
+        layout: Layout of the windows.
+        max_pixels: Maximum number of pixels per batch. A batch has at least one window.
+    """
     height, width = image.shape
     tiles, weights = layout(height, width)
     windows = cut_windows(image, tiles)[..., None]
-    step = max(pixels // (tiles.size[0] * tiles.size[1]), 1)
-    parts = [score(windows[first : first + step]) for first in range(0, len(windows), step)]
-    return stitch(np.concatenate(parts), tiles, weights, height=height, width=width)
+    batch_size = max(max_pixels // (tiles.size[0] * tiles.size[1]), 1)
+    batches = [
+        score(windows[start : start + batch_size]) for start in range(0, len(windows), batch_size)
+    ]
+    return stitch(np.concatenate(batches), tiles, weights, height=height, width=width)

@@ -37,11 +37,11 @@ def bce_dice(
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
         bce_weight: Weight w of the cross-entropy. Several medal solutions on Severstal used 0.75.
-        reduce: Pixels of one Dice coefficient: each class of each tile, each tile, each class of
-            the batch, or the whole batch.
+        reduce: Pixels of one Dice coefficient: each class of each tile (tile_and_class), each tile
+            (tile), each class of the batch (batch_and_class) or the whole batch (batch).
         smooth: Pixels added to numerator and denominator of Dice.
         empty_class: Dice loss of a class without defect pixels: smoothed takes the formula,
-            mean_score the mean of its scores, nothing 0.
+            mean_score takes the mean of its probabilities, nothing takes 0.
 
     Returns:
         Loss of each tile, [B].
@@ -77,11 +77,11 @@ def focal_dice(
         focal_weight: Weight w of the focal loss.
         gamma: Focusing parameter: how strongly easy pixels are down-weighted. 0 means not at all.
         alpha: Weight of defect pixels in the focal loss. Background pixels have 1 - alpha.
-        reduce: Pixels of one Dice coefficient: each class of each tile, each tile, each class of
-            the batch, or the whole batch.
+        reduce: Pixels of one Dice coefficient: each class of each tile (tile_and_class), each tile
+            (tile), each class of the batch (batch_and_class) or the whole batch (batch).
         smooth: Pixels added to numerator and denominator of Dice.
         empty_class: Dice loss of a class without defect pixels: smoothed takes the formula,
-            mean_score the mean of its scores, nothing 0.
+            mean_score takes the mean of its probabilities, nothing takes 0.
 
     Returns:
         Loss of each tile, [B].
@@ -153,8 +153,8 @@ def unified_focal(
         delta: Weight of defect pixels in the focal part, and of false negatives in the Tversky
             part.
         gamma: Down-weighting of easy background, and enhancement of defects.
-        reduce: Pixels of one Tversky index: each class of each tile, each tile, each class of the
-            batch, or the whole batch.
+        reduce: Pixels of one Tversky index: each class of each tile (tile_and_class), each tile
+            (tile), each class of the batch (batch_and_class) or the whole batch (batch).
         smooth: Pixels added to numerator and denominator of the index. The paper has nearly 0; the
             first false pixel of an empty class is then a step.
 

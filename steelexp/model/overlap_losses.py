@@ -32,25 +32,27 @@ def dice(
 ) -> Tensor:
     """Soft Dice loss.
 
-    1 - (2 sum(p y) + s) / (sum(p) + sum(y) + s) with p = sigmoid(logits) and s = smooth. The loss
-    is the mean over the coefficients. It is tversky with prices 1/2 and 1/2 and smooth s / 2.
+    1 - (2 sum(p y) + s) / (sum(p) + sum(y) + s) with p = sigmoid(logits) and s = smooth. `reduce`
+    sets the pixels of one coefficient; the loss is the mean over the coefficients. It is tversky
+    with weights 1/2 of false positives and of false negatives and with smooth s / 2.
 
-    An empty class costs 0 without a prediction, and m / (m + s) with a predicted mass of m pixels.
-    With s = 1 one certain false pixel costs 0.5; beyond that the loss is nearly flat. `empty_class`
-    offers other costs. A coefficient of the whole batch or of all classes hides an empty or a rare
-    class behind the others.
+    A class is empty where it has no defect pixel. Its loss is then m / (m + s) with m = sum(p), the
+    soft count of false pixels. With s = 1 it is 0.5 for one certain false pixel, and nearly flat
+    from there on. `empty_class` offers other losses. A coefficient of the whole batch or of all
+    classes hides an empty or a rare class behind the others.
 
     Args:
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
-        reduce: Pixels of one coefficient: each class of each tile, each tile, each class of the
-            batch, or the whole batch (Keras notebooks).
+        reduce: Pixels of one coefficient: each class of each tile (tile_and_class), each tile
+            (tile), each class of the batch (batch_and_class) or the whole batch (batch, common in
+            Keras notebooks).
         smooth: Pixels added to numerator and denominator.
-        empty_class: Loss of a class without defect pixels, of m false pixels among n: smoothed
-            takes the formula, mean_score takes m / n, which grows with every pixel, and nothing
-            takes 0, which makes false alarms free.
+        empty_class: Loss of an empty class of n pixels: smoothed takes the formula, mean_score
+            takes m / n, which grows with every false pixel, and nothing takes 0, which ignores
+            false pixels.
 
     Returns:
         Loss of each tile, [B].
@@ -84,19 +86,18 @@ def jaccard(
     """Soft Jaccard loss, 1 - IoU.
 
     1 - (sum(p y) + s) / (sum(p) + sum(y) - sum(p y) + s) with p = sigmoid(logits) and s = smooth.
-    It is tversky with prices 1 and 1. An empty class costs m / (m + s) for a predicted mass of m
-    pixels.
+    It is tversky with weights 1 and 1. The loss of an empty class is m / (m + s) with m = sum(p).
 
     Args:
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
-        reduce: Pixels of one index: each class of each tile, each tile, each class of the batch, or
-            the whole batch.
+        reduce: Pixels of one index: each class of each tile (tile_and_class), each tile (tile),
+            each class of the batch (batch_and_class) or the whole batch (batch).
         smooth: Pixels added to numerator and denominator.
         empty_class: Loss of a class without defect pixels: smoothed takes the formula, mean_score
-            the mean of its scores, nothing 0.
+            takes the mean of its probabilities, nothing takes 0.
 
     Returns:
         Loss of each tile, [B].
@@ -126,25 +127,25 @@ def tversky(
     smooth: PositiveFloat = 1.0,
     empty_class: EmptyClass = "smoothed",
 ) -> Tensor:
-    """Tversky loss: Dice with separate prices of false positives and false negatives.
+    """Tversky loss: Dice with separate weights of false positives and false negatives.
 
     1 - (sum(p y) + s) / (sum(p y) + a sum(p (1 - y)) + b sum((1 - p) y) + s) with p =
     sigmoid(logits), a = false_positives, b = false_negatives and s = smooth. It is focal_tversky
-    with gamma = 1. An empty class costs a m / (a m + s) for a predicted mass of m pixels.
+    with gamma = 1. The loss of an empty class is a m / (a m + s) with m = sum(p).
 
     Args:
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
-        false_positives: Price a of false positives; the paper's alpha. 0.3 with b = 0.7 was its
-            best.
-        false_negatives: Price b of false negatives; the paper's beta.
-        reduce: Pixels of one index: each class of each tile, each tile, each class of the batch, or
-            the whole batch.
+        false_positives: Weight a of false positives; the paper's alpha. a = 0.3 with b = 0.7 was
+            the best in the paper.
+        false_negatives: Weight b of false negatives; the paper's beta.
+        reduce: Pixels of one index: each class of each tile (tile_and_class), each tile (tile),
+            each class of the batch (batch_and_class) or the whole batch (batch).
         smooth: Pixels added to numerator and denominator.
         empty_class: Loss of a class without defect pixels: smoothed takes the formula, mean_score
-            the mean of its scores, nothing 0.
+            takes the mean of its probabilities, nothing takes 0.
 
     Returns:
         Loss of each tile, [B].
@@ -178,9 +179,9 @@ def focal_tversky(
 ) -> Tensor:
     """Focal Tversky loss: the Tversky loss of each class to the power 1 / gamma, then the mean.
 
-    A power below 1 is steep near 0, so a nearly correct class still has a gradient. An empty class
-    costs (a m / (a m + s))^(1 / gamma) for a predicted mass of m pixels. That is more than with
-    tversky, and the difference is largest for few pixels.
+    A power below 1 is steep near 0, so a nearly correct class still has a gradient. The loss
+    of an empty class is (a m / (a m + s))^(1 / gamma) with m = sum(p). That is more than with
+    tversky, most of all for few false pixels.
 
     Args:
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
@@ -188,13 +189,13 @@ def focal_tversky(
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
         gamma: Focusing parameter: inverse of the power. 1 gives tversky.
-        false_positives: Price a of false positives, see tversky; this paper's beta.
-        false_negatives: Price b of false negatives, see tversky; this paper's alpha.
-        reduce: Pixels of one index: each class of each tile, each tile, each class of the batch, or
-            the whole batch.
+        false_positives: Weight a of false positives, see tversky; this paper's beta.
+        false_negatives: Weight b of false negatives, see tversky; this paper's alpha.
+        reduce: Pixels of one index: each class of each tile (tile_and_class), each tile (tile),
+            each class of the batch (batch_and_class) or the whole batch (batch).
         smooth: Pixels added to numerator and denominator.
         empty_class: Loss of a class without defect pixels, before the power: smoothed takes the
-            formula, mean_score the mean of its scores, nothing 0.
+            formula, mean_score takes the mean of its probabilities, nothing takes 0.
 
     Returns:
         Loss of each tile, [B].
@@ -203,9 +204,10 @@ def focal_tversky(
     """
     y, x, w = as_float32(y_true, logits, class_weights)
     p, axes = tf.sigmoid(x), _AXES[reduce]
-    inside, outside = (w, 1.0) if _CLASS_AXIS in axes else (1.0, w)
+    # Class weights multiply the sums where an index pools the classes, otherwise the losses.
+    sum_weights, loss_weights = (w, 1.0) if _CLASS_AXIS in axes else (1.0, w)
     parts = p * y, p * (1.0 - y), tf.sigmoid(-x) * y
-    tp, fp, fn = (tf.reduce_sum(inside * part, axes, keepdims=True) for part in parts)
+    tp, fp, fn = (tf.reduce_sum(sum_weights * part, axes, keepdims=True) for part in parts)
     errors = false_positives * fp + false_negatives * fn
     losses = errors / (tp + errors + smooth)  # 1 - (tp + s) / (tp + errors + s), without rounding
     if empty_class != "smoothed":
@@ -213,13 +215,13 @@ def focal_tversky(
         cost = fp / pixels if empty_class == "mean_score" else tf.zeros_like(fp)
         losses = tf.where(tp + fn > 0.0, losses, cost)
     if gamma != 1.0:
-        # Below 1e-20, where no gradient is left anyway, the slope of a root would be infinite.
+        # The root's slope at 0 is infinite; the bound makes the gradient below 1e-20 zero instead.
         losses = tf.maximum(losses, 1e-20) ** (1.0 / gamma)
-    return _broadcast_to_tiles(tf.reduce_mean(outside * losses, [1, 2, 3]), x)
+    return _broadcast_to_tiles(tf.reduce_mean(loss_weights * losses, [1, 2, 3]), x)
 
 
 def _broadcast_to_tiles(losses: Tensor, logits: Tensor) -> Tensor:
-    """[B], or one value for the whole batch -> [B]."""
+    """[B] losses of the tiles, or [1] loss of the whole batch -> [B] losses of the tiles."""
     return tf.broadcast_to(losses, tf.shape(logits)[:1])
 
 
@@ -233,12 +235,12 @@ def generalized_dice(
     """Generalized Dice loss: the Dice loss of all classes at once, with more weight on small ones.
 
     1 - (2 sum_c(w_c sum(p y)) + s) / (sum_c(w_c sum(p + y)) + s) with p = sigmoid(logits), s =
-    smooth and w_c = (n / n_c)^2. n_c is the number of pixels of class c, n that of the smallest
-    class that occurs. Without s this is the paper's w_c = 1 / n_c^2. The scaling gives s the unit
-    of pixels of the smallest class, on every tile.
+    smooth and w_c = (n / n_c)^2. n_c is the number of pixels of class c. n is the smallest n_c
+    above 0. The paper has w_c = 1 / n_c^2; n^2 cancels there, because the paper has no s. With it
+    the smallest class has weight 1, so s counts its pixels.
 
-    An empty class has weight 1, like the smallest class: a false pixel of either costs the same.
-    Where all classes are empty, m false pixels cost m / (m + s), as with dice.
+    An empty class has weight 1, like the smallest class. Where all classes are empty, the loss is
+    m / (m + s) with m = sum(p), as with dice.
 
     Args:
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
@@ -252,8 +254,8 @@ def generalized_dice(
     Source: Sudre et al., DLMIA 2017, https://arxiv.org/abs/1707.03237, section 2.1.
     """
     axes = _AXES[f"{reduce}_and_class"]
-    size = tf.reduce_sum(tf.cast(y_true, tf.float32), axes, keepdims=True)  # [B or 1, 1, 1, C]
-    occurs = size > 0.0
-    smallest = tf.reduce_min(tf.where(occurs, size, size.dtype.max), -1, keepdims=True)
-    weights = tf.where(occurs, (smallest / tf.maximum(size, 1.0)) ** 2, 1.0)
+    counts = tf.reduce_sum(tf.cast(y_true, tf.float32), axes, keepdims=True)  # [B or 1, 1, 1, C]
+    occurs = counts > 0.0
+    smallest = tf.reduce_min(tf.where(occurs, counts, counts.dtype.max), -1, keepdims=True)
+    weights = tf.where(occurs, (smallest / tf.maximum(counts, 1.0)) ** 2, 1.0)
     return dice(y_true, logits, weights, reduce=reduce, smooth=smooth)

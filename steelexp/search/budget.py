@@ -1,4 +1,4 @@
-"""How much a search may cost, and how much of it is left."""
+"""The budget of a search: its limits, and how much of them is left."""
 
 import time
 
@@ -9,7 +9,16 @@ from steelexp.spec import ExperimentSpec
 
 
 class Budget:
-    """Trials, epochs and hours, counted over all sessions."""
+    """Limits of a search on trials, epochs and hours.
+
+    A search that was interrupted continues in a new session. The limits hold for all sessions
+    together.
+
+    Args:
+        spec: Spec with a search section, which has the limits.
+        proposer: Proposer of the tuner; it may end the search before the limits do.
+        trials: Trials of all sessions so far.
+    """
 
     def __init__(self, spec: ExperimentSpec, proposer: Proposer, trials: Trials) -> None:
         assert spec.search is not None
@@ -22,47 +31,58 @@ class Budget:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of all sessions, rounded as in the journal."""
-        return round(self._passed, 1)
+        """Seconds of all sessions, rounded to 0.1 as in the journal."""
+        return round(self._exact_elapsed, 1)
 
     @property
-    def _passed(self) -> float:
+    def _exact_elapsed(self) -> float:
         return self._elapsed_before + time.monotonic() - self._session_start
 
     @property
-    def may_begin(self) -> bool:
-        """Whether one more trial may begin now."""
-        limit = self._search
-        in_time = limit.hours is None or self._passed < limit.hours * 3600
-        return in_time and (limit.trials is None or len(self._trials.rows) < limit.trials)
+    def allows_another_trial(self) -> bool:
+        """Whether the limits on hours and trials allow one more trial."""
+        hours = self._search.hours
+        trials = self._search.trials
+        in_time = hours is None or self._exact_elapsed < hours * 3600
+        return in_time and (trials is None or len(self._trials.rows) < trials)
 
-    def allows(self, trial: Trial) -> bool:
-        """Whether a trial's epochs fit; running trials count in full."""
-        most = self._search.epochs
-        return most is None or self._committed() + self._own_epochs(trial) <= most
+    def allows_epochs_of(self, trial: Trial) -> bool:
+        """Whether the limit on epochs allows a trial, after the running trials end."""
+        limit = self._search.epochs
+        return limit is None or self._reserved_epochs() + self._epochs_to_train(trial) <= limit
 
-    def left(self, slots: int) -> float | None:
-        """Estimated seconds until the first limit ends the search; None without an estimate."""
+    def seconds_left(self, slots: int) -> float | None:
+        """Estimated seconds until the search ends at the first of its limits.
+
+        The limits on trials and epochs are converted to seconds by the mean duration so far.
+
+        Args:
+            slots: Number of trials that run at once.
+
+        Returns:
+            Seconds, at least 0; None if no limit can be converted.
+        """
         outcomes = self._trials.outcomes
         trained = sum(outcome.trained for outcome in outcomes)
         seconds = sum(outcome.seconds for outcome in outcomes)
-        limits = []
+        estimates = []
         trials = [n for n in (self._search.trials, self._proposer.trials) if n is not None]
         if trials and outcomes:
-            limits.append((min(trials) - len(outcomes)) * seconds / len(outcomes) / slots)
+            estimates.append((min(trials) - len(outcomes)) * seconds / len(outcomes) / slots)
         epochs = [n for n in (self._search.epochs, self._proposer.epochs) if n is not None]
         if epochs and trained:
-            limits.append((min(epochs) - trained) * seconds / trained / slots)
+            estimates.append((min(epochs) - trained) * seconds / trained / slots)
         if self._search.hours is not None:
-            limits.append(self._search.hours * 3600 - self.elapsed)
-        return max(0.0, min(limits)) if limits else None
+            estimates.append(self._search.hours * 3600 - self.elapsed)
+        return max(0.0, min(estimates)) if estimates else None
 
-    def _committed(self) -> int:
-        running = sum(self._own_epochs(trial) for trial in self._trials.running)
+    def _reserved_epochs(self) -> int:
+        """Epochs of the trials that ended, plus all epochs of the running trials."""
+        running = sum(self._epochs_to_train(trial) for trial in self._trials.running)
         return running + sum(outcome.trained for outcome in self._trials.outcomes)
 
-    def _own_epochs(self, trial: Trial) -> int:
-        """Largest number of epochs that a trial itself trains."""
+    def _epochs_to_train(self, trial: Trial) -> int:
+        """Largest number of epochs that a trial trains, less those of the trial it continues."""
         epochs: int = trial.epochs or trial.values.get(
             "training.epochs", self._spec.training.epochs
         )

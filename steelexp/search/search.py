@@ -101,9 +101,9 @@ def _run(
         executor.submit(trial)
     following: Trial | None = None  # proposed, and not begun before the budget allows it
     while True:
-        while len(trials.running) < executor.slots and budget.may_begin:
+        while len(trials.running) < executor.slots and budget.allows_another_trial:
             following = following or tuner.ask()
-            if following is None or not budget.allows(following):
+            if following is None or not budget.allows_epochs_of(following):
                 break
             trials.propose(following, budget.elapsed)
             _write(spec, folder, trials, status="running")
@@ -119,7 +119,7 @@ def _run(
         best = trials.best(direction(spec))
         if best is not None and best.trial.id == outcome.trial:
             _write_best(spec, folder, best)
-        say(_line(spec, trials, outcome, budget.left(executor.slots)))
+        say(_line(spec, trials, outcome, budget.seconds_left(executor.slots)))
 
 
 def _check_the_same(trials: Trials, now: Mapping[str, Any], folder: Path) -> None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from steelexp.errors import UserError
 from steelexp.spec.explain import explain, nearest
-from steelexp.spec.inheritance import gather, merge
+from steelexp.spec.inheritance import merge, unite
 from steelexp.spec.renamed import old_names
 from steelexp.spec.schema import ExperimentSpec
 from steelexp.spec.space_problems import space_problems
@@ -163,7 +163,7 @@ class _Loading:
     def override(self, tree: Branch, overrides: Sequence[str]) -> Branch:
         """Apply all overrides at once, so that their order does not matter."""
         branches = (_branch(override, self.problems) for override in overrides)
-        values = gather(branches, tree.where)
+        values = unite(branches, tree.where)
         return Branch(merge(tree, values, self.model, self.notes).items, tree.where)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from steelexp.spec.inheritance import gather, merge
+from steelexp.spec.inheritance import merge, unite
 from steelexp.spec.schema import ExperimentSpec
 from steelexp.spec.yaml_tree import Branch, grafted, grown
 
@@ -26,4 +26,4 @@ def substituted(spec: ExperimentSpec, values: Mapping[str, Any], where: str = ""
     resolved = grown(spec.model_dump(mode="json", exclude={"search"}), where)
     assert isinstance(resolved, Branch)
     branches = (grafted(path.split("."), grown(value, where)) for path, value in values.items())
-    return merge(resolved, gather(branches, where), type(spec))
+    return merge(resolved, unite(branches, where), type(spec))

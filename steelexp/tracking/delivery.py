@@ -19,7 +19,7 @@ from steelexp.tracking.services import SERVICES
 SENT_ELSEWHERE = "another process is sending this run"
 
 
-def begin_sending(folder: Path, mode: Mode, linger: float) -> subprocess.Popen[bytes]:
+def begin_sending(folder: Path, mode: Mode, grace_seconds: float) -> subprocess.Popen[bytes]:
     """Start the process that sends a run's journal; a line on its stdin means that it has grown."""
     package = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
@@ -30,7 +30,7 @@ def begin_sending(folder: Path, mode: Mode, linger: float) -> subprocess.Popen[b
             "steelexp.tracking.sending",
             str(folder.absolute()),
             mode,
-            str(linger),
+            str(grace_seconds),
         ],
         bufsize=0,
         stdin=subprocess.PIPE,

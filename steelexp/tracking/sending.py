@@ -1,23 +1,25 @@
-"""Sends a run's journal to its service, in a process of its own.
+"""Sends the journal of a run to its tracking service, in a process of its own.
 
 Run as `python -m steelexp.tracking.sending`.
 
-How every event arrives once. A client cannot say which of the things it was given the server took.
-An answer may get lost, a kill may come before the answer, and what the client tries again by itself
-may be there already. So an event counts as acknowledged when the server lists it, and not before.
+Every event shall reach the server once. The client of a service cannot tell which events arrived:
+an answer may get lost, the process may be killed before the answer, and the client retries by
+itself. So an event counts as acknowledged only when the server lists it.
 
-- Whoever begins to send asks the server first and leaves out what it holds. That covers kills at
-  any moment, a lost sent.json, and an archive that somebody uploaded by hand.
-- A process gives the client each event once. After a failure it sends nothing more and ends without
-  clean-up (`os._exit`). Nothing that it still has in hand can arrive later. The next process asks
-  again. For this the sender is a process and no thread. It also keeps all that a client does, and
-  its hanging, out of the training.
-- One process at a time sends a run: a lock, which the kernel lifts with the process.
-- Events go in order, an epoch with its pictures at a time, the next after the acknowledgement.
-- Parameters and the like merely overwrite. They are not asked for, and are sent again.
+- A new process first asks the server which events it has, and skips them. That covers a kill at any
+  moment, a lost sent.json, and an archive that was uploaded by hand.
+- A process hands each event to the client once. After a failure it sends nothing more and ends
+  without clean-up (`os._exit`), so that the client cannot deliver anything later. A thread could
+  not be ended like that. A client that hangs does not hold up training either.
+- One process at a time sends a run. It holds a file lock, which the kernel releases when the
+  process ends.
+- Events are sent in order and in batches: an epoch with its pictures is one batch. The next batch
+  waits until the server lists this one.
+- Events that the server overwrites, such as parameters, may arrive twice. The server is not asked
+  for them.
 
-A server that lists what it took only after `SETTLING` seconds and a new process could be sent it
-twice. Nothing shorter than an answer from the server can exclude that.
+One gap remains. If the server needs more than `LISTING_SECONDS` to list an event, the next process
+may send the event again. Only an acknowledgement by the server could exclude that.
 """
 
 import math
@@ -35,46 +37,55 @@ from steelexp.tracking.receipt import read_receipt, write_receipt
 from steelexp.tracking.service import Mode, RefusedError, Service
 from steelexp.tracking.services import SERVICES
 
-SETTLING = 10.0
-"""Seconds within which the server lists what it took."""
+LISTING_SECONDS = 10.0
+"""Seconds to wait until the server lists an event that it received."""
 
-PATIENCE = 30.0
+LOCK_SECONDS = 30.0
 """Seconds to wait for another process that sends the same run."""
 
 OK = 0
+"""Exit code: everything is sent."""
+
 UNSENT = 1
+"""Exit code: not everything is sent; the receipt has the reason."""
+
 BUSY = 3
-"""Exit codes."""
+"""Exit code: another process is sending the run."""
 
 END = "end\n"
-"""The last line on stdin; its end alone would not do where another process inherited the pipe."""
+"""Last line on stdin. Stdin may stay open after it, if another process inherited the pipe."""
 
 
 class UnsentError(Exception):
-    """The rest cannot be sent now; the message says why."""
+    """The remaining events cannot be sent now; the message says why."""
 
 
 class StdinSignals:
-    """Lines on stdin: each means that the journal has grown; END means that it is complete.
+    """Signals from the process that trains, one line each on stdin.
+
+    The line END means that the journal is complete, any other line that it has grown.
 
     Args:
-        linger: Seconds after the end in which sending may go on.
+        grace_seconds: Seconds that sending may go on after END.
+
+    Attributes:
+        ended: Whether the journal is complete.
     """
 
-    def __init__(self, linger: float) -> None:
+    def __init__(self, grace_seconds: float) -> None:
         self.ended = False
-        self._linger = linger
-        self._until = math.inf
+        self._grace_seconds = grace_seconds
+        self._deadline = math.inf
         self._changed = threading.Event()
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
-    def left(self) -> float:
-        """Seconds in which sending may go on."""
-        return self._until - time.monotonic()
+    def seconds_left(self) -> float:
+        """Seconds that sending may still go on; infinite before END."""
+        return self._deadline - time.monotonic()
 
     def wait(self) -> None:
-        """Wait for a line or the end."""
+        """Wait for the next line."""
         self._changed.wait()
         self._changed.clear()
 
@@ -83,17 +94,17 @@ class StdinSignals:
             if line == END:
                 break
             self._changed.set()
-        self._until = time.monotonic() + self._linger
+        self._deadline = time.monotonic() + self._grace_seconds
         self.ended = True
         self._changed.set()
 
 
 class Sender:
-    """Sends the journal of one run to its live experiment.
+    """Sends the journal of one run to its experiment at the server.
 
     Args:
         folder: Run folder.
-        service: Service that the journal names.
+        service: Tracking service of the run.
     """
 
     def __init__(self, folder: Path, service: Service) -> None:
@@ -105,22 +116,22 @@ class Sender:
         self._receipt.url = self._connection.url
         self._receipt.problem = None
         write_receipt(folder, self._receipt)
-        self._asked = False
+        self._has_asked = False
 
     def send_pending(self, signals: StdinSignals) -> None:
-        """Send what the journal has by now.
+        """Send the events of the journal that are not acknowledged yet.
 
         Raises:
-            UnsentError: An event is not acknowledged, or there is no more time.
+            UnsentError: The server does not list an event, or no time is left.
         """
         self._pending += self._reader.read_new()
-        pending = [each for each in self._pending if each.number > self._receipt.acknowledged]
+        pending = [event for event in self._pending if event.number > self._receipt.acknowledged]
         self._pending = []
-        for events in by_epoch(pending):
-            if signals.left < 0:
+        for batch in by_epoch(pending):
+            if signals.seconds_left < 0:
                 raise UnsentError("out of time")
-            self._send(events, signals.left)
-            self._receipt.acknowledged = events[-1].number
+            self._send(batch, signals.seconds_left)
+            self._receipt.acknowledged = batch[-1].number
             write_receipt(self._folder, self._receipt)
 
     def close(self) -> None:
@@ -129,33 +140,33 @@ class Sender:
 
     def _send(self, events: Sequence[Event], seconds: float) -> None:
         connection = self._connection
-        connection.forget_error()  # an earlier error was about none of these events
-        if not self._asked or any(event.kind == "model" for event in events):
+        connection.forget_error()  # an earlier error is not about these events
+        if not self._has_asked or any(event.kind == "model" for event in events):
             connection.refresh(events)
-            self._asked = True
-        logged = [event for event in events if not connection.holds(event) and self._log(event)]
-        if logged and not connection.flush(logged, seconds=seconds):
+            self._has_asked = True
+        new = [event for event in events if not connection.holds(event) and self._log(event)]
+        if new and not connection.flush(new, seconds=seconds):
             raise UnsentError(connection.error or "the server did not take all of it in time")
-        self._await_listing(events, [event for event in logged if connection.lists(event)])
+        self._await_listing(events, [event for event in new if connection.can_list(event)])
         if connection.error:
             raise UnsentError(connection.error)
 
-    def _await_listing(self, events: Sequence[Event], logged: Sequence[Event]) -> None:
-        """Ask until the server lists the events.
+    def _await_listing(self, batch: Sequence[Event], new: Sequence[Event]) -> None:
+        """Ask the server until it lists the new events of a batch.
 
         Raises:
-            UnsentError: It does not within SETTLING seconds.
+            UnsentError: The server does not list them within LISTING_SECONDS.
         """
         connection = self._connection
-        deadline = time.monotonic() + SETTLING
-        while not all(map(connection.holds, logged)):
+        deadline = time.monotonic() + LISTING_SECONDS
+        while not all(map(connection.holds, new)):
             if connection.error or time.monotonic() > deadline:
                 raise UnsentError(connection.error or "the server does not list all that it took")
             time.sleep(0.2)
-            connection.refresh(events)
+            connection.refresh(batch)
 
     def _log(self, event: Event) -> bool:
-        """Hand an event to the client; False where it can never be sent."""
+        """Hand an event to the client; False if the event can never be sent."""
         try:
             self._connection.log(event)
         except RefusedError as error:
@@ -166,14 +177,14 @@ class Sender:
 
 
 def by_epoch(events: Sequence[Event]) -> Iterator[list[Event]]:
-    """What is sent together: an epoch with its pictures, or what lies before or after them all."""
+    """Batches to send: the events of one epoch, or consecutive events of no epoch."""
 
     def epoch(event: Event) -> int | None:
         number = event.content.get("epoch")
         return None if number is None else int(number)
 
-    for _, together in groupby(events, epoch):
-        yield list(together)
+    for _, batch in groupby(events, epoch):
+        yield list(batch)
 
 
 def write_archive(folder: Path, service: Service) -> None:
@@ -189,10 +200,10 @@ def write_archive(folder: Path, service: Service) -> None:
 
 
 def send(folder: Path, mode: Mode, signals: StdinSignals, service: Service) -> None:
-    """Send what the journal has, and what it gets, until the signals end.
+    """Send the events of the journal, and new ones as they come, until the journal is complete.
 
     Raises:
-        UnsentError: The rest cannot be sent now.
+        UnsentError: The remaining events cannot be sent now.
     """
     if offline := service.offline_reason(mode):
         while not signals.ended:
@@ -209,16 +220,25 @@ def send(folder: Path, mode: Mode, signals: StdinSignals, service: Service) -> N
     sender.close()
 
 
-def main(folder: Path, mode: Mode, linger: float) -> int:
-    """Send under the run's lock; what prevents it goes into the receipt."""
-    from filelock import FileLock, Timeout  # imports asyncio, which --help need not
+def main(folder: Path, mode: Mode, grace_seconds: float) -> int:
+    """Send a run under its lock; the receipt gets the reason if that fails.
+
+    Args:
+        folder: Run folder.
+        mode: Whether events are sent, or written to an archive.
+        grace_seconds: Seconds that sending may go on after the journal is complete.
+
+    Returns:
+        Exit code.
+    """
+    from filelock import FileLock, Timeout  # loads asyncio, which --help does not need
 
     lock = FileLock(folder / ".sending")
     try:
-        lock.acquire(timeout=PATIENCE)
+        lock.acquire(timeout=LOCK_SECONDS)
     except Timeout:
         return BUSY
-    problem = _problem(folder, mode, StdinSignals(linger))
+    problem = _try_to_send(folder, mode, StdinSignals(grace_seconds))
     if problem is None:
         return OK
     receipt = read_receipt(folder)
@@ -227,8 +247,8 @@ def main(folder: Path, mode: Mode, linger: float) -> int:
     return UNSENT
 
 
-def _problem(folder: Path, mode: Mode, signals: StdinSignals) -> str | None:
-    """Send; the reason why not all could be sent, None without one."""
+def _try_to_send(folder: Path, mode: Mode, signals: StdinSignals) -> str | None:
+    """Send a run; return the reason if not everything could be sent, else None."""
     try:
         service = SERVICES[read_events(folder)[0].content["service"]]()
     except (UserError, IndexError, KeyError) as error:

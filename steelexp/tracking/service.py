@@ -50,8 +50,8 @@ class Connection(Protocol):
     def holds(self, event: Event) -> bool:
         """Whether the server held all of an event at the last `refresh`."""
 
-    def lists(self, event: Event) -> bool:
-        """Whether the server can be asked for this kind of event; others merely overwrite."""
+    def can_list(self, event: Event) -> bool:
+        """Whether the server can list this kind of event; it overwrites events of other kinds."""
 
     def log(self, event: Event) -> None:
         """Hand over what the server lacks of an event.

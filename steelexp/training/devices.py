@@ -81,7 +81,7 @@ def _problem(batch_size: int, tiles: int, devices: int) -> str | None:
     return None
 
 
-def split_batches(batches: Any, among: Any) -> Any:
+def split_batches(batches: Any, distribution: Any) -> Any:
     """Each batch in shares, one for each device.
 
     Shares of the last batch may differ by one. Each machine reads the whole batch and
@@ -92,12 +92,12 @@ def split_batches(batches: Any, among: Any) -> Any:
 
     Args:
         batches: tf.data.Dataset of (grey [B, h, w, 1], bits [B, h, w, 1]).
-        among: Strategy of TensorFlow.
+        distribution: Distribution strategy of TensorFlow.
 
     Returns:
         A dataset for `fit`, which needs `steps_per_epoch` with it.
     """
-    devices = among.num_replicas_in_sync
+    devices = distribution.num_replicas_in_sync
     if devices == 1:
         return batches
 
@@ -117,26 +117,30 @@ def split_batches(batches: Any, among: Any) -> Any:
 
         return batches.flat_map(shares)
 
-    return among.distribute_datasets_from_function(of_a_machine)
+    return distribution.distribute_datasets_from_function(of_a_machine)
 
 
-def broadcast_metrics(metrics: Mapping[str, float], among: Any) -> dict[str, float]:
+def broadcast_metrics(metrics: Mapping[str, float], distribution: Any) -> dict[str, float]:
     """Broadcast the chief worker's metrics to all workers.
 
     Another processor rounds differently, and a worker that stopped an epoch earlier than the others
     would leave them waiting.
     """
-    devices = among.num_replicas_in_sync
-    if devices == 1 or among.cluster_resolver is None or not among.cluster_resolver.task_type:
+    devices = distribution.num_replicas_in_sync
+    if (
+        devices == 1
+        or distribution.cluster_resolver is None
+        or not distribution.cluster_resolver.task_type
+    ):
         return dict(metrics)
-    chief = among.cluster_resolver.task_id == 0
+    chief = distribution.cluster_resolver.task_id == 0
     own = tf.constant([value if chief else 0.0 for value in metrics.values()], tf.float64)
 
     @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def summed() -> Tensor:
-        return among.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", own))
+        return distribution.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", own))
 
-    (values, *_) = among.experimental_local_results(summed())
+    (values, *_) = distribution.experimental_local_results(summed())
     return dict(zip(metrics, values.numpy().tolist(), strict=True))
 
 

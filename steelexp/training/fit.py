@@ -49,7 +49,7 @@ def fit(
     *,
     batches: Callable[[int], Any],
     validate: Callable[[int], Mapping[str, float]],
-    keep: Callable[[Epoch, bool], None],
+    on_epoch_end: Callable[[Epoch, bool], None],
 ) -> list[Epoch]:
     """Train until the spec's last epoch or early stopping.
 
@@ -59,7 +59,7 @@ def fit(
         history: Finished epochs.
         batches: Function from an epoch, from 1, to a tf.data.Dataset of (grey, bits).
         validate: Function from an epoch to its validation metrics by full name.
-        keep: Function of each epoch and whether it is the best so far, called before the next.
+        on_epoch_end: Function of (epoch, whether it is the best so far).
 
     Returns:
         The whole history.
@@ -82,7 +82,7 @@ def fit(
         _refuse_divergence(spec, epoch)
         done.append(epoch)
         best = best_epoch(_monitored(spec, done), lower_is_better=_lower_is_better(spec)) == number
-        keep(epoch, best)
+        on_epoch_end(epoch, best)
         say(_line(spec, done, best=best))
     return done
 

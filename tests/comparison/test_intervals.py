@@ -11,15 +11,15 @@ from benchmarks.interval_coverage import (
     percentile,
     pseudo_groups,
 )
-from steelexp.comparison.intervals import interval, no_interval
+from steelexp.comparison.intervals import interval, missing_reasons
 from steelexp.comparison.ratios import Sums, metric
 
 
 def one_class(scores, images=None):
     """One run on one class: the mean Dice of each group, and its number of images."""
     images = np.ones(len(scores)) if images is None else np.array(images, float)
-    below = images[None, :, None]
-    return Sums(np.array(scores)[None, :, None] * below, below, of_pairs=False)
+    denominators = images[None, :, None]
+    return Sums(np.array(scores)[None, :, None] * denominators, denominators, of_pairs=False)
 
 
 def test_equal_groups_by_hand():
@@ -64,30 +64,32 @@ def test_the_interval_holds_the_metric_and_stays_on_the_scale(groups, score):
 def test_no_interval_from_fewer_than_five_groups():
     sums = one_class([0.5, 0.6, 0.7, 0.8])
     assert np.isnan(interval(sums)).all()
-    reason, overall = no_interval(sums, ["1"])
+    reason, overall = missing_reasons(sums, ["1"])
     assert reason == "4 groups of near-duplicates count, 5 are needed"
     assert overall == "too few groups of near-duplicates count for class 1"
 
 
 def test_a_rare_class_takes_the_interval_of_the_mean_along_but_not_that_of_pairs():
-    above, below = np.full((1, 9, 2), 0.5), np.ones((1, 9, 2))
-    above[0, 1:, 1] = below[0, 1:, 1] = 0
-    mean, pairs = (Sums(above, below, of_pairs) for of_pairs in (False, True))
+    numerators, denominators = np.full((1, 9, 2), 0.5), np.ones((1, 9, 2))
+    numerators[0, 1:, 1] = denominators[0, 1:, 1] = 0
+    mean, pairs = (Sums(numerators, denominators, of_pairs) for of_pairs in (False, True))
     assert np.isnan(interval(mean)[0]).tolist() == [False, True, True]
     assert np.isnan(interval(pairs)[0]).tolist() == [False, True, False]
-    assert no_interval(mean, "ab") == [
+    assert missing_reasons(mean, "ab") == [
         "",
         "1 group of near-duplicates count, 5 are needed",
         "too few groups of near-duplicates count for class b",
     ]
-    assert no_interval(pairs, "ab")[2] == ""
+    assert missing_reasons(pairs, "ab")[2] == ""
 
 
 def test_random_metrics_lie_in_their_intervals():
     random = np.random.default_rng(0)
     for _ in range(50):
-        below = random.pareto(1.0, (1, 12, 3)) * (random.random((1, 12, 3)) < 0.8)
-        sums = Sums(below * random.random(below.shape), below, bool(random.integers(2)))
+        denominators = random.pareto(1.0, (1, 12, 3)) * (random.random((1, 12, 3)) < 0.8)
+        sums = Sums(
+            denominators * random.random(denominators.shape), denominators, bool(random.integers(2))
+        )
         low, high = interval(sums)
         there = ~np.isnan(low)
         value = metric(sums)[0]

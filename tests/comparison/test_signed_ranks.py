@@ -19,9 +19,10 @@ def test_differences_of_groups_by_hand():
     first = [[0.6, 0.2], [0.8, 9], [9, 0.4], [9, 9]]
     second = [[0.6, 0.4], [0.8, 9], [9, 0.5], [9, 9]]
     runs = np.array([first, second])
-    below = group_sums(held, groups)[None]
+    denominators = group_sums(held, groups)[None]
     one, other = (
-        Sums(group_sums(dice * held, groups), below, of_pairs=False) for dice in (runs, baseline)
+        Sums(group_sums(dice * held, groups), denominators, of_pairs=False)
+        for dice in (runs, baseline)
     )
     assert group_differences(one, other) == pytest.approx(
         np.array([[0.2, -0.2, 0.0], [NAN, -0.05, -0.05], [NAN, NAN, NAN]]), nan_ok=True

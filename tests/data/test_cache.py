@@ -76,7 +76,7 @@ def test_holds_the_pixels_of_images_of_any_size(dataset, tmp_path, kind):
 
 
 def test_images_decoded_at_every_use_are_kept_while_they_are_recent(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "RECENT", 2)
+    monkeypatch.setattr(cache, "IMAGES_IN_MEMORY", 2)
     reads = []
     image = type(dataset).image
     monkeypatch.setattr(

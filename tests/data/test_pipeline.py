@@ -55,7 +55,7 @@ def test_whole_images_are_batched_by_size_and_come_back_unpadded():
     sizes = [(32, 64)] * 3 + [(20, 40)] * 2 + [(32, 64)]
     dataset = synthetic_dataset(*sizes)
     batches = list(
-        pipeline.image_batches(dataset, np.array([0, 1, 2, 3, 4, 5]), pixels=2 * 32 * 64)
+        pipeline.image_batches(dataset, np.array([0, 1, 2, 3, 4, 5]), max_pixels=2 * 32 * 64)
     )
     assert [rows.tolist() for rows, _, _ in batches] == [[0, 1], [2], [3, 4], [5]]
     for rows, grey, bits in batches:
@@ -78,14 +78,14 @@ def test_whole_images_are_batched_by_size_and_come_back_unpadded():
 )
 def test_the_limit_counts_the_pixels_the_model_sees(pixels, groups):
     dataset = synthetic_dataset(*[(20, 40)] * 3)
-    batches = pipeline.image_batches(dataset, np.array([2, 0, 1]), pixels=pixels)
+    batches = pipeline.image_batches(dataset, np.array([2, 0, 1]), max_pixels=pixels)
     assert [rows.tolist() for rows, _, _ in batches] == groups
 
 
 def test_whole_images_raise_what_reading_raises():
     dataset = synthetic_dataset((32, 32), (32, 32), names=["fine", "broken"])
     with pytest.raises(DataError, match=r"^broken\.jpg"):
-        list(pipeline.image_batches(dataset, np.arange(2), pixels=1))
+        list(pipeline.image_batches(dataset, np.arange(2), max_pixels=1))
 
 
 def test_batches_keep_the_tables_order():
@@ -115,7 +115,7 @@ def test_an_epoch_holds_every_tile_once():
 
 
 def test_tiles_are_shuffled_within_blocks_of_images(monkeypatch):
-    monkeypatch.setattr(pipeline, "RECENT", 5)
+    monkeypatch.setattr(pipeline, "IMAGES_IN_MEMORY", 5)
     dataset = synthetic_dataset(*[(3, 4)] * 20)
     data = pipeline.training_batches(
         dataset, np.arange(20), tiny_tiling, uniform, batch_size=2, seed=0, epoch=1

@@ -69,7 +69,7 @@ def test_padding_is_never_counted(evaluator, tmp_path):
     masks = [np.zeros(image.shape, np.uint8) for image in images]
     masks[0][-1, -10:] = 0b01
     dataset = dataset_of(tmp_path, images, masks, ("a", "b"))
-    prediction = evaluator(image_batches(dataset, np.arange(3), pixels=1), frozenset({0, 1}))
+    prediction = evaluator(image_batches(dataset, np.arange(3), max_pixels=1), frozenset({0, 1}))
     assert prediction.counts.tp.tolist() == [[10, 0], [0, 0], [0, 0]]
     assert prediction.counts.fp.tolist() == [[40 * 70 - 10, 0], [33 * 64, 0], [64 * 31, 0]]
     assert prediction.counts.fn.tolist() == [[0, 0]] * 3
@@ -94,8 +94,8 @@ def test_batching_changes_nothing(evaluator, tmp_path):
     masks = [draw.integers(0, 4, (32, 64)) for _ in range(5)]
     dataset = dataset_of(tmp_path, images, masks, ("a", "b"))
     rows = np.array([3, 0, 4, 1])
-    alone = evaluator(image_batches(dataset, rows, pixels=1), frozenset())
-    together = evaluator(image_batches(dataset, rows, pixels=3 * 32 * 64), frozenset())
+    alone = evaluator(image_batches(dataset, rows, max_pixels=1), frozenset())
+    together = evaluator(image_batches(dataset, rows, max_pixels=3 * 32 * 64), frozenset())
     assert together.rows.tolist() == alone.rows.tolist() == [3, 0, 4, 1]
     for ours, theirs in zip(together.counts, alone.counts, strict=True):
         np.testing.assert_array_equal(ours, theirs)

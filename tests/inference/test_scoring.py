@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from steelexp.data.tiling import up_to_32
-from steelexp.inference.scoring import ScoredImage, score_images, scorer
+from steelexp.inference.scoring import ScoredImage, build_scorer, score_images
 from steelexp.inference.windows import published_windows, sliding_windows
 from steelexp.lazy import keras, tf
 from tests.fakes import dataset_of, pixel_model
@@ -24,7 +24,9 @@ PIXEL = ((0.02, -2.0), (-0.01, 1.0))
 
 
 def test_scores_are_those_of_the_pixels_without_padding(dataset):
-    image = list(score_images(scorer(pixel_model(*PIXEL)), dataset, np.array([2, 0, 1]), pixels=1))
+    image = list(
+        score_images(build_scorer(pixel_model(*PIXEL)), dataset, np.array([2, 0, 1]), max_pixels=1)
+    )
     assert [each.row for each in image] == [2, 0, 1]
     for each in image:
         grey = dataset.image(each.row)
@@ -42,10 +44,10 @@ def test_truth_is_one_bit():
 
 @pytest.mark.parametrize("pixels", [1, 10**6])
 def test_gaussian_windows_are_the_whole_image_for_a_model_that_sees_pixels(dataset, pixels):
-    score, rows = scorer(pixel_model(*PIXEL)), np.arange(3)
-    whole = score_images(score, dataset, rows, pixels=pixels)
+    score, rows = build_scorer(pixel_model(*PIXEL)), np.arange(3)
+    whole = score_images(score, dataset, rows, max_pixels=pixels)
     layout = sliding_windows((32, 64))
-    parts = score_images(score, dataset, rows, pixels=pixels, layout=layout)
+    parts = score_images(score, dataset, rows, max_pixels=pixels, layout=layout)
     for one, other in zip(whole, parts, strict=True):
         assert one.row == other.row
         np.testing.assert_allclose(one.scores, other.scores, rtol=1e-5)
@@ -56,8 +58,10 @@ def test_what_the_published_tiles_do_not_show_has_no_score(tmp_path):
     dataset = dataset_of(
         tmp_path, [np.full((256, 1600), 200)], [np.zeros((256, 1600), int)], ("a",)
     )
-    score = scorer(pixel_model((0.0, 3.0)))
-    (image,) = score_images(score, dataset, np.array([0]), pixels=10**6, layout=published_windows)
+    score = build_scorer(pixel_model((0.0, 3.0)))
+    (image,) = score_images(
+        score, dataset, np.array([0]), max_pixels=10**6, layout=published_windows
+    )
     assert (image.scores[:, 1536:] == 0).all()
     np.testing.assert_allclose(image.scores[:, :1536], sigmoid(3.0), rtol=1e-5)
 
@@ -75,8 +79,8 @@ def sloping():
 
 def test_flips_are_flipped_back_and_averaged(dataset):
     rows = np.array([0])
-    (plain,) = score_images(scorer(sloping()), dataset, rows, pixels=1)
-    (flipped,) = score_images(scorer(sloping(), flips=True), dataset, rows, pixels=1)
+    (plain,) = score_images(build_scorer(sloping()), dataset, rows, max_pixels=1)
+    (flipped,) = score_images(build_scorer(sloping(), flips=True), dataset, rows, max_pixels=1)
     height, width = (up_to_32(side) for side in (40, 70))
     down, right = np.arange(1, height + 1)[:, None], np.arange(1, width + 1)
     each = [sigmoid(0.2 * y + 0.1 * x) for y in (down, down[::-1]) for x in (right, right[::-1])]
@@ -86,7 +90,7 @@ def test_flips_are_flipped_back_and_averaged(dataset):
 
 def test_the_model_is_scored_as_it_then_is(dataset):
     model = pixel_model((0.0, 0.0))
-    score = scorer(model)
+    score = build_scorer(model)
     assert score(np.zeros((1, 32, 32, 1), np.uint8)).max() == 0.5
     model.get_layer("pixel").set_weights([np.zeros((1, 1, 1, 1)), np.array([50.0])])
     assert score(np.zeros((1, 32, 32, 1), np.uint8)).min() == 1.0

@@ -92,7 +92,7 @@ def test_jaccard_by_hand():
 
 
 def test_tversky_by_hand():
-    # The same pixels: hit 1, false 1, missed 1. 1 - 2 / (1 + 0.3 + 0.7 + 1), and with other prices
+    # The same pixels: hit 1, false 1, missed 1. 1 - 2 / (1 + 0.3 + 0.7 + 1), and with other weights
     # 1 - 2 / (1 + 0.2 + 0.9 + 1).
     y, logits = row([1, 1, 0, 0]), row([0.0] * 4)
     assert tversky(y, logits).numpy() == pytest.approx([1 - 2 / 3])

@@ -50,7 +50,7 @@ class FileConnection:
     def holds(self, event):
         return event.number in self._numbers
 
-    def lists(self, event):
+    def can_list(self, event):
         return True
 
     def log(self, event):
@@ -109,11 +109,11 @@ class Complete:
     """Signals of a journal that grows no more."""
 
     ended = True
-    left = 60.0
+    seconds_left = 60.0
 
 
 def send(folder: Path, mode: str = "online") -> str | None:
-    return sending._problem(folder, mode, Complete())
+    return sending._try_to_send(folder, mode, Complete())
 
 
 def test_each_event_once_in_order(server, run):

@@ -44,13 +44,13 @@ def network():
     return keras.Model(seen, inside(scaled))
 
 def compiled(kind):
-    among = devices.strategy(kind, batch_size=4, tiles=7)
-    with among.scope():
+    distribution = devices.strategy(kind, batch_size=4, tiles=7)
+    with distribution.scope():
         keras.utils.set_random_seed(0)
         model = network()
         loss = partial(dice, reduce="batch")
         fit.compile_model(model, loss=loss, optimizer=adam(learning_rate=0.01), classes=1)
-    return among.num_replicas_in_sync, model
+    return distribution.num_replicas_in_sync, model
 
 def epochs(model, count):
     return [fit._train(model, tiles, "")[0] for _ in range(count)]

@@ -74,10 +74,12 @@ class Run:
             self.rates[epoch] = float(model.optimizer.learning_rate)
             return {self.metric: self.values[epoch - 1]}
 
-        def keep(epoch, best):
+        def on_epoch_end(epoch, best):
             self.events.append(f"keep {epoch.epoch}" + (", best" if best else ""))
 
-        return fit(model, spec, history, batches=tiles_of, validate=validate, keep=keep)
+        return fit(
+            model, spec, history, batches=tiles_of, validate=validate, on_epoch_end=on_epoch_end
+        )
 
 
 def behind(*values):
@@ -254,7 +256,7 @@ def test_weights_that_are_no_numbers_are_not_kept(model):
             [],
             batches=lambda _: tiles(),
             validate=validate,
-            keep=lambda *_: pytest.fail("kept"),
+            on_epoch_end=lambda *_: pytest.fail("kept"),
         )
 
 

@@ -64,7 +64,7 @@ class CometConnection:
         """Whether the server held all of an event at the last `refresh`."""
         return self._contents is not None and events.is_held(event, self._contents)
 
-    def lists(self, event: Event) -> bool:
+    def can_list(self, event: Event) -> bool:
         """Whether Comet lists this kind of event, as metrics or as files."""
         return events.is_listed(event)
 
