@@ -43,7 +43,8 @@ def by_scikit_learn(dataset, groups):
         folds = StratifiedGroupKFold(20, shuffle=True, random_state=42)
         for number, (_, rows) in enumerate(folds.split(codes, codes, groups)):
             part[rows] = number
-    val, test = (part >= 3) & (part < 6), part < 3
+    val = (part >= 3) & (part < 6)
+    test = part < 3
     return Split(*(np.flatnonzero(rows) for rows in (part >= 6, val, test)))
 
 

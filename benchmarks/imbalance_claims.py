@@ -24,7 +24,8 @@ import pandas as pd
 from scipy import stats
 
 POST = ", tuned"
-UNIFORM, BALANCED = ("dice", "bce_dice"), ("dice_class_balanced", "bce_dice_class_balanced")
+UNIFORM = ("dice", "bce_dice")
+BALANCED = ("dice_class_balanced", "bce_dice_class_balanced")
 WITH_DICE = ("dice", "dice_class_balanced", "dice_class_weights", "dice_copy_paste", BALANCED[1])
 
 

@@ -44,7 +44,10 @@ from steelexp.data.tiling import columns
 from steelexp.lazy import keras
 from steelexp.training.runtime import keep_memory
 
-SIZE, COUNT, CLASSES, BATCH = 256, 6, 4, 16
+SIZE = 256
+COUNT = 6
+CLASSES = 4
+BATCH = 16
 
 
 def published(root, names, *, by):
@@ -123,7 +126,8 @@ def copies_a_second(dataset, limit):
     tile_bytes = SIZE * SIZE
     places = rng.integers(0, len(dataset.grey) - tile_bytes, limit).tolist()
     buffer = np.empty(2 * tile_bytes, np.uint8)
-    grey, bits = dataset.grey.ctypes.data, dataset.bits.ctypes.data
+    grey = dataset.grey.ctypes.data
+    bits = dataset.bits.ctypes.data
     target = buffer.ctypes.data
     started = time.perf_counter()
     for place in places:

@@ -136,7 +136,9 @@ def draw_counts(world: World, groups: int, random: np.random.Generator) -> tuple
         return np.sqrt(COPIES) * of_group + np.sqrt(1 - COPIES) * own
 
     present = (random.random((groups, classes)) < world.held)[of_image]
-    luck, score, area = latent(), _score(world.score, latent()), _area(world.areas, latent())
+    luck = latent()
+    score = _score(world.score, latent())
+    area = _area(world.areas, latent())
     hit = present & (luck > ndtri(np.maximum(world.missed, 1e-9)))
     alarm = ~present & (luck < ndtri(world.alarms))
     labelled = np.where(present, area, 0)
@@ -228,7 +230,8 @@ def draw_groups(sums: Sums, random: np.random.Generator, draws: int) -> Draws:
         of_all = numerators.sum(axis=1) - overall[:, None] * denominators.sum(axis=1)
         of_all = of_all / bottoms.sum(axis=1)[:, None]
     else:
-        overall, of_all = np.nanmean(each, axis=1), np.nanmean(parts, axis=2)
+        overall = np.nanmean(each, axis=1)
+        of_all = np.nanmean(parts, axis=2)
     parts = np.concatenate([parts, of_all[..., None]], axis=2)
     errors = np.sqrt(np.einsum("bg,bgc->bc", weights, parts**2) * groups / (groups - 1))
     return Draws(np.column_stack([each, overall]), errors)
@@ -242,7 +245,8 @@ def percentile(sums: Sums, draws: Draws) -> Ends:
 
 def bootstrap_t(sums: Sums, draws: Draws) -> Ends:
     """Percentiles of the studentised draws."""
-    value, error = metric(sums)[0], _linear_error(sums)
+    value = metric(sums)[0]
+    error = _linear_error(sums)
     t = (draws.values - value) / draws.errors
     low, high = np.nanquantile(np.where(np.isfinite(t), t, np.nan), [0.025, 0.975], axis=0)
     return value - high * error, value - low * error
@@ -250,9 +254,11 @@ def bootstrap_t(sums: Sums, draws: Draws) -> Ends:
 
 def bca(sums: Sums, draws: Draws) -> Ends:
     """Bias-corrected and accelerated percentiles (Efron, JASA 82:171, 1987)."""
-    value, parts = metric(sums)[0], influence(sums)[0]
+    value = metric(sums)[0]
+    parts = influence(sums)[0]
     below = (draws.values < value).mean(axis=0) + (draws.values == value).mean(axis=0) / 2
-    bias, speed = ndtri(below), (parts**3).sum(axis=0) / (6 * (parts**2).sum(axis=0) ** 1.5)
+    bias = ndtri(below)
+    speed = (parts**3).sum(axis=0) / (6 * (parts**2).sum(axis=0) ** 1.5)
     ends = []
     for z in (ndtri(0.025), ndtri(0.975)):
         p = ndtr(bias + (bias + z) / (1 - speed * (bias + z)))
@@ -273,7 +279,8 @@ def student(sums: Sums, draws: Draws) -> Ends:
 def jackknife(sums: Sums, draws: Draws) -> Ends:
     """Jackknife, Student's t at the effective number of groups less one."""
     share = shares(sums)
-    groups, freedom = counted_groups(share), effective_groups(share) - 1
+    groups = counted_groups(share)
+    freedom = effective_groups(share) - 1
     error = np.sqrt((groups - 1) / groups * (influence(sums)[0] ** 2).sum(axis=0))
     half = stdtrit(np.where(freedom > 0, freedom, np.nan), 0.975) * error
     return metric(sums)[0] - half, metric(sums)[0] + half

@@ -42,7 +42,8 @@ def coco_decode(code: str) -> np.ndarray:
 def coco_encode(mask: np.ndarray) -> str:
     """[H, W] uint8 -> Kaggle's text."""
     ends = np.cumsum(_counts(coco.encode(mask)["counts"]))
-    starts, ends = ends[:-1:2], ends[1::2]
+    starts = ends[:-1:2]
+    ends = ends[1::2]
     return " ".join(map(str, np.stack([starts + 1, ends - starts], axis=1).ravel().tolist()))
 
 

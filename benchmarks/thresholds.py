@@ -20,7 +20,10 @@ import numpy as np
 from steelexp.counts import Counts, dice
 from steelexp.evaluation.score_histograms import GRID, edges_of, histogram
 
-STRIPS, CLASSES, HEIGHT, WIDTH = 200, 4, 256, 1600
+STRIPS = 200
+CLASSES = 4
+HEIGHT = 256
+WIDTH = 1600
 THRESHOLDS = np.array(GRID)
 EDGES = edges_of(THRESHOLDS)
 MIN_RATIO = 20
@@ -30,7 +33,8 @@ def simulate_image(random):
     """Scores [C, H, W] float32 and truth [C, H, W] bool of one image."""
     truth = np.zeros((CLASSES, HEIGHT, WIDTH), bool)
     for c in np.flatnonzero(random.random(CLASSES) < 1 / 7):
-        top, left = random.integers(0, HEIGHT // 2), random.integers(0, WIDTH - 180)
+        top = random.integers(0, HEIGHT // 2)
+        left = random.integers(0, WIDTH - 180)
         truth[c, top : top + HEIGHT // 2, left : left + 180] = True
     logits = np.empty(truth.shape, np.float32)
     for c in range(CLASSES):

@@ -45,7 +45,8 @@ def synthetic_image(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def draw_epoch(folder: RunFolder, epoch: int) -> tuple[list[Picture], float]:
     """The overlays of an epoch, and the seconds that their polygons took."""
-    pictures, seconds = [], 0.0
+    pictures = []
+    seconds = 0.0
     for number, name in enumerate(STRIPS):
         grey, truth, prediction = synthetic_image(number)
         path = folder.overlay(epoch, name)
@@ -62,7 +63,8 @@ def draw_epoch(folder: RunFolder, epoch: int) -> tuple[list[Picture], float]:
 def track(epochs: int) -> tuple[list[float], float]:
     """Seconds on the training's thread in each epoch; processor seconds of the sender in all."""
     metrics = {f"val_metric_{i}": 0.5 for i in range(60)}
-    before, spent = resource.getrusage(resource.RUSAGE_CHILDREN), []
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = []
     with tempfile.TemporaryDirectory() as where:
         folder = RunFolder(Path(where))
         tracker = comet()
@@ -90,7 +92,8 @@ def main() -> None:
         os.environ |= {"COMET_URL_OVERRIDE": server.url, "COMET_API_KEY": API_KEY}
         _, start = track(0)
         spent, sender = track(args.epochs)
-    thread, cpu = float(np.median(spent)), (sender - start) / args.epochs
+    thread = float(np.median(spent))
+    cpu = (sender - start) / args.epochs
     for name, seconds in (
         ("training's thread", thread),
         ("sender's processor", cpu),

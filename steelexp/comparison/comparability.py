@@ -49,7 +49,8 @@ def comparable(runs: Sequence[EvaluatedRun]) -> tuple[list[EvaluatedRun], list[s
 
 
 def _other_conditions(run: EvaluatedRun, first: EvaluatedRun) -> list[str]:
-    ours, theirs = conditions(run.record), conditions(first.record)
+    ours = conditions(run.record)
+    theirs = conditions(first.record)
     changed = [name for name in ours if ours[name] != theirs[name]]
     return [
         _other_definitions(run, first)
@@ -61,7 +62,8 @@ def _other_conditions(run: EvaluatedRun, first: EvaluatedRun) -> list[str]:
 
 
 def _other_definitions(run: EvaluatedRun, first: EvaluatedRun) -> str:
-    ours, theirs = run.record.definitions, first.record.definitions
+    ours = run.record.definitions
+    theirs = first.record.definitions
     changed = [name for name in sorted({*ours, *theirs}) if ours.get(name) != theirs.get(name)]
     return f"{', '.join(changed)} defined otherwise than in {first.label}{WAY_OUT}"
 
@@ -71,7 +73,8 @@ def _short(value: object) -> str:
 
 
 def _other_images(run: EvaluatedRun, first: EvaluatedRun) -> list[str]:
-    ours, theirs = run.images, first.images
+    ours = run.images
+    theirs = first.images
     if ours.names != theirs.names or ours.classes != theirs.classes:
         what = "images or classes"
     elif not np.array_equal(ours.labelled, theirs.labelled):
@@ -87,7 +90,8 @@ def _other_settings(run: EvaluatedRun, seeds: Sequence[EvaluatedRun]) -> list[st
     """Settings that differ between runs of one name: no spread of one strategy."""
     if not seeds:
         return []
-    ours, theirs = _strategy(run), _strategy(seeds[0])
+    ours = _strategy(run)
+    theirs = _strategy(seeds[0])
     changed = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
     if not changed:
         return []
@@ -123,6 +127,7 @@ def _copies(run: EvaluatedRun, seeds: Sequence[EvaluatedRun]) -> list[str]:
 
 def _same_predictions(run: EvaluatedRun, other: EvaluatedRun) -> bool:
     """Whether every count is the same; two networks that predict nothing are no copies."""
-    ours, theirs = run.counts, other.counts
+    ours = run.counts
+    theirs = other.counts
     predicted = (ours.tp + ours.fp).any()
     return bool(predicted) and all(map(np.array_equal, ours, theirs))

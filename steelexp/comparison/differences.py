@@ -97,7 +97,9 @@ class Difference(NamedTuple):
 
 def strategy(sums: Sums) -> Strategy:
     """Sum up the runs of one strategy."""
-    values, each, share = metric(sums), influence(sums), shares(sums)
+    values = metric(sums)
+    each = influence(sums)
+    share = shares(sums)
     groups = counted_groups(share)
     runs = len(values)
     seeds = interaction = np.full(values.shape[1], np.nan)
@@ -172,11 +174,13 @@ def p_value(one: Strategy, other: Strategy) -> Values:
         return np.full(len(one.mean), np.nan)
     size = np.abs(one.mean - other.mean)
     parts = _parts(one, other)
-    low, high = np.full(size.shape, LEAST_P), np.ones(size.shape)
+    low = np.full(size.shape, LEAST_P)
+    high = np.ones(size.shape)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         wider = parts.half_width(middle) > size
-        low, high = np.where(wider, middle, low), np.where(wider, high, middle)
+        low = np.where(wider, middle, low)
+        high = np.where(wider, high, middle)
     p = np.where(size == 0, 1.0, high)
     return np.asarray(np.where(np.isnan(parts.groups), np.nan, p))
 

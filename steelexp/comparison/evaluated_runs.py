@@ -56,7 +56,8 @@ def read_evaluated(paths: Sequence[Path], part: Part) -> EvaluatedRuns:
     finished = [(f, record) for f in folders if (record := records[f.path]) is not None]
     if not finished:
         raise UserError(f"no finished run at or beneath {', '.join(map(str, paths))}")
-    runs, unreadable = [], []
+    runs = []
+    unreadable = []
     for folder, record in finished:
         try:
             spec = read_resolved(folder.path / "spec.yaml")

@@ -218,7 +218,8 @@ def index_labels(
     pixels: dict[str, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
     issues = []
     for label in labels:
-        image, class_id = label.image, label.class_id
+        image = label.image
+        class_id = label.class_id
         if class_id not in CLASSES:
             text = f"{image}: there is no class {class_id!r}; allowed: {', '.join(CLASSES)}"
             issues.append(Issue("unknown class", table, label.line, text))

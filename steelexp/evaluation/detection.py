@@ -61,7 +61,8 @@ class DetectionCounts:
         predicted = np.zeros(image.bits.shape, np.uint8)
         pixels = np.zeros((3, len(self._rules)), np.int64)
         for c in range(len(self._rules)):
-            mask, truth = np.ascontiguousarray(masks[..., c]), image.truth(c)
+            mask = np.ascontiguousarray(masks[..., c])
+            truth = image.truth(c)
             predicted |= mask.view(np.uint8) << np.uint8(c)
             tp = np.count_nonzero(mask & truth)
             pixels[:, c] = tp, np.count_nonzero(mask) - tp, np.count_nonzero(truth) - tp
@@ -93,7 +94,8 @@ class DetectionCounts:
 
         A pixel with several classes counts in the row, or the column, of each.
         """
-        classes, sets = len(self._rules), np.arange(1 << len(self._rules))
+        classes = len(self._rules)
+        sets = np.arange(1 << len(self._rules))
         within = np.stack([sets == 0, *(sets >> c & 1 == 1 for c in range(classes))])
         members = within.astype(np.int64)  # [C + 1, sets]
         return np.asarray(members @ self._pairs.reshape(len(sets), -1) @ members.T)

@@ -156,12 +156,14 @@ class Evaluator:
         Post-processing is tuned on the validation images and applied to the test images. Without
         test images there is none, and the report is about the validation images.
         """
-        split, classes = self._split, self._dataset.classes
+        split = self._split
+        classes = self._dataset.classes
         has_test = len(split.test) > 0
         accumulate = functools.partial(
             self._accumulate, build_scorer(self._model, flips=inference.tta), inference
         )
-        scores, components = self._score_counter(), Components()
+        scores = self._score_counter()
+        components = Components()
         detection = DetectionCounts([ClassRules(threshold=self._settings.threshold)] * len(classes))
         accumulate(split.val, scores, components if has_test else detection)
         fixed = np.array(scores.histograms.index_of(self._settings.threshold))
@@ -231,7 +233,8 @@ class Evaluator:
 
     def _draw(self, row: int, epoch: int, mask: npt.NDArray[np.uint8], folder: RunFolder) -> None:
         dataset = self._dataset
-        image, truth = dataset.image(row), dataset.mask(row)
+        image = dataset.image(row)
+        truth = dataset.mask(row)
         title = overlay.caption(
             dataset.names[row], truth, mask, classes=dataset.classes, epoch=epoch
         )

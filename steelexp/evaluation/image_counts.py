@@ -50,7 +50,8 @@ def whole_image_counter(
         ]
     )
     def count(grey: Tensor, bits: Tensor) -> Tensor:
-        height, width = tf.shape(bits)[1], tf.shape(bits)[2]
+        height = tf.shape(bits)[1]
+        width = tf.shape(bits)[2]
         scores = tf.sigmoid(model(grey, training=False)[:, :height, :width])
         predicted = scores >= threshold  # [B, H, W, C]
         truth = expand_bits(bits, classes) > 0
@@ -61,7 +62,9 @@ def whole_image_counter(
         return (*sums, packed)
 
     def predict(batches: Iterable[Any], masked: frozenset[int] = frozenset()) -> Prediction:
-        rows, parts, masks = [], [], {}
+        rows = []
+        parts = []
+        masks = {}
         for numbers, grey, bits in batches:
             *sums, packed = count(grey, bits)
             rows.append(numbers)
@@ -91,14 +94,17 @@ def tile_evaluator(
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # as above
     def measure(grey: Tensor, bits: Tensor) -> Tensor:
-        logits, y_true = model(grey, training=False), expand_bits(bits, classes)
+        logits = model(grey, training=False)
+        y_true = expand_bits(bits, classes)
         scores = tf.sigmoid(logits)
         overlap = tf.reduce_sum(scores * y_true)
         dice = (2 * overlap + 1) / (tf.reduce_sum(scores) + tf.reduce_sum(y_true) + 1)
         return tf.reduce_sum(loss(y_true, logits)), dice
 
     def evaluate(batches: Any) -> dict[str, float]:
-        total, dice_batch, tiles = keras.metrics.Sum(), keras.metrics.Mean(), 0
+        total = keras.metrics.Sum()
+        dice_batch = keras.metrics.Mean()
+        tiles = 0
         for grey, bits in batches:
             losses, dice = measure(grey, bits)
             total.update_state(losses)

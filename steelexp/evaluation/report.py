@@ -91,7 +91,8 @@ def average_precision(positive: Pixels, negative: Pixels) -> float | None:
     Returns:
         None without positives.
     """
-    tp, fp = positive[::-1].cumsum(), negative[::-1].cumsum()
+    tp = positive[::-1].cumsum()
+    fp = negative[::-1].cumsum()
     if not tp[-1]:
         return None
     precision = tp / np.maximum(tp + fp, 1)

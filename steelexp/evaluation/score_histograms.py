@@ -46,7 +46,8 @@ class ScoreHistograms(NamedTuple):
         """
         classes = self.labelled.shape[1]
         above = np.arange(self.labelled.shape[2]) > np.broadcast_to(indices, classes)[:, None]
-        tp, fp = (self.labelled * above).sum(axis=2), (self.other * above).sum(axis=2)
+        tp = (self.labelled * above).sum(axis=2)
+        fp = (self.other * above).sum(axis=2)
         return Counts(tp, fp, self.labelled.sum(axis=2) - tp)
 
     def index_of(self, threshold: float) -> int:
@@ -129,7 +130,8 @@ def histogram(
     Returns:
         [2, K + 1]: pixels without the class and with it.
     """
-    blocks, labels = _in_blocks(scores), _in_blocks(truth)
+    blocks = _in_blocks(scores)
+    labels = _in_blocks(truth)
     scored = np.flatnonzero((blocks >= edges.values[0]).view(np.uint64) != 0)
     # np.take of whole rows is seven times as fast as blocks[scored].
     bins = binned(blocks.take(scored, axis=0).ravel(), edges)

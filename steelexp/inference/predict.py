@@ -37,7 +37,9 @@ from steelexp.progress import say, steps
 from steelexp.records.atomic import partial_path, write_atomically
 from steelexp.records.store import RunFolder
 
-SETTINGS, JOURNAL, GRID = "prediction.json", "journal.jsonl", "grid.png"
+SETTINGS = "prediction.json"
+JOURNAL = "journal.jsonl"
+GRID = "grid.png"
 
 THREADS = 2  # threads that post-process and write while the network scores the next images
 WAITING = 4  # images that wait for these threads; their scores take 6.6 MB each

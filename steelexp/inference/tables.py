@@ -15,8 +15,11 @@ from steelexp.records.atomic import replacing
 Row = Sequence[Any]
 Add = Callable[[Row], None]
 
-DEFECTS, PARQUET, ERRORS = "defects.csv", "defects.parquet", "errors.csv"
-SUBMISSION, SUBMISSION_2019 = "submission.csv", "submission_2019.csv"
+DEFECTS = "defects.csv"
+PARQUET = "defects.parquet"
+ERRORS = "errors.csv"
+SUBMISSION = "submission.csv"
+SUBMISSION_2019 = "submission_2019.csv"
 
 ROW_GROUP = 4096  # rows per group of the parquet file
 

@@ -51,7 +51,8 @@ def lovasz_hinge(
 
 def _pixels_by_class(values: Tensor, reduce: LovaszReduce) -> Tensor:
     """[B, h, w, C] -> [B or 1, C, pixels]."""
-    classes, batch = tf.shape(values)[3], tf.shape(values)[0]
+    classes = tf.shape(values)[3]
+    batch = tf.shape(values)[0]
     pixels = tf.reshape(values, [batch if reduce == "tile_and_class" else 1, -1, classes])
     return tf.transpose(pixels, [0, 2, 1])
 

@@ -203,7 +203,8 @@ def focal_tversky(
     Source: Abraham and Khan, ISBI 2019, https://arxiv.org/abs/1810.07842, equations 2 and 3.
     """
     y, x, w = as_float32(y_true, logits, class_weights)
-    p, axes = tf.sigmoid(x), _AXES[reduce]
+    p = tf.sigmoid(x)
+    axes = _AXES[reduce]
     # Class weights multiply the sums where an index pools the classes, otherwise the losses.
     sum_weights, loss_weights = (w, 1.0) if _CLASS_AXIS in axes else (1.0, w)
     parts = p * y, p * (1.0 - y), tf.sigmoid(-x) * y

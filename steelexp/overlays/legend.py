@@ -74,7 +74,8 @@ def _flow(widths: list[int], room: int) -> list[tuple[int, int]]:
     left = line = 0
     for width in widths:
         if left and left + width > room:
-            left, line = 0, line + 1
+            left = 0
+            line = line + 1
         positions.append((left, line))
         left += width
     return positions

@@ -122,7 +122,8 @@ def caption(
     """
     scores = []
     for bit, label in enumerate(classes):
-        true, predicted = _region(truth, bit), _region(prediction, bit)
+        true = _region(truth, bit)
+        predicted = _region(prediction, bit)
         size = np.count_nonzero(true) + np.count_nonzero(predicted)
         if size:
             scores.append(f"{label}: {2 * np.count_nonzero(true & predicted) / size:.2f}")

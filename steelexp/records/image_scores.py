@@ -61,7 +61,9 @@ def write_image_scores(file: Path, parts: Mapping[Part, ImageScores]) -> Path:
 
 
 def _columns(part: Part, scores: ImageScores) -> dict[str, Any]:
-    images, classes, counts = len(scores.images), len(scores.classes), scores.counts
+    images = len(scores.images)
+    classes = len(scores.classes)
+    counts = scores.counts
     return {
         "part": [part] * images * classes,
         "image": np.repeat(np.array(scores.images, str), classes),

@@ -41,7 +41,8 @@ class GitState(NamedTuple):
 
 def git_state() -> GitState:
     """The state of the checkout that this package is imported from."""
-    commit, branch = _git("rev-parse", "HEAD"), _git("rev-parse", "--abbrev-ref", "HEAD")
+    commit = _git("rev-parse", "HEAD")
+    branch = _git("rev-parse", "--abbrev-ref", "HEAD")
     patch = _git("diff", "HEAD", *_PATCH) if commit else ""
     return GitState(commit.strip(), branch.strip(), bool(patch), patch)
 

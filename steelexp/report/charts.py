@@ -10,7 +10,10 @@ from steelexp.palette import LIGHT_CHART
 
 WIDTH: Final = 400
 HEIGHT: Final = 240
-LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 36
+LEFT = 44
+RIGHT = 10
+TOP = 10
+BOTTOM = 36
 COLOURS: Final = len(LIGHT_CHART)
 
 Point = tuple[float, float]
@@ -201,7 +204,8 @@ def _scale(low: float, high: float, at_low: float, at_high: float) -> Callable[[
 
 def _range(values: Sequence[float], *, around: float) -> tuple[float, float]:
     """From the least to the greatest, and some room; never empty."""
-    low, high = min(values), max(values)
+    low = min(values)
+    high = max(values)
     room = (high - low) * around
     if low == high:
         room = abs(low) / 2 or 0.5

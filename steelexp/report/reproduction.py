@@ -97,7 +97,8 @@ def _largest_first(pair: Difference) -> tuple[float, str]:
 
 def _changes(before: Record, after: Record) -> Iterator[str]:
     """Differences between the two environments, which may explain those of the metrics."""
-    old, new = _environment(before), _environment(after)
+    old = _environment(before)
+    new = _environment(after)
     shared = [key for key in new if key in old]
     unrecorded = [_NAMES.get(key, key) for key in new if key not in old]
     changes = [change for key in shared for change in _differences(key, old[key], new[key])]

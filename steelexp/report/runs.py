@@ -171,7 +171,8 @@ def read_run(folder: RunFolder) -> Run:
     record = _attempt(lambda: folder.record, problems)
     parts = origin = None
     if record is not None:
-        split, provenance = record.split.get("parts"), record.provenance
+        split = record.split.get("parts")
+        provenance = record.provenance
         parts = _attempt(lambda: _checked(folder, Parts, "split.parts", split), problems)
         origin = _attempt(lambda: _checked(folder, Origin, "provenance", provenance), problems)
     return Run(

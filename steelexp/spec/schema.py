@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     Monitor: TypeAlias = str
     TunedMetric: TypeAlias = str
 else:
-    Monitor, TunedMetric = Literal[MONITORS], Literal[TUNABLE]
+    Monitor = Literal[MONITORS]
+    TunedMetric = Literal[TUNABLE]
 
 
 class DataSpec(Component):

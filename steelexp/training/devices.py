@@ -110,7 +110,8 @@ def split_batches(batches: Any, distribution: Any) -> Any:
             total = tf.shape(grey)[0]
 
             def share(number: Tensor) -> tuple[Tensor, Tensor]:
-                begin, end = number * total // devices, (number + 1) * total // devices
+                begin = number * total // devices
+                end = (number + 1) * total // devices
                 return grey[begin:end], bits[begin:end]
 
             return numbers.map(share)

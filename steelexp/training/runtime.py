@@ -8,7 +8,9 @@ from steelexp.cores import available_cores
 from steelexp.lazy import keras, tf
 
 # Numbers of glibc's <malloc.h>.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_M_TRIM_THRESHOLD = -1
+_M_TOP_PAD = -2
+_M_MMAP_MAX = -4
 
 
 def prepare(*, seed: int, precision: str) -> str:

@@ -71,7 +71,8 @@ def copy_paste(
     Segmentation", CVPR 2021, https://arxiv.org/abs/2012.07177.
     """
     numbers = donors.class_numbers(classes, "augment.copy_paste.classes")
-    images, labels = grey.copy(), bits.copy()
+    images = grey.copy()
+    labels = bits.copy()
     for i in np.flatnonzero(rng.random(len(grey)) < probability):
         patch = _donor_patch(donors, numbers[rng.integers(len(numbers))], border, rng)
         position = _free_position(images[i], patch, rng) if patch else None
@@ -90,7 +91,8 @@ def _donor_patch(
     grey, bits = tile
     for axis in (0, 1):
         if rng.random() < 0.5:
-            grey, bits = np.flip(grey, axis), np.flip(bits, axis)
+            grey = np.flip(grey, axis)
+            bits = np.flip(bits, axis)
     defect = pick_defect(bits, [class_number], rng)
     return _cut_patch(grey, bits, defect, border) if defect else None
 
@@ -111,7 +113,8 @@ def _cut_patch(grey: Grey, bits: Bits, defect: Defect, border: int) -> Patch:
 
 def _span(start: int, length: int, border: int, size: int) -> tuple[slice, range]:
     """Slice of the patch along one axis, and its possible positions: an edge it touches is kept."""
-    first, last = max(start - border, 0), min(start + length + border, size)
+    first = max(start - border, 0)
+    last = min(start + length + border, size)
     if first == 0:
         return slice(first, last), range(1)
     room = size - (last - first)
@@ -130,7 +133,8 @@ def _free_position(
     if not len(free):
         return None
     top, left = free[rng.integers(len(free))]
-    top, left = patch.tops[top], patch.lefts[left]
+    top = patch.tops[top]
+    left = patch.lefts[left]
     return slice(top, top + height), slice(left, left + width)
 
 

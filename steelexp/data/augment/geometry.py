@@ -32,7 +32,8 @@ def flips(
     """
     axes = rng.random((len(grey), 2)) < 0.5  # [B, 2] whether to flip vertically, horizontally
     axes &= (vertical, horizontal)
-    images, labels = grey.copy(), bits.copy()
+    images = grey.copy()
+    labels = bits.copy()
     for i in np.flatnonzero(axes.any(axis=1)):
         # OpenCV's codes: 0 vertical, 1 horizontal, -1 both.
         code = -1 if axes[i].all() else int(axes[i, 1])
@@ -76,7 +77,8 @@ def shift(
             f"set it to at most {min(height, width) - 1}"
         )
     shifts = rng.integers(-pixels, pixels + 1, (len(grey), 2))  # [B, 2] down, right
-    images, labels = grey.copy(), bits.copy()
+    images = grey.copy()
+    labels = bits.copy()
     for i in np.flatnonzero(rng.random(len(grey)) < probability):
         images[i], labels[i] = (_shift(plane, *shifts[i].tolist()) for plane in (grey[i], bits[i]))
     return images, labels
@@ -85,7 +87,8 @@ def shift(
 def _shift(plane: Grey, down: int, right: int) -> Grey:
     """Shift an image and fill by reflection."""
     height, width = plane.shape
-    above, left = max(down, 0), max(right, 0)
+    above = max(down, 0)
+    left = max(right, 0)
     below = above - down
     beside = left - right
     padded = cv2.copyMakeBorder(plane, above, below, left, beside, cv2.BORDER_REFLECT_101)

@@ -62,7 +62,8 @@ def sheet_edge(
     Returns:
         grey [B, h, w], bits [B, h, w].
     """
-    images, labels = grey.copy(), bits.copy()
+    images = grey.copy()
+    labels = bits.copy()
     for i in np.flatnonzero(rng.random(len(grey)) < probability):
         if (grey[i][:, [0, -1]].mean(axis=0) >= BLACK).all():
             inwards = -1 if rng.random() < 0.5 else 1
@@ -120,7 +121,8 @@ def blackout(
     Source: solutions of Severstal's competition that blackened defects and removed their labels.
     """
     numbers = donors.class_numbers(classes or donors.classes, "augment.blackout.classes")
-    images, labels = grey.copy(), bits.copy()
+    images = grey.copy()
+    labels = bits.copy()
     for i in np.flatnonzero(rng.random(len(grey)) < probability):
         defect = pick_defect(bits[i], numbers, rng)
         if defect:

@@ -28,10 +28,14 @@ COLOUR_STEPS = 8
 # A pixel is on black if at least BLACK_SHARE of the square around it has a grey of at most
 # BLACK_GREY. A class has the issue "mask on black" if over BLACK_MASK of its pixels are on black.
 # That share is 0 on 25 images of Severstal, and up to 0.26 on NEU-Seg, whose patches are dark.
-BLACK_GREY, BLACK_SQUARE, BLACK_SHARE, BLACK_MASK = 10, 31, 0.9, 0.5
+BLACK_GREY = 10
+BLACK_SQUARE = 31
+BLACK_SHARE = 0.9
+BLACK_MASK = 0.5
 
 # Largest grid of a heatmap; its cells are 16 x 16 pixels on an image of 256 x 1600.
-GRID_ROWS, GRID_COLUMNS = 16, 128
+GRID_ROWS = 16
+GRID_COLUMNS = 128
 
 
 class Extent(NamedTuple):

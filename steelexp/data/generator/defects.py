@@ -85,7 +85,8 @@ def _shape(rng: np.random.Generator, family: Family, area: float) -> tuple[Point
     waves = rng.normal(0, family.irregularity, (6, 2)) / np.arange(1, 7)[:, None] ** 0.7
 
     def curve(angles: Points, radial_scale: Points) -> Points:
-        cos, sin = np.cos(angles), np.sin(angles)
+        cos = np.cos(angles)
+        sin = np.sin(angles)
         power = family.squareness
         radius = radial_scale * (np.abs(cos) ** power + np.abs(sin) ** power) ** (-1 / power)
         for k, (even, odd) in enumerate(waves, start=1):

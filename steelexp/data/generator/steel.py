@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-HEIGHT, WIDTH = 256, 1600
+HEIGHT = 256
+WIDTH = 1600
 
 Grey = npt.NDArray[np.float32]
 

@@ -64,7 +64,8 @@ def locate(competition: str) -> Archive:
 
     request = ApiDownloadDataFilesRequest()
     request.competition_name = competition
-    user, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
+    user = os.environ.get("KAGGLE_USERNAME")
+    key = os.environ.get("KAGGLE_KEY")
     try:
         with KaggleClient(
             username=user, password=key, user_agent=f"steelexp/{__version__}"

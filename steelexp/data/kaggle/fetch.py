@@ -22,7 +22,8 @@ from steelexp.progress import say, steps
 
 COMPETITION = "severstal-steel-defect-detection"
 RULES = f"https://www.kaggle.com/c/{COMPETITION}/rules"
-GB, MB = 10**9, 10**6
+GB = 10**9
+MB = 10**6
 
 _LOCATE_SEVERSTAL = functools.partial(locate, COMPETITION)
 
