@@ -133,5 +133,5 @@ def test_ten_classes_are_refused_before_any_training(spec):
 
 def test_eight_classes_are_planned(spec):
     plan = prepare(spec(", class_count: 8"), Path("runs"))
-    assert plan.classes == 8
+    assert plan.class_count == 8
     assert plan.dataset.mask(7).max() == 1 << 7
