@@ -3,7 +3,7 @@
     python benchmarks/imbalance_claims.py docs/results/neu_seg_imbalance/runs.csv
 
 The table has a row for each metric, class, strategy and seed, as analysis/compare_strategies.py
-writes it. Post-processed runs have the suffix ", tuned". Four questions are tested:
+writes it. Post-processed runs have the suffix ", post-processed". Four questions are tested:
 
 - Sampling: balanced against uniform sampling in dice_kaggle, over Dice and cross-entropy plus Dice.
   The effect is the mean of the two differences, its interval Student's t with Welch's degrees of
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-POST = ", tuned"
+POST = ", post-processed"
 UNIFORM = ("dice", "bce_dice")
 BALANCED = ("dice_class_balanced", "bce_dice_class_balanced")
 WITH_DICE = ("dice", "dice_class_balanced", "dice_class_weights", "dice_copy_paste", BALANCED[1])

@@ -15,7 +15,7 @@ from steelexp.records.record import Record
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.spec import read_resolved
 
-POSTPROCESSED: Final = ", tuned"
+POSTPROCESSED: Final = ", post-processed"
 """Behind a strategy's name: with a post-processing tuned on the validation images."""
 
 

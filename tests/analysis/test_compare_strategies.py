@@ -73,8 +73,8 @@ def test_tuned_thresholds_beside_the_fixed_one(tmp_path, capsys):
     verdicts = dict(zip(found["strategy"], found["verdict"], strict=True))
     assert verdicts == {
         "b4_focal": "no difference shown",
-        "b4_dice, tuned": "higher",
-        "b4_focal, tuned": "higher",
+        "b4_dice, post-processed": "higher",
+        "b4_focal, post-processed": "higher",
     }
     assert "tuned on the validation images" in (tmp_path / "out" / "comparison.md").read_text()
     capsys.readouterr()
