@@ -1,4 +1,7 @@
-"""Evaluation of every run: whole images, never resampled or augmented, tiles for the loss only."""
+"""Evaluation of every run, on whole images that are never resampled or augmented.
+
+Only the loss and dice_batch are measured on tiles.
+"""
 
 import functools
 import json
@@ -112,17 +115,17 @@ class Evaluator:
         self._dataset = dataset
         self._groups = groups
         self._split = split
-        self._table = functools.partial(tile_table, dataset, tiling=tiling, seed=seed)
+        self._tile_table = functools.partial(tile_table, dataset, tiling=tiling, seed=seed)
         classes = len(dataset.classes)
-        self._on_images = whole_image_counter(model, classes, settings.threshold)
-        self._on_tiles = tile_evaluator(model, classes, loss)
+        self._count_images = whole_image_counter(model, classes, settings.threshold)
+        self._evaluate_tiles = tile_evaluator(model, classes, loss)
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
         """Every validation metric; the same images are drawn into the folder after each epoch."""
         val = self._split.val
         self.overlay_rows = self.overlay_rows or self._rows_of_last_overlays(folder)
         rows = self.overlay_rows
-        prediction = self._on_images(self._batches(val), frozenset(rows))
+        prediction = self._count_images(self._batches(val), frozenset(rows))
         for row in rows:
             self._draw(row, epoch, prediction.masks[row], folder)
         if self._settings.overlays and not rows:
@@ -146,7 +149,7 @@ class Evaluator:
     def draw(self, rows: Sequence[int], epoch: int, folder: RunFolder) -> None:
         """Draw images into the run folder, as those of an epoch."""
         if rows:
-            masks = self._on_images(self._batches(np.array(rows)), frozenset(rows)).masks
+            masks = self._count_images(self._batches(np.array(rows)), frozenset(rows)).masks
             for row in rows:
                 self._draw(row, epoch, masks[row], folder)
 
@@ -166,9 +169,9 @@ class Evaluator:
         components = Components()
         detection = DetectionCounts([ClassRules(threshold=self._settings.threshold)] * len(classes))
         accumulate(split.val, scores, components if has_test else detection)
-        fixed = np.array(scores.histograms.index_of(self._settings.threshold))
+        threshold_index = np.array(scores.histograms.index_of(self._settings.threshold))
         parts: dict[Part, PartCounts] = {
-            "val": PartCounts(split.val, scores.histograms.counts_at(fixed))
+            "val": PartCounts(split.val, scores.histograms.counts_at(threshold_index))
         }
         postprocessing = None
         if has_test:
@@ -178,7 +181,7 @@ class Evaluator:
             scores = self._score_counter()
             detection = DetectionCounts(list(postprocessing.classes.values()))
             accumulate(split.test, scores, detection)
-            parts["test"] = PartCounts(split.test, scores.histograms.counts_at(fixed))
+            parts["test"] = PartCounts(split.test, scores.histograms.counts_at(threshold_index))
             parts["test_post"] = PartCounts(split.test, detection.counts)
         part: Literal["test", "val"] = "test" if has_test else "val"
         rows, counts = parts[part]
@@ -199,7 +202,7 @@ class Evaluator:
         self, score: Scorer, inference: InferenceSettings, rows: Rows, *accumulators: Accumulator
     ) -> None:
         """Score each image once and give it to every accumulator."""
-        _, size = self._table(rows)
+        _, size = self._tile_table(rows)
         layouts: dict[Kind, Layout | None] = {
             "whole": None,
             "sliding": sliding_windows(size),
@@ -221,14 +224,14 @@ class Evaluator:
         return values
 
     def _batches(self, rows: Rows) -> Iterable[Any]:
-        _, size = self._table(rows)
+        _, size = self._tile_table(rows)
         limit = self._settings.batch_size * size[0] * size[1]
         return pipeline.image_batches(self._dataset, rows, max_pixels=limit)
 
     def _tile_metrics(self, part: Part, rows: Rows) -> dict[str, float]:
-        table, size = self._table(rows)
+        table, size = self._tile_table(rows)
         batches = pipeline.Batches(self._dataset, table, size, self._settings.batch_size)
-        values = self._on_tiles(batches.tf_dataset())
+        values = self._evaluate_tiles(batches.tf_dataset())
         return {full_name(name, part): value for name, value in values.items()}
 
     def _draw(self, row: int, epoch: int, mask: npt.NDArray[np.uint8], folder: RunFolder) -> None:
@@ -249,8 +252,8 @@ class Evaluator:
 
 def _check_disjoint(split: Split) -> None:
     """Raise where an image is in both parts: post-processing would be tested on its own data."""
-    both = np.intersect1d(split.val, split.test)
-    if len(both):
+    shared = np.intersect1d(split.val, split.test)
+    if len(shared):
         raise ValueError(
-            f"the post-processing is tuned on {len(both)} of the images that it is reported on"
+            f"the post-processing is tuned on {len(shared)} of the images that it is reported on"
         )

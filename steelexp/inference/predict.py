@@ -202,9 +202,8 @@ def _entry(
         title = _title(image.name, defects, grey.size)
         picture = overlay.draw(grey, None, bits, classes=predictor.classes, title=title)
         file = io.BytesIO()
-        picture.save(
-            file, "PNG", compress_level=3
-        )  # 45 ms per image instead of 110 ms, and not larger
+        # Level 3 takes 45 ms per image, the default 110 ms, and the file is not larger.
+        picture.save(file, "PNG", compress_level=3)
         write_atomically(out / "overlays" / image.picture, file.getvalue())
     present = sorted({defect.label for defect in defects})
     numbers = {label: c for c, label in enumerate(predictor.classes)}

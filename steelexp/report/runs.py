@@ -173,8 +173,8 @@ def read_run(folder: RunFolder) -> Run:
     if record is not None:
         split = record.split.get("parts")
         provenance = record.provenance
-        parts = _attempt(lambda: _checked(folder, Parts, "split.parts", split), problems)
-        origin = _attempt(lambda: _checked(folder, Origin, "provenance", provenance), problems)
+        parts = _attempt(lambda: _validate(folder, Parts, "split.parts", split), problems)
+        origin = _attempt(lambda: _validate(folder, Origin, "provenance", provenance), problems)
     return Run(
         folder=folder,
         spec=_attempt(lambda: read_resolved(folder.path / "spec.yaml"), problems),
@@ -195,7 +195,7 @@ def _attempt(read: Callable[[], T], problems: list[str]) -> T | None:
         return None
 
 
-def _checked(folder: RunFolder, model: type[Model], where: str, values: object) -> Model:
+def _validate(folder: RunFolder, model: type[Model], where: str, values: object) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The training loop: an epoch, its validation, its record, and what they decide."""
+"""The training loop: epochs with validation, learning-rate reduction and early stopping."""
 
 import math
 import time
@@ -24,7 +24,7 @@ class DivergedError(RunFailedError):
 
 
 def compile_model(model: Any, *, loss: Loss, optimizer: Any, classes: int) -> None:
-    """Tie loss and optimizer to the model.
+    """Compile the model with its loss and optimizer.
 
     Args:
         model: Network, grey -> logits.
@@ -69,10 +69,10 @@ def fit(
     """
     done = list(history)
     initial = spec.optimizer.settings["learning_rate"]
-    while len(done) < spec.training.epochs and not _exhausted(spec, done):
+    while len(done) < spec.training.epochs and not _stops_early(spec, done):
         number = len(done) + 1
         start = time.monotonic()
-        rate = _rate(spec, done, initial)
+        rate = _learning_rate(spec, done, initial)
         model.optimizer.learning_rate.assign(rate)
         loss, steps_done = _train(model, batches(number), f"epoch {number}/{spec.training.epochs}")
         validation = validate(number) if math.isfinite(loss) else {}
@@ -95,7 +95,7 @@ def _monitored(spec: ExperimentSpec, epochs: Sequence[Epoch]) -> list[float]:
     return [epoch.metrics[spec.training.monitor] for epoch in epochs]
 
 
-def _rate(spec: ExperimentSpec, done: Sequence[Epoch], initial: float) -> float:
+def _learning_rate(spec: ExperimentSpec, done: Sequence[Epoch], initial: float) -> float:
     settings = spec.training
     return learning_rate(
         _monitored(spec, done),
@@ -106,7 +106,7 @@ def _rate(spec: ExperimentSpec, done: Sequence[Epoch], initial: float) -> float:
     )
 
 
-def _exhausted(spec: ExperimentSpec, done: Sequence[Epoch]) -> bool:
+def _stops_early(spec: ExperimentSpec, done: Sequence[Epoch]) -> bool:
     patience = spec.training.early_stopping_patience
     return should_stop(
         _monitored(spec, done),
@@ -119,7 +119,7 @@ def _train(model: Any, batches: Any, label: str) -> tuple[float, int]:
     """One epoch: its mean loss and its optimizer steps."""
     total = int(batches.cardinality())
     with steps(label, total) as advance:
-        watch = _watch(advance)
+        watch = _progress_callback(advance)
         shares = split_batches(batches, model.distribute_strategy)
         history = model.fit(
             shares, epochs=1, steps_per_epoch=total, verbose=0, callbacks=[watch]
@@ -127,7 +127,7 @@ def _train(model: Any, batches: Any, label: str) -> tuple[float, int]:
     return float(history["loss"][0]), total
 
 
-def _watch(advance: Callable[[int, str], None]) -> Any:
+def _progress_callback(advance: Callable[[int, str], None]) -> Any:
     """A Keras callback that shows the progress and stops at a loss that is not a number."""
 
     class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # tf_keras has no types
