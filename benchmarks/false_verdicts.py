@@ -62,7 +62,9 @@ def study_verdicts(study: Study, loss: Loss, seed: tuple[int, int]) -> list[list
     lost = loss.lost((strategies, runs, classes), random)
     dice = np.where(lost[:, :, None], 0.0, scores.dice) * scores.held
     denominators = group_sums(scores.held, scores.groups)[None]
-    sums = [Sums(group_sums(each, scores.groups), denominators, of_pairs=False) for each in dice]
+    sums = [
+        Sums(group_sums(each, scores.groups), denominators, micro_average=False) for each in dice
+    ]
     every = [(strategy(each), each) for each in sums]
     return [outcome.verdicts for outcome in significance(every[0], every[1:])]
 

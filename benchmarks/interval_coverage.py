@@ -184,7 +184,7 @@ def draw_sums(world: World, groups: int, random: np.random.Generator) -> dict[st
         name: Sums(
             group_sums(each.numerators, of_image)[None],
             group_sums(each.denominators, of_image)[None],
-            each.of_pairs,
+            each.micro_average,
         )
         for name, each in ratios.items()
     }
@@ -200,7 +200,7 @@ def truth(world: World, random: np.random.Generator) -> dict[str, Array]:
             np.sum([getattr(sums[name], part).sum(axis=1) for sums in every], axis=0)[:, None]
             for part in ("numerators", "denominators")
         )
-        result[name] = metric(Sums(numerators, denominators, every[0][name].of_pairs))[0]
+        result[name] = metric(Sums(numerators, denominators, every[0][name].micro_average))[0]
     return result
 
 
@@ -225,7 +225,7 @@ def draw_groups(sums: Sums, random: np.random.Generator, draws: int) -> Draws:
     tops, bottoms = weights @ numerators, weights @ denominators  # [B, C]
     each = tops / bottoms
     parts = (numerators - each[:, None] * denominators) / bottoms[:, None]  # [B, G, C]
-    if sums.of_pairs:
+    if sums.micro_average:
         overall = tops.sum(axis=1) / bottoms.sum(axis=1)
         of_all = numerators.sum(axis=1) - overall[:, None] * denominators.sum(axis=1)
         of_all = of_all / bottoms.sum(axis=1)[:, None]
@@ -297,7 +297,7 @@ def _linear_error(sums: Sums) -> Array:
     total = denominators.sum(axis=1, keepdims=True)
     jackknifed = influence(sums)[..., :-1]
     each = jackknifed * (total - denominators) / total
-    if sums.of_pairs:
+    if sums.micro_average:
         pooled = denominators.sum(axis=-1, keepdims=True)
         rest = 1 - pooled / pooled.sum(axis=1, keepdims=True)
         overall = influence(sums)[..., -1:] * rest

@@ -29,8 +29,8 @@ class Metric:
         title: Title of a column.
         ratio: Function from counts to numerator and denominator of each image and class; None for a
             metric of tiles, which has no values per class.
-        of_pairs: True where the value over all classes is the ratio over all (image, class) pairs;
-            False where it is the mean over the classes.
+        micro_average: True for a value over all classes that is one ratio over all (image, class)
+            pairs; False for the mean over the classes (macro average).
         lower_is_better: Whether a model is better where the metric is lower.
         bounded: Whether all values lie between 0 and 1.
         monitored: Whether it can pick the best epoch. One that a model wins by predicting nothing
@@ -45,7 +45,7 @@ class Metric:
     definition: str
     title: str
     ratio: Callable[[Counts], tuple[npt.ArrayLike, npt.ArrayLike]] | None = None
-    of_pairs: bool = False
+    micro_average: bool = False
     lower_is_better: bool = False
     bounded: bool = True
     monitored: bool = True
@@ -60,7 +60,7 @@ class Metric:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Parts in which it exists; post-processing gives no scores of tiles."""
+        """Parts that have it. A metric of tiles has no post-processed value."""
         return PARTS if self.on_images else ("val", "test")
 
 
@@ -106,7 +106,7 @@ METRICS: dict[str, Metric] = {
             "empty",
             "dice_kaggle",
             _dice_kaggle,
-            of_pairs=True,
+            micro_average=True,
             headline=True,
             tunable=True,
         ),
@@ -115,7 +115,7 @@ METRICS: dict[str, Metric] = {
             "dice_kaggle of predicting nothing on the same images",
             "if all empty",
             _all_empty,
-            of_pairs=True,
+            micro_average=True,
             monitored=False,
         ),
         Metric(
@@ -123,7 +123,7 @@ METRICS: dict[str, Metric] = {
             "share of the (image, class) pairs without the class in which nothing is predicted",
             "empty_accuracy",
             _empty_accuracy,
-            of_pairs=True,
+            micro_average=True,
             monitored=False,
         ),
         Metric(
@@ -175,7 +175,7 @@ CURVES = tuple(metric.name for metric in ON_IMAGES if metric.monitored)
 
 
 MONITORS = tuple(full_name(name, "val") for name, metric in METRICS.items() if metric.monitored)
-"""Full names that can pick the best epoch."""
+"""Full names of the metrics that can pick the best epoch."""
 
 
 def definitions() -> dict[str, str]:
@@ -184,7 +184,7 @@ def definitions() -> dict[str, str]:
 
 
 def lower_is_better(name: str) -> bool:
-    """Whether lower is better, by a metric's name or full name; False for what is no metric."""
+    """Whether lower is better, by a metric's name or full name; False for any other name."""
     metric = METRICS.get(parse_name(name).metric)
     return metric is not None and metric.lower_is_better
 
@@ -196,18 +196,20 @@ def is_bounded(name: str) -> bool:
 
 
 class Ratio(NamedTuple):
-    """A metric of images before its division: sums over images divided by one another.
+    """A metric of images before its division, for each of S images and C classes.
+
+    The metric is the sum of the numerators over the images by the sum of the denominators.
 
     Attributes:
-        numerators: Sums above the fraction bar, [S, C].
-        denominators: Sums below it, [S, C].
-        of_pairs: True where the value over all classes is the ratio over all (image, class) pairs;
-            False where it is the mean over the classes.
+        numerators: Numerator of each image and class, [S, C].
+        denominators: Denominator of each image and class, [S, C].
+        micro_average: True for a value over all classes that is one ratio over all (image, class)
+            pairs; False for the mean over the classes (macro average).
     """
 
     numerators: Values
     denominators: Values
-    of_pairs: bool
+    micro_average: bool
 
 
 def ratio(metric: str, counts: Counts) -> Ratio:
@@ -216,13 +218,22 @@ def ratio(metric: str, counts: Counts) -> Ratio:
     if entry.ratio is None:
         raise ValueError(f"{metric}: measured on tiles")
     numerators, denominators = (np.asarray(part, np.float64) for part in entry.ratio(counts))
-    return Ratio(numerators, denominators, entry.of_pairs)
+    return Ratio(numerators, denominators, entry.micro_average)
 
 
-def divided(numerators: Values, denominators: Values, *, of_pairs: bool) -> Values:
-    """Divide sums over images: [..., C] -> [..., C + 1], over all classes last, NaN where 0 / 0."""
+def divide_sums(numerators: Values, denominators: Values, *, micro_average: bool) -> Values:
+    """Divide sums over images into the value of each class and, last, the value over all classes.
+
+    Args:
+        numerators: Sums of the numerators, [..., C].
+        denominators: Sums of the denominators, [..., C].
+        micro_average: Whether the value over all classes is one ratio over all pairs.
+
+    Returns:
+        [..., C + 1]; NaN for a denominator of 0.
+    """
     each = _divide(numerators, denominators)
-    if of_pairs:
+    if micro_average:
         overall = _divide(numerators.sum(axis=-1), denominators.sum(axis=-1))
     else:
         defined = ~np.isnan(each)
@@ -236,15 +247,15 @@ def image_metrics(counts: Counts, classes: Sequence[str], part: Part) -> dict[st
     A value that is not defined, such as dice_positive of a class that no image holds, is left out.
 
     Args:
-        counts: Pixels, [S, C] each.
+        counts: True and false pixels, [S, C] each.
         classes: Names of the classes, [C].
-        part: Part of the split that the images are.
+        part: Part of the split that holds the images.
     """
     values: dict[str, float] = {}
     for metric in ON_IMAGES:
-        numerators, denominators, of_pairs = ratio(metric.name, counts)
-        column = divided(
-            numerators.sum(axis=0), denominators.sum(axis=0), of_pairs=of_pairs
+        numerators, denominators, micro_average = ratio(metric.name, counts)
+        column = divide_sums(
+            numerators.sum(axis=0), denominators.sum(axis=0), micro_average=micro_average
         ).tolist()
         values |= dict(zip(class_names(metric.name, classes, part), column, strict=True))
     return {name: value for name, value in values.items() if not np.isnan(value)}

@@ -124,7 +124,7 @@ def missing_reasons(sums: Sums, classes: Sequence[object]) -> list[str]:
     groups = counted_groups(shares(sums)).tolist()
     reasons = [_too_few_groups(count) for count in groups]
     few = [str(name) for name, reason in zip(classes, reasons, strict=False) if reason]
-    if few and not sums.of_pairs:
+    if few and not sums.micro_average:
         reasons[-1] = f"too few groups of near-duplicates count for class {', '.join(few)}"
     return reasons
 
@@ -145,5 +145,5 @@ def _with_pseudo_groups(sums: Sums) -> Sums:
     return Sums(
         np.concatenate([sums.numerators[:1], np.zeros_like(weight), weight], axis=1),
         np.concatenate([denominators, weight, weight], axis=1),
-        sums.of_pairs,
+        sums.micro_average,
     )

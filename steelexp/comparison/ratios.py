@@ -18,22 +18,22 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.counts import Counts, Values
-from steelexp.metrics import divided, ratio
+from steelexp.metrics import divide_sums, ratio
 
 
 class Sums(NamedTuple):
     """A metric before its division; R runs, G groups, C classes.
 
     Attributes:
-        numerators: [R, G, C] sums above the fraction bar.
-        denominators: [R, G, C] sums below it, or [1, G, C] where all runs have the same.
-        of_pairs: True where the value over all classes is the ratio over all (image, class) pairs;
-            False where it is the mean over the classes.
+        numerators: Sums of the numerators over each group, [R, G, C].
+        denominators: Sums of the denominators, [R, G, C]; [1, G, C] where all runs share them.
+        micro_average: True for a value over all classes that is one ratio over all (image, class)
+            pairs; False for the mean over the classes (macro average).
     """
 
     numerators: Values
     denominators: Values
-    of_pairs: bool
+    micro_average: bool
 
 
 def sums_of_runs(runs: Sequence[Counts], groups: npt.NDArray[np.int64], name: str) -> Sums:
@@ -47,7 +47,7 @@ def sums_of_runs(runs: Sequence[Counts], groups: npt.NDArray[np.int64], name: st
     each = [ratio(name, counts) for counts in runs]
     numerators = group_sums(np.stack([one.numerators for one in each]), groups)
     denominators = group_sums(np.stack([one.denominators for one in each]), groups)
-    return Sums(numerators, denominators, each[0].of_pairs)
+    return Sums(numerators, denominators, each[0].micro_average)
 
 
 def group_sums(values: npt.ArrayLike, groups: npt.NDArray[np.int64]) -> Values:
@@ -68,7 +68,7 @@ def metric(sums: Sums) -> Values:
     numerators, denominators = np.broadcast_arrays(
         sums.numerators.sum(axis=1), sums.denominators.sum(axis=1)
     )
-    return divided(numerators, denominators, of_pairs=sums.of_pairs)
+    return divide_sums(numerators, denominators, micro_average=sums.micro_average)
 
 
 def influence(sums: Sums) -> Values:
@@ -77,7 +77,7 @@ def influence(sums: Sums) -> Values:
     NaN for a class that one group alone holds, since nothing is left without it.
     """
     each = _left_out(sums.numerators, sums.denominators)
-    if sums.of_pairs:
+    if sums.micro_average:
         totals = (part.sum(axis=-1, keepdims=True) for part in (sums.numerators, sums.denominators))
         overall = _left_out(*totals)
     else:
@@ -91,7 +91,9 @@ def shares(sums: Sums) -> Values:
     denominators = sums.denominators[0]
     each = _ratio(denominators, denominators.sum(axis=0))
     overall = (
-        denominators.sum(axis=-1) / max(denominators.sum(), 1.0) if sums.of_pairs else _mean(each)
+        denominators.sum(axis=-1) / max(denominators.sum(), 1.0)
+        if sums.micro_average
+        else _mean(each)
     )
     return np.concatenate([each, overall[:, None]], axis=-1)
 
@@ -99,7 +101,7 @@ def shares(sums: Sums) -> Values:
 def class_weights(sums: Sums) -> Values:
     """Weight of each class in the value over all classes, [C]; they add up to 1."""
     total = sums.denominators[0].sum(axis=0)
-    weights = total if sums.of_pairs else (total > 0).astype(np.float64)
+    weights = total if sums.micro_average else (total > 0).astype(np.float64)
     return np.asarray(weights / max(weights.sum(), 1.0))
 
 

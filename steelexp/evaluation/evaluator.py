@@ -67,7 +67,7 @@ class InferenceSettings(NamedTuple):
 
 
 DEFAULT_INFERENCE = InferenceSettings()
-"""Settings behind a run's record."""
+"""Settings of the evaluation that a run's record holds."""
 
 
 class Accumulator(Protocol):
@@ -81,12 +81,12 @@ class Evaluator:
     """Evaluates a network: on the validation images after each epoch, on all images at the end.
 
     Args:
-        model: Network, grey -> logits.
-        loss: Loss, (y_true, logits) -> [B].
+        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
+        loss: Loss, (y_true, logits), [B, h, w, C] each -> [B].
         settings: Threshold, batch size, number of overlays.
-        metric: Metric that post-processing is tuned for.
+        tuning_metric: Metric that post-processing is tuned for.
         dataset: Data set.
-        groups: Group of near-duplicates of each image, [S].
+        groups: Number of each image's group of near-duplicates, [S].
         split: Validation and test images.
         tiling: Tiling for the loss and dice_batch, which are defined on tiles.
         seed: Seed of a random tiling.
@@ -100,7 +100,7 @@ class Evaluator:
         model: Any,
         loss: Any,
         settings: TrainingSpec,
-        metric: str,
+        tuning_metric: str,
         dataset: Dataset,
         groups: Rows,
         split: Split,
@@ -111,7 +111,7 @@ class Evaluator:
         self.overlay_rows: tuple[int, ...] = ()
         self._model = model
         self._settings = settings
-        self._metric = metric
+        self._tuning_metric = tuning_metric
         self._dataset = dataset
         self._groups = groups
         self._split = split
@@ -121,13 +121,13 @@ class Evaluator:
         self._evaluate_tiles = tile_evaluator(model, classes, loss)
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
-        """Every validation metric; the same images are drawn into the folder after each epoch."""
+        """Return every validation metric. Draw overlays, of the same images after each epoch."""
         val = self._split.val
         self.overlay_rows = self.overlay_rows or self._rows_of_last_overlays(folder)
         rows = self.overlay_rows
         prediction = self._count_images(self._batches(val), frozenset(rows))
         for row in rows:
-            self._draw(row, epoch, prediction.masks[row], folder)
+            self._write_overlay(row, epoch, prediction.masks[row], folder)
         if self._settings.overlays and not rows:
             self.overlay_rows = overlay.choose(
                 self._dataset.pixels,
@@ -147,17 +147,17 @@ class Evaluator:
         return tuple(row for row, name in names if Path(name).stem in stems)
 
     def draw(self, rows: Sequence[int], epoch: int, folder: RunFolder) -> None:
-        """Draw images into the run folder, as those of an epoch."""
+        """Draw overlays of images into the run folder, among those of an epoch."""
         if rows:
             masks = self._count_images(self._batches(np.array(rows)), frozenset(rows)).masks
             for row in rows:
-                self._draw(row, epoch, masks[row], folder)
+                self._write_overlay(row, epoch, masks[row], folder)
 
     def result(self, inference: InferenceSettings = DEFAULT_INFERENCE) -> EvaluationResult:
         """Evaluate all validation and test images.
 
         Post-processing is tuned on the validation images and applied to the test images. Without
-        test images there is none, and the report is about the validation images.
+        test images there is no post-processing, and the report covers the validation images.
         """
         split = self._split
         classes = self._dataset.classes
@@ -176,7 +176,11 @@ class Evaluator:
         postprocessing = None
         if has_test:
             postprocessing = tune_rules(
-                scores.histograms, components.areas, self._groups[split.val], classes, self._metric
+                scores.histograms,
+                components.areas,
+                self._groups[split.val],
+                classes,
+                self._tuning_metric,
             )
             scores = self._score_counter()
             detection = DetectionCounts(list(postprocessing.classes.values()))
@@ -208,9 +212,12 @@ class Evaluator:
             "sliding": sliding_windows(size),
             "published": published_windows,
         }
-        limit = self._settings.batch_size * size[0] * size[1]
         for image in score_images(
-            score, self._dataset, rows, max_pixels=limit, layout=layouts[inference.kind]
+            score,
+            self._dataset,
+            rows,
+            max_pixels=self._pixels_per_batch(size),
+            layout=layouts[inference.kind],
         ):
             for accumulator in accumulators:
                 accumulator.add(image)
@@ -225,8 +232,12 @@ class Evaluator:
 
     def _batches(self, rows: Rows) -> Iterable[Any]:
         _, size = self._tile_table(rows)
-        limit = self._settings.batch_size * size[0] * size[1]
+        limit = self._pixels_per_batch(size)
         return pipeline.image_batches(self._dataset, rows, max_pixels=limit)
+
+    def _pixels_per_batch(self, tile: tuple[int, int]) -> int:
+        """Pixels of a training batch; a batch of whole images has at most as many, or one image."""
+        return self._settings.batch_size * tile[0] * tile[1]
 
     def _tile_metrics(self, part: Part, rows: Rows) -> dict[str, float]:
         table, size = self._tile_table(rows)
@@ -234,7 +245,9 @@ class Evaluator:
         values = self._evaluate_tiles(batches.tf_dataset())
         return {full_name(name, part): value for name, value in values.items()}
 
-    def _draw(self, row: int, epoch: int, mask: npt.NDArray[np.uint8], folder: RunFolder) -> None:
+    def _write_overlay(
+        self, row: int, epoch: int, mask: npt.NDArray[np.uint8], folder: RunFolder
+    ) -> None:
         dataset = self._dataset
         image = dataset.image(row)
         truth = dataset.mask(row)

@@ -5,7 +5,7 @@ OUT/
   journal.jsonl         one line per image; a stopped job resumes from it
   masks/  overlays/     one PNG per image
   defects.csv  .parquet one row per defect
-  submission.csv        for Kaggle; submission_2019.csv has the form of the competition
+  submission.csv        for Kaggle; submission_2019.csv in the format of the 2019 competition
   errors.csv            images that could not be predicted, if there are any
   grid.png              some of the overlays on one sheet
 """
@@ -42,7 +42,7 @@ JOURNAL = "journal.jsonl"
 GRID = "grid.png"
 
 THREADS = 2  # threads that post-process and write while the network scores the next images
-WAITING = 4  # images that wait for these threads; their scores take 6.6 MB each
+MAX_WAITING = 4  # images that wait for these threads; the scores of each take 6.6 MB
 
 
 def predict(
@@ -97,25 +97,25 @@ def _open(
         "overlays": overlays,
         "model": predictor.card.model_dump(mode="json"),
     }
-    ours = {out / ".lock", partial_path(file)}
-    others = [each.name for each in out.iterdir() if each not in ours]
-    if others and not file.is_file():
-        raise UserError(f"{out}: not empty ({others[0]}, ...); give --out another folder")
-    if others:
-        _check_settings(_settings(file), settings, out)
+    own_files = {out / ".lock", partial_path(file)}
+    content = [path.name for path in out.iterdir() if path not in own_files]
+    if content and not file.is_file():
+        raise UserError(f"{out}: not empty ({content[0]}, ...); give --out another folder")
+    if content:
+        _check_settings(_read_settings(file), settings, out)
     else:
         write_atomically(file, (json.dumps(settings, indent=2) + "\n").encode())
     journal = PredictionJournal(out / JOURNAL)
-    others = sorted(journal.names() - {image.name for image in images})
-    if others:
+    other_images = sorted(journal.names() - {image.name for image in images})
+    if other_images:
         raise UserError(
-            f"{out}: holds images that are not asked for now ({others[0]}"
-            f"{', ...' if others[1:] else ''}); give --out another folder, or --fresh"
+            f"{out}: holds images that are not among those to predict ({other_images[0]}"
+            f"{', ...' if other_images[1:] else ''}); give --out another folder, or --fresh"
         )
     return journal
 
 
-def _settings(file: Path) -> dict[str, Any]:
+def _read_settings(file: Path) -> dict[str, Any]:
     """The settings of an earlier prediction."""
     try:
         with explain_read_errors(file, "begin anew with --fresh"):
@@ -157,7 +157,7 @@ def _entries(
                         _entry_or_error, image, state, predictor, grey, scores, out, overlays
                     )
                 )
-            if len(futures) > WAITING:
+            if len(futures) > MAX_WAITING:
                 yield futures.popleft().result()
         while futures:
             yield futures.popleft().result()
@@ -174,7 +174,7 @@ def _error_entry(image: ImageFile, error: Exception) -> Entry:
 
 
 def _entry_or_error(image: ImageFile, state: tuple[int, int], *args: Any) -> Entry:
-    """The entry of an image; an error entry if its name is too long for its results."""
+    """The entry of an image; an error entry if the names of its result files are too long."""
     try:
         return _entry(image, state, *args)
     except OSError as error:
@@ -201,19 +201,19 @@ def _entry(
     if overlays:
         title = _title(image.name, defects, grey.size)
         picture = overlay.draw(grey, None, bits, classes=predictor.classes, title=title)
-        file = io.BytesIO()
+        png = io.BytesIO()
         # Level 3 takes 45 ms per image, the default 110 ms, and the file is not larger.
-        picture.save(file, "PNG", compress_level=3)
-        write_atomically(out / "overlays" / image.picture, file.getvalue())
+        picture.save(png, "PNG", compress_level=3)
+        write_atomically(out / "overlays" / image.picture, png.getvalue())
     present = sorted({defect.label for defect in defects})
-    numbers = {label: c for c, label in enumerate(predictor.classes)}
-    runs = {label: rle.encode(masks[..., numbers[label]]) for label in present}
+    channels = {label: channel for channel, label in enumerate(predictor.classes)}
+    rles = {label: rle.encode(masks[..., channels[label]]) for label in present}
     size = (int(grey.shape[0]), int(grey.shape[1]))
-    return Entry(image.name, str(image.path), state, size, runs, defects)
+    return Entry(image.name, str(image.path), state, size, rles, defects)
 
 
 def _title(name: str, defects: Sequence[Defect], pixels: int) -> str:
-    """Number of defects and area share of each class: "0002cc93b.jpg  1: 2 (0.3%)  3: 1 (4.2%)"."""
+    """Title such as "0002cc93b.jpg  1: 2 (0.3%)": defects and area share per class."""
     parts = []
     for label in dict.fromkeys(defect.label for defect in defects):
         areas = [defect.area for defect in defects if defect.label == label]
@@ -226,7 +226,7 @@ def _draw_grid(images: Sequence[ImageFile], summary: Summary, out: Path) -> None
     available = np.array([row for row, path in enumerate(pictures) if path.is_file()], np.int64)
     if not len(available):
         return
-    file = io.BytesIO()
+    png = io.BytesIO()
     rows = choose_images(np.array(summary.pixels), available)
-    contact_sheet([pictures[row] for row in rows]).save(file, "PNG")
-    write_atomically(out / GRID, file.getvalue())
+    contact_sheet([pictures[row] for row in rows]).save(png, "PNG")
+    write_atomically(out / GRID, png.getvalue())

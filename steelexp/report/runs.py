@@ -21,13 +21,26 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Leak(BaseModel):
-    """Groups of near-duplicates on two sides of a split."""
+    """Leak of a split.
+
+    Attributes:
+        groups: Number of groups of near-duplicates that lie in more than one part.
+    """
 
     groups: int
 
 
-class Parts(BaseModel):
-    """The parts of a record's split, as far as a page shows them."""
+class SplitParts(BaseModel):
+    """The parts of a record's split, as far as a page shows them.
+
+    Attributes:
+        train: Number of training images.
+        val: Number of validation images.
+        test: Number of test images.
+        digest: Digest of the split.
+        leak: Near-duplicates across the parts.
+        images_per_class: Part -> class -> number of images that hold the class.
+    """
 
     train: int
     val: int
@@ -37,7 +50,7 @@ class Parts(BaseModel):
     images_per_class: dict[str, dict[str, int]] = {}
 
 
-class Origin(BaseModel):
+class Provenance(BaseModel):
     """The provenance of a record, as far as a page shows it."""
 
     commit: str = ""
@@ -58,7 +71,7 @@ class Run:
         spec: Spec; None where spec.yaml cannot be read.
         record: Record; None before the run is finished, and where it cannot be read.
         parts: Parts of the record's split.
-        origin: Provenance of the record.
+        provenance: Provenance of the record; empty without a readable record.
         epochs: Finished epochs.
         evaluation: Evaluation report; None where there is none.
         problems: Files that cannot be read, a sentence each.
@@ -67,15 +80,15 @@ class Run:
     folder: RunFolder
     spec: ExperimentSpec | None
     record: Record | None
-    parts: Parts | None
-    origin: Origin
+    parts: SplitParts | None
+    provenance: Provenance
     epochs: tuple[Epoch, ...]
     evaluation: EvaluationReport | None
     problems: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """Name of the spec or the record, else of the folder above."""
+        """Name of the spec or the record; without both, the name of the parent folder."""
         source = self.spec or self.record
         return source.name if source else self.folder.path.resolve().parent.name
 
@@ -91,7 +104,7 @@ class Run:
 
     @property
     def anchor(self) -> str:
-        """Anchor of its part of the page."""
+        """HTML id of the section of the run."""
         path = str(self.folder.path.resolve())
         return f"run-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
 
@@ -125,7 +138,7 @@ class Run:
 
     @property
     def data(self) -> str:
-        """The data set in words: its source and the folder it was in."""
+        """Data source of the spec and name of its folder."""
         if self.spec is None:
             return ""
         root = Path(str(self.spec.data.settings.get("root", ""))).name
@@ -148,7 +161,7 @@ class Run:
 
     @property
     def no_interval(self) -> dict[str, list[str]]:
-        """Reason -> the reported metrics that have no interval for it."""
+        """Reported metrics without an interval, by the reason."""
         names: dict[str, list[str]] = {}
         for name, why in (self.evaluation.no_interval if self.evaluation else {}).items():
             names.setdefault(why, []).append(name)
@@ -169,18 +182,20 @@ def read_run(folder: RunFolder) -> Run:
     """Read a run as far as possible; files that cannot be read are among its problems."""
     problems: list[str] = []
     record = _attempt(lambda: folder.record, problems)
-    parts = origin = None
+    parts = None
+    provenance = None
     if record is not None:
         split = record.split.get("parts")
-        provenance = record.provenance
-        parts = _attempt(lambda: _validate(folder, Parts, "split.parts", split), problems)
-        origin = _attempt(lambda: _validate(folder, Origin, "provenance", provenance), problems)
+        parts = _attempt(lambda: _validate(folder, SplitParts, "split.parts", split), problems)
+        provenance = _attempt(
+            lambda: _validate(folder, Provenance, "provenance", record.provenance), problems
+        )
     return Run(
         folder=folder,
         spec=_attempt(lambda: read_resolved(folder.path / "spec.yaml"), problems),
-        record=record if parts else None,
+        record=record if parts else None,  # a page cannot show a record without its split
         parts=parts,
-        origin=origin or Origin(),
+        provenance=provenance or Provenance(),
         epochs=tuple(_attempt(lambda: folder.epochs, problems) or ()),
         evaluation=_attempt(lambda: read_evaluation_report(folder.path), problems),
         problems=tuple(problems),
@@ -188,6 +203,7 @@ def read_run(folder: RunFolder) -> Run:
 
 
 def _attempt(read: Callable[[], T], problems: list[str]) -> T | None:
+    """Read something; None and one more problem where it cannot be read."""
     try:
         return read()
     except UserError as error:

@@ -27,8 +27,8 @@ def compile_model(model: Any, *, loss: Loss, optimizer: Any, classes: int) -> No
     """Compile the model with its loss and optimizer.
 
     Args:
-        model: Network, grey -> logits.
-        loss: Loss, (y_true, logits) -> [B].
+        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
+        loss: Loss, (y_true, logits), [B, h, w, C] each -> [B].
         optimizer: Optimizer of tf_keras; its state is built at once.
         classes: Number of classes, C.
     """
@@ -38,8 +38,9 @@ def compile_model(model: Any, *, loss: Loss, optimizer: Any, classes: int) -> No
 
     synchronize(model)
     model.compile(optimizer=optimizer, loss=loss_on_bits)
-    inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    inner.build(model.trainable_variables)
+    # Mixed precision wraps the optimizer in one that scales the loss.
+    unwrapped = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    unwrapped.build(model.trainable_variables)
 
 
 def fit(
@@ -57,9 +58,11 @@ def fit(
         model: Compiled network with the weights of the last epoch.
         spec: Spec of the run.
         history: Finished epochs.
-        batches: Function from an epoch, from 1, to a tf.data.Dataset of (grey, bits).
-        validate: Function from an epoch to its validation metrics by full name.
-        on_epoch_end: Function of (epoch, whether it is the best so far).
+        batches: Function from the number of an epoch, from 1, to a tf.data.Dataset of (grey,
+            mask), [B, h, w, 1] each; bit c of the mask is class c.
+        validate: Function from the number of an epoch to its validation metrics by full name.
+        on_epoch_end: Function that is called with each finished epoch and whether it is the best so
+            far.
 
     Returns:
         The whole history.
@@ -67,24 +70,26 @@ def fit(
     Raises:
         DivergedError: the loss or a metric is not a finite number, or the monitored one is missing.
     """
-    done = list(history)
+    epochs = list(history)
     initial = spec.optimizer.settings["learning_rate"]
-    while len(done) < spec.training.epochs and not _stops_early(spec, done):
-        number = len(done) + 1
+    while len(epochs) < spec.training.epochs and not _stops_early(spec, epochs):
+        number = len(epochs) + 1
         start = time.monotonic()
-        rate = _learning_rate(spec, done, initial)
+        rate = _learning_rate(spec, epochs, initial)
         model.optimizer.learning_rate.assign(rate)
         loss, steps_done = _train(model, batches(number), f"epoch {number}/{spec.training.epochs}")
         validation = validate(number) if math.isfinite(loss) else {}
         metrics = {LOSS: loss, "learning_rate": rate, **validation}
-        step = steps_done + (done[-1].step if done else 0)
+        step = steps_done + (epochs[-1].step if epochs else 0)
         epoch = Epoch(number, step, round(time.monotonic() - start, 3), metrics)
-        _refuse_divergence(spec, epoch)
-        done.append(epoch)
-        best = best_epoch(_monitored(spec, done), lower_is_better=_lower_is_better(spec)) == number
+        _check_finite(spec, epoch)
+        epochs.append(epoch)
+        best = (
+            best_epoch(_monitored(spec, epochs), lower_is_better=_lower_is_better(spec)) == number
+        )
         on_epoch_end(epoch, best)
-        say(_line(spec, done, best=best))
-    return done
+        say(_progress_line(spec, epochs, best=best))
+    return epochs
 
 
 def _lower_is_better(spec: ExperimentSpec) -> bool:
@@ -95,10 +100,10 @@ def _monitored(spec: ExperimentSpec, epochs: Sequence[Epoch]) -> list[float]:
     return [epoch.metrics[spec.training.monitor] for epoch in epochs]
 
 
-def _learning_rate(spec: ExperimentSpec, done: Sequence[Epoch], initial: float) -> float:
+def _learning_rate(spec: ExperimentSpec, epochs: Sequence[Epoch], initial: float) -> float:
     settings = spec.training
     return learning_rate(
-        _monitored(spec, done),
+        _monitored(spec, epochs),
         initial=initial,
         patience=settings.reduce_lr_patience,
         factor=settings.reduce_lr_factor,
@@ -106,23 +111,23 @@ def _learning_rate(spec: ExperimentSpec, done: Sequence[Epoch], initial: float) 
     )
 
 
-def _stops_early(spec: ExperimentSpec, done: Sequence[Epoch]) -> bool:
+def _stops_early(spec: ExperimentSpec, epochs: Sequence[Epoch]) -> bool:
     patience = spec.training.early_stopping_patience
     return should_stop(
-        _monitored(spec, done),
+        _monitored(spec, epochs),
         patience=patience,
         lower_is_better=_lower_is_better(spec),
     )
 
 
 def _train(model: Any, batches: Any, label: str) -> tuple[float, int]:
-    """One epoch: its mean loss and its optimizer steps."""
+    """Train one epoch; return its mean loss and its number of optimizer steps."""
     total = int(batches.cardinality())
     with steps(label, total) as advance:
-        watch = _progress_callback(advance)
-        shares = split_batches(batches, model.distribute_strategy)
+        progress = _progress_callback(advance)
+        split = split_batches(batches, model.distribute_strategy)
         history = model.fit(
-            shares, epochs=1, steps_per_epoch=total, verbose=0, callbacks=[watch]
+            split, epochs=1, steps_per_epoch=total, verbose=0, callbacks=[progress]
         ).history
     return float(history["loss"][0]), total
 
@@ -130,7 +135,7 @@ def _train(model: Any, batches: Any, label: str) -> tuple[float, int]:
 def _progress_callback(advance: Callable[[int, str], None]) -> Any:
     """A Keras callback that shows the progress and stops at a loss that is not a number."""
 
-    class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # tf_keras has no types
+    class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # tf_keras has no types
         _supports_tf_logs = True  # or Keras would copy the loss from the device after every step
         last_update = 0.0
 
@@ -144,10 +149,10 @@ def _progress_callback(advance: Callable[[int, str], None]) -> Any:
             if not math.isfinite(loss):
                 self.model.stop_training = True
 
-    return Watch()
+    return Progress()
 
 
-def _refuse_divergence(spec: ExperimentSpec, epoch: Epoch) -> None:
+def _check_finite(spec: ExperimentSpec, epoch: Epoch) -> None:
     monitor = spec.training.monitor
     for key, value in {**epoch.metrics, monitor: epoch.metrics.get(monitor, math.nan)}.items():
         if not math.isfinite(value):
@@ -158,13 +163,13 @@ def _refuse_divergence(spec: ExperimentSpec, epoch: Epoch) -> None:
             )
 
 
-def _line(spec: ExperimentSpec, done: Sequence[Epoch], *, best: bool) -> str:
-    epoch = done[-1]
+def _progress_line(spec: ExperimentSpec, epochs: Sequence[Epoch], *, best: bool) -> str:
+    epoch = epochs[-1]
     monitor = spec.training.monitor
     names = dict.fromkeys((monitor, *(full_name(name, "val") for name in HEADLINES)))
     values = [f"{key} {epoch.metrics[key]:.4f}" for key in names if key in epoch.metrics]
-    seconds = sum(e.seconds for e in done) / len(done)
-    left = (spec.training.epochs - len(done)) * seconds
+    seconds = sum(e.seconds for e in epochs) / len(epochs)
+    left = (spec.training.epochs - len(epochs)) * seconds
     return "  ".join(
         [
             f"epoch {epoch.epoch}/{spec.training.epochs}",

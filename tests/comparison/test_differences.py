@@ -15,7 +15,9 @@ def sums(dice, held=None, groups=None):
     images = dice.shape[1]
     held = np.ones(dice.shape[1:]) if held is None else held
     groups = np.arange(images) if groups is None else np.array(groups)
-    return Sums(group_sums(dice * held, groups), group_sums(held, groups)[None], of_pairs=False)
+    return Sums(
+        group_sums(dice * held, groups), group_sums(held, groups)[None], micro_average=False
+    )
 
 
 def one_class(*runs, groups=None):

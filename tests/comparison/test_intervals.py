@@ -19,7 +19,7 @@ def one_class(scores, images=None):
     """One run on one class: the mean Dice of each group, and its number of images."""
     images = np.ones(len(scores)) if images is None else np.array(images, float)
     denominators = images[None, :, None]
-    return Sums(np.array(scores)[None, :, None] * denominators, denominators, of_pairs=False)
+    return Sums(np.array(scores)[None, :, None] * denominators, denominators, micro_average=False)
 
 
 def test_equal_groups_by_hand():
@@ -69,10 +69,10 @@ def test_no_interval_from_fewer_than_five_groups():
     assert overall == "too few groups of near-duplicates count for class 1"
 
 
-def test_a_rare_class_takes_the_interval_of_the_mean_along_but_not_that_of_pairs():
+def test_a_rare_class_takes_the_interval_of_the_mean_along_but_not_that_of_the_micro_average():
     numerators, denominators = np.full((1, 9, 2), 0.5), np.ones((1, 9, 2))
     numerators[0, 1:, 1] = denominators[0, 1:, 1] = 0
-    mean, pairs = (Sums(numerators, denominators, of_pairs) for of_pairs in (False, True))
+    mean, pairs = (Sums(numerators, denominators, micro_average) for micro_average in (False, True))
     assert np.isnan(interval(mean)[0]).tolist() == [False, True, True]
     assert np.isnan(interval(pairs)[0]).tolist() == [False, True, False]
     assert missing_reasons(mean, "ab") == [

@@ -41,7 +41,7 @@ def test_a_class_without_images_is_undefined_and_not_in_the_mean():
 
 
 def test_pairs_are_pooled_over_the_classes():
-    pooled = SPARSE._replace(of_pairs=True)
+    pooled = SPARSE._replace(micro_average=True)
     assert metric(pooled)[0, -1] == pytest.approx(3.5 / 5)
     assert class_weights(pooled) == pytest.approx([0.8, 0.2, 0.0])
     assert class_weights(SPARSE) == pytest.approx([0.5, 0.5, 0.0])
@@ -50,7 +50,7 @@ def test_pairs_are_pooled_over_the_classes():
 def test_the_influence_of_a_group_is_what_the_metric_loses_without_it():
     without = [2 / 3, 1 / 3, 3 / 4]
     assert influence(ONE_CLASS)[0, :, 0] == pytest.approx([3 / 5 - value for value in without])
-    pooled = SPARSE._replace(of_pairs=True)
+    pooled = SPARSE._replace(micro_average=True)
     assert influence(pooled)[0, :, -1] == pytest.approx([0.7 - 2 / 2, 0.7 - 1.5 / 3])
 
 

@@ -21,7 +21,7 @@ def test_differences_of_groups_by_hand():
     runs = np.array([first, second])
     denominators = group_sums(held, groups)[None]
     one, other = (
-        Sums(group_sums(dice * held, groups), denominators, of_pairs=False)
+        Sums(group_sums(dice * held, groups), denominators, micro_average=False)
         for dice in (runs, baseline)
     )
     assert group_differences(one, other) == pytest.approx(

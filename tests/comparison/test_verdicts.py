@@ -16,7 +16,9 @@ NONE, ONE, EACH, OFTEN = LOSSES
 def against(*runs):
     """Significance of every strategy against the first; each is [R, G] Dice of one class."""
     denominators = np.ones((1, len(runs[0][0]), 1))
-    every = [Sums(np.array(each, float)[..., None], denominators, of_pairs=False) for each in runs]
+    every = [
+        Sums(np.array(each, float)[..., None], denominators, micro_average=False) for each in runs
+    ]
     pairs = [(strategy(each), each) for each in every]
     return significance(pairs[0], pairs[1:])
 
@@ -52,7 +54,7 @@ def test_large_differences_of_the_seeds_are_no_difference_of_the_strategies():
 def test_all_classes_and_single_classes_are_two_families():
     random = np.random.default_rng(0)
     denominators = np.ones((1, 30, 4))
-    every = [Sums(random.random((3, 30, 4)), denominators, of_pairs=False) for _ in range(4)]
+    every = [Sums(random.random((3, 30, 4)), denominators, micro_average=False) for _ in range(4)]
     pairs = [(strategy(each), each) for each in every]
     outcomes = significance(pairs[0], pairs[1:])
     overall = np.array([each.p[-1] for each in outcomes])

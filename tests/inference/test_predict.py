@@ -246,7 +246,9 @@ def test_another_model_or_other_images_are_refused(tmp_path):
     with pytest.raises(UserError, match="another overlays"):
         predicted(tmp_path / "in", tmp_path / "out", overlays=False)
     (tmp_path / "in" / "0000.png").unlink()
-    with pytest.raises(UserError, match=r"images that are not asked for now \(0000\.png\)"):
+    with pytest.raises(
+        UserError, match=r"images that are not among those to predict \(0000\.png\)"
+    ):
         predicted(tmp_path / "in", tmp_path / "out")
 
 

@@ -52,7 +52,7 @@ def test_another_provenance_is_said(folder):
     record = json.loads((folder.path / "record.json").read_text()) | {"provenance": {"commit": 1}}
     folder.write("record.json", json.dumps(record))
     run = read_run(folder)
-    assert (run.status, run.origin.commit) == ("finished", "")
+    assert (run.status, run.provenance.commit) == ("finished", "")
     assert "record.json: provenance.commit" in run.problems[0]
 
 
