@@ -36,6 +36,25 @@ def python_line(*words: str | Path) -> str:
     return shlex.join([_interpreter(), *map(str, words)])
 
 
+def install_line(extra: str) -> str:
+    """The command that installs an extra of this package, for the user's shell."""
+    return python_line("-m", "pip", "install", f"steelexp[{extra}]")
+
+
+def script_line(script: str, *words: str | Path) -> str:
+    """A command of a script that another package has installed beside this Python.
+
+    Args:
+        script: Name of the script, such as "comet".
+        words: Arguments of the script.
+    """
+    beside = Path(sys.executable).with_name(script)
+    on_path = shutil.which(script)
+    if not (on_path and _same(on_path, str(beside))) and beside.is_file():
+        script = str(Path(_interpreter()).with_name(script))
+    return shlex.join([script, *map(str, words)])
+
+
 def program() -> str:
     """The start of every steelexp command, such as "python -m steelexp"."""
     return shlex.join(_program())

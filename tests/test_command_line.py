@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from steelexp import command_line as lines
-from steelexp.command_line import again_line, command_line, program, python_line, runs_words
+from steelexp.command_line import (
+    again_line,
+    command_line,
+    install_line,
+    program,
+    python_line,
+    runs_words,
+    script_line,
+)
 
 
 @pytest.fixture
@@ -69,6 +77,31 @@ class TestProgram:
         monkeypatch.chdir(tmp_path)
         started(".venv/bin/steelexp", "python", executable=tmp_path / "python")
         assert program() == ".venv/bin/steelexp"
+
+
+class TestScript:
+    def test_beside_a_python_off_the_path(self, started, tmp_path, monkeypatch):
+        venv = executable(tmp_path / ".venv" / "bin" / "python")
+        executable(tmp_path / ".venv" / "bin" / "comet")
+        executable(tmp_path / "bin" / "comet")  # of another Python
+        monkeypatch.chdir(tmp_path)
+        started("x/__main__.py", ".venv/bin/python", executable=venv, path=tmp_path / "bin")
+        assert script_line("comet", "upload", "a b") == ".venv/bin/comet upload 'a b'"
+
+    def test_of_an_activated_environment(self, started, tmp_path):
+        venv = executable(tmp_path / "bin" / "python")
+        executable(tmp_path / "bin" / "comet")
+        started("x/__main__.py", "python", executable=venv, path=tmp_path / "bin")
+        assert script_line("comet", "login") == "comet login"
+
+    def test_that_is_not_there_keeps_its_name(self, started, tmp_path):
+        venv = executable(tmp_path / "bin" / "python")
+        started("x/__main__.py", str(venv), executable=venv)
+        assert script_line("comet", "login") == "comet login"
+
+
+def test_an_extra_is_installed_for_this_python():
+    assert install_line("ray") == python_line("-m", "pip", "install", "steelexp[ray]")
 
 
 def test_what_is_printed_runs():

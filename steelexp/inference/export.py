@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.command_line import install_line
 from steelexp.errors import RunFailedError, UserError, reason
 from steelexp.inference.predictor import Grey, Predictor, Scores, onnx_predictor, read_card
 from steelexp.lazy import Tensor, silence, tf
@@ -110,7 +111,7 @@ def _write_onnx(module: Any, card: ModelCard, path: Path) -> None:
         import onnx
         import tf2onnx
     except ImportError:
-        raise UserError("tf2onnx is missing; pip install 'steelexp[export]'") from None
+        raise UserError(f"tf2onnx is missing: {install_line('export')}") from None
     with silence(), _without_warnings():
         proto, _ = tf2onnx.convert.from_function(
             module.scores, input_signature=module.scores.input_signature, opset=OPSET

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from steelexp.command_line import command_line
+from steelexp.command_line import command_line, install_line
 from steelexp.data.tiling import up_to_32
 from steelexp.errors import UserError, reason
 from steelexp.inference.postprocessing import postprocess
@@ -84,7 +84,7 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         import onnxruntime
     except ImportError:
         raise UserError(
-            "--runtime onnx: ONNX Runtime is missing; pip install 'steelexp[export]'"
+            f"--runtime onnx: ONNX Runtime is missing: {install_line('export')}"
         ) from None
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads

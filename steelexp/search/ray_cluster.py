@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from steelexp.command_line import install_line
 from steelexp.errors import UserError
 
 OBJECT_STORE = 100_000_000
@@ -68,7 +69,7 @@ def connected(address: str | None, *, show: bool = False) -> Any:
     try:
         import ray
     except ImportError:
-        raise UserError("--executor ray needs Ray: pip install 'steelexp[ray]'") from None
+        raise UserError(f"--executor ray needs Ray: {install_line('ray')}") from None
     _check_listener(address)
     own: dict[str, Any] = {
         "include_dashboard": False,

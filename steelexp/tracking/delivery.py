@@ -2,14 +2,13 @@
 
 import math
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from steelexp.command_line import command_line
+from steelexp.command_line import command_line, script_line
 from steelexp.tracking.journal import Event, read_events
 from steelexp.tracking.receipt import Receipt, read_receipt
 from steelexp.tracking.sending import BUSY, END
@@ -102,7 +101,7 @@ def _is_complete(folder: Path) -> bool:
 def _archived(folder: Path, receipt: Receipt) -> str:
     if receipt.archive is None or receipt.acknowledged:
         return ""
-    return f"  or: {receipt.upload} {shlex.quote(str(folder / receipt.archive))}"
+    return f"  or: {script_line(*receipt.upload, folder / receipt.archive)}"
 
 
 def _count(events: Sequence[Event]) -> str:

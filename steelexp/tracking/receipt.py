@@ -18,7 +18,7 @@ class Receipt(BaseModel):
         refused: Event number -> reason why it can never be sent.
         url: Page of the experiment.
         archive: Path of the archive that was written instead, below the run folder.
-        upload: Command that uploads the archive, less the path.
+        upload: Script and words that upload the archive, less the path.
         problem: Reason why the rest is not sent yet.
     """
 
@@ -27,7 +27,7 @@ class Receipt(BaseModel):
     refused: dict[int, str] = {}
     url: str | None = None
     archive: str | None = None
-    upload: str | None = None
+    upload: tuple[str, ...] = ()
     problem: str | None = None
 
 

@@ -22,12 +22,12 @@ class Archive(NamedTuple):
 
     Attributes:
         path: Path below the run folder.
-        upload: Command that uploads it, less the path.
+        upload: Script and words that upload it, less the path.
         refused: Event number -> reason why it is not in the archive.
     """
 
     path: str
-    upload: str
+    upload: tuple[str, ...]
     refused: Mapping[int, str]
 
 

@@ -53,7 +53,7 @@ class TestShares:
 
 def test_without_ray_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r"pip install 'steelexp\[ray\]'"):
+    with pytest.raises(UserError, match=r"-m pip install 'steelexp\[ray\]'"):
         connected(None)
 
 

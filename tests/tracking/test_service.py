@@ -82,7 +82,7 @@ class FileService:
 
     def write_archive(self, events, folder):
         (folder / "archive").write_text(str(len(events)))
-        return Archive("archive", "file upload", {})
+        return Archive("archive", ("file", "upload"), {})
 
     def explain(self, error):
         return str(error)

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from steelexp import __version__
+from steelexp.command_line import install_line
 from steelexp.data.dataset import DataError
 
 TOKENS_PAGE = "https://www.kaggle.com/settings/api"
@@ -153,7 +154,7 @@ def _check_token() -> None:
     try:
         from kagglesdk.kaggle_env import get_access_token_from_env
     except ModuleNotFoundError:
-        raise DataError("Kaggle's SDK is missing; pip install 'steelexp[kaggle]'") from None
+        raise DataError(f"Kaggle's SDK is missing: {install_line('kaggle')}") from None
     if (
         get_access_token_from_env()[0] is None
         and not (os.environ.get("KAGGLE_USERNAME") and os.environ.get("KAGGLE_KEY"))

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from steelexp.command_line import script_line
 from steelexp.errors import UserError
 from steelexp.metric_names import full_name
 from steelexp.metrics import CURVES, HEADLINES, LOSS, PRIMARY
@@ -155,7 +156,9 @@ def push(project: str, workspace: str | None, classes: Sequence[str]) -> str:
         UserError: no API key, no such project, or Comet does not answer.
     """
     if comet_client.api_key() is None:
-        raise UserError("no Comet API key is configured: set COMET_API_KEY or run `comet login`")
+        raise UserError(
+            f"no Comet API key is configured: set COMET_API_KEY, or run: {script_line('comet', 'login')}"
+        )
     state = view_state(dashboard(classes), [*BEST, *SEARCHED])
     try:
         where = comet_client.save_view(NAME, state, project, workspace)

@@ -115,7 +115,7 @@ class CometService:
                 except RefusedError as error:
                     refused[event.number] = str(error)
         path = f"{client.FOLDER}/{journal[0].content['key']}.zip"
-        return Archive(path, "comet upload", refused)
+        return Archive(path, ("comet", "upload"), refused)
 
     def explain(self, error: Exception) -> str:
         """Message for an error of comet_ml, without the API key."""

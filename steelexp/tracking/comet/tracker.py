@@ -1,5 +1,6 @@
 """The tracker `comet`: live where an API key is configured, an offline archive otherwise."""
 
+from steelexp.command_line import script_line
 from steelexp.errors import UserError
 from steelexp.tracking.comet.client import api_key
 from steelexp.tracking.journaled import JournaledTracker
@@ -27,6 +28,6 @@ def comet(
     if mode == "online" and api_key() is None:
         raise UserError(
             "tracking.mode is online, and no Comet API key is configured: set COMET_API_KEY, "
-            "or run `comet login`, or set tracking.mode to auto or offline"
+            "or set tracking.mode to auto or offline, or run: " + script_line("comet", "login")
         )
     return JournaledTracker("comet", project=project, workspace=workspace, mode=mode)

@@ -128,7 +128,7 @@ def sdk(server, monkeypatch, tmp_path):
 def test_without_the_sdk(monkeypatch):
     monkeypatch.setitem(sys.modules, "kagglesdk", None)
     monkeypatch.setitem(sys.modules, "kagglesdk.kaggle_env", None)
-    with pytest.raises(DataError, match=r"pip install 'steelexp\[kaggle\]'"):
+    with pytest.raises(DataError, match=r"-m pip install 'steelexp\[kaggle\]'"):
         locate("steel")
 
 

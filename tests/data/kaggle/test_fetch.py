@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from steelexp.__main__ import main
+from steelexp.command_line import install_line
 from steelexp.data.dataset import DataError
 from steelexp.data.kaggle import fetch as fetching
 from steelexp.data.kaggle.fetch import SEVERSTAL, ExpectedContent, blob_id, differences, fetch
@@ -334,7 +335,7 @@ class TestCommand:
         assert main(["data", "fetch"]) == 2
         out, err = capsys.readouterr()
         assert "from Kaggle into data/severstal. This needs" in out
-        assert err == "steelexp: Kaggle's SDK is missing; pip install 'steelexp[kaggle]'\n"
+        assert err == f"steelexp: Kaggle's SDK is missing: {install_line('kaggle')}\n"
         assert list(tmp_path.iterdir()) == []
 
     def test_with_the_sdk(self, server, folder, monkeypatch, capsys):

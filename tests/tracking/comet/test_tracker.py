@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from steelexp.command_line import program
+from steelexp.command_line import program, script_line
 from steelexp.errors import UserError
 from steelexp.records.store import RunFolder
 from steelexp.tracking import TrackedTrial, Tracker, delivery
@@ -121,7 +121,7 @@ def test_offline_then_sync_twice(
     command = f"{program()} sync '{folder}'"
     assert told == (
         "Comet: not sent (no API key is configured); send the rest with: "
-        f"{command}  or: comet upload '{path}'"
+        f"{command}  or: {script_line('comet', 'upload', path)}"
     )
     assert said(caplog) == []
     archive = Archive(path)
@@ -435,7 +435,7 @@ def test_a_damaged_journal_does_not_stop_the_run(
 
 
 def test_online_without_a_key_is_refused() -> None:
-    with pytest.raises(UserError, match=r"mode is online.*COMET_API_KEY.*comet login.*offline"):
+    with pytest.raises(UserError, match=r"mode is online.*COMET_API_KEY.*offline.*comet login"):
         tracker_of(mode="online")
 
 
