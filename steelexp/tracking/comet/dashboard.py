@@ -156,9 +156,8 @@ def push(project: str, workspace: str | None, classes: Sequence[str]) -> str:
         UserError: no API key, no such project, or Comet does not answer.
     """
     if comet_client.api_key() is None:
-        raise UserError(
-            f"no Comet API key is configured: set COMET_API_KEY, or run: {script_line('comet', 'login')}"
-        )
+        login = script_line("comet", "login")
+        raise UserError(f"no Comet API key is configured: set COMET_API_KEY, or run: {login}")
     state = view_state(dashboard(classes), [*BEST, *SEARCHED])
     try:
         where = comet_client.save_view(NAME, state, project, workspace)
