@@ -21,6 +21,8 @@ from steelexp.data.splits import random
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
 from steelexp.records.evaluation_report import read_evaluation_report
+from steelexp.records.external_evaluation import Relatives, read_external_evaluations
+from steelexp.records.image_scores import read_image_scores
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
 from steelexp.records.store import Epoch, RunFolder, read_epochs, run_folders
@@ -233,6 +235,81 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
     assert main(["evaluate", str(tmp_path), "--inference", "published"]) == 2
     assert "take --inference sliding or whole" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path), "--tta", "--overlays", "8.png"]) == 2
+
+
+def test_evaluate_on_other_data_stands_beside_the_record(
+    undisturbed: tuple[RunFolder, Record],
+    tiny_severstal: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = RunFolder(tmp_path / "tiny" / undisturbed[0].path.name)
+    shutil.copytree(undisturbed[0].path, folder.path)
+    before = {path: path.read_bytes() for path in folder.path.glob("*.*")}
+    assert main(["evaluate", str(tmp_path), "--data", str(tiny_severstal)]) == 0
+    assert {path: path.read_bytes() for path in folder.path.glob("*.*")} == before
+    ((place, evaluation),) = read_external_evaluations(folder.path)
+    assert evaluation.relatives == Relatives(train=6, val=4)  # the run's own images
+    assert place.name == f"{tiny_severstal.name}-{evaluation.manifest[:8]}"
+    own = read_image_scores(folder.path / "image_scores.parquet", "val")
+    other = read_image_scores(place / "image_scores.parquet", "test")
+    rows = [other.images.index(name) for name in own.images]
+    assert all((b[rows] == a).all() for a, b in zip(own.counts, other.counts, strict=True))
+    assert read_evaluation_report(place) is not None
+    out = capsys.readouterr().out
+    assert f"{evaluation.metrics['test_dice_kaggle']:.4f}" in out
+    assert f"{undisturbed[1].metrics['val_dice_kaggle']:.4f}" in out
+    assert "Leak: 6 of 10 images have a near-duplicate in the run's training images and 4" in out
+    assert main(["show", str(folder.path)]) == 0
+    assert f"On {tiny_severstal.name}, 10 images: dice_positive" in capsys.readouterr().out
+
+
+def test_other_data_may_be_a_mask_folder_with_other_names_and_the_own_data_may_be_gone(
+    undisturbed: tuple[RunFolder, Record],
+    tiny_severstal: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = RunFolder(tmp_path / "tiny" / undisturbed[0].path.name)
+    shutil.copytree(undisturbed[0].path, folder.path)
+    text = (folder.path / "spec.yaml").read_text()
+    (folder.path / "spec.yaml").write_text(text.replace(str(tiny_severstal), f"{tmp_path}/gone"))
+    root = tmp_path / "line2"
+    for name in ("images", "masks"):
+        (root / name).mkdir(parents=True)
+        mask = np.zeros((50, 90), np.uint8)
+        mask[10:30, 10:40] = 2
+        assert cv2.imwrite(str(root / name / "a.png"), 100 + mask if name == "images" else mask)
+    command = ["evaluate", str(tmp_path / "tiny"), "--data", str(root)]
+    assert main(command) == 2
+    assert "name the classes with --classes" in capsys.readouterr().err
+    assert main([*command, "--classes", "1,dent,3,4"]) == 2
+    assert "the classes of the data are 1, dent, 3, 4" in capsys.readouterr().err
+    assert main([*command, "--classes", "1,dent,3,4", "--rename", "dent=2"]) == 0
+    assert "not looked for: data.root: there is no folder" in capsys.readouterr().out
+    ((place, evaluation),) = read_external_evaluations(folder.path)
+    assert (evaluation.images, evaluation.renamed) == (1, {"dent": "2"})
+    labelled_pixels = read_image_scores(place / "image_scores.parquet", "test").counts
+    assert (labelled_pixels.tp + labelled_pixels.fn).tolist() == [[0, 600, 0, 0]]
+
+
+def test_settings_without_effect_on_other_data_are_refused(
+    undisturbed: tuple[RunFolder, Record],
+    tiny_severstal: Path,
+    tiny_spec: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["evaluate", str(undisturbed[0].path)]
+    for words in (["--classes", "1"], ["--rename", "1=2"]):
+        assert main([*command, *words]) == 2
+        assert "only with --data" in capsys.readouterr().err
+    for words in (["--tta"], ["--inference", "sliding"], ["--overlays", "8.png"]):
+        assert main([*command, "--data", str(tiny_severstal), *words]) == 2
+        assert "leave out --inference" in capsys.readouterr().err
+    assert main([*command, "--data", str(tiny_spec), "--classes", "1,2,3,4"]) == 2
+    assert "set data.classes there" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*command, "--data", str(tiny_severstal), "--rename", "1"])
 
 
 def test_evaluate_refuses_other_data(

@@ -13,12 +13,16 @@ from steelexp.commands.run_plan import plan_of_run
 from steelexp.commands.show import show_record
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.evaluation.evaluator import DEFAULT_INFERENCE, InferenceSettings
+from steelexp.external_evaluation import evaluate_on, external_data
 from steelexp.inference.windows import KINDS
-from steelexp.plan import Plan
+from steelexp.plan import Plan, SpecModel
 from steelexp.progress import say, show
+from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.reevaluation import FOLDER, Reevaluation
-from steelexp.records.store import run_folders
+from steelexp.records.store import RunFolder, run_folders
+from steelexp.report.external import external_lines, external_table
 from steelexp.report.tables import beside, metrics_table, postprocessing_lines
+from steelexp.spec import load
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -51,6 +55,37 @@ def add(commands: "Subparsers") -> None:
         help="test-time augmentation: average the scores over the four flips; results are written "
         "beside the record",
     )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="SPEC|ROOT",
+        help="evaluate on all images of other labelled data, a spec's data section or a folder of "
+        "a known layout; results are written beside the record",
+    )
+    parser.add_argument(
+        "--classes",
+        type=_names,
+        metavar="A,B,...",
+        help="names of the mask values 1, 2, ... of --data, where its files do not name them",
+    )
+    parser.add_argument(
+        "--rename",
+        type=_renamed,
+        default={},
+        metavar="THEIRS=OURS,...",
+        help="classes of --data that the runs call otherwise",
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _renamed(text: str) -> dict[str, str]:
+    pairs = [pair.partition("=")[::2] for pair in text.split(",")]
+    if not all(map(all, pairs)) or len(dict(pairs)) < len(pairs):
+        raise argparse.ArgumentTypeError(f"{text!r}: give THEIRS=OURS, each class once")
+    return dict(pairs)
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -58,6 +93,7 @@ def evaluate(args: argparse.Namespace) -> int:
     inference = InferenceSettings(args.inference, tta=args.tta)
     if args.overlays and inference != DEFAULT_INFERENCE:
         raise UserError("--overlays: of whole images only; leave out --inference and --tta")
+    _check_external(args, inference)
     folders = [folder for path in args.runs for folder in run_folders(path)]
     if not folders:
         raise UserError(f"{', '.join(map(str, args.runs))}: no runs here")
@@ -67,6 +103,10 @@ def evaluate(args: argparse.Namespace) -> int:
             say(f"{folder.path}: unfinished, left out; run its spec again to go on")
     for number, folder in enumerate(finished, start=1):
         say(f"--- {number} of {len(finished)}: {folder.path}")
+        if args.data is not None:
+            with explain_write_errors(folder.path, "copy the run to a folder that can be written"):
+                _evaluate_on_other_data(folder, args)
+            continue
         plan = replace(plan_of_run(folder, folder.path.parent), folder=folder)
         with explain_write_errors(folder.path, "copy the run to a folder that can be written"):
             _evaluate_one(plan, inference, args.overlays)
@@ -94,3 +134,29 @@ def _show_evaluation(plan: Plan, inference: InferenceSettings, evaluation: Reeva
             f"The record has {beside(record.metrics)}; here: {beside(evaluation.metrics)}."
         )
     say("\n".join([*lines, f"Folder: {plan.folder.path / FOLDER / inference.name}"]))
+
+
+def _check_external(args: argparse.Namespace, inference: InferenceSettings) -> None:
+    if args.data is None:
+        if args.classes or args.rename:
+            raise UserError("--classes, --rename: only with --data")
+    elif args.overlays or inference != DEFAULT_INFERENCE:
+        raise UserError(
+            "--data: evaluated on whole images with the run's own rules; leave out --inference, "
+            "--tta and --overlays"
+        )
+
+
+def _evaluate_on_other_data(folder: RunFolder, args: argparse.Namespace) -> None:
+    record = folder.finished_record()
+    run_spec = load(folder.path / "spec.yaml", model=SpecModel)
+    data = external_data(args.data, run_spec, classes=args.classes)
+    try:
+        plan, why = plan_of_run(folder, folder.path.parent), ""
+    except UserError as error:  # the run's own data are elsewhere, or have changed
+        plan, why = None, str(error).splitlines()[0]
+    evaluation, place = evaluate_on(folder, data, renamed=args.rename, plan=plan, no_plan=why)
+    own_report = read_evaluation_report(folder.path)
+    report = read_evaluation_report(place)
+    show(external_table(record, own_report, evaluation, report))
+    say("\n".join([*external_lines(evaluation, report), f"Folder: {place}"]))

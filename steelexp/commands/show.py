@@ -8,9 +8,12 @@ from steelexp.command_line import RUNS, again_line
 from steelexp.commands.outcome import DONE
 from steelexp.errors import UserError
 from steelexp.progress import say, show
+from steelexp.records.evaluation_report import read_evaluation_report
+from steelexp.records.external_evaluation import read_external_evaluations
 from steelexp.records.search_file import FILE as SEARCH
 from steelexp.records.search_file import read_search_file
 from steelexp.records.store import RunFolder, run_folders
+from steelexp.report.external import headline
 from steelexp.report.search_table import search_lines, trials_table
 from steelexp.report.tables import leaderboard, metrics_table, run_lines
 from steelexp.spec import read_resolved
@@ -79,4 +82,6 @@ def show_record(folder: RunFolder) -> None:
     show(metrics_table(record.metrics, classes, title=f"{record.name} {record.digest}"))
     for line in run_lines(record, spec, folder):
         say(line)
+    for place, evaluation in read_external_evaluations(folder.path):
+        say(f"{headline(evaluation, read_evaluation_report(place))} Folder: {place}")
     say(f"Again: {again_line(record.command, folder.path)}")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from steelexp.data.dataset import Dataset
+from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.mask_folder_survey import is_mask_folder, survey_mask_folder
 from steelexp.data.severstal import severstal
@@ -62,3 +62,20 @@ SOURCES: dict[str, Source] = {
 
 LOADERS: dict[str, Callable[..., Dataset]] = {name: each.load for name, each in SOURCES.items()}
 """The functions alone, as the spec knows them."""
+
+
+def source_of(root: Path) -> str:
+    """Name of the source whose layout a folder has.
+
+    Raises:
+        DataError: There is no such folder, or it has no known layout.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: there is no such folder")
+    layouts = {name: each.layout for name, each in SOURCES.items() if each.layout is not None}
+    for name, layout in layouts.items():
+        if layout.matches(root):
+            return name
+    content = ", ".join(sorted(path.name for path in root.iterdir())[:5]) or "nothing"
+    expected = ", or ".join(layout.content for layout in layouts.values())
+    raise DataError(f"{root}: not a data set: it needs {expected} (it holds {content})")

@@ -1,0 +1,69 @@
+"""Evaluation of a trained network on labelled images that its run never saw."""
+
+from typing import Any
+
+import numpy as np
+
+from steelexp.data.dataset import Dataset
+from steelexp.evaluation.detection import DetectionCounts
+from steelexp.evaluation.evaluator import Rows
+from steelexp.evaluation.report import report
+from steelexp.evaluation.result import EvaluationResult, PartCounts
+from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
+from steelexp.inference.scoring import build_scorer, score_images
+from steelexp.metric_names import Part
+from steelexp.metrics import image_metrics
+from steelexp.records.postprocessing import ClassRules, Postprocessing
+
+PIXELS_PER_BATCH = 2**20
+"""Pixels of a batch of whole images; a larger image is a batch of its own."""
+
+
+def evaluate_external(
+    model: Any,
+    dataset: Dataset,
+    groups: Rows,
+    *,
+    threshold: float,
+    postprocessing: Postprocessing | None,
+) -> EvaluationResult:
+    """Evaluate a network on all images of a data set, as a run is evaluated on its test images.
+
+    Images go through the network whole, whatever their size. Nothing is tuned on them.
+
+    Args:
+        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
+        dataset: Data set with the network's classes, in the network's order.
+        groups: Group of near-duplicates of each image, [S].
+        threshold: Score threshold of the run.
+        postprocessing: Rules of the run; None where it tuned none.
+
+    Returns:
+        The evaluation with the parts "test" and, with rules, "test_post".
+    """
+    rows = np.arange(len(dataset))
+    fixed = [ClassRules(threshold=threshold)] * len(dataset.classes)
+    rules = fixed if postprocessing is None else list(postprocessing.classes.values())
+    scores = ScoreCounter(grid_with(threshold))
+    detection = DetectionCounts(rules)
+    scorer = build_scorer(model)
+    for image in score_images(scorer, dataset, rows, max_pixels=PIXELS_PER_BATCH):
+        scores.add(image)
+        detection.add(image)
+    histograms = scores.histograms
+    counts = histograms.counts_at(np.array(histograms.index_of(threshold)))
+    parts: dict[Part, PartCounts] = {"test": PartCounts(rows, counts)}
+    if postprocessing is not None:
+        parts["test_post"] = PartCounts(rows, detection.counts)
+    metrics: dict[str, float] = {}
+    for part, each in parts.items():
+        metrics |= image_metrics(each.counts, dataset.classes, part)
+    has_rules = postprocessing is not None
+    return EvaluationResult(
+        parts=parts,
+        metrics=metrics,
+        postprocessing=postprocessing,
+        report=report(
+            "test", dataset.classes, groups, histograms, counts, detection, post=has_rules
+        ),
+    )
