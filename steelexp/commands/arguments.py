@@ -139,3 +139,16 @@ def not_negative(word: str) -> float:
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{word}: a number from 0 is expected")
     return number
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(text.split(","))
+
+
+def renamed_classes(text: str) -> dict[str, str]:
+    """Pairs THEIRS=OURS between commas."""
+    pairs = [pair.partition("=")[::2] for pair in text.split(",")]
+    if not all(map(all, pairs)) or len(dict(pairs)) < len(pairs):
+        raise argparse.ArgumentTypeError(f"{text!r}: give THEIRS=OURS, each class once")
+    return dict(pairs)

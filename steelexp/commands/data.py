@@ -1,10 +1,12 @@
-"""The command `data`: generate, fetch or examine a data set."""
+"""The command `data`: generate, fetch, examine or extend a data set."""
 
 import argparse
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steelexp.commands import data_add
+from steelexp.commands.arguments import class_names
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.data.kaggle.fetch import fetch
 from steelexp.data.synthetic import generate
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add the command, and those below it."""
-    parser = commands.add_parser("data", help="generate, fetch or examine a data set")
+    parser = commands.add_parser("data", help="generate, fetch, examine or extend a data set")
     below = parser.add_subparsers(metavar="WHAT", required=True)
     generator = below.add_parser(
         "generate", help="generate a synthetic data set in Severstal's layout"
@@ -64,10 +66,11 @@ def add(commands: "Subparsers") -> None:
     )
     doctor.add_argument(
         "--classes",
-        type=lambda names: tuple(names.split(",")),
+        type=class_names,
         metavar="A,B,...",
         help="names of the mask values 1, 2, ... (default: every value is a class)",
     )
+    data_add.add_parser(below)
 
 
 def generate_set(args: argparse.Namespace) -> int:

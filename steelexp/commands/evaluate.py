@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp import reevaluate
+from steelexp.commands.arguments import class_names, renamed_classes
 from steelexp.commands.outcome import DONE
 from steelexp.commands.report import leave_report
 from steelexp.commands.run_plan import plan_of_run
 from steelexp.commands.show import show_record
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.evaluation.evaluator import DEFAULT_INFERENCE, InferenceSettings
-from steelexp.external_evaluation import evaluate_on, external_data
+from steelexp.external_evaluation import evaluate_on
 from steelexp.inference.windows import KINDS
+from steelexp.labelled_data import labelled_data
 from steelexp.plan import Plan, SpecModel
 from steelexp.progress import say, show
 from steelexp.records.evaluation_report import read_evaluation_report
@@ -64,28 +66,17 @@ def add(commands: "Subparsers") -> None:
     )
     parser.add_argument(
         "--classes",
-        type=_names,
+        type=class_names,
         metavar="A,B,...",
         help="names of the mask values 1, 2, ... of --data, where its files do not name them",
     )
     parser.add_argument(
         "--rename",
-        type=_renamed,
+        type=renamed_classes,
         default={},
         metavar="THEIRS=OURS,...",
         help="classes of --data that the runs call otherwise",
     )
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
-
-
-def _renamed(text: str) -> dict[str, str]:
-    pairs = [pair.partition("=")[::2] for pair in text.split(",")]
-    if not all(map(all, pairs)) or len(dict(pairs)) < len(pairs):
-        raise argparse.ArgumentTypeError(f"{text!r}: give THEIRS=OURS, each class once")
-    return dict(pairs)
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -150,7 +141,7 @@ def _check_external(args: argparse.Namespace, inference: InferenceSettings) -> N
 def _evaluate_on_other_data(folder: RunFolder, args: argparse.Namespace) -> None:
     record = folder.finished_record()
     run_spec = load(folder.path / "spec.yaml", model=SpecModel)
-    data = external_data(args.data, run_spec, classes=args.classes)
+    data = labelled_data(args.data, own=run_spec.data, classes=args.classes)
     try:
         plan, why = plan_of_run(folder, folder.path.parent), ""
     except UserError as error:  # the run's own data are elsewhere, or have changed

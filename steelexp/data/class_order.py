@@ -8,13 +8,16 @@ import numpy as np
 from steelexp.data.dataset import Bits, DataError, Dataset, digest
 
 
-def match_classes(dataset: Dataset, classes: Sequence[str], renamed: Mapping[str, str]) -> Dataset:
+def match_classes(
+    dataset: Dataset, classes: Sequence[str], renamed: Mapping[str, str], *, subset: bool = False
+) -> Dataset:
     """A data set with its classes renamed and in another order.
 
     Args:
         dataset: Data set, not decoded.
         classes: [C] class names in the order wanted.
         renamed: Class of the data set -> its new name, where the names differ.
+        subset: Whether some of the classes may be missing in the data set.
 
     Returns:
         The data set itself if nothing changes.
@@ -29,29 +32,35 @@ def match_classes(dataset: Dataset, classes: Sequence[str], renamed: Mapping[str
             f"{', '.join(dataset.classes)}"
         )
     names = [renamed.get(name, name) for name in dataset.classes]
-    if sorted(names) != sorted(classes):
+    missing = set(classes) - set(names)
+    if len(set(names)) < len(names) or set(names) - set(classes) or (missing and not subset):
+        needed = "only these names" if subset else "the same names"
         raise DataError(
-            f"the classes of the data are {', '.join(names)}, those of the run "
-            f"{', '.join(classes)}; both need the same names: name the values of masks with "
-            "--classes, or rename with --rename THEIRS=OURS,..."
+            f"the classes of the data are {', '.join(names)}, and {needed} are needed: "
+            f"{', '.join(classes)}; name the values of masks with --classes, or rename with "
+            "--rename THEIRS=OURS,..."
         )
     if tuple(names) == dataset.classes == tuple(classes):
         return dataset
-    sources = [names.index(name) for name in classes]  # bit of each class in the masks read
+    # The bit of each class in the masks that are read, or None for a class that they lack.
+    sources = [names.index(name) if name in names else None for name in classes]
+    present = [source is not None for source in sources]
+    pixels = np.zeros((len(dataset), len(classes)), np.int64)
+    pixels[:, present] = dataset.pixels[:, [source for source in sources if source is not None]]
     values = {field.name: getattr(dataset, field.name) for field in fields(Dataset)}
     return replace(
         Dataset(**values),
         classes=tuple(classes),
-        pixels=dataset.pixels[:, sources],
-        read_mask=lambda row: _reorder_bits(dataset.mask(row), sources),
+        pixels=pixels,
+        read_mask=lambda row: _reorder_bits(dataset.mask(row), sources, len(names)),
         manifest=digest([dataset.manifest, *classes, *sources]),
     )
 
 
-def _reorder_bits(bits: Bits, sources: Sequence[int]) -> Bits:
-    """Move bit sources[c] to bit c; bits above the classes' stay."""
-    above = bits >> len(sources) << len(sources)
-    moved = np.zeros_like(bits)
+def _reorder_bits(bits: Bits, sources: Sequence[int | None], classes: int) -> Bits:
+    """Move bit sources[c] to bit c, and the bits above the classes after the last class."""
+    moved = bits >> classes << len(sources)
     for c, source in enumerate(sources):
-        moved |= (bits >> source & 1) << c
-    return np.asarray(above | moved, bits.dtype)
+        if source is not None:
+            moved |= (bits >> source & 1) << c
+    return np.asarray(moved, bits.dtype)

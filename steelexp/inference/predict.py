@@ -24,11 +24,11 @@ import numpy as np
 
 from steelexp.data import rle
 from steelexp.data.dataset import DataError, decode_image
+from steelexp.data.mask_png import mask_png, pack_bits
 from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.inference.defects import Defect, find_defects
 from steelexp.inference.image_files import ImageFile
 from steelexp.inference.journal import Entry, PredictionJournal
-from steelexp.inference.mask_png import mask_png, pack_bits
 from steelexp.inference.predictor import Grey, Predictor, Scores
 from steelexp.inference.tables import Summary, write_tables
 from steelexp.overlays import overlay
@@ -197,7 +197,7 @@ def _entry(
     masks = predictor.postprocess(scores)
     defects = find_defects(masks, scores, predictor.classes)
     bits = pack_bits(masks)
-    write_atomically(out / "masks" / image.picture, mask_png(bits))
+    write_atomically(out / "masks" / image.picture, mask_png(bits, len(predictor.classes)))
     if overlays:
         title = _title(image.name, defects, grey.size)
         picture = overlay.draw(grey, None, bits, classes=predictor.classes, title=title)

@@ -37,13 +37,23 @@ def test_there_and_back(order: Sequence[int], value: int):
     assert back.pixels.tolist() == dataset.pixels.tolist()
 
 
+def test_some_classes_may_be_missing_where_that_is_said():
+    dataset = labelled([[3, 5]])
+    object.__setattr__(dataset, "read_mask", lambda row: np.array([[1, 2, 7]], np.uint8))
+    matched = match_classes(dataset, ("0", "2", "1"), {}, subset=True)
+    assert matched.pixels.tolist() == [[0, 5, 3]]
+    assert matched.mask(0).tolist() == [[4, 2, 14]]  # the bit after the last class stays there
+    with pytest.raises(DataError, match="only these names are needed: 0, 2"):
+        match_classes(dataset, ("0", "2"), {}, subset=True)
+
+
 @pytest.mark.parametrize(
     ("classes", "renamed", "text"),
     [
-        (("1", "2", "3"), {}, "are 1, 2, those of the run 1, 2, 3; both need the same names"),
-        (("1",), {}, "both need the same names"),
+        (("1", "2", "3"), {}, "are 1, 2, and the same names are needed: 1, 2, 3; name"),
+        (("1",), {}, "the same names are needed: 1;"),
         (("1", "2"), {"3": "2"}, "--rename 3=...: the data have no such class; theirs: 1, 2"),
-        (("1", "2"), {"1": "2"}, "are 2, 2, those of the run 1, 2"),
+        (("1", "2"), {"1": "2"}, "are 2, 2, and the same names are needed: 1, 2"),
     ],
 )
 def test_other_names_are_refused(classes: Sequence[str], renamed: dict[str, str], text: str):

@@ -1,0 +1,1 @@
+"""Adding labelled images to a data set on disk."""

@@ -1,0 +1,106 @@
+"""Add labelled images to a data set on disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from steelexp.data.adding.addition import Addition
+from steelexp.data.adding.comparison import Comparison, compare
+from steelexp.data.adding.forms import FORMS
+from steelexp.data.adding.moves import staging
+from steelexp.data.class_order import match_classes
+from steelexp.data.dataset import DataError, Dataset
+from steelexp.data.sources import LOADERS
+from steelexp.errors import explain_write_errors
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `add` has done.
+
+    Attributes:
+        added: Names of the new images in the data set.
+        replaced: Names of the images whose labels were replaced.
+        left: Names of the images whose labels differ and were left as they are.
+        equal: Number of images that were there with the same labels.
+        renamed: Name -> name in the data set, where an image is there under another name.
+        images: Number of images of the data set now.
+    """
+
+    added: list[str]
+    replaced: list[str]
+    left: list[str]
+    equal: int
+    renamed: dict[str, str]
+    images: int
+
+
+def add(
+    incoming: Dataset,
+    source: str,
+    settings: Mapping[str, Any],
+    *,
+    renamed: Mapping[str, str],
+    replace: bool,
+    prefix: str,
+    dry_run: bool,
+) -> Outcome:
+    """Add images and labels to a data set in its own form.
+
+    A killed process leaves the old data set whole, or its files are finished when images are added
+    the next time. Replaced files are kept beside the root folder.
+
+    Args:
+        incoming: Labelled images.
+        source: Data source of the data set.
+        settings: Settings of the source, with its root folder.
+        renamed: Class of the images -> class of the data set, where the names differ.
+        replace: Whether the labels of images that are there already are replaced.
+        prefix: Text before the names of new images.
+        dry_run: Whether nothing is written.
+
+    Raises:
+        UserError: The form of the data set takes no images, a class is unknown, a name is taken by
+            another image, or the folder cannot be written.
+    """
+    if source not in FORMS:
+        raise DataError(
+            f"{settings['root']}: images are added to data sets of the forms {', '.join(FORMS)}, "
+            f"and this one is {source}; convert it first"
+        )
+    root = Path(settings["root"])
+    form = FORMS[source]
+    with explain_write_errors(root, "make it writable for this account"), staging(root) as staged:
+        existing = LOADERS[source](**{**settings, **form.whole})
+        matched = match_classes(incoming, existing.classes, renamed, subset=True)
+        comparison = compare(matched, existing, prefix)
+        addition = Addition(
+            root,
+            matched,
+            existing,
+            new={row: prefix + matched.names[row] for row in comparison.new},
+            changed=comparison.changed if replace else {},
+        )
+        if (addition.new or addition.changed) and not dry_run:
+            form.stage(addition, settings, staged)
+            staged.commit()
+    return _outcome(addition, comparison)
+
+
+def _outcome(addition: Addition, comparison: Comparison) -> Outcome:
+    names = addition.existing.names
+    here = comparison.equal | comparison.changed
+    changed = [names[other] for other in comparison.changed.values()]
+    return Outcome(
+        added=list(addition.new.values()),
+        replaced=changed if addition.changed else [],
+        left=[] if addition.changed else changed,
+        equal=len(comparison.equal),
+        renamed={
+            addition.incoming.names[row]: names[other]
+            for row, other in here.items()
+            if addition.incoming.names[row] != names[other]
+        },
+        images=len(names) + len(addition.new),
+    )

@@ -1,0 +1,50 @@
+"""Masks as PNG files of class numbers with a colour palette.
+
+Value k is the k-th class and 0 is the background, as the data source `mask_folder` reads them. The
+sets of several classes have the values after the last class (steelexp/data/class_sets.py).
+"""
+
+import functools
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from steelexp.data.class_sets import set_of_value, to_values
+from steelexp.data.dataset import Bits
+from steelexp.palette import CLASS_COLOURS, rgb
+
+
+def pack_bits(masks: npt.NDArray[np.bool_]) -> Bits:
+    """Pack the masks of all classes: [H, W, C] bool -> [H, W] uint8, bit c set where class c is."""
+    return np.packbits(masks, axis=-1, bitorder="little")[..., 0]
+
+
+def mask_png(bits: Bits, classes: int) -> bytes:
+    """Encode a mask as PNG.
+
+    Args:
+        bits: [H, W] mask, bit c set where class c is.
+        classes: Number of classes, at most 8.
+    """
+    picture = Image.fromarray(to_values(bits, classes))
+    picture.putpalette(_palette(classes))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+@functools.cache
+def _palette(classes: int) -> bytes:
+    """Red, green and blue of each value."""
+    return bytes(
+        part for value in range(1 << classes) for part in _colour(set_of_value(value, classes))
+    )
+
+
+def _colour(bits: int) -> list[int]:
+    """Colour of a set of classes: black for the background, the mean colour for several."""
+    colours = [rgb(colour) for bit, colour in enumerate(CLASS_COLOURS) if bits >> bit & 1]
+    mean: list[int] = np.mean(colours or [(0, 0, 0)], axis=0).round().astype(int).tolist()
+    return mean

@@ -1,0 +1,79 @@
+"""Labelled data that a command names: a spec file, or a folder of a known layout."""
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from steelexp.data.dataset import DataError
+from steelexp.data.sources import LOADERS, source_of
+from steelexp.errors import reason
+from steelexp.plan import SpecModel
+from steelexp.spec import load
+from steelexp.spec.component import component_model
+from steelexp.spec.schema import DataSpec
+
+SPEC_SUFFIXES = (".yaml", ".yml")
+
+
+class LabelledData(NamedTuple):
+    """Labelled data, before they are read.
+
+    Attributes:
+        name: Name of the data for the user.
+        settings: Data section that they are read with.
+    """
+
+    name: str
+    settings: DataSpec
+
+
+def takes_classes(path: Path) -> bool:
+    """Whether the classes of a folder can be named from outside; a spec names its own.
+
+    Raises:
+        DataError: The folder has no known layout.
+    """
+    if path.suffix in SPEC_SUFFIXES:
+        return False
+    return "classes" in inspect.signature(LOADERS[source_of(path)]).parameters
+
+
+def labelled_data(
+    path: Path, *, own: DataSpec | None = None, classes: Sequence[str] | None = None
+) -> LabelledData:
+    """The data section for a spec file or a folder.
+
+    Args:
+        path: Spec file, of which the data section is taken, or root folder of a data set.
+        own: Data section whose settings are taken over for a folder of its source; None for the
+            defaults.
+        classes: Names of the classes, for a folder whose files do not name them.
+
+    Raises:
+        UserError: The spec is wrong, or the folder has no known layout or needs more settings.
+    """
+    if path.suffix in SPEC_SUFFIXES:
+        if classes is not None:
+            raise DataError(f"--classes: without effect beside {path}; set data.classes there")
+        return LabelledData(path.stem, load(path, model=SpecModel).data)
+    if classes is not None and not takes_classes(path):
+        raise DataError(f"--classes: without effect, {path} names its classes itself")
+    source = source_of(path)
+    settings: dict[str, Any] = {"source": source, "cache": "none"}
+    if own is not None and own.choice == source:
+        settings |= {key: own.settings[key] for key in own.settings if not key.startswith("subset")}
+    settings["root"] = str(path)
+    if classes is not None:
+        settings["classes"] = tuple(classes)
+    model = component_model(DataSpec, source, LOADERS[source], "")
+    try:
+        section = model.model_validate(settings)
+    except ValidationError as error:
+        raise DataError(
+            f"{path}: read as {source}: {reason(error)}; name the classes with --classes, or give "
+            "a spec file with its data section"
+        ) from None
+    return LabelledData(path.resolve().name, section)

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from steelexp.__main__ import main
+
+
+def mask_set(root: Path, **values: int) -> Path:
+    """A folder of images and masks: stem -> class number of a square."""
+    for name in ("images", "masks"):
+        (root / name).mkdir(parents=True)
+    for stem, value in values.items():
+        mask = np.zeros((20, 30), np.uint8)
+        mask[5:10, 5:10] = value
+        image = np.random.default_rng(sum(map(ord, stem))).integers(0, 255, (20, 30), np.uint8)
+        assert cv2.imwrite(str(root / "images" / f"{stem}.png"), image)
+        assert cv2.imwrite(str(root / "masks" / f"{stem}.png"), mask)
+    return root
+
+
+def test_corrected_labels_come_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = mask_set(tmp_path / "line1", a=1, b=2)
+    corrected = mask_set(tmp_path / "corrected", b=1, c=2)
+    command = ["data", "add", str(corrected), "--to", str(root)]
+    assert main(command) == 2
+    assert "name the classes with --classes" in capsys.readouterr().err
+    command += ["--classes", "scratch,pit"]
+    assert main([*command, "--dry-run"]) == 1
+    assert "1 images would be added (c.png)" in capsys.readouterr().out
+    assert not (root / "images" / "c.png").exists()
+    assert main(command) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == (
+        f"{root}: 1 images added (c.png), labels of 0 replaced, 0 there already with the same "
+        "labels; 3 images now"
+    )
+    assert out[1] == (
+        "1 are there with other labels, which were left as they are (b.png); take the new labels "
+        "with --replace"
+    )
+    assert cv2.imread(str(root / "masks" / "b.png"), cv2.IMREAD_UNCHANGED).max() == 2
+    assert main([*command, "--replace"]) == 0
+    assert "labels of 1 replaced (b.png), 1 there already" in capsys.readouterr().out
+    assert cv2.imread(str(root / "masks" / "b.png"), cv2.IMREAD_UNCHANGED).max() == 1
+    kept = tmp_path / "line1.replaced-1" / "masks" / "b.png"
+    assert cv2.imread(str(kept), cv2.IMREAD_UNCHANGED).max() == 2
+
+
+def test_an_image_that_is_there_under_another_name_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = mask_set(tmp_path / "line1", a=1)
+    corrected = mask_set(tmp_path / "corrected", a=1)
+    for name in ("images", "masks"):
+        (corrected / name / "a.png").rename(corrected / name / "again.png")
+    assert main(["data", "add", str(corrected), "--to", str(root), "--classes", "x"]) == 0
+    assert "1 are there under another name (again.png is a.png)" in capsys.readouterr().out
+
+
+def test_class_names_without_effect_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = []
+    for name in ("a", "b"):
+        (tmp_path / name / "train_images").mkdir(parents=True)
+        (tmp_path / name / "train.csv").write_text("ImageId,ClassId,EncodedPixels\n")
+        folders.append(str(tmp_path / name))
+    assert main(["data", "add", folders[0], "--to", folders[1], "--classes", "1"]) == 2
+    assert "name their classes themselves" in capsys.readouterr().err
