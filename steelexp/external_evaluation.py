@@ -1,6 +1,7 @@
 """Evaluation of finished runs on other labelled data than their own."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,15 @@ from steelexp.evaluation.external import evaluate_external
 from steelexp.evaluation.result import write_result
 from steelexp.labelled_data import LabelledData
 from steelexp.plan import Plan
+from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
 from steelexp.records.external_evaluation import FILE, ExternalEvaluation, Relatives
 from steelexp.records.reevaluation import FOLDER
 from steelexp.records.store import RunFolder
 from steelexp.run_model import load_model
+from steelexp.tracked_run import tracked_run
+from steelexp.tracking.tracker import Tracker
+from steelexp.tracking.trackers import TRACKERS
 
 
 def evaluate_on(
@@ -38,8 +43,8 @@ def evaluate_on(
         folder: Run folder.
         data: Other data.
         renamed: Class of the data -> class of the run, where the names differ.
-        plan: Plan of the run, to look for near-duplicates of its images; None if its own data are
-            not at hand.
+        plan: Plan of the run, to look for near-duplicates of its images and to track the metrics;
+            None if its own data are not at hand.
         no_plan: Reason why there is no plan.
 
     Returns:
@@ -80,6 +85,10 @@ def evaluate_on(
         place = folder.path / FOLDER / evaluation.folder_name
         write_result(place, dataset, all_groups[rows], result)
         write_atomically(place / FILE, (evaluation.model_dump_json(indent=2) + "\n").encode())
+        if plan is not None:
+            tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
+            run = tracked_run(replace(plan, folder=folder), None)
+            say(tracker.evaluated(run, evaluation.folder_name, result.metrics))
     return evaluation, place
 
 

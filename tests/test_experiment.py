@@ -245,16 +245,22 @@ def test_evaluate_on_other_data_stands_beside_the_record(
 ) -> None:
     folder = RunFolder(tmp_path / "tiny" / undisturbed[0].path.name)
     shutil.copytree(undisturbed[0].path, folder.path)
-    before = {path: path.read_bytes() for path in folder.path.glob("*.*")}
+    own = [
+        folder.path / name for name in ("record.json", "evaluation.json", "image_scores.parquet")
+    ]
+    before = [path.read_bytes() for path in own]
     assert main(["evaluate", str(tmp_path), "--data", str(tiny_severstal)]) == 0
-    assert {path: path.read_bytes() for path in folder.path.glob("*.*")} == before
+    assert [path.read_bytes() for path in own] == before
     ((place, evaluation),) = read_external_evaluations(folder.path)
     assert evaluation.relatives == Relatives(train=6, val=4)  # the run's own images
     assert place.name == f"{tiny_severstal.name}-{evaluation.manifest[:8]}"
-    own = read_image_scores(folder.path / "image_scores.parquet", "val")
+    val = read_image_scores(folder.path / "image_scores.parquet", "val")
     other = read_image_scores(place / "image_scores.parquet", "test")
-    rows = [other.images.index(name) for name in own.images]
-    assert all((b[rows] == a).all() for a, b in zip(own.counts, other.counts, strict=True))
+    rows = [other.images.index(name) for name in val.images]
+    assert all((b[rows] == a).all() for a, b in zip(val.counts, other.counts, strict=True))
+    others = [event.content for event in read_events(folder.path) if event.kind == "others"]
+    dice = evaluation.metrics["test_dice_positive"]
+    assert [each for each in others if each.get(f"{place.name}/test_dice_positive") == dice]
     assert read_evaluation_report(place) is not None
     out = capsys.readouterr().out
     assert f"{evaluation.metrics['test_dice_kaggle']:.4f}" in out
