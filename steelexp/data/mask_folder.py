@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from pydantic import Field, PositiveInt, Strict
 
+from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE, from_values
 from steelexp.data.dataset import (
     MOST_CLASSES,
     Bits,
@@ -33,18 +35,22 @@ def mask_folder(
     classes: ClassNames,
     images: str = "images",
     masks: str = "masks",
+    overlaps: bool = False,
     subset: PositiveInt | None = None,
     subset_seed: int = 0,
 ) -> Dataset:
     """Images in one folder, masks of the same names as PNG in another.
 
-    A mask's values are 0 for background and k for the k-th class.
+    A mask's values are 0 for background and k for the k-th class. In a PNG with a palette they are
+    the numbers of the colours.
 
     Args:
         root: Root folder of the data set.
         classes: Names of the mask values 1, 2, ... in order.
         images: Folder of the images below the root.
         masks: Folder of the masks below the root.
+        overlaps: Whether values after the last class are pixels of several classes, as `predict`
+            writes them; for at most eight classes.
         subset: Number of images to sample without replacement; all by default.
         subset_seed: Random seed of the subset.
 
@@ -57,6 +63,11 @@ def mask_folder(
     """
     if len(set(classes)) < len(classes):
         raise DataError(f"data.classes: {', '.join(classes)}: a name occurs twice")
+    if overlaps and len(classes) > MOST_CLASSES_IN_A_BYTE:
+        raise DataError(
+            f"data.overlaps: a mask of 8 bits holds the sets of up to {MOST_CLASSES_IN_A_BYTE} "
+            f"classes, and data.classes names {len(classes)}"
+        )
     images_dir = Path(root) / images
     masks_dir = Path(root) / masks
     for key, folder in (("images", images_dir), ("masks", masks_dir)):
@@ -73,8 +84,8 @@ def mask_folder(
         paths=tuple(paths),
         sizes=sizes,
         classes=classes,
-        pixels=_labelled_pixels(mask_paths, sizes, len(classes)),
-        read_mask=lambda row: to_bits(_read(mask_paths[row])),
+        pixels=_labelled_pixels(mask_paths, sizes, len(classes), overlaps),
+        read_mask=lambda row: _bits_of(_read(mask_paths[row], overlaps), len(classes), overlaps),
         manifest=digest([classes, *_content(paths, mask_paths)]),
     )
 
@@ -113,38 +124,50 @@ def _content(paths: list[Path], mask_paths: list[Path]) -> Iterator[tuple[str, i
 
 
 def _labelled_pixels(
-    paths: list[Path], sizes: npt.NDArray[np.int32], classes: int
+    paths: list[Path], sizes: npt.NDArray[np.int32], classes: int, overlaps: bool
 ) -> npt.NDArray[np.int64]:
     """Count the pixels of each class, [S, C]; raise if a mask has a wrong size or value."""
     pixels = np.zeros((len(paths), classes), np.int64)
+    largest = (1 << classes) - 1 if overlaps else classes
     issues = []
     for i, (path, (height, width)) in enumerate(zip(paths, sizes.tolist(), strict=True)):
         values, mask_issues = read_mask(
-            path, (height, width), classes, f"data.classes names {classes}"
+            path, (height, width), largest, f"data.classes names {classes}"
         )
         issues += mask_issues
         if values is not None:
-            pixels[i] = np.bincount(values.ravel(), minlength=classes + 1)[1:]
+            counts = np.bincount(values.ravel(), minlength=largest + 1)
+            pixels[i] = counts[1:] if not overlaps else _count_members(counts, classes)
     raise_if(list(map(str, issues)))
     return pixels
 
 
+def _count_members(counts: npt.NDArray[np.int64], classes: int) -> list[int]:
+    """Pixels of each class, [C], from the pixels of each value."""
+    bits = from_values(np.arange(len(counts), dtype=np.uint8), classes)
+    return [int(counts[bits >> c & 1 == 1].sum()) for c in range(classes)]
+
+
+def _bits_of(values: npt.NDArray[np.uint8], classes: int, overlaps: bool) -> Bits:
+    return from_values(values, classes) if overlaps else to_bits(values)
+
+
 def read_mask(
-    path: Path, size: tuple[int, int] | None, classes: int, reason: str
+    path: Path, size: tuple[int, int] | None, largest: int, reason: str
 ) -> tuple[npt.NDArray[np.uint8] | None, list[Issue]]:
     """Read a mask and check it.
 
     Args:
         path: Path of the mask.
         size: Height and width of its image; None if unknown.
-        classes: Number of classes.
+        largest: Largest value that has a class.
         reason: Origin of that number, for the message about a value without a class.
 
     Returns:
         Values of the mask, [H, W], None if there are issues; and the issues.
     """
     try:
-        values = decode_image(path, cv2.IMREAD_UNCHANGED)
+        values = _stored_values(path)
     except DataError as error:
         text = str(error).removeprefix(f"{path}: ")
         return None, [Issue("unreadable mask", path, None, text)]
@@ -156,9 +179,20 @@ def read_mask(
     if size is not None and values.shape != size:
         text = f"{values.shape[0]} x {values.shape[1]}, its image {size[0]} x {size[1]}"
         issues.append(Issue("mask size", path, None, text))
-    if values.max() > classes:
+    if values.max() > largest:
         issues.append(Issue("mask value", path, None, f"value {values.max()}, but {reason}"))
     return None if issues else values.astype(np.uint8, copy=False), issues
+
+
+def _stored_values(path: Path) -> npt.NDArray[Any]:
+    """The values of a mask; OpenCV would turn the numbers of a palette into colours.
+
+    Raises:
+        DataError: The file is missing, broken or truncated.
+    """
+    pixels = decode_image(path, cv2.IMREAD_UNCHANGED)
+    with Image.open(path) as picture:
+        return np.array(picture) if picture.mode == "P" else pixels
 
 
 def to_bits(values: npt.NDArray[np.uint8]) -> Bits:
@@ -168,8 +202,9 @@ def to_bits(values: npt.NDArray[np.uint8]) -> Bits:
     return table[values]
 
 
-def _read(path: Path) -> npt.NDArray[np.uint8]:
-    values, issues = read_mask(path, None, MOST_CLASSES, f"at most {MOST_CLASSES} are supported")
+def _read(path: Path, overlaps: bool) -> npt.NDArray[np.uint8]:
+    largest = np.iinfo(np.uint8).max if overlaps else MOST_CLASSES
+    values, issues = read_mask(path, None, int(largest), f"at most {MOST_CLASSES} are supported")
     if values is None:
         raise DataError("\n".join(map(str, issues)))
     return values

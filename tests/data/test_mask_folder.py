@@ -1,13 +1,19 @@
 import shutil
+import tempfile
 import zipfile
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from steelexp.data.class_sets import has_overlaps
 from steelexp.data.dataset import DataError
 from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_png import mask_png
 
 NEEDED = "a mask is a PNG of one channel of 8 bits, 0 for background and k for the k-th class"
 CLASSES = ("inclusion", "patches", "scratches")
@@ -43,6 +49,41 @@ def refusal(folder, **settings):
         read(folder, **settings)
     assert sorted((path, path.stat().st_mtime_ns) for path in folder.parent.rglob("*")) == before
     return str(refused.value)
+
+
+@given(st.integers(1, 8), st.data())
+def test_predicted_masks_are_read_pixel_by_pixel(classes, data):
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = write_set(Path(temporary, "set"), {"a": [[0, 0, 0], [0, 0, 0]]})
+        sets = st.lists(st.integers(0, 2**classes - 1), min_size=6, max_size=6)
+        bits = np.array(data.draw(sets), np.uint8).reshape(2, 3)
+        (folder / "masks" / "a.png").write_bytes(mask_png(bits, classes))
+        names = tuple(map(str, range(classes)))
+        dataset = read(folder, classes=names, overlaps=True)
+        assert (dataset.mask(0) == bits).all()
+        assert dataset.pixels.tolist() == [[int((bits >> c & 1).sum()) for c in range(classes)]]
+        if has_overlaps(bits):
+            assert f"but data.classes names {classes}" in refusal(folder, classes=names)
+        else:
+            assert (read(folder, classes=names).mask(0) == bits).all()
+
+
+def test_a_value_above_all_sets_and_too_many_classes_are_refused(tmp_path):
+    folder = write_set(tmp_path / "set", {"a": [[0, 8]]})
+    assert "value 8, but data.classes names 3" in refusal(folder, overlaps=True)
+    names = tuple(map(str, range(9)))
+    assert "holds the sets of up to 8 classes" in refusal(folder, classes=names, overlaps=True)
+
+
+def test_the_values_of_a_palette_are_the_numbers_of_its_colours(tmp_path):
+    folder = write_set(tmp_path / "set")
+    for name, values in VALUES.items():
+        picture = Image.fromarray(np.array(values, np.uint8))
+        picture.putpalette([255, 255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+        picture.save(folder / "masks" / f"{name}.png", bits=2)
+    dataset = read(folder)
+    assert dataset.mask(0).tolist() == [[0, 1, 1], [2, 0, 4]]
+    assert dataset.pixels.tolist() == [[2, 1, 1], [0, 0, 0], [0, 0, 6]]
 
 
 def test_values_become_bits_worked_by_hand(tmp_path):
@@ -161,15 +202,6 @@ def test_a_mask_of_16_bits(tmp_path):
     write_mask(folder, "a", np.ones((2, 3), np.uint16))
     path = folder / "masks" / "a.png"
     assert refusal(folder) == f"{path}: 1 channels of uint16; {NEEDED}"
-
-
-def test_a_mask_with_a_palette(tmp_path):
-    folder = write_set(tmp_path / "set")
-    mask = Image.fromarray(np.ones((2, 3), np.uint8)).convert("P")
-    mask.putpalette([0, 0, 0, 255, 0, 0])
-    path = folder / "masks" / "a.png"
-    mask.save(path)
-    assert refusal(folder) == f"{path}: 3 channels of uint8; {NEEDED}"
 
 
 def test_a_mask_that_cannot_be_read(tmp_path):

@@ -28,8 +28,11 @@ def stage_mask_folder(addition: Addition, settings: Mapping[str, Any], staging: 
     classes = len(addition.existing.classes)
     problems = []
     for name, bits in addition.labels():
-        if has_overlaps(bits):
-            problems.append(f"{name}: pixels of several classes; a mask holds one class a pixel")
+        if has_overlaps(bits) and not settings["overlaps"]:
+            problems.append(
+                f"{name}: pixels of several classes; give a spec with data.overlaps=true as --to, "
+                "or correct its labels"
+            )
             continue
         mask = str(PurePosixPath(settings["masks"], name).with_suffix(".png"))
         values = to_values(bits, classes)

@@ -52,7 +52,7 @@ def write(source: str, root: Path, images: dict[str, int], masks: dict[str, int]
 
 
 def settings(source: str, root: Path) -> dict[str, object]:
-    own = {"classes": CLASSES, "images": "images", "masks": "masks"}
+    own = {"classes": CLASSES, "images": "images", "masks": "masks", "overlaps": False}
     return {"root": str(root)} | (own if source == "mask_folder" else {})
 
 
@@ -247,9 +247,14 @@ def test_what_a_form_cannot_hold_is_refused(tmp_path: Path):
     before = files(target)
     with pytest.raises(DataError, match=r"d\.png: pixels of several classes"):
         put(read("severstal", root), "mask_folder", target)
+    own = settings("mask_folder", target) | {"overlaps": True}
+    options = {"renamed": {}, "replace": False, "prefix": "", "dry_run": False}
+    add(read("severstal", root), "mask_folder", own, **options)
+    assert (LOADERS["mask_folder"](**own).mask(3) == 3).all()
+    before = files(target)
     shared = write("mask_folder", tmp_path / "jpg", {"a.jpg": 9}, {"a.jpg": 9})
     with pytest.raises(DataError, match=r"a\.jpg: a\.png has the same mask"):
-        put(read("mask_folder", shared), "mask_folder", target)
+        add(read("mask_folder", shared), "mask_folder", own, **options)
     assert files(target) == before
     assert "synthetic" not in FORMS
     with pytest.raises(DataError, match=r"of the forms .*, and this one is synthetic"):

@@ -253,10 +253,8 @@ def of_mask(change):
     return damage
 
 
-def palette(folder):
-    mask = Image.fromarray(np.ones(SIZE, np.uint8)).convert("P")
-    mask.putpalette([0, 0, 0, 255, 0, 0])
-    mask.save(folder / "masks" / "b.png")
+def colours(folder):
+    Image.new("RGB", SIZE[::-1]).save(folder / "masks" / "b.png")
 
 
 def edge_of_b(folder):
@@ -279,7 +277,7 @@ OF_MASKS = {
     "mask cut short": (of_bytes(M, lambda b: b[:-20]), "unreadable mask", M, None),
     "empty mask file": (of_bytes(M, lambda _: b""), "unreadable mask", M, None),
     "mask in colours": (of_mask(lambda m: cv2.merge([m, m, m])), "mask channels", M, None),
-    "mask with a palette": (palette, "mask channels", M, None),
+    "mask with colours": (colours, "mask channels", M, None),
     "mask of 16 bits": (of_mask(lambda m: m.astype(np.uint16)), "mask channels", M, None),
     "mask turned": (of_mask(lambda m: m.T), "mask size", M, None),
     "mask of 0 and 255": (of_mask(lambda m: 255 * (m > 0)), "mask value", M, None),
