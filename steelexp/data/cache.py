@@ -43,7 +43,7 @@ _FREE_BYTES = 2**28
 """Bytes of disk or memory to leave free."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CachedImages(Dataset):
     """A data set of decoded images.
 
@@ -99,6 +99,11 @@ def cache_images(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
     Raises:
         DataError: Images cannot be read, all of which are listed, or there is no room.
     """
+    if dataset.has_ignore:
+        raise DataError(
+            "data.ignore: ignored pixels are read and converted, and not trained on yet; leave "
+            "ignore out, so that its areas are a class"
+        )
     if kind == "none" or not len(dataset):
         return RecentImages(**_fields(dataset))
     if kind == "memory":

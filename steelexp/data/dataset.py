@@ -39,6 +39,8 @@ class Dataset:
         read_mask: Function row -> mask, [H, W] uint8, bit c set where class c is.
         manifest: sha256 of the image names, their sizes in bytes, and the labels. It does not
             depend on the folder.
+        has_ignore: Whether bit C, after the last class's, marks pixels that are left out of loss
+            and metrics. `pixels` does not count them.
     """
 
     names: tuple[str, ...]
@@ -48,6 +50,7 @@ class Dataset:
     pixels: npt.NDArray[np.int64]
     read_mask: Callable[[int], Bits]
     manifest: str
+    has_ignore: bool = False
 
     def __post_init__(self) -> None:
         if len(self.classes) > MOST_CLASSES:

@@ -12,7 +12,7 @@ from steelexp.data.duplicate_groups import duplicate_groups
 Rows = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Joined(Dataset):
     """The images of one data set, then those of another, for near-duplicates only."""
 

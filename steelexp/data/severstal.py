@@ -174,7 +174,10 @@ def read_table(table: Path) -> LabelTable:
     if header not in HEADERS:
         columns = ",".join(header)[:80] or "absent"
         published = " or ".join(map(",".join, HEADERS))
-        text = f"the columns are {columns}; Kaggle's are {published}"
+        text = (
+            f"the columns are {columns}; Kaggle's are {published}; for a table in another form, "
+            "set data.source=csv"
+        )
         issues.append(Issue("wrong header", table, 1, text))
         header = next((each for each in HEADERS if len(each) == len(header)), [])
         rows = rows if header else []

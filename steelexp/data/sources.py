@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steelexp.data.dataset import DataError, Dataset
+from steelexp.data.forms.coco import coco, is_coco, survey_coco
+from steelexp.data.forms.csv_table import csv_table, is_csv_table, survey_csv_table
+from steelexp.data.forms.labelme import is_labelme, labelme, survey_labelme
+from steelexp.data.forms.supervisely import is_supervisely, supervisely, survey_supervisely
+from steelexp.data.forms.yolo_seg import is_yolo_seg, survey_yolo_seg, yolo_seg
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.mask_folder_survey import is_mask_folder, survey_mask_folder
 from steelexp.data.severstal import severstal
@@ -50,12 +55,28 @@ class Source:
 
 
 SOURCES: dict[str, Source] = {
+    # Before Severstal: its table has one of Kaggle's two forms.
+    "csv": Source(
+        csv_table, Layout("a loose train.csv beside train_images/", is_csv_table, survey_csv_table)
+    ),
     "severstal": Source(
         severstal, Layout("train.csv beside train_images/", is_severstal, survey_severstal)
     ),
+    # Before the folders of masks: COCO's files may lie in annotations/, beside images/.
+    "coco": Source(coco, Layout("a COCO file in it or in annotations/", is_coco, survey_coco)),
     "mask_folder": Source(
         mask_folder,
         Layout("images/ beside masks/ or annotations/", is_mask_folder, survey_mask_folder),
+    ),
+    "labelme": Source(
+        labelme, Layout("JSON files of labelme beside the images", is_labelme, survey_labelme)
+    ),
+    "yolo_seg": Source(
+        yolo_seg, Layout("data.yaml beside images/ and labels/", is_yolo_seg, survey_yolo_seg)
+    ),
+    "supervisely": Source(
+        supervisely,
+        Layout("meta.json beside datasets of img/ and ann/", is_supervisely, survey_supervisely),
     ),
     "synthetic": Source(synthetic, is_generated=True),
 }

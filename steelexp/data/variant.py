@@ -10,7 +10,7 @@ from steelexp.data.dataset import Bits, DataError, Dataset, digest
 from steelexp.data.split import Rows, Split
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Selection(Dataset):
     """Some images of a data set.
 

@@ -183,7 +183,8 @@ def test_another_header(tmp_path, header, shown):
     (folder / "train.csv").write_text(header)
     assert refusal(folder) == (
         f"{folder / 'train.csv'}:1: the columns are {shown}; Kaggle's are "
-        "ImageId,ClassId,EncodedPixels or ImageId_ClassId,EncodedPixels"
+        "ImageId,ClassId,EncodedPixels or ImageId_ClassId,EncodedPixels; for a table in another "
+        "form, set data.source=csv"
     )
 
 

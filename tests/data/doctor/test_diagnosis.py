@@ -18,6 +18,7 @@ from steelexp.data.doctor.examination import black_area
 from steelexp.data.issue import FIXES
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.severstal import severstal
+from tests.data.forms.test_issues import OF_FORMS
 
 SIZE = (64, 96)
 ROWS = ("a.jpg,1,1 200", "a.jpg,3,641 64 769 10", "c.jpg,2,3201 64", "d.jpg,4,6000 100")
@@ -220,7 +221,7 @@ OF_STRIPS = {
         None,
     ),
     "other columns": (
-        lambda folder: table(folder, ROWS, "image,class,rle"),
+        lambda folder: table(folder, ROWS, "image,kind,rle"),
         "wrong header",
         TABLE,
         1,
@@ -371,6 +372,7 @@ def test_every_kind_is_tried():
     tables = (OF_STRIPS, OF_MASKS, OF_PARTS)
     kinds = {kind for damages in tables for _, kind, _, _ in damages.values()}
     kinds |= {wanted[0] for _, wanted in OF_SPLITS.values()} | {"leak", "refused by its loader"}
+    kinds |= set(OF_FORMS)
     assert kinds == set(FIXES)
     assert sum(map(len, tables)) >= 20
 
@@ -379,7 +381,7 @@ def test_all_that_is_wrong_is_found_at_once(tmp_path):
     dataset(tmp_path)
     rows = ["z.jpg,1,1 2", "b.jpg,5,1 2", ROWS[2], "b.jpg", "b.jpg,1,1 2 3", "b.jpg,2,"]
     rows += ["b.jpg,4,1", "a.jpg,2,200 2", "b.jpg,3,9999 1"]
-    table(tmp_path, [*ROWS, *rows], "image,class,rle")
+    table(tmp_path, [*ROWS, *rows], "image,kind,rle")
     of_image("c.jpg", edge)(tmp_path)
     of_image("d.jpg", tinted)(tmp_path)
     copy(f"{IMAGES}/b.jpg", f"{IMAGES}/e.jpg")(tmp_path)
@@ -802,7 +804,7 @@ def test_the_command_on_a_damaged_set(tmp_path, capsys):
     ("arguments", "output"),
     [
         (["nowhere"], "nowhere: there is no such folder"),
-        (["."], ".: not a data set: it needs train.csv beside train_images/, or images/"),
+        (["."], ".: not a data set: it needs a loose train.csv beside train_images/, or "),
         (["set", "--classes", "a,b"], "--classes: set/train.csv numbers its classes itself"),
         (["set", "--split", "none.csv"], "--split none.csv: not a readable table"),
         (["masks", "--classes", "a,b,a"], "--classes a,b,a: up to 8 different names"),

@@ -1,0 +1,47 @@
+"""Masks as PNG, inside label files and as files of their own."""
+
+import io
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from steelexp.data.forms.shapes import Mask, ShapeError
+
+
+def decode_bitmap(content: bytes) -> Mask:
+    """Decode the PNG of a mask.
+
+    Args:
+        content: Content of a PNG; its opaque pixels, or without transparency those that are not
+            black, are the mask.
+
+    Returns:
+        [H, W] bool.
+
+    Raises:
+        ShapeError: It is no image.
+    """
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise ShapeError("its mask is not a PNG")
+    if pixels.ndim == 2:
+        return np.asarray(pixels > 0)
+    return np.asarray(pixels[..., 3] > 0 if pixels.shape[2] == 4 else pixels.any(axis=2))
+
+
+def encode_bitmap(mask: Mask) -> bytes:
+    """Encode a mask, [H, W] bool, as black and white PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(mask).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def encode_values(values: npt.NDArray[Any]) -> bytes:
+    """Encode numbers, [H, W] uint8 or uint16, as grey PNG."""
+    return bytes(cv2.imencode(".png", values)[1])

@@ -1,0 +1,100 @@
+"""Run-length encoding of COCO, as a list of counts or as its compressed text.
+
+Counts alternate between background and mask, begin with background, and run down the columns. In
+the text, each count from the fourth on is stored as its difference to the count before the last. A
+number is written in groups of five bits, the lowest first. A group is one character from "0" on,
+and its sixth bit says that another follows. Source: maskApi.c of the COCO API,
+https://github.com/cocodataset/cocoapi.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from steelexp.data.forms.shapes import Mask, ShapeError, Size
+
+_FIRST = 48
+_BITS = 5
+_MORE = 1 << _BITS
+_SIGN = 1 << (_BITS - 1)
+
+
+def decode(counts: list[int] | str, size: Size) -> Mask:
+    """Decode a mask.
+
+    Args:
+        counts: Counts, or their compressed text.
+        size: Height and width of the mask.
+
+    Returns:
+        [H, W] bool.
+
+    Raises:
+        ShapeError: The text is broken, a count is negative, or the counts do not fill the mask.
+    """
+    try:
+        lengths = np.array(_parse(counts) if isinstance(counts, str) else counts, np.int64)
+    except OverflowError:
+        raise ShapeError("RLE with a count of more than 64 bits") from None
+    if (lengths < 0).any():
+        raise ShapeError(f"RLE with a negative count ({int(lengths.min())})")
+    if (total := int(lengths.sum())) != size[0] * size[1]:
+        raise ShapeError(
+            f"RLE of {total} pixels, and the mask has {size[0] * size[1]} ({size[0]} x {size[1]})"
+        )
+    inside = np.arange(len(lengths)) % 2 == 1
+    return np.repeat(inside, lengths).reshape(size, order="F")
+
+
+def encode(mask: Mask) -> str:
+    """Encode a mask as compressed text.
+
+    Args:
+        mask: [H, W] bool.
+    """
+    counts = mask_counts(mask).tolist()
+    return "".join(
+        _write(count - counts[i - 2] if i > 2 else count) for i, count in enumerate(counts)
+    )
+
+
+def mask_counts(mask: Mask) -> npt.NDArray[np.int64]:
+    """Lengths of the runs down the columns, background first."""
+    flat = mask.ravel(order="F")
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts = np.r_[0, edges, flat.size] if not flat[0] else np.r_[0, 0, edges, flat.size]
+    return np.asarray(np.diff(starts), np.int64)
+
+
+def _write(number: int) -> str:
+    characters = []
+    while True:
+        group = number & (_MORE - 1)
+        number >>= _BITS
+        is_last = number == (-1 if group & _SIGN else 0)
+        characters.append(chr(_FIRST + (group if is_last else group | _MORE)))
+        if is_last:
+            return "".join(characters)
+
+
+def _parse(text: str) -> list[int]:
+    counts: list[int] = []
+    number = 0
+    shift = 0
+    for position, character in enumerate(text):
+        group = ord(character) - _FIRST
+        if not 0 <= group < 2 * _MORE:
+            raise ShapeError(
+                f"RLE: character {position + 1} ({character!r}) is not of its alphabet"
+            )
+        number |= (group & (_MORE - 1)) << shift
+        shift += _BITS
+        if group & _MORE:
+            continue
+        if group & _SIGN:
+            number -= 1 << shift
+        counts.append(number + counts[-2] if len(counts) > 2 else number)
+        number = 0
+        shift = 0
+    if shift:
+        raise ShapeError("RLE: the text is cut short")
+    return counts

@@ -1,0 +1,313 @@
+"""Supervisely: folders of images and of JSON files, and one file of classes.
+
+    root/meta.json                      classes
+    root/DATASET/img/a.jpg              images
+    root/DATASET/ann/a.jpg.json         bitmaps and polygons of an image
+
+A set inside a set is in DATASET/datasets/INNER/. Severstal has been published in this form.
+https://docs.supervisely.com/data-organization/00_ann_format_navi
+"""
+
+import base64
+import functools
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import PositiveInt
+
+from steelexp.data.dataset import DataError, Dataset
+from steelexp.data.forms.bitmaps import decode_bitmap, encode_bitmap
+from steelexp.data.forms.class_names import ClassBits, ClassNames, class_bits, unknown_class
+from steelexp.data.forms.image_files import list_images, similar_name
+from steelexp.data.forms.json_files import FormModel, read_json
+from steelexp.data.forms.reading import Area, AreaImage, Reading, images_folder, load, survey
+from steelexp.data.forms.shapes import (
+    Mask,
+    ShapeError,
+    Size,
+    components,
+    fill_polygons,
+    fill_rectangle,
+    paste,
+    points_of,
+    ring_of,
+)
+from steelexp.data.forms.writing import (
+    PlaceImage,
+    Written,
+    area_names,
+    class_masks,
+    copy,
+    new_folder,
+    sized_images,
+    written_settings,
+)
+from steelexp.data.issue import Issue
+from steelexp.data.survey import Survey
+
+META = "meta.json"
+DATASET = "ds"
+"""Name of the dataset that the writer gives to images without a folder."""
+
+COLOURS = ("#E6194B", "#3CB44B", "#4363D8", "#F58231", "#911EB4", "#42D4F4", "#F032E6", "#BFEF45")
+
+
+class _Class(FormModel):
+    title: str
+
+
+class _Meta(FormModel):
+    classes: list[_Class]
+
+
+class _Size(FormModel):
+    height: int
+    width: int
+
+
+class _Object(FormModel):
+    classTitle: str  # noqa: N815
+    geometryType: str | None = None  # noqa: N815
+    points: Any = None
+    bitmap: Any = None
+
+
+class _File(FormModel):
+    size: _Size
+    objects: list[_Object]
+
+
+def supervisely(
+    *,
+    root: str,
+    dataset: str | None = None,
+    classes: ClassNames | None = None,
+    ignore: str | None = None,
+    subset: PositiveInt | None = None,
+    subset_seed: int = 0,
+) -> Dataset:
+    """A project of Supervisely with bitmaps, polygons and rectangles.
+
+    The holes of a polygon are taken out with their outline, as Supervisely draws them.
+
+    Args:
+        root: Folder of meta.json.
+        dataset: Name of one dataset of the project, whose images then go by their own names; by
+            default all, and a name begins with the dataset's.
+        classes: Class names in the order of the classes; by default all of meta.json.
+        ignore: Name of the class whose areas are left out of loss and metrics.
+        subset: Number of images to sample without replacement; all by default.
+        subset_seed: Random seed of the subset.
+
+    Returns:
+        The images, sorted by name.
+
+    Raises:
+        DataError: A file is missing, or objects are wrong; all are listed.
+    """
+    reading = read_supervisely(root, dataset=dataset, classes=classes, ignore=ignore)
+    return load(reading, subset=subset, subset_seed=subset_seed)
+
+
+def is_supervisely(root: Path) -> bool:
+    """Whether a folder has meta.json and a dataset."""
+    return (root / META).is_file() and any(_datasets(root))
+
+
+def survey_supervisely(root: Path, classes: tuple[str, ...] | None) -> Survey:
+    """The doctor's survey of a project of Supervisely."""
+    return survey(read_supervisely(str(root), classes=classes))
+
+
+def read_supervisely(
+    root: str,
+    *,
+    dataset: str | None = None,
+    classes: tuple[str, ...] | None = None,
+    ignore: str | None = None,
+) -> Reading:
+    """Read a project of Supervisely; see `supervisely` for the settings.
+
+    Raises:
+        DataError: A folder or meta.json is missing, or the class names do not fit.
+    """
+    top = images_folder(root, ".")
+    meta_file = top / META
+    if not meta_file.is_file():
+        raise DataError(f"data.root: {top} has no {META}; set data.root to the project's folder")
+    meta, issues = read_json(meta_file, _Meta)
+    if meta is None:
+        return Reading("supervisely", top, classes or (), False, [], issues)
+    known = class_bits([each.title for each in meta.classes], classes, ignore, meta_file)
+    folders = _datasets(top)
+    if dataset is not None and dataset not in folders:
+        listed = ", ".join(folders) or "none"
+        raise DataError(f"data.dataset: {top} has no dataset {dataset!r}; it has {listed}")
+    read = []
+    for title, folder in folders.items():
+        if dataset in (None, title):
+            prefix = "" if dataset == title else f"{title}/"
+            images, dataset_issues = _read_dataset(folder, prefix, known)
+            issues += dataset_issues
+            read += images
+    if not folders:
+        raise DataError(f"{top}: no dataset: no folder has img/ and ann/")
+    ordered = sorted(read, key=lambda image: image.name)
+    return Reading("supervisely", top, known.classes, known.has_ignore, ordered, issues)
+
+
+def write_supervisely(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:
+    """Write a project of Supervisely with a bitmap for each connected component.
+
+    Args:
+        dataset: Data set. The folder in a name becomes a dataset of the project.
+        folder: New folder.
+        place: Function that puts an image file into the folder.
+
+    Returns:
+        Settings that read it, and what Supervisely cannot say of this data set.
+    """
+    names = area_names(dataset)
+    with new_folder(folder) as partial:
+        for row, name, (height, width) in sized_images(dataset):
+            *parents, file_name = name.split("/")
+            ds = partial.joinpath("/datasets/".join(parents or [DATASET]))
+            for inner in ("img", "ann"):
+                (ds / inner).mkdir(parents=True, exist_ok=True)
+            place(dataset.paths[row], ds / "img" / file_name)
+            objects = [
+                _object(bit, names[bit], part, left, top)
+                for bit, mask in class_masks(dataset, row)
+                for part, left, top in components(mask)
+            ]
+            size = {"height": height, "width": width}
+            content = {"description": "", "tags": [], "size": size, "objects": objects}
+            target = ds / "ann" / f"{file_name}.json"
+            target.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        entries = [
+            {
+                "title": name,
+                "shape": "bitmap",
+                "color": COLOURS[bit % len(COLOURS)],
+                "geometry_config": {},
+                "id": bit + 1,
+                "hotkey": "",
+            }
+            for bit, name in enumerate(names)
+        ]
+        meta = {"classes": entries, "tags": [], "projectType": "images"}
+        (partial / META).write_text(json.dumps(meta) + "\n", encoding="utf-8")
+    settings = written_settings("supervisely", dataset)
+    bare = sum("/" not in name for name in dataset.names)
+    if bare == len(dataset):
+        return Written(settings | {"dataset": DATASET}, [])
+    losses = [f"images without a folder, {bare} here, are in the dataset {DATASET}"] if bare else []
+    return Written(settings, losses)
+
+
+def _datasets(root: Path) -> dict[str, Path]:
+    """Folders with img/ and ann/ by the name of the dataset, such as train or line 1/train."""
+    folders = {}
+    for path in sorted(root.rglob("img")):
+        if path.is_dir() and path.with_name("ann").is_dir():
+            parts = path.parent.relative_to(root).parts
+            folders["/".join(part for part in parts if part != "datasets")] = path.parent
+    return folders
+
+
+def _read_dataset(
+    folder: Path, prefix: str, known: ClassBits
+) -> tuple[list[AreaImage], list[Issue]]:
+    """Images of one dataset, their names after a prefix, and issues."""
+    listing = list_images(folder / "img")
+    files = {path.name.removesuffix(".json"): path for path in (folder / "ann").glob("*.json")}
+    issues: list[Issue] = []
+    for name in sorted(files.keys() - listing.keys()):
+        text = f"{name} is not in {folder / 'img'}{similar_name(name, listing)}"
+        issues.append(Issue("missing image", files[name], None, text))
+    images = []
+    for name, path in listing.items():
+        if name not in files:
+            text = f"no labels {folder / 'ann' / name}.json; download the project again"
+            issues.append(Issue("missing labels", path, None, text))
+            continue
+        content, file_issues = read_json(files[name], _File)
+        issues += file_issues
+        if content is not None:
+            areas, object_issues = _areas(prefix + name, files[name], content, known)
+            issues += object_issues
+            size = (content.size.height, content.size.width)
+            images.append(AreaImage(prefix + name, path, files[name], areas, size))
+    return images, issues
+
+
+def _areas(
+    name: str, file: Path, content: _File, known: ClassBits
+) -> tuple[list[Area], list[Issue]]:
+    areas = []
+    issues = []
+    for position, each in enumerate(content.objects):
+        key = f"objects[{position}] ({each.classTitle})"
+        if each.classTitle not in known.bits:
+            issues.append(unknown_class(file, None, key, each.classTitle, known))
+            continue
+        try:
+            draw = _drawing(each)
+        except ShapeError as error:
+            issues.append(Issue("invalid shape", file, None, f"{name}: {key}: {error}"))
+            continue
+        areas.append(Area(known.bits[each.classTitle], key, None, draw))
+    return areas, issues
+
+
+def _drawing(each: _Object) -> Callable[[Size], Mask]:
+    """Function size -> mask of an object.
+
+    Raises:
+        ShapeError: Its type has no pixels, or its data are not of its type.
+    """
+    kind = each.geometryType or ("bitmap" if each.bitmap else "polygon")  # older files lack it
+    if kind == "bitmap":
+        return _bitmap_drawing(each.bitmap)
+    if kind not in ("polygon", "rectangle"):
+        raise ShapeError(
+            f"an object of type {kind} has no pixels; draw a bitmap, polygon or rectangle"
+        )
+    rings = each.points if isinstance(each.points, dict) else {}
+    exterior = rings.get("exterior")
+    interior = rings.get("interior") or []
+    if kind == "rectangle":
+        corners = points_of(exterior)
+        if len(corners) != 2:
+            raise ShapeError(f"a rectangle of {len(corners)} points; it needs 2")
+        return functools.partial(fill_rectangle, corners)
+    holes = [ring_of(hole) for hole in interior]
+    return functools.partial(fill_polygons, [ring_of(exterior)], holes=holes)
+
+
+def _bitmap_drawing(bitmap: Any) -> Callable[[Size], Mask]:
+    """Function size -> mask of a bitmap: base64 of a compressed PNG, and its left upper corner."""
+    try:
+        left, top = (int(number) for number in bitmap["origin"])
+        content = zlib.decompress(base64.b64decode(bitmap["data"], validate=True))
+    except (TypeError, KeyError, ValueError):
+        raise ShapeError("a bitmap needs data in base64, and origin as [x, y]") from None
+    except zlib.error:
+        raise ShapeError("the data of its bitmap are broken") from None
+    decode_bitmap(content)
+    return lambda size: paste(decode_bitmap(content), left, top, size)
+
+
+def _object(bit: int, title: str, part: Mask, left: int, top: int) -> dict[str, Any]:
+    data = base64.b64encode(zlib.compress(encode_bitmap(part))).decode()
+    return {
+        "classId": bit + 1,
+        "classTitle": title,
+        "description": "",
+        "geometryType": "bitmap",
+        "tags": [],
+        "bitmap": {"data": data, "origin": [left, top]},
+    }

@@ -1,0 +1,278 @@
+"""YOLO segmentation: one text file for each image, with a polygon on each line.
+
+    root/data.yaml          names of the classes, by number from 0
+    root/images/a.png       images, in folders such as train/ and val/
+    root/labels/a.txt       lines "class x1 y1 x2 y2 ..." with x and y from 0 to 1
+
+An image without a text file, or with an empty one, is clean.
+https://docs.ultralytics.com/datasets/segment/
+"""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+from pydantic import PositiveInt, ValidationError
+
+from steelexp.data.dataset import DataError, Dataset
+from steelexp.data.forms.class_names import ClassBits, ClassNames, class_bits
+from steelexp.data.forms.image_files import list_images, similar_name
+from steelexp.data.forms.json_files import FormModel
+from steelexp.data.forms.reading import (
+    Area,
+    AreaImage,
+    Reading,
+    images_folder,
+    load,
+    shared_labels,
+    stem_of,
+    survey,
+)
+from steelexp.data.forms.shapes import (
+    Mask,
+    Ring,
+    ShapeError,
+    Size,
+    fill_polygons,
+    outlines,
+    ring_of,
+)
+from steelexp.data.forms.writing import (
+    IMAGES,
+    PlaceImage,
+    Written,
+    area_names,
+    check_stems,
+    class_masks,
+    copy,
+    new_folder,
+    place_images,
+    sized_images,
+    written_settings,
+)
+from steelexp.data.issue import Issue
+from steelexp.data.survey import Survey
+from steelexp.errors import reason
+
+NAMES = "data.yaml"
+LABELS = "labels"
+
+
+class _File(FormModel):
+    names: dict[int, str] | list[str]
+
+    @property
+    def by_number(self) -> dict[int, str]:
+        return dict(self.names.items() if isinstance(self.names, dict) else enumerate(self.names))
+
+
+def yolo_seg(
+    *,
+    root: str,
+    names: str = NAMES,
+    images: str | None = None,
+    labels: str = LABELS,
+    classes: ClassNames | None = None,
+    ignore: str | None = None,
+    subset: PositiveInt | None = None,
+    subset_seed: int = 0,
+) -> Dataset:
+    """Images and YOLO's text files of polygons.
+
+    Args:
+        root: Root folder of the data set.
+        names: YAML file below the root with the class names.
+        images: Folder of the images below the root; by default images/ if it exists, else the root.
+        labels: Folder of the text files below the root.
+        classes: Class names in another order; by default the one of the file.
+        ignore: Name of the class whose areas are left out of loss and metrics.
+        subset: Number of images to sample without replacement; all by default.
+        subset_seed: Random seed of the subset.
+
+    Returns:
+        The images, sorted by name.
+
+    Raises:
+        DataError: A folder or a file is missing, or lines are wrong; all are listed.
+    """
+    reading = read_yolo_seg(
+        root, names=names, images=images, labels=labels, classes=classes, ignore=ignore
+    )
+    return load(reading, subset=subset, subset_seed=subset_seed)
+
+
+def is_yolo_seg(root: Path) -> bool:
+    """Whether a folder has data.yaml and labels/."""
+    return (root / NAMES).is_file() and (root / LABELS).is_dir()
+
+
+def survey_yolo_seg(root: Path, classes: tuple[str, ...] | None) -> Survey:
+    """The doctor's survey of YOLO's files."""
+    return survey(read_yolo_seg(str(root), classes=classes))
+
+
+def read_yolo_seg(
+    root: str,
+    *,
+    names: str = NAMES,
+    images: str | None = None,
+    labels: str = LABELS,
+    classes: tuple[str, ...] | None = None,
+    ignore: str | None = None,
+) -> Reading:
+    """Read YOLO's text files; see `yolo_seg` for the settings.
+
+    Raises:
+        DataError: A folder or the file of the names is missing, or the names do not fit.
+    """
+    images_dir = images_folder(root, images)
+    labels_dir = Path(root) / labels
+    if not labels_dir.is_dir():
+        raise DataError(f"data.labels: there is no folder {labels_dir}; set data.labels")
+    numbered = _read_names(Path(root) / names)
+    known = class_bits(list(numbered.values()), classes, ignore, Path(root) / names)
+    listing = list_images(images_dir, recursive=True)
+    stems, issues = shared_labels(listing, "text file")
+    issues += _unmatched_files(labels_dir, stems, images_dir)
+    read = []
+    for stem, name in stems.items():
+        file = labels_dir / f"{stem}.txt"
+        areas, line_issues = _read_lines(name, file, numbered, known)
+        issues += line_issues
+        read.append(AreaImage(name, listing[name], file, areas))
+    return Reading("yolo_seg", labels_dir, known.classes, known.has_ignore, read, issues)
+
+
+def write_yolo_seg(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:
+    """Write images, text files and data.yaml.
+
+    A component with holes is cut into polygons without holes. All pixels are kept.
+
+    Args:
+        dataset: Data set.
+        folder: New folder.
+        place: Function that puts an image file into the folder.
+
+    Returns:
+        Settings that read it, and what YOLO cannot say of this data set.
+
+    Raises:
+        DataError: Two images differ in their suffix only.
+    """
+    check_stems(dataset, "text file")
+    losses = []
+    names = area_names(dataset)
+    if dataset.has_ignore:
+        losses.append(f"YOLO trains on ignored pixels as on a class, named {names[-1]}")
+    cut = 0
+    with new_folder(folder) as partial:
+        place_images(dataset, partial / IMAGES, place)
+        for row, name, size in sized_images(dataset):
+            lines = []
+            for bit, mask in class_masks(dataset, row):
+                rings = list(outlines(mask))
+                cut += len(rings) - _count_components(mask)
+                lines += [_line(bit, ring, size) for ring in rings]
+            target = partial / LABELS / f"{stem_of(name)}.txt"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text("".join(lines), encoding="utf-8")
+        content = {"path": ".", "train": IMAGES, "val": IMAGES, "names": dict(enumerate(names))}
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        (partial / NAMES).write_text(text, encoding="utf-8")
+    if cut:
+        losses.append(
+            f"polygons have no holes: components with holes are cut into {cut} polygons more, "
+            "which YOLO counts as objects of their own"
+        )
+    return Written(written_settings("yolo_seg", dataset), losses)
+
+
+def _read_names(file: Path) -> dict[int, str]:
+    if not file.is_file():
+        raise DataError(f"data.names: there is no file {file}; set data.names")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return _File.model_validate(content).by_number
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise DataError(
+            f"{file}: no names of classes ({reason(error)}); write them as names: [a, b]"
+        ) from None
+
+
+def _unmatched_files(labels_dir: Path, stems: dict[str, str], images_dir: Path) -> Iterator[Issue]:
+    for path in sorted(labels_dir.rglob("*.txt")):
+        stem = stem_of(path.relative_to(labels_dir).as_posix())
+        if stem not in stems and path.name != "classes.txt":  # of LabelImg and Label Studio
+            text = f"there is no image {stem} in {images_dir}{similar_name(stem, stems)}"
+            yield Issue("missing image", path, None, text)
+
+
+def _read_lines(
+    name: str, file: Path, numbered: dict[int, str], known: ClassBits
+) -> tuple[list[Area], list[Issue]]:
+    """Areas of a text file, none if it is absent; and the issues of its lines."""
+    areas: list[Area] = []
+    issues: list[Issue] = []
+    if not file.exists():
+        return areas, issues
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        return areas, [Issue("unreadable labels", file, None, f"cannot be read: {reason(error)}")]
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        if not words:
+            continue
+        class_name = numbered.get(int(words[0])) if words[0].isdecimal() else None
+        if class_name is None or class_name not in known.bits:
+            stated = words[0] if class_name is None else class_name
+            text = f"{name}: there is no class {stated!r}; known: {_describe(numbered, known)}"
+            issues.append(Issue("unknown class", file, number, text))
+            continue
+        try:
+            ring = _ring(words[1:])
+        except ShapeError as error:
+            issues.append(Issue("invalid shape", file, number, f"{name}: {error}"))
+            continue
+        draw = functools.partial(_fill, ring)
+        areas.append(Area(known.bits[class_name], f"line {number}", number, draw))
+    return areas, issues
+
+
+def _describe(numbered: dict[int, str], known: ClassBits) -> str:
+    return ", ".join(f"{k} ({name})" for k, name in numbered.items() if name in known.bits)
+
+
+def _ring(words: list[str]) -> Ring:
+    """Vertices between 0 and 1.
+
+    Raises:
+        ShapeError: The words are a box, or no pairs of such numbers.
+    """
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        raise ShapeError("a coordinate is not a number") from None
+    if len(numbers) in (4, 5):
+        raise ShapeError("a box and no polygon: it has no pixels; export segmentation labels")
+    return ring_of(numbers)
+
+
+def _fill(ring: Ring, size: Size) -> Mask:
+    if ring.max() > 2:
+        x, y = ring[np.argmax(ring.max(axis=1))].tolist()
+        raise ShapeError(f"the point ({x:g}, {y:g}) is not normalised: x and y go from 0 to 1")
+    return fill_polygons([ring * (size[1], size[0])], size)
+
+
+def _line(bit: int, ring: Ring, size: Size) -> str:
+    # 7 digits: a coordinate is exact to 0.01 pixels on an image of 100,000.
+    numbers = " ".join(f"{number:.7g}" for number in (ring / (size[1], size[0])).ravel())
+    return f"{bit} {numbers}\n"
+
+
+def _count_components(mask: Mask) -> int:
+    return int(cv2.connectedComponents(mask.astype(np.uint8))[0]) - 1

@@ -1,0 +1,89 @@
+"""What a form's writer writes, its reader reads: to the pixel."""
+
+import functools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from steelexp.data.dataset import DataError
+from steelexp.data.forms.writers import WRITERS, has_polygons
+from steelexp.data.sources import LOADERS
+from tests.data.forms.random_sets import assert_same, make_dataset, random_masks
+
+CLASSES = ("a", "b")
+SINGLE = ("mask_folder", "severstal")
+"""Forms with one class at most at each pixel, or with classes of their own."""
+POLYGONS = {f"{form} polygons": WRITERS[form] for form in WRITERS if has_polygons(form)}
+FORMS = {form: writer for form, writer in WRITERS.items() if form not in SINGLE} | {
+    name: functools.partial(writer, polygons=True) for name, writer in POLYGONS.items()
+}
+
+
+@pytest.fixture(params=FORMS)
+def form(request):
+    """Writer of a form."""
+    return FORMS[request.param]
+
+
+def round_trip(form, masks, classes=CLASSES, **source):
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = make_dataset(Path(folder, "source"), masks, classes, **source)
+        written = form(dataset, Path(folder, "written"))
+        reader, settings = bind(written.settings)
+        assert_same(reader(root=str(Path(folder, "written")), **settings), dataset)
+
+
+def bind(settings):
+    """Loader and its arguments of the settings that a writer reports."""
+    rest = {key: value for key, value in settings.items() if key != "source"}
+    return LOADERS[settings["source"]], {
+        key: tuple(value) if key == "classes" else value for key, value in rest.items()
+    }
+
+
+@given(masks=random_masks())
+@settings(max_examples=50, deadline=None)
+@pytest.mark.parametrize("name", FORMS)
+def test_every_mask_comes_back(name, masks):
+    round_trip(FORMS[name], masks)
+
+
+@given(masks=random_masks(values=(0, 1, 2, 4, 5)))
+@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("name", FORMS)
+def test_ignored_pixels_come_back(name, masks):
+    round_trip(FORMS[name], masks, has_ignore=True)
+
+
+@given(masks=random_masks(values=(0, 1, 2, 4, 8)))
+@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("name", SINGLE)
+def test_masks_of_one_class_at_each_pixel_come_back(name, masks):
+    round_trip(WRITERS[name], masks, classes=("1", "2", "3", "4"))
+
+
+def test_folders_in_names_are_kept(form):
+    round_trip(form, [np.eye(4, dtype=np.uint8)] * 2, names=["day 1/x.png", "night/x.png"])
+
+
+def test_a_data_set_without_a_defect(form):
+    round_trip(form, [np.zeros((3, 5), np.uint8)])
+
+
+def test_an_existing_folder_is_left_alone(form, tmp_path):
+    dataset = make_dataset(tmp_path / "source", [np.eye(3, dtype=np.uint8)])
+    (tmp_path / "there").mkdir()
+    with pytest.raises(DataError, match=r"there: exists; name another folder, or remove this one"):
+        form(dataset, tmp_path / "there")
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_a_failed_writer_leaves_nothing(form, tmp_path):
+    dataset = make_dataset(tmp_path / "source", [np.eye(3, dtype=np.uint8)] * 2)
+    dataset.paths[1].unlink()
+    with pytest.raises(OSError, match=r"1.png"):
+        form(dataset, tmp_path / "written")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
