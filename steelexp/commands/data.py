@@ -1,11 +1,11 @@
-"""The command `data`: generate, fetch, examine or extend a data set."""
+"""The command `data`: generate, fetch, examine, extend or convert a data set."""
 
 import argparse
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelexp.commands import data_add
+from steelexp.commands import data_add, data_convert
 from steelexp.commands.arguments import class_names
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.data.kaggle.fetch import fetch
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def add(commands: "Subparsers") -> None:
     """Add the command, and those below it."""
-    parser = commands.add_parser("data", help="generate, fetch, examine or extend a data set")
+    parser = commands.add_parser(
+        "data", help="generate, fetch, examine, extend or convert a data set"
+    )
     below = parser.add_subparsers(metavar="WHAT", required=True)
     generator = below.add_parser(
         "generate", help="generate a synthetic data set in Severstal's layout"
@@ -71,6 +73,7 @@ def add(commands: "Subparsers") -> None:
         help="names of the mask values 1, 2, ... (default: every value is a class)",
     )
     data_add.add_parser(below)
+    data_convert.add_parser(below)
 
 
 def generate_set(args: argparse.Namespace) -> int:

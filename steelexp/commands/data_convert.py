@@ -1,0 +1,131 @@
+"""The command `data convert`: write a data set in another label form."""
+
+import argparse
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import ValidationError
+
+from steelexp.commands.outcome import DONE
+from steelexp.data.dataset import Dataset
+from steelexp.data.forms.writers import WRITERS, has_polygons
+from steelexp.data.forms.writing import Written, copy, link
+from steelexp.data.sources import LOADERS, SOURCES, source_of
+from steelexp.errors import UserError, reason
+from steelexp.labelled_data import SPEC_SUFFIXES
+from steelexp.plan import SpecModel
+from steelexp.progress import say
+from steelexp.spec import load
+from steelexp.spec.component import component_model
+from steelexp.spec.schema import DataSpec
+
+if TYPE_CHECKING:
+    from steelexp.commands.arguments import Subparsers
+
+
+def add_parser(below: "Subparsers") -> None:
+    """Add the command."""
+    parser = below.add_parser("convert", help="write a data set in another label form")
+    parser.set_defaults(act=convert)
+    parser.add_argument(
+        "origin",
+        metavar="FROM",
+        type=Path,
+        help="folder of a data set, or spec whose data section names one",
+    )
+    parser.add_argument("target", metavar="TO", type=Path, help="folder of the new data set")
+    parser.add_argument(
+        "--form", required=True, choices=sorted(WRITERS), help="label form of the new data set"
+    )
+    parser.add_argument(
+        "--source",
+        nargs="+",
+        metavar=("SOURCE", "KEY=VALUE"),
+        help="data source of FROM, with settings as in a spec (default: by the layout of FROM)",
+    )
+    parser.add_argument(
+        "--polygons",
+        action="store_true",
+        help="coco and labelme: write polygons, whose points can be moved, instead of masks",
+    )
+    parser.add_argument(
+        "--link",
+        action="store_true",
+        help="hard links to the images instead of copies; a change of one then changes both",
+    )
+
+
+def convert(args: argparse.Namespace) -> int:
+    """Write a data set in another label form."""
+    options: dict[str, Any] = {"place": link if args.link else copy}
+    if args.polygons:
+        if not has_polygons(args.form):
+            raise UserError(f"--polygons: {args.form} leaves no choice; leave it out")
+        options["polygons"] = True
+    dataset = read_origin(args.origin, args.source)
+    written = WRITERS[args.form](dataset, args.target, **options)
+    say("\n".join(_report(dataset, args.target, args.form, written)))
+    return DONE
+
+
+def read_origin(origin: Path, source: Sequence[str] | None) -> Dataset:
+    """Read the data set to convert.
+
+    Args:
+        origin: Spec file, or folder of a data set.
+        source: Name of the data source and its settings, KEY=VALUE; None finds it by the layout.
+
+    Raises:
+        UserError: The spec, the settings or the data set are wrong.
+    """
+    if origin.suffix in SPEC_SUFFIXES and origin.is_file():
+        if source:
+            raise UserError(f"--source: without effect beside {origin}; leave it out")
+        spec = load(origin, model=SpecModel)
+        dataset: Dataset = spec.data.bind(LOADERS)()
+        return dataset
+    name, *words = source or [source_of(origin)]
+    if name not in SOURCES:
+        raise UserError(f"--source: no data source {name!r}; known: {', '.join(SOURCES)}")
+    return _bind(name, origin, dict(map(_setting, words)))()
+
+
+def _setting(word: str) -> tuple[str, Any]:
+    key, equals, value = word.partition("=")
+    if not equals:
+        raise UserError(f"--source: {word!r} is no KEY=VALUE")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"--source: {word!r}: the value is no YAML") from None
+
+
+def _bind(source: str, root: Path, settings: dict[str, Any]) -> functools.partial[Dataset]:
+    """The loader of a source with its settings, checked as in a spec."""
+    model = component_model(DataSpec, source, LOADERS[source])
+    values = {"source": source, "root": str(root), **settings}
+    own = [key for key in model.model_fields if key not in {"source", *DataSpec.outside}]
+    if unknown := settings.keys() - set(own):
+        raise UserError(f"--source {source}: no setting {min(unknown)!r}; known: {', '.join(own)}")
+    try:
+        data = model.model_validate(values)
+    except ValidationError as error:
+        raise UserError(
+            f"{root}: as {source}: {reason(error)}; add KEY=VALUE after --source {source}"
+        ) from None
+    return functools.partial(LOADERS[source], **data.settings)
+
+
+def _report(dataset: Dataset, target: Path, form: str, written: Written) -> list[str]:
+    """What was written, what the form cannot say, and the section of a spec that reads it."""
+    labelled = sum(dataset.labelled)
+    settings = {"source": "", "root": str(target)} | written.settings
+    section = yaml.safe_dump(settings, default_flow_style=True, width=10**6, sort_keys=False)
+    return [
+        f"{target}: {len(dataset)} images as {form}, {labelled} of them with labels",
+        *(f"Not the same: {loss}" for loss in written.losses),
+        f"data: {section.strip()}",
+    ]
