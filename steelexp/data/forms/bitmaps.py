@@ -1,11 +1,9 @@
 """Masks as PNG, inside label files and as files of their own."""
 
 import io
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from steelexp.data.forms.shapes import Mask, ShapeError
@@ -40,8 +38,3 @@ def encode_bitmap(mask: Mask) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(mask).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def encode_values(values: npt.NDArray[Any]) -> bytes:
-    """Encode numbers, [H, W] uint8 or uint16, as grey PNG."""
-    return bytes(cv2.imencode(".png", values)[1])

@@ -36,6 +36,7 @@ from steelexp.data.forms.writing import (
     PlaceImage,
     Written,
     area_names,
+    check_one_folder,
     class_masks,
     copy,
     new_folder,
@@ -191,8 +192,7 @@ def write_severstal(dataset: Dataset, folder: Path, *, place: PlaceImage = copy)
             f"severstal: the classes are 1, 2, 3 and 4, without ignored pixels; this set has "
             f"{', '.join(area_names(dataset))}; take csv"
         )
-    if inner := next((name for name in dataset.names if "/" in name), None):
-        raise DataError(f"severstal: images are in one folder, and {inner} is not; take csv")
+    check_one_folder(dataset, "severstal")
     write_csv(dataset, folder, place=place)
     return Written({"source": "severstal"}, [])
 

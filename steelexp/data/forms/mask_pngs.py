@@ -2,23 +2,21 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from steelexp.data.dataset import DataError, Dataset
-from steelexp.data.forms.bitmaps import encode_values
+from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE, has_overlaps
+from steelexp.data.dataset import Dataset, raise_if
 from steelexp.data.forms.reading import stem_of
 from steelexp.data.forms.writing import (
     IMAGES,
     PlaceImage,
     Written,
+    area_names,
+    check_one_folder,
     check_stems,
-    class_masks,
     copy,
     new_folder,
     place_images,
-    sized_images,
-    written_settings,
 )
+from steelexp.data.mask_png import mask_png
 
 MASKS = "masks"
 
@@ -26,8 +24,10 @@ MASKS = "masks"
 def write_mask_folder(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:
     """Write images/ and masks/ with 0 for background and k for the k-th class.
 
+    Pixels of several classes have the values after the last class (class_sets.py).
+
     Args:
-        dataset: Data set in which each pixel has one class at most.
+        dataset: Data set.
         folder: New folder.
         place: Function that puts an image file into the folder.
 
@@ -35,21 +35,24 @@ def write_mask_folder(dataset: Dataset, folder: Path, *, place: PlaceImage = cop
         Settings that read it, and what masks of numbers cannot say of this data set.
 
     Raises:
-        DataError: Classes overlap, pixels are ignored, or two images differ in their suffix only.
+        DataError: Classes overlap and there are more than eight, images are in several folders, or
+            two images differ in their suffix only.
     """
     check_stems(dataset, "mask")
+    check_one_folder(dataset, "mask_folder")
+    names = area_names(dataset)
+    overlapping = []
     with new_folder(folder) as partial:
         place_images(dataset, partial / IMAGES, place)
-        for row, name, size in sized_images(dataset):
-            values = np.zeros(size, np.uint8)
-            for bit, mask in class_masks(dataset, row):
-                if bit < len(dataset.classes) and values[mask].any():
-                    raise DataError(
-                        f"mask_folder: {name}: pixels of {dataset.classes[bit]} are also of "
-                        "another class, and a mask of numbers has one class at each; take coco"
-                    )
-                values[mask] = bit + 1
-            target = partial / MASKS / f"{stem_of(name)}.png"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(encode_values(values))
-    return Written(written_settings("mask_folder", dataset), [])
+        masks = partial / MASKS
+        masks.mkdir()
+        for row, name in enumerate(dataset.names):
+            bits = dataset.mask(row)
+            if has_overlaps(bits):
+                overlapping.append(name)
+            (masks / f"{stem_of(name)}.png").write_bytes(mask_png(bits, len(names)))
+        if len(names) > MOST_CLASSES_IN_A_BYTE:
+            raise_if([f"mask_folder: {name}: classes overlap; take coco" for name in overlapping])
+    settings = {"source": "mask_folder", "classes": list(names)}
+    losses = [f"ignored pixels are a class, named {names[-1]}"] if dataset.has_ignore else []
+    return Written(settings | ({"overlaps": True} if overlapping else {}), losses)

@@ -135,3 +135,17 @@ def check_stems(dataset: Dataset, what: str) -> None:
     """
     _, issues = shared_labels(dict(zip(dataset.names, dataset.paths, strict=True)), what)
     raise_if([str(issue) for issue in issues])
+
+
+def check_one_folder(dataset: Dataset, form: str) -> None:
+    """Check that no image is in a folder.
+
+    Args:
+        dataset: Data set.
+        form: Form whose reader takes the images of one folder.
+
+    Raises:
+        DataError: The name of an image has a folder.
+    """
+    if inner := next((name for name in dataset.names if "/" in name), None):
+        raise DataError(f"{form}: images are in one folder, and {inner} is not; take coco or csv")

@@ -122,6 +122,6 @@ def test_severstals_own_form_has_its_own_classes(tmp_path):
     with pytest.raises(DataError, match=r"this set has a, b; take csv"):
         WRITERS["severstal"](other, tmp_path / "out")
     inner = make_dataset(tmp_path / "t", masks, classes=tuple("1234"), names=["x/0.png"])
-    with pytest.raises(DataError, match=r"images are in one folder, and x/0.png is not; take csv"):
+    with pytest.raises(DataError, match=r"images are in one folder, and x/0.png is not"):
         WRITERS["severstal"](inner, tmp_path / "out")
     assert not (tmp_path / "out").exists()
