@@ -10,7 +10,7 @@ https://github.com/cocodataset/cocoapi.
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.forms.shapes import Mask, ShapeError, Size
+from steelexp.data.forms.shapes import Mask, Patch, ShapeError, Size
 
 _FIRST = 48
 _BITS = 5
@@ -31,6 +31,11 @@ def decode(counts: list[int] | str, size: Size) -> Mask:
     Raises:
         ShapeError: The text is broken, a count is negative, or the counts do not fill the mask.
     """
+    return decode_patch(counts, size).paste(size)
+
+
+def decode_patch(counts: list[int] | str, size: Size) -> Patch:
+    """Decode the columns of a mask from the first to the last with a pixel; see `decode`."""
     try:
         lengths = np.array(_parse(counts) if isinstance(counts, str) else counts, np.int64)
     except OverflowError:
@@ -41,8 +46,28 @@ def decode(counts: list[int] | str, size: Size) -> Mask:
         raise ShapeError(
             f"RLE of {total} pixels, and the mask has {size[0] * size[1]} ({size[0]} x {size[1]})"
         )
-    inside = np.arange(len(lengths)) % 2 == 1
-    return np.repeat(inside, lengths).reshape(size, order="F")
+    ends = np.cumsum(lengths)
+    return runs_patch(np.stack([ends[:-1], lengths[1:]], axis=1)[::2], size)
+
+
+def runs_patch(runs: npt.NDArray[np.int64], size: Size) -> Patch:
+    """The columns of a mask from the first to the last with a pixel.
+
+    Args:
+        runs: Start, from 0 down the columns, and length of each run in ascending order, [R, 2].
+        size: Height and width of the mask.
+    """
+    runs = runs[runs[:, 1] > 0]
+    if not len(runs):
+        return Patch(np.zeros((size[0], 0), bool), 0, 0)
+    height = size[0]
+    left = int(runs[0, 0]) // height
+    right = int(runs[-1].sum() - 1) // height + 1
+    edges = np.concatenate([runs[:, 0], runs.sum(axis=1)]).reshape(2, -1).T.ravel()
+    bounds = np.r_[left * height, edges, right * height]
+    inside = np.arange(len(bounds) - 1) % 2 == 1
+    part = np.repeat(inside, np.diff(bounds)).reshape((height, right - left), order="F")
+    return Patch(part, left, 0)
 
 
 def encode(mask: Mask) -> str:

@@ -9,17 +9,17 @@ import numpy as np
 from steelexp.data.forms import coco_rle
 from steelexp.data.forms.shapes import (
     Mask,
+    Patch,
     ShapeError,
     Size,
     components,
     fill_polygons,
     outlines,
-    paste,
     ring_of,
 )
 
 
-def drawing(segmentation: Any) -> Callable[[Size], Mask]:
+def drawing(segmentation: Any) -> Callable[[Size], Patch]:
     """Function size -> mask of a segmentation.
 
     Raises:
@@ -42,25 +42,26 @@ def _are_whole_numbers(values: Any) -> bool:
     return isinstance(values, list) and all(type(value) is int for value in values)
 
 
-def _decode(counts: list[int] | str, stated: Size, size: Size) -> Mask:
+def _decode(counts: list[int] | str, stated: Size, size: Size) -> Patch:
     if stated != size:
         raise ShapeError(
             f"RLE for {stated[0]} x {stated[1]} pixels, the image has {size[0]} x {size[1]}"
         )
-    return coco_rle.decode(counts, size)
+    return coco_rle.decode_patch(counts, size)
 
 
 def segmentations(mask: Mask, polygons: bool) -> list[tuple[Any, list[int], int]]:
     """Segmentation, box (left, top, width, height) and pixels of each connected component."""
     size = mask.shape
     entries = []
-    for part, left, top in components(mask):
+    for patch in components(mask):
+        part, left, top = patch
         if polygons:
             rings = [
                 (ring + np.array([left, top])).astype(int).ravel().tolist()
                 for ring in outlines(part)
             ]
-        whole = paste(part, left, top, (size[0], size[1]))
+        whole = patch.paste((size[0], size[1]))
         code = {"size": list(size), "counts": coco_rle.encode(whole)}
         box = [left, top, part.shape[1], part.shape[0]]
         entries.append((rings if polygons else code, box, int(np.count_nonzero(part))))

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import PositiveInt
 
 from steelexp.data import rle
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.class_names import ClassNames, open_class_bits, unknown_class
+from steelexp.data.forms.coco_rle import runs_patch
 from steelexp.data.forms.csv_columns import Row, has_loose_columns, read_csv_table
 from steelexp.data.forms.image_files import list_images
 from steelexp.data.forms.reading import (
@@ -31,7 +31,7 @@ from steelexp.data.forms.reading import (
     stem_of,
     survey,
 )
-from steelexp.data.forms.shapes import Mask, ShapeError, Size
+from steelexp.data.forms.shapes import Patch, ShapeError, Size
 from steelexp.data.forms.writing import (
     PlaceImage,
     Written,
@@ -205,11 +205,11 @@ def _unique_stems(paths: Mapping[str, Path]) -> dict[str, str]:
     return {stem: same[0] for stem, same in names.items() if len(same) == 1}
 
 
-def _drawing(row: Row, order: Order, start: Start) -> Callable[[Size], Mask]:
+def _drawing(row: Row, order: Order, start: Start) -> Callable[[Size], Patch]:
     return functools.partial(_decode, row.runs, order, start)
 
 
-def _decode(runs: str, order: Order, start: Start, size: Size) -> Mask:
+def _decode(runs: str, order: Order, start: Start, size: Size) -> Patch:
     """Decode the runs of a mask.
 
     Raises:
@@ -217,13 +217,15 @@ def _decode(runs: str, order: Order, start: Start, size: Size) -> Mask:
     """
     numbers = _from_one(runs) if start == 0 else runs
     try:
-        if order == "rows":
-            return np.ascontiguousarray(rle.decode(numbers, size[::-1]).T)
-        return rle.decode(numbers, size)
+        parsed = rle.parse_runs(numbers, size[0] * size[1])
     except rle.RleError as error:
         zero_based = start == 1 and "before pixel 1" in str(error)
         hint = "; if the first pixel is 0, set data.start=0" if zero_based else ""
         raise ShapeError(f"{error}{hint}") from None
+    if order == "columns":
+        return runs_patch(parsed, size)
+    turned = runs_patch(parsed, size[::-1])
+    return Patch(turned.part.T, turned.top, turned.left)
 
 
 def _from_one(runs: str) -> str:

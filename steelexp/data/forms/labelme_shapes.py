@@ -13,6 +13,7 @@ from steelexp.data.forms.bitmaps import decode_bitmap, encode_bitmap
 from steelexp.data.forms.json_files import FormModel
 from steelexp.data.forms.shapes import (
     Mask,
+    Patch,
     ShapeError,
     Size,
     components,
@@ -21,7 +22,7 @@ from steelexp.data.forms.shapes import (
     fill_polygons,
     fill_rectangle,
     outlines,
-    paste,
+    place,
     points_of,
     ring_of,
 )
@@ -36,7 +37,7 @@ class Shape(FormModel):
     mask: str | None = None
 
 
-def drawing(shape: Shape, line_width: int | None) -> Callable[[Size], Mask]:
+def drawing(shape: Shape, line_width: int | None) -> Callable[[Size], Patch]:
     """Function size -> mask of a shape.
 
     Raises:
@@ -64,7 +65,7 @@ def drawing(shape: Shape, line_width: int | None) -> Callable[[Size], Mask]:
     return functools.partial(draw_lines, points, line_width)
 
 
-def _bitmap_drawing(mask: str | None, points: npt.NDArray[np.float64]) -> Callable[[Size], Mask]:
+def _bitmap_drawing(mask: str | None, points: npt.NDArray[np.float64]) -> Callable[[Size], Patch]:
     """Function size -> mask of a bitmap in a box whose corners belong to it."""
     left, top, right, bottom = points.astype(int).ravel().tolist()
     try:
@@ -77,7 +78,7 @@ def _bitmap_drawing(mask: str | None, points: npt.NDArray[np.float64]) -> Callab
             f"its mask has {height} x {width} pixels, its box {bottom - top + 1} x "
             f"{right - left + 1} (height x width)"
         )
-    return lambda size: paste(decode_bitmap(content), left, top, size)
+    return lambda size: place(decode_bitmap(content), left, top, size)
 
 
 def shapes_of(label: str, mask: Mask, polygons: bool) -> Iterator[dict[str, Any]]:

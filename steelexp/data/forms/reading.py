@@ -5,6 +5,7 @@ class, and issues instead of errors. `load` raises these issues together, `surve
 doctor.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -23,7 +24,7 @@ from steelexp.data.dataset import (
     sample_subset,
 )
 from steelexp.data.forms.image_files import similar_name
-from steelexp.data.forms.shapes import Mask, ShapeError, Size
+from steelexp.data.forms.shapes import Patch, ShapeError, Size
 from steelexp.data.issue import Issue
 from steelexp.data.survey import LabelledImage, LabelReading, Survey
 
@@ -35,13 +36,13 @@ class Area(NamedTuple):
         bit: Bit of the mask: the class's number, or the number of classes for ignored pixels.
         key: Place in the label file, for messages.
         row: Line of the label file, from 1; None if the file is no table.
-        draw: Function size of the image -> mask; it raises ShapeError.
+        draw: Function size of the image -> its pixels; it raises ShapeError.
     """
 
     bit: int
     key: str
     row: int | None
-    draw: Callable[[Size], Mask]
+    draw: Callable[[Size], Patch]
 
 
 @dataclass(frozen=True)
@@ -163,10 +164,12 @@ def draw_areas(image: AreaImage, size: Size) -> tuple[Bits, list[Issue]]:
     issues = []
     for area in image.areas:
         try:
-            bits[area.draw(size)] |= 1 << area.bit
+            patch = area.draw(size)
         except ShapeError as error:
             text = f"{image.name}: {area.key}: {error}"
             issues.append(Issue("invalid shape", image.file, area.row, text))
+            continue
+        bits[patch.rows, patch.columns] |= patch.part.astype(np.uint8) << area.bit
     return bits, issues
 
 
@@ -193,8 +196,11 @@ def load(reading: Reading, *, subset: int | None, subset_seed: int) -> Dataset:
     for row, (image, (height, width)) in enumerate(zip(images, sizes.tolist(), strict=True)):
         bits, image_issues = draw_areas(image, (height, width))
         issues += image_issues
-        pixels[row] = _class_pixels(bits, len(reading.classes))
-        contents.append((image.name, image.path.stat().st_size, digest([bits.tobytes()])))
+        labels = ""
+        if image.areas:
+            pixels[row] = _class_pixels(bits, len(reading.classes))
+            labels = hashlib.blake2b(bits.data, digest_size=16).hexdigest()
+        contents.append((image.name, image.path.stat().st_size, labels))
     raise_if([str(issue) for issue in issues])
 
     def read_mask(row: int) -> Bits:
@@ -237,8 +243,9 @@ def _surveyed_image(image: AreaImage) -> LabelledImage:
 
 def _class_pixels(bits: Bits, classes: int) -> list[int]:
     """Pixels of each class, ignored pixels left out."""
-    counted = bits[bits < 1 << classes]
-    return [int(np.count_nonzero(counted >> c & 1)) for c in range(classes)]
+    if bits.max() >= 1 << classes:
+        bits = np.where(bits < 1 << classes, bits, 0).astype(bits.dtype)
+    return [int(np.count_nonzero(bits & (1 << c))) for c in range(classes)]
 
 
 def _check_class_count(reading: Reading) -> None:

@@ -8,6 +8,7 @@ sample, and 0.00 on a line of one pixel (tests/data/forms/test_shapes.py).
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,6 +18,37 @@ Mask = npt.NDArray[np.bool_]
 Ring = npt.NDArray[np.float64]
 """Vertices of a polygon, [N, 2] x and y."""
 Size = tuple[int, int]
+
+
+class Patch(NamedTuple):
+    """The pixels of a shape.
+
+    Attributes:
+        part: Mask of a box that holds the shape, [h, w].
+        left: First column of the box.
+        top: First row of the box.
+    """
+
+    part: Mask
+    left: int
+    top: int
+
+    def paste(self, size: Size) -> Mask:
+        """Mask of an image of this height and width, [H, W]."""
+        mask = np.zeros(size, bool)
+        mask[self.rows, self.columns] = self.part
+        return mask
+
+    @property
+    def rows(self) -> slice:
+        """Rows of the box."""
+        return slice(self.top, self.top + self.part.shape[0])
+
+    @property
+    def columns(self) -> slice:
+        """Columns of the box."""
+        return slice(self.left, self.left + self.part.shape[1])
+
 
 TOLERANCE = 1.0
 """Pixels by which a coordinate may lie outside of the image: tools round in different ways."""
@@ -81,7 +113,7 @@ def pixel_points(points: npt.NDArray[np.float64], size: Size) -> npt.NDArray[np.
     return np.clip(np.floor(points + 0.5), 0, last).astype(np.int32)
 
 
-def fill_polygons(rings: list[Ring], size: Size, holes: list[Ring] | None = None) -> Mask:
+def fill_polygons(rings: list[Ring], size: Size, holes: list[Ring] | None = None) -> Patch:
     """Fill polygons: the union of all rings, without the holes.
 
     Args:
@@ -92,22 +124,23 @@ def fill_polygons(rings: list[Ring], size: Size, holes: list[Ring] | None = None
     Raises:
         ShapeError: A vertex lies outside of the image.
     """
-    canvas = np.zeros(size, np.uint8)
-    for value, group in ((1, rings), (0, holes or [])):
-        for ring in group:
-            cv2.fillPoly(canvas, [pixel_points(ring, size)], value)
-    return canvas.astype(bool)
+    outer = [pixel_points(ring, size) for ring in rings]
+    inner = [pixel_points(ring, size) for ring in holes or []]
+    left, top, right, bottom = _box(np.concatenate(outer))
+    canvas = np.zeros((bottom - top, right - left), np.uint8)
+    for value, group in ((1, outer), (0, inner)):
+        for points in group:
+            cv2.fillPoly(canvas, [points - np.array([left, top], np.int32)], value)
+    return Patch(canvas.astype(bool), left, top)
 
 
-def fill_rectangle(corners: npt.NDArray[np.float64], size: Size) -> Mask:
+def fill_rectangle(corners: npt.NDArray[np.float64], size: Size) -> Patch:
     """Fill a rectangle from two opposite corners, [2, 2] x and y; both corners belong to it."""
-    (left, top), (right, bottom) = np.sort(pixel_points(corners, size), axis=0).tolist()
-    mask = np.zeros(size, bool)
-    mask[top : bottom + 1, left : right + 1] = True
-    return mask
+    left, top, right, bottom = _box(pixel_points(corners, size))
+    return Patch(np.ones((bottom - top, right - left), bool), left, top)
 
 
-def fill_circle(centre: npt.NDArray[np.float64], radius: float, size: Size) -> Mask:
+def fill_circle(centre: npt.NDArray[np.float64], radius: float, size: Size) -> Patch:
     """Fill a circle: the pixels whose centre is at most `radius` from its centre.
 
     Raises:
@@ -115,45 +148,44 @@ def fill_circle(centre: npt.NDArray[np.float64], radius: float, size: Size) -> M
     """
     pixel_points(centre[None], size)
     y, x = np.ogrid[: size[0], : size[1]]
-    mask: Mask = (x - centre[0]) ** 2 + (y - centre[1]) ** 2 <= radius**2
-    return mask
+    return Patch((x - centre[0]) ** 2 + (y - centre[1]) ** 2 <= radius**2, 0, 0)
 
 
-def draw_lines(points: npt.NDArray[np.float64], width: int, size: Size) -> Mask:
+def draw_lines(points: npt.NDArray[np.float64], width: int, size: Size) -> Patch:
     """Draw a chain of lines, [N, 2] x and y, of a width in pixels."""
     canvas = np.zeros(size, np.uint8)
     cv2.polylines(canvas, [pixel_points(points, size)], isClosed=False, color=1, thickness=width)
-    return canvas.astype(bool)
+    return Patch(canvas.astype(bool), 0, 0)
 
 
-def paste(part: Mask, left: int, top: int, size: Size) -> Mask:
-    """Place a small mask in an empty one.
+def place(part: Mask, left: int, top: int, size: Size) -> Patch:
+    """A small mask on an image.
 
     Raises:
         ShapeError: It reaches beyond the image.
     """
-    bottom = top + part.shape[0]
-    right = left + part.shape[1]
-    if left < 0 or top < 0 or bottom > size[0] or right > size[1]:
+    if min(left, top) < 0 or top + part.shape[0] > size[0] or left + part.shape[1] > size[1]:
         raise ShapeError(
             f"a bitmap of {part.shape[0]} x {part.shape[1]} pixels at ({left}, {top}) reaches "
             f"beyond the image of {size[0]} x {size[1]} pixels (height x width)"
         )
-    mask = np.zeros(size, bool)
-    mask[top:bottom, left:right] = part
-    return mask
+    return Patch(part, left, top)
 
 
-def components(mask: Mask) -> Iterator[tuple[Mask, int, int]]:
-    """Connected components, by 8 neighbours.
+def _box(points: npt.NDArray[np.int32]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of points; right and bottom are the first pixels outside."""
+    left, top = points.min(axis=0).tolist()
+    right, bottom = points.max(axis=0).tolist()
+    return left, top, right + 1, bottom + 1
 
-    Yields:
-        Bitmap of the component's bounding box, and the box's left and top.
-    """
+
+def components(mask: Mask) -> Iterator[Patch]:
+    """Connected components, by 8 neighbours, each in its bounding box."""
     count, numbers, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     for number in range(1, count):
         left, top, width, height = boxes[number, :4].tolist()
-        yield numbers[top : top + height, left : left + width] == number, left, top
+        part = numbers[top : top + height, left : left + width] == number
+        yield Patch(part, left, top)
 
 
 def outlines(mask: Mask) -> Iterator[Ring]:

@@ -26,12 +26,13 @@ from steelexp.data.forms.json_files import FormModel, read_json
 from steelexp.data.forms.reading import Area, AreaImage, Reading, images_folder, load, survey
 from steelexp.data.forms.shapes import (
     Mask,
+    Patch,
     ShapeError,
     Size,
     components,
     fill_polygons,
     fill_rectangle,
-    paste,
+    place,
     points_of,
     ring_of,
 )
@@ -263,7 +264,7 @@ def _areas(
     return areas, issues
 
 
-def _drawing(each: _Object) -> Callable[[Size], Mask]:
+def _drawing(each: _Object) -> Callable[[Size], Patch]:
     """Function size -> mask of an object.
 
     Raises:
@@ -288,7 +289,7 @@ def _drawing(each: _Object) -> Callable[[Size], Mask]:
     return functools.partial(fill_polygons, [ring_of(exterior)], holes=holes)
 
 
-def _bitmap_drawing(bitmap: Any) -> Callable[[Size], Mask]:
+def _bitmap_drawing(bitmap: Any) -> Callable[[Size], Patch]:
     """Function size -> mask of a bitmap: base64 of a compressed PNG, and its left upper corner."""
     try:
         left, top = (int(number) for number in bitmap["origin"])
@@ -298,7 +299,7 @@ def _bitmap_drawing(bitmap: Any) -> Callable[[Size], Mask]:
     except zlib.error:
         raise ShapeError("the data of its bitmap are broken") from None
     decode_bitmap(content)
-    return lambda size: paste(decode_bitmap(content), left, top, size)
+    return lambda size: place(decode_bitmap(content), left, top, size)
 
 
 def _object(bit: int, title: str, part: Mask, left: int, top: int) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from steelexp.data.forms.reading import (
 )
 from steelexp.data.forms.shapes import (
     Mask,
+    Patch,
     Ring,
     ShapeError,
     Size,
@@ -261,7 +262,7 @@ def _ring(words: list[str]) -> Ring:
     return ring_of(numbers)
 
 
-def _fill(ring: Ring, size: Size) -> Mask:
+def _fill(ring: Ring, size: Size) -> Patch:
     if ring.max() > 2:
         x, y = ring[np.argmax(ring.max(axis=1))].tolist()
         raise ShapeError(f"the point ({x:g}, {y:g}) is not normalised: x and y go from 0 to 1")
