@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from steelexp.command_line import program
+from steelexp.command_line import command_line, program
 from steelexp.commands.arguments import positive
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.show import one_run
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.inference.image_files import ImageFile, group_name, image_files
+from steelexp.inference.labels import FOLDER as LABELS
+from steelexp.inference.labels import FORMS as LABEL_FORMS
 from steelexp.inference.predict import GRID, predict
 from steelexp.inference.predictor import Predictor, onnx_predictor
 from steelexp.inference.tables import DEFECTS, ERRORS, SUBMISSION, Summary
@@ -66,6 +68,14 @@ def add(commands: "Subparsers") -> None:
         help="library that runs the network; onnx needs `export` first (default: TensorFlow for a "
         "run folder, ONNX for a file)",
     )
+    parser.add_argument(
+        "--labels",
+        action="append",
+        choices=LABEL_FORMS,
+        default=[],
+        help="write images and masks for an annotation tool as well, into OUT/labels/FORM; may be "
+        "given again",
+    )
     parser.add_argument("--no-overlays", action="store_true", help="write no overlays")
     parser.add_argument(
         "--fresh", action="store_true", help="begin anew; earlier results are kept aside"
@@ -82,6 +92,8 @@ def run_predict(args: argparse.Namespace) -> int:
     show(_table(summary, args.mm_per_pixel))
     for line in _closing_lines(summary, out, overlays=not args.no_overlays):
         say(line)
+    for form in dict.fromkeys(args.labels):
+        say(_correction_line(out / LABELS / form))
     return FAILED if summary.errors else DONE
 
 
@@ -94,7 +106,12 @@ def _predicted(
     for line in _model_lines(predictor, len(images)):
         say(line)
     return predict(
-        predictor, images, out, overlays=not args.no_overlays, mm_per_pixel=args.mm_per_pixel
+        predictor,
+        images,
+        out,
+        overlays=not args.no_overlays,
+        mm_per_pixel=args.mm_per_pixel,
+        labels=tuple(dict.fromkeys(args.labels)),
     )
 
 
@@ -155,3 +172,8 @@ def _closing_lines(summary: Summary, out: Path, *, overlays: bool) -> list[str]:
         "Kaggle"
     )
     return lines
+
+
+def _correction_line(folder: Path) -> str:
+    command = command_line("data", "add", folder, "--to", "ROOT")
+    return f"Correct the labels in {folder}; then add them to the data set ROOT: {command}"

@@ -72,10 +72,14 @@ class PredictionJournal:
         """Add a line."""
         self._offsets[entry.image] = self._lines.append(entry)
 
+    def entry(self, image: str) -> Entry:
+        """The last entry of an image."""
+        return self._lines.entry_at(self._offsets[image])
+
     def entries(self, images: Sequence[ImageFile]) -> Iterator[Entry]:
         """The last entry of each image, in this order."""
         for image in images:
-            yield self._lines.entry_at(self._offsets[image.name])
+            yield self.entry(image.name)
 
 
 def _entry(values: Any) -> Entry:

@@ -8,6 +8,7 @@ OUT/
   submission.csv        for Kaggle; submission_2019.csv in the format of the 2019 competition
   errors.csv            images that could not be predicted, if there are any
   grid.png              some of the overlays on one sheet
+  labels/FORM/          images and labels for annotation tools, if they are asked for
 """
 
 import errno
@@ -29,6 +30,7 @@ from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.inference.defects import Defect, find_defects
 from steelexp.inference.image_files import ImageFile
 from steelexp.inference.journal import Entry, PredictionJournal
+from steelexp.inference.labels import predicted_dataset, write_labels
 from steelexp.inference.predictor import Grey, Predictor, Scores
 from steelexp.inference.tables import Summary, write_tables
 from steelexp.overlays import overlay
@@ -52,6 +54,7 @@ def predict(
     *,
     overlays: bool = True,
     mm_per_pixel: float | None = None,
+    labels: Sequence[str] = (),
 ) -> Summary:
     """Predict images, or resume an earlier prediction of the same job.
 
@@ -63,6 +66,7 @@ def predict(
         out: Folder of the results.
         overlays: Whether to draw overlays and their grid.
         mm_per_pixel: Scale for measures in millimetres; None for pixels only.
+        labels: Forms of labels for annotation tools.
 
     Raises:
         UserError: The folder has other content than an earlier prediction of the same job.
@@ -84,6 +88,8 @@ def predict(
         )
         if overlays:
             _draw_grid(images, summary, out)
+        if labels:
+            write_labels(predicted_dataset(journal, images, predictor.classes), labels, out)
     return summary
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from steelexp.data.adding.addition import Addition
+from steelexp.data.adding.coco_form import stage_coco
+from steelexp.data.adding.labelme_form import stage_labelme
 from steelexp.data.adding.mask_folder_form import stage_mask_folder
 from steelexp.data.adding.moves import Staging
 from steelexp.data.adding.severstal_form import stage_severstal
@@ -25,6 +27,8 @@ class Form:
 
 
 FORMS: dict[str, Form] = {
+    "coco": Form(stage_coco),
+    "labelme": Form(stage_labelme),
     "mask_folder": Form(stage_mask_folder),
     "severstal": Form(stage_severstal, {"subset": None, "images": "all"}),
 }

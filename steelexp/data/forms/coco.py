@@ -136,7 +136,7 @@ def read_coco(
         DataError: A folder or the file is missing, or the class names do not fit.
     """
     folder = images_folder(root, images)
-    file = _annotation_file(Path(root), annotations)
+    file = annotation_file(Path(root), annotations)
     content, issues = read_json(file, _File)
     if content is None:
         return Reading("coco", file, classes or (), False, [], issues)
@@ -190,7 +190,12 @@ def write_coco(
     return Written(written_settings("coco", dataset), [])
 
 
-def _annotation_file(root: Path, annotations: str | None) -> Path:
+def annotation_file(root: Path, annotations: str | None) -> Path:
+    """The COCO file of a data set: as named, else the only one.
+
+    Raises:
+        DataError: There is no such file, or not exactly one.
+    """
     if annotations is not None:
         if not (root / annotations).is_file():
             raise DataError(
@@ -211,15 +216,16 @@ def _folder_of(entries: list[_Image], root: Path) -> Path:
 
     COCO's own set has train2017/ beside annotations/, CVAT's exports have images/default/.
     """
-    names = [_name(entry) for entry in entries]
+    names = [image_name(entry.file_name) for entry in entries]
     tops = [folder for folder in (root / IMAGES, root) if folder.is_dir()]
     below = [path for top in tops for path in sorted(top.iterdir()) if path.is_dir()]
     counts = {folder: sum((folder / name).is_file() for name in names) for folder in tops + below}
     return max(counts, key=lambda folder: counts[folder])
 
 
-def _name(entry: _Image) -> str:
-    return PurePosixPath(entry.file_name.replace("\\", "/")).as_posix()
+def image_name(file_name: str) -> str:
+    """The name of an image: its `file_name` with slashes."""
+    return PurePosixPath(file_name.replace("\\", "/")).as_posix()
 
 
 def _coco_files(root: Path) -> list[Path]:
@@ -249,7 +255,7 @@ def _image_entries(
     names: set[str] = set()
     issues = []
     for position, entry in enumerate(entries):
-        name = _name(entry)
+        name = image_name(entry.file_name)
         key = f"images[{position}] (id {entry.id})"
         if entry.id in by_id or name in names:
             text = f"{key}: {name}: its id or its file occurs twice"

@@ -1,6 +1,7 @@
 """Labelled images come into a data set of each form, whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +13,16 @@ from steelexp.data import rle
 from steelexp.data.adding.add import Outcome, add
 from steelexp.data.adding.forms import FORMS
 from steelexp.data.dataset import DataError, Dataset
+from steelexp.data.forms.coco import write_coco
+from steelexp.data.forms.labelme import write_labelme
 from steelexp.data.mask_folder import mask_folder
+from steelexp.data.severstal import severstal
 from steelexp.data.sources import LOADERS
 
 CLASSES = ("1", "2", "3", "4")
 SIZE = (20, 30)
-SOURCES = ("mask_folder", "severstal")
+SOURCES = ("mask_folder", "severstal", "coco", "labelme")
+WRITERS: dict[str, Callable[..., object]] = {"coco": write_coco, "labelme": write_labelme}
 
 
 def image(number: int) -> np.ndarray:
@@ -43,6 +48,13 @@ def write(source: str, root: Path, images: dict[str, int], masks: dict[str, int]
         for name, number in masks.items():
             assert cv2.imwrite(str((root / "masks" / name).with_suffix(".png")), mask(number))
         return root
+    if source in WRITERS:
+        flat = root.with_name(f"{root.name}_of_{source}")
+        write("severstal", flat, images, masks)
+        shutil.rmtree(root)
+        WRITERS[source](severstal(root=str(flat)), root, polygons=True)
+        shutil.rmtree(flat)
+        return root
     rows = ["ImageId,ClassId,EncodedPixels"]
     for name, number in masks.items():
         values = mask(number)
@@ -53,7 +65,8 @@ def write(source: str, root: Path, images: dict[str, int], masks: dict[str, int]
 
 def settings(source: str, root: Path) -> dict[str, object]:
     own = {"classes": CLASSES, "images": "images", "masks": "masks", "overlaps": False}
-    return {"root": str(root)} | (own if source == "mask_folder" else {})
+    others = {"mask_folder": own, "coco": {"annotations": None}, "labelme": LABELME}
+    return {"root": str(root)} | others.get(source, {})
 
 
 def read(source: str, root: Path) -> Dataset:
@@ -88,6 +101,7 @@ def files(root: Path) -> dict[str, bytes]:
     }
 
 
+LABELME = {"classes": CLASSES, "labels": None}
 OLD = {"a.png": 0, "b.png": 1, "c.png": 2}
 
 
