@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from steelexp.data import pipeline
-from steelexp.data.cache import cache_images, cache_root
+from steelexp.data.cache import cache_images
+from steelexp.data.cache_root import cache_root
 from steelexp.data.class_order import match_classes
 from steelexp.data.dataset import Dataset, raise_if
 from steelexp.data.duplicate_groups import duplicate_groups

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from steelexp.data import pipeline
 from steelexp.data.augment import AUGMENTATIONS, Augmentation
-from steelexp.data.cache import cache_images, cache_root
+from steelexp.data.cache import cache_images
+from steelexp.data.cache_root import cache_root
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.duplicate_groups import duplicate_groups
 from steelexp.data.sampling import SAMPLERS

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.tiling import Tiles
 from steelexp.lazy import keras, tf
@@ -28,7 +29,8 @@ def dataset_of(
         classes=tuple(classes),
         pixels=np.array(pixels, np.int64),
         read_mask=lambda row: masks[row].astype(np.uint8),
-        manifest="fake",
+        image_hashes=tuple(hash_bytes(path.read_bytes()) for path in paths),
+        label_hashes=tuple(hash_bytes(mask.tobytes()) for mask in masks),
     )
 
 
@@ -43,7 +45,8 @@ def labelled(pixels: Any) -> Dataset:
         classes=tuple(str(c + 1) for c in range(counts.shape[1])),
         pixels=counts,
         read_mask=lambda row: np.zeros((32, 32), np.uint8),
-        manifest="fake",
+        image_hashes=names,
+        label_hashes=tuple(map(str, counts.tolist())),
     )
 
 
@@ -79,14 +82,16 @@ def columns_of(row, height, width):
 
 
 def synthetic_dataset(*sizes, names=None):
+    names = tuple(names or (f"{i}.jpg" for i in range(len(sizes))))
     return SyntheticDataset(
-        names=tuple(names or (f"{i}.jpg" for i in range(len(sizes)))),
+        names=names,
         paths=tuple(Path(f"{i}.jpg") for i in range(len(sizes))),
         sizes=np.array(sizes, np.int32),
         classes=("1",),
         pixels=np.ones((len(sizes), 1), np.int64),
         read_mask=lambda row: columns_of(row, *sizes[row]) // 10,
-        manifest="",
+        image_hashes=names,
+        label_hashes=names,
     )
 
 

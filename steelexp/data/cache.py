@@ -4,12 +4,11 @@
 <cache>/<key>/bits.u8     masks of all images; clean images are holes without disk blocks
 <cache>/<key>/cache.json  version, manifest and number of images
 
-The key depends on the manifest of the data set and on the size and time stamp of each image.
+The key depends on the content of the data set, so copies of it share a cache.
 Reading a tile takes microseconds instead of decoding a JPEG.
 """
 
 import functools
-import hashlib
 import json
 import os
 import shutil
@@ -23,7 +22,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.dataset import Bits, DataError, Dataset, raise_if
+from steelexp.data.cache_root import CACHE_FIX
+from steelexp.data.dataset import Bits, DataError, Dataset, digest, raise_if
 from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
 from steelexp.records.atomic import replacing
@@ -34,10 +34,8 @@ Pixels = npt.NDArray[np.uint8]
 IMAGES_IN_MEMORY = 256
 """Number of decoded images in memory without a cache: 0.2 GB of Severstal's."""
 
-_VERSION = 1
-"""Version of the cache, raised whenever its files or the groups change."""
-
-CACHE_FIX = "set STEELEXP_CACHE to a folder that can be written and has room"
+_VERSION = 2
+"""Version of the cache, raised whenever its files change."""
 
 _FREE_BYTES = 2**28
 """Bytes of disk or memory to leave free."""
@@ -82,11 +80,6 @@ class RecentImages(Dataset):
         return functools.lru_cache(IMAGES_IN_MEMORY)(super().mask)
 
 
-def cache_root() -> Path:
-    """Folder of the caches: STEELEXP_CACHE, or data/cache below the current folder."""
-    return Path(os.environ.get("STEELEXP_CACHE") or "data/cache")
-
-
 def cache_images(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
     """Decode the images of a data set.
 
@@ -126,11 +119,7 @@ def cache_images(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
 
 def cache_key(dataset: Dataset) -> str:
     """Name of the files of a data set in the cache."""
-    sha = hashlib.sha256(f"{_VERSION} {dataset.manifest}".encode())
-    for path in dataset.paths:
-        status = path.stat()
-        sha.update(f" {status.st_size} {status.st_mtime_ns}".encode())
-    return sha.hexdigest()[:16]
+    return digest([_VERSION, dataset.manifest])[:16]
 
 
 def _pixel_count(dataset: Dataset) -> int:

@@ -5,7 +5,8 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from steelexp.data.dataset import Bits, DataError, Dataset, digest
+from steelexp.data.content import hash_bytes
+from steelexp.data.dataset import Bits, DataError, Dataset
 
 
 def match_classes(
@@ -53,7 +54,9 @@ def match_classes(
         classes=tuple(classes),
         pixels=pixels,
         read_mask=lambda row: _reorder_bits(dataset.mask(row), sources, len(names)),
-        manifest=digest([dataset.manifest, *classes, *sources]),
+        label_hashes=tuple(
+            hash_bytes(f"{label_hash} {sources}".encode()) for label_hash in dataset.label_hashes
+        ),
     )
 
 

@@ -12,16 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from steelexp.errors import UserError
+from steelexp.data.data_error import DataError as DataError
+from steelexp.data.data_error import raise_if as raise_if
+from steelexp.data.file_memory import remembered
 
 Bits = npt.NDArray[np.uint8]
 
 MOST_CLASSES = 8
 """Classes of a data set at most: each is one bit of a mask."""
-
-
-class DataError(UserError):
-    """The data set cannot be used as it is; the message is for the user."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ class Dataset:
         classes: [C] class names; class c is bit c of a mask.
         pixels: [S, C] number of labelled pixels.
         read_mask: Function row -> mask, [H, W] uint8, bit c set where class c is.
-        manifest: sha256 of the image names, their sizes in bytes, and the labels. It does not
-            depend on the folder.
+        image_hashes: [S] hash of the content of each image file.
+        label_hashes: [S] hash of the labels of each image.
         has_ignore: Whether bit C, after the last class's, marks pixels that are left out of loss
             and metrics. `pixels` does not count them.
     """
@@ -49,7 +47,8 @@ class Dataset:
     classes: tuple[str, ...]
     pixels: npt.NDArray[np.int64]
     read_mask: Callable[[int], Bits]
-    manifest: str
+    image_hashes: tuple[str, ...]
+    label_hashes: tuple[str, ...]
     has_ignore: bool = False
 
     def __post_init__(self) -> None:
@@ -61,6 +60,17 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @functools.cached_property
+    def image_digest(self) -> str:
+        """sha256 of the content of the images, on which their pixels depend alone."""
+        return digest(self.image_hashes)
+
+    @functools.cached_property
+    def manifest(self) -> str:
+        """sha256 of names, images, labels and classes; it does not depend on the folder."""
+        labels = (self.classes, self.has_ignore, self.label_hashes)
+        return digest([self.names, self.image_digest, labels])
 
     @functools.cached_property
     def labelled(self) -> list[bool]:
@@ -101,16 +111,16 @@ def image_sizes(paths: Iterable[Path]) -> npt.NDArray[np.int32]:
     Raises:
         DataError: Headers cannot be read; all files are listed.
     """
-    sizes = []
-    problems = []
-    for path in paths:
-        try:
-            with Image.open(path) as image:
-                sizes.append((image.height, image.width))
-        except (OSError, Image.DecompressionBombError) as error:
-            problems.append(f"{path}: not a readable image ({error})")
-    raise_if(problems)
+    sizes = remembered(list(paths), "size 1", _image_size)
     return np.array(sizes, np.int32).reshape(-1, 2)
+
+
+def _image_size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: not a readable image ({error})") from error
 
 
 def decode_image(path: Path, flags: int) -> npt.NDArray[Any]:
@@ -163,12 +173,3 @@ def digest(parts: Iterable[object]) -> str:
     for part in parts:
         sha.update(f"{part}\0".encode())
     return sha.hexdigest()
-
-
-def raise_if(problems: list[str], limit: int = 20) -> None:
-    """Raise one DataError that lists up to `limit` problems, if there are any."""
-    if not problems:
-        return
-    rest = len(problems) - limit
-    lines = problems[:limit] + ([f"... and {rest} more"] if rest > 0 else [])
-    raise DataError("\n".join(lines))

@@ -1,6 +1,8 @@
 """The groups of near-duplicates of a data set, found once and kept in the cache.
 
-<cache>/<key>.groups.npy  [S] group of each image
+<cache>/<key>.groups.npy  [S] group of each image, then a hash of that
+
+The key depends on the images alone, so a corrected label does not look for them again.
 """
 
 import io
@@ -9,11 +11,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.cache import CACHE_FIX, cache_key, one_builder
-from steelexp.data.dataset import Dataset
+from steelexp.data.cache import one_builder
+from steelexp.data.cache_root import CACHE_FIX
+from steelexp.data.content import hash_bytes
+from steelexp.data.dataset import Dataset, digest
 from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
 from steelexp.records.atomic import write_atomically
+
+_VERSION = 2
+"""Version of the groups, raised whenever the same images have others."""
+
+_HASH_BYTES = 16
 
 
 def duplicate_groups(dataset: Dataset, root: Path) -> npt.NDArray[np.int64]:
@@ -26,17 +35,33 @@ def duplicate_groups(dataset: Dataset, root: Path) -> npt.NDArray[np.int64]:
     Raises:
         DataError: An image cannot be read.
     """
-    key = cache_key(dataset)
+    key = digest([_VERSION, dataset.image_digest])[:16]
     file = root / f"{key}.groups.npy"
-    with explain_write_errors(root, CACHE_FIX):
-        if not file.is_file():
-            with one_builder(root / key):
-                if not file.is_file():  # another process may have written it
-                    _find_groups(dataset, file)
-    return np.asarray(np.load(file), np.int64)
+    groups = _read(file, len(dataset))
+    if groups is None:
+        with explain_write_errors(root, CACHE_FIX), one_builder(root / key):
+            groups = _read(file, len(dataset))  # another process may have written it
+            if groups is None:
+                groups = _find_groups(dataset, file)
+    return groups
 
 
-def _find_groups(dataset: Dataset, file: Path) -> None:
+def _read(file: Path, images: int) -> npt.NDArray[np.int64] | None:
+    """The groups in a file; None if it is missing or damaged, which a line says."""
+    if not file.is_file():
+        return None
+    content = file.read_bytes()
+    array, checksum = content[:-_HASH_BYTES], content[-_HASH_BYTES:]
+    if hash_bytes(array) == checksum.hex():
+        groups = np.load(io.BytesIO(array))
+        if groups.shape == (images,):
+            return np.asarray(groups, np.int64)
+    say(f"{file}: damaged; the groups are found again")
+    file.unlink(missing_ok=True)
+    return None
+
+
+def _find_groups(dataset: Dataset, file: Path) -> npt.NDArray[np.int64]:
     """Compute the groups and write them to the file."""
     from steelexp.data.duplicates import near_duplicates  # SciPy is slow to import
 
@@ -47,4 +72,6 @@ def _find_groups(dataset: Dataset, file: Path) -> None:
         )
     content = io.BytesIO()
     np.save(content, groups)
-    write_atomically(file, content.getvalue())
+    array = content.getvalue()
+    write_atomically(file, array + bytes.fromhex(hash_bytes(array)))
+    return groups

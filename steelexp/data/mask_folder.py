@@ -1,6 +1,5 @@
 """Data sets of images and PNG masks of class numbers, such as NEU-Seg."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +10,13 @@ from PIL import Image
 from pydantic import Field, PositiveInt, Strict
 
 from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE, from_values
+from steelexp.data.content import file_hashes, hash_bytes
 from steelexp.data.dataset import (
     MOST_CLASSES,
     Bits,
     DataError,
     Dataset,
     decode_image,
-    digest,
     image_sizes,
     raise_if,
     sample_subset,
@@ -86,7 +85,8 @@ def mask_folder(
         classes=classes,
         pixels=_labelled_pixels(mask_paths, sizes, len(classes), overlaps),
         read_mask=lambda row: _bits_of(_read(mask_paths[row], overlaps), len(classes), overlaps),
-        manifest=digest([classes, *_content(paths, mask_paths)]),
+        image_hashes=file_hashes(paths),
+        label_hashes=_label_hashes(mask_paths, overlaps),
     )
 
 
@@ -117,10 +117,10 @@ def is_image_file(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".") and path.suffix != ".txt"
 
 
-def _content(paths: list[Path], mask_paths: list[Path]) -> Iterator[tuple[str, int, bytes]]:
-    """Name and size in bytes of each image, and the bytes of its mask."""
-    for path, mask in zip(paths, mask_paths, strict=True):
-        yield path.name, path.stat().st_size, mask.read_bytes()
+def _label_hashes(mask_paths: list[Path], overlaps: bool) -> tuple[str, ...]:
+    """Hash of each mask and of how its values are read."""
+    hashes = file_hashes(mask_paths)
+    return tuple(hash_bytes(f"{each} overlaps".encode()) for each in hashes) if overlaps else hashes
 
 
 def _labelled_pixels(

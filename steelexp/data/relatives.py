@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.cache import cache_root
-from steelexp.data.dataset import Dataset, digest
+from steelexp.data.cache_root import cache_root
+from steelexp.data.dataset import Dataset
 from steelexp.data.duplicate_groups import duplicate_groups
 
 Rows = npt.NDArray[np.int64]
@@ -45,6 +45,7 @@ def _join(first: Dataset, second: Dataset) -> Dataset:
         "paths": first.paths + second.paths,
         "sizes": np.concatenate([first.sizes, second.sizes]),
         "pixels": np.concatenate([first.pixels, second.pixels]),
-        "manifest": digest([first.manifest, second.manifest]),
+        "image_hashes": first.image_hashes + second.image_hashes,
+        "label_hashes": first.label_hashes + second.label_hashes,
     }
     return _Joined(**values, first=first, second=second)

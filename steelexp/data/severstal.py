@@ -19,11 +19,11 @@ from pydantic import PositiveInt
 
 from steelexp.command_line import command_line
 from steelexp.data import rle
+from steelexp.data.content import file_hashes, hash_bytes
 from steelexp.data.dataset import (
     Bits,
     DataError,
     Dataset,
-    digest,
     image_sizes,
     raise_if,
     sample_subset,
@@ -119,18 +119,20 @@ def severstal(
             bits[rle.decode(label.runs, (height, width))] |= 1 << class_number
         return bits
 
-    def content(name: str) -> tuple[str, int, list[tuple[int, str]]]:
+    def label_hash(name: str) -> str:
         masks = sorted((c, label.runs) for c, label in by_image[name].items())
-        return name, files[name].stat().st_size, masks
+        return hash_bytes(repr(masks).encode())
 
+    paths = tuple(files[name] for name in names)
     return Dataset(
         names=tuple(names),
-        paths=tuple(files[name] for name in names),
+        paths=paths,
         sizes=np.array([sizes[name] for name in names], np.int32).reshape(-1, 2),
         classes=CLASSES,
         pixels=np.array([pixels[name] for name in names], np.int64).reshape(-1, len(CLASSES)),
         read_mask=read_mask,
-        manifest=digest(map(content, names)),
+        image_hashes=file_hashes(paths),
+        label_hashes=tuple(map(label_hash, names)),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.dataset import Bits, DataError, Dataset, digest
+from steelexp.data.dataset import Bits, DataError, Dataset
 from steelexp.data.split import Rows, Split
 
 
@@ -36,14 +36,14 @@ def select(dataset: Dataset, rows: Rows) -> Dataset:
     if np.array_equal(rows, np.arange(len(dataset))):
         return dataset
     source_rows = tuple(rows.tolist())
-    names = tuple(dataset.names[row] for row in source_rows)
     values = {field.name: getattr(dataset, field.name) for field in fields(Dataset)} | {
-        "names": names,
+        "names": tuple(dataset.names[row] for row in source_rows),
         "paths": tuple(dataset.paths[row] for row in source_rows),
         "sizes": dataset.sizes[rows],
         "pixels": dataset.pixels[rows],
         "read_mask": lambda row: dataset.read_mask(source_rows[row]),
-        "manifest": digest([dataset.manifest, *names]),
+        "image_hashes": tuple(dataset.image_hashes[row] for row in source_rows),
+        "label_hashes": tuple(dataset.label_hashes[row] for row in source_rows),
     }
     return Selection(**values, source=dataset, rows=source_rows)
 

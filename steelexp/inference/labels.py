@@ -4,7 +4,6 @@ OUT/labels/FORM/      copies of the images, and labels
 OUT/labels.json       the prediction that each was written from
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from steelexp.data import rle
+from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import Bits, Dataset
 from steelexp.data.forms.labelme import write_labelme
 from steelexp.data.forms.writers import WRITERS
@@ -41,7 +41,8 @@ def predicted_dataset(
     paths = []
     sizes = []
     pixels = []
-    sha = hashlib.sha256()
+    states = []
+    label_hashes = []
     for entry in journal.entries(images):
         if entry.size is None:
             continue
@@ -52,7 +53,8 @@ def predicted_dataset(
         for defect in entry.defects:
             areas[defect.label] += defect.area
         pixels.append(list(areas.values()))
-        sha.update(json.dumps([entry.image, entry.size, entry.runs]).encode())
+        states.append(str(entry.state))
+        label_hashes.append(hash_bytes(json.dumps([entry.size, entry.runs]).encode()))
 
     def read_mask(row: int) -> Bits:
         runs = journal.entry(names[row]).runs
@@ -69,7 +71,8 @@ def predicted_dataset(
         classes=tuple(classes),
         pixels=np.array(pixels, np.int64).reshape(-1, len(classes)),
         read_mask=read_mask,
-        manifest=sha.hexdigest(),
+        image_hashes=tuple(states),
+        label_hashes=tuple(label_hashes),
     )
 
 

@@ -1,5 +1,6 @@
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 from steelexp.data import cache
+from steelexp.data.cache_root import cache_root
 from steelexp.data.dataset import DataError
+from steelexp.data.mask_folder import mask_folder
 from steelexp.errors import UserError
 from tests.fakes import dataset_of
 
@@ -99,13 +102,28 @@ def test_cannot_be_written_to(dataset, tmp_path):
         cache.cache_images(dataset, "disk", tmp_path).image(0)[0, 0] = 1
 
 
-def test_another_image_makes_another_cache(dataset, tmp_path):
-    before = cache.cache_images(dataset, "disk", tmp_path).image(0)
-    cv2.imwrite(str(dataset.paths[0]), 255 - before)
-    os.utime(dataset.paths[0], ns=(1, 1))
-    np.testing.assert_array_equal(
-        cache.cache_images(dataset, "disk", tmp_path).image(0), 255 - before
-    )
+def test_another_image_makes_another_cache(folder, tmp_path):
+    """Same name, size in bytes and time: only the content differs."""
+    pixels = np.arange(320, dtype=np.uint8).reshape(16, 20)
+    for other in (pixels, 255 - pixels):
+        cv2.imwrite(str(folder / "images" / "000.bmp"), other)
+        (folder / "images" / "000.png").unlink(missing_ok=True)
+        os.utime(folder / "images" / "000.bmp", ns=(1, 1))
+        dataset = mask_folder(root=str(folder), classes=("1", "2"))
+        decoded = cache.cache_images(dataset, "disk", tmp_path / "cache")
+        np.testing.assert_array_equal(decoded.image(0), other)
+    assert len(list((tmp_path / "cache").glob("*/cache.json"))) == 2
+
+
+def test_a_copy_of_the_data_set_shares_its_cache(folder, tmp_path, monkeypatch):
+    classes = ("1", "2")
+    first = mask_folder(root=str(folder), classes=classes)
+    cache.cache_images(first, "disk", tmp_path / "cache")
+    for part in ("images", "masks"):
+        shutil.copytree(folder / part, tmp_path / "copy" / part)
+    copy = mask_folder(root=str(tmp_path / "copy"), classes=classes)
+    monkeypatch.setattr(cache, "_build", lambda *_: pytest.fail("built again"))
+    cache.cache_images(copy, "disk", tmp_path / "cache")
 
 
 @pytest.mark.parametrize(
@@ -199,9 +217,9 @@ def test_after_kills_at_random_moments_the_next_build_works(folder):
 
 def test_lies_where_the_user_says(monkeypatch):
     monkeypatch.delenv("STEELEXP_CACHE", raising=False)
-    assert cache.cache_root() == Path("data/cache")
+    assert cache_root() == Path("data/cache")
     monkeypatch.setenv("STEELEXP_CACHE", "/elsewhere")
-    assert cache.cache_root() == Path("/elsewhere")
+    assert cache_root() == Path("/elsewhere")
 
 
 def test_a_cache_that_cannot_be_written_is_named_with_its_variable(dataset):

@@ -1,4 +1,5 @@
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +37,54 @@ class TestGroups:
 
 
 def test_groups_that_another_process_finds_meanwhile_are_taken(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        duplicates, "near_duplicates", lambda image, count, report: np.arange(count)
+    )
+    duplicate_groups(dataset, tmp_path)
+    (file,) = tmp_path.glob("*.groups.npy")
+    content = file.read_bytes()
+    file.unlink()
+
     @contextmanager
     def alone(folder):
-        np.save(folder.with_name(f"{folder.name}.groups.npy"), np.arange(len(dataset)))
+        file.write_bytes(content)
         yield
 
     monkeypatch.setattr(module, "one_builder", alone)
     monkeypatch.setattr(duplicates, "near_duplicates", None)
     assert duplicate_groups(dataset, tmp_path).tolist() == list(range(len(dataset)))
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda content: content[:-1],
+        lambda content: b"",
+        lambda content: bytes(len(content)),
+        lambda content: content[:130] + bytes([content[130] ^ 1]) + content[131:],
+    ],
+    ids=["cut", "empty", "zeroed", "one bit"],
+)
+def test_damaged_groups_are_found_again(dataset, tmp_path, monkeypatch, capsys, harm):
+    monkeypatch.setattr(
+        duplicates, "near_duplicates", lambda image, count, report: np.arange(count)
+    )
+    duplicate_groups(dataset, tmp_path)
+    (file,) = tmp_path.glob("*.groups.npy")
+    file.write_bytes(harm(file.read_bytes()))
+    assert duplicate_groups(dataset, tmp_path).tolist() == list(range(len(dataset)))
+    assert f"{file}: damaged; the groups are found again" in capsys.readouterr().out
+
+
+def test_another_label_leaves_the_groups(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        duplicates, "near_duplicates", lambda image, count, report: np.arange(count)
+    )
+    duplicate_groups(dataset, tmp_path)
+    monkeypatch.setattr(duplicates, "near_duplicates", None)
+    corrected = replace(dataset, label_hashes=("other", *dataset.label_hashes[1:]))
+    assert corrected.manifest != dataset.manifest
+    assert duplicate_groups(corrected, tmp_path).tolist() == list(range(len(dataset)))
 
 
 def test_says_what_it_does_and_where_before_it_begins(dataset, tmp_path, capsys, monkeypatch):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from steelexp.commands import check as command
+from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.doctor import diagnosis
 from steelexp.data.sources import LOADERS, SOURCES, Layout, Source
@@ -44,7 +45,8 @@ def stacked(*, root: str, class_count: int = 2) -> Dataset:
         classes=tuple(f"c{k}" for k in range(class_count)),
         pixels=pixels,
         read_mask=read_mask,
-        manifest=f"stack of {len(images)}",
+        image_hashes=tuple(hash_bytes(image.tobytes()) for image in images),
+        label_hashes=names,
     )
 
 

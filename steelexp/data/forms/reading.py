@@ -5,7 +5,6 @@ class, and issues instead of errors. `load` raises these issues together, `surve
 doctor.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from steelexp.data.content import file_hashes, hash_bytes
 from steelexp.data.dataset import (
     MOST_CLASSES,
     Bits,
     DataError,
     Dataset,
-    digest,
     image_sizes,
     raise_if,
     sample_subset,
@@ -191,30 +190,30 @@ def load(reading: Reading, *, subset: int | None, subset_seed: int) -> Dataset:
     images = [by_name[name] for name in names]
     sizes = image_sizes([image.path for image in images])
     pixels = np.zeros((len(images), len(reading.classes)), np.int64)
-    contents = []
+    label_hashes = []
     issues = []
     for row, (image, (height, width)) in enumerate(zip(images, sizes.tolist(), strict=True)):
         bits, image_issues = draw_areas(image, (height, width))
         issues += image_issues
-        labels = ""
         if image.areas:
             pixels[row] = _class_pixels(bits, len(reading.classes))
-            labels = hashlib.blake2b(bits.data, digest_size=16).hexdigest()
-        contents.append((image.name, image.path.stat().st_size, labels))
+        label_hashes.append(hash_bytes(bits.data) if image.areas else "")
     raise_if([str(issue) for issue in issues])
 
     def read_mask(row: int) -> Bits:
         height, width = sizes[row].tolist()
         return draw_areas(images[row], (height, width))[0]
 
+    paths = tuple(image.path for image in images)
     return Dataset(
         names=tuple(names),
-        paths=tuple(image.path for image in images),
+        paths=paths,
         sizes=sizes,
         classes=reading.classes,
         pixels=pixels,
         read_mask=read_mask,
-        manifest=digest([reading.classes, reading.has_ignore, *contents]),
+        image_hashes=file_hashes(paths),
+        label_hashes=tuple(label_hashes),
         has_ignore=reading.has_ignore,
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import Dataset
 
 
@@ -29,7 +30,8 @@ def make_dataset(folder: Path, masks, classes=("a", "b"), has_ignore=False, name
         classes=classes,
         pixels=np.array(counts, np.int64).reshape(-1, len(classes)),
         read_mask=lambda row: masks[row],
-        manifest="",
+        image_hashes=tuple(hash_bytes((folder / name).read_bytes()) for name in names),
+        label_hashes=tuple(hash_bytes(mask.tobytes()) for mask in masks),
         has_ignore=has_ignore,
     )
 
