@@ -30,6 +30,7 @@ FIXES = {
     "mask channels": "save the mask as PNG of one channel of 8 bits, not as colours",
     "mask size": "make the mask from this very image, without scaling or cropping",
     "mask value": "write 0 for background and k for the k-th class",
+    "cut cell": "take the table from its source again, without opening it in a spreadsheet",
     "unreadable labels": "write the file again with its tool, or correct the key",
     "invalid shape": "correct the shape in the tool that drew it, or remove it",
     "label size": "make the labels from this very image, without scaling or cropping",

@@ -7,7 +7,7 @@ from typing import Any
 
 from steelexp.data.adding.addition import Addition
 from steelexp.data.adding.moves import Staging
-from steelexp.data.forms.coco import annotation_file, image_name
+from steelexp.data.forms.coco_files import annotation_file, image_name
 from steelexp.data.forms.coco_segmentation import segmentations
 from steelexp.data.forms.writing import class_masks, sized_images
 

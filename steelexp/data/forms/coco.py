@@ -8,14 +8,19 @@ https://cocodataset.org/#format-data
 """
 
 import json
-import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pydantic import PositiveInt
 
-from steelexp.data.dataset import DataError, Dataset
+from steelexp.data.dataset import Dataset
 from steelexp.data.forms.class_names import ClassBits, ClassNames, class_bits, unknown_class
+from steelexp.data.forms.coco_files import (
+    annotation_file,
+    coco_files,
+    folder_of_images,
+    image_name,
+)
 from steelexp.data.forms.coco_segmentation import drawing, segmentations
 from steelexp.data.forms.image_files import list_images
 from steelexp.data.forms.json_files import FormModel, read_json
@@ -45,8 +50,6 @@ from steelexp.data.issue import Issue
 from steelexp.data.survey import Survey
 
 ANNOTATIONS = "annotations.json"
-_FIRST_KEY = re.compile(rb'\s*\{\s*"(info|licenses|images|annotations|categories|type)"')
-_KEYS = tuple(re.compile(rf'"{key}"\s*:\s*\['.encode()) for key in ("images", "categories"))
 
 
 class _Image(FormModel):
@@ -114,7 +117,7 @@ def coco(
 
 def is_coco(root: Path) -> bool:
     """Whether a folder has a COCO file."""
-    return bool(_coco_files(root))
+    return bool(coco_files(root))
 
 
 def survey_coco(root: Path, classes: tuple[str, ...] | None) -> Survey:
@@ -141,7 +144,8 @@ def read_coco(
     if content is None:
         return Reading("coco", file, classes or (), False, [], issues)
     if images is None:
-        folder = _folder_of(content.images, Path(root))
+        stated = [image_name(entry.file_name) for entry in content.images]
+        folder = folder_of_images(stated, Path(root))
     names = {category.id: category.name for category in content.categories}
     known = class_bits(list(dict.fromkeys(names.values())), classes, ignore, file)
     by_id, image_issues = _image_entries(content.images, file, folder)
@@ -166,84 +170,28 @@ def write_coco(
     Returns:
         Settings that read it, and what COCO cannot say of this data set.
     """
-    entries = []
     annotations: list[dict[str, Any]] = []
-    for row, name, (height, width) in sized_images(dataset):
-        entries.append({"id": row + 1, "file_name": name, "height": height, "width": width})
-        for bit, mask in class_masks(dataset, row):
-            for segmentation, box, area in segmentations(mask, polygons):
-                entry = {
-                    "id": len(annotations) + 1,
-                    "image_id": row + 1,
-                    "category_id": bit + 1,
-                    "segmentation": segmentation,
-                    "area": area,
-                    "bbox": box,
-                    "iscrowd": 0,
-                }
-                annotations.append(entry)
-    categories = [{"id": bit + 1, "name": name} for bit, name in enumerate(area_names(dataset))]
-    content = {"images": entries, "annotations": annotations, "categories": categories}
+    entries = []
     with new_folder(folder) as partial:
         place_images(dataset, partial / IMAGES, place)
+        for row, name, (height, width) in sized_images(dataset):
+            entries.append({"id": row + 1, "file_name": name, "height": height, "width": width})
+            for bit, mask in class_masks(dataset, row):
+                for segmentation, box, area in segmentations(mask, polygons):
+                    entry = {
+                        "id": len(annotations) + 1,
+                        "image_id": row + 1,
+                        "category_id": bit + 1,
+                        "segmentation": segmentation,
+                        "area": area,
+                        "bbox": box,
+                        "iscrowd": 0,
+                    }
+                    annotations.append(entry)
+        categories = [{"id": bit + 1, "name": name} for bit, name in enumerate(area_names(dataset))]
+        content = {"images": entries, "annotations": annotations, "categories": categories}
         (partial / ANNOTATIONS).write_text(json.dumps(content) + "\n", encoding="utf-8")
     return Written(written_settings("coco", dataset), [])
-
-
-def annotation_file(root: Path, annotations: str | None) -> Path:
-    """The COCO file of a data set: as named, else the only one.
-
-    Raises:
-        DataError: There is no such file, or not exactly one.
-    """
-    if annotations is not None:
-        if not (root / annotations).is_file():
-            raise DataError(
-                f"data.annotations: there is no file {root / annotations}; set data.annotations"
-            )
-        return root / annotations
-    files = _coco_files(root)
-    if len(files) != 1:
-        listed = ", ".join(str(file.relative_to(root)) for file in files) or "none"
-        raise DataError(
-            f"{root}: not one COCO file but {len(files)} ({listed}); name it with data.annotations"
-        )
-    return files[0]
-
-
-def _folder_of(entries: list[_Image], root: Path) -> Path:
-    """The folder below the root that most images are in: exports name their parts differently.
-
-    COCO's own set has train2017/ beside annotations/, CVAT's exports have images/default/.
-    """
-    names = [image_name(entry.file_name) for entry in entries]
-    tops = [folder for folder in (root / IMAGES, root) if folder.is_dir()]
-    below = [path for top in tops for path in sorted(top.iterdir()) if path.is_dir()]
-    counts = {folder: sum((folder / name).is_file() for name in names) for folder in tops + below}
-    return max(counts, key=lambda folder: counts[folder])
-
-
-def image_name(file_name: str) -> str:
-    """The name of an image: its `file_name` with slashes."""
-    return PurePosixPath(file_name.replace("\\", "/")).as_posix()
-
-
-def _coco_files(root: Path) -> list[Path]:
-    """JSON files in the root and in annotations/ with the keys of COCO."""
-    files = [*sorted(root.glob("*.json")), *sorted((root / "annotations").glob("*.json"))]
-    return [file for file in files if file.is_file() and _has_keys(file)]
-
-
-def _has_keys(file: Path) -> bool:
-    try:
-        with file.open("rb") as opened:
-            if not _FIRST_KEY.match(opened.read(2**12)):
-                return False
-            opened.seek(0)
-            content = opened.read()
-    except OSError:
-        return False
-    return all(key.search(content) for key in _KEYS)
 
 
 def _image_entries(

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import itertools
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 from steelexp.data.issue import Issue
+from steelexp.data.severstal import CLASSES as SEVERSTAL_CLASSES
 from steelexp.data.severstal import HEADERS
 from steelexp.errors import reason
 
@@ -16,6 +18,12 @@ RUNS = ("encodedpixels", "rle", "runs", "mask", "segmentation", "rlemask", "enco
 BOTH = ("imageidclassid", "imageclassid", "imageclass")
 EMPTY = ("", "nan", "na", "n/a", "none", "null", "-1")
 """Words for an empty mask, in lower case."""
+
+FIRST_ROWS = 100
+"""Rows that tell whether a table is Severstal's."""
+
+EXCEL_CELL = 32767
+"""Characters of a cell that Excel and LibreOffice keep; they cut the rest without a word."""
 
 DELIMITERS = (",", ";", "\t", "|")
 _INDEX = re.compile(r"(unnamed:? ?\d*|index|level_0|)")
@@ -88,6 +96,9 @@ def read_csv_table(path: Path) -> Table:
         if len(row) != len(names):
             text = f"{len(row)} cells, the header has {len(names)}"
             issues.append(Issue("malformed row", path, line, text))
+        elif any(len(cell) == EXCEL_CELL for cell in row):
+            text = f"a cell of exactly {EXCEL_CELL:,} characters, the most that Excel keeps of one"
+            issues.append(Issue("cut cell", path, line, text))
         else:
             rows += _masks(line, row, columns)
     issues += [
@@ -99,15 +110,24 @@ def read_csv_table(path: Path) -> Table:
     return Table([row for row in rows if row.image and row.class_name], issues)
 
 
-def has_loose_columns(path: Path) -> bool:
-    """Whether a table has columns of image, class and runs, in other than Kaggle's two forms."""
+def is_loose(path: Path) -> bool:
+    """Whether a table has columns of image, class and runs that are not Severstal's.
+
+    Other than Kaggle's are the columns, or all classes among the first rows.
+    """
     try:
         with path.open(encoding="utf-8-sig") as file:
-            first = file.readline()
+            lines = list(itertools.islice(file, FIRST_ROWS + 1))
     except (OSError, UnicodeDecodeError):
         return False
-    names = next(csv.reader([first], delimiter=max(DELIMITERS, key=first.count)), [])
-    return names not in HEADERS and not isinstance(_find_columns(names), str)
+    first = lines[0] if lines else ""
+    delimiter = max(DELIMITERS, key=first.count)
+    header, *rows = [*csv.reader(lines, delimiter=delimiter)] or [[]]
+    columns = _find_columns(header)
+    if isinstance(columns, str) or header not in HEADERS:
+        return not isinstance(columns, str)
+    masks = [mask for row in rows if len(row) == len(header) for mask in _masks(0, row, columns)]
+    return bool(masks) and not any(mask.class_name in SEVERSTAL_CLASSES for mask in masks)
 
 
 def _masks(line: int, cells: list[str], columns: _Columns) -> list[Row]:

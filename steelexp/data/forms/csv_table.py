@@ -19,7 +19,7 @@ from steelexp.data import rle
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.class_names import ClassNames, open_class_bits, unknown_class
 from steelexp.data.forms.coco_rle import runs_patch
-from steelexp.data.forms.csv_columns import Row, has_loose_columns, read_csv_table
+from steelexp.data.forms.csv_columns import Row, is_loose, read_csv_table
 from steelexp.data.forms.image_files import list_images
 from steelexp.data.forms.reading import (
     Area,
@@ -105,7 +105,7 @@ def csv_table(
 def is_csv_table(root: Path) -> bool:
     """Whether a folder has train_images/ and a train.csv in another form than Kaggle's."""
     has_both = (root / TABLE).is_file() and (root / IMAGES).is_dir()
-    return has_both and has_loose_columns(root / TABLE)
+    return has_both and is_loose(root / TABLE)
 
 
 def survey_csv_table(root: Path, classes: tuple[str, ...] | None) -> Survey:
@@ -167,11 +167,11 @@ def write_csv(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Wr
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADER)
-    for row, name in enumerate(dataset.names):
-        for bit, mask in class_masks(dataset, row):
-            writer.writerow([name, names[bit], rle.encode(mask)])
     with new_folder(folder) as partial:
         place_images(dataset, partial / IMAGES, place)
+        for row, name in enumerate(dataset.names):
+            for bit, mask in class_masks(dataset, row):
+                writer.writerow([name, names[bit], rle.encode(mask)])
         (partial / TABLE).write_text(buffer.getvalue(), encoding="utf-8")
     return Written(written_settings("csv", dataset), [])
 

@@ -1,5 +1,6 @@
 """JSON files of labels, checked against a model of their form."""
 
+import codecs
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +29,8 @@ def read_json(path: Path, model: type[M]) -> tuple[M | None, list[Issue]]:
         Content, None if it does not fit the model; and an issue for each key that does not.
     """
     try:
-        return model.model_validate_json(path.read_bytes()), []
+        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)  # editors on Windows write it
+        return model.model_validate_json(content), []
     except OSError as error:
         return None, [Issue("unreadable labels", path, None, f"cannot be read: {error.strerror}")]
     except ValidationError as error:

@@ -8,34 +8,18 @@ A set inside a set is in DATASET/datasets/INNER/. Severstal has been published i
 https://docs.supervisely.com/data-organization/00_ann_format_navi
 """
 
-import base64
-import functools
 import json
-import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pydantic import PositiveInt
 
 from steelexp.data.dataset import DataError, Dataset
-from steelexp.data.forms.bitmaps import decode_bitmap, encode_bitmap
 from steelexp.data.forms.class_names import ClassBits, ClassNames, class_bits, unknown_class
 from steelexp.data.forms.image_files import list_images, similar_name
 from steelexp.data.forms.json_files import FormModel, read_json
 from steelexp.data.forms.reading import Area, AreaImage, Reading, images_folder, load, survey
-from steelexp.data.forms.shapes import (
-    Mask,
-    Patch,
-    ShapeError,
-    Size,
-    components,
-    fill_polygons,
-    fill_rectangle,
-    place,
-    points_of,
-    ring_of,
-)
+from steelexp.data.forms.shapes import ShapeError, components
+from steelexp.data.forms.supervisely_objects import Object, drawing, object_of
 from steelexp.data.forms.writing import (
     PlaceImage,
     Written,
@@ -69,16 +53,9 @@ class _Size(FormModel):
     width: int
 
 
-class _Object(FormModel):
-    classTitle: str  # noqa: N815
-    geometryType: str | None = None  # noqa: N815
-    points: Any = None
-    bitmap: Any = None
-
-
 class _File(FormModel):
     size: _Size
-    objects: list[_Object]
+    objects: list[Object]
 
 
 def supervisely(
@@ -180,7 +157,7 @@ def write_supervisely(dataset: Dataset, folder: Path, *, place: PlaceImage = cop
                 (ds / inner).mkdir(parents=True, exist_ok=True)
             place(dataset.paths[row], ds / "img" / file_name)
             objects = [
-                _object(bit, names[bit], part, left, top)
+                object_of(bit, names[bit], part, left, top)
                 for bit, mask in class_masks(dataset, row)
                 for part, left, top in components(mask)
             ]
@@ -256,59 +233,9 @@ def _areas(
             issues.append(unknown_class(file, None, key, each.classTitle, known))
             continue
         try:
-            draw = _drawing(each)
+            draw = drawing(each)
         except ShapeError as error:
             issues.append(Issue("invalid shape", file, None, f"{name}: {key}: {error}"))
             continue
         areas.append(Area(known.bits[each.classTitle], key, None, draw))
     return areas, issues
-
-
-def _drawing(each: _Object) -> Callable[[Size], Patch]:
-    """Function size -> mask of an object.
-
-    Raises:
-        ShapeError: Its type has no pixels, or its data are not of its type.
-    """
-    kind = each.geometryType or ("bitmap" if each.bitmap else "polygon")  # older files lack it
-    if kind == "bitmap":
-        return _bitmap_drawing(each.bitmap)
-    if kind not in ("polygon", "rectangle"):
-        raise ShapeError(
-            f"an object of type {kind} has no pixels; draw a bitmap, polygon or rectangle"
-        )
-    rings = each.points if isinstance(each.points, dict) else {}
-    exterior = rings.get("exterior")
-    interior = rings.get("interior") or []
-    if kind == "rectangle":
-        corners = points_of(exterior)
-        if len(corners) != 2:
-            raise ShapeError(f"a rectangle of {len(corners)} points; it needs 2")
-        return functools.partial(fill_rectangle, corners)
-    holes = [ring_of(hole) for hole in interior]
-    return functools.partial(fill_polygons, [ring_of(exterior)], holes=holes)
-
-
-def _bitmap_drawing(bitmap: Any) -> Callable[[Size], Patch]:
-    """Function size -> mask of a bitmap: base64 of a compressed PNG, and its left upper corner."""
-    try:
-        left, top = (int(number) for number in bitmap["origin"])
-        content = zlib.decompress(base64.b64decode(bitmap["data"], validate=True))
-    except (TypeError, KeyError, ValueError):
-        raise ShapeError("a bitmap needs data in base64, and origin as [x, y]") from None
-    except zlib.error:
-        raise ShapeError("the data of its bitmap are broken") from None
-    decode_bitmap(content)
-    return lambda size: place(decode_bitmap(content), left, top, size)
-
-
-def _object(bit: int, title: str, part: Mask, left: int, top: int) -> dict[str, Any]:
-    data = base64.b64encode(zlib.compress(encode_bitmap(part))).decode()
-    return {
-        "classId": bit + 1,
-        "classTitle": title,
-        "description": "",
-        "geometryType": "bitmap",
-        "tags": [],
-        "bitmap": {"data": data, "origin": [left, top]},
-    }

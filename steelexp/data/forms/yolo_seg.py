@@ -4,11 +4,12 @@
     root/images/a.png       images, in folders such as train/ and val/
     root/labels/a.txt       lines "class x1 y1 x2 y2 ..." with x and y from 0 to 1
 
+or, as Roboflow exports it, with images/ and labels/ in each of train/, valid/ and test/.
+
 An image without a text file, or with an empty one, is clean.
 https://docs.ultralytics.com/datasets/segment/
 """
 
-import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,11 +19,10 @@ import yaml
 from pydantic import PositiveInt, ValidationError
 
 from steelexp.data.dataset import DataError, Dataset
-from steelexp.data.forms.class_names import ClassBits, ClassNames, class_bits
+from steelexp.data.forms.class_names import ClassNames, class_bits
 from steelexp.data.forms.image_files import list_images, similar_name
 from steelexp.data.forms.json_files import FormModel
 from steelexp.data.forms.reading import (
-    Area,
     AreaImage,
     Reading,
     images_folder,
@@ -31,16 +31,7 @@ from steelexp.data.forms.reading import (
     stem_of,
     survey,
 )
-from steelexp.data.forms.shapes import (
-    Mask,
-    Patch,
-    Ring,
-    ShapeError,
-    Size,
-    fill_polygons,
-    outlines,
-    ring_of,
-)
+from steelexp.data.forms.shapes import Mask, outlines
 from steelexp.data.forms.writing import (
     IMAGES,
     PlaceImage,
@@ -54,6 +45,7 @@ from steelexp.data.forms.writing import (
     sized_images,
     written_settings,
 )
+from steelexp.data.forms.yolo_lines import line_of, read_lines
 from steelexp.data.issue import Issue
 from steelexp.data.survey import Survey
 from steelexp.errors import reason
@@ -83,6 +75,8 @@ def yolo_seg(
 ) -> Dataset:
     """Images and YOLO's text files of polygons.
 
+    Where images/ and labels/ are in folders such as train/ and valid/, all of these are read.
+
     Args:
         root: Root folder of the data set.
         names: YAML file below the root with the class names.
@@ -107,7 +101,7 @@ def yolo_seg(
 
 def is_yolo_seg(root: Path) -> bool:
     """Whether a folder has data.yaml and labels/."""
-    return (root / NAMES).is_file() and (root / LABELS).is_dir()
+    return (root / NAMES).is_file() and bool(_parts(root) or (root / LABELS).is_dir())
 
 
 def survey_yolo_seg(root: Path, classes: tuple[str, ...] | None) -> Survey:
@@ -129,22 +123,26 @@ def read_yolo_seg(
     Raises:
         DataError: A folder or the file of the names is missing, or the names do not fit.
     """
-    images_dir = images_folder(root, images)
-    labels_dir = Path(root) / labels
-    if not labels_dir.is_dir():
-        raise DataError(f"data.labels: there is no folder {labels_dir}; set data.labels")
-    numbered = _read_names(Path(root) / names)
-    known = class_bits(list(numbered.values()), classes, ignore, Path(root) / names)
-    listing = list_images(images_dir, recursive=True)
-    stems, issues = shared_labels(listing, "text file")
-    issues += _unmatched_files(labels_dir, stems, images_dir)
-    read = []
-    for stem, name in stems.items():
-        file = labels_dir / f"{stem}.txt"
-        areas, line_issues = _read_lines(name, file, numbered, known)
-        issues += line_issues
-        read.append(AreaImage(name, listing[name], file, areas))
-    return Reading("yolo_seg", labels_dir, known.classes, known.has_ignore, read, issues)
+    top = Path(root)
+    folders = {"": (images_folder(root, images), top / labels)}
+    if images is None and not (top / labels).is_dir():
+        folders = _parts(top) or folders
+    numbered = _read_names(top / names)
+    known = class_bits(list(numbered.values()), classes, ignore, top / names)
+    read: list[AreaImage] = []
+    issues: list[Issue] = []
+    for prefix, (images_dir, labels_dir) in folders.items():
+        if not labels_dir.is_dir():
+            raise DataError(f"data.labels: there is no folder {labels_dir}; set data.labels")
+        listing = list_images(images_dir, recursive=True)
+        stems, stem_issues = shared_labels(listing, "text file")
+        issues += [*stem_issues, *_unmatched_files(labels_dir, stems, images_dir)]
+        for stem, name in stems.items():
+            file = labels_dir / f"{stem}.txt"
+            areas, line_issues = read_lines(prefix + name, file, numbered, known)
+            issues += line_issues
+            read.append(AreaImage(prefix + name, listing[name], file, areas))
+    return Reading("yolo_seg", top, known.classes, known.has_ignore, read, issues)
 
 
 def write_yolo_seg(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:
@@ -176,7 +174,7 @@ def write_yolo_seg(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) 
             for bit, mask in class_masks(dataset, row):
                 rings = list(outlines(mask))
                 cut += len(rings) - _count_components(mask)
-                lines += [_line(bit, ring, size) for ring in rings]
+                lines += [line_of(bit, ring, size) for ring in rings]
             target = partial / LABELS / f"{stem_of(name)}.txt"
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text("".join(lines), encoding="utf-8")
@@ -189,6 +187,12 @@ def write_yolo_seg(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) 
             "which YOLO counts as objects of their own"
         )
     return Written(written_settings("yolo_seg", dataset), losses)
+
+
+def _parts(root: Path) -> dict[str, tuple[Path, Path]]:
+    """Folders of images and of labels in train/, valid/ and the like, by the start of a name."""
+    parts = sorted(path for path in root.iterdir() if (path / IMAGES).is_dir())
+    return {f"{part.name}/": (part / IMAGES, part / LABELS) for part in parts}
 
 
 def _read_names(file: Path) -> dict[int, str]:
@@ -209,70 +213,6 @@ def _unmatched_files(labels_dir: Path, stems: dict[str, str], images_dir: Path) 
         if stem not in stems and path.name != "classes.txt":  # of LabelImg and Label Studio
             text = f"there is no image {stem} in {images_dir}{similar_name(stem, stems)}"
             yield Issue("missing image", path, None, text)
-
-
-def _read_lines(
-    name: str, file: Path, numbered: dict[int, str], known: ClassBits
-) -> tuple[list[Area], list[Issue]]:
-    """Areas of a text file, none if it is absent; and the issues of its lines."""
-    areas: list[Area] = []
-    issues: list[Issue] = []
-    if not file.exists():
-        return areas, issues
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        return areas, [Issue("unreadable labels", file, None, f"cannot be read: {reason(error)}")]
-    for number, line in enumerate(lines, start=1):
-        words = line.split()
-        if not words:
-            continue
-        class_name = numbered.get(int(words[0])) if words[0].isdecimal() else None
-        if class_name is None or class_name not in known.bits:
-            stated = words[0] if class_name is None else class_name
-            text = f"{name}: there is no class {stated!r}; known: {_describe(numbered, known)}"
-            issues.append(Issue("unknown class", file, number, text))
-            continue
-        try:
-            ring = _ring(words[1:])
-        except ShapeError as error:
-            issues.append(Issue("invalid shape", file, number, f"{name}: {error}"))
-            continue
-        draw = functools.partial(_fill, ring)
-        areas.append(Area(known.bits[class_name], f"line {number}", number, draw))
-    return areas, issues
-
-
-def _describe(numbered: dict[int, str], known: ClassBits) -> str:
-    return ", ".join(f"{k} ({name})" for k, name in numbered.items() if name in known.bits)
-
-
-def _ring(words: list[str]) -> Ring:
-    """Vertices between 0 and 1.
-
-    Raises:
-        ShapeError: The words are a box, or no pairs of such numbers.
-    """
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        raise ShapeError("a coordinate is not a number") from None
-    if len(numbers) in (4, 5):
-        raise ShapeError("a box and no polygon: it has no pixels; export segmentation labels")
-    return ring_of(numbers)
-
-
-def _fill(ring: Ring, size: Size) -> Patch:
-    if ring.max() > 2:
-        x, y = ring[np.argmax(ring.max(axis=1))].tolist()
-        raise ShapeError(f"the point ({x:g}, {y:g}) is not normalised: x and y go from 0 to 1")
-    return fill_polygons([ring * (size[1], size[0])], size)
-
-
-def _line(bit: int, ring: Ring, size: Size) -> str:
-    # 7 digits: a coordinate is exact to 0.01 pixels on an image of 100,000.
-    numbers = " ".join(f"{number:.7g}" for number in (ring / (size[1], size[0])).ravel())
-    return f"{bit} {numbers}\n"
 
 
 def _count_components(mask: Mask) -> int:

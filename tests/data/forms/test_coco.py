@@ -138,6 +138,12 @@ def test_another_size_than_stated(tmp_path):
     )
 
 
+def test_a_mark_of_the_byte_order_is_no_content(tmp_path):
+    file = write_set(tmp_path, [annotation([SQUARE])])
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert coco(root=str(tmp_path)).pixels.tolist() == [[6, 0], [0, 0]]
+
+
 def test_a_file_that_is_cut_short(tmp_path):
     file = write_set(tmp_path, [annotation([SQUARE])])
     file.write_text(file.read_text()[:-9])

@@ -103,6 +103,13 @@ def test_columns_that_are_unknown(tmp_path, header):
     assert refusal(tmp_path).startswith(f"{file}:1: the columns are {header.replace(',', ', ')}")
 
 
+def test_a_cell_that_a_spreadsheet_has_cut(tmp_path):
+    runs = " ".join(f"{start} 1" for start in range(1, 20000, 2))[:32767]
+    file = write_set(tmp_path, f"{LONG}c.jpg,1,{runs}\n")
+    text = "a cell of exactly 32,767 characters, the most that Excel keeps of one"
+    assert refusal(tmp_path) == f"{file}:5: {text}"
+
+
 def test_an_image_without_suffix_that_two_images_could_be(tmp_path):
     write_set(tmp_path, LONG.replace(".jpg", ""))
     cv2.imwrite(str(tmp_path / "train_images" / "a.png"), np.zeros((3, 2), np.uint8))
@@ -113,7 +120,9 @@ def test_the_doctor_takes_loose_tables_for_csv_and_kaggles_for_severstal(tmp_pat
     write_set(tmp_path / "loose", WIDE)
     write_set(tmp_path / "kaggle", LONG)
     assert diagnosis.diagnose(tmp_path / "loose").layout == "csv"
+    write_set(tmp_path / "named", LONG.replace(",1,", ",dent,").replace(",2,", ",scale,"))
     assert diagnosis.diagnose(tmp_path / "kaggle").layout == "severstal"
+    assert diagnosis.diagnose(tmp_path / "named").layout == "csv"
 
 
 def test_severstals_own_form_has_its_own_classes(tmp_path):

@@ -45,6 +45,10 @@ OF_FORMS = {
             (folder / "images/0.png").read_bytes()
         ),
     ),
+    "cut cell": (
+        "csv",
+        lambda folder: (folder / "train.csv").write_text(f"image,class,rle\n0,a,{'1' * 32767}\n"),
+    ),
     "duplicate entry": ("coco", change("annotations.json", repeat_image)),
 }
 """Form and damage, by the kind of issue."""

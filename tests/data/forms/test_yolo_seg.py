@@ -66,6 +66,23 @@ def test_what_cannot_be_meant_is_refused(tmp_path, line, message):
     assert message in text
 
 
+def test_parts_with_images_and_labels_of_their_own(tmp_path):
+    """As Roboflow exports them."""
+    write_set(tmp_path, [SQUARE])
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+        (tmp_path / "images" / part).rename(tmp_path / part / "images")
+        (tmp_path / part / "labels").mkdir()
+    (tmp_path / "labels" / "train" / "a.txt").rename(tmp_path / "train" / "labels" / "a.txt")
+    (tmp_path / "images").rmdir()
+    (tmp_path / "labels" / "train").rmdir()
+    (tmp_path / "labels").rmdir()
+    dataset = yolo_seg(root=str(tmp_path))
+    assert dataset.names == ("train/a.jpg", "val/b.jpg")
+    assert dataset.pixels.tolist() == [[6, 0], [0, 0]]
+    assert diagnosis.diagnose(tmp_path).layout == "yolo_seg"
+
+
 def test_labels_without_an_image(tmp_path):
     file = write_set(tmp_path, [SQUARE])
     other = file.rename(file.with_name("c.txt"))

@@ -1,0 +1,77 @@
+"""The lines of a text file of YOLO segmentation, as pixels and back."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from steelexp.data.forms.class_names import ClassBits
+from steelexp.data.forms.reading import Area
+from steelexp.data.forms.shapes import Patch, Ring, ShapeError, Size, fill_polygons, ring_of
+from steelexp.data.issue import Issue
+from steelexp.errors import reason
+
+
+def read_lines(
+    name: str, file: Path, numbered: dict[int, str], known: ClassBits
+) -> tuple[list[Area], list[Issue]]:
+    """Areas of a text file, none if it is absent; and the issues of its lines."""
+    areas: list[Area] = []
+    issues: list[Issue] = []
+    if not file.exists():
+        return areas, issues
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        return areas, [Issue("unreadable labels", file, None, f"cannot be read: {reason(error)}")]
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        if not words:
+            continue
+        class_name = numbered.get(int(words[0])) if words[0].isdecimal() else None
+        if class_name is None or class_name not in known.bits:
+            stated = words[0] if class_name is None else class_name
+            text = f"{name}: there is no class {stated!r}; known: {_describe(numbered, known)}"
+            issues.append(Issue("unknown class", file, number, text))
+            continue
+        try:
+            ring = _ring(words[1:])
+        except ShapeError as error:
+            issues.append(Issue("invalid shape", file, number, f"{name}: {error}"))
+            continue
+        draw = functools.partial(_fill, ring)
+        areas.append(Area(known.bits[class_name], f"line {number}", number, draw))
+    return areas, issues
+
+
+def _describe(numbered: dict[int, str], known: ClassBits) -> str:
+    return ", ".join(f"{k} ({name})" for k, name in numbered.items() if name in known.bits)
+
+
+def _ring(words: list[str]) -> Ring:
+    """Vertices between 0 and 1.
+
+    Raises:
+        ShapeError: The words are a box, or no pairs of such numbers.
+    """
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        raise ShapeError("a coordinate is not a number") from None
+    if len(numbers) in (4, 5):
+        raise ShapeError("a box and no polygon: it has no pixels; export segmentation labels")
+    return ring_of(numbers)
+
+
+def _fill(ring: Ring, size: Size) -> Patch:
+    if ring.max() > 2:
+        x, y = ring[np.argmax(ring.max(axis=1))].tolist()
+        raise ShapeError(f"the point ({x:g}, {y:g}) is not normalised: x and y go from 0 to 1")
+    return fill_polygons([ring * (size[1], size[0])], size)
+
+
+def line_of(bit: int, ring: Ring, size: Size) -> str:
+    """A polygon as a line; `size` is height and width of the image."""
+    # 7 digits: a coordinate is exact to 0.01 pixels on an image of 100,000.
+    numbers = " ".join(f"{number:.7g}" for number in (ring / (size[1], size[0])).ravel())
+    return f"{bit} {numbers}\n"
