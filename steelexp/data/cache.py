@@ -2,7 +2,8 @@
 
 <cache>/<key>/grey.u8     grey values of all images, one after the other, 1 byte per pixel
 <cache>/<key>/bits.u8     masks of all images; clean images are holes without disk blocks
-<cache>/<key>/cache.json  version, manifest and number of images
+<cache>/<key>/checks.u4   checksums of both for each image
+<cache>/<key>/cache.json  version, manifest, number of images, hash of the checksums
 
 The key depends on the content of the data set, so copies of it share a cache.
 Reading a tile takes microseconds instead of decoding a JPEG.
@@ -15,14 +16,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.data.cache_checks import CacheChecks, Checksums, checksum, checksum_of_zeros
 from steelexp.data.cache_root import CACHE_FIX
+from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import Bits, DataError, Dataset, digest, raise_if
 from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
@@ -50,19 +53,25 @@ class CachedImages(Dataset):
         bits: Masks of all images, one after the other.
         starts: [S + 1] index of the first pixel of each image.
         shapes: [S] height and width.
+        checks: Checks of the pixels at their first use; None in memory.
     """
 
     grey: Pixels
     bits: Pixels
     starts: tuple[int, ...]
     shapes: tuple[tuple[int, int], ...]
+    checks: CacheChecks | None = None
 
     def image(self, row: int) -> Pixels:
         """Grey values of an image, [H, W] uint8; a view."""
+        if self.checks is not None:
+            self.checks.check(row, 0)
         return self.grey[self.starts[row] : self.starts[row + 1]].reshape(self.shapes[row])
 
     def mask(self, row: int) -> Bits:
         """Mask of an image, [H, W] uint8, bit c set where class c is; a view."""
+        if self.checks is not None:
+            self.checks.check(row, 1)
         return self.bits[self.starts[row] : self.starts[row + 1]].reshape(self.shapes[row])
 
 
@@ -112,9 +121,7 @@ def cache_images(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
             with one_builder(folder):
                 if not _is_complete(folder, dataset):  # another process may have built it
                     _build(dataset, folder)
-    return _cached_images(
-        dataset, *(_map_file(folder / name, dataset, "r") for name in ("grey.u8", "bits.u8"))
-    )
+        return _open(dataset, folder)
 
 
 def cache_key(dataset: Dataset) -> str:
@@ -168,6 +175,8 @@ def one_builder(folder: Path) -> Iterator[None]:
 
 
 def _build(dataset: Dataset, folder: Path) -> None:
+    if folder.is_dir():
+        say(f"{folder}: damaged, so it is built again")
     needed = _bytes_needed(dataset)
     free = shutil.disk_usage(folder.parent).free
     _check_room(needed, free, f"{folder.parent}", "another STEELEXP_CACHE")
@@ -175,34 +184,90 @@ def _build(dataset: Dataset, folder: Path) -> None:
     with replacing(folder) as partial:
         partial.mkdir()
         grey, bits = (_map_file(partial / name, dataset, "w+") for name in ("grey.u8", "bits.u8"))
-        _decode(dataset, grey, bits)
+        checksums = _decode(dataset, grey, bits)
         for array in (grey, bits):
             array.flush()
-        content = {"version": _VERSION, "manifest": dataset.manifest, "images": len(dataset)}
-        (partial / "cache.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
+        (partial / "checks.u4").write_bytes(checksums.tobytes())
+        content = json.dumps(_description(dataset, checksums.tobytes()))
+        (partial / "cache.json").write_text(content + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)  # a damaged cache
 
 
+def _description(dataset: Dataset, checksums: bytes) -> dict[str, Any]:
+    """Content of cache.json."""
+    return {
+        "version": _VERSION,
+        "manifest": dataset.manifest,
+        "images": len(dataset),
+        "checksums": hash_bytes(checksums),
+    }
+
+
 def _is_complete(folder: Path, dataset: Dataset) -> bool:
-    files = [folder / name for name in ("grey.u8", "bits.u8")]
-    return (folder / "cache.json").is_file() and all(
-        file.is_file() and file.stat().st_size == _pixel_count(dataset) for file in files
+    """Whether all files are there and fit the data set."""
+    sizes = {name: _pixel_count(dataset) for name in ("grey.u8", "bits.u8")}
+    try:
+        content = json.loads((folder / "cache.json").read_bytes())
+        return content == _description(dataset, (folder / "checks.u4").read_bytes()) and all(
+            (folder / name).stat().st_size == size for name, size in sizes.items()
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def _open(dataset: Dataset, folder: Path) -> CachedImages:
+    """Open a complete cache and check a sample of its images."""
+    grey, bits = (_map_file(folder / name, dataset, "r") for name in ("grey.u8", "bits.u8"))
+    content = np.fromfile(folder / "checks.u4", np.uint32).reshape(-1, 2)
+    unchecked = _cached_images(dataset, grey, bits)
+    checks = CacheChecks(
+        content,
+        lambda row, part: unchecked.mask(row) if part else unchecked.image(row),
+        lambda rows: _repair(dataset, folder, rows),
     )
+    checks.sample()
+    return replace(unchecked, checks=checks)
 
 
-def _map_file(file: Path, dataset: Dataset, mode: Literal["r", "w+"]) -> "np.memmap[Any, Any]":
+def _repair(dataset: Dataset, folder: Path, rows: list[int]) -> None:
+    """Decode some images again, in place: the pages are shared with all that have it open."""
+    first = dataset.names[rows[0]]
+    others = f" and {len(rows) - 1} more" if rows[1:] else ""
+    say(f"{folder}: {first}{others} of {len(dataset)} images are damaged; decoding them again")
+    with explain_write_errors(folder, CACHE_FIX), one_builder(folder):
+        grey, bits = (_map_file(folder / name, dataset, "r+") for name in ("grey.u8", "bits.u8"))
+        target = _cached_images(dataset, grey, bits)
+        for row in rows:
+            np.copyto(target.image(row), dataset.image(row))
+            np.copyto(target.mask(row), dataset.mask(row))
+        for array in (grey, bits):
+            array.flush()
+
+
+def _map_file(
+    file: Path, dataset: Dataset, mode: Literal["r", "r+", "w+"]
+) -> "np.memmap[Any, Any]":
     return np.memmap(file, np.uint8, mode, shape=(_pixel_count(dataset),))
 
 
-def _decode(dataset: Dataset, grey: Pixels, bits: Pixels) -> None:
-    """Decode every image into the arrays, on all cores; OpenCV and NumPy release the GIL."""
+def _decode(dataset: Dataset, grey: Pixels, bits: Pixels) -> Checksums:
+    """Decode every image into the arrays, on all cores; OpenCV, NumPy and zlib release the GIL.
+
+    Returns:
+        [S, 2] checksums of images and masks.
+    """
     target = _cached_images(dataset, grey, bits)
+    checksums = np.zeros((len(dataset), 2), np.uint32)
     problems = []
 
     def decode(row: int) -> None:
-        np.copyto(target.image(row), dataset.image(row))
+        image = target.image(row)
+        mask = target.mask(row)
+        np.copyto(image, dataset.image(row))
         if dataset.labelled[row]:
-            np.copyto(target.mask(row), dataset.mask(row))
+            np.copyto(mask, dataset.mask(row))
+        mask_checksum = checksum(mask) if dataset.labelled[row] else checksum_of_zeros(mask.nbytes)
+        checksums[row] = checksum(image), mask_checksum
 
     with steps("decoding", len(dataset), every=10.0) as advance, ThreadPoolExecutor() as threads:
         try:
@@ -216,6 +281,7 @@ def _decode(dataset: Dataset, grey: Pixels, bits: Pixels) -> None:
         finally:
             threads.shutdown(cancel_futures=True)
     raise_if(sorted(problems))
+    return checksums
 
 
 def _cached_images(dataset: Dataset, grey: Pixels, bits: Pixels) -> CachedImages:

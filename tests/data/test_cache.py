@@ -1,5 +1,7 @@
+import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -36,6 +38,9 @@ decoded = cache.cache_images(opened, "disk", cache_dir)
 same = all(np.array_equal(decoded.image(i), opened.image(i)) for i in range(0, len(decoded), 7))
 print("equal" if same else "differs", flush=True)
 """
+
+
+DAMAGED = re.compile("damaged, so|are damaged")
 
 
 def random_images(count, seed=0, shape=None):
@@ -126,19 +131,72 @@ def test_a_copy_of_the_data_set_shares_its_cache(folder, tmp_path, monkeypatch):
     cache.cache_images(copy, "disk", tmp_path / "cache")
 
 
+def flip_bit(file, position):
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1
+    file.write_bytes(content)
+
+
+def change(file, **values):
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
 @pytest.mark.parametrize(
-    "harm",
+    ("harm", "line"),
     [
-        lambda folder: (folder / "cache.json").unlink(),
-        lambda folder: (folder / "bits.u8").unlink(),
-        lambda folder: os.truncate(folder / "grey.u8", 3),
+        (lambda folder: (folder / "cache.json").unlink(), "built again"),
+        (lambda folder: (folder / "cache.json").write_text("{"), "built again"),
+        (lambda folder: (folder / "cache.json").write_text("[]"), "built again"),
+        (lambda folder: change(folder / "cache.json", manifest="other"), "built again"),
+        (lambda folder: change(folder / "cache.json", version=1), "built again"),
+        (lambda folder: (folder / "bits.u8").unlink(), "built again"),
+        (lambda folder: os.truncate(folder / "grey.u8", 3), "built again"),
+        (lambda folder: os.truncate(folder / "checks.u4", 8), "built again"),
+        (lambda folder: flip_bit(folder / "checks.u4", 9), "built again"),
+        (lambda folder: flip_bit(folder / "grey.u8", 0), "0.png of 7 images"),
+        (lambda folder: flip_bit(folder / "bits.u8", -1), "6.png of 7 images"),
+        (lambda folder: flip_bit(folder / "bits.u8", 0), "0.png of 7 images"),
+        (
+            lambda folder: (folder / "grey.u8").write_bytes(
+                bytes((folder / "grey.u8").stat().st_size)
+            ),
+            "0.png and 6 more of 7 images",
+        ),
+        (
+            lambda folder: (folder / "grey.u8").write_bytes((folder / "bits.u8").read_bytes()),
+            "0.png and 6 more of 7 images",
+        ),
     ],
 )
-def test_a_damaged_cache_is_built_again(dataset, tmp_path, harm):
-    cache.cache_images(dataset, "disk", tmp_path)
-    (folder_of_cache,) = (path.parent for path in tmp_path.glob("*/cache.json"))
+def test_a_damaged_cache_is_mended_with_a_line(dataset, tmp_path, harm, line, capsys):
+    root = tmp_path / "cache"
+    cache.cache_images(dataset, "disk", root)
+    (folder_of_cache,) = (path.parent for path in root.glob("*/cache.json"))
     harm(folder_of_cache)
-    assert contents(cache.cache_images(dataset, "disk", tmp_path)) == contents(dataset)
+    capsys.readouterr()
+    for _ in range(2):
+        assert contents(cache.cache_images(dataset, "disk", root)) == contents(dataset)
+    said = [each for each in capsys.readouterr().out.splitlines() if DAMAGED.search(each)]
+    assert len(said) == 1
+    assert line in said[0]
+
+
+def test_damage_outside_the_sample_is_mended_at_the_first_use(tmp_path, capsys):
+    images, masks = random_images(60, shape=(4, 5))
+    (tmp_path / "set").mkdir()
+    dataset = dataset_of(tmp_path / "set", images, masks, ["1", "2"])
+    cache.cache_images(dataset, "disk", tmp_path)
+    for file, row in (("grey.u8", 13), ("bits.u8", 26)):
+        flip_bit(next(tmp_path.glob(f"*/{file}")), row * 20 + 7)
+    opened = cache.cache_images(dataset, "disk", tmp_path)
+    assert "are damaged" not in capsys.readouterr().out
+    assert opened.mask(26).tolist() == dataset.mask(26).tolist()
+    assert "13.png and 1 more of 60 images are damaged" in capsys.readouterr().out
+    assert opened.image(13).tolist() == dataset.image(13).tolist()
+    assert not capsys.readouterr().out
+    again = cache.cache_images(dataset, "disk", tmp_path)
+    assert contents(again) == contents(dataset)
+    assert not capsys.readouterr().out
 
 
 def test_all_unreadable_images_are_named_and_nothing_is_left(dataset, tmp_path):
