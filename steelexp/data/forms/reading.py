@@ -197,7 +197,7 @@ def load(reading: Reading, *, subset: int | None, subset_seed: int) -> Dataset:
         issues += image_issues
         if image.areas:
             pixels[row] = _class_pixels(bits, len(reading.classes))
-        label_hashes.append(hash_bytes(bits.data) if image.areas else "")
+        label_hashes.append(hash_bytes(bits.data) if bits.any() else "")
     raise_if([str(issue) for issue in issues])
 
     def read_mask(row: int) -> Bits:

@@ -69,9 +69,10 @@ def test_any_class_names_and_an_ignored_one(tmp_path):
 
 
 def test_numbers_along_the_rows_from_zero(tmp_path):
-    write_set(tmp_path, "image,label,rle\na,1,0 2 4 1\n")
+    write_set(tmp_path, "image,label,rle\na,1,0 2 4 1\nb,1,3 1\n")
     dataset = csv_table(root=str(tmp_path), order="rows", start=0)
     assert dataset.mask(0).tolist() == [[1, 1], [0, 0], [1, 0]]
+    assert dataset.mask(1).tolist() == [[0, 0], [0, 1], [0, 0]]
 
 
 @pytest.mark.parametrize(

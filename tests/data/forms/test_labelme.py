@@ -1,3 +1,4 @@
+import base64
 import json
 
 import cv2
@@ -6,9 +7,11 @@ import pytest
 
 from steelexp.data.dataset import DataError
 from steelexp.data.doctor import diagnosis
+from steelexp.data.forms.bitmaps import encode_bitmap
 from steelexp.data.forms.labelme import labelme
 
 SQUARE = [[1, 1], [3, 1], [3, 2], [1, 2]]
+DOT = base64.b64encode(encode_bitmap(np.ones((1, 1), bool))).decode()
 
 
 def shape(points, label="scratch", shape_type="polygon", **more):
@@ -74,6 +77,10 @@ def test_other_shapes(tmp_path, entry, pixels):
         (shape([[1, 1], [2, 9], [1, 3]]), "the point (2, 9) lies outside of the image of 4 x 6"),
         (shape([[1, 1], [2, 2]], shape_type="mask", mask="?"), "its mask is not in base64"),
         (shape([[1, 1], [2, 2]], shape_type="mask", mask="AAAA"), "its mask is not a PNG"),
+        (
+            shape([[1, 1], [2, 2]], shape_type="mask", mask=DOT),
+            "its mask has 1 x 1 pixels, its box 2 x 2 (height x width)",
+        ),
         ({"points": SQUARE}, "shapes.0.label: Field required"),
     ],
 )

@@ -66,9 +66,9 @@ def test_bitmaps_polygons_and_rectangles_by_hand(tmp_path):
 
 
 def test_the_opaque_pixels_of_a_palette_are_the_mask(tmp_path):
-    """As in the published Severstal: one bit, palette, colour 0 transparent."""
+    """As in published sets: one bit, a palette, and number 0 transparent, whatever its colour."""
     picture = Image.fromarray(np.array([[0, 1], [1, 1]], np.uint8), "P")
-    picture.putpalette([0, 0, 0, 255, 255, 255])
+    picture.putpalette([255, 255, 255, 0, 0, 0])
     file = tmp_path / "x.png"
     picture.save(file, transparency=0, bits=1)
     data = base64.b64encode(zlib.compress(file.read_bytes())).decode()
