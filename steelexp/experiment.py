@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from steelexp.data import pipeline
+from steelexp.data.image_table import FILE as IMAGE_TABLE
+from steelexp.data.image_table import image_table
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.split import split_csv
 from steelexp.evaluation.result import write_result
@@ -113,6 +115,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
             split=plan.split_summary,
             tiling=plan.tiling_summary,
             batch_size=spec.training.batch_size,
+            weights=checkpoint.weights_hash(model),
             threshold=spec.training.threshold,
             postprocessing=result.postprocessing,
             data=plan.dataset.manifest,
@@ -163,6 +166,7 @@ def _start_or_resume(plan: Plan, model: Any) -> list[Epoch]:
         folder.write("spec.yaml", dump(spec))
         folder.write("environment.json", json.dumps(provenance.environment(), indent=2) + "\n")
         folder.write("changes.patch", provenance.git_state().patch)
+        folder.write(IMAGE_TABLE, image_table(plan.dataset))
         folder.write("split.csv", split_csv(plan.dataset, plan.split))
         folder.write("split.json", json.dumps(plan.split_summary, indent=2) + "\n")
     if last is None:

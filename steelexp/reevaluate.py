@@ -89,6 +89,8 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
 def _finished(plan: Plan) -> tuple[Record, Evaluator]:
     """The record of a run, and an evaluator of the weights of its best epoch.
 
+    The record gets their hash.
+
     Raises:
         UserError: The run is unfinished.
     """
@@ -97,6 +99,7 @@ def _finished(plan: Plan) -> tuple[Record, Evaluator]:
     runtime.prepare(seed=spec.seed, precision=spec.training.precision)
     model, _ = compiled_network(plan)
     checkpoint.restore(plan.folder.best_weights, model)
+    record = record.model_copy(update={"weights": checkpoint.weights_hash(model)})
     return record, evaluator_of(plan, model)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from steelexp.command_line import command_line
 from steelexp.errors import UserError, reason
 from steelexp.inference.predictor import Predictor
 from steelexp.inference.scoring import build_scorer
@@ -12,6 +13,7 @@ from steelexp.records.model_card import ModelCard, card_of
 from steelexp.records.store import RunFolder
 from steelexp.spec import ExperimentSpec, load
 from steelexp.training import runtime
+from steelexp.training.checkpoint import weights_hash
 
 
 def run_card(folder: RunFolder) -> ModelCard:
@@ -36,11 +38,17 @@ def load_model(folder: RunFolder, *, precision: str | None = None) -> Any:
     Raises:
         UserError: The run is unfinished, or its weights are missing or of another network.
     """
-    classes = len(run_card(folder).classes)
+    card = run_card(folder)
+    classes = len(card.classes)
     spec: ExperimentSpec = load(folder.path / "spec.yaml", model=SpecModel)
     runtime.prepare(seed=spec.seed, precision=precision or spec.training.precision)
     model = network_without_weights(spec.model, classes)
     _load(model, folder.best_weights)
+    if card.weights not in (None, weights_hash(model)):
+        raise UserError(
+            f"{folder.best_weights}: not the weights that record.json was written for; restore "
+            f"them, or evaluate them: {command_line('evaluate', folder.path)}"
+        )
     return model
 
 
@@ -61,5 +69,10 @@ def load_predictor(folder: RunFolder) -> Predictor:
     Raises:
         UserError: The run is unfinished, or its weights are missing or of another network.
     """
-    card = run_card(folder)
-    return Predictor(card=card, runtime="tensorflow", score=build_scorer(load_model(folder)))
+    model = load_model(folder)
+    return Predictor(
+        card=run_card(folder),
+        runtime="tensorflow",
+        score=build_scorer(model),
+        network=weights_hash(model),
+    )

@@ -36,7 +36,7 @@ def pixel_predictor(**rules):
     return Predictor(card(**rules), "pixels", score)
 
 
-def pixel_onnx(path: Path, *, key: str = KEY, text: str | None = None) -> Path:
+def pixel_onnx(path: Path, *, key: str = KEY, text: str | None = None, white: float = 255) -> Path:
     """The same as a file for ONNX Runtime."""
     nodes = [
         helper.make_node("Cast", ["grey"], ["float"], to=TensorProto.FLOAT),
@@ -45,7 +45,7 @@ def pixel_onnx(path: Path, *, key: str = KEY, text: str | None = None) -> Path:
         helper.make_node("Concat", ["bright", "dark"], ["scores"], axis=-1),
     ]
     constants = [
-        numpy_helper.from_array(np.float32(255), "white"),
+        numpy_helper.from_array(np.float32(white), "white"),
         numpy_helper.from_array(np.float32(1), "one"),
     ]
     sizes = ["N", "H", "W"]

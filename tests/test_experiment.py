@@ -17,6 +17,7 @@ from steelexp import experiment
 from steelexp.__main__ import main
 from steelexp.data import rle
 from steelexp.data.dataset import DataError
+from steelexp.data.image_table import read_image_table
 from steelexp.data.splits import random
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
@@ -26,10 +27,12 @@ from steelexp.records.image_scores import read_image_scores
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
 from steelexp.records.store import Epoch, RunFolder, read_epochs, run_folders
-from steelexp.spec import load
+from steelexp.run_model import load_model
+from steelexp.spec import dump, load
 from steelexp.tracking.comet import dashboard
 from steelexp.tracking.journal import read_events
 from steelexp.training import checkpoint
+from steelexp.training.checkpoint import weights_hash
 from tests.comet_archive import Archive
 from tests.fakes import labelled
 
@@ -126,6 +129,10 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
     assert table.count(",train") == 6
     assert hashlib.sha256(table.encode()).hexdigest() == parts["digest"]
     assert json.loads((folder.path / "split.json").read_text()) == record.split
+    contents = read_image_table(folder.path / "images.csv")
+    assert contents is not None
+    assert sorted(contents) == [f"{number}.png" for number in range(10)]
+    assert record.weights == weights_hash(load_model(folder))
     assert record.tiling["uncovered"] == 0.5  # 64 of 128 columns
     best = max(epochs, key=lambda epoch: epoch.metrics["val_dice_positive"])
     assert record.best_epoch == best.epoch
@@ -325,11 +332,50 @@ def test_evaluate_refuses_other_data(
     shutil.copytree(undisturbed[0].path, folder)
     text = undisturbed[1].model_copy(update={"digest": "0badc0de"}).model_dump_json()
     (folder / "record.json").write_text(text)
+    table = folder / "images.csv"
+    first, *rows = table.read_text().splitlines(keepends=True)
+    cases = {
+        "".join([first, *rows]): "images and labels are the same, so its split, classes or",
+        "".join([first, *rows[1:], "a.png,1,2\n"]): "1 image added: 0.png; 1 image removed: a.png",
+        "a,b\n": "not a table of image,image_hash,label_hash; restore it, or remove it",
+    }
+    for content, line in cases.items():
+        table.write_text(content)
+        assert main(["evaluate", str(folder)]) == 2
+        assert line in capsys.readouterr().err
+    table.unlink()
     assert main(["evaluate", str(folder)]) == 2
-    assert "is no longer what it was" in capsys.readouterr().err
+    line = "it had 10 images and now there are 10; it keeps no images.csv, which would tell"
+    assert line in capsys.readouterr().err
     (folder / "record.json").unlink()
     assert main(["evaluate", str(folder)]) == 0
     assert "unfinished, left out" in capsys.readouterr().out
+
+
+def test_a_run_on_corrected_labels_says_which_they_are(
+    undisturbed: tuple[RunFolder, Record],
+    tiny_spec: Path,
+    tiny_severstal: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(tiny_severstal, data)
+    command = ["run", str(tiny_spec), f"data.root={data}", "--runs", str(tmp_path), "--dry-run"]
+    before = tmp_path / "tiny" / "0badc0de"
+    before.mkdir(parents=True)
+    spec = load(tiny_spec, [f"data.root={data}"], model=SpecModel)
+    (before / "spec.yaml").write_text(dump(spec))
+    shutil.copy(undisturbed[0].path / "images.csv", before / "images.csv")
+    assert main(command) == 0
+    assert "A new run" not in capsys.readouterr().out
+    table = data / "train.csv"
+    header, row, *rest = table.read_text().splitlines(keepends=True)
+    image = row.partition(",")[0]
+    table.write_text("".join([header, f"{row.strip()[: row.rindex(',')]},1 1\n", *rest]))
+    assert main(command) == 0
+    line = f"A new run, because the data differ from those of {before}: labels of 1 image changed: "
+    assert f"{line}{image}\n" in capsys.readouterr().out
 
 
 def test_equal_seeds_give_equal_runs_and_a_finished_one_is_not_run_again(

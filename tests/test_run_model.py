@@ -8,6 +8,7 @@ from steelexp.plan import SpecModel
 from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.run_model import load_predictor
 from steelexp.spec import load
+from steelexp.training.checkpoint import weights_hash
 from tests.finished_runs import record, unfinished
 
 RULES = {"1": ClassRules(threshold=0.6), "2": ClassRules(threshold=0.3, min_area=9)}
@@ -36,6 +37,26 @@ def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path
     assert (predictor.runtime, predictor.card.classes) == ("tensorflow", RULES)
     assert np.abs(predictor.scores(grey) - wanted).max() < 1e-5
     assert predictor.scores(grey[:50, :70]).shape == (50, 70, 2)
+    assert predictor.network == weights_hash(network)
+
+
+def test_other_weights_than_the_records_are_refused(tmp_path):
+    model = {"architecture": "unet", "backbone": "mobilenet", "weights": "none"}
+    folder = unfinished(tmp_path, model=model | {"decoder_filters": [2, 2, 2, 2, 2]})
+    spec = load(folder.path / "spec.yaml", model=SpecModel)
+    folder.best_weights.parent.mkdir()
+    hashes = []
+    for seed in (0, 0, 1):
+        keras.utils.set_random_seed(seed)
+        network = spec.model.bind(ARCHITECTURES)(2)
+        network.save_weights(folder.best_weights, save_format="h5")
+        hashes.append(weights_hash(network))
+    assert hashes[0] == hashes[1] != hashes[2]
+    folder.write("record.json", record(weights=hashes[2]).model_dump_json())
+    assert load_predictor(folder).card.weights == hashes[2]
+    folder.write("record.json", record(weights=hashes[0]).model_dump_json())
+    with pytest.raises(UserError, match=r"best\.h5: not the weights that record\.json was written"):
+        load_predictor(folder)
 
 
 def test_what_a_run_lacks_is_said(tmp_path):

@@ -103,6 +103,8 @@ def _predicted(
     if args.fresh and (aside := RunFolder(out).set_aside()):
         say(f"The earlier results are kept as {aside}")
     predictor = onnx_predictor(file) if file is not None else load_predictor(one_run(args.run))
+    if file is not None and file != args.run:
+        _check_export(predictor, file, one_run(args.run))
     for line in _model_lines(predictor, len(images)):
         say(line)
     return predict(
@@ -123,6 +125,20 @@ def _model(args: argparse.Namespace) -> tuple[Path | None, Path]:
         return args.run, args.run.parent
     folder = one_run(args.run).path
     return (export_path(folder, "onnx") if args.runtime == "onnx" else None), folder
+
+
+def _check_export(predictor: Predictor, file: Path, folder: RunFolder) -> None:
+    """Check that an exported network is the run's.
+
+    Raises:
+        UserError: The run has been trained again since.
+    """
+    record = folder.record
+    if record is not None and predictor.card.weights != record.weights:
+        raise UserError(
+            f"{file}: exported from other weights than the run's now; export it again: "
+            f"{command_line('export', folder.path)}"
+        )
 
 
 def _model_lines(predictor: Predictor, images: int) -> list[str]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from steelexp.data.split import PARTS
+from steelexp.data_changes import same_spec_on_other_data
 from steelexp.network import network_without_weights
 from steelexp.plan import Plan, prepare
 from steelexp.progress import say
@@ -34,6 +35,8 @@ def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
         command: Command that runs the spec.
     """
     plan = prepare(spec, runs)
+    if news := same_spec_on_other_data(plan):
+        say(news)
     finished = plan.folder.record is not None
     results = f"{plan.folder.path}{' (finished already)' if finished else ''}"
     if spec.search is not None:

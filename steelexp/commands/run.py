@@ -19,6 +19,7 @@ from steelexp.commands.search import (
     run_search,
 )
 from steelexp.commands.show import show_record
+from steelexp.data_changes import same_spec_on_other_data
 from steelexp.errors import RunFailedError, UserError, explain_write_errors
 from steelexp.plan import Plan, prepare
 from steelexp.progress import say, show
@@ -119,6 +120,8 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
     if plan.folder.record is not None:
         say(f"{plan.folder.path} is finished already; --fresh runs it again")
     else:
+        if news := same_spec_on_other_data(plan):
+            say(news)
         say(plan_line(plan))
         if spec.training.workers > 1:
             _run_together(plan, args, command)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from steelexp.data_changes import changes_since
 from steelexp.errors import UserError
 from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.records.store import RunFolder
@@ -25,6 +26,7 @@ def plan_of_run(folder: RunFolder, runs: Path, *, overrides: Sequence[str] = ())
     if plan.digest != record.digest:
         raise UserError(
             f"{folder.path}: its data, split or weights file is no longer what it was (digest "
-            f"{plan.digest}), so its scores cannot be reproduced; run its spec anew"
+            f"{plan.digest}), so its scores cannot be reproduced; run its spec anew; "
+            f"{changes_since(folder, record, plan)}"
         )
     return plan

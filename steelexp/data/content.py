@@ -1,6 +1,7 @@
 """Hashes of the content of files and labels, by which a data set is known."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,11 @@ def file_hashes(paths: Sequence[Path]) -> tuple[str, ...]:
         DataError: Files cannot be read; all are listed.
     """
     return tuple(remembered(paths, "blake2b 1", _hash_file))
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a path is a file that this account may read."""
+    return path.is_file() and os.access(path, os.R_OK)
 
 
 def _hash_file(path: Path) -> str:

@@ -136,11 +136,26 @@ def decode_image(path: Path, flags: int) -> npt.NDArray[Any]:
     Raises:
         DataError: The file is missing, broken or truncated.
     """
+    return decode_content(read_content(path), path, flags)
+
+
+def read_content(path: Path) -> bytes:
+    """Read an image file.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
     try:
-        # cv2.imread fills the missing part of a truncated JPEG with grey, without an error.
-        pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), flags)
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: the image cannot be read: {error.strerror}") from error
+
+
+def decode_content(content: bytes, path: Path, flags: int) -> npt.NDArray[Any]:
+    """Decode the content of an image file, as `decode_image`."""
+    try:
+        # cv2.imread fills the missing part of a truncated JPEG with grey, without an error.
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:  # an empty file; a header that asks for more pixels than OpenCV allows
         pixels = None
     if pixels is None:

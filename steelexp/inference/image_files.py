@@ -28,16 +28,6 @@ class ImageFile(NamedTuple):
         """Path of its mask and its overlay, below their folders."""
         return str(Path(self.name).with_suffix(".png"))
 
-    @property
-    def state(self) -> tuple[int, int]:
-        """Size in bytes and time of the last change in nanoseconds, which detect a changed image.
-
-        Raises:
-            OSError: The file does not exist.
-        """
-        status = self.path.stat()
-        return status.st_size, status.st_mtime_ns
-
 
 def image_files(patterns: Sequence[str]) -> list[ImageFile]:
     """Find all images, each once, sorted by name.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from steelexp.data.content import file_hashes, is_readable
 from steelexp.inference.defects import Defect
 from steelexp.inference.image_files import ImageFile
 from steelexp.records.jsonl import JsonLines
@@ -20,7 +21,7 @@ class Entry(NamedTuple):
     Attributes:
         image: Name of the image.
         path: Path of the image.
-        state: Size in bytes and time of the last change; None if the file did not exist.
+        content: Hash of the content of the file; None if it could not be read.
         size: Height and width in pixels; None if the image could not be read.
         runs: Run-length code of the mask, by class name.
         defects: Defects of all classes.
@@ -29,7 +30,7 @@ class Entry(NamedTuple):
 
     image: str
     path: str
-    state: tuple[int, int] | None
+    content: str | None
     size: tuple[int, int] | None
     runs: Mapping[str, str]
     defects: Sequence[Defect]
@@ -58,15 +59,17 @@ class PredictionJournal:
         """Names of the images with a line."""
         return set(self._offsets)
 
-    def holds(self, image: ImageFile) -> bool:
-        """Whether the image has a line and its file has not changed since."""
-        if image.name not in self._offsets:
-            return False
-        try:
-            state = image.state
-        except OSError:
-            state = None
-        return self._lines.entry_at(self._offsets[image.name]).state == state
+    def remaining(self, images: Sequence[ImageFile]) -> list[ImageFile]:
+        """The images without a line, and those whose content has changed since."""
+        known = [image for image in images if image.name in self._offsets]
+        readable = [image.path for image in known if is_readable(image.path)]
+        hashes = dict(zip(readable, file_hashes(readable), strict=True))
+        predicted = {
+            image.name
+            for image in known
+            if self.entry(image.name).content == hashes.get(image.path)
+        }
+        return [image for image in images if image.name not in predicted]
 
     def append(self, entry: Entry) -> None:
         """Add a line."""
@@ -77,18 +80,19 @@ class PredictionJournal:
         return self._lines.entry_at(self._offsets[image])
 
     def entries(self, images: Sequence[ImageFile]) -> Iterator[Entry]:
-        """The last entry of each image, in this order."""
+        """The last entry of each image, in this order; its folder may have been moved since."""
         for image in images:
-            yield self.entry(image.name)
+            yield self.entry(image.name)._replace(path=str(image.path))
 
 
 def _entry(values: Any) -> Entry:
     """Parse the values of a line."""
-    image, path, state, size, runs, defects, error = values
+    image, path, content, size, runs, defects, error = values
     return Entry(
         image=image,
         path=path,
-        state=None if state is None else (state[0], state[1]),
+        # Version 0.1 wrote size and time.
+        content=content if isinstance(content, str | None) else "",
         size=None if size is None else (size[0], size[1]),
         runs=runs,
         defects=[Defect(*each) for each in defects],

@@ -41,7 +41,7 @@ def predicted_dataset(
     paths = []
     sizes = []
     pixels = []
-    states = []
+    image_hashes = []
     label_hashes = []
     for entry in journal.entries(images):
         if entry.size is None:
@@ -53,7 +53,7 @@ def predicted_dataset(
         for defect in entry.defects:
             areas[defect.label] += defect.area
         pixels.append(list(areas.values()))
-        states.append(str(entry.state))
+        image_hashes.append(entry.content or "")
         label_hashes.append(hash_bytes(json.dumps([entry.size, entry.runs]).encode()))
 
     def read_mask(row: int) -> Bits:
@@ -71,7 +71,7 @@ def predicted_dataset(
         classes=tuple(classes),
         pixels=np.array(pixels, np.int64).reshape(-1, len(classes)),
         read_mask=read_mask,
-        image_hashes=tuple(states),
+        image_hashes=tuple(image_hashes),
         label_hashes=tuple(label_hashes),
     )
 

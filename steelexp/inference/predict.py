@@ -24,7 +24,8 @@ import cv2
 import numpy as np
 
 from steelexp.data import rle
-from steelexp.data.dataset import DataError, decode_image
+from steelexp.data.content import hash_bytes
+from steelexp.data.dataset import DataError, decode_content, read_content
 from steelexp.data.mask_png import mask_png, pack_bits
 from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.inference.defects import Defect, find_defects
@@ -74,7 +75,7 @@ def predict(
     """
     with RunFolder(out).hold():
         journal = _open(predictor, images, out, overlays=overlays)
-        remaining = [image for image in images if not journal.holds(image)]
+        remaining = journal.remaining(images)
         if len(remaining) < len(images):
             finished = len(images) - len(remaining)
             say(f"{out}: {finished} of {len(images)} images are predicted already")
@@ -100,6 +101,7 @@ def _open(
     file = out / SETTINGS
     settings = {
         "runtime": predictor.runtime,
+        "network": predictor.network,
         "overlays": overlays,
         "model": predictor.card.model_dump(mode="json"),
     }
@@ -149,18 +151,20 @@ def _entries(
     futures = deque[Future[Entry]]()
     with ThreadPoolExecutor(THREADS) as threads:
         for image in images:
+            content = None
             try:
-                state = image.state
-                grey = decode_image(
-                    image.path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+                file = read_content(image.path)
+                content = hash_bytes(file)
+                grey = decode_content(
+                    file, image.path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
                 )
-            except (DataError, OSError) as error:
-                futures.append(threads.submit(_error_entry, image, error))
+            except DataError as error:
+                futures.append(threads.submit(_error_entry, image, content, error))
             else:
                 scores = predictor.scores(grey)
                 futures.append(
                     threads.submit(
-                        _entry_or_error, image, state, predictor, grey, scores, out, overlays
+                        _entry_or_error, image, content, predictor, grey, scores, out, overlays
                     )
                 )
             if len(futures) > MAX_WAITING:
@@ -169,30 +173,26 @@ def _entries(
             yield futures.popleft().result()
 
 
-def _error_entry(image: ImageFile, error: Exception) -> Entry:
+def _error_entry(image: ImageFile, content: str | None, error: Exception) -> Entry:
     """The entry of an image that cannot be read."""
     why = str(error).removeprefix(f"{image.path}: ")
-    try:
-        state = image.state
-    except OSError:
-        state = None
-    return Entry(image.name, str(image.path), state, None, {}, [], why)
+    return Entry(image.name, str(image.path), content, None, {}, [], why)
 
 
-def _entry_or_error(image: ImageFile, state: tuple[int, int], *args: Any) -> Entry:
+def _entry_or_error(image: ImageFile, content: str, *args: Any) -> Entry:
     """The entry of an image; an error entry if the names of its result files are too long."""
     try:
-        return _entry(image, state, *args)
+        return _entry(image, content, *args)
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
         why = "its mask cannot be written (file name too long); give the image a shorter name"
-        return Entry(image.name, str(image.path), state, None, {}, [], why)
+        return Entry(image.name, str(image.path), content, None, {}, [], why)
 
 
 def _entry(
     image: ImageFile,
-    state: tuple[int, int],
+    content: str,
     predictor: Predictor,
     grey: Grey,
     scores: Scores,
@@ -215,7 +215,7 @@ def _entry(
     channels = {label: channel for channel, label in enumerate(predictor.classes)}
     rles = {label: rle.encode(masks[..., channels[label]]) for label in present}
     size = (int(grey.shape[0]), int(grey.shape[1]))
-    return Entry(image.name, str(image.path), state, size, rles, defects)
+    return Entry(image.name, str(image.path), content, size, rles, defects)
 
 
 def _title(name: str, defects: Sequence[Defect], pixels: int) -> str:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from steelexp.command_line import command_line, install_line
+from steelexp.data.content import hash_bytes
 from steelexp.data.tiling import up_to_32
-from steelexp.errors import UserError, reason
+from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.inference.postprocessing import postprocess
 from steelexp.inference.scoring import score_windows
 from steelexp.inference.windows import sliding_windows
@@ -35,11 +36,14 @@ class Predictor(NamedTuple):
         runtime: Name of the runtime.
         score: Function grey [B, h, w, 1] uint8, h and w multiples of 32 -> scores [B, h, w, C]
             float32.
+        network: Hash of the network: of its weights, or of the .onnx file. A network that is
+            trained again has another one; its card may be the same.
     """
 
     card: ModelCard
     runtime: str
     score: Callable[[Grey], Scores]
+    network: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -86,12 +90,14 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         raise UserError(
             f"--runtime onnx: ONNX Runtime is missing: {install_line('export')}"
         ) from None
+    with explain_read_errors(file, "export the run again"):
+        content = file.read_bytes()
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.log_severity_level = 3  # errors
     try:
         session: Any = onnxruntime.InferenceSession(
-            str(file), settings, providers=onnxruntime.get_available_providers()
+            content, settings, providers=onnxruntime.get_available_providers()
         )
     except Exception as error:  # its classes are of no common kind
         raise UserError(f"{file}: not a network that ONNX Runtime takes ({error})") from None
@@ -104,6 +110,7 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         card=read_card(text, file),
         runtime="onnx",
         score=lambda grey: session.run(["scores"], {"grey": grey})[0],
+        network=hash_bytes(content),
     )
 
 

@@ -18,6 +18,7 @@ class ModelCard(BaseModel):
         schema_version: Version of this card.
         name: Name of the spec.
         digest: Digest of the run.
+        weights: Hash of the run's weights; None in the export of an older run.
         classes: Class -> its rules from scores to mask, in the order of the scores' channels.
         postprocessing_metric: Metric that the rules were tuned for, on the validation images; None
             where they are the spec's threshold for every class.
@@ -34,6 +35,7 @@ class ModelCard(BaseModel):
     schema_version: Literal[1] = 1
     name: str
     digest: str
+    weights: str | None = None
     classes: dict[str, ClassRules]
     postprocessing_metric: str | None
     input: str = "grey: uint8 [N, H, W, 1], 0 is black"
@@ -50,6 +52,7 @@ def card_of(record: Record) -> ModelCard:
     return ModelCard(
         name=record.name,
         digest=record.digest,
+        weights=record.weights,
         classes=fixed if postprocessing is None else postprocessing.classes,
         postprocessing_metric=None if postprocessing is None else postprocessing.metric,
         training_tiles=record.tiling,

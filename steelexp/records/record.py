@@ -39,6 +39,7 @@ class Record(BaseModel):
         split: Kind and settings of the split; images per class, hash and leaks of its parts.
         tiling: Kind and settings of the tiling; number of tiles and share of pixels in none.
         batch_size: Tiles in a batch; `dice_batch` depends on it.
+        weights: Hash of the weights of the best epoch; None in the record of an older run.
         threshold: Score threshold.
         postprocessing: Post-processing tuned on the validation images; None without test images.
         data: sha256 of the contents of the data set.
@@ -69,6 +70,7 @@ class Record(BaseModel):
     split: dict[str, Any]
     tiling: dict[str, Any]
     batch_size: int
+    weights: str | None = None
     threshold: float
     postprocessing: Postprocessing | None = None
     data: str

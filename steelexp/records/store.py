@@ -2,7 +2,7 @@
 
 runs/b4_dice/3f9c1a7e/
   spec.yaml  environment.json  changes.patch   what was run
-  split.csv  split.json                        on which images, and what crosses the split
+  images.csv  split.csv  split.json            on which images, and what crosses the split
   epochs.jsonl                                 one line an epoch, appended and flushed
   journal.jsonl  sent.json                     what is tracked, and what of it Comet has
   weights/  overlays/  comet/                  what came out

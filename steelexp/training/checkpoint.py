@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from steelexp.data.content import hash_bytes
 from steelexp.errors import UserError, reason
 from steelexp.lazy import h5py, keras
 from steelexp.records.atomic import replacing, write_atomically
@@ -68,6 +69,13 @@ def restore(path: Path, model: Any) -> None:
         model.load_weights(path)
     for variable, value in zip(state, values, strict=True):
         variable.assign(value)
+
+
+def weights_hash(model: Any) -> str:
+    """Hash of the weights of a network, without those of its optimizer: shapes and values."""
+    weights = model.get_weights()
+    shapes = json.dumps([weight.shape for weight in weights]).encode()
+    return hash_bytes(b"".join([shapes, *(weight.tobytes() for weight in weights)]))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from steelexp.__main__ import main
-from tests.finished_runs import unfinished
+from tests.finished_runs import record, unfinished
 from tests.predictors import card, pixel_onnx, write_images
 
 
@@ -52,6 +52,18 @@ def test_a_run_and_its_export_give_the_same(folder, steelexp):
     assert not (folder / "other" / "grid.png").exists()
     for name in ("defects.csv", "submission.csv", "masks/0001.png"):
         assert (folder / "other" / name).read_bytes() == (results / name).read_bytes()
+
+
+def test_an_export_of_other_weights_than_the_runs_is_refused(folder, steelexp):
+    run = folder / "runs" / "a" / "0a1b2c3d"
+    (run / "record.json").write_text(record(weights="of now").model_dump_json())
+    code, _, (line,) = steelexp("predict", "runs/a", "images", "--runtime", "onnx")
+    assert code == 2
+    assert "model.onnx: exported from other weights than the run's now; export it again: " in line
+    assert line.endswith(" export runs/a/0a1b2c3d")
+    text = card().model_copy(update={"weights": "of now"}).model_dump_json()
+    pixel_onnx(run / "exports" / "model.onnx", text=text)
+    assert steelexp("predict", "runs/a", "images", "--runtime", "onnx")[0] == 0
 
 
 def test_every_rule_is_printed(folder, steelexp):

@@ -1,7 +1,9 @@
 import json
+import os
 
 import pytest
 
+from steelexp.data.content import hash_bytes
 from steelexp.errors import UserError
 from steelexp.inference.defects import Defect
 from steelexp.inference.image_files import ImageFile
@@ -16,7 +18,8 @@ def image(folder, name, content=b"x"):
 
 
 def entry(image, runs=None):
-    return Entry(image.name, str(image.path), image.state, (3, 6), runs or {}, [DEFECT])
+    content = hash_bytes(image.path.read_bytes())
+    return Entry(image.name, str(image.path), content, (3, 6), runs or {}, [DEFECT])
 
 
 def test_what_is_appended_is_read_by_the_next_session(tmp_path):
@@ -30,16 +33,45 @@ def test_what_is_appended_is_read_by_the_next_session(tmp_path):
         assert list(each.entries([first, second])) == [entry(first), entry(second, {"1": "3 4"})]
 
 
-def test_an_image_is_held_until_its_file_changes(tmp_path):
+def test_an_image_remains_until_it_is_predicted_and_when_its_content_changes(tmp_path):
     image_file = image(tmp_path, "a.png")
     journal = PredictionJournal(tmp_path / "journal.jsonl")
-    assert not journal.holds(image_file)
+    assert journal.remaining([image_file]) == [image_file]
     journal.append(entry(image_file))
-    assert journal.holds(image_file)
-    image(tmp_path, "a.png", b"longer")
-    assert not journal.holds(image_file)
+    assert journal.remaining([image_file]) == []
+    before = image_file.path.stat()
+    image(tmp_path, "a.png", b"y")  # the same size
+    os.utime(image_file.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert journal.remaining([image_file]) == [image_file]
     image_file.path.unlink()
-    assert not journal.holds(image_file)
+    assert journal.remaining([image_file]) == [image_file]
+
+
+def test_an_unreadable_image_remains_once_it_is_there(tmp_path):
+    missing = ImageFile("a.png", tmp_path / "a.png")
+    journal = PredictionJournal(tmp_path / "journal.jsonl")
+    journal.append(Entry("a.png", str(missing.path), None, None, {}, [], "no such file"))
+    assert journal.remaining([missing]) == []
+    assert journal.remaining([image(tmp_path, "a.png")]) == [missing]
+
+
+def test_images_in_a_moved_folder_are_predicted_already(tmp_path):
+    (tmp_path / "line1").mkdir()
+    first = image(tmp_path / "line1", "a.png")
+    journal = PredictionJournal(tmp_path / "journal.jsonl")
+    journal.append(entry(first))
+    (tmp_path / "line1").rename(tmp_path / "moved")
+    moved = ImageFile("a.png", tmp_path / "moved" / "a.png")
+    assert journal.remaining([moved]) == []
+    assert [each.path for each in journal.entries([moved])] == [str(moved.path)]
+
+
+def test_a_line_of_size_and_time_is_not_believed(tmp_path):
+    """As version 0.1 wrote it."""
+    image_file = image(tmp_path, "a.png")
+    file = tmp_path / "journal.jsonl"
+    file.write_text(json.dumps(["a.png", "a.png", [1, 2], [3, 6], {}, [], ""]) + "\n")
+    assert PredictionJournal(file).remaining([image_file]) == [image_file]
 
 
 def test_the_last_of_two_lines_counts(tmp_path):

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -91,6 +92,31 @@ def test_one_image_by_hand(tmp_path):
         },
         {"ImageId": "a.png", "ClassId": "dark", "EncodedPixels": "611 1"},
     ]
+
+
+def test_frames_of_one_name_size_and_time_are_predicted_apart(tmp_path):
+    """Two cameras, one folder of results: the second gets its own masks."""
+    for line, grey in (("line1", 250), ("line2", 0)):
+        (tmp_path / line).mkdir()
+        cv2.imwrite(str(tmp_path / line / "0001.bmp"), np.full((8, 8), grey, np.uint8))
+        os.utime(tmp_path / line / "0001.bmp", ns=(1, 1))
+        predicted(tmp_path / line, tmp_path / "out", overlays=False)
+        predicted(tmp_path / line, tmp_path / f"{line}_alone", overlays=False)
+        masks = [(tmp_path / out / "masks/0001.png") for out in ("out", f"{line}_alone")]
+        assert masks[0].read_bytes() == masks[1].read_bytes()
+    first = (tmp_path / "line1_alone" / "masks/0001.png").read_bytes()
+    assert first != masks[0].read_bytes()
+
+
+def test_a_network_of_one_card_and_other_weights_is_refused(tmp_path):
+    """As after training again with the same digest and the same rules."""
+    write_images(tmp_path / "in", 1)
+    networks = [pixel_onnx(tmp_path / f"{white}.onnx", white=white) for white in (255, 100)]
+    predicted(tmp_path / "in", tmp_path / "out", onnx_predictor(networks[0]))
+    assert onnx_predictor(networks[0]).card == onnx_predictor(networks[1]).card
+    with pytest.raises(UserError, match="holds a prediction with another network; give --out"):
+        predicted(tmp_path / "in", tmp_path / "out", onnx_predictor(networks[1]))
+    predicted(tmp_path / "in", tmp_path / "out", onnx_predictor(networks[0]))
 
 
 def test_parquet_holds_what_csv_does(tmp_path, monkeypatch):
