@@ -64,6 +64,17 @@ def test_links_share_the_file_and_copies_do_not(source):
     assert inodes[0] == inodes[1] != inodes[2]
 
 
+def test_links_to_another_file_system_are_refused(source, tmp_path, capsys):
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system here")
+    target = other / f"{tmp_path.name}-{os.getpid()}"
+    words = ["--form", "coco", "--source", "mask_folder", "classes=[a, b]", "--link"]
+    assert main(["data", "convert", "masks", str(target), *words]) == 2
+    assert "cannot be linked from there (" in capsys.readouterr().err
+    assert not target.exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -28,6 +28,8 @@ def read_json(path: Path, model: type[M]) -> tuple[M | None, list[Issue]]:
     Returns:
         Content, None if it does not fit the model; and an issue for each key that does not.
     """
+    if not path.is_file():  # reading a pipe would wait for ever
+        return None, [Issue("unreadable labels", path, None, "not a regular file")]
     try:
         content = path.read_bytes().removeprefix(codecs.BOM_UTF8)  # editors on Windows write it
         return model.model_validate_json(content), []

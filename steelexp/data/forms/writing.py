@@ -1,5 +1,6 @@
 """What the writers of all forms share: a folder that appears whole, images, areas by class."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -40,11 +41,19 @@ def copy(image: Path, target: Path) -> None:
 
 
 def link(image: Path, target: Path) -> None:
-    """Link an image file: a change of one is a change of both; copy it on another file system."""
+    """Link an image file: a change of one is a change of both.
+
+    Raises:
+        DataError: The target is on another file system, or on one without links.
+    """
     try:
         os.link(image.resolve(), target)
-    except OSError:
-        copy(image, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP):
+            raise
+        raise DataError(
+            f"{image}: cannot be linked from there ({error.strerror}); copy the images"
+        ) from None
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 import base64
 import json
+import os
 
 import cv2
 import numpy as np
@@ -134,6 +135,13 @@ def test_the_name_of_labelme_for_ignored_areas(tmp_path):
     assert (dataset.classes, dataset.has_ignore) == (("scratch",), True)
     assert dataset.mask(0)[1].tolist() == [0, 1, 1, 3, 2, 2]
     assert dataset.pixels.tolist() == [[5], [0]]  # 1 of the 6 is ignored
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    file = write_set(tmp_path, [shape(SQUARE)])
+    file.unlink()
+    os.mkfifo(file)
+    assert refusal(tmp_path) == f"{file}: not a regular file"
 
 
 def test_the_doctor_recognises_it(tmp_path):
