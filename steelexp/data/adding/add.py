@@ -10,7 +10,7 @@ from steelexp.data.adding.comparison import Comparison, compare
 from steelexp.data.adding.forms import FORMS
 from steelexp.data.adding.moves import staging
 from steelexp.data.class_order import match_classes
-from steelexp.data.dataset import DataError, Dataset
+from steelexp.data.dataset import DataError, Dataset, raise_if
 from steelexp.data.sources import LOADERS
 from steelexp.errors import explain_write_errors
 
@@ -82,10 +82,25 @@ def add(
             new={row: prefix + matched.names[row] for row in comparison.new},
             changed=comparison.changed if replace else {},
         )
+        if form.ignore(settings) is None:
+            raise_if(_ignored_pixels(addition))
         if (addition.new or addition.changed) and not dry_run:
             form.stage(addition, settings, staged)
             staged.commit()
     return _outcome(addition, comparison)
+
+
+def _ignored_pixels(addition: Addition) -> list[str]:
+    """Problems of images with ignored pixels, for a data set that holds none."""
+    if not addition.incoming.has_ignore:
+        return []
+    classes = len(addition.incoming.classes)
+    return [
+        f"{name}: ignored pixels, and {addition.root} holds none; label them, or give a spec with "
+        "data.ignore as --to"
+        for name, bits in addition.labels()
+        if (bits >> classes).any()
+    ]
 
 
 def _outcome(addition: Addition, comparison: Comparison) -> Outcome:

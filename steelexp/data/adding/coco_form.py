@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from steelexp.data.adding.addition import Addition
@@ -37,7 +37,8 @@ def stage_coco(addition: Addition, settings: Mapping[str, Any], staging: Staging
             entry = {"id": number, "file_name": name, "height": height, "width": width}
             content["images"].append(entry)
             number += 1
-    content["annotations"] += _annotations(addition, content, ids)
+    names = (*addition.existing.classes, settings["ignore"])
+    content["annotations"] += _annotations(addition, content, ids, names)
     target = file.relative_to(addition.root).as_posix()
     staging.add(target, keep=bool(dropped)).write_text(json.dumps(content) + "\n", "utf-8")
     for target, path in addition.images():
@@ -45,9 +46,19 @@ def stage_coco(addition: Addition, settings: Mapping[str, Any], staging: Staging
 
 
 def _annotations(
-    addition: Addition, content: Mapping[str, list[Entry]], ids: Mapping[str, Any]
+    addition: Addition,
+    content: Mapping[str, list[Entry]],
+    ids: Mapping[str, Any],
+    names: Sequence[str],
 ) -> Iterator[Entry]:
-    """Polygons of each connected component of each image whose labels are written."""
+    """Polygons of each connected component of each image whose labels are written.
+
+    Args:
+        addition: Images and labels.
+        content: COCO file.
+        ids: Id of each image by name.
+        names: Category of each bit.
+    """
     categories = {entry["name"]: entry["id"] for entry in content["categories"]}
     dataset = addition.written
     number = _next_id(content["annotations"])
@@ -57,7 +68,7 @@ def _annotations(
                 yield {
                     "id": number,
                     "image_id": ids[name],
-                    "category_id": categories[dataset.classes[bit]],
+                    "category_id": categories[names[bit]],
                     "segmentation": segmentation,
                     "area": area,
                     "bbox": box,

@@ -10,6 +10,7 @@ from steelexp.data.adding.labelme_form import stage_labelme
 from steelexp.data.adding.mask_folder_form import stage_mask_folder
 from steelexp.data.adding.moves import Staging
 from steelexp.data.adding.severstal_form import stage_severstal
+from steelexp.data.forms.labelme import IGNORE
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,18 @@ class Form:
         stage: Function that stages labels, then images. So an image is never there without its
             labels, even if the process is killed.
         whole: Settings that read all images of a data set.
+        ignore: Function from the data section to the name of ignored pixels; None for a form
+            without them.
     """
 
     stage: Callable[[Addition, Mapping[str, Any], Staging], None]
     whole: Mapping[str, Any] = field(default_factory=lambda: {"subset": None})
+    ignore: Callable[[Mapping[str, Any]], str | None] = lambda settings: None
 
 
 FORMS: dict[str, Form] = {
-    "coco": Form(stage_coco),
-    "labelme": Form(stage_labelme),
+    "coco": Form(stage_coco, ignore=lambda settings: settings["ignore"]),
+    "labelme": Form(stage_labelme, ignore=lambda settings: IGNORE),
     "mask_folder": Form(stage_mask_folder),
     "severstal": Form(stage_severstal, {"subset": None, "images": "all"}),
 }

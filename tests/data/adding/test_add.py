@@ -1,8 +1,10 @@
 """Labelled images come into a data set of each form, whole or not at all."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -65,7 +67,7 @@ def write(source: str, root: Path, images: dict[str, int], masks: dict[str, int]
 
 def settings(source: str, root: Path) -> dict[str, object]:
     own = {"classes": CLASSES, "images": "images", "masks": "masks", "overlaps": False}
-    others = {"mask_folder": own, "coco": {"annotations": None}, "labelme": LABELME}
+    others = {"mask_folder": own, "coco": {"annotations": None, "ignore": None}, "labelme": LABELME}
     return {"root": str(root)} | others.get(source, {})
 
 
@@ -302,3 +304,30 @@ def test_rows_of_train_csv_stay_byte_for_byte(tmp_path: Path):
     assert text.startswith("".join(kept).rstrip("\r\n"))
     assert text.count("\n") == text.count("\r\n") == 1 + 4 * 4
     assert content(read("severstal", root)) == wanted(OLD | {"d,1.png": 3}, OLD | new)
+
+
+def test_ignored_pixels_are_kept_or_refused(source: str, root: Path, tmp_path: Path):
+    folder = write("mask_folder", tmp_path / "from", {"d.png": 3}, {"d.png": 3})
+    plain = mask_folder(root=str(folder), classes=("4", "1", "2", "3"))  # bit 4 is ignored
+    ignored = np.where(mask(3) == 4, 1 << 4, 0).astype(np.uint8)
+    incoming = replace(
+        plain, has_ignore=True, read_mask=lambda row: ignored, pixels=np.zeros((1, 4), np.int64)
+    )
+    if source == "labelme":
+        put(incoming, source, root)
+        read_back = read(source, root)
+        assert read_back.has_ignore
+        assert (read_back.mask(read_back.names.index("d.png")) == ignored).all()
+        return
+    with pytest.raises(DataError, match=r"d\.png: ignored pixels"):
+        put(incoming, source, root)
+    if source == "coco":
+        file = root / "annotations.json"
+        content = json.loads(file.read_text())
+        content["categories"].append({"id": 77, "name": "unsure"})
+        file.write_text(json.dumps(content))
+        own = settings(source, root) | {"ignore": "unsure", "classes": CLASSES}
+        options = {"renamed": {}, "replace": False, "prefix": "", "dry_run": False}
+        add(incoming, source, own, **options)
+        read_back = LOADERS[source](**own)
+        assert (read_back.mask(read_back.names.index("d.png")) == ignored).all()
