@@ -69,6 +69,8 @@ class Addition(NamedTuple):
         values = {field.name: getattr(self.incoming, field.name) for field in fields(Dataset)} | {
             "names": tuple(names),
             "paths": tuple(self.incoming.paths[row] for row in rows),
+            "image_hashes": tuple(self.incoming.image_hashes[row] for row in rows),
+            "label_hashes": tuple(self.incoming.label_hashes[row] for row in rows),
             "sizes": self.incoming.sizes[rows],
             "pixels": self.incoming.pixels[rows],
             "read_mask": lambda row: self.incoming.mask(rows[row]),

@@ -1,15 +1,10 @@
 """Which images of one data set another one has already, by content or by name."""
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from steelexp.data.dataset import Dataset, raise_if
-from steelexp.errors import explain_read_errors
 
 
 @dataclass(frozen=True)
@@ -42,11 +37,11 @@ def compare(incoming: Dataset, existing: Dataset, prefix: str) -> Comparison:
         DataError: A new image has the name of another image; all are listed.
     """
     by_name = {name: row for row, name in enumerate(existing.names)}
-    by_content = _equal_files(incoming.paths, existing.paths)
+    by_content = {content: row for row, content in enumerate(existing.image_hashes)}
     comparison = Comparison()
     problems = []
     for row, name in enumerate(incoming.names):
-        other = by_content.get(row)
+        other = by_content.get(incoming.image_hashes[row])
         namesake = by_name.get(prefix + name)
         if other is None and namesake is not None:
             if not _same_pixels(incoming, row, existing, namesake):
@@ -69,39 +64,3 @@ def compare(incoming: Dataset, existing: Dataset, prefix: str) -> Comparison:
 def _same_pixels(incoming: Dataset, row: int, existing: Dataset, other: int) -> bool:
     sizes = incoming.sizes[row], existing.sizes[other]
     return np.array_equal(*sizes) and np.array_equal(incoming.image(row), existing.image(other))
-
-
-def _equal_files(paths: Sequence[Path], others: Sequence[Path]) -> dict[int, int]:
-    """Number of each file -> number of a file with the same bytes among the others.
-
-    Only files of equal size are read.
-    """
-    by_size: dict[int, list[int]] = defaultdict(list)
-    for number, path in enumerate(others):
-        by_size[path.stat().st_size].append(number)
-    hashes: dict[int, str] = {}
-    return dict(_matches(paths, others, by_size, hashes))
-
-
-def _matches(
-    paths: Sequence[Path],
-    others: Sequence[Path],
-    by_size: dict[int, list[int]],
-    hashes: dict[int, str],
-) -> Iterator[tuple[int, int]]:
-    for number, path in enumerate(paths):
-        candidates = by_size.get(path.stat().st_size, [])
-        if not candidates:
-            continue
-        digest = _hash(path)
-        for other in candidates:
-            if other not in hashes:
-                hashes[other] = _hash(others[other])
-            if hashes[other] == digest:
-                yield number, other
-                break
-
-
-def _hash(path: Path) -> str:
-    with explain_read_errors(path, "make it readable for this account"):
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -202,7 +203,9 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
     """Whether a process that is killed at its n-th renaming or removal got that far."""
     child = os.fork()
     if child:
-        return os.waitpid(child, 0)[1] != 0
+        status = os.waitpid(child, 0)[1]
+        assert not os.WIFSIGNALED(status)
+        return status != 0
     calls = 0
 
     def counted(original: Callable[..., object]) -> Callable[..., object]:
@@ -216,6 +219,8 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
         return call
 
     try:
+        cv2.setNumThreads(0)  # its threads are the parent's; waiting for them hangs
+        signal.alarm(60)
         for name in ("replace", "unlink", "rmdir"):
             setattr(os, name, counted(getattr(os, name)))
         work()
