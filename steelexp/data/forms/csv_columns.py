@@ -19,6 +19,9 @@ BOTH = ("imageidclassid", "imageclassid", "imageclass")
 EMPTY = ("", "nan", "na", "n/a", "none", "null", "-1")
 """Words for an empty mask, in lower case."""
 
+LARGEST_CELL = 2**24
+"""Characters of a cell at most: the runs of a noisy mask take 2 MB, and csv stops at 128 kB."""
+
 FIRST_ROWS = 100
 """Rows that tell whether a table is Severstal's."""
 
@@ -76,11 +79,10 @@ def read_csv_table(path: Path) -> Table:
             and runs; or of image and one column of runs for each class. An index in front, and ";",
             tab or "|" instead of commas are understood.
     """
-    csv.field_size_limit(2**24)  # the runs of a noisy mask take 2 MB, and csv stops at 128 kB
+    csv.field_size_limit(LARGEST_CELL)
     try:
         text = path.read_text(encoding="utf-8-sig")
-        header, *_ = text.splitlines() or [""]
-        delimiter = max(DELIMITERS, key=header.count)
+        delimiter = _delimiter(text.splitlines()[:1])
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         names = next(reader, [])
         cells = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
@@ -115,19 +117,23 @@ def is_loose(path: Path) -> bool:
 
     Other than Kaggle's are the columns, or all classes among the first rows.
     """
+    csv.field_size_limit(LARGEST_CELL)
     try:
         with path.open(encoding="utf-8-sig") as file:
             lines = list(itertools.islice(file, FIRST_ROWS + 1))
-    except (OSError, UnicodeDecodeError):
+        header, *rows = [*csv.reader(lines, delimiter=_delimiter(lines))] or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error):
         return False
-    first = lines[0] if lines else ""
-    delimiter = max(DELIMITERS, key=first.count)
-    header, *rows = [*csv.reader(lines, delimiter=delimiter)] or [[]]
     columns = _find_columns(header)
     if isinstance(columns, str) or header not in HEADERS:
         return not isinstance(columns, str)
     masks = [mask for row in rows if len(row) == len(header) for mask in _masks(0, row, columns)]
     return bool(masks) and not any(mask.class_name in SEVERSTAL_CLASSES for mask in masks)
+
+
+def _delimiter(lines: list[str]) -> str:
+    """The delimiter that the header has most of."""
+    return max(DELIMITERS, key=(lines or [""])[0].count)
 
 
 def _masks(line: int, cells: list[str], columns: _Columns) -> list[Row]:

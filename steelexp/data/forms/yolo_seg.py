@@ -51,6 +51,9 @@ from steelexp.data.survey import Survey
 from steelexp.errors import reason
 
 NAMES = "data.yaml"
+CLASSES = "classes.txt"
+"""File of the class names that Label Studio and LabelImg write."""
+
 LABELS = "labels"
 
 
@@ -65,7 +68,7 @@ class _File(FormModel):
 def yolo_seg(
     *,
     root: str,
-    names: str = NAMES,
+    names: str | None = None,
     images: str | None = None,
     labels: str = LABELS,
     classes: ClassNames | None = None,
@@ -79,7 +82,8 @@ def yolo_seg(
 
     Args:
         root: Root folder of the data set.
-        names: YAML file below the root with the class names.
+        names: File below the root with the class names: YAML, or text of a name a line; by default
+            data.yaml or classes.txt. Without any, `classes` names the numbers 0, 1, ...
         images: Folder of the images below the root; by default images/ if it exists, else the root.
         labels: Folder of the text files below the root.
         classes: Class names in another order; by default the one of the file.
@@ -101,7 +105,8 @@ def yolo_seg(
 
 def is_yolo_seg(root: Path) -> bool:
     """Whether a folder has data.yaml and labels/."""
-    return (root / NAMES).is_file() and bool(_parts(root) or (root / LABELS).is_dir())
+    has_names = any((root / name).is_file() for name in (NAMES, CLASSES))
+    return has_names and bool(_parts(root) or (root / LABELS).is_dir())
 
 
 def survey_yolo_seg(root: Path, classes: tuple[str, ...] | None) -> Survey:
@@ -112,7 +117,7 @@ def survey_yolo_seg(root: Path, classes: tuple[str, ...] | None) -> Survey:
 def read_yolo_seg(
     root: str,
     *,
-    names: str = NAMES,
+    names: str | None = None,
     images: str | None = None,
     labels: str = LABELS,
     classes: tuple[str, ...] | None = None,
@@ -127,8 +132,12 @@ def read_yolo_seg(
     folders = {"": (images_folder(root, images), top / labels)}
     if images is None and not (top / labels).is_dir():
         folders = _parts(top) or folders
-    numbered = _read_names(top / names)
-    known = class_bits(list(numbered.values()), classes, ignore, top / names)
+    names_file = _names_file(top, names)
+    if classes and names is None and not names_file.is_file():
+        numbered = dict(enumerate(classes))
+    else:
+        numbered = _read_names(names_file)
+    known = class_bits(list(numbered.values()), classes, ignore, names_file)
     read: list[AreaImage] = []
     issues: list[Issue] = []
     for prefix, (images_dir, labels_dir) in folders.items():
@@ -195,10 +204,26 @@ def _parts(root: Path) -> dict[str, tuple[Path, Path]]:
     return {f"{part.name}/": (part / IMAGES, part / LABELS) for part in parts}
 
 
+def _names_file(root: Path, names: str | None) -> Path:
+    """The file of the class names: as named, else data.yaml or classes.txt."""
+    if names is not None:
+        return root / names
+    has_only_text = (root / CLASSES).is_file() and not (root / NAMES).is_file()
+    return root / (CLASSES if has_only_text else NAMES)
+
+
 def _read_names(file: Path) -> dict[int, str]:
+    """Class names by number.
+
+    Raises:
+        DataError: The file is missing, or has no names.
+    """
     if not file.is_file():
-        raise DataError(f"data.names: there is no file {file}; set data.names")
+        raise DataError(f"data.names: there is no file {file}; set data.names or data.classes")
     try:
+        if file.suffix == ".txt":
+            lines = file.read_text(encoding="utf-8").splitlines()
+            return dict(enumerate(line.strip() for line in lines if line.strip()))
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         return _File.model_validate(content).by_number
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
@@ -210,7 +235,7 @@ def _read_names(file: Path) -> dict[int, str]:
 def _unmatched_files(labels_dir: Path, stems: dict[str, str], images_dir: Path) -> Iterator[Issue]:
     for path in sorted(labels_dir.rglob("*.txt")):
         stem = stem_of(path.relative_to(labels_dir).as_posix())
-        if stem not in stems and path.name != "classes.txt":  # of LabelImg and Label Studio
+        if stem not in stems and path.name != CLASSES:
             text = f"there is no image {stem} in {images_dir}{similar_name(stem, stems)}"
             yield Issue("missing image", path, None, text)
 

@@ -126,6 +126,21 @@ def test_the_doctor_takes_loose_tables_for_csv_and_kaggles_for_severstal(tmp_pat
     assert diagnosis.diagnose(tmp_path / "named").layout == "csv"
 
 
+@pytest.mark.parametrize("content", [b"", b"\0\1", b"\xff\xfe", b"ImageId,ClassId\n\0,\0"])
+def test_what_is_no_table_is_not_taken_for_a_loose_one(tmp_path, content):
+    write_set(tmp_path, "").write_bytes(content)
+    assert diagnosis.diagnose(tmp_path).layout == "severstal"
+
+
+def test_a_long_cell(tmp_path):
+    runs = " ".join(f"{start} 1" for start in range(1, 400_000, 2))
+    write_set(tmp_path, "image,class,rle\na,1,1 2\n")
+    cv2.imwrite(str(tmp_path / "train_images" / "d.png"), np.zeros((800, 500), np.uint8))
+    (tmp_path / "train.csv").write_text(f"image,class,rle\nd,1,{runs}\n")
+    assert diagnosis.diagnose(tmp_path).layout == "csv"
+    assert csv_table(root=str(tmp_path)).pixels.sum() == 200_000
+
+
 def test_severstals_own_form_has_its_own_classes(tmp_path):
     masks = [np.array([[1, 2, 0]], np.uint8)]
     other = make_dataset(tmp_path / "s", masks, classes=("a", "b"))

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from steelexp.data.cache import cache_images
 from steelexp.data.dataset import DataError
 from steelexp.data.forms.writers import WRITERS, has_polygons
+from steelexp.data.severstal import severstal
 from steelexp.data.sources import LOADERS
 from tests.data.forms.random_sets import assert_same, make_dataset, random_masks
 
@@ -102,3 +103,11 @@ def test_ignored_pixels_are_not_trained_on_yet(tmp_path):
     dataset = make_dataset(tmp_path, [np.eye(3, dtype=np.uint8)], has_ignore=True)
     with pytest.raises(DataError, match=r"data.ignore: ignored pixels are read and converted, and"):
         cache_images(dataset, "none", tmp_path)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_real_masks_come_back(name, realdata, tmp_path):
+    """The 25 strips of the sample, 18 of them with defects, some of which have holes."""
+    source = severstal(root=str(realdata / "severstal_sample"))
+    reader, settings = bind(FORMS[name](source, tmp_path / "written").settings)
+    assert_same(reader(root=str(tmp_path / "written"), **settings), source)

@@ -102,8 +102,20 @@ def test_a_missing_file_of_names(tmp_path):
     write_set(tmp_path, [SQUARE])
     (tmp_path / "data.yaml").rename(tmp_path / "coco8.yaml")
     file = tmp_path / "data.yaml"
-    assert refusal(tmp_path) == f"data.names: there is no file {file}; set data.names"
+    text = f"data.names: there is no file {file}; set data.names or data.classes"
+    assert refusal(tmp_path) == text
     assert len(yolo_seg(root=str(tmp_path), names="coco8.yaml")) == 2
+    read = yolo_seg(root=str(tmp_path), classes=("dent", "scale"))
+    assert (read.classes, read.pixels.tolist()) == (("dent", "scale"), [[6, 0], [0, 0]])
+
+
+def test_names_as_lines_of_text(tmp_path):
+    write_set(tmp_path, [SQUARE])
+    (tmp_path / "data.yaml").unlink()
+    (tmp_path / "classes.txt").write_text("scratch\npatch\n")
+    (tmp_path / "labels" / "classes.txt").write_text("scratch\npatch\n")
+    assert yolo_seg(root=str(tmp_path)).classes == ("scratch", "patch")
+    assert diagnosis.diagnose(tmp_path).layout == "yolo_seg"
 
 
 def test_the_doctor_recognises_it(tmp_path):
