@@ -3,11 +3,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from steelexp.data import file_memory
+from steelexp.data import content, file_memory
 from steelexp.data.content import file_hashes, hash_bytes
 from steelexp.data.dataset import DataError
 from steelexp.data.file_memory import STORE, remembered
@@ -34,8 +35,9 @@ def files(tmp_path):
 def reads(monkeypatch):
     """Names of the files that were hashed."""
     names = []
+    hash_file = content._hash_file
     monkeypatch.setattr(
-        "steelexp.data.content.hash_bytes", lambda data: names.append(data) or hash_bytes(data)
+        content, "_hash_file", lambda path: names.append(path.name) or hash_file(path)
     )
     return names
 
@@ -48,10 +50,17 @@ def test_the_hash_is_blake2b_of_16_bytes():
     assert hash_bytes(b"abc") == "cf4ab791c62b8d2b2109c90275287816"
 
 
+def test_a_file_larger_than_the_buffer_is_hashed_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(content, "_BUFFER_BYTES", 3)
+    monkeypatch.setattr(content, "_thread", threading.local())
+    (tmp_path / "a").write_bytes(b"abcdefgh")
+    assert file_hashes([tmp_path / "a"]) == (hash_bytes(b"abcdefgh"),)
+
+
 def test_hashes_come_in_the_order_of_the_files_and_are_remembered(files, reads):
     assert file_hashes(files) == WANTED
     assert file_hashes(files[::-1]) == WANTED[::-1]
-    assert sorted(reads) == [b"\0", b"\1", b"\2"]
+    assert sorted(reads) == sorted(path.name for path in files)
 
 
 def test_a_changed_file_of_the_same_size_and_time_is_hashed_again(files):
@@ -66,9 +75,9 @@ def test_a_changed_file_of_the_same_size_and_time_is_hashed_again(files):
 def test_two_files_of_one_name_size_and_time_are_hashed_apart(tmp_path):
     """As two cameras write them."""
     paths = [tmp_path / line / "0001.png" for line in ("line1", "line2")]
-    for content, path in zip((b"1", b"2"), paths, strict=True):
+    for number, path in zip((b"1", b"2"), paths, strict=True):
         path.parent.mkdir()
-        path.write_bytes(content)
+        path.write_bytes(number)
         os.utime(path, ns=(1, 1))
     for _ in range(2):
         assert file_hashes(paths) == (hash_bytes(b"1"), hash_bytes(b"2"))
@@ -107,8 +116,9 @@ def test_all_problems_are_listed_and_the_rest_is_remembered(files, reads):
     assert str(refused.value).splitlines() == [
         f"{path}: cannot be read: No such file or directory" for path in (files[1], missing)
     ]
+    assert len(reads) == 4
     file_hashes([files[0], files[2]])
-    assert len(reads) == 2
+    assert len(reads) == 4
 
 
 @pytest.mark.parametrize(

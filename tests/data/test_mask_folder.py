@@ -1,3 +1,4 @@
+import os
 import shutil
 import tempfile
 import zipfile
@@ -129,6 +130,21 @@ def test_a_subset_is_drawn_by_its_seed(tmp_path):
     for dataset in subsets:
         values = [int(name[0]) % 4 for name in dataset.names]
         assert [int(dataset.mask(i)[0, 0]) for i in range(4)] == [[0, 1, 2, 4][v] for v in values]
+
+
+def test_images_of_one_name_size_and_time_are_told_apart(tmp_path):
+    datasets = []
+    for name, grey in (("line1", 0), ("line2", 255)):
+        for part, pixels in (("images", grey), ("masks", 1)):
+            (tmp_path / name / part).mkdir(parents=True)
+            file = tmp_path / name / part / ("a.bmp" if part == "images" else "a.png")
+            cv2.imwrite(str(file), np.full((4, 4), pixels, np.uint8))
+            os.utime(file, ns=(1, 1))
+        datasets.append(mask_folder(root=str(tmp_path / name), classes=("a",)))
+    first, second = datasets
+    assert first.label_hashes == second.label_hashes
+    assert first.image_hashes != second.image_hashes
+    assert first.manifest != second.manifest
 
 
 def test_the_manifest_is_of_what_the_folder_holds(tmp_path):
