@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from steelexp.data.content import file_hashes, is_readable
+from steelexp.errors import UserError
 from steelexp.inference.defects import Defect
 from steelexp.inference.image_files import ImageFile
 from steelexp.records.jsonl import JsonLines
@@ -60,15 +61,25 @@ class PredictionJournal:
         return set(self._offsets)
 
     def remaining(self, images: Sequence[ImageFile]) -> list[ImageFile]:
-        """The images without a line, and those whose content has changed since."""
+        """The images without a line, and those whose content has changed since.
+
+        Raises:
+            UserError: The line of an image is about another image of this name in another folder,
+                whose results would be overwritten.
+        """
         known = [image for image in images if image.name in self._offsets]
         readable = [image.path for image in known if is_readable(image.path)]
         hashes = dict(zip(readable, file_hashes(readable), strict=True))
-        predicted = {
-            image.name
-            for image in known
-            if self.entry(image.name).content == hashes.get(image.path)
-        }
+        predicted = set()
+        for image in known:
+            entry = self.entry(image.name)
+            if entry.content == hashes.get(image.path):
+                predicted.add(image.name)
+            elif Path(entry.path).absolute() != image.path.absolute():
+                raise UserError(
+                    f"{self.file.parent}: holds the results of {entry.path}, which "
+                    f"{image.path} would overwrite; give --out another folder, or --fresh"
+                )
         return [image for image in images if image.name not in predicted]
 
     def append(self, entry: Entry) -> None:

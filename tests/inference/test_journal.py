@@ -70,7 +70,7 @@ def test_a_line_of_size_and_time_is_not_believed(tmp_path):
     """As version 0.1 wrote it."""
     image_file = image(tmp_path, "a.png")
     file = tmp_path / "journal.jsonl"
-    file.write_text(json.dumps(["a.png", "a.png", [1, 2], [3, 6], {}, [], ""]) + "\n")
+    file.write_text(json.dumps(["a.png", str(image_file.path), [1, 2], [3, 6], {}, [], ""]) + "\n")
     assert PredictionJournal(file).remaining([image_file]) == [image_file]
 
 

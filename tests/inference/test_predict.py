@@ -94,18 +94,27 @@ def test_one_image_by_hand(tmp_path):
     ]
 
 
-def test_frames_of_one_name_size_and_time_are_predicted_apart(tmp_path):
-    """Two cameras, one folder of results: the second gets its own masks."""
+def test_frames_of_one_name_size_and_time_overwrite_no_others(tmp_path):
+    """Two cameras, one folder of results: the second is refused, the first one's masks stay."""
     for line, grey in (("line1", 250), ("line2", 0)):
         (tmp_path / line).mkdir()
         cv2.imwrite(str(tmp_path / line / "0001.bmp"), np.full((8, 8), grey, np.uint8))
         os.utime(tmp_path / line / "0001.bmp", ns=(1, 1))
-        predicted(tmp_path / line, tmp_path / "out", overlays=False)
-        predicted(tmp_path / line, tmp_path / f"{line}_alone", overlays=False)
-        masks = [(tmp_path / out / "masks/0001.png") for out in ("out", f"{line}_alone")]
-        assert masks[0].read_bytes() == masks[1].read_bytes()
-    first = (tmp_path / "line1_alone" / "masks/0001.png").read_bytes()
-    assert first != masks[0].read_bytes()
+    predicted(tmp_path / "line1", tmp_path / "out")
+    before = files(tmp_path / "out")
+    with pytest.raises(UserError, match=r"holds the results of .*line1/0001\.bmp, which .*line2/"):
+        predicted(tmp_path / "line2", tmp_path / "out")
+    assert files(tmp_path / "out") == before
+
+
+def test_an_image_that_changes_in_its_folder_is_predicted_again(tmp_path):
+    """Also of the same size and time."""
+    (tmp_path / "in").mkdir()
+    for grey, classes in ((250, {"bright"}), (0, {"dark"})):
+        cv2.imwrite(str(tmp_path / "in" / "0001.bmp"), np.full((8, 8), grey, np.uint8))
+        os.utime(tmp_path / "in" / "0001.bmp", ns=(1, 1))
+        predicted(tmp_path / "in", tmp_path / "out")
+        assert {row["class"] for row in table(tmp_path / "out" / "defects.csv")} == classes
 
 
 def test_a_network_of_one_card_and_other_weights_is_refused(tmp_path):
