@@ -50,6 +50,9 @@ class Patch(NamedTuple):
         return slice(self.left, self.left + self.part.shape[1])
 
 
+LARGEST_COORDINATE = 1e9
+"""Coordinates beyond it would not fit into the integers of a pixel."""
+
 TOLERANCE = 1.0
 """Pixels by which a coordinate may lie outside of the image: tools round in different ways."""
 
@@ -89,8 +92,8 @@ def points_of(numbers: object) -> npt.NDArray[np.float64]:
         values = values.reshape(-1, 2)
     if values.ndim != 2 or values.shape[1] != 2:
         raise ShapeError("the points are not pairs of numbers")
-    if not np.isfinite(values).all():
-        raise ShapeError("a coordinate is not a finite number")
+    if not (np.abs(values) < LARGEST_COORDINATE).all():  # false for NaN, too
+        raise ShapeError("a coordinate is not a finite number, or far outside of any image")
     return values
 
 
