@@ -42,6 +42,8 @@ def decode_patch(counts: list[int] | str, size: Size) -> Patch:
         raise ShapeError("RLE with a count of more than 64 bits") from None
     if (lengths < 0).any():
         raise ShapeError(f"RLE with a negative count ({int(lengths.min())})")
+    if (largest := int(lengths.max(initial=0))) > size[0] * size[1]:  # the sum may overflow
+        raise ShapeError(f"RLE with a count of {largest}, more pixels than the mask has")
     if (total := int(lengths.sum())) != size[0] * size[1]:
         raise ShapeError(
             f"RLE of {total} pixels, and the mask has {size[0] * size[1]} ({size[0]} x {size[1]})"

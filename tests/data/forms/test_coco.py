@@ -96,6 +96,8 @@ def test_a_category_can_be_ignored(tmp_path):
         (annotation({"size": [6, 4], "counts": [24]}), "RLE for 6 x 4 pixels, the image has 4 x 6"),
         (annotation({"size": [4, 6], "counts": [20]}), "RLE of 20 pixels, and the mask has 24"),
         (annotation({"size": [4, 6], "counts": [-1, 25]}), "RLE with a negative count (-1)"),
+        (annotation({"size": [4, 6], "counts": [2**62] * 4 + [24]}), "more pixels than the mask"),
+        (annotation({"size": [4, 6], "counts": [10**30]}), "RLE with a count of more than 64 bits"),
         (annotation({"size": [4, 6], "counts": "h 4"}), "character 2 (' ') is not of its alphabet"),
         (annotation({"counts": [24]}), "an RLE needs counts, and size as [height, width]"),
     ],
