@@ -192,8 +192,8 @@ def write_yolo_seg(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) 
         (partial / NAMES).write_text(text, encoding="utf-8")
     if cut:
         losses.append(
-            f"polygons have no holes: components with holes are cut into {cut} polygons more, "
-            "which YOLO counts as objects of their own"
+            f"polygons have no holes: cutting components with holes makes {cut} more polygons, "
+            "and YOLO counts each as an object"
         )
     return Written(written_settings("yolo_seg", dataset), losses)
 

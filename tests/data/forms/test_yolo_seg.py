@@ -131,5 +131,5 @@ def test_the_writer_says_what_yolo_takes_otherwise(tmp_path):
     dataset = make_dataset(tmp_path / "s", [ring], classes=("a",), has_ignore=True)
     losses = WRITERS["yolo_seg"](dataset, tmp_path / "out").losses
     assert losses[0] == "YOLO trains on ignored pixels as on a class, named ignore"
-    assert losses[1].startswith("polygons have no holes: components with holes are cut into 1 poly")
+    assert losses[1].startswith("polygons have no holes: cutting components with holes makes 1 ")
     assert len(losses) == 2
