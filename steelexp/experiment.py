@@ -70,7 +70,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
 
     with folder.hold(), pipeline.original_errors():
         history = _start_or_resume(plan, model)
-        tracker.start(tracked_run(plan, trial))
+        tracker.start(tracked_run(spec, plan.digest, folder, trial))
         for epoch in history:
             _track(folder, tracker, epoch)
 

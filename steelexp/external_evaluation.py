@@ -1,7 +1,6 @@
 """Evaluation of finished runs on other labelled data than their own."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +12,21 @@ from steelexp.data.class_order import match_classes
 from steelexp.data.dataset import Dataset, raise_if
 from steelexp.data.duplicate_groups import duplicate_groups
 from steelexp.data.relatives import joint_groups
+from steelexp.data.run_images import run_images
 from steelexp.data.sources import LOADERS
 from steelexp.data.variant import first_of_each_group, select
+from steelexp.errors import UserError
 from steelexp.evaluation.external import evaluate_external
 from steelexp.evaluation.result import write_result
 from steelexp.labelled_data import LabelledData
-from steelexp.plan import Plan
+from steelexp.plan import SpecModel
 from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
 from steelexp.records.external_evaluation import FILE, ExternalEvaluation, Relatives
 from steelexp.records.reevaluation import FOLDER
 from steelexp.records.store import RunFolder
 from steelexp.run_model import load_model
+from steelexp.spec import ExperimentSpec, load
 from steelexp.tracked_run import tracked_run
 from steelexp.tracking.tracker import Tracker
 from steelexp.tracking.trackers import TRACKERS
@@ -35,8 +37,6 @@ def evaluate_on(
     data: LabelledData,
     *,
     renamed: Mapping[str, str],
-    plan: Plan | None,
-    no_plan: str,
 ) -> tuple[ExternalEvaluation, Path]:
     """Evaluate a finished run on all images of other data; its record stays as it is.
 
@@ -44,9 +44,6 @@ def evaluate_on(
         folder: Run folder.
         data: Other data.
         renamed: Class of the data -> class of the run, where the names differ.
-        plan: Plan of the run, to look for near-duplicates of its images and to track the metrics;
-            None if its own data are not at hand.
-        no_plan: Reason why there is no plan.
 
     Returns:
         The contents of evaluations/NAME/external.json in the run folder, and evaluations/NAME.
@@ -63,7 +60,12 @@ def evaluate_on(
     once = data.settings.deduplicate
     rows = first_of_each_group(all_groups) if once else np.arange(len(every))
     dataset = select(every, rows)
-    relatives = None if plan is None else _relatives(dataset, plan)
+    spec: ExperimentSpec = load(folder.path / "spec.yaml", model=SpecModel)
+    tracker: Tracker = spec.tracking.bind(TRACKERS)()
+    try:
+        relatives, unknown = _relatives(dataset, spec, folder.path), ""
+    except UserError as error:  # the run's own data are elsewhere
+        relatives, unknown = None, str(error).splitlines()[0]
     with folder.hold(), pipeline.original_errors():
         result = evaluate_external(
             load_model(folder),
@@ -81,23 +83,29 @@ def evaluate_on(
             metrics=dict(result.metrics),
             postprocessing=record.postprocessing,
             relatives=relatives,
-            unknown_relatives=no_plan,
+            unknown_relatives=unknown,
         )
         place = folder.path / FOLDER / evaluation.folder_name
         write_result(place, dataset, all_groups[rows], result)
         write_atomically(place / FILE, (evaluation.model_dump_json(indent=2) + "\n").encode())
-        if plan is not None:
-            tracker: Tracker = plan.spec.tracking.bind(TRACKERS)()
-            run = tracked_run(replace(plan, folder=folder), None)
-            say(tracker.evaluated(run, evaluation.folder_name, result.metrics))
+        run = tracked_run(spec, record.digest, folder)
+        say(tracker.evaluated(run, evaluation.folder_name, result.metrics))
     return evaluation, place
 
 
-def _relatives(dataset: Dataset, plan: Plan) -> Relatives:
-    """Count the images with a near-duplicate among those the run was trained or tuned on."""
-    groups, own = joint_groups(dataset, plan.dataset)
-    split = plan.split
+def _relatives(dataset: Dataset, spec: ExperimentSpec, run: Path) -> Relatives:
+    """Count the images with a near-duplicate among those the run was trained or tuned on.
+
+    Raises:
+        UserError: The run's own data are not at hand.
+    """
+    own: Dataset = spec.data.bind(LOADERS)()
+    images = run_images(run, own)
+    rows = np.concatenate([images.train, images.val])
+    groups, own_groups = joint_groups(dataset, select(own, rows))
+    trained = len(images.train)
     return Relatives(
-        train=int(np.isin(groups, own[split.train]).sum()),
-        val=int(np.isin(groups, own[split.val]).sum()),
+        train=int(np.isin(groups, own_groups[:trained]).sum()),
+        val=int(np.isin(groups, own_groups[trained:]).sum()),
+        missing=images.missing,
     )

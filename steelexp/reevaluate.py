@@ -49,7 +49,11 @@ def evaluate(plan: Plan, *, overlays: Sequence[str] = ()) -> Record:
         }
         record = record.model_copy(update=news)
         folder.write("record.json", record.model_dump_json(indent=2) + "\n")
-        say(tracker.evaluated(tracked_run(plan, None), "best", result.metrics))
+        say(
+            tracker.evaluated(
+                tracked_run(plan.spec, plan.digest, plan.folder), "best", result.metrics
+            )
+        )
     return record
 
 
@@ -82,7 +86,11 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
         )
         text = evaluation.model_dump_json(indent=2) + "\n"
         write_atomically(folder / FILE, text.encode())
-        say(tracker.evaluated(tracked_run(plan, None), inference.name, result.metrics))
+        say(
+            tracker.evaluated(
+                tracked_run(plan.spec, plan.digest, plan.folder), inference.name, result.metrics
+            )
+        )
     return evaluation
 
 

@@ -4,26 +4,28 @@ import json
 import re
 from typing import Any
 
-from steelexp.plan import Plan
 from steelexp.records import provenance
+from steelexp.records.store import RunFolder
 from steelexp.spec import ExperimentSpec, flat
 from steelexp.tracking.tracker import TrackedRun, TrackedTrial
 
 
-def tracked_run(plan: Plan, trial: TrackedTrial | None) -> TrackedRun:
+def tracked_run(
+    spec: ExperimentSpec, digest: str, folder: RunFolder, trial: TrackedTrial | None = None
+) -> TrackedRun:
     """Name, settings, git state and files of a run, for its tracker.
 
     Args:
-        plan: Plan of the run.
+        spec: Spec of the run.
+        digest: Digest of the run.
+        folder: Run folder.
         trial: Trial of a search that the run is, or None.
     """
-    spec = plan.spec
-    folder = plan.folder
     git = provenance.git_state()
     names = ("spec.yaml", "environment.json", "changes.patch", "split.csv", "split.json")
     return TrackedRun(
-        identity=f"{spec.name}/{plan.digest}",
-        name=f"{spec.name} {plan.digest}",
+        identity=f"{spec.name}/{digest}",
+        name=f"{spec.name} {digest}",
         folder=folder.path,
         parameters=_parameters(spec),
         tags=(spec.name, spec.loss.choice, f"seed {spec.seed}"),

@@ -259,7 +259,7 @@ def test_evaluate_on_other_data_stands_beside_the_record(
     assert main(["evaluate", str(tmp_path), "--data", str(tiny_severstal)]) == 0
     assert [path.read_bytes() for path in own] == before
     ((place, evaluation),) = read_external_evaluations(folder.path)
-    assert evaluation.relatives == Relatives(train=6, val=4)  # the run's own images
+    assert evaluation.relatives == Relatives(train=6, val=4, missing=0)  # the run's own images
     assert place.name == f"{tiny_severstal.name}-{evaluation.manifest[:8]}"
     val = read_image_scores(folder.path / "image_scores.parquet", "val")
     other = read_image_scores(place / "image_scores.parquet", "test")

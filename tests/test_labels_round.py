@@ -116,6 +116,8 @@ def test_corrected_labels_join_the_data_set(
         assert (grown.mask(grown.names.index(name)) == wanted).all()
     capsys.readouterr()
     assert main(["evaluate", str(run.path), "--data", str(place / "line1")]) == 0
-    assert "no longer what it was" in capsys.readouterr().out  # so leaks cannot be counted
+    # Known by content, although the data set has grown since the run.
+    leak = "Leak: 6 of 13 images have a near-duplicate in the run's training images and 4 in its"
+    assert leak in capsys.readouterr().out
     assert main(["run", str(place / "tiny.yaml"), "--runs", str(place / "runs")]) == 0
     assert len(list(run_folders(place / "runs"))) == 2

@@ -142,11 +142,7 @@ def _evaluate_on_other_data(folder: RunFolder, args: argparse.Namespace) -> None
     record = folder.finished_record()
     run_spec = load(folder.path / "spec.yaml", model=SpecModel)
     data = labelled_data(args.data, own=run_spec.data, classes=args.classes)
-    try:
-        plan, why = plan_of_run(folder, folder.path.parent), ""
-    except UserError as error:  # the run's own data are elsewhere, or have changed
-        plan, why = None, str(error).splitlines()[0]
-    evaluation, place = evaluate_on(folder, data, renamed=args.rename, plan=plan, no_plan=why)
+    evaluation, place = evaluate_on(folder, data, renamed=args.rename)
     own_report = read_evaluation_report(folder.path)
     report = read_evaluation_report(place)
     show(external_table(record, own_report, evaluation, report))

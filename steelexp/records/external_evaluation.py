@@ -19,12 +19,15 @@ class Relatives(BaseModel):
     Attributes:
         train: Number of images with a near-duplicate among the training images.
         val: Number of images with one among the validation images, on which rules were tuned.
+        missing: Number of training and validation images that were not compared, because they are
+            gone or have changed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     train: int
     val: int
+    missing: int
 
 
 class ExternalEvaluation(BaseModel):

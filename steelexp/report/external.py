@@ -113,13 +113,22 @@ def leak_line(evaluation: ExternalEvaluation) -> str:
             "Near-duplicates of the run's training images were not looked for: "
             f"{evaluation.unknown_relatives}"
         )
+    gone = (
+        f" {relatives.missing} of its training and validation images are gone or have changed, and "
+        "were not compared."
+        if relatives.missing
+        else ""
+    )
     images = evaluation.images
     if not (relatives.train or relatives.val):
-        return f"None of the {images} images has a near-duplicate in the run's training images."
+        return (
+            f"None of the {images} images has a near-duplicate in the run's training and "
+            f"validation images.{gone}"
+        )
     return (
         f"Leak: {relatives.train} of {images} images have a near-duplicate in the run's training "
         f"images and {relatives.val} in its validation images; scores are higher than on unseen "
-        "steel."
+        f"steel.{gone}"
     )
 
 
