@@ -247,6 +247,7 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
 def test_evaluate_on_other_data_stands_beside_the_record(
     undisturbed: tuple[RunFolder, Record],
     tiny_severstal: Path,
+    tiny_spec: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -275,6 +276,9 @@ def test_evaluate_on_other_data_stands_beside_the_record(
     assert "Leak: 6 of 10 images have a near-duplicate in the run's training images and 4" in out
     assert main(["show", str(folder.path)]) == 0
     assert f"On {tiny_severstal.name}, 10 images: dice_positive" in capsys.readouterr().out
+    assert main(["evaluate", str(tmp_path), "--data", str(tiny_spec)]) == 0
+    both = {each.name: each.metrics for _, each in read_external_evaluations(folder.path)}
+    assert both == {tiny_severstal.name: evaluation.metrics, "tiny": evaluation.metrics}
 
 
 def test_other_data_may_be_a_mask_folder_with_other_names_and_the_own_data_may_be_gone(
