@@ -17,7 +17,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from steelexp.data.dataset import Dataset
 from steelexp.data.split import Split, leak
-from steelexp.data.splits import combinations, grouped
+from steelexp.data.splits import grouped
+from steelexp.data.stratification import combinations
 
 
 def labels(path):

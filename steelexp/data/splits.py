@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, NonNegativeInt
 
 from steelexp.data.dataset import DataError, Dataset, raise_if
 from steelexp.data.split import PARTS, Rows, Split, read_split
+from steelexp.data.split_growth import extend_split
+from steelexp.data.stratification import combinations, count_groups, deal_groups
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -57,10 +58,7 @@ def grouped(
     Raises:
         DataError: The shares leave nothing to train on, or there are too few groups.
     """
-    if val + test >= 1:
-        raise DataError(
-            f"split: val {val:g} and test {test:g} leave nothing to train on; lower one of them"
-        )
+    _check_shares(val, test)
     return Split(*_stratify(dataset, groups, (1 - val - test, val, test), seed))
 
 
@@ -94,22 +92,46 @@ def kfold(
     return Split(np.sort(np.concatenate(parts)), val, test)
 
 
-def file(dataset: Dataset, groups: Rows, *, path: str) -> Split:
+def file(
+    dataset: Dataset,
+    groups: Rows,
+    *,
+    path: str,
+    extend: bool = False,
+    val: Share = 0.15,
+    test: Share = 0.15,
+    seed: int = 42,
+) -> Split:
     """A split read from a file, such as the split.csv of an earlier run.
+
+    With `extend`, images without a row are dealt to parts and no image with a row moves. The file
+    itself is not changed: the split.csv in the run folder is the extended split. Copy it over the
+    file, so that the images stay where they are when the data set grows again. Copy it from a
+    run with all images only: with a data.train_fraction below 1 it has more images in unused.
 
     Args:
         dataset: Data set.
-        groups: Not used.
+        groups: [S] group of near-duplicates of each image; used with `extend`.
         path: Path of a table image,part with a row for each image; part is train, val, test or
             unused. Rows of other images are ignored, since the data set may be a subset.
+        extend: Deal the images that have no row; otherwise they are refused.
+        val: With `extend`, share of the images in validation.
+        test: With `extend`, share of the images in the test part.
+        seed: With `extend`, random seed of the order of new groups.
 
     Raises:
         DataError: The table cannot be read, an image has no row or two, a part is unknown, or
             training or validation is empty; all problems are listed.
     """
-    parts = read_split(Path(path))
+    parts = dict(read_split(Path(path)))
+    if extend:
+        _check_shares(val, test)
+        parts |= extend_split(dataset, groups, parts, val=val, test=test, seed=seed)
+    elif (val, test, seed) != (0.15, 0.15, 42):
+        raise DataError("split: val, test and seed of kind file need extend: true; add it")
     missing = [name for name in dataset.names if name not in parts]
-    raise_if([f"split.path: {path} has no row for {name}; add it" for name in missing])
+    way_out = "add it, or set split.extend: true"
+    raise_if([f"split.path: {path} has no row for {name}; {way_out}" for name in missing])
     rows = {
         part: np.array([i for i, name in enumerate(dataset.names) if parts[name] == part], np.int64)
         for part in PARTS
@@ -144,6 +166,13 @@ SPLITS: dict[str, Callable[..., Split]] = {
 }
 
 
+def _check_shares(val: float, test: float) -> None:
+    if val + test >= 1:
+        raise DataError(
+            f"split: val {val:g} and test {test:g} leave nothing to train on; lower one of them"
+        )
+
+
 def _sorted_split(*, train: Rows, val: Rows, test: Rows | None = None) -> Split:
     parts = (train, val, np.empty(0, np.int64) if test is None else test)
     return Split(*(np.sort(rows).astype(np.int64) for rows in parts))
@@ -152,11 +181,8 @@ def _sorted_split(*, train: Rows, val: Rows, test: Rows | None = None) -> Split:
 def _stratify(dataset: Dataset, groups: Rows, shares: Sequence[float], seed: int) -> list[Rows]:
     """Divide whole groups into parts of the given shares, stratified by class combination.
 
-    Groups are assigned one by one, those with the rarest combinations first. A group goes to the
-    part that lacks most images of its rarest combination, and among equals to the part that lacks
-    most images (Sechidis et al., ECML PKDD 2011, with groups in place of examples). Parts have
-    their shares to within an image or a group. scikit-learn's StratifiedGroupKFold has equal folds
-    only and takes about a hundred times as long (benchmarks/group_split.py).
+    scikit-learn's StratifiedGroupKFold has equal folds only and takes about a hundred times as
+    long (benchmarks/group_split.py).
 
     Returns:
         Rows of the images of each part.
@@ -166,53 +192,12 @@ def _stratify(dataset: Dataset, groups: Rows, shares: Sequence[float], seed: int
     """
     codes = combinations(dataset.pixels > 0, len(shares))
     groups = np.unique(groups, return_inverse=True)[1].ravel()
-    counts = np.zeros((groups.max() + 1, codes.max() + 1), np.int64)  # [G, K] images
-    np.add.at(counts, (groups, codes), 1)
+    counts = count_groups(groups, codes, int(codes.max()) + 1)  # [G, K] images
     lacking = np.outer(shares, counts.sum(axis=0))  # [P, K] images
-    frequency = np.where(counts > 0, counts.sum(axis=0), len(dataset) + 1)  # [G, K]
-    rarest = frequency.argmin(axis=1)  # [G]
-    part = np.empty(len(counts), np.int64)
-    for group in _assignment_order(counts, frequency.min(axis=1), seed).tolist():
-        needs = lacking[:, rarest[group]]
-        candidates = np.flatnonzero(needs == needs.max())
-        part[group] = candidates[lacking[candidates].sum(axis=1).argmax()]
-        lacking[part[group]] -= counts[group]
+    part = deal_groups(counts, lacking, seed)
     if len(np.unique(part)) < len(shares):
         raise DataError(
             f"split: {len(counts)} groups of near-duplicates are too few for {len(shares)} parts; "
             "take more images, larger shares or fewer folds, or split.kind=random"
         )
     return [np.flatnonzero(part[groups] == number) for number in range(len(shares))]
-
-
-def _assignment_order(counts: Rows, frequency: Rows, seed: int) -> Rows:
-    """Groups by the frequency of their rarest combination, then the largest, then at random."""
-    order = np.random.default_rng(seed).permutation(len(counts))
-    return np.asarray(order[np.lexsort((-counts.sum(axis=1)[order], frequency[order]))], np.int64)
-
-
-def combinations(holds: npt.NDArray[np.bool_], fewest: int) -> Rows:
-    """Code of the combination of classes of each image, for stratification.
-
-    A combination on fewer than `fewest` images counts as its rarest class alone. If that has fewer
-    than `fewest` images too, it counts as "some defect".
-
-    Args:
-        holds: [S, C] whether an image holds a class.
-        fewest: Minimum number of images of a code.
-
-    Returns:
-        [S] codes.
-    """
-    order = np.argsort(holds.sum(axis=0), kind="stable")  # the rarest class first
-    codes = holds @ (1 << np.arange(holds.shape[1]))
-    rarest = np.where(holds.any(axis=1), 1 << order[np.argmax(holds[:, order], axis=1)], 0)
-    codes = np.where(_is_rare(codes, fewest), rarest, codes)
-    some_defect = _is_rare(codes, fewest) & holds.any(axis=1)
-    return np.asarray(np.where(some_defect, 1 << holds.shape[1], codes), np.int64)
-
-
-def _is_rare(codes: Rows, fewest: int) -> npt.NDArray[np.bool_]:
-    """Whether fewer than `fewest` images have the code of each image."""
-    _, number, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    return np.asarray(counts[number.ravel()] < fewest)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from steelexp.data.dataset import DataError
 from steelexp.data.split import Split, leak, split_csv
-from steelexp.data.splits import SPLITS, combinations, file, grouped, kfold, overfit, random
+from steelexp.data.splits import SPLITS, file, grouped, kfold, overfit, random
+from steelexp.data.stratification import combinations
 from tests.fakes import labelled
 
 
@@ -170,7 +171,10 @@ class TestFile:
     @pytest.mark.parametrize(
         ("rows", "messages"),
         [
-            (["00000.jpg,train", "00002.jpg,val"], ["has no row for 00001.jpg; add it"]),
+            (
+                ["00000.jpg,train", "00002.jpg,val"],
+                ["has no row for 00001.jpg; add it, or set split.extend: true"],
+            ),
             (
                 ["00000.jpg,train", "00000.jpg,val", "x"],
                 [

@@ -1,0 +1,76 @@
+"""Extension of a split to the new images of a data set that grows; no old image moves."""
+
+import sys
+from collections.abc import Mapping
+
+import numpy as np
+
+from steelexp.data.dataset import Dataset
+from steelexp.data.split import PARTS, UNUSED, Rows
+from steelexp.data.stratification import combinations, count_groups, deal_groups
+
+
+def extend_split(
+    dataset: Dataset, groups: Rows, parts: Mapping[str, str], *, val: float, test: float, seed: int
+) -> dict[str, str]:
+    """Part of each image that has none yet.
+
+    A new image goes where the old images of its group are. If these lie in different parts, it is
+    not used, and a line on standard error says so. New groups are dealt to the parts that lack
+    most images of their class combination. The order of the images does not matter.
+
+    Args:
+        dataset: Data set with old and new images.
+        groups: [S] group of near-duplicates of each image.
+        parts: Part of each old image; other images are ignored.
+        val: Share of all images in validation.
+        test: Share of all images in the test part.
+        seed: Random seed of the order of equal groups.
+
+    Returns:
+        Part of each new image by name.
+    """
+    homes = _group_parts(dataset, groups, parts)
+    order = sorted(range(len(dataset)), key=lambda row: dataset.names[row])
+    known = {
+        row: parts.get(dataset.names[row]) or homes[int(groups[row])]
+        for row in order
+        if dataset.names[row] in parts or int(groups[row]) in homes
+    }
+    new = np.array([row for row in order if row not in known], np.int64)
+    if len(new):
+        codes = combinations(dataset.pixels > 0, len(PARTS))
+        lacking = np.outer((1 - val - test, val, test), np.bincount(codes))  # [P, K] images
+        for row, part in known.items():
+            if part in PARTS:
+                lacking[PARTS.index(part), codes[row]] -= 1
+        numbers = _numbers(groups[new])
+        counts = count_groups(numbers, codes[new], int(codes.max()) + 1)
+        dealt = deal_groups(counts, lacking, seed)[numbers]
+        known |= {int(row): PARTS[part] for row, part in zip(new, dealt, strict=True)}
+    return {dataset.names[row]: known[row] for row in order if dataset.names[row] not in parts}
+
+
+def _group_parts(dataset: Dataset, groups: Rows, parts: Mapping[str, str]) -> dict[int, str]:
+    """Part of the new images of each group that has old images."""
+    old: dict[int, set[str]] = {}
+    for name, group in zip(dataset.names, groups.tolist(), strict=True):
+        if name in parts:
+            old.setdefault(group, set()).add(parts[name])
+    used = {group: sorted(found - {UNUSED}) for group, found in old.items()}
+    crossing = {group for group, found in used.items() if len(found) > 1}
+    count = sum(
+        name not in parts and group in crossing
+        for name, group in zip(dataset.names, groups.tolist(), strict=True)
+    )
+    if count:
+        sys.stderr.write(
+            f"split: {count} new images are unused: their near-duplicates lie in different parts\n"
+        )
+    return {group: found[0] if len(found) == 1 else UNUSED for group, found in used.items()}
+
+
+def _numbers(groups: Rows) -> Rows:
+    """Numbers of groups from 0, in the order of their first image."""
+    first: dict[int, int] = {}
+    return np.array([first.setdefault(group, len(first)) for group in groups.tolist()], np.int64)
