@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from steelexp.data import duplicates
-from steelexp.data.dataset import decode_image
+from steelexp.data.decoding import read_grey
 from steelexp.data.severstal import severstal
 from steelexp.data.synthetic import generate
 
@@ -70,7 +70,7 @@ def evaluate(root: Path) -> None:
     paths = [root / "images" / row.split / row.file for row in table.itertuples()]
 
     def image(n: int) -> np.ndarray:
-        return decode_image(paths[n], cv2.IMREAD_GRAYSCALE)
+        return read_grey(paths[n])
 
     started = time.perf_counter()
     groups = duplicates.near_duplicates(image, len(paths))

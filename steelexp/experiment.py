@@ -119,6 +119,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
             threshold=spec.training.threshold,
             postprocessing=result.postprocessing,
             data=plan.dataset.manifest,
+            white=plan.dataset.white,
             images=image_scores.FILE,
             tracking=tracking_line,
             provenance=code_and_machine,

@@ -25,6 +25,7 @@ from steelexp.data.splits import SPLITS
 from steelexp.data.tiles import Tiling, tile_rng, tile_table
 from steelexp.data.tiling import TILINGS, coverage
 from steelexp.data.variant import first_of_each_group, long_tailed, select
+from steelexp.data.white_level import set_white_level
 from steelexp.errors import explain_read_errors
 from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, count_classes
@@ -130,7 +131,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     Raises:
         UserError: The data set is missing or wrong, or the spec does not fit it.
     """
-    source: Dataset = spec.data.bind(LOADERS)()
+    source = load_dataset(spec)
     cached = cache_images(source, spec.data.cache, cache_root())
     all_groups = duplicate_groups(cached, cache_root())
     rows = first_of_each_group(all_groups) if spec.data.deduplicate else np.arange(len(cached))
@@ -166,6 +167,16 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
         digest=run_digest,
         folder=RunFolder(runs / spec.name / run_digest),
     )
+
+
+def load_dataset(spec: ExperimentSpec) -> Dataset:
+    """The data set that a spec names, with its white level; images are not decoded yet.
+
+    Raises:
+        DataError: The data set is missing or wrong.
+    """
+    dataset: Dataset = spec.data.bind(LOADERS)()
+    return set_white_level(dataset, spec.data.grey.white)
 
 
 def _class_weights(spec: ExperimentSpec, dataset: Dataset, split: Split) -> Weights | None:

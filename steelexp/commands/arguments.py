@@ -133,6 +133,14 @@ def positive(word: str) -> float:
     return number
 
 
+def white_level(word: str) -> int:
+    """The white level of images of more than 8 bits, for argparse."""
+    value = int(word)
+    if not 2**8 <= value < 2**16:
+        raise argparse.ArgumentTypeError(f"{word}: a white level from 256 to 65535 is expected")
+    return value
+
+
 def not_negative(word: str) -> float:
     """A number from 0, for argparse."""
     number = float(word)

@@ -5,23 +5,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from steelexp import run_model
 from steelexp.command_line import command_line
 from steelexp.commands.outcome import DONE
 from steelexp.commands.show import one_run
-from steelexp.data.dataset import DataError, Dataset, decode_image
+from steelexp.data.data_error import DataError
+from steelexp.data.dataset import Dataset
+from steelexp.data.decoding import read_grey
 from steelexp.data.generator.steel import generate_sheet, photograph
-from steelexp.data.sources import LOADERS
 from steelexp.errors import explain_write_errors
 from steelexp.inference.export import Parity, export
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predictor import Grey
-from steelexp.plan import SpecModel
+from steelexp.plan import SpecModel, load_dataset
 from steelexp.progress import say
 from steelexp.records.exports import EXPORTS, Format, export_path
+from steelexp.records.model_card import ModelCard
 from steelexp.records.store import RunFolder
 from steelexp.spec import load
 
@@ -65,7 +66,7 @@ def run_export(args: argparse.Namespace) -> int:
     folder = one_run(args.run)
     path = export_path(folder.path, args.format)
     card = run_model.run_card(folder)
-    images, origin = _images(folder, args.images)
+    images, origin = _images(folder, args.images, card)
     model = run_model.load_model(folder, precision="float32")
     with explain_write_errors(folder.path, "copy the run to a folder that can be written"):
         parity = export(model, card, args.format, path, images)
@@ -84,13 +85,14 @@ def _parity_line(parity: Parity, images: int, origin: str) -> str:
     )
 
 
-def _images(folder: RunFolder, words: Sequence[str] | None) -> tuple[list[Grey], str]:
+def _images(
+    folder: RunFolder, words: Sequence[str] | None, card: ModelCard
+) -> tuple[list[Grey], str]:
     """The images to compare on, and where they are from."""
     if words:
         files = [image.path for image in image_files(words)]
         spread = [files[i] for i in _spread(len(files))]
-        flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-        return [decode_image(path, flags).astype(np.uint8) for path in spread], "of these images"
+        return [read_grey(path, white=card.white) for path in spread], "of these images"
     dataset = _own_images(folder)
     if dataset is None:
         rng = np.random.default_rng(0)
@@ -105,7 +107,7 @@ def _own_images(folder: RunFolder) -> Dataset | None:
     if not Path(str(spec.data.settings.get("root", ""))).is_dir():
         return None
     try:
-        dataset: Dataset = spec.data.bind(LOADERS)()
+        dataset = load_dataset(spec)
     except DataError:
         return None
     return dataset

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from steelexp.command_line import command_line, program
-from steelexp.commands.arguments import positive
+from steelexp.commands.arguments import positive, white_level
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.show import one_run
 from steelexp.errors import UserError, explain_write_errors
@@ -76,6 +76,13 @@ def add(commands: "Subparsers") -> None:
         help="write images and masks for an annotation tool as well, into OUT/labels/FORM; may be "
         "given again",
     )
+    parser.add_argument(
+        "--white",
+        type=white_level,
+        metavar="VALUE",
+        help="value that is white in images of more than 8 bits, such as 4095 for 12 bits "
+        "(default: the run's)",
+    )
     parser.add_argument("--no-overlays", action="store_true", help="write no overlays")
     parser.add_argument(
         "--fresh", action="store_true", help="begin anew; earlier results are kept aside"
@@ -105,6 +112,9 @@ def _predicted(
     predictor = onnx_predictor(file) if file is not None else load_predictor(one_run(args.run))
     if file is not None and file != args.run:
         _check_export(predictor, file, one_run(args.run))
+    if args.white is not None:
+        card = predictor.card.model_copy(update={"white": args.white})
+        predictor = predictor._replace(card=card)
     for line in _model_lines(predictor, len(images)):
         say(line)
     return predict(

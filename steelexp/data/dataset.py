@@ -5,16 +5,13 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from steelexp.data.data_error import DataError as DataError
 from steelexp.data.data_error import raise_if as raise_if
-from steelexp.data.file_memory import remembered
+from steelexp.data.decoding import read_grey
 
 Bits = npt.NDArray[np.uint8]
 
@@ -39,6 +36,8 @@ class Dataset:
         label_hashes: [S] hash of the labels of each image.
         has_ignore: Whether bit C, after the last class's, marks pixels that are left out of loss
             and metrics. `pixels` does not count them.
+        depth: Most bits of a channel in the image files; files of 9 to 15 bits have 16.
+        white: Value that becomes 255 in files of more than 8 bits; None refuses such files.
     """
 
     names: tuple[str, ...]
@@ -50,6 +49,8 @@ class Dataset:
     image_hashes: tuple[str, ...]
     label_hashes: tuple[str, ...]
     has_ignore: bool = False
+    depth: int = 8
+    white: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.classes) > MOST_CLASSES:
@@ -63,8 +64,8 @@ class Dataset:
 
     @functools.cached_property
     def image_digest(self) -> str:
-        """sha256 of the content of the images, on which their pixels depend alone."""
-        return digest(self.image_hashes)
+        """sha256 of all that the grey values depend on: content of the images, white level."""
+        return digest([*self.image_hashes, *([] if self.white is None else [self.white])])
 
     @functools.cached_property
     def manifest(self) -> str:
@@ -81,89 +82,25 @@ class Dataset:
         """Read one image.
 
         Returns:
-            [H, W] uint8 grey.
+            [H, W] uint8 grey, as viewers show the image.
 
         Raises:
-            DataError: The file is missing, broken or truncated, or has changed its size.
+            DataError: The file cannot be read, does not fit the white level, or has changed its
+                size.
         """
         path = self.paths[row]
         size = tuple(self.sizes[row].tolist())
-        # Header and labels refer to the pixels as stored, before any rotation by EXIF.
-        grey = decode_image(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+        grey = read_grey(path, white=self.white)
         if grey.shape != size:
             raise DataError(
                 f"{path}: the image is {grey.shape[0]} x {grey.shape[1]} and was {size[0]} x "
                 f"{size[1]} when the data set was opened; leave it unchanged during a run"
             )
-        return grey.astype(np.uint8, copy=False)
+        return grey
 
     def mask(self, row: int) -> Bits:
         """Read the mask of one image: [H, W] uint8, bit c set where class c is."""
         return self.read_mask(row)
-
-
-def image_sizes(paths: Iterable[Path]) -> npt.NDArray[np.int32]:
-    """Read height and width from the headers of images.
-
-    Returns:
-        [S, 2] height and width in pixels.
-
-    Raises:
-        DataError: Headers cannot be read; all files are listed.
-    """
-    sizes = remembered(list(paths), "size 1", _image_size)
-    return np.array(sizes, np.int32).reshape(-1, 2)
-
-
-def _image_size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable image ({error})") from error
-
-
-def decode_image(path: Path, flags: int) -> npt.NDArray[Any]:
-    """Decode an image file.
-
-    Args:
-        path: Path of the file.
-        flags: Flags of `cv2.imdecode`.
-
-    Returns:
-        [H, W] or [H, W, channels].
-
-    Raises:
-        DataError: The file is missing, broken or truncated.
-    """
-    return decode_content(read_content(path), path, flags)
-
-
-def read_content(path: Path) -> bytes:
-    """Read an image file.
-
-    Raises:
-        DataError: The file cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: the image cannot be read: {error.strerror}") from error
-
-
-def decode_content(content: bytes, path: Path, flags: int) -> npt.NDArray[Any]:
-    """Decode the content of an image file, as `decode_image`."""
-    try:
-        # cv2.imread fills the missing part of a truncated JPEG with grey, without an error.
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:  # an empty file; a header that asks for more pixels than OpenCV allows
-        pixels = None
-    if pixels is None:
-        raise DataError(
-            f"{path}: the image is broken or cut short; copy it again from its source, or remove "
-            "it and its labels from the data set"
-        )
-    return pixels
 
 
 def sample_subset(names: list[str], subset: int | None, seed: int, root: str) -> list[str]:

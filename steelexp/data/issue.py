@@ -15,7 +15,7 @@ FIXES = {
     "empty mask": "remove the row, as a clean image has none in this form, or restore its runs",
     "overlapping classes": "give each pixel to one class",
     "unreadable image": "copy the image again from its source, or remove it and its labels",
-    "unread file": "save the image as .jpg, .jpeg, .png or .bmp, or move the file elsewhere",
+    "unread file": "rename the file or make it readable, as the line says, or move it elsewhere",
     "wrong size": "crop or scale image and labels to the others' size, or remove them",
     "colour image": "replace the image by the camera's grey one, or remove it",
     "wrong depth": "save the image with 8 bits a channel",

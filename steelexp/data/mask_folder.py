@@ -1,26 +1,18 @@
 """Data sets of images and PNG masks of class numbers, such as NEU-Seg."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from pydantic import Field, PositiveInt, Strict
 
 from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE, from_values
 from steelexp.data.content import file_hashes, hash_bytes
-from steelexp.data.dataset import (
-    MOST_CLASSES,
-    Bits,
-    DataError,
-    Dataset,
-    decode_image,
-    image_sizes,
-    raise_if,
-    sample_subset,
-)
+from steelexp.data.data_error import DataError, raise_if
+from steelexp.data.dataset import MOST_CLASSES, Bits, Dataset, sample_subset
+from steelexp.data.decoding import image_sizes, read_headers, read_stored
+from steelexp.data.image_files import SUFFIXES, list_images, say_passed_over, similar_name
 from steelexp.data.issue import Issue
 
 FORM = "a mask is a PNG of one channel of 8 bits, 0 for background and k for the k-th class"
@@ -77,7 +69,8 @@ def mask_folder(
     stems = sample_subset(list(images_by_stem), subset, subset_seed, str(images_dir))
     paths = [images_by_stem[stem] for stem in stems]
     mask_paths = [masks_dir / f"{stem}.png" for stem in stems]
-    sizes = image_sizes(paths)
+    headers = read_headers(paths)
+    sizes = image_sizes(headers)
     return Dataset(
         names=tuple(path.name for path in paths),
         paths=tuple(paths),
@@ -87,6 +80,7 @@ def mask_folder(
         read_mask=lambda row: _bits_of(_read(mask_paths[row], overlaps), len(classes), overlaps),
         image_hashes=file_hashes(paths),
         label_hashes=_label_hashes(mask_paths, overlaps),
+        depth=max((header.bits for header in headers), default=8),
     )
 
 
@@ -96,17 +90,20 @@ def pair_images(images_dir: Path, masks_dir: Path) -> tuple[dict[str, Path], lis
     Returns:
         Images by the stem that they share with their mask, and missing and shared masks.
     """
-    paths = [path for path in sorted(images_dir.iterdir()) if is_image_file(path)]
+    listing = list_images(images_dir)
+    say_passed_over(listing, images_dir)
+    paths = list(listing.paths.values())
     images_by_stem = {path.stem: path for path in reversed(paths)}
-    similar = {path.stem.casefold(): path.name for path in sorted(masks_dir.iterdir())}
-    issues = []
+    mask_names = [path.name for path in sorted(masks_dir.iterdir())]
+    issues = [
+        Issue("unread file", Path(path), None, text) for path, text in listing.problems.items()
+    ]
     for path in paths:
         if images_by_stem[path.stem] != path:
             text = f"{images_by_stem[path.stem].name} has the same mask; remove one of the two"
             issues.append(Issue("shared mask", path, None, text))
         if not (masks_dir / f"{path.stem}.png").is_file():
-            other = similar.get(path.stem.casefold())
-            hint = f"; did you mean {other}?" if other else ""
+            hint = similar_name(f"{path.stem}.png", mask_names)
             text = f"no mask {masks_dir / path.stem}.png{hint}"
             issues.append(Issue("missing mask", path, None, text))
     return dict(sorted(images_by_stem.items())), issues
@@ -114,7 +111,7 @@ def pair_images(images_dir: Path, masks_dir: Path) -> tuple[dict[str, Path], lis
 
 def is_image_file(path: Path) -> bool:
     """Whether a file in the folder of images is read as an image."""
-    return path.is_file() and not path.name.startswith(".") and path.suffix != ".txt"
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def _label_hashes(mask_paths: list[Path], overlaps: bool) -> tuple[str, ...]:
@@ -167,7 +164,7 @@ def read_mask(
         Values of the mask, [H, W], None if there are issues; and the issues.
     """
     try:
-        values = _stored_values(path)
+        values = read_stored(path)
     except DataError as error:
         text = str(error).removeprefix(f"{path}: ")
         return None, [Issue("unreadable mask", path, None, text)]
@@ -182,17 +179,6 @@ def read_mask(
     if values.max() > largest:
         issues.append(Issue("mask value", path, None, f"value {values.max()}, but {reason}"))
     return None if issues else values.astype(np.uint8, copy=False), issues
-
-
-def _stored_values(path: Path) -> npt.NDArray[Any]:
-    """The values of a mask; OpenCV would turn the numbers of a palette into colours.
-
-    Raises:
-        DataError: The file is missing, broken or truncated.
-    """
-    pixels = decode_image(path, cv2.IMREAD_UNCHANGED)
-    with Image.open(path) as picture:
-        return np.array(picture) if picture.mode == "P" else pixels
 
 
 def to_bits(values: npt.NDArray[np.uint8]) -> Bits:

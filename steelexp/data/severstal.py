@@ -20,18 +20,13 @@ from pydantic import PositiveInt
 from steelexp.command_line import command_line
 from steelexp.data import rle
 from steelexp.data.content import file_hashes, hash_bytes
-from steelexp.data.dataset import (
-    Bits,
-    DataError,
-    Dataset,
-    image_sizes,
-    raise_if,
-    sample_subset,
-)
+from steelexp.data.data_error import DataError, raise_if
+from steelexp.data.dataset import Bits, Dataset, sample_subset
+from steelexp.data.decoding import image_sizes, read_headers
+from steelexp.data.image_files import list_images, say_passed_over, similar_name
 from steelexp.data.issue import Issue
 
 CLASSES = ("1", "2", "3", "4")
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 HEADERS = (["ImageId", "ClassId", "EncodedPixels"], ["ImageId_ClassId", "EncodedPixels"])
 
 
@@ -99,16 +94,22 @@ def severstal(
     _check_layout(folder, table, images_dir)
     _, rows, table_issues = read_table(table)
     labels = [label for label in rows if label.runs.strip()]
-    files = list_images(images_dir)
+    listing = list_images(images_dir)
+    say_passed_over(listing, images_dir)
+    files = listing.paths
     labelled = {label.image for label in labels}
     names = [name for name in files if images == "all" or name in labelled]
-    sizes = dict(zip(names, image_sizes(files[name] for name in names), strict=True))
+    headers = read_headers([files[name] for name in names])
+    sizes = dict(zip(names, image_sizes(headers), strict=True))
     missing = find_missing_images(table, labels, images_dir, files)
     present = [label for label in labels if label.image in sizes]
     by_image, pixels, label_issues = index_labels(
         table, present, lambda name: int(np.prod(sizes[name]))
     )
-    raise_if([str(issue) for issue in table_issues + missing + label_issues])
+    raise_if(
+        [f"{path}: {text}" for path, text in listing.problems.items()]
+        + [str(issue) for issue in table_issues + missing + label_issues]
+    )
     names = sample_subset(names, subset, subset_seed, root)
 
     def read_mask(row: int) -> Bits:
@@ -133,6 +134,7 @@ def severstal(
         read_mask=read_mask,
         image_hashes=file_hashes(paths),
         label_hashes=tuple(map(label_hash, names)),
+        depth=max((header.bits for header in headers), default=8),
     )
 
 
@@ -151,13 +153,6 @@ def _check_layout(folder: Path, table: Path, images_dir: Path) -> None:
             f"data.root: {folder} is not Severstal's folder: it lacks {' and '.join(missing)} "
             f"(it holds {content})"
         )
-
-
-def list_images(images_dir: Path) -> dict[str, Path]:
-    """The images of a folder by name, sorted."""
-    return {
-        path.name: path for path in sorted(images_dir.iterdir()) if path.suffix.lower() in IMAGES
-    }
 
 
 def read_table(table: Path) -> LabelTable:
@@ -198,13 +193,13 @@ def find_missing_images(
     table: Path, labels: Iterable[Label], images_dir: Path, files: Collection[str]
 ) -> list[Issue]:
     """Find rows without an image, and suggest a file of similar name."""
-    similar = {Path(name).stem.casefold(): name for name in files}
     issues = []
+    hints: dict[str, str] = {}
     for label in labels:
         if label.image not in files:
-            other = similar.get(Path(label.image.strip()).stem.casefold())
-            hint = f"; did you mean {other}?" if other else ""
-            text = f"{label.image} is not in {images_dir}{hint}"
+            if label.image not in hints:
+                hints[label.image] = similar_name(label.image, files)
+            text = f"{label.image} is not in {images_dir}{hints[label.image]}"
             issues.append(Issue("missing image", table, label.line, text))
     return issues
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from steelexp.data import rle
 from steelexp.data.dataset import Bits, DataError
+from steelexp.data.image_files import list_images
 from steelexp.data.issue import Issue
 from steelexp.data.severstal import (
     CLASSES,
@@ -16,10 +17,9 @@ from steelexp.data.severstal import (
     find_missing_images,
     index_labels,
     invalid_runs_issue,
-    list_images,
     read_table,
 )
-from steelexp.data.survey import OTHER_FORMATS, LabelledImage, LabelReading, Size, Survey
+from steelexp.data.survey import LabelledImage, LabelReading, Size, Survey, listing_issues
 
 UNBOUNDED = 10**15  # pixels, more than valid runs can reach
 
@@ -44,14 +44,15 @@ def survey_severstal(root: Path, classes: tuple[str, ...] | None) -> Survey:
     if classes is not None:
         raise DataError(f"--classes: {table} numbers its classes itself; leave them out")
     content = read_table(table)
-    files = list_images(images_dir)
+    listing = list_images(images_dir)
+    files = listing.paths
     rows = index_labels(table, content.labels, lambda image: UNBOUNDED)
     issues = [
         *content.issues,
         *find_missing_images(table, content.labels, images_dir, files),
         *rows.issues,
         *_form_issues(table, content, files),
-        *_unread_files(images_dir),
+        *listing_issues(listing),
     ]
     images = [
         _severstal_image(name, path, table, rows.labels.get(name, {}) if content.columns else None)
@@ -77,14 +78,6 @@ def _form_issues(table: Path, content: LabelTable, files: Iterable[str]) -> Iter
                 line = min(lines.get(image, {"": 0}).values()) or None
                 text = f"{image}: no row for class {', '.join(absent)}"
                 yield Issue("missing row", table, line, text)
-
-
-def _unread_files(images_dir: Path) -> list[Issue]:
-    return [
-        Issue("unread file", path, None, f"images of type {path.suffix} are not read")
-        for path in sorted(images_dir.iterdir())
-        if path.suffix.lower() in OTHER_FORMATS
-    ]
 
 
 def _severstal_image(

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steelexp.data.dataset import Bits, DataError, Dataset
+from steelexp.data.image_files import ImageList
 from steelexp.data.issue import Issue
 
 Size = tuple[int, int]
 LabelReading = tuple[Bits | None, list[Issue]]
 """The mask of an image, None if it cannot be read, and its issues."""
-
-OTHER_FORMATS = (".tif", ".tiff", ".webp", ".gif", ".jp2")
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,11 @@ class Survey:
     images: list[LabelledImage]
     issues: list[Issue]
     one_size: bool
+
+
+def listing_issues(images: ImageList) -> list[Issue]:
+    """Files and folders that cannot be listed."""
+    return [Issue("unread file", Path(path), None, text) for path, text in images.problems.items()]
 
 
 def survey_dataset(layout: str, root: Path, load: Callable[[], Dataset]) -> Survey:

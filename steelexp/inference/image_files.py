@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from steelexp.data.dataset import raise_if
-
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp")
-"""Suffixes of images in a folder; a single file may have any suffix."""
+from steelexp.data.data_error import raise_if
+from steelexp.data.image_files import SUFFIXES, list_images, say_passed_over
 
 
 class ImageFile(NamedTuple):
@@ -18,10 +16,12 @@ class ImageFile(NamedTuple):
     Attributes:
         name: File name; for an image in a folder, its path below the folder with slashes.
         path: Path of the file.
+        problem: Why it cannot be read, if that is known beforehand.
     """
 
     name: str
     path: Path
+    problem: str = ""
 
     @property
     def picture(self) -> str:
@@ -63,22 +63,24 @@ def image_files(patterns: Sequence[str]) -> list[ImageFile]:
 def _matching_images(pattern: str) -> Iterator[ImageFile]:
     path = Path(pattern)
     if path.is_dir():
-        for file in path.rglob("*"):
-            below = file.relative_to(path)
-            hidden = any(part.startswith(".") for part in below.parts)
-            if file.suffix.lower() in SUFFIXES and not hidden and file.is_file():
-                yield ImageFile(below.as_posix(), file)
-    elif path.is_file():
+        found = list_images(path, recursive=True)
+        say_passed_over(found, path)
+        for name, file in found.paths.items():
+            yield ImageFile(name, file)
+        for shown, problem in found.problems.items():
+            yield ImageFile(Path(shown).name, Path(shown), problem)
+    elif path.is_file() or path.is_symlink():
         yield ImageFile(path.name, path)
     else:
         for file in map(Path, glob.glob(pattern, recursive=True)):  # noqa: PTH207  # absolute patterns too
-            if file.is_file():
+            if file.is_file() or file.is_symlink():
                 yield ImageFile(file.name, file)
 
 
 def _no_images_message(pattern: str) -> str:
     if Path(pattern).is_dir():
-        return f"{pattern}: no images in this folder; images end in {', '.join(SUFFIXES)}"
+        suffixes = ", ".join(sorted(SUFFIXES))
+        return f"{pattern}: no images in this folder; images end in {suffixes}"
     if glob.has_magic(pattern):
         return f"{pattern}: no file matches"
     return f"{pattern}: no such file or folder"

@@ -20,12 +20,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from steelexp.data import rle
 from steelexp.data.content import hash_bytes
-from steelexp.data.dataset import DataError, decode_content, read_content
+from steelexp.data.data_error import DataError
+from steelexp.data.decoding import decode_grey, read_file
 from steelexp.data.mask_png import mask_png, pack_bits
 from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.inference.defects import Defect, find_defects
@@ -153,11 +153,11 @@ def _entries(
         for image in images:
             content = None
             try:
-                file = read_content(image.path)
+                if image.problem:
+                    raise DataError(image.problem)
+                file = read_file(image.path)
                 content = hash_bytes(file)
-                grey = decode_content(
-                    file, image.path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-                )
+                grey = decode_grey(file, image.path, white=predictor.card.white)
             except DataError as error:
                 futures.append(threads.submit(_error_entry, image, content, error))
             else:

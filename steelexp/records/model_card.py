@@ -28,6 +28,9 @@ class ModelCard(BaseModel):
         padding: Padding at the right and lower edge, up to that multiple: reflect is OpenCV's
             BORDER_REFLECT_101. The scores are cropped to the image's size again.
         training_tiles: Tiles that the network was trained on.
+        white: White level: value that is 255 in images of more than 8 bits; None if the network
+            was trained on images of 8 bits alone.
+        orientation: How the orientation in an image's metadata is treated before the network.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +46,8 @@ class ModelCard(BaseModel):
     multiple: Literal[32] = 32
     padding: Literal["reflect"] = "reflect"
     training_tiles: dict[str, Any]
+    white: int | None = None
+    orientation: Literal["applied"] = "applied"
 
 
 def card_of(record: Record) -> ModelCard:
@@ -56,4 +61,6 @@ def card_of(record: Record) -> ModelCard:
         classes=fixed if postprocessing is None else postprocessing.classes,
         postprocessing_metric=None if postprocessing is None else postprocessing.metric,
         training_tiles=record.tiling,
+        white=record.white,
+        orientation=record.orientation,
     )

@@ -43,6 +43,8 @@ class Record(BaseModel):
         threshold: Score threshold.
         postprocessing: Post-processing tuned on the validation images; None without test images.
         data: sha256 of the contents of the data set.
+        white: White level of images of more than 8 bits; None if there were none.
+        orientation: How the orientation in the images' metadata was treated.
         images: File with pixels per image and class.
         tracking: Line of the tracker about the experiment.
         provenance: Git state, versions, machine.
@@ -74,6 +76,8 @@ class Record(BaseModel):
     threshold: float
     postprocessing: Postprocessing | None = None
     data: str
+    white: int | None = None
+    orientation: Literal["applied"] = "applied"
     images: str
     tracking: str
     provenance: dict[str, Any]

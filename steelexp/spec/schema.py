@@ -20,14 +20,31 @@ else:
     TunedMetric = Literal[TUNABLE]
 
 
+White = Literal["auto"] | Annotated[int, Field(ge=2**8, lt=2**16)]
+
+
+class GreySpec(BaseModel):
+    """The grey values of images of more than 8 bits a channel."""
+
+    model_config = STRICT
+    white: White = Field(
+        "auto",
+        description="White level: the value that becomes 255, such as 4095 for 12 bits. auto takes "
+        "1023, 4095, 16383 or 65535, the least that holds the brightest value of the data set.",
+    )
+
+
 class DataSpec(Component):
     """The data set."""
 
     selector: ClassVar[str] = "source"
     outside: ClassVar[frozenset[str]] = frozenset(
-        {"cache", "deduplicate", "train_fraction", "train_fraction_seed"}
+        {"grey", "cache", "deduplicate", "train_fraction", "train_fraction_seed"}
     )
     source: str
+    grey: GreySpec = Field(
+        GreySpec(), description="Grey values of images of more than 8 bits a channel."
+    )
     cache: Literal["disk", "memory", "none"] = Field(
         "disk",
         description="Place of decoded images: disk, for all runs; memory, for one run; or none.",

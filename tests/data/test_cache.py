@@ -28,12 +28,12 @@ from pathlib import Path
 import numpy as np
 from steelexp.data import cache, dataset, mask_folder
 root, cache_dir, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-decode = dataset.decode_image
-def slow(path, flags):
+decode = dataset.read_grey
+def slow(path, white):
     time.sleep(pause)
-    return decode(path, flags)
+    return decode(path, white=white)
 opened = mask_folder.mask_folder(root=str(root), classes=("1", "2"))
-dataset.decode_image = slow
+dataset.read_grey = slow
 decoded = cache.cache_images(opened, "disk", cache_dir)
 same = all(np.array_equal(decoded.image(i), opened.image(i)) for i in range(0, len(decoded), 7))
 print("equal" if same else "differs", flush=True)

@@ -223,16 +223,20 @@ def test_a_mask_of_16_bits(tmp_path):
 def test_a_mask_that_cannot_be_read(tmp_path):
     folder = write_set(tmp_path / "set")
     path = folder / "masks" / "a.png"
-    for code in (b"", b"no picture", path.read_bytes()[:-20]):
+    for code, reason in (
+        (b"", "the file is empty"),
+        (b"no picture", "the image is broken, or of a type that is not read"),
+        (path.read_bytes()[:-20], "the image is broken or cut short; copy it"),
+    ):
         path.write_bytes(code)
-        assert refusal(folder).startswith(f"{path}: the image is broken or cut short; copy it")
+        assert refusal(folder).startswith(f"{path}: {reason}")
 
 
 def test_an_image_that_cannot_be_read(tmp_path):
     folder = write_set(tmp_path / "set")
     path = folder / "images" / "b.jpg"
     path.write_bytes(b"no picture")
-    assert refusal(folder).startswith(f"{path}: not a readable image (")
+    assert refusal(folder).startswith(f"{path}: the image is broken, or of a type that is not read")
 
 
 def test_real_images_of_neu_seg(tmp_path, realdata):

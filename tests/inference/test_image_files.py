@@ -42,7 +42,7 @@ def test_all_that_is_not_there_is_said_at_once(folder):
         image_files(["gone.jpg", "empty", "*.tif", "in"])
     lines = str(caught.value).splitlines()
     assert lines[0] == "gone.jpg: no such file or folder"
-    assert lines[1].startswith("empty: no images in this folder; images end in .bmp")
+    assert lines[1].startswith("empty: no images in this folder; images end in .apng")
     assert lines[2:] == ["*.tif: no file matches"]
 
 

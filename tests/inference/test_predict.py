@@ -211,14 +211,33 @@ def test_rules_are_applied(tmp_path):
     assert [row["area_px"] for row in table(tmp_path / "out" / "defects.csv")] == ["4"]
 
 
-def test_colour_and_16_bit_images_are_read_as_grey(tmp_path):
+def test_colour_and_deep_images_are_read_as_grey(tmp_path):
     (tmp_path / "in").mkdir()
     colour = np.full((32, 32, 3), 128, np.uint8)
     colour[3, 4:6] = 255
     cv2.imwrite(str(tmp_path / "in" / "colour.png"), colour)
-    cv2.imwrite(str(tmp_path / "in" / "deep.tif"), colour[..., 0].astype(np.uint16) * 257)
-    predicted(tmp_path / "in", tmp_path / "out")
+    cv2.imwrite(str(tmp_path / "in" / "deep.tif"), colour[..., 0].astype(np.uint16) * 16)
+    inner = pixel_predictor()
+    card = inner.card.model_copy(update={"white": 4095})
+    predicted(tmp_path / "in", tmp_path / "out", inner._replace(card=card))
     assert [row["area_px"] for row in table(tmp_path / "out" / "defects.csv")] == ["2", "2"]
+
+
+@pytest.mark.parametrize(
+    ("white", "reason"),
+    [
+        (None, "16 bits a channel and no white level; say which value is white"),
+        (1023, "a value of 4080 is over the white level 1023; raise data.grey.white"),
+    ],
+)
+def test_a_deep_image_that_does_not_fit_the_white_level_is_listed(tmp_path, white, reason):
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "deep.png"), np.full((32, 32), 4080, np.uint16))
+    inner = pixel_predictor()
+    card = inner.card.model_copy(update={"white": white})
+    predicted(tmp_path / "in", tmp_path / "out", inner._replace(card=card))
+    [row] = table(tmp_path / "out" / "errors.csv")
+    assert row["reason"].startswith(reason)
 
 
 def test_an_unreadable_image_is_listed_and_the_rest_goes_on(tmp_path):
@@ -229,7 +248,8 @@ def test_an_unreadable_image_is_listed_and_the_rest_goes_on(tmp_path):
     assert summary.images == 2
     rows = table(tmp_path / "out" / "errors.csv")
     assert [row["image"] for row in rows] == [str(second), str(tmp_path / "in" / "empty.jpg")]
-    assert all("broken or cut short" in row["reason"] for row in rows)
+    assert "broken or cut short" in rows[0]["reason"]
+    assert rows[1]["reason"].startswith("the file is empty")
     assert {row["image"] for row in table(tmp_path / "out" / "defects.csv")} == {third.name}
     # It has its rows in the submission, as Kaggle wants.
     assert len(table(tmp_path / "out" / "submission.csv")) == 8

@@ -59,6 +59,7 @@ WITHOUT_EFFECT = {
     "data.classes_per_strip": "2",
     "data.images": "with_defects",
     "data.cache": "none",
+    "data.grey.white": "4095",
     "data.deduplicate": "true",
     "data.train_fraction": "{'1': 0.5}",
     "data.train_fraction_seed": "1",

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from steelexp.data import duplicates
-from steelexp.data.dataset import decode_image
+from steelexp.data.decoding import read_grey
 from steelexp.data.doctor.examination import Statistics, collect_statistics
 from steelexp.data.doctor.leaks import Leak, find_leaks, read_split
 from steelexp.data.doctor.survey import survey
@@ -214,9 +213,7 @@ def _near_duplicates(images: list[LabelledImage], statistics: Statistics) -> npt
         return groups
 
     def image(number: int) -> npt.NDArray[np.uint8]:
-        path = images[readable[number]].path
-        grey = decode_image(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-        return grey.astype(np.uint8, copy=False)
+        return read_grey(images[readable[number]].path, white=2**16 - 1)
 
     with steps("comparing", len(readable), every=10.0) as advance:
         numbers = duplicates.near_duplicates(

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from steelexp.data.dataset import MOST_CLASSES, Bits, DataError, decode_image
+from steelexp.data.data_error import DataError
+from steelexp.data.dataset import MOST_CLASSES, Bits
+from steelexp.data.decoding import read_header, read_stored
 from steelexp.data.issue import Issue
 from steelexp.data.survey import LabelledImage, Size
 
@@ -137,7 +138,7 @@ def examine(image: LabelledImage, *, grid: Size) -> ExaminedImage:
         grid: Rows and columns of the heatmap.
     """
     try:
-        stored = decode_image(image.path, cv2.IMREAD_UNCHANGED)
+        stored = read_stored(image.path)
     except DataError as error:
         text = str(error).removeprefix(f"{image.path}: ")
         unreadable = Issue("unreadable image", image.path, None, text)
@@ -172,12 +173,12 @@ def _to_grey(path: Path, stored: npt.NDArray[Any]) -> tuple[Grey, list[Issue]]:
         issues.append(Issue("wrong depth", path, None, text))
         stored = cv2.convertScaleAbs(stored, alpha=1 / 257)  # 65535 -> 255
     if stored.ndim > 2:
-        blue, green, red = (cv2.extractChannel(stored, c) for c in range(3))
+        red, green, blue = (cv2.extractChannel(stored, c) for c in range(3))
         difference = max(cv2.norm(blue, green, cv2.NORM_INF), cv2.norm(green, red, cv2.NORM_INF))
         if difference > COLOUR_STEPS:
             text = f"the channels differ by up to {difference:.0f} of 255"
             issues.append(Issue("colour image", path, None, text))
-        stored = cv2.cvtColor(stored[..., :3], cv2.COLOR_BGR2GRAY)
+        stored = cv2.cvtColor(stored[..., :3], cv2.COLOR_RGB2GRAY)
     grey = stored.astype(np.uint8, copy=False)
     if grey.min() == grey.max():
         text = f"every pixel is {grey.min()} of 255"
@@ -222,12 +223,12 @@ def _grid(images: list[LabelledImage]) -> Size:
     """Rows and columns of a grid of square cells on the first readable image."""
     for image in images:
         try:
-            with Image.open(image.path) as picture:
-                rows = min(GRID_ROWS, picture.height)
-                columns = round(rows * picture.width / picture.height)
-                return rows, min(max(columns, 1), GRID_COLUMNS)
-        except (OSError, Image.DecompressionBombError):
+            header = read_header(image.path)
+        except DataError:
             continue
+        rows = min(GRID_ROWS, header.height)
+        columns = round(rows * header.width / header.height)
+        return rows, min(max(columns, 1), GRID_COLUMNS)
     return 1, 1
 
 

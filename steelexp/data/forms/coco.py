@@ -22,7 +22,6 @@ from steelexp.data.forms.coco_files import (
     image_name,
 )
 from steelexp.data.forms.coco_segmentation import drawing, segmentations
-from steelexp.data.forms.image_files import list_images
 from steelexp.data.forms.json_files import FormModel, read_json
 from steelexp.data.forms.reading import (
     Area,
@@ -46,8 +45,9 @@ from steelexp.data.forms.writing import (
     sized_images,
     written_settings,
 )
+from steelexp.data.image_files import list_images
 from steelexp.data.issue import Issue
-from steelexp.data.survey import Survey
+from steelexp.data.survey import Survey, listing_issues
 
 ANNOTATIONS = "annotations.json"
 
@@ -198,10 +198,11 @@ def _image_entries(
     entries: list[_Image], file: Path, folder: Path
 ) -> tuple[dict[int | str, AreaImage], list[Issue]]:
     """Images of a COCO file by id; files that are missing, and entries that occur twice."""
-    files = list_images(folder, recursive=True)
+    listing = list_images(folder, recursive=True)
+    files = listing.paths
     by_id: dict[int | str, AreaImage] = {}
     names: set[str] = set()
-    issues = []
+    issues = listing_issues(listing)
     for position, entry in enumerate(entries):
         name = image_name(entry.file_name)
         key = f"images[{position}] (id {entry.id})"

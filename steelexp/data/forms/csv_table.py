@@ -20,7 +20,6 @@ from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.class_names import ClassNames, open_class_bits, unknown_class
 from steelexp.data.forms.coco_rle import runs_patch
 from steelexp.data.forms.csv_columns import Row, is_loose, read_csv_table
-from steelexp.data.forms.image_files import list_images
 from steelexp.data.forms.reading import (
     Area,
     AreaImage,
@@ -43,8 +42,9 @@ from steelexp.data.forms.writing import (
     place_images,
     written_settings,
 )
+from steelexp.data.image_files import list_images
 from steelexp.data.severstal import CLASSES as SEVERSTAL_CLASSES
-from steelexp.data.survey import Survey
+from steelexp.data.survey import Survey, listing_issues
 
 TABLE = "train.csv"
 IMAGES = "train_images"
@@ -136,7 +136,9 @@ def read_csv(
     if not rows and issues and classes is None:
         return Reading("csv", file, (), False, [], issues)
     known = open_class_bits((row.class_name for row in rows), classes, ignore, file)
-    listing = list_images(folder, recursive=True)
+    found = list_images(folder, recursive=True)
+    listing = found.paths
+    issues += listing_issues(found)
     by_stem = _unique_stems(listing)
     read = {name: AreaImage(name, path, file) for name, path in listing.items()}
     for row in rows:

@@ -15,7 +15,6 @@ from pydantic import PositiveInt
 
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.class_names import ClassBits, ClassNames, open_class_bits, unknown_class
-from steelexp.data.forms.image_files import list_images, similar_name
 from steelexp.data.forms.json_files import FormModel, read_json
 from steelexp.data.forms.labelme_shapes import Shape, drawing, shapes_of
 from steelexp.data.forms.reading import (
@@ -41,8 +40,9 @@ from steelexp.data.forms.writing import (
     sized_images,
     written_settings,
 )
+from steelexp.data.image_files import list_images, similar_name
 from steelexp.data.issue import Issue
-from steelexp.data.survey import Survey
+from steelexp.data.survey import Survey, listing_issues
 
 IGNORE = "__ignore__"
 """labelme's own name for areas that are neither background nor a class."""
@@ -135,10 +135,11 @@ def read_labelme(
     labels_dir = images_dir if labels is None else Path(root) / labels
     if not labels_dir.is_dir():
         raise DataError(f"data.labels: there is no folder {labels_dir}; set data.labels")
-    listing = list_images(images_dir, recursive=True)
+    found = list_images(images_dir, recursive=True)
+    listing = found.paths
     names, issues = shared_labels(listing, "JSON file")
     contents, file_issues = _read_files(labels_dir, names, images_dir)
-    issues += file_issues
+    issues += listing_issues(found) + file_issues
     for stem, name in names.items():
         wanted = labels_dir / f"{stem}.json"
         if absent == "refuse" and not wanted.exists():

@@ -18,12 +18,12 @@ from steelexp.data.dataset import (
     Bits,
     DataError,
     Dataset,
-    image_sizes,
     raise_if,
     sample_subset,
 )
-from steelexp.data.forms.image_files import similar_name
+from steelexp.data.decoding import image_sizes, read_headers
 from steelexp.data.forms.shapes import Patch, ShapeError, Size
+from steelexp.data.image_files import similar_name
 from steelexp.data.issue import Issue
 from steelexp.data.survey import LabelledImage, LabelReading, Survey
 
@@ -188,7 +188,8 @@ def load(reading: Reading, *, subset: int | None, subset_seed: int) -> Dataset:
     by_name = {image.name: image for image in reading.images}
     names = sample_subset(list(by_name), subset, subset_seed, str(reading.place))
     images = [by_name[name] for name in names]
-    sizes = image_sizes([image.path for image in images])
+    headers = read_headers([image.path for image in images])
+    sizes = image_sizes(headers)
     pixels = np.zeros((len(images), len(reading.classes)), np.int64)
     label_hashes = []
     issues = []
@@ -213,6 +214,7 @@ def load(reading: Reading, *, subset: int | None, subset_seed: int) -> Dataset:
         pixels=pixels,
         read_mask=read_mask,
         image_hashes=file_hashes(paths),
+        depth=max((header.bits for header in headers), default=8),
         label_hashes=tuple(label_hashes),
         has_ignore=reading.has_ignore,
     )

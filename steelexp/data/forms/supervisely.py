@@ -15,7 +15,6 @@ from pydantic import PositiveInt
 
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.class_names import ClassBits, ClassNames, class_bits, unknown_class
-from steelexp.data.forms.image_files import list_images, similar_name
 from steelexp.data.forms.json_files import FormModel, read_json
 from steelexp.data.forms.reading import Area, AreaImage, Reading, images_folder, load, survey
 from steelexp.data.forms.shapes import ShapeError, components
@@ -30,8 +29,9 @@ from steelexp.data.forms.writing import (
     sized_images,
     written_settings,
 )
+from steelexp.data.image_files import list_images, similar_name
 from steelexp.data.issue import Issue
-from steelexp.data.survey import Survey
+from steelexp.data.survey import Survey, listing_issues
 
 META = "meta.json"
 DATASET = "ds"
@@ -200,9 +200,10 @@ def _read_dataset(
     folder: Path, prefix: str, known: ClassBits
 ) -> tuple[list[AreaImage], list[Issue]]:
     """Images of one dataset, their names after a prefix, and issues."""
-    listing = list_images(folder / "img")
+    found = list_images(folder / "img")
+    listing = found.paths
     files = {path.name.removesuffix(".json"): path for path in (folder / "ann").glob("*.json")}
-    issues: list[Issue] = []
+    issues = listing_issues(found)
     for name in sorted(files.keys() - listing.keys()):
         text = f"{name} is not in {folder / 'img'}{similar_name(name, listing)}"
         issues.append(Issue("missing image", files[name], None, text))

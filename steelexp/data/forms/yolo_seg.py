@@ -20,7 +20,6 @@ from pydantic import PositiveInt, ValidationError
 
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.class_names import ClassNames, class_bits
-from steelexp.data.forms.image_files import list_images, similar_name
 from steelexp.data.forms.json_files import FormModel
 from steelexp.data.forms.reading import (
     AreaImage,
@@ -46,8 +45,9 @@ from steelexp.data.forms.writing import (
     written_settings,
 )
 from steelexp.data.forms.yolo_lines import line_of, read_lines
+from steelexp.data.image_files import list_images, similar_name
 from steelexp.data.issue import Issue
-from steelexp.data.survey import Survey
+from steelexp.data.survey import Survey, listing_issues
 from steelexp.errors import reason
 
 NAMES = "data.yaml"
@@ -143,9 +143,14 @@ def read_yolo_seg(
     for prefix, (images_dir, labels_dir) in folders.items():
         if not labels_dir.is_dir():
             raise DataError(f"data.labels: there is no folder {labels_dir}; set data.labels")
-        listing = list_images(images_dir, recursive=True)
+        found = list_images(images_dir, recursive=True)
+        listing = found.paths
         stems, stem_issues = shared_labels(listing, "text file")
-        issues += [*stem_issues, *_unmatched_files(labels_dir, stems, images_dir)]
+        issues += [
+            *listing_issues(found),
+            *stem_issues,
+            *_unmatched_files(labels_dir, stems, images_dir),
+        ]
         for stem, name in stems.items():
             file = labels_dir / f"{stem}.txt"
             areas, line_issues = read_lines(prefix + name, file, numbered, known)

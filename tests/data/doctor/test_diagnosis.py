@@ -1,6 +1,7 @@
 import csv
 import gzip
 import json
+import os
 import shutil
 import zipfile
 
@@ -192,7 +193,20 @@ OF_STRIPS = {
         f"{IMAGES}/e.jpg",
         None,
     ),
-    "tiff": (copy(f"{IMAGES}/b.jpg", f"{IMAGES}/e.TIF"), "unread file", f"{IMAGES}/e.TIF", None),
+    "name in Latin-1": (
+        lambda folder: shutil.copy(
+            folder / IMAGES / "b.jpg", os.fsencode(folder / IMAGES) + b"/\xe4.jpg"
+        ),
+        "unread file",
+        f"{IMAGES}/\\xe4.jpg",
+        None,
+    ),
+    "jpeg as tiff": (
+        copy(f"{IMAGES}/b.jpg", f"{IMAGES}/e.TIF"),
+        "duplicate image",
+        f"{IMAGES}/e.TIF",
+        None,
+    ),
     "row without image": (add_row("z.jpg,1,1 2"), "missing image", TABLE, 6),
     "labelled image lost": (remove(f"{IMAGES}/c.jpg"), "missing image", TABLE, 4),
     "name in capitals": (rename(f"{IMAGES}/d.jpg", f"{IMAGES}/D.JPG"), "missing image", TABLE, 5),
@@ -278,7 +292,6 @@ OF_MASKS = {
     "mask cut short": (of_bytes(M, lambda b: b[:-20]), "unreadable mask", M, None),
     "empty mask file": (of_bytes(M, lambda _: b""), "unreadable mask", M, None),
     "mask in colours": (of_mask(lambda m: cv2.merge([m, m, m])), "mask channels", M, None),
-    "mask with colours": (colours, "mask channels", M, None),
     "mask of 16 bits": (of_mask(lambda m: m.astype(np.uint16)), "mask channels", M, None),
     "mask turned": (of_mask(lambda m: m.T), "mask size", M, None),
     "mask of 0 and 255": (of_mask(lambda m: 255 * (m > 0)), "mask value", M, None),
@@ -437,6 +450,7 @@ def test_what_the_loaders_take_has_no_issue(tmp_path):
 
 
 REFUSED = (
+    "unread file",
     "wrong header",
     "unreadable table",
     "malformed row",
