@@ -282,6 +282,11 @@ def _decoded_header(content: bytes, path: Path) -> tuple[Header, str]:
     for beginning, reason in _NO_IMAGES.items():
         if content.lstrip()[: len(beginning)] == beginning:
             raise DataError(f"{path}: {reason}")
+    if target := _text_of_link(content):
+        raise DataError(
+            f"{path}: the text of a link to {target} and not the image, as git saves links where "
+            "core.symlinks is false; put the image itself there"
+        )
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
@@ -295,6 +300,13 @@ def _decoded_header(content: bytes, path: Path) -> tuple[Header, str]:
     if pixels.dtype.kind == "f":
         return header, f"{header.bits} bits a channel in floating point; {SAVE_AGAIN}"
     return header, _problem_of_header(header)
+
+
+def _text_of_link(content: bytes) -> str:
+    """The path that a file holds in place of an image; "" if it is none."""
+    text = content.decode("utf-8", "replace").strip() if len(content) < 4096 else ""
+    is_path = "/" in text and text.isprintable() and bool(Path(text).suffix)
+    return text if is_path else ""
 
 
 def _decode(content: bytes, path: Path, header: Header, flags: int) -> Stored:

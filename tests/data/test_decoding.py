@@ -100,6 +100,7 @@ def test_types_of_opencv_and_pillow(tmp_path, suffix):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a pointer of Git LFS"),
         (b"\x00\x05\x16\x07\x00\x02", "macOS metadata and not the image"),
         (b"  <!DOCTYPE html><html>", "a web page or XML"),
+        (b"../../store/a.png", "the text of a link to ../../store/a.png and not the image"),
         (b"no picture", "the image is broken, or of a type that is not read"),
     ],
 )

@@ -138,12 +138,16 @@ def examine(image: LabelledImage, *, grid: Size) -> ExaminedImage:
         grid: Rows and columns of the heatmap.
     """
     try:
+        orientation = read_header(image.path).orientation
         stored = read_stored(image.path)
     except DataError as error:
         text = str(error).removeprefix(f"{image.path}: ")
         unreadable = Issue("unreadable image", image.path, None, text)
         return ExaminedImage(None, None, [unreadable, *image.read_labels(None)[1]])
     grey, issues = _to_grey(image.path, stored)
+    if orientation != 1:
+        text = f"its metadata turns it (orientation {orientation} of EXIF), which is applied"
+        issues.append(Issue("turned image", image.path, None, text))
     size = (grey.shape[0], grey.shape[1])
     bits, label_issues = image.read_labels(size)
     extents = None if bits is None else _measure(grey, bits, grid)

@@ -156,6 +156,16 @@ def both(*damages):
     return damage
 
 
+def turn_b(folder):
+    """Write the image b with the orientation of EXIF that turns it upside down."""
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    path = folder / IMAGES / "b.jpg"
+    with Image.open(path) as image:
+        image.load()
+    image.save(path, exif=exif, quality=95)
+
+
 TABLE, IMAGES = "train.csv", "train_images"
 
 OF_STRIPS = {
@@ -180,6 +190,7 @@ OF_STRIPS = {
     ),
     "another size": (of_image("b.jpg", lambda g: g[:60]), "wrong size", f"{IMAGES}/b.jpg", None),
     "coloured patch": (of_image("b.jpg", tinted), "colour image", f"{IMAGES}/b.jpg", None),
+    "turned by metadata": (turn_b, "turned image", f"{IMAGES}/b.jpg", None),
     "16 bits": (
         of_image("d.jpg", lambda g: g.astype(np.uint16) * 256),
         "wrong depth",
