@@ -17,6 +17,9 @@ from steelexp.data.issue import Issue
 
 FORM = "a mask is a PNG of one channel of 8 bits, 0 for background and k for the k-th class"
 
+WHITE = 255
+"""Value of the class in masks of one class, as most tools write them."""
+
 ClassNames = Annotated[tuple[str, ...], Strict(False), Field(min_length=1, max_length=MOST_CLASSES)]
 
 
@@ -26,6 +29,7 @@ def mask_folder(
     classes: ClassNames,
     images: str = "images",
     masks: str = "masks",
+    suffix: str = "",
     overlaps: bool = False,
     subset: PositiveInt | None = None,
     subset_seed: int = 0,
@@ -33,13 +37,15 @@ def mask_folder(
     """Images in one folder, masks of the same names as PNG in another.
 
     A mask's values are 0 for background and k for the k-th class. In a PNG with a palette they are
-    the numbers of the colours.
+    the numbers of the colours. With one class, a mask of 0 and 255 is that class.
 
     Args:
         root: Root folder of the data set.
         classes: Names of the mask values 1, 2, ... in order.
         images: Folder of the images below the root.
-        masks: Folder of the masks below the root.
+        masks: Folder of the masks below the root; it may be the folder of the images, with a
+            suffix.
+        suffix: What a mask's name has after the image's, such as _mask.
         overlaps: Whether values after the last class are pixels of several classes, as `predict`
             writes them; for at most eight classes.
         subset: Number of images to sample without replacement; all by default.
@@ -64,11 +70,11 @@ def mask_folder(
     for key, folder in (("images", images_dir), ("masks", masks_dir)):
         if not folder.is_dir():
             raise DataError(f"data.{key}: there is no folder {folder}; set data.root or data.{key}")
-    images_by_stem, issues = pair_images(images_dir, masks_dir)
+    images_by_stem, issues = pair_images(images_dir, masks_dir, suffix)
     raise_if(list(map(str, issues)))
     stems = sample_subset(list(images_by_stem), subset, subset_seed, str(images_dir))
     paths = [images_by_stem[stem] for stem in stems]
-    mask_paths = [masks_dir / f"{stem}.png" for stem in stems]
+    mask_paths = [masks_dir / f"{stem}{suffix}.png" for stem in stems]
     headers = read_headers(paths)
     sizes = image_sizes(headers)
     return Dataset(
@@ -77,15 +83,25 @@ def mask_folder(
         sizes=sizes,
         classes=classes,
         pixels=_labelled_pixels(mask_paths, sizes, len(classes), overlaps),
-        read_mask=lambda row: _bits_of(_read(mask_paths[row], overlaps), len(classes), overlaps),
+        read_mask=lambda row: _bits_of(
+            _read(mask_paths[row], len(classes), overlaps), len(classes), overlaps
+        ),
         image_hashes=file_hashes(paths),
         label_hashes=_label_hashes(mask_paths, overlaps),
         depth=max((header.bits for header in headers), default=8),
     )
 
 
-def pair_images(images_dir: Path, masks_dir: Path) -> tuple[dict[str, Path], list[Issue]]:
+def pair_images(
+    images_dir: Path, masks_dir: Path, suffix: str = ""
+) -> tuple[dict[str, Path], list[Issue]]:
     """Find the mask of each image.
+
+    Args:
+        images_dir: Folder of the images.
+        masks_dir: Folder of the masks; in the folder of the images, names with the suffix are
+            masks.
+        suffix: What a mask's name has after the image's.
 
     Returns:
         Images by the stem that they share with their mask, and missing and shared masks.
@@ -93,6 +109,8 @@ def pair_images(images_dir: Path, masks_dir: Path) -> tuple[dict[str, Path], lis
     listing = list_images(images_dir)
     say_passed_over(listing, images_dir)
     paths = list(listing.paths.values())
+    if suffix and masks_dir.resolve() == images_dir.resolve():
+        paths = [path for path in paths if not path.stem.endswith(suffix)]
     images_by_stem = {path.stem: path for path in reversed(paths)}
     mask_names = [path.name for path in sorted(masks_dir.iterdir())]
     issues = [
@@ -102,11 +120,21 @@ def pair_images(images_dir: Path, masks_dir: Path) -> tuple[dict[str, Path], lis
         if images_by_stem[path.stem] != path:
             text = f"{images_by_stem[path.stem].name} has the same mask; remove one of the two"
             issues.append(Issue("shared mask", path, None, text))
-        if not (masks_dir / f"{path.stem}.png").is_file():
-            hint = similar_name(f"{path.stem}.png", mask_names)
-            text = f"no mask {masks_dir / path.stem}.png{hint}"
+        mask = masks_dir / f"{path.stem}{suffix}.png"
+        if not mask.is_file():
+            hint = _longer_name(path.stem, mask_names) or similar_name(mask.name, mask_names)
+            text = f"no mask {mask}{hint}"
             issues.append(Issue("missing mask", path, None, text))
     return dict(sorted(images_by_stem.items())), issues
+
+
+def _longer_name(stem: str, mask_names: list[str]) -> str:
+    """Hint at a mask whose name has a suffix after the image's; "" if there is none."""
+    for name in mask_names:
+        rest = name.removeprefix(stem).removesuffix(".png")
+        if rest and not rest[0].isalnum() and f"{stem}{rest}.png" == name:
+            return f"; {name} is there: set data.suffix={rest}"
+    return ""
 
 
 def is_image_file(path: Path) -> bool:
@@ -176,8 +204,12 @@ def read_mask(
     if size is not None and values.shape != size:
         text = f"{values.shape[0]} x {values.shape[1]}, its image {size[0]} x {size[1]}"
         issues.append(Issue("mask size", path, None, text))
+    if largest == 1 and values.max() == WHITE and np.isin(values, (0, WHITE)).all():
+        values = values // WHITE
     if values.max() > largest:
-        issues.append(Issue("mask value", path, None, f"value {values.max()}, but {reason}"))
+        hint = "; if 255 is the only class, name that one alone" if values.max() == WHITE else ""
+        text = f"value {values.max()}, but {reason}{hint}"
+        issues.append(Issue("mask value", path, None, text))
     return None if issues else values.astype(np.uint8, copy=False), issues
 
 
@@ -188,9 +220,9 @@ def to_bits(values: npt.NDArray[np.uint8]) -> Bits:
     return table[values]
 
 
-def _read(path: Path, overlaps: bool) -> npt.NDArray[np.uint8]:
-    largest = np.iinfo(np.uint8).max if overlaps else MOST_CLASSES
-    values, issues = read_mask(path, None, int(largest), f"at most {MOST_CLASSES} are supported")
+def _read(path: Path, classes: int, overlaps: bool) -> npt.NDArray[np.uint8]:
+    largest = (1 << classes) - 1 if overlaps else classes
+    values, issues = read_mask(path, None, largest, f"data.classes names {classes}")
     if values is None:
         raise DataError("\n".join(map(str, issues)))
     return values

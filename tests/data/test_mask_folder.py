@@ -253,3 +253,52 @@ def test_real_images_of_neu_seg(tmp_path, realdata):
         assert dataset.image(image).shape == (200, 200)
         values = np.asarray(Image.open(tmp_path / f"annotations/training/{names[image]}.png"))
         np.testing.assert_array_equal(dataset.mask(image), (values == 2) * 2)
+
+
+ONE_CLASS = {"a": [[0, 255, 255], [0, 0, 255]], "b": [[0, 0, 0], [0, 0, 0]]}
+ONE_CLASS_BITS = [[0, 1, 1], [0, 0, 1]]
+
+
+def test_a_mask_of_0_and_255_is_one_class(tmp_path):
+    folder = write_set(tmp_path / "set", ONE_CLASS)
+    dataset = mask_folder(root=str(folder), classes=("scratch",))
+    assert dataset.mask(0).tolist() == ONE_CLASS_BITS
+    assert dataset.pixels.tolist() == [[3], [0]]
+
+
+def test_one_bit_a_pixel_is_one_class(tmp_path):
+    folder = write_set(tmp_path / "set", ONE_CLASS)
+    mask = Image.fromarray(np.array(ONE_CLASS["a"], np.uint8)).convert("1")
+    mask.save(folder / "masks" / "a.png", bits=1)
+    assert mask_folder(root=str(folder), classes=("scratch",)).mask(0).tolist() == ONE_CLASS_BITS
+
+
+def test_255_is_no_class_where_there_are_several_or_other_values(tmp_path):
+    folder = write_set(tmp_path / "set", ONE_CLASS)
+    path = folder / "masks" / "a.png"
+    hint = "if 255 is the only class, name that one alone"
+    assert refusal(folder) == f"{path}: value 255, but data.classes names 3; {hint}"
+    write_mask(folder, "a", np.array([[0, 128, 255], [0, 0, 0]], np.uint8))
+    with pytest.raises(DataError, match=r"value 255, but data\.classes names 1"):
+        mask_folder(root=str(folder), classes=("scratch",))
+
+
+def test_a_suffix_of_the_masks(tmp_path):
+    folder = write_set(tmp_path / "set")
+    for path in list((folder / "masks").iterdir()):
+        path.rename(path.with_stem(f"{path.stem}_mask"))
+    missing = refusal(folder).splitlines()[0]
+    assert missing.endswith(
+        "no mask " + f"{folder}/masks/a.png; a_mask.png is there: set data.suffix=_mask"
+    )
+    dataset = mask_folder(root=str(folder), classes=CLASSES, suffix="_mask")
+    assert dataset.mask(0).tolist() == [[0, 1, 1], [2, 0, 4]]
+
+
+def test_masks_beside_the_images(tmp_path):
+    folder = write_set(tmp_path / "set")
+    for path in list((folder / "masks").iterdir()):
+        path.rename(folder / "images" / f"{path.stem}_mask.png")
+    dataset = mask_folder(root=str(folder), classes=CLASSES, masks="images", suffix="_mask")
+    assert dataset.names == ("a.jpg", "b.jpg", "c.jpg")
+    assert dataset.mask(0).tolist() == [[0, 1, 1], [2, 0, 4]]
