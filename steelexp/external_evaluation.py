@@ -62,10 +62,12 @@ def evaluate_on(
     dataset = select(every, rows)
     spec: ExperimentSpec = load(folder.path / "spec.yaml", model=SpecModel)
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
+    relatives = None
+    unknown = ""
     try:
-        relatives, unknown = _relatives(dataset, spec, folder.path), ""
+        relatives = _relatives(dataset, spec, folder.path)
     except UserError as error:  # the run's own data are elsewhere
-        relatives, unknown = None, str(error).splitlines()[0]
+        unknown = str(error).splitlines()[0]
     with folder.hold(), pipeline.original_errors():
         result = evaluate_external(
             load_model(folder),

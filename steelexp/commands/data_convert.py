@@ -66,8 +66,8 @@ def convert(args: argparse.Namespace) -> int:
             raise UserError(f"--polygons: {args.form} leaves no choice; leave it out")
         options["polygons"] = True
     dataset = read_origin(args.origin, args.source)
-    written = WRITERS[args.form](dataset, args.target, **options)
-    say("\n".join(_report(dataset, args.target, args.form, written)))
+    output = WRITERS[args.form](dataset, args.target, **options)
+    say("\n".join(_report(dataset, args.target, args.form, output)))
     return DONE
 
 
@@ -119,13 +119,13 @@ def _bind(source: str, root: Path, settings: dict[str, Any]) -> functools.partia
     return functools.partial(LOADERS[source], **data.settings)
 
 
-def _report(dataset: Dataset, target: Path, form: str, written: Written) -> list[str]:
+def _report(dataset: Dataset, target: Path, form: str, output: Written) -> list[str]:
     """What was written, what the form cannot say, and the section of a spec that reads it."""
     labelled = sum(dataset.labelled)
-    settings = {"source": "", "root": str(target)} | written.settings
+    settings = {"source": "", "root": str(target)} | output.settings
     section = yaml.safe_dump(settings, default_flow_style=True, width=10**6, sort_keys=False)
     return [
         f"{target}: {len(dataset)} images as {form}, {labelled} of them with labels",
-        *(f"Not the same: {loss}" for loss in written.losses),
+        *(f"Not the same: {loss}" for loss in output.losses),
         f"data: {section.strip()}",
     ]

@@ -51,7 +51,8 @@ def _read(file: Path, images: int) -> npt.NDArray[np.int64] | None:
     if not file.is_file():
         return None
     content = file.read_bytes()
-    array, checksum = content[:-_HASH_BYTES], content[-_HASH_BYTES:]
+    array = content[:-_HASH_BYTES]
+    checksum = content[-_HASH_BYTES:]
     if hash_bytes(array) == checksum.hex():
         groups = np.load(io.BytesIO(array))
         if groups.shape == (images,):

@@ -62,21 +62,21 @@ def list_images(folder: Path, *, recursive: bool = False) -> ImageList:
     Raises:
         DataError: The folder cannot be read.
     """
-    found = ImageList()
-    seen: set[tuple[int, int]] = set()
-    for path in sorted(_files(folder, recursive, found, seen)):
+    images = ImageList()
+    visits: set[tuple[int, int]] = set()
+    for path in sorted(_files(folder, recursive, images, visits)):
         name = path.relative_to(folder).as_posix()
         if path.name.startswith("."):
-            found.passed_over[HIDDEN] += 1
+            images.passed_over[HIDDEN] += 1
         elif path.suffix.lower() not in SUFFIXES:
-            found.passed_over[path.suffix.lower() or "no suffix"] += 1
-        elif (shown := readable(name)) != name:
-            found.problems[f"{readable(str(folder))}/{shown}"] = (
+            images.passed_over[path.suffix.lower() or "no suffix"] += 1
+        elif (printable_name := readable(name)) != name:
+            images.problems[f"{readable(str(folder))}/{printable_name}"] = (
                 "the name is not UTF-8; rename it, for Latin-1: convmv -f latin1 -t utf8 --notest"
             )
         else:
-            found.paths[name] = path
-    return found
+            images.paths[name] = path
+    return images
 
 
 def say_passed_over(images: ImageList, folder: Path) -> None:
@@ -86,31 +86,31 @@ def say_passed_over(images: ImageList, folder: Path) -> None:
 
 
 def _files(
-    folder: Path, recursive: bool, found: ImageList, seen: set[tuple[int, int]]
+    folder: Path, recursive: bool, images: ImageList, visits: set[tuple[int, int]]
 ) -> Iterator[Path]:
     """The files below a folder; each folder once, and no folder of results below the first."""
-    is_first = not seen
+    is_first = not visits
     try:
         status = folder.stat()
         entries = list(os.scandir(folder))
     except OSError as error:
         if is_first:
             raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from None
-        found.problems[readable(str(folder))] = f"the folder cannot be read: {error.strerror}"
+        images.problems[readable(str(folder))] = f"the folder cannot be read: {error.strerror}"
         return
-    if (identity := (status.st_dev, status.st_ino)) in seen:  # a link to a folder above
+    if (identity := (status.st_dev, status.st_ino)) in visits:  # a link to a folder above
         return
-    seen.add(identity)
+    visits.add(identity)
     if not is_first and any(entry.name in RESULTS for entry in entries):
-        found.passed_over[OWN_RESULTS] += 1
+        images.passed_over[OWN_RESULTS] += 1
         return
     for entry in entries:
         if not entry.is_dir():
             yield Path(entry.path)
         elif recursive and entry.name.startswith("."):
-            found.passed_over[HIDDEN] += 1
+            images.passed_over[HIDDEN] += 1
         elif recursive:
-            yield from _files(Path(entry.path), recursive, found, seen)
+            yield from _files(Path(entry.path), recursive, images, visits)
 
 
 def readable(name: str) -> str:

@@ -78,5 +78,5 @@ def describe_changes(before: Contents, now: Contents) -> str:
 def _describe(words: str, names: list[str]) -> str:
     count = f"{len(names)} image{'s' if names[1:] else ''}"
     rest = len(names) - _NAMED
-    listed = ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-    return f"{words.format(count)}: {listed}"
+    first_names = ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return f"{words.format(count)}: {first_names}"

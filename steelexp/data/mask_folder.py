@@ -11,8 +11,9 @@ from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE, from_values
 from steelexp.data.content import file_hashes, hash_bytes
 from steelexp.data.data_error import DataError, raise_if
 from steelexp.data.dataset import MOST_CLASSES, Bits, Dataset, sample_subset
-from steelexp.data.decoding import image_sizes, read_headers, read_stored
+from steelexp.data.decoding import read_stored
 from steelexp.data.image_files import SUFFIXES, list_images, say_passed_over, similar_name
+from steelexp.data.image_header import image_sizes, read_headers
 from steelexp.data.issue import Issue
 
 FORM = "a mask is a PNG of one channel of 8 bits, 0 for background and k for the k-th class"
@@ -45,7 +46,7 @@ def mask_folder(
         images: Folder of the images below the root.
         masks: Folder of the masks below the root; it may be the folder of the images, with a
             suffix.
-        suffix: What a mask's name has after the image's, such as _mask.
+        suffix: End of a mask's name after the image's, such as _mask.
         overlaps: Whether values after the last class are pixels of several classes, as `predict`
             writes them; for at most eight classes.
         subset: Number of images to sample without replacement; all by default.
@@ -101,7 +102,7 @@ def pair_images(
         images_dir: Folder of the images.
         masks_dir: Folder of the masks; in the folder of the images, names with the suffix are
             masks.
-        suffix: What a mask's name has after the image's.
+        suffix: End of a mask's name after the image's.
 
     Returns:
         Images by the stem that they share with their mask, and missing and shared masks.

@@ -22,8 +22,8 @@ from steelexp.data import rle
 from steelexp.data.content import file_hashes, hash_bytes
 from steelexp.data.data_error import DataError, raise_if
 from steelexp.data.dataset import Bits, Dataset, sample_subset
-from steelexp.data.decoding import image_sizes, read_headers
 from steelexp.data.image_files import list_images, say_passed_over, similar_name
+from steelexp.data.image_header import image_sizes, read_headers
 from steelexp.data.issue import Issue
 
 CLASSES = ("1", "2", "3", "4")

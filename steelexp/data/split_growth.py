@@ -32,23 +32,24 @@ def extend_split(
     """
     homes = _group_parts(dataset, groups, parts)
     order = sorted(range(len(dataset)), key=lambda row: dataset.names[row])
-    known = {
+    part_of_row = {
         row: parts.get(dataset.names[row]) or homes[int(groups[row])]
         for row in order
         if dataset.names[row] in parts or int(groups[row]) in homes
     }
-    new = np.array([row for row in order if row not in known], np.int64)
+    new = np.array([row for row in order if row not in part_of_row], np.int64)
     if len(new):
         codes = combinations(dataset.pixels > 0, len(PARTS))
         lacking = np.outer((1 - val - test, val, test), np.bincount(codes))  # [P, K] images
-        for row, part in known.items():
+        for row, part in part_of_row.items():
             if part in PARTS:
                 lacking[PARTS.index(part), codes[row]] -= 1
         numbers = _numbers(groups[new])
         counts = count_groups(numbers, codes[new], int(codes.max()) + 1)
-        dealt = deal_groups(counts, lacking, seed)[numbers]
-        known |= {int(row): PARTS[part] for row, part in zip(new, dealt, strict=True)}
-    return {dataset.names[row]: known[row] for row in order if dataset.names[row] not in parts}
+        new_parts = deal_groups(counts, lacking, seed)[numbers]
+        part_of_row |= {int(row): PARTS[part] for row, part in zip(new, new_parts, strict=True)}
+    names = dataset.names
+    return {names[row]: part_of_row[row] for row in order if names[row] not in parts}
 
 
 def _group_parts(dataset: Dataset, groups: Rows, parts: Mapping[str, str]) -> dict[int, str]:
@@ -57,8 +58,8 @@ def _group_parts(dataset: Dataset, groups: Rows, parts: Mapping[str, str]) -> di
     for name, group in zip(dataset.names, groups.tolist(), strict=True):
         if name in parts:
             old.setdefault(group, set()).add(parts[name])
-    used = {group: sorted(found - {UNUSED}) for group, found in old.items()}
-    crossing = {group for group, found in used.items() if len(found) > 1}
+    used = {group: sorted(names - {UNUSED}) for group, names in old.items()}
+    crossing = {group for group, names in used.items() if len(names) > 1}
     count = sum(
         name not in parts and group in crossing
         for name, group in zip(dataset.names, groups.tolist(), strict=True)
@@ -67,7 +68,7 @@ def _group_parts(dataset: Dataset, groups: Rows, parts: Mapping[str, str]) -> di
         sys.stderr.write(
             f"split: {count} new images are unused: their near-duplicates lie in different parts\n"
         )
-    return {group: found[0] if len(found) == 1 else UNUSED for group, found in used.items()}
+    return {group: names[0] if len(names) == 1 else UNUSED for group, names in used.items()}
 
 
 def _numbers(groups: Rows) -> Rows:

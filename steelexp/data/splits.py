@@ -115,9 +115,9 @@ def file(
         path: Path of a table image,part with a row for each image; part is train, val, test or
             unused. Rows of other images are ignored, since the data set may be a subset.
         extend: Deal the images that have no row; otherwise they are refused.
-        val: With `extend`, share of the images in validation.
-        test: With `extend`, share of the images in the test part.
-        seed: With `extend`, random seed of the order of new groups.
+        val: Share of the images in validation; used with `extend`.
+        test: Share of the images in the test part; used with `extend`.
+        seed: Random seed of the order of new groups; used with `extend`.
 
     Raises:
         DataError: The table cannot be read, an image has no row or two, a part is unknown, or

@@ -63,12 +63,12 @@ def image_files(patterns: Sequence[str]) -> list[ImageFile]:
 def _matching_images(pattern: str) -> Iterator[ImageFile]:
     path = Path(pattern)
     if path.is_dir():
-        found = list_images(path, recursive=True)
-        say_passed_over(found, path)
-        for name, file in found.paths.items():
+        listing = list_images(path, recursive=True)
+        say_passed_over(listing, path)
+        for name, file in listing.paths.items():
             yield ImageFile(name, file)
-        for shown, problem in found.problems.items():
-            yield ImageFile(Path(shown).name, Path(shown), problem)
+        for printable_name, problem in listing.problems.items():
+            yield ImageFile(Path(printable_name).name, Path(printable_name), problem)
     elif path.is_file() or path.is_symlink():
         yield ImageFile(path.name, path)
     else:

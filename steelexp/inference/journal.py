@@ -67,11 +67,11 @@ class PredictionJournal:
             UserError: The line of an image is about another image of this name in another folder,
                 whose results would be overwritten.
         """
-        known = [image for image in images if image.name in self._offsets]
-        readable = [image.path for image in known if is_readable(image.path)]
+        entered = [image for image in images if image.name in self._offsets]
+        readable = [image.path for image in entered if is_readable(image.path)]
         hashes = dict(zip(readable, file_hashes(readable), strict=True))
         predicted = set()
-        for image in known:
+        for image in entered:
             entry = self.entry(image.name)
             if entry.content == hashes.get(image.path):
                 predicted.add(image.name)

@@ -25,7 +25,8 @@ import numpy as np
 from steelexp.data import rle
 from steelexp.data.content import hash_bytes
 from steelexp.data.data_error import DataError
-from steelexp.data.decoding import decode_grey, read_file
+from steelexp.data.decoding import decode_grey
+from steelexp.data.image_header import read_file
 from steelexp.data.mask_png import mask_png, pack_bits
 from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.inference.defects import Defect, find_defects

@@ -30,7 +30,7 @@ class ModelCard(BaseModel):
         training_tiles: Tiles that the network was trained on.
         white: White level: value that is 255 in images of more than 8 bits; None if the network
             was trained on images of 8 bits alone.
-        orientation: How the orientation in an image's metadata is treated before the network.
+        orientation: Treatment of the orientation in an image's metadata.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -44,7 +44,7 @@ class Record(BaseModel):
         postprocessing: Post-processing tuned on the validation images; None without test images.
         data: sha256 of the contents of the data set.
         white: White level of images of more than 8 bits; None if there were none.
-        orientation: How the orientation in the images' metadata was treated.
+        orientation: Treatment of the orientation in the images' metadata.
         images: File with pixels per image and class.
         tracking: Line of the tracker about the experiment.
         provenance: Git state, versions, machine.

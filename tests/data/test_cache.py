@@ -128,7 +128,8 @@ def test_a_copy_of_the_data_set_shares_its_cache(folder, tmp_path, monkeypatch):
         shutil.copytree(folder / part, tmp_path / "copy" / part)
     copy = mask_folder(root=str(tmp_path / "copy"), classes=classes)
     monkeypatch.setattr(cache, "_build", lambda *_: pytest.fail("built again"))
-    cache.cache_images(copy, "disk", tmp_path / "cache")
+    decoded = cache.cache_images(copy, "disk", tmp_path / "cache")
+    np.testing.assert_array_equal(decoded.image(0), first.image(0))
 
 
 def flip_bit(file, position):

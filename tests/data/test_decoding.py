@@ -7,15 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from steelexp.data import decoding
+from steelexp.data import image_header
 from steelexp.data.data_error import DataError
-from steelexp.data.decoding import (
-    brightest_value,
-    read_file,
-    read_grey,
-    read_header,
-    read_stored,
-)
+from steelexp.data.decoding import brightest_value, read_grey, read_stored
+from steelexp.data.image_header import read_file, read_header
 
 GREY = np.arange(240).reshape(12, 20).astype(np.uint8)
 ORIENTATION = 0x0112
@@ -133,9 +128,9 @@ def test_floating_point_and_pages_are_named(tmp_path):
 def test_one_limit_on_size(tmp_path, monkeypatch):
     for kind in ("PNG", "TIFF", "JPEG"):
         Image.fromarray(GREY).save(tmp_path / "a", kind)
-        monkeypatch.setattr(decoding, "MOST_PIXELS", 240)
+        monkeypatch.setattr(image_header, "MOST_PIXELS", 240)
         assert read_grey(tmp_path / "a").shape == (12, 20)
-        monkeypatch.setattr(decoding, "MOST_PIXELS", 239)
+        monkeypatch.setattr(image_header, "MOST_PIXELS", 239)
         assert refusal(tmp_path / "a").startswith("12 x 20 pixels are more than")
 
 

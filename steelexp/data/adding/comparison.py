@@ -14,7 +14,7 @@ class Comparison:
     Attributes:
         new: Rows that the other set does not have.
         changed: Row -> row of the same image in the other set, where the labels differ.
-        equal: The same, where the labels are equal.
+        equal: Row -> row of the same image in the other set, where the labels are equal.
     """
 
     new: list[int] = field(default_factory=list)

@@ -41,16 +41,16 @@ def stage_severstal(addition: Addition, settings: Mapping[str, Any], staging: St
     replaced = {addition.existing.names[other] for other in addition.changed.values()}
     dropped = {label.line for label in labels if label.image in replaced}
     lines = io.StringIO(text, newline="").readlines()
-    kept = [line for number, line in enumerate(lines, start=1) if number not in dropped]
-    end = "\r\n" if kept and kept[0].endswith("\r\n") else "\n"
-    if kept and not kept[-1].endswith(("\n", "\r")):
-        kept[-1] += end
+    remaining = [line for number, line in enumerate(lines, start=1) if number not in dropped]
+    end = "\r\n" if remaining and remaining[0].endswith("\r\n") else "\n"
+    if remaining and not remaining[-1].endswith(("\n", "\r")):
+        remaining[-1] += end
     rows = io.StringIO(newline="")
     writer = csv.writer(rows, lineterminator=end)
     is_long = columns == HEADERS[0]
     for name, bits in addition.labels():
         writer.writerows(_rows(name, bits, addition.existing.classes, is_long=is_long))
-    content = "".join([*kept, rows.getvalue()]).encode("utf-8")
+    content = "".join([*remaining, rows.getvalue()]).encode("utf-8")
     staging.add(TABLE, keep=bool(dropped)).write_bytes(content)
     for target, path in addition.images():
         shutil.copy2(path, staging.add(target))

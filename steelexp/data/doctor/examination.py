@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from steelexp.data.data_error import DataError
 from steelexp.data.dataset import MOST_CLASSES, Bits
-from steelexp.data.decoding import read_header, read_stored
+from steelexp.data.decoding import read_stored
+from steelexp.data.image_header import read_header
 from steelexp.data.issue import Issue
 from steelexp.data.survey import LabelledImage, Size
 

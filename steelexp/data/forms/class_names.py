@@ -44,16 +44,16 @@ def class_bits(
     Raises:
         DataError: A name occurs twice, is no class of the files, or is both a class and ignored.
     """
-    listed = ", ".join(stated) or "none"
+    present_names = ", ".join(stated) or "none"
     if ignore is not None and ignore not in stated:
-        raise DataError(f"data.ignore: {place} has no class {ignore!r}; it has {listed}")
+        raise DataError(f"data.ignore: {place} has no class {ignore!r}; it has {present_names}")
     if classes is not None and len(set(classes)) < len(classes):
         raise DataError(f"data.classes: {', '.join(classes)}: a name occurs twice")
     if classes is not None and ignore in classes:
         raise DataError(f"data.classes: {ignore!r} is data.ignore, too; leave it out of one")
     for name in classes or ():
         if name not in stated:
-            raise DataError(f"data.classes: {place} has no class {name!r}; it has {listed}")
+            raise DataError(f"data.classes: {place} has no class {name!r}; it has {present_names}")
     names = tuple(name for name in stated if name != ignore) if classes is None else classes
     if not names:
         raise DataError(f"{place}: no class is named; state them with data.classes")
@@ -92,7 +92,9 @@ def _numbers_apart(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def unknown_class(file: Path, row: int | None, key: str, name: str, known: ClassBits) -> Issue:
+def unknown_class(
+    file: Path, row: int | None, key: str, name: str, class_table: ClassBits
+) -> Issue:
     """The issue of a class that the data set does not have."""
-    text = f"{key}: there is no class {name!r}; known: {', '.join(known.bits)}"
+    text = f"{key}: there is no class {name!r}; known: {', '.join(class_table.bits)}"
     return Issue("unknown class", file, row, text)

@@ -147,12 +147,17 @@ def read_coco(
         stated = [image_name(entry.file_name) for entry in content.images]
         folder = folder_of_images(stated, Path(root))
     names = {category.id: category.name for category in content.categories}
-    known = class_bits(list(dict.fromkeys(names.values())), classes, ignore, file)
+    class_table = class_bits(list(dict.fromkeys(names.values())), classes, ignore, file)
     by_id, image_issues = _image_entries(content.images, file, folder)
-    area_issues = _add_areas(content.annotations, names, known, by_id, file)
+    area_issues = _add_areas(content.annotations, names, class_table, by_id, file)
     present = sorted((each for each in by_id.values() if each.path.exists()), key=lambda i: i.name)
     return Reading(
-        "coco", file, known.classes, known.has_ignore, present, image_issues + area_issues
+        "coco",
+        file,
+        class_table.classes,
+        class_table.has_ignore,
+        present,
+        image_issues + area_issues,
     )
 
 
@@ -221,7 +226,7 @@ def _image_entries(
 def _add_areas(
     annotations: list[_Annotation],
     names: dict[int | str, str],
-    known: ClassBits,
+    class_table: ClassBits,
     by_id: dict[int | str, AreaImage],
     file: Path,
 ) -> list[Issue]:
@@ -231,9 +236,9 @@ def _add_areas(
         key = f"annotations[{position}] (id {annotation.id})"
         name = names.get(annotation.category_id)
         image = by_id.get(annotation.image_id)
-        if name is None or name not in known.bits:
+        if name is None or name not in class_table.bits:
             stated = f"category_id {annotation.category_id}" if name is None else name
-            issues.append(unknown_class(file, None, key, stated, known))
+            issues.append(unknown_class(file, None, key, stated, class_table))
         elif image is None:
             text = f"{key}: image_id {annotation.image_id} is of no image of the file"
             issues.append(Issue("missing image", file, None, text))
@@ -244,5 +249,5 @@ def _add_areas(
                 text = f"{image.name}: {key}: {error}"
                 issues.append(Issue("invalid shape", file, None, text))
                 continue
-            image.areas.append(Area(known.bits[name], key, None, draw))
+            image.areas.append(Area(class_table.bits[name], key, None, draw))
     return issues

@@ -27,9 +27,10 @@ def annotation_file(root: Path, annotations: str | None) -> Path:
         return root / annotations
     files = coco_files(root)
     if len(files) != 1:
-        listed = ", ".join(str(file.relative_to(root)) for file in files) or "none"
+        present_names = ", ".join(str(file.relative_to(root)) for file in files) or "none"
         raise DataError(
-            f"{root}: not one COCO file but {len(files)} ({listed}); name it with data.annotations"
+            f"{root}: not one COCO file but {len(files)} ({present_names}); name it "
+            "with data.annotations"
         )
     return files[0]
 

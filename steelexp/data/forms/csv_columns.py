@@ -162,7 +162,7 @@ def _find_columns(names: list[str]) -> _Columns | str:
     """The columns of a header, or why they are not known."""
     keys = [re.sub(r"[\s_\-]", "", name).lower() for name in names]
     raw = [name.strip().lower() for name in names]
-    listed = ", ".join(names)[:80] or "absent"
+    present_names = ", ".join(names)[:80] or "absent"
     first = 1 if len(names) > 1 and _INDEX.fullmatch(raw[0]) else 0
     image, class_name, runs, joined = (
         [k for k in range(first, len(keys)) if keys[k] in options]
@@ -177,6 +177,6 @@ def _find_columns(names: list[str]) -> _Columns | str:
         if len(set(classes.values())) == len(classes) and all(classes.values()):
             return _Columns(image[0], None, None, classes, is_joined=False)
     return (
-        f"the columns are {listed}; needed are ImageId, ClassId and EncodedPixels, or "
+        f"the columns are {present_names}; needed are ImageId, ClassId and EncodedPixels, or "
         "ImageId_ClassId and EncodedPixels, or ImageId and one column for each class"
     )

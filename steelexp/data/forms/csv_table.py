@@ -135,23 +135,25 @@ def read_csv(
     rows, issues = read_csv_table(file)
     if not rows and issues and classes is None:
         return Reading("csv", file, (), False, [], issues)
-    known = open_class_bits((row.class_name for row in rows), classes, ignore, file)
-    found = list_images(folder, recursive=True)
-    listing = found.paths
-    issues += listing_issues(found)
-    by_stem = _unique_stems(listing)
-    read = {name: AreaImage(name, path, file) for name, path in listing.items()}
+    class_table = open_class_bits((row.class_name for row in rows), classes, ignore, file)
+    listing = list_images(folder, recursive=True)
+    paths_by_name = listing.paths
+    issues += listing_issues(listing)
+    by_stem = _unique_stems(paths_by_name)
+    read = {name: AreaImage(name, path, file) for name, path in paths_by_name.items()}
     for row in rows:
         image = read.get(row.image) or read.get(by_stem.get(row.image, ""))
-        if row.class_name not in known.bits:
-            issues.append(unknown_class(file, row.line, row.image, row.class_name, known))
+        if row.class_name not in class_table.bits:
+            issues.append(unknown_class(file, row.line, row.image, row.class_name, class_table))
         elif image is None:
-            issues.append(missing_image(file, row.line, "", row.image, (folder, listing)))
+            issues.append(missing_image(file, row.line, "", row.image, (folder, paths_by_name)))
         elif row.runs:
-            bit = known.bits[row.class_name]
+            bit = class_table.bits[row.class_name]
             draw = _drawing(row, order, start)
             image.areas.append(Area(bit, f"class {row.class_name}", row.line, draw))
-    return Reading("csv", file, known.classes, known.has_ignore, list(read.values()), issues)
+    return Reading(
+        "csv", file, class_table.classes, class_table.has_ignore, list(read.values()), issues
+    )
 
 
 def write_csv(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:

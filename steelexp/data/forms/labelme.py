@@ -81,7 +81,7 @@ def labelme(
         classes: Labels in the order of the classes; by default all labels, sorted.
         ignore: Label of areas that are left out of loss and metrics; by default labelme's own
             `__ignore__`, where it occurs.
-        absent: What an image without a JSON file is: an error, or an image without a defect.
+        absent: Meaning of an image without a JSON file: an error, or an image without a defect.
         line_width: Width in pixels of the shapes line and linestrip; by default they are refused.
         subset: Number of images to sample without replacement; all by default.
         subset_seed: Random seed of the subset.
@@ -135,33 +135,33 @@ def read_labelme(
     labels_dir = images_dir if labels is None else Path(root) / labels
     if not labels_dir.is_dir():
         raise DataError(f"data.labels: there is no folder {labels_dir}; set data.labels")
-    found = list_images(images_dir, recursive=True)
-    listing = found.paths
-    names, issues = shared_labels(listing, "JSON file")
+    listing = list_images(images_dir, recursive=True)
+    paths_by_name = listing.paths
+    names, issues = shared_labels(paths_by_name, "JSON file")
     contents, file_issues = _read_files(labels_dir, names, images_dir)
-    issues += listing_issues(found) + file_issues
+    issues += listing_issues(listing) + file_issues
     for stem, name in names.items():
         wanted = labels_dir / f"{stem}.json"
         if absent == "refuse" and not wanted.exists():
             text = f"no labels {wanted}; draw them, or set data.absent=clean"
-            issues.append(Issue("missing labels", listing[name], None, text))
+            issues.append(Issue("missing labels", paths_by_name[name], None, text))
     used = {shape.label for _, content in contents.values() for shape in content.shapes}
     if issues and not used and classes is None:
         return Reading("labelme", labels_dir, (), False, [], issues)
     ignored = IGNORE if ignore is None and IGNORE in used else ignore
-    known = open_class_bits(used, classes, ignored, labels_dir)
+    class_table = open_class_bits(used, classes, ignored, labels_dir)
     read = []
     for stem, name in names.items():
-        path = listing[name]
+        path = paths_by_name[name]
         wanted = labels_dir / f"{stem}.json"
         if stem in contents:
             file, content = contents[stem]
-            image, shape_issues = _image(name, path, file, content, known, line_width)
+            image, shape_issues = _image(name, path, file, content, class_table, line_width)
             issues += shape_issues
             read.append(image)
         elif not wanted.exists():
             read.append(AreaImage(name, path, wanted))
-    return Reading("labelme", labels_dir, known.classes, known.has_ignore, read, issues)
+    return Reading("labelme", labels_dir, class_table.classes, class_table.has_ignore, read, issues)
 
 
 def write_labelme(
@@ -228,21 +228,26 @@ def _read_files(
 
 
 def _image(
-    name: str, path: Path, file: Path, content: _File, known: ClassBits, line_width: int | None
+    name: str,
+    path: Path,
+    file: Path,
+    content: _File,
+    class_table: ClassBits,
+    line_width: int | None,
 ) -> tuple[AreaImage, list[Issue]]:
     areas = []
     issues = []
     for position, shape in enumerate(content.shapes):
         key = f"shapes[{position}] ({shape.label})"
-        if shape.label not in known.bits:
-            issues.append(unknown_class(file, None, key, shape.label, known))
+        if shape.label not in class_table.bits:
+            issues.append(unknown_class(file, None, key, shape.label, class_table))
             continue
         try:
             draw = drawing(shape, line_width)
         except ShapeError as error:
             issues.append(Issue("invalid shape", file, None, f"{name}: {key}: {error}"))
             continue
-        areas.append(Area(known.bits[shape.label], key, None, draw))
+        areas.append(Area(class_table.bits[shape.label], key, None, draw))
     height = content.imageHeight
     width = content.imageWidth
     size = None if height is None or width is None else (height, width)

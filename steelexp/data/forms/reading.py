@@ -21,9 +21,9 @@ from steelexp.data.dataset import (
     raise_if,
     sample_subset,
 )
-from steelexp.data.decoding import image_sizes, read_headers
 from steelexp.data.forms.shapes import Patch, ShapeError, Size
 from steelexp.data.image_files import similar_name
+from steelexp.data.image_header import image_sizes, read_headers
 from steelexp.data.issue import Issue
 from steelexp.data.survey import LabelledImage, LabelReading, Survey
 

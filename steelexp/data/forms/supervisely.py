@@ -119,22 +119,22 @@ def read_supervisely(
     meta, issues = read_json(meta_file, _Meta)
     if meta is None:
         return Reading("supervisely", top, classes or (), False, [], issues)
-    known = class_bits([each.title for each in meta.classes], classes, ignore, meta_file)
+    class_table = class_bits([each.title for each in meta.classes], classes, ignore, meta_file)
     folders = _datasets(top)
     if dataset is not None and dataset not in folders:
-        listed = ", ".join(folders) or "none"
-        raise DataError(f"data.dataset: {top} has no dataset {dataset!r}; it has {listed}")
+        present_names = ", ".join(folders) or "none"
+        raise DataError(f"data.dataset: {top} has no dataset {dataset!r}; it has {present_names}")
     read = []
     for title, folder in folders.items():
         if dataset in (None, title):
             prefix = "" if dataset == title else f"{title}/"
-            images, dataset_issues = _read_dataset(folder, prefix, known)
+            images, dataset_issues = _read_dataset(folder, prefix, class_table)
             issues += dataset_issues
             read += images
     if not folders:
         raise DataError(f"{top}: no dataset: no folder has img/ and ann/")
     ordered = sorted(read, key=lambda image: image.name)
-    return Reading("supervisely", top, known.classes, known.has_ignore, ordered, issues)
+    return Reading("supervisely", top, class_table.classes, class_table.has_ignore, ordered, issues)
 
 
 def write_supervisely(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:
@@ -197,18 +197,18 @@ def _datasets(root: Path) -> dict[str, Path]:
 
 
 def _read_dataset(
-    folder: Path, prefix: str, known: ClassBits
+    folder: Path, prefix: str, class_table: ClassBits
 ) -> tuple[list[AreaImage], list[Issue]]:
     """Images of one dataset, their names after a prefix, and issues."""
-    found = list_images(folder / "img")
-    listing = found.paths
+    listing = list_images(folder / "img")
+    paths_by_name = listing.paths
     files = {path.name.removesuffix(".json"): path for path in (folder / "ann").glob("*.json")}
-    issues = listing_issues(found)
-    for name in sorted(files.keys() - listing.keys()):
-        text = f"{name} is not in {folder / 'img'}{similar_name(name, listing)}"
+    issues = listing_issues(listing)
+    for name in sorted(files.keys() - paths_by_name.keys()):
+        text = f"{name} is not in {folder / 'img'}{similar_name(name, paths_by_name)}"
         issues.append(Issue("missing image", files[name], None, text))
     images = []
-    for name, path in listing.items():
+    for name, path in paths_by_name.items():
         if name not in files:
             text = f"no labels {folder / 'ann' / name}.json; download the project again"
             issues.append(Issue("missing labels", path, None, text))
@@ -216,7 +216,7 @@ def _read_dataset(
         content, file_issues = read_json(files[name], _File)
         issues += file_issues
         if content is not None:
-            areas, object_issues = _areas(prefix + name, files[name], content, known)
+            areas, object_issues = _areas(prefix + name, files[name], content, class_table)
             issues += object_issues
             size = (content.size.height, content.size.width)
             images.append(AreaImage(prefix + name, path, files[name], areas, size))
@@ -224,19 +224,19 @@ def _read_dataset(
 
 
 def _areas(
-    name: str, file: Path, content: _File, known: ClassBits
+    name: str, file: Path, content: _File, class_table: ClassBits
 ) -> tuple[list[Area], list[Issue]]:
     areas = []
     issues = []
     for position, each in enumerate(content.objects):
         key = f"objects[{position}] ({each.classTitle})"
-        if each.classTitle not in known.bits:
-            issues.append(unknown_class(file, None, key, each.classTitle, known))
+        if each.classTitle not in class_table.bits:
+            issues.append(unknown_class(file, None, key, each.classTitle, class_table))
             continue
         try:
             draw = drawing(each)
         except ShapeError as error:
             issues.append(Issue("invalid shape", file, None, f"{name}: {key}: {error}"))
             continue
-        areas.append(Area(known.bits[each.classTitle], key, None, draw))
+        areas.append(Area(class_table.bits[each.classTitle], key, None, draw))
     return areas, issues

@@ -28,7 +28,7 @@ class Written(NamedTuple):
 
     Attributes:
         settings: Settings of `data:` that read the new set, all but `root`.
-        losses: What the form cannot say of the data set, in words.
+        losses: Properties of the data set that the form cannot say, in words.
     """
 
     settings: dict[str, Any]

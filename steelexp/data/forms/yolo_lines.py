@@ -13,7 +13,7 @@ from steelexp.errors import reason
 
 
 def read_lines(
-    name: str, file: Path, numbered: dict[int, str], known: ClassBits
+    name: str, file: Path, numbered: dict[int, str], class_table: ClassBits
 ) -> tuple[list[Area], list[Issue]]:
     """Areas of a text file, none if it is absent; and the issues of its lines."""
     areas: list[Area] = []
@@ -29,9 +29,11 @@ def read_lines(
         if not words:
             continue
         class_name = numbered.get(int(words[0])) if words[0].isdecimal() else None
-        if class_name is None or class_name not in known.bits:
+        if class_name is None or class_name not in class_table.bits:
             stated = words[0] if class_name is None else class_name
-            text = f"{name}: there is no class {stated!r}; known: {_describe(numbered, known)}"
+            text = (
+                f"{name}: there is no class {stated!r}; known: {_describe(numbered, class_table)}"
+            )
             issues.append(Issue("unknown class", file, number, text))
             continue
         try:
@@ -40,12 +42,12 @@ def read_lines(
             issues.append(Issue("invalid shape", file, number, f"{name}: {error}"))
             continue
         draw = functools.partial(_fill, ring)
-        areas.append(Area(known.bits[class_name], f"line {number}", number, draw))
+        areas.append(Area(class_table.bits[class_name], f"line {number}", number, draw))
     return areas, issues
 
 
-def _describe(numbered: dict[int, str], known: ClassBits) -> str:
-    return ", ".join(f"{k} ({name})" for k, name in numbered.items() if name in known.bits)
+def _describe(numbered: dict[int, str], class_table: ClassBits) -> str:
+    return ", ".join(f"{k} ({name})" for k, name in numbered.items() if name in class_table.bits)
 
 
 def _ring(words: list[str]) -> Ring:

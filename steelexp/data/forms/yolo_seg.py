@@ -137,26 +137,26 @@ def read_yolo_seg(
         numbered = dict(enumerate(classes))
     else:
         numbered = _read_names(names_file)
-    known = class_bits(list(numbered.values()), classes, ignore, names_file)
+    class_table = class_bits(list(numbered.values()), classes, ignore, names_file)
     read: list[AreaImage] = []
     issues: list[Issue] = []
     for prefix, (images_dir, labels_dir) in folders.items():
         if not labels_dir.is_dir():
             raise DataError(f"data.labels: there is no folder {labels_dir}; set data.labels")
-        found = list_images(images_dir, recursive=True)
-        listing = found.paths
-        stems, stem_issues = shared_labels(listing, "text file")
+        listing = list_images(images_dir, recursive=True)
+        paths_by_name = listing.paths
+        stems, stem_issues = shared_labels(paths_by_name, "text file")
         issues += [
-            *listing_issues(found),
+            *listing_issues(listing),
             *stem_issues,
             *_unmatched_files(labels_dir, stems, images_dir),
         ]
         for stem, name in stems.items():
             file = labels_dir / f"{stem}.txt"
-            areas, line_issues = read_lines(prefix + name, file, numbered, known)
+            areas, line_issues = read_lines(prefix + name, file, numbered, class_table)
             issues += line_issues
-            read.append(AreaImage(prefix + name, listing[name], file, areas))
-    return Reading("yolo_seg", top, known.classes, known.has_ignore, read, issues)
+            read.append(AreaImage(prefix + name, paths_by_name[name], file, areas))
+    return Reading("yolo_seg", top, class_table.classes, class_table.has_ignore, read, issues)
 
 
 def write_yolo_seg(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:

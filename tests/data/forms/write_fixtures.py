@@ -1,10 +1,10 @@
 """Write small sets of labels with the tools that people use, for test_forms_of_tools.py.
 
-    python -m venv /tmp/tools
-    /tmp/tools/bin/pip install labelme==6.3.1 datumaro==1.13.12 pycocotools==2.0.11
-    /tmp/tools/bin/pip install supervisely==6.74.51
-    /tmp/tools/bin/pip install --no-deps ultralytics==8.4.190
-    /tmp/tools/bin/python tests/data/forms/write_fixtures.py tests/data/forms/fixtures
+    python -m venv tools
+    tools/bin/pip install labelme==6.3.1 datumaro==1.13.12 pycocotools==2.0.11
+    tools/bin/pip install supervisely==6.74.51
+    tools/bin/pip install --no-deps ultralytics==8.4.190
+    tools/bin/python tests/data/forms/write_fixtures.py tests/data/forms/fixtures
 
 `source/` holds the masks that every set shows: 0 background, 1 "scratch", 2 "patch".
 """
