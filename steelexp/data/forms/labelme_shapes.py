@@ -1,7 +1,6 @@
 """The shapes of labelme, as pixels and back."""
 
 import base64
-import binascii
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -70,7 +69,7 @@ def _bitmap_drawing(mask: str | None, points: npt.NDArray[np.float64]) -> Callab
     left, top, right, bottom = points.astype(int).ravel().tolist()
     try:
         content = base64.b64decode(mask or "", validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ShapeError("its mask is not in base64") from None
     height, width = decode_bitmap(content).shape
     if (height, width) != (bottom - top + 1, right - left + 1):

@@ -60,7 +60,7 @@ def _bitmap_drawing(bitmap: Any) -> Callable[[Size], Patch]:
     try:
         left, top = (int(number) for number in bitmap["origin"])
         content = zlib.decompress(base64.b64decode(bitmap["data"], validate=True))
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         raise ShapeError("a bitmap needs data in base64, and origin as [x, y]") from None
     except zlib.error:
         raise ShapeError("the data of its bitmap are broken") from None

@@ -79,3 +79,24 @@ PIECES = st.sampled_from([b"-", b"nan", b"inf", b"1e400", b"\n", b" ", b"\0", b"
 def test_any_piece_in_a_text_file(file, start, length, piece):
     content = (FIXTURES / file).read_bytes()
     read_or_refuse(file, content[:start] + piece + content[start + length :])
+
+
+@pytest.mark.parametrize("text", ["\x80", "a", "not base64!"])
+def test_a_mask_that_is_not_base64(tmp_path, text):
+    root = copytree(FIXTURES / "labelme", tmp_path / "labelme")
+    content = json.loads((root / "a.json").read_text())
+    content["shapes"][1]["mask"] = text
+    (root / "a.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match="its mask is not in base64"):
+        LOADERS["labelme"](root=str(root))
+
+
+def test_an_origin_that_is_infinite(tmp_path):
+    root = copytree(FIXTURES / "supervisely", tmp_path / "supervisely")
+    file = next(file for file in root.rglob("ann/*.json") if "bitmap" in file.read_text())
+    content = json.loads(file.read_text())
+    bitmap = next(each["bitmap"] for each in content["objects"] if each.get("bitmap"))
+    bitmap["origin"] = [float("inf"), 0]
+    file.write_text(json.dumps(content))
+    with pytest.raises(DataError, match="a bitmap needs data in base64, and origin as"):
+        LOADERS["supervisely"](root=str(root))
