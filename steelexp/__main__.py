@@ -88,10 +88,11 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     check_names(arguments)
     parser = _parser()
     args, rest = parser.parse_known_args(arguments)
-    if any(word.startswith("-") for word in rest) or (rest and not hasattr(args, "specs")):
+    words = next((vars(args)[name] for name in ("specs", "overrides") if name in args), None)
+    if any(word.startswith("-") for word in rest) or (rest and words is None):
         parser.error(f"unknown arguments: {' '.join(rest)}")
-    if rest:
-        args.specs += rest
+    if words is not None:
+        words += rest
     return args
 
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
 from pydantic import ValidationError
 
 from steelexp.data.dataset import DataError
-from steelexp.data.sources import LOADERS, source_of
-from steelexp.errors import reason
+from steelexp.data.sources import LOADERS, SOURCES, source_of
+from steelexp.errors import UserError, reason
 from steelexp.plan import SpecModel
 from steelexp.spec import load
 from steelexp.spec.component import component_model
@@ -77,3 +78,40 @@ def labelled_data(
             "a spec file with its data section"
         ) from None
     return LabelledData(path.resolve().name, section)
+
+
+def named_source(words: Sequence[str], root: Path) -> DataSpec:
+    """The data section for a folder and the words after `--source`.
+
+    Args:
+        words: Name of the data source, then its settings as KEY=VALUE.
+        root: Root folder of the data set.
+
+    Raises:
+        UserError: There is no such source or setting, or a value is wrong.
+    """
+    source, *pairs = words
+    if source not in SOURCES:
+        raise UserError(f"--source: no data source {source!r}; known: {', '.join(SOURCES)}")
+    settings = dict(map(_setting, pairs))
+    model = component_model(DataSpec, source, LOADERS[source])
+    own = [key for key in model.model_fields if key not in {"source", *DataSpec.outside}]
+    if unknown := settings.keys() - set(own):
+        raise UserError(f"--source {source}: no setting {min(unknown)!r}; known: {', '.join(own)}")
+    try:
+        return model.model_validate({"source": source, "root": str(root), **settings})
+    except ValidationError as error:
+        raise UserError(
+            f"{root}: as {source}: {reason(error)}; add KEY=VALUE after --source {source}"
+        ) from None
+
+
+def _setting(word: str) -> tuple[str, Any]:
+    """Key and value of KEY=VALUE, the value in YAML."""
+    key, equals, value = word.partition("=")
+    if not equals:
+        raise UserError(f"--source: {word!r} is no KEY=VALUE")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"--source: {word!r}: the value is no YAML") from None

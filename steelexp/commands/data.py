@@ -10,11 +10,15 @@ from steelexp.commands.arguments import class_names
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.data.kaggle.fetch import fetch
 from steelexp.data.synthetic import generate
-from steelexp.errors import explain_write_errors
+from steelexp.errors import UserError, explain_write_errors
+from steelexp.labelled_data import SPEC_SUFFIXES, named_source
+from steelexp.plan import SpecModel
 from steelexp.progress import say, steps
+from steelexp.spec import load
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
+    from steelexp.spec.schema import DataSpec
 
 
 def add(commands: "Subparsers") -> None:
@@ -53,12 +57,29 @@ def add(commands: "Subparsers") -> None:
 
     doctor = below.add_parser("doctor", help="list everything that is wrong with a data set")
     doctor.set_defaults(act=examine_set)
-    doctor.add_argument("root", type=Path, metavar="ROOT", help="folder of the data set")
+    doctor.add_argument(
+        "data",
+        type=Path,
+        metavar="ROOT|SPEC",
+        help="folder of a data set, or spec, whose data section is read as `run` reads it",
+    )
+    doctor.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="settings of the spec that replace its own, such as data.masks=labels",
+    )
+    doctor.add_argument(
+        "--source",
+        nargs="+",
+        metavar=("SOURCE", "KEY=VALUE"),
+        help="data source of ROOT, with settings as in a spec (default: by the layout of ROOT)",
+    )
     doctor.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help="folder of the report (default: doctor/NAME OF ROOT)",
+        help="folder of the report (default: doctor/NAME OF ROOT OR SPEC)",
     )
     doctor.add_argument(
         "--split",
@@ -95,12 +116,36 @@ def examine_set(args: argparse.Namespace) -> int:
     """Print all that is wrong with a data set, and statistics of its labels."""
     from steelexp.data.doctor import diagnosis, report  # SciPy takes a second, --help none
 
-    result = diagnosis.diagnose(args.root, split=args.split, classes=args.classes)
-    out = args.out or Path("doctor") / args.root.resolve().name
+    data = _examined_data(args)
+    result = diagnosis.diagnose(data, split=args.split, classes=args.classes)
+    is_spec = args.data.suffix in SPEC_SUFFIXES
+    name = args.data.resolve().with_suffix("").name if is_spec else args.data.resolve().name
+    out = args.out or Path("doctor") / name
     with explain_write_errors(out, "choose another folder with --out"):
         file = diagnosis.write(result, out)
     report.report(result, file)
     return FAILED if result.issues else DONE
+
+
+def _examined_data(args: argparse.Namespace) -> "Path | DataSpec":
+    """The data section to examine, or the folder whose layout tells how to read it.
+
+    Raises:
+        UserError: The spec is wrong, or an argument has no effect.
+    """
+    is_spec = args.data.suffix in SPEC_SUFFIXES and args.data.is_file()
+    if args.overrides and not is_spec:
+        raise UserError(
+            f"{args.overrides[0]}: without effect beside a folder; name its data source and "
+            "settings with --source"
+        )
+    if args.classes is not None and (is_spec or args.source):
+        raise UserError("--classes: without effect beside a spec or --source; set classes there")
+    if args.source and is_spec:
+        raise UserError(f"--source: without effect beside {args.data}; leave it out")
+    if is_spec:
+        return load(args.data, args.overrides, model=SpecModel).data
+    return named_source(args.source, args.data) if args.source else Path(args.data)
 
 
 def fetch_set(args: argparse.Namespace) -> int:

@@ -1,26 +1,22 @@
 """The command `data convert`: write a data set in another label form."""
 
 import argparse
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import ValidationError
 
 from steelexp.commands.outcome import DONE
 from steelexp.data.dataset import Dataset
 from steelexp.data.forms.writers import WRITERS, has_polygons
 from steelexp.data.forms.writing import Written, copy, link
-from steelexp.data.sources import LOADERS, SOURCES, source_of
-from steelexp.errors import UserError, reason
-from steelexp.labelled_data import SPEC_SUFFIXES
+from steelexp.data.sources import LOADERS, source_of
+from steelexp.errors import UserError
+from steelexp.labelled_data import SPEC_SUFFIXES, named_source
 from steelexp.plan import SpecModel
 from steelexp.progress import say
 from steelexp.spec import load
-from steelexp.spec.component import component_model
-from steelexp.spec.schema import DataSpec
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -87,36 +83,9 @@ def read_origin(origin: Path, source: Sequence[str] | None) -> Dataset:
         spec = load(origin, model=SpecModel)
         dataset: Dataset = spec.data.bind(LOADERS)()
         return dataset
-    name, *words = source or [source_of(origin)]
-    if name not in SOURCES:
-        raise UserError(f"--source: no data source {name!r}; known: {', '.join(SOURCES)}")
-    return _bind(name, origin, dict(map(_setting, words)))()
-
-
-def _setting(word: str) -> tuple[str, Any]:
-    key, equals, value = word.partition("=")
-    if not equals:
-        raise UserError(f"--source: {word!r} is no KEY=VALUE")
-    try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise UserError(f"--source: {word!r}: the value is no YAML") from None
-
-
-def _bind(source: str, root: Path, settings: dict[str, Any]) -> functools.partial[Dataset]:
-    """The loader of a source with its settings, checked as in a spec."""
-    model = component_model(DataSpec, source, LOADERS[source])
-    values = {"source": source, "root": str(root), **settings}
-    own = [key for key in model.model_fields if key not in {"source", *DataSpec.outside}]
-    if unknown := settings.keys() - set(own):
-        raise UserError(f"--source {source}: no setting {min(unknown)!r}; known: {', '.join(own)}")
-    try:
-        data = model.model_validate(values)
-    except ValidationError as error:
-        raise UserError(
-            f"{root}: as {source}: {reason(error)}; add KEY=VALUE after --source {source}"
-        ) from None
-    return functools.partial(LOADERS[source], **data.settings)
+    section = named_source(source or [source_of(origin)], origin)
+    converted: Dataset = section.bind(LOADERS)()
+    return converted
 
 
 def _report(dataset: Dataset, target: Path, form: str, output: Written) -> list[str]:

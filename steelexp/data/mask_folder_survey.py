@@ -1,7 +1,9 @@
 """The doctor's survey of root/images/ and root/masks/ or root/annotations/."""
 
+import glob
 from pathlib import Path
 
+from steelexp.data.class_sets import from_values
 from steelexp.data.dataset import MOST_CLASSES, DataError
 from steelexp.data.issue import Issue
 from steelexp.data.mask_folder import is_image_file, pair_images, read_mask, to_bits
@@ -15,31 +17,51 @@ def is_mask_folder(root: Path) -> bool:
     return (root / "images").is_dir() and any((root / name).is_dir() for name in MASKS)
 
 
-def survey_mask_folder(root: Path, classes: tuple[str, ...] | None) -> Survey:
-    """Survey images and masks; their subfolders, if any, are the parts of the set's own split.
+def survey_mask_folder(
+    root: str,
+    *,
+    classes: tuple[str, ...] | None = None,
+    images: str = "images",
+    masks: str | None = None,
+    suffix: str = "",
+    overlaps: bool = False,
+) -> Survey:
+    """Survey images and masks; see `mask_folder` for the settings.
 
     Args:
-        root: Folder of images/ and masks/ or annotations/.
+        root: Folder of images and masks.
         classes: Names of the mask values 1, 2, ...; None for any value up to 8.
+        images: Folder of the images below the root.
+        masks: Folder of the masks below the root. By default masks/ or annotations/, and the
+            subfolders, if any, are the parts of the set's own split.
+        suffix: End of a mask's name after the image's.
+        overlaps: Whether values after the last class are pixels of several classes.
 
     Raises:
-        DataError: A name is empty or occurs twice, or there are too many.
+        DataError: A folder is missing, or a name is empty or occurs twice, or there are too many.
     """
     _check_names(classes or ())
-    images = root / "images"
-    masks = next(root / name for name in MASKS if (root / name).is_dir())
+    top = Path(root)
+    images_dir = top / images
+    names = MASKS if masks is None else (masks,)
+    masks_dir = next((top / name for name in names if (top / name).is_dir()), top / names[0])
+    for key, folder in (("images", images_dir), ("masks", masks_dir)):
+        if not folder.is_dir():
+            raise DataError(f"data.{key}: there is no folder {folder}; set data.root or data.{key}")
     labelled_images = []
     issues = []
-    for part in _parts(images, masks):
-        by_stem, part_issues = _pair_part(images / part, masks / part)
+    for part in _parts(images_dir, masks_dir) if masks is None else [""]:
+        by_stem, part_issues = _pair_part(images_dir / part, masks_dir / part, suffix)
         issues += part_issues
         for stem, path in by_stem.items():
-            mask = masks / part / f"{stem}.png"
-            labelled_images.append(_masked_image(part, path, mask, classes))
+            mask = masks_dir / part / f"{stem}{suffix}.png"
+            labelled_images.append(_masked_image(part, path, mask, classes, overlaps=overlaps))
     return Survey("mask_folder", classes, labelled_images, issues, one_size=False)
 
 
-def _pair_part(images_dir: Path, masks_dir: Path) -> tuple[dict[str, Path], list[Issue]]:
+def _pair_part(
+    images_dir: Path, masks_dir: Path, suffix: str
+) -> tuple[dict[str, Path], list[Issue]]:
     """Images by the stem that they share with their mask; a folder may be missing."""
     if not masks_dir.is_dir():
         text = f"there is no such folder for the images in {images_dir}"
@@ -48,11 +70,11 @@ def _pair_part(images_dir: Path, masks_dir: Path) -> tuple[dict[str, Path], list
     if not images_dir.is_dir():
         text = f"there is no such folder for the masks in {masks_dir}"
         return {}, [Issue("missing folder", images_dir, None, text)]
-    by_stem, issues = pair_images(images_dir, masks_dir)
+    by_stem, issues = pair_images(images_dir, masks_dir, suffix)
     unmatched = [
         Issue("mask without image", path, None, f"there is no image {path.stem}")
-        for path in sorted(masks_dir.glob("*.png"))
-        if path.stem not in by_stem and not path.name.startswith(".")
+        for path in sorted(masks_dir.glob(f"*{glob.escape(suffix)}.png"))
+        if path.stem.removesuffix(suffix) not in by_stem and not path.name.startswith(".")
     ]
     return by_stem, issues + unmatched
 
@@ -73,21 +95,24 @@ def _folders(folder: Path) -> set[str]:
 
 
 def _masked_image(
-    part: str, path: Path, mask: Path, classes: tuple[str, ...] | None
+    part: str, path: Path, mask: Path, classes: tuple[str, ...] | None, *, overlaps: bool
 ) -> LabelledImage:
     name = f"{part}/{path.name}" if part else path.name
-    most = MOST_CLASSES if classes is None else len(classes)
+    count = MOST_CLASSES if classes is None else len(classes)
+    most = (1 << count) - 1 if overlaps else count
     reason = (
         f"a mask has at most {MOST_CLASSES} classes"
         if classes is None
-        else f"{most} classes are named"
+        else f"data.classes names {count}"
     )
 
     def read_labels(size: Size | None) -> LabelReading:
         if not mask.is_file():
             return None, []  # already an issue of the survey
         values, issues = read_mask(mask, size, most, reason)
-        return None if values is None else to_bits(values), issues
+        if values is None:
+            return None, issues
+        return from_values(values, count) if overlaps else to_bits(values), issues
 
     return LabelledImage(name, path, part, read_labels, lambda c: (mask, None))
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from steelexp.data import rle
-from steelexp.data.dataset import Bits, DataError
+from steelexp.data.dataset import Bits
+from steelexp.data.forms.csv_columns import CUT_CELL, EXCEL_CELL
 from steelexp.data.image_files import list_images
 from steelexp.data.issue import Issue
 from steelexp.data.severstal import (
@@ -29,20 +31,15 @@ def is_severstal(root: Path) -> bool:
     return (root / "train.csv").is_file() and (root / "train_images").is_dir()
 
 
-def survey_severstal(root: Path, classes: tuple[str, ...] | None) -> Survey:
+def survey_severstal(root: str, *, images: Literal["all", "with_defects"] = "all") -> Survey:
     """Survey Severstal's layout.
 
     Args:
         root: Folder of train.csv and train_images/.
-        classes: None, because train.csv numbers its classes itself.
-
-    Raises:
-        DataError: Classes are named.
+        images: All strips, or only strips with a defect.
     """
-    table = root / "train.csv"
-    images_dir = root / "train_images"
-    if classes is not None:
-        raise DataError(f"--classes: {table} numbers its classes itself; leave them out")
+    table = Path(root) / "train.csv"
+    images_dir = Path(root) / "train_images"
     content = read_table(table)
     listing = list_images(images_dir)
     files = listing.paths
@@ -51,14 +48,24 @@ def survey_severstal(root: Path, classes: tuple[str, ...] | None) -> Survey:
         *content.issues,
         *find_missing_images(table, content.labels, images_dir, files),
         *rows.issues,
+        *_cut_cells(table, content.labels),
         *_form_issues(table, content, files),
         *listing_issues(listing),
     ]
-    images = [
+    labelled = {label.image for label in content.labels if label.runs.strip()}
+    labelled_images = [
         _severstal_image(name, path, table, rows.labels.get(name, {}) if content.columns else None)
         for name, path in files.items()
+        if images == "all" or name in labelled
     ]
-    return Survey("severstal", CLASSES, images, issues, one_size=True)
+    return Survey("severstal", CLASSES, labelled_images, issues, one_size=True)
+
+
+def _cut_cells(table: Path, labels: Iterable[Label]) -> Iterator[Issue]:
+    """Runs that a spreadsheet has probably cut; half of the cuts leave runs that can be read."""
+    for label in labels:
+        if len(label.runs) == EXCEL_CELL:
+            yield Issue("cut cell", table, label.line, f"{label.image}: {CUT_CELL}")
 
 
 def _form_issues(table: Path, content: LabelTable, files: Iterable[str]) -> Iterator[Issue]:

@@ -6,14 +6,16 @@ doctor recognises it, too, and takes the images and problems from the function.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from steelexp.data.dataset import DataError, Dataset
-from steelexp.data.forms.coco import coco, is_coco, survey_coco
-from steelexp.data.forms.csv_table import csv_table, is_csv_table, survey_csv_table
-from steelexp.data.forms.labelme import is_labelme, labelme, survey_labelme
-from steelexp.data.forms.supervisely import is_supervisely, supervisely, survey_supervisely
-from steelexp.data.forms.yolo_seg import is_yolo_seg, survey_yolo_seg, yolo_seg
+from steelexp.data.forms.coco import coco, is_coco, read_coco
+from steelexp.data.forms.csv_table import csv_table, is_csv_table, read_csv
+from steelexp.data.forms.labelme import is_labelme, labelme, read_labelme
+from steelexp.data.forms.reading import survey
+from steelexp.data.forms.supervisely import is_supervisely, read_supervisely, supervisely
+from steelexp.data.forms.yolo_seg import is_yolo_seg, read_yolo_seg, yolo_seg
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.mask_folder_survey import is_mask_folder, survey_mask_folder
 from steelexp.data.severstal import severstal
@@ -29,14 +31,14 @@ class Layout:
     Attributes:
         content: What the folder holds, for messages.
         matches: Function that tells whether a folder has this layout.
-        survey: Function from folder and class names to every image with its labels and all their
-            problems; None to take the images from the loader, which refuses a data set at its
-            first problems.
+        survey: Function from the loader's settings, without the subset, to every image with its
+            labels and all their problems; only `root` is needed. None to take the images from the
+            loader, which refuses a data set at its first problems.
     """
 
     content: str
     matches: Callable[[Path], bool]
-    survey: Callable[[Path, tuple[str, ...] | None], Survey] | None = None
+    survey: Callable[..., Survey] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,26 +59,37 @@ class Source:
 SOURCES: dict[str, Source] = {
     # Before Severstal: its table has one of Kaggle's two forms.
     "csv": Source(
-        csv_table, Layout("a loose train.csv beside train_images/", is_csv_table, survey_csv_table)
+        csv_table,
+        Layout("a loose train.csv beside train_images/", is_csv_table, partial(survey, read_csv)),
     ),
     "severstal": Source(
         severstal, Layout("train.csv beside train_images/", is_severstal, survey_severstal)
     ),
     # Before the folders of masks: COCO's files may lie in annotations/, beside images/.
-    "coco": Source(coco, Layout("a COCO file in it or in annotations/", is_coco, survey_coco)),
+    "coco": Source(
+        coco, Layout("a COCO file in it or in annotations/", is_coco, partial(survey, read_coco))
+    ),
     "mask_folder": Source(
         mask_folder,
         Layout("images/ beside masks/ or annotations/", is_mask_folder, survey_mask_folder),
     ),
     "labelme": Source(
-        labelme, Layout("JSON files of labelme beside the images", is_labelme, survey_labelme)
+        labelme,
+        Layout(
+            "JSON files of labelme beside the images", is_labelme, partial(survey, read_labelme)
+        ),
     ),
     "yolo_seg": Source(
-        yolo_seg, Layout("data.yaml beside images/ and labels/", is_yolo_seg, survey_yolo_seg)
+        yolo_seg,
+        Layout("data.yaml beside images/ and labels/", is_yolo_seg, partial(survey, read_yolo_seg)),
     ),
     "supervisely": Source(
         supervisely,
-        Layout("meta.json beside datasets of img/ and ann/", is_supervisely, survey_supervisely),
+        Layout(
+            "meta.json beside datasets of img/ and ann/",
+            is_supervisely,
+            partial(survey, read_supervisely),
+        ),
     ),
     "synthetic": Source(synthetic, is_generated=True),
 }

@@ -6,6 +6,7 @@ statistics stay in memory.
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from steelexp.data import duplicates
 from steelexp.data.decoding import read_grey
 from steelexp.data.doctor.examination import Statistics, collect_statistics
 from steelexp.data.doctor.leaks import Leak, find_leaks, read_split
-from steelexp.data.doctor.survey import survey
+from steelexp.data.doctor.survey import survey_data, survey_folder
 from steelexp.data.issue import Issue
-from steelexp.data.survey import LabelledImage
+from steelexp.data.survey import LabelledImage, Survey
 from steelexp.progress import steps
 from steelexp.records.atomic import write_atomically
+from steelexp.spec.schema import DataSpec
 
 SCHEMA_VERSION = 2
 
@@ -75,19 +77,28 @@ class Diagnosis:
 
 
 def diagnose(
-    root: Path, *, split: Path | None = None, classes: tuple[str, ...] | None = None
+    data: Path | DataSpec,
+    *,
+    split: Path | None = None,
+    classes: tuple[str, ...] | None = None,
 ) -> Diagnosis:
     """Examine a data set.
 
     Args:
-        root: Root folder of the data set.
+        data: Data section of a spec, whose settings apply as in a run; or the root folder of a data
+            set, whose layout tells how to read it.
         split: CSV file image,part to check for data leakage; by default the set's own subfolders.
-        classes: Names of the mask values 1, 2, ... in the layout with masks.
+        classes: Names of the classes in order, for a folder whose files do not name them.
 
     Raises:
         DataError: The folder is not a data set, or the split cannot be read.
     """
-    files = survey(root, classes)
+    if isinstance(data, DataSpec):
+        root = Path(data.settings["root"])
+        files = survey_data(data)
+    else:
+        root = data
+        files = survey_folder(root, classes)
     names = tuple(image.name for image in files.images)
     parts = [image.part for image in files.images]
     split_issues: list[Issue] = []
@@ -107,8 +118,27 @@ def diagnose(
         statistics=statistics,
         groups=groups,
         leaks=leaks,
-        issues=[*files.issues, *statistics.issues, *split_issues, *leak_issues],
+        issues=[
+            *files.issues,
+            *statistics.issues,
+            *_no_labels(root, files, statistics),
+            *split_issues,
+            *leak_issues,
+        ],
     )
+
+
+def _no_labels(root: Path, files: Survey, statistics: Statistics) -> Iterator[Issue]:
+    """The issue of a set whose labels can be read and hold nothing; other issues of labels say why.
+
+    An issue of an image names the image's file, an issue of labels theirs.
+    """
+    paths = {image.path for image in files.images}
+    has_label_issues = any(issue.file not in paths for issue in files.issues + statistics.issues)
+    count = int(statistics.readable.sum())
+    classes = files.classes and len(files.classes)
+    if count and not has_label_issues and not statistics.pixels[:, :classes].any():
+        yield Issue("no labels", root, None, f"none of the {count} images has a labelled pixel")
 
 
 def write(diagnosis: Diagnosis, folder: Path) -> Path:

@@ -1,24 +1,57 @@
-"""The data source of a folder, and a survey of its images."""
+"""A survey of the images of a data set: of a folder by its layout, or of the data of a spec."""
 
-import functools
+import inspect
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from steelexp.data.data_error import DataError
+from steelexp.data.dataset import sample_subset
 from steelexp.data.sources import SOURCES, source_of
 from steelexp.data.survey import Survey, survey_dataset
+from steelexp.spec.schema import DataSpec
 
 
-def survey(root: Path, classes: tuple[str, ...] | None) -> Survey:
+def survey_folder(root: Path, classes: tuple[str, ...] | None) -> Survey:
     """Find the layout and the images of a data set.
 
     Args:
         root: Root folder of the data set.
-        classes: Names of the mask values 1, 2, ...; None for any value up to 8.
+        classes: Names of the classes in order; None for those of the files, or for any value of a
+            mask.
 
     Raises:
         DataError: The folder has no known layout, or its classes cannot be named like this.
     """
     name = source_of(root)
     source = SOURCES[name]
-    if source.layout is not None and source.layout.survey is not None:
-        return source.layout.survey(root, classes)
-    return survey_dataset(name, root, functools.partial(source.load, root=str(root)))
+    takes_classes = "classes" in inspect.signature(source.load).parameters
+    if classes is not None and not takes_classes:
+        raise DataError(f"--classes: {root} names its classes itself; leave them out")
+    settings = {"root": str(root)} | ({} if classes is None else {"classes": classes})
+    if source.layout is None or source.layout.survey is None:
+        return survey_dataset(name, root, partial(source.load, **settings))
+    return source.layout.survey(**settings)
+
+
+def survey_data(data: DataSpec) -> Survey:
+    """Survey the images that a run with this data section reads, with the same settings.
+
+    Args:
+        data: Data section of a spec.
+
+    Raises:
+        DataError: A folder is missing, or a setting does not fit the data set.
+    """
+    source = SOURCES[data.choice]
+    settings = data.settings
+    root = settings["root"]
+    if source.layout is None or source.layout.survey is None:
+        return survey_dataset(data.choice, Path(root), partial(source.load, **settings))
+    subset = settings.pop("subset")
+    seed = settings.pop("subset_seed")
+    files = source.layout.survey(**settings)
+    if subset is None:
+        return files
+    names = set(sample_subset([image.name for image in files.images], subset, seed, root))
+    return replace(files, images=[image for image in files.images if image.name in names])

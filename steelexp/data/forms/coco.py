@@ -30,7 +30,6 @@ from steelexp.data.forms.reading import (
     images_folder,
     load,
     missing_image,
-    survey,
 )
 from steelexp.data.forms.shapes import ShapeError
 from steelexp.data.forms.writing import (
@@ -47,7 +46,7 @@ from steelexp.data.forms.writing import (
 )
 from steelexp.data.image_files import list_images
 from steelexp.data.issue import Issue
-from steelexp.data.survey import Survey, listing_issues
+from steelexp.data.survey import listing_issues
 
 ANNOTATIONS = "annotations.json"
 
@@ -118,11 +117,6 @@ def coco(
 def is_coco(root: Path) -> bool:
     """Whether a folder has a COCO file."""
     return bool(coco_files(root))
-
-
-def survey_coco(root: Path, classes: tuple[str, ...] | None) -> Survey:
-    """The doctor's survey of a COCO file."""
-    return survey(read_coco(str(root), classes=classes))
 
 
 def read_coco(

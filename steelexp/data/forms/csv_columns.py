@@ -28,6 +28,8 @@ FIRST_ROWS = 100
 EXCEL_CELL = 32767
 """Characters of a cell that Excel and LibreOffice keep; they cut the rest without a word."""
 
+CUT_CELL = f"a cell of exactly {EXCEL_CELL:,} characters, the most that Excel keeps of one"
+
 DELIMITERS = (",", ";", "\t", "|")
 _INDEX = re.compile(r"(unnamed:? ?\d*|index|level_0|)")
 
@@ -99,8 +101,7 @@ def read_csv_table(path: Path) -> Table:
             text = f"{len(row)} cells, the header has {len(names)}"
             issues.append(Issue("malformed row", path, line, text))
         elif any(len(cell) == EXCEL_CELL for cell in row):
-            text = f"a cell of exactly {EXCEL_CELL:,} characters, the most that Excel keeps of one"
-            issues.append(Issue("cut cell", path, line, text))
+            issues.append(Issue("cut cell", path, line, CUT_CELL))
         else:
             rows += _masks(line, row, columns)
     issues += [

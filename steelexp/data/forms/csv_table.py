@@ -28,7 +28,6 @@ from steelexp.data.forms.reading import (
     load,
     missing_image,
     stem_of,
-    survey,
 )
 from steelexp.data.forms.shapes import Patch, ShapeError, Size
 from steelexp.data.forms.writing import (
@@ -44,7 +43,7 @@ from steelexp.data.forms.writing import (
 )
 from steelexp.data.image_files import list_images
 from steelexp.data.severstal import CLASSES as SEVERSTAL_CLASSES
-from steelexp.data.survey import Survey, listing_issues
+from steelexp.data.survey import listing_issues
 
 TABLE = "train.csv"
 IMAGES = "train_images"
@@ -106,11 +105,6 @@ def is_csv_table(root: Path) -> bool:
     """Whether a folder has train_images/ and a train.csv in another form than Kaggle's."""
     has_both = (root / TABLE).is_file() and (root / IMAGES).is_dir()
     return has_both and is_loose(root / TABLE)
-
-
-def survey_csv_table(root: Path, classes: tuple[str, ...] | None) -> Survey:
-    """The doctor's survey of a table."""
-    return survey(read_csv(str(root), classes=classes))
 
 
 def read_csv(

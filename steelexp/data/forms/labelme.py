@@ -25,7 +25,6 @@ from steelexp.data.forms.reading import (
     load,
     shared_labels,
     stem_of,
-    survey,
 )
 from steelexp.data.forms.shapes import ShapeError
 from steelexp.data.forms.writing import (
@@ -42,7 +41,7 @@ from steelexp.data.forms.writing import (
 )
 from steelexp.data.image_files import list_images, similar_name
 from steelexp.data.issue import Issue
-from steelexp.data.survey import Survey, listing_issues
+from steelexp.data.survey import listing_issues
 
 IGNORE = "__ignore__"
 """labelme's own name for areas that are neither background nor a class."""
@@ -109,11 +108,6 @@ def is_labelme(root: Path) -> bool:
     folder = root / "images" if (root / "images").is_dir() else root
     files = itertools.islice(filter(Path.is_file, sorted(folder.rglob("*.json"))), 3)
     return any(b'"shapes"' in file.read_bytes() for file in files)
-
-
-def survey_labelme(root: Path, classes: tuple[str, ...] | None) -> Survey:
-    """The doctor's survey of labelme's files."""
-    return survey(read_labelme(str(root), classes=classes))
 
 
 def read_labelme(

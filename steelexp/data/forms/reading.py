@@ -8,7 +8,7 @@ doctor.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -220,12 +220,18 @@ def load(reading: Reading, *, subset: int | None, subset_seed: int) -> Dataset:
     )
 
 
-def survey(reading: Reading) -> Survey:
-    """The doctor's survey of a reading.
+def survey(read: Callable[..., Reading], root: str, **settings: Any) -> Survey:
+    """The doctor's survey of a label form.
+
+    Args:
+        read: Reading function of the form.
+        root: Root folder of the data set.
+        settings: Settings of the form, as keyword arguments of the reading function.
 
     Raises:
-        DataError: There are more classes than a mask can hold.
+        DataError: There are more classes than a mask can hold, or the reading function raises it.
     """
+    reading = read(root, **settings)
     _check_class_count(reading)
     images = [_surveyed_image(image) for image in reading.images]
     return Survey(reading.form, reading.classes, images, reading.issues, one_size=False)

@@ -16,7 +16,7 @@ from pydantic import PositiveInt
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.class_names import ClassBits, ClassNames, class_bits, unknown_class
 from steelexp.data.forms.json_files import FormModel, read_json
-from steelexp.data.forms.reading import Area, AreaImage, Reading, images_folder, load, survey
+from steelexp.data.forms.reading import Area, AreaImage, Reading, images_folder, load
 from steelexp.data.forms.shapes import ShapeError, components
 from steelexp.data.forms.supervisely_objects import Object, drawing, object_of
 from steelexp.data.forms.writing import (
@@ -31,7 +31,7 @@ from steelexp.data.forms.writing import (
 )
 from steelexp.data.image_files import list_images, similar_name
 from steelexp.data.issue import Issue
-from steelexp.data.survey import Survey, listing_issues
+from steelexp.data.survey import listing_issues
 
 META = "meta.json"
 DATASET = "ds"
@@ -93,11 +93,6 @@ def supervisely(
 def is_supervisely(root: Path) -> bool:
     """Whether a folder has meta.json and a dataset."""
     return (root / META).is_file() and any(_datasets(root))
-
-
-def survey_supervisely(root: Path, classes: tuple[str, ...] | None) -> Survey:
-    """The doctor's survey of a project of Supervisely."""
-    return survey(read_supervisely(str(root), classes=classes))
 
 
 def read_supervisely(

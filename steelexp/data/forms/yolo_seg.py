@@ -28,7 +28,6 @@ from steelexp.data.forms.reading import (
     load,
     shared_labels,
     stem_of,
-    survey,
 )
 from steelexp.data.forms.shapes import Mask, outlines
 from steelexp.data.forms.writing import (
@@ -47,7 +46,7 @@ from steelexp.data.forms.writing import (
 from steelexp.data.forms.yolo_lines import line_of, read_lines
 from steelexp.data.image_files import list_images, similar_name
 from steelexp.data.issue import Issue
-from steelexp.data.survey import Survey, listing_issues
+from steelexp.data.survey import listing_issues
 from steelexp.errors import reason
 
 NAMES = "data.yaml"
@@ -107,11 +106,6 @@ def is_yolo_seg(root: Path) -> bool:
     """Whether a folder has data.yaml and labels/."""
     has_names = any((root / name).is_file() for name in (NAMES, CLASSES))
     return has_names and bool(_parts(root) or (root / LABELS).is_dir())
-
-
-def survey_yolo_seg(root: Path, classes: tuple[str, ...] | None) -> Survey:
-    """The doctor's survey of YOLO's files."""
-    return survey(read_yolo_seg(str(root), classes=classes))
 
 
 def read_yolo_seg(

@@ -19,6 +19,7 @@ from steelexp.data.doctor.examination import black_area
 from steelexp.data.issue import FIXES
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.severstal import severstal
+from tests.data.doctor.test_looks_whole import WHOLE
 from tests.data.forms.test_issues import OF_FORMS
 
 SIZE = (64, 96)
@@ -396,7 +397,7 @@ def test_every_kind_is_tried():
     tables = (OF_STRIPS, OF_MASKS, OF_PARTS)
     kinds = {kind for damages in tables for _, kind, _, _ in damages.values()}
     kinds |= {wanted[0] for _, wanted in OF_SPLITS.values()} | {"leak", "refused by its loader"}
-    kinds |= set(OF_FORMS)
+    kinds |= set(OF_FORMS) | WHOLE
     assert kinds == set(FIXES)
     assert sum(map(len, tables)) >= 20
 
@@ -784,7 +785,7 @@ def test_turned_copies_are_found(tmp_path, real_duplicates, realdata):
         shutil.copy(realdata / "severstal_sample" / "train_images" / name, tmp_path / IMAGES)
     image = cv2.imread(str(tmp_path / IMAGES / "0a37f0a29.jpg"))
     cv2.imwrite(str(tmp_path / IMAGES / "turned.jpg"), image[::-1, ::-1])
-    table(tmp_path, [])
+    table(tmp_path, ["turned.jpg,1,200000 9"])
     diagnosis = diagnose(tmp_path)
     assert diagnosis.near_duplicates == [[1, 3]]
     assert diagnosis.issues == []
@@ -830,7 +831,7 @@ def test_the_command_on_a_damaged_set(tmp_path, capsys):
     [
         (["nowhere"], "nowhere: there is no such folder"),
         (["."], ".: not a data set: it needs a loose train.csv beside train_images/, or "),
-        (["set", "--classes", "a,b"], "--classes: set/train.csv numbers its classes itself"),
+        (["set", "--classes", "a,b"], "--classes: set names its classes itself"),
         (["set", "--split", "none.csv"], "--split none.csv: not a readable table"),
         (["masks", "--classes", "a,b,a"], "--classes a,b,a: up to 8 different names"),
         (["masks", "--classes", "1,2,3,4,5,6,7,8,9"], "--classes 1,2,3,4,5,6,7,8,9: up to 8"),
