@@ -22,6 +22,7 @@ FIXES = {
     "wrong depth": "set data.grey.white to its white level, or save the image with 8 bits",
     "blank image": "copy the image again from its source, or remove it and its labels",
     "duplicate image": "compare their labels, and remove one of the two",
+    "interpolated mask": "make the mask again from the drawing; scale it to nearest pixels only",
     "no labels": "check the folder or the table of the labels: nothing can be learnt without any",
     "mask on black": "check the image: the mask may be another image's, mirrored or transposed",
     "missing folder": "copy the folder from its source, or move its counterpart elsewhere",

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data import duplicates
+from steelexp.data.dataset import MOST_CLASSES
 from steelexp.data.decoding import read_grey
 from steelexp.data.doctor.examination import Statistics, collect_statistics
 from steelexp.data.doctor.leaks import Leak, find_leaks, read_split
@@ -105,7 +106,12 @@ def diagnose(
     if split is not None:
         parts, split_issues = read_split(split, names)
     with steps("examining", len(names), every=10.0) as advance:
-        statistics = collect_statistics(files.images, one_size=files.one_size, report=advance)
+        statistics = collect_statistics(
+            files.images,
+            class_count=len(files.classes or range(MOST_CLASSES)),
+            one_size=files.one_size,
+            report=advance,
+        )
     groups = _near_duplicates(files.images, statistics)
     leaks = find_leaks(groups, parts)
     distinct = f"{len(np.unique(groups))} of the {len(names)} images are distinct"

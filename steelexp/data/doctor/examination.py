@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from steelexp.data.data_error import DataError
 from steelexp.data.dataset import MOST_CLASSES, Bits
 from steelexp.data.decoding import read_stored
+from steelexp.data.doctor.rims import Rims, find_rims
 from steelexp.data.image_header import read_header
 from steelexp.data.issue import Issue
 from steelexp.data.survey import LabelledImage, Size
@@ -100,12 +101,17 @@ class Statistics:
 
 
 def collect_statistics(
-    images: list[LabelledImage], *, one_size: bool, report: Callable[[int], None]
+    images: list[LabelledImage],
+    *,
+    class_count: int,
+    one_size: bool,
+    report: Callable[[int], None],
 ) -> Statistics:
     """Examine every image, on all cores; only the statistics stay in memory.
 
     Args:
         images: Images of the data set.
+        class_count: Number of classes; later bits of a mask are ignored pixels.
         one_size: Whether a size other than the most frequent one is an issue.
         report: Progress callback, called with the number of examined images.
     """
@@ -117,7 +123,8 @@ def collect_statistics(
     sizes: list[Size | None] = []
     issues: list[Issue] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for i, result in enumerate(pool.map(partial(examine, grid=grid), images)):
+        look = partial(examine, grid=grid, class_count=class_count)
+        for i, result in enumerate(pool.map(look, images)):
             sizes.append(result.size)
             issues += result.issues
             readable[i] = result.extents is not None
@@ -131,12 +138,13 @@ def collect_statistics(
     return Statistics(sizes, readable, pixels, components, on_black, heatmap, issues)
 
 
-def examine(image: LabelledImage, *, grid: Size) -> ExaminedImage:
+def examine(image: LabelledImage, *, grid: Size, class_count: int) -> ExaminedImage:
     """Read and check one image and its labels.
 
     Args:
         image: Image.
         grid: Rows and columns of the heatmap.
+        class_count: Number of classes.
     """
     try:
         orientation = read_header(image.path).orientation
@@ -152,12 +160,9 @@ def examine(image: LabelledImage, *, grid: Size) -> ExaminedImage:
     size = (grey.shape[0], grey.shape[1])
     bits, label_issues = image.read_labels(size)
     extents = None if bits is None else _measure(grey, bits, grid)
-    on_black = [
-        _mask_on_black(image, c, extent)
-        for c, extent in (extents or {}).items()
-        if extent.pixels_on_black > BLACK_MASK * extent.pixels
-    ]
-    return ExaminedImage(size, extents, [*issues, *label_issues, *on_black])
+    if bits is not None and extents is not None:
+        label_issues = [*label_issues, *_mask_issues(image, bits, extents, class_count)]
+    return ExaminedImage(size, extents, [*issues, *label_issues])
 
 
 def black_area(grey: Grey) -> npt.NDArray[np.bool_]:
@@ -213,6 +218,32 @@ def _measure(grey: Grey, bits: Bits, grid: Size) -> dict[int, Extent]:
 def _cells(mask: Bits, grid: Size) -> npt.NDArray[np.float32]:
     cells = cv2.resize(mask.astype(np.float32), grid[::-1], interpolation=cv2.INTER_AREA)
     return cells.astype(np.float32, copy=False)
+
+
+def _mask_issues(
+    image: LabelledImage, bits: Bits, extents: dict[int, Extent], class_count: int
+) -> Iterator[Issue]:
+    """What looks wrong with a mask that can be read."""
+    for c, extent in extents.items():
+        if extent.pixels_on_black > BLACK_MASK * extent.pixels:
+            yield _mask_on_black(image, c, extent)
+    classes = [c for c in extents if c < class_count]
+    if len(classes) > 1:
+        values = np.zeros(bits.shape, np.uint8)
+        for c in classes:
+            values[(bits >> c & 1).astype(bool)] = c + 1
+        rims = find_rims(values)
+        if rims.look_interpolated:
+            yield _interpolated_mask(image, rims)
+
+
+def _interpolated_mask(image: LabelledImage, rims: Rims) -> Issue:
+    file, row = image.locate(rims.values[-1] - 1)
+    text = (
+        f"{image.name}: {rims.pixels} pixels of class {', '.join(map(str, rims.values))} are thin "
+        "rims between a lower and a higher class, as scaling with interpolation makes them"
+    )
+    return Issue("interpolated mask", file, row, text)
 
 
 def _mask_on_black(image: LabelledImage, c: int, extent: Extent) -> Issue:
