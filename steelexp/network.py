@@ -1,13 +1,12 @@
 """The network of a plan, with its loss and optimizer, and what evaluates it."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from steelexp.evaluation.evaluator import Evaluator
-from steelexp.lazy import Tensor, tf
+from steelexp.lazy import tf
 from steelexp.model.architectures import ARCHITECTURES
-from steelexp.model.loss_schedule import mix_losses
+from steelexp.model.loss_schedule import Loss, mix_losses
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.plan import Plan, weighted_losses
@@ -29,7 +28,13 @@ def compiled_network(plan: Plan) -> tuple[Any, Any]:
     if spec.loss_warm_up.epochs:
         loss = mix_losses(loss_of(plan, spec.loss_warm_up), loss, main_loss_weight)
     optimizer = spec.optimizer.bind(OPTIMIZERS)()
-    compile_model(model, loss=loss, optimizer=optimizer, classes=plan.class_count)
+    compile_model(
+        model,
+        loss=loss,
+        optimizer=optimizer,
+        classes=plan.class_count,
+        has_ignore=plan.dataset.has_ignore,
+    )
     return model, main_loss_weight
 
 
@@ -61,7 +66,7 @@ def evaluator_of(plan: Plan, model: Any) -> Evaluator:
     )
 
 
-def loss_of(plan: Plan, component: Component) -> Callable[[Tensor, Tensor], Tensor]:
+def loss_of(plan: Plan, component: Component) -> Loss:
     """A loss with its settings and the class weights that it takes, tried on one pixel.
 
     Args:

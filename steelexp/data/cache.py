@@ -27,6 +27,7 @@ from steelexp.data.cache_checks import CacheChecks, Checksums, checksum, checksu
 from steelexp.data.cache_root import CACHE_FIX
 from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import Bits, DataError, Dataset, digest, raise_if
+from steelexp.data.ignored import without_ignored_labels
 from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
 from steelexp.records.atomic import replacing
@@ -90,7 +91,7 @@ class RecentImages(Dataset):
 
 
 def cache_images(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
-    """Decode the images of a data set.
+    """Decode the images of a data set. The masks have no class at ignored pixels.
 
     Args:
         dataset: Data set.
@@ -101,11 +102,7 @@ def cache_images(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
     Raises:
         DataError: Images cannot be read, all of which are listed, or there is no room.
     """
-    if dataset.has_ignore:
-        raise DataError(
-            "data.ignore: ignored pixels are read and converted, and not trained on yet; leave "
-            "ignore out, so that its areas are a class"
-        )
+    dataset = without_ignored_labels(dataset)
     if kind == "none" or not len(dataset):
         return RecentImages(**_fields(dataset))
     if kind == "memory":
@@ -134,9 +131,9 @@ def _pixel_count(dataset: Dataset) -> int:
 
 
 def _bytes_needed(dataset: Dataset) -> int:
-    """Bytes of the grey values of all images and the masks of labelled images."""
+    """Bytes of the grey values of all images and the masks that can have a bit."""
     pixels = dataset.sizes.astype(np.int64).prod(axis=1)
-    return int(pixels.sum() + pixels[dataset.labelled].sum())
+    return int(pixels.sum() + pixels[dataset.has_bits].sum())
 
 
 def _total_memory() -> int:
@@ -264,9 +261,9 @@ def _decode(dataset: Dataset, grey: Pixels, bits: Pixels) -> Checksums:
         image = target.image(row)
         mask = target.mask(row)
         np.copyto(image, dataset.image(row))
-        if dataset.labelled[row]:
+        if dataset.has_bits[row]:
             np.copyto(mask, dataset.mask(row))
-        mask_checksum = checksum(mask) if dataset.labelled[row] else checksum_of_zeros(mask.nbytes)
+        mask_checksum = checksum(mask) if dataset.has_bits[row] else checksum_of_zeros(mask.nbytes)
         checksums[row] = checksum(image), mask_checksum
 
     with steps("decoding", len(dataset), every=10.0) as advance, ThreadPoolExecutor() as threads:

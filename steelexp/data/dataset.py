@@ -53,10 +53,11 @@ class Dataset:
     white: int | None = None
 
     def __post_init__(self) -> None:
-        if len(self.classes) > MOST_CLASSES:
+        if len(self.classes) + self.has_ignore > MOST_CLASSES:
             raise DataError(
-                f"the data set has {len(self.classes)} classes ({', '.join(self.classes)}), and at "
-                f"most {MOST_CLASSES} are supported; merge some, or leave some out"
+                f"the data set has {len(self.classes)} classes ({', '.join(self.classes)})"
+                f"{' and ignored pixels' if self.has_ignore else ''}, and at most {MOST_CLASSES} "
+                "are supported; merge some, or leave some out"
             )
 
     def __len__(self) -> int:
@@ -77,6 +78,11 @@ class Dataset:
     def labelled(self) -> list[bool]:
         """[S] whether an image has labelled pixels."""
         return [any(counts) for counts in self.pixels.tolist()]
+
+    @functools.cached_property
+    def has_bits(self) -> list[bool]:
+        """[S] whether the mask of an image can have a bit: of a class, or of ignored pixels."""
+        return [True] * len(self) if self.has_ignore else self.labelled
 
     def image(self, row: int) -> npt.NDArray[np.uint8]:
         """Read one image.

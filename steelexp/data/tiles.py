@@ -92,7 +92,7 @@ def cut_tiles(dataset: Dataset, table: Table, *, grey: Pixels, bits: Pixels) -> 
     for i, (row, top, left) in enumerate(table.tolist()):
         if row != last_row:
             image = dataset.image(row)
-            mask = dataset.mask(row) if dataset.labelled[row] else None
+            mask = dataset.mask(row) if dataset.has_bits[row] else None
             last_row = row
         grey[i] = crop(image, top, left, size)
         bits[i] = 0 if mask is None else crop(mask, top, left, size)

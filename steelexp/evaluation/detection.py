@@ -51,25 +51,21 @@ class DetectionCounts:
         self._rules = rules
         self._counts: list[Pixels] = []
         self._highest: list[npt.NDArray[np.float32]] = []
-        sets = 1 << len(rules)
-        self._pairs = np.zeros(sets * sets, np.int64)
+        self._confusion = np.zeros((len(rules) + 1, len(rules) + 1), np.int64)
         self._components = np.zeros((len(rules), 4, len(SIZE_CLASSES)), np.int64)
 
     def add(self, image: ScoredImage) -> None:
         """Apply the rules to one image and count."""
         masks = postprocess(image.scores, self._rules)
-        predicted = np.zeros(image.bits.shape, np.uint8)
         pixels = np.zeros((3, len(self._rules)), np.int64)
         for c in range(len(self._rules)):
             mask = np.ascontiguousarray(masks[..., c])
             truth = image.truth(c)
-            predicted |= mask.view(np.uint8) << np.uint8(c)
             tp = np.count_nonzero(mask & truth)
             pixels[:, c] = tp, np.count_nonzero(mask) - tp, np.count_nonzero(truth) - tp
             if pixels[:, c].any():
                 self._components[c] += count_components(mask, truth)
-        pairs = image.bits.astype(np.intp) << len(self._rules) | predicted
-        self._pairs += np.bincount(pairs.ravel(), minlength=len(self._pairs))
+        self._confusion += count_pairs(image, masks)
         self._counts.append(pixels)
         self._highest.append(image.scores.max(axis=(0, 1)))
 
@@ -94,11 +90,26 @@ class DetectionCounts:
 
         A pixel with several classes counts in the row, or the column, of each.
         """
-        classes = len(self._rules)
-        sets = np.arange(1 << len(self._rules))
-        within = np.stack([sets == 0, *(sets >> c & 1 == 1 for c in range(classes))])
-        members = within.astype(np.int64)  # [C + 1, sets]
-        return np.asarray(members @ self._pairs.reshape(len(sets), -1) @ members.T)
+        return self._confusion
+
+
+def count_pairs(image: ScoredImage, masks: Mask) -> Pixels:
+    """Pixels of each pair of truth and prediction on one image, [C + 1, C + 1], none first.
+
+    Args:
+        image: Image with its ground truth.
+        masks: Predicted masks, [H, W, C].
+    """
+    some = np.flatnonzero((image.bits != 0) | masks.any(axis=2))  # few pixels of most images
+    predicted = masks.reshape(-1, masks.shape[2])[some].T  # [C, N]
+    labelled = image.bits.ravel()[some] >> np.arange(len(predicted))[:, None] & 1  # [C, N]
+    # Sums of products in float64 are exact, and far faster than in integers.
+    rows, columns = (
+        np.vstack([~each.any(axis=0), each]).astype(np.float64) for each in (labelled, predicted)
+    )
+    pairs = np.rint(rows @ columns.T).astype(np.int64)
+    pairs[0, 0] += image.pixels - len(some)
+    return np.asarray(pairs)
 
 
 def count_components(mask: Mask, truth: Mask) -> ComponentCounts:

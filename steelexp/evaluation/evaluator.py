@@ -82,7 +82,7 @@ class Evaluator:
 
     Args:
         model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
-        loss: Loss, (y_true, logits), [B, h, w, C] each -> [B].
+        loss: Loss, (y_true, logits, valid) -> [B].
         settings: Threshold, batch size, number of overlays.
         tuning_metric: Metric that post-processing is tuned for.
         dataset: Data set.
@@ -117,8 +117,10 @@ class Evaluator:
         self._split = split
         self._tile_table = functools.partial(tile_table, dataset, tiling=tiling, seed=seed)
         classes = len(dataset.classes)
-        self._count_images = whole_image_counter(model, classes, settings.threshold)
-        self._evaluate_tiles = tile_evaluator(model, classes, loss)
+        self._count_images = whole_image_counter(
+            model, classes, settings.threshold, has_ignore=dataset.has_ignore
+        )
+        self._evaluate_tiles = tile_evaluator(model, classes, loss, has_ignore=dataset.has_ignore)
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
         """Return every validation metric. Draw overlays, of the same images after each epoch."""

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from steelexp.counts import Counts
 from steelexp.lazy import Tensor, keras, tf
 from steelexp.metrics import LOSS
-from steelexp.model.unet import expand_bits
+from steelexp.model.loss_schedule import Loss
+from steelexp.model.truth import truth_of
 
 Bits = npt.NDArray[np.uint8]
 
@@ -29,7 +30,7 @@ class Prediction(NamedTuple):
 
 
 def whole_image_counter(
-    model: Any, classes: int, threshold: float
+    model: Any, classes: int, threshold: float, *, has_ignore: bool = False
 ) -> Callable[[Iterable[Any], frozenset[int]], Prediction]:
     """A function that counts with the network's present weights; traced once.
 
@@ -37,6 +38,7 @@ def whole_image_counter(
         model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
         classes: Number of classes, C.
         threshold: Score, sigmoid(logit), from which a pixel is predicted.
+        has_ignore: Whether bit C of a mask marks ignored pixels. Nothing is predicted on them.
 
     Returns:
         Function from batches of `data.pipeline.image_batches` and the numbers of the images whose
@@ -54,7 +56,10 @@ def whole_image_counter(
         width = tf.shape(bits)[2]
         scores = tf.sigmoid(model(grey, training=False)[:, :height, :width])
         predicted = scores >= threshold  # [B, H, W, C]
-        truth = expand_bits(bits, classes) > 0
+        y_true, valid = truth_of(bits, classes, has_ignore=has_ignore)
+        truth = y_true > 0
+        if valid is not None:
+            predicted &= valid > 0
         pairs = (predicted & truth, predicted & ~truth, ~predicted & truth)
         sums = [tf.reduce_sum(tf.cast(pair, tf.int64), [1, 2]) for pair in pairs]
         bit = tf.constant([1 << c for c in range(classes)], tf.uint8)
@@ -79,14 +84,15 @@ def whole_image_counter(
 
 
 def tile_evaluator(
-    model: Any, classes: int, loss: Callable[[Tensor, Tensor], Tensor]
+    model: Any, classes: int, loss: Loss, *, has_ignore: bool = False
 ) -> Callable[[Any], dict[str, float]]:
     """A function that computes the loss and dice_batch on tiles; traced once.
 
     Args:
         model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
         classes: Number of classes, C.
-        loss: Loss, (y_true, logits) -> [B].
+        loss: Loss, (y_true, logits, valid) -> [B].
+        has_ignore: Whether bit C of a mask marks ignored pixels.
 
     Returns:
         Function from a tf.data.Dataset of (grey, bits) to the metrics by name.
@@ -95,11 +101,13 @@ def tile_evaluator(
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # as above
     def measure(grey: Tensor, bits: Tensor) -> Tensor:
         logits = model(grey, training=False)
-        y_true = expand_bits(bits, classes)
+        y_true, valid = truth_of(bits, classes, has_ignore=has_ignore)
         scores = tf.sigmoid(logits)
+        if valid is not None:
+            scores = tf.where(valid > 0, scores, 0.0)
         overlap = tf.reduce_sum(scores * y_true)
         dice = (2 * overlap + 1) / (tf.reduce_sum(scores) + tf.reduce_sum(y_true) + 1)
-        return tf.reduce_sum(loss(y_true, logits)), dice
+        return tf.reduce_sum(loss(y_true, logits, valid=valid)), dice
 
     def evaluate(batches: Any) -> dict[str, float]:
         total = keras.metrics.Sum()

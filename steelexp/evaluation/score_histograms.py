@@ -76,9 +76,13 @@ class ScoreCounter:
     def add(self, image: ScoredImage) -> None:
         """Count one image."""
         classes = range(image.scores.shape[2])
+        ignored = image.bits.size - image.pixels
         self._pixels.append(
             np.stack(
-                [histogram(image.scores[..., c], image.truth(c), self._edges) for c in classes]
+                [
+                    histogram(image.scores[..., c], image.truth(c), self._edges, ignored)
+                    for c in classes
+                ]
             )
         )
 
@@ -116,16 +120,20 @@ def edges_of(thresholds: Thresholds) -> Edges:
 
 
 def histogram(
-    scores: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_], edges: Edges
+    scores: npt.NDArray[np.float32],
+    truth: npt.NDArray[np.bool_],
+    edges: Edges,
+    ignored: int = 0,
 ) -> Pixels:
     """The histogram of one image and class.
 
     On most images few pixels reach the first threshold; only blocks with such a pixel are read.
 
     Args:
-        scores: Scores of the class, [H, W].
-        truth: Whether the pixel is labelled, [H, W].
+        scores: Scores of the class, [H, W]; 0 at ignored pixels.
+        truth: Whether the pixel is labelled, [H, W]; false at ignored pixels.
         edges: K thresholds.
+        ignored: Number of ignored pixels, which are in no bin.
 
     Returns:
         [2, K + 1]: pixels without the class and with it.
@@ -139,7 +147,7 @@ def histogram(
     bins += np.where(labels.take(scored, axis=0).ravel(), width, 0)
     pixels = np.bincount(bins, minlength=2 * width).reshape(2, width)
     labelled = np.count_nonzero(truth)
-    pixels[:, 0] = np.array([truth.size - labelled, labelled]) - pixels[:, 1:].sum(axis=1)
+    pixels[:, 0] = np.array([truth.size - ignored - labelled, labelled]) - pixels[:, 1:].sum(axis=1)
     return pixels
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data import pipeline
-from steelexp.data.dataset import Dataset
+from steelexp.data.dataset import Bits, Dataset
 from steelexp.inference.windows import Layout, cut_windows, stitch
 from steelexp.lazy import Tensor, tf
 
@@ -27,13 +27,21 @@ class ScoredImage(NamedTuple):
 
     Attributes:
         row: Row of the image in the data set.
-        scores: [H, W, C] float32 scores, sigmoid(logits), without padding.
-        bits: [H, W] uint8 ground truth of all classes; bit c is set where class c is labelled.
+        scores: [H, W, C] float32 scores, sigmoid(logits), without padding; 0 at ignored pixels.
+        bits: [H, W] uint8 ground truth of all classes; bit c is set where class c is labelled. No
+            bit is set at ignored pixels.
+        valid: [H, W] bool, whether a pixel counts; None in a data set without ignored pixels.
     """
 
     row: int
     scores: Scores
-    bits: npt.NDArray[np.uint8]
+    bits: Bits
+    valid: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels that count."""
+        return self.bits.size if self.valid is None else int(np.count_nonzero(self.valid))
 
     def truth(self, c: int) -> npt.NDArray[np.bool_]:
         """Ground truth of class c, [H, W] bool."""
@@ -64,6 +72,26 @@ def build_scorer(model: Any, *, flips: bool = False) -> Scorer:
     return lambda grey: np.moveaxis(score(grey).numpy(), 1, -1)
 
 
+def scored_image(row: int, scores: Scores, bits: Bits, *, has_ignore: bool) -> ScoredImage:
+    """An image with its scores, without what is predicted or labelled at ignored pixels.
+
+    All metrics of whole images and the tuning of post-processing get their ignored pixels here. A
+    component that crosses ignored pixels ends at them.
+
+    Args:
+        row: Row of the image in the data set.
+        scores: [H, W, C] scores.
+        bits: [H, W] mask.
+        has_ignore: Whether bit C of the mask marks ignored pixels.
+    """
+    if not has_ignore:
+        return ScoredImage(row, scores, bits)
+    valid = bits >> scores.shape[2] == 0
+    scores = np.copy(scores, order="K")  # a class stays contiguous
+    scores[~valid] = 0
+    return ScoredImage(row, scores, np.where(valid, bits, bits.dtype.type(0)), valid)
+
+
 def score_images(
     score: Scorer,
     dataset: Dataset,
@@ -84,12 +112,14 @@ def score_images(
     if layout is not None:
         for row in rows.tolist():
             scores = score_windows(score, dataset.image(row), layout, max_pixels=max_pixels)
-            yield ScoredImage(row, scores, dataset.mask(row))
+            yield scored_image(row, scores, dataset.mask(row), has_ignore=dataset.has_ignore)
         return
     for batch_rows, grey, bits in pipeline.image_batches(dataset, rows, max_pixels=max_pixels):
         height, width = bits.shape[1:3]
         for row, scores, image_bits in zip(batch_rows.tolist(), score(grey), bits, strict=True):
-            yield ScoredImage(row, scores[:height, :width], image_bits[..., 0])
+            yield scored_image(
+                row, scores[:height, :width], image_bits[..., 0], has_ignore=dataset.has_ignore
+            )
 
 
 def score_windows(

@@ -10,7 +10,8 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from steelexp.lazy import Tensor, tf
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[..., Tensor]
+"""(y_true [B, h, w, C], logits [B, h, w, C], valid=[B, h, w, 1] or None) -> [B]."""
 
 
 def warm_up_weight(epoch: int, *, epochs: PositiveInt = 5, fade: NonNegativeInt = 0) -> float:
@@ -34,20 +35,22 @@ def mix_losses(loss_warm_up: Loss, main: Loss, weight: Tensor) -> Loss:
     """Mix two losses: (1 - weight) loss_warm_up + weight main.
 
     Args:
-        loss_warm_up: First loss, (y_true, logits) -> [B].
-        main: Second loss, (y_true, logits) -> [B].
+        loss_warm_up: First loss.
+        main: Second loss.
         weight: Weight of the main loss, a tf.Variable from 0 to 1. A compiled training step reads
             it anew at every step, so it may be assigned between epochs. A loss of weight 0 is not
             computed.
 
     Returns:
-        Mixed loss, (y_true, logits) -> [B].
+        Mixed loss.
     """
 
-    def mixed(y_true: Tensor, logits: Tensor) -> Tensor:
+    def mixed(y_true: Tensor, logits: Tensor, valid: Tensor | None = None) -> Tensor:
         def part(loss: Loss, share: Tensor) -> Tensor:
             zeros = tf.zeros(tf.shape(logits)[:1])
-            return tf.cond(share > 0.0, lambda: share * loss(y_true, logits), lambda: zeros)
+            return tf.cond(
+                share > 0.0, lambda: share * loss(y_true, logits, valid=valid), lambda: zeros
+            )
 
         return part(loss_warm_up, 1.0 - weight) + part(main, tf.convert_to_tensor(weight))
 

@@ -1,8 +1,10 @@
 """Losses on logits, by name. The losses that combine two others are here.
 
-Each is `(y_true [B, h, w, C], logits [B, h, w, C], class_weights [C], *, settings) -> [B]`, one
-value for each tile. The training step takes the mean over the batch once. y_true holds 0 and 1. A
-loss that cannot use class weights has no such argument. All sums are float32 for any input.
+Each is `(y_true [B, h, w, C], logits [B, h, w, C], class_weights [C], valid [B, h, w, 1], *,
+settings) -> [B]`, one value for each tile. The training step takes the mean over the batch once.
+y_true holds 0 and 1. A loss that cannot use class weights has no such argument. Pixels with a valid
+of 0 are ignored: a mean is over the others, and a tile without others costs 0. All sums are float32
+for any input.
 """
 
 from collections.abc import Callable
@@ -21,6 +23,7 @@ def bce_dice(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     bce_weight: Share = 0.5,
     reduce: Reduce = "tile_and_class",
@@ -36,6 +39,7 @@ def bce_dice(
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         bce_weight: Weight w of the cross-entropy. Several medal solutions on Severstal used 0.75.
         reduce: Pixels of one Dice coefficient: each class of each tile (tile_and_class), each tile
             (tile), each class of the batch (batch_and_class) or the whole batch (batch).
@@ -47,15 +51,16 @@ def bce_dice(
         Loss of each tile, [B].
     """
     overlap = dice(
-        y_true, logits, class_weights, reduce=reduce, smooth=smooth, empty_class=empty_class
+        y_true, logits, class_weights, valid, reduce=reduce, smooth=smooth, empty_class=empty_class
     )
-    return bce_weight * bce(y_true, logits, class_weights) + (1.0 - bce_weight) * overlap
+    return bce_weight * bce(y_true, logits, class_weights, valid) + (1.0 - bce_weight) * overlap
 
 
 def focal_dice(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     focal_weight: Share = 0.5,
     gamma: NonNegativeFloat = 2.0,
@@ -74,6 +79,7 @@ def focal_dice(
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         focal_weight: Weight w of the focal loss.
         gamma: Focusing parameter: how strongly easy pixels are down-weighted. 0 means not at all.
         alpha: Weight of defect pixels in the focal loss. Background pixels have 1 - alpha.
@@ -90,9 +96,9 @@ def focal_dice(
     adds the two.
     """
     overlap = dice(
-        y_true, logits, class_weights, reduce=reduce, smooth=smooth, empty_class=empty_class
+        y_true, logits, class_weights, valid, reduce=reduce, smooth=smooth, empty_class=empty_class
     )
-    pixels = focal(y_true, logits, class_weights, gamma=gamma, alpha=alpha)
+    pixels = focal(y_true, logits, class_weights, valid, gamma=gamma, alpha=alpha)
     return focal_weight * pixels + (1.0 - focal_weight) * overlap
 
 
@@ -100,6 +106,7 @@ def bce_lovasz(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     bce_weight: Share = 0.5,
     reduce: LovaszReduce = "tile_and_class",
@@ -112,6 +119,7 @@ def bce_lovasz(
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         bce_weight: Weight w of the cross-entropy.
         reduce: Pixels that the hinge ranks together: each class of each tile, or each class of the
             batch.
@@ -119,14 +127,15 @@ def bce_lovasz(
     Returns:
         Loss of each tile, [B].
     """
-    overlap = lovasz_hinge(y_true, logits, class_weights, reduce=reduce)
-    return bce_weight * bce(y_true, logits, class_weights) + (1.0 - bce_weight) * overlap
+    overlap = lovasz_hinge(y_true, logits, class_weights, valid, reduce=reduce)
+    return bce_weight * bce(y_true, logits, class_weights, valid) + (1.0 - bce_weight) * overlap
 
 
 def unified_focal(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     focal_weight: Share = 0.5,
     delta: Share = 0.6,
@@ -149,6 +158,7 @@ def unified_focal(
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         focal_weight: Weight w of the focal part; the paper's lambda.
         delta: Weight of defect pixels in the focal part, and of false negatives in the Tversky
             part.
@@ -166,12 +176,13 @@ def unified_focal(
     in its authors' code.
     """
     pixels = asymmetric_focal(
-        y_true, logits, class_weights, defect_gamma=0.0, background_gamma=gamma, alpha=delta
+        y_true, logits, class_weights, valid, defect_gamma=0.0, background_gamma=gamma, alpha=delta
     )
     defect = focal_tversky(
         y_true,
         logits,
         class_weights,
+        valid,
         gamma=1.0 / (1.0 - gamma),
         false_positives=1.0 - delta,
         false_negatives=delta,
@@ -182,6 +193,7 @@ def unified_focal(
         1.0 - y_true,
         -logits,
         class_weights,
+        valid,
         false_positives=1.0 - delta,
         false_negatives=delta,
         reduce=reduce,

@@ -15,6 +15,7 @@ def lovasz_hinge(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     reduce: LovaszReduce = "tile_and_class",
 ) -> Tensor:
@@ -32,6 +33,7 @@ def lovasz_hinge(
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         reduce: Pixels that are ranked together: each class of each tile, or each class of the
             batch.
 
@@ -41,7 +43,7 @@ def lovasz_hinge(
     Source: Berman, Rannen Triki and Blaschko, CVPR 2018, https://arxiv.org/abs/1705.08790,
     algorithm 1.
     """
-    y, x, w = as_float32(y_true, logits, class_weights)
+    y, x, w = as_float32(y_true, logits, class_weights, valid)
     truth = _pixels_by_class(y, reduce)  # [B or 1, C, pixels]
     errors = 1.0 - (2.0 * truth - 1.0) * _pixels_by_class(x, reduce)
     increases = tf.stop_gradient(_jaccard_increases(errors, truth))

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from steelexp.lazy import Tensor, tf
-from steelexp.model.loss_inputs import EmptyClass, Reduce, as_float32
+from steelexp.model.loss_inputs import EmptyClass, Reduce, as_float32, valid_values
 
 # Axes of [B, h, w, C] that one index sums over.
 _AXES: dict[str, tuple[int, ...]] = {
@@ -25,6 +25,7 @@ def dice(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     reduce: Reduce = "tile_and_class",
     smooth: PositiveFloat = 1.0,
@@ -46,6 +47,7 @@ def dice(
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         reduce: Pixels of one coefficient: each class of each tile (tile_and_class), each tile
             (tile), each class of the batch (batch_and_class) or the whole batch (batch, common in
             Keras notebooks).
@@ -66,6 +68,7 @@ def dice(
         y_true,
         logits,
         class_weights,
+        valid,
         false_positives=0.5,
         false_negatives=0.5,
         reduce=reduce,
@@ -78,6 +81,7 @@ def jaccard(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     reduce: Reduce = "tile_and_class",
     smooth: PositiveFloat = 1.0,
@@ -93,6 +97,7 @@ def jaccard(
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         reduce: Pixels of one index: each class of each tile (tile_and_class), each tile (tile),
             each class of the batch (batch_and_class) or the whole batch (batch).
         smooth: Pixels added to numerator and denominator.
@@ -108,6 +113,7 @@ def jaccard(
         y_true,
         logits,
         class_weights,
+        valid,
         false_positives=1.0,
         false_negatives=1.0,
         reduce=reduce,
@@ -120,6 +126,7 @@ def tversky(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     false_positives: NonNegativeFloat = 0.3,
     false_negatives: NonNegativeFloat = 0.7,
@@ -138,6 +145,7 @@ def tversky(
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         false_positives: Weight a of false positives; the paper's alpha. a = 0.3 with b = 0.7 was
             the best in the paper.
         false_negatives: Weight b of false negatives; the paper's beta.
@@ -156,6 +164,7 @@ def tversky(
         y_true,
         logits,
         class_weights,
+        valid,
         gamma=1.0,
         false_positives=false_positives,
         false_negatives=false_negatives,
@@ -169,6 +178,7 @@ def focal_tversky(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     gamma: Annotated[float, Field(ge=1, le=3)] = 4 / 3,
     false_positives: NonNegativeFloat = 0.3,
@@ -188,6 +198,7 @@ def focal_tversky(
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. It multiplies the loss of the class,
             or the sums of the class where `reduce` pools the classes.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         gamma: Focusing parameter: inverse of the power. 1 gives tversky.
         false_positives: Weight a of false positives, see tversky; this paper's beta.
         false_negatives: Weight b of false negatives, see tversky; this paper's alpha.
@@ -202,7 +213,7 @@ def focal_tversky(
 
     Source: Abraham and Khan, ISBI 2019, https://arxiv.org/abs/1810.07842, equations 2 and 3.
     """
-    y, x, w = as_float32(y_true, logits, class_weights)
+    y, x, w = as_float32(y_true, logits, class_weights, valid)
     p = tf.sigmoid(x)
     axes = _AXES[reduce]
     # Class weights multiply the sums where an index pools the classes, otherwise the losses.
@@ -212,13 +223,21 @@ def focal_tversky(
     errors = false_positives * fp + false_negatives * fn
     losses = errors / (tp + errors + smooth)  # 1 - (tp + s) / (tp + errors + s), without rounding
     if empty_class != "smoothed":
-        pixels = tf.cast(tf.size(y) // tf.size(losses), tf.float32)
-        cost = fp / pixels if empty_class == "mean_score" else tf.zeros_like(fp)
+        mean_score = fp / _pixels_of_index(y, valid, axes)
+        cost = mean_score if empty_class == "mean_score" else tf.zeros_like(fp)
         losses = tf.where(tp + fn > 0.0, losses, cost)
     if gamma != 1.0:
         # The root's slope at 0 is infinite; the bound makes the gradient below 1e-20 zero instead.
         losses = tf.maximum(losses, 1e-20) ** (1.0 / gamma)
     return _broadcast_to_tiles(tf.reduce_mean(loss_weights * losses, [1, 2, 3]), x)
+
+
+def _pixels_of_index(values: Tensor, valid: Tensor | None, axes: tuple[int, ...]) -> Tensor:
+    """Number of values that one index sums over; of each index where some are ignored."""
+    if valid is None:
+        shape = tf.shape(values)
+        return tf.cast(tf.reduce_prod(tf.gather(shape, axes)), tf.float32)
+    return valid_values(values, valid, axes)
 
 
 def _broadcast_to_tiles(losses: Tensor, logits: Tensor) -> Tensor:
@@ -229,6 +248,7 @@ def _broadcast_to_tiles(losses: Tensor, logits: Tensor) -> Tensor:
 def generalized_dice(
     y_true: Tensor,
     logits: Tensor,
+    valid: Tensor | None = None,
     *,
     reduce: Literal["tile", "batch"] = "tile",
     smooth: PositiveFloat = 1.0,
@@ -246,6 +266,7 @@ def generalized_dice(
     Args:
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
         logits: Logits, [B, h, w, C].
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         reduce: Pixels that are counted together: each tile, or the whole batch.
         smooth: Pixels added to numerator and denominator.
 
@@ -255,8 +276,9 @@ def generalized_dice(
     Source: Sudre et al., DLMIA 2017, https://arxiv.org/abs/1707.03237, section 2.1.
     """
     axes = _AXES[f"{reduce}_and_class"]
-    counts = tf.reduce_sum(tf.cast(y_true, tf.float32), axes, keepdims=True)  # [B or 1, 1, 1, C]
+    y = as_float32(y_true, logits, None, valid)[0]
+    counts = tf.reduce_sum(y, axes, keepdims=True)  # [B or 1, 1, 1, C]
     occurs = counts > 0.0
     smallest = tf.reduce_min(tf.where(occurs, counts, counts.dtype.max), -1, keepdims=True)
     weights = tf.where(occurs, (smallest / tf.maximum(counts, 1.0)) ** 2, 1.0)
-    return dice(y_true, logits, weights, reduce=reduce, smooth=smooth)
+    return dice(y_true, logits, weights, valid, reduce=reduce, smooth=smooth)

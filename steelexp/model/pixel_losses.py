@@ -10,13 +10,18 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, Strict
 
 from steelexp.errors import UserError
 from steelexp.lazy import Tensor, tf
-from steelexp.model.loss_inputs import Share, as_float32
+from steelexp.model.loss_inputs import Share, as_float32, pixel_mean, valid_values
 
 PerClass = Annotated[tuple[PositiveFloat, ...], Strict(False), Field(min_length=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
 
-def bce(y_true: Tensor, logits: Tensor, class_weights: Tensor | None = None) -> Tensor:
+def bce(
+    y_true: Tensor,
+    logits: Tensor,
+    class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
+) -> Tensor:
     """Binary cross-entropy, the mean over pixels and classes.
 
     -(y log p + (1 - y) log(1 - p)) with p = sigmoid(logits). It is weighted_bce with weights of 1.
@@ -26,17 +31,19 @@ def bce(y_true: Tensor, logits: Tensor, class_weights: Tensor | None = None) -> 
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
 
     Returns:
         Loss of each tile, [B].
     """
-    return weighted_bce(y_true, logits, class_weights, positive_weights=(1.0,))
+    return weighted_bce(y_true, logits, class_weights, valid, positive_weights=(1.0,))
 
 
 def weighted_bce(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     positive_weights: PerClass = (2.0,),
 ) -> Tensor:
@@ -52,6 +59,7 @@ def weighted_bce(
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. It applies to all pixels of the
             class, defect and background.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         positive_weights: Weight v of the defect pixels, one for each class or one for all. A medal
             solution on Severstal used 2, 2, 1, 1.5.
 
@@ -65,9 +73,9 @@ def weighted_bce(
     https://arxiv.org/abs/1504.06375, equation 2. Its two weights are divided by the background's.
     """
     _check_number_of_weights(positive_weights, logits)
-    y, x, w = as_float32(y_true, logits, class_weights)
+    y, x, w = as_float32(y_true, logits, class_weights, valid)
     weight = y * tf.constant(positive_weights, tf.float32) + (1.0 - y)
-    return tf.reduce_mean(w * weight * _cross_entropy(y, x), [1, 2, 3])
+    return pixel_mean(w * weight * _cross_entropy(y, x), valid)
 
 
 def _cross_entropy(y_true: Tensor, logits: Tensor) -> Tensor:
@@ -97,15 +105,17 @@ def topk_bce(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     share: PositiveShare = 0.1,
 ) -> Tensor:
     """Binary cross-entropy, the mean over the hardest pixels of each tile.
 
     The pixels of all classes of a tile are ranked together by their (weighted) cross-entropy. The
-    loss is the mean of the k largest, k = ceil(share h w C). Pixels of equal cost share the last
-    places. share = 1 gives bce. The false alarms of an empty class are among the hardest pixels and
-    cost 1 / share times as much as in bce. Its easy background costs nothing.
+    loss is the mean of the k largest, k = ceil(share h w C), without ignored pixels in h w. Pixels
+    of equal cost share the last places. share = 1 gives bce. The false alarms of an empty class are
+    among the hardest pixels and cost 1 / share times as much as in bce. Its easy background costs
+    nothing.
 
     nnU-Net's TopKLoss ranks the pixels of the whole batch and rounds k down. Here every tile has
     its own ranking, because a loss returns one value for each tile, and k is at least one.
@@ -114,6 +124,7 @@ def topk_bce(
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one. The ranking uses it too.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         share: Share of a tile's h w C values that counts.
 
     Returns:
@@ -122,24 +133,32 @@ def topk_bce(
     Source: Wu, Shen and van den Hengel, https://arxiv.org/abs/1605.06885 (online bootstrapping). It
     has a threshold where this has a share.
     """
-    y, x, w = as_float32(y_true, logits, class_weights)
+    y, x, w = as_float32(y_true, logits, class_weights, valid)
     losses = w * _cross_entropy(y, x)
-    losses = tf.reshape(losses, [tf.shape(losses)[0], -1])  # [B, h * w * C]
-    count = tf.math.ceil(share * tf.cast(tf.shape(losses)[1], tf.float64))
-    weights = tf.stop_gradient(_weights_of_largest(losses, tf.cast(count, tf.int32)))
-    return tf.reduce_sum(weights * losses, 1) / tf.cast(count, tf.float32)
+    flat = tf.reshape(losses, [tf.shape(losses)[0], -1])  # [B, h * w * C]
+    most = tf.math.ceil(share * tf.cast(tf.shape(flat)[1], tf.float64))
+    largest = tf.math.top_k(flat, tf.cast(most, tf.int32), sorted=valid is not None).values
+    if valid is None:
+        count = tf.cast(most, tf.float32)
+        least = tf.reduce_min(largest, 1, keepdims=True)
+    else:
+        values = tf.cast(valid_values(losses, valid, (1, 2, 3)), tf.float64)
+        places = tf.math.ceil(share * values)[:, 0, 0, 0]  # [B]; the ignored cost 0 and come last
+        count = tf.cast(places, tf.float32)
+        least = tf.gather(largest, tf.cast(places, tf.int32)[:, None] - 1, batch_dims=1)
+    weights = tf.stop_gradient(_weights_of_largest(flat, least, count))
+    return tf.reduce_sum(weights * flat, 1) / count
 
 
-def _weights_of_largest(values: Tensor, count: Tensor) -> Tensor:
-    """Weights [B, N] that sum to `count` in each row: 1 above the smallest of the `count` largest.
+def _weights_of_largest(values: Tensor, least: Tensor, count: Tensor) -> Tensor:
+    """Weights [B, N] that sum to `count` in each row: 1 above `least`, the smallest of the largest.
 
     The values of tf.math.top_k have a gradient, but it is a scatter, and under op determinism
     scatters leave the GPU (release notes of TensorFlow 2.8).
     """
-    least = tf.reduce_min(tf.math.top_k(values, count, sorted=False).values, 1, keepdims=True)
     above = tf.cast(values > least, tf.float32)
     equal = tf.cast(tf.equal(values, least), tf.float32)
-    places = tf.cast(count, tf.float32) - tf.reduce_sum(above, 1, keepdims=True)
+    places = tf.reshape(count, [-1, 1]) - tf.reduce_sum(above, 1, keepdims=True)
     return above + equal * places / tf.reduce_sum(equal, 1, keepdims=True)
 
 
@@ -147,6 +166,7 @@ def focal(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None = None,
+    valid: Tensor | None = None,
     *,
     gamma: NonNegativeFloat = 2.0,
     alpha: Share = 0.25,
@@ -162,6 +182,7 @@ def focal(
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         gamma: Focusing parameter: how strongly easy pixels are down-weighted. 0 means not at all.
         alpha: Weight of defect pixels. Background pixels have 1 - alpha. The paper's 0.25 gives
             positives a third of the negatives' weight; it was tuned with gamma = 2 on COCO.
@@ -172,7 +193,13 @@ def focal(
     Source: Lin et al., ICCV 2017, https://arxiv.org/abs/1708.02002, equation 5.
     """
     return asymmetric_focal(
-        y_true, logits, class_weights, defect_gamma=gamma, background_gamma=gamma, alpha=alpha
+        y_true,
+        logits,
+        class_weights,
+        valid,
+        defect_gamma=gamma,
+        background_gamma=gamma,
+        alpha=alpha,
     )
 
 
@@ -180,6 +207,7 @@ def asymmetric_focal(
     y_true: Tensor,
     logits: Tensor,
     class_weights: Tensor | None,
+    valid: Tensor | None,
     *,
     defect_gamma: float,
     background_gamma: float,
@@ -191,6 +219,7 @@ def asymmetric_focal(
         y_true: Ground truth, [B, h, w, C] of 0 and 1.
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one, or None.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         defect_gamma: Focusing parameter of defect pixels.
         background_gamma: Focusing parameter of background pixels.
         alpha: Weight of defect pixels. Background pixels have 1 - alpha.
@@ -198,9 +227,9 @@ def asymmetric_focal(
     Returns:
         Loss of each tile, [B].
     """
-    y, x, w = as_float32(y_true, logits, class_weights)
+    y, x, w = as_float32(y_true, logits, class_weights, valid)
     weight = alpha * y + (1.0 - alpha) * (1.0 - y)
     gamma = defect_gamma * y + background_gamma * (1.0 - y)
     # Not (1 - p_t)^gamma: its gradient is NaN where p_t rounds to 1 and gamma is below 1.
     focus = tf.exp(-gamma * tf.nn.softplus(_signed(y, x)))
-    return tf.reduce_mean(w * weight * focus * _cross_entropy(y, x), [1, 2, 3])
+    return pixel_mean(w * weight * focus * _cross_entropy(y, x), valid)

@@ -73,23 +73,6 @@ def unet(
     return keras.Model(grey, logits, name=f"unet_{backbone}")
 
 
-def expand_bits(bits: Tensor, classes: int) -> Tensor:
-    """Expand one bit per class to one channel per class.
-
-    Args:
-        bits: Mask, [B, h, w, 1] uint8, with bit c set where class c is.
-        classes: Number of classes C.
-
-    Returns:
-        [B, h, w, C] float32 of 0 and 1.
-    """
-    places = tf.cast(tf.range(classes), tf.uint8)
-    channels = tf.bitwise.bitwise_and(
-        tf.bitwise.right_shift(bits, places), tf.constant(1, tf.uint8)
-    )
-    return tf.cast(channels, tf.float32)  # [B, h, w, C]
-
-
 def _scale(grey: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """[B, h, w, 1] uint8 -> [B, h, w, 3] float, in the policy's precision."""
     scaled = (tf.cast(grey, tf.float32) - tf.constant(mean)) / tf.constant(std)

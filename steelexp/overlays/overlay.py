@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from steelexp.overlays.legend import FILL_OPACITY, TEXT, Entry, band
+from steelexp.overlays.legend import FAINT, FILL_OPACITY, TEXT, Entry, band
 from steelexp.palette import CLASS_COLOURS, RGB, rgb
 
 CLASS_RGB: Final = tuple(map(rgb, CLASS_COLOURS))
@@ -144,7 +144,8 @@ def draw(
 
     Args:
         image: [H, W] grey values.
-        truth: [H, W] ground truth, bit c set where class c is; None to outline the prediction.
+        truth: [H, W] ground truth, bit c set where class c is, and bit C where a pixel is ignored,
+            which is hatched; None to outline the prediction.
         prediction: [H, W] prediction, bit c set where class c is.
         classes: [C] class names, in bit order; at most eight.
         title: Title below the image; a long one is shortened with an ellipsis.
@@ -166,10 +167,14 @@ def draw(
     )
     line = _line_width(width * factor)
     canvas = _fill(image, prediction, len(classes))  # [H, W, 3]
+    ignored = _region(outlined, len(classes))
+    _hatch(canvas, ignored, 8 * line)
     for bit in range(len(classes)):
         _outline(canvas, _region(outlined, bit), CLASS_RGB[bit], line)
 
     entries = _entries(outlined, prediction, classes)
+    if ignored.any():
+        entries += (Entry("hatched: ignored", FAINT, outlined=True, filled=True),)
     if truth is not None:
         entries += KEY_ENTRIES
     legend = band(entries, width=max(width * factor, NARROWEST), title=title)
@@ -196,9 +201,12 @@ def _check(image: Grey, truth: Bits, prediction: Bits, classes: tuple[str, ...])
             f"{len(classes)} classes, and there are {len(CLASS_COLOURS)} colours that can be told "
             "apart; merge classes, or draw some of them at a time"
         )
-    for name, plane in (("truth", truth), ("prediction", prediction)):
+    for name, plane, bits in (
+        ("truth", truth, len(classes) + 1),  # one more for ignored pixels
+        ("prediction", prediction, len(classes)),
+    ):
         highest = int(plane.max()).bit_length()
-        if highest > len(classes):
+        if highest > bits:
             raise ValueError(
                 f"{name} has bit {highest - 1} set, and there are {len(classes)} classes"
             )
@@ -223,6 +231,15 @@ def _fill(image: Grey, prediction: Bits, class_count: int) -> npt.NDArray[np.uin
         blended = (1 - FILL_OPACITY) * canvas[region] + FILL_OPACITY * colour
         canvas[region] = np.rint(blended).astype(np.uint8)
     return canvas
+
+
+def _hatch(canvas: npt.NDArray[np.uint8], region: Region, pitch: int) -> None:
+    """Draw white and black diagonals over a region, `pitch` pixels apart."""
+    rows, columns = np.nonzero(region)
+    place = (rows + columns) % pitch
+    for start, colour in ((0, WHITE), (pitch // 8, BLACK)):
+        stripe = (place >= start) & (place < start + pitch // 8)
+        canvas[rows[stripe], columns[stripe]] = colour
 
 
 def _outline(canvas: npt.NDArray[np.uint8], region: Region, colour: RGB, line: int) -> None:

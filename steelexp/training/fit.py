@@ -9,32 +9,36 @@ from steelexp.errors import RunFailedError
 from steelexp.lazy import Tensor, keras
 from steelexp.metric_names import full_name
 from steelexp.metrics import HEADLINES, LOSS, lower_is_better
-from steelexp.model.unet import expand_bits
+from steelexp.model.loss_schedule import Loss
+from steelexp.model.truth import truth_of
 from steelexp.progress import duration, say, steps
 from steelexp.records.store import Epoch
 from steelexp.spec import ExperimentSpec
 from steelexp.training.devices import gather_batch, split_batches, synchronize
 from steelexp.training.plateau import best_epoch, learning_rate, should_stop
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-
 
 class DivergedError(RunFailedError):
     """The loss is no longer a number."""
 
 
-def compile_model(model: Any, *, loss: Loss, optimizer: Any, classes: int) -> None:
+def compile_model(
+    model: Any, *, loss: Loss, optimizer: Any, classes: int, has_ignore: bool = False
+) -> None:
     """Compile the model with its loss and optimizer.
 
     Args:
         model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
-        loss: Loss, (y_true, logits), [B, h, w, C] each -> [B].
+        loss: Loss, (y_true, logits, valid) -> [B].
         optimizer: Optimizer of tf_keras; its state is built at once.
         classes: Number of classes, C.
+        has_ignore: Whether bit C of a mask marks ignored pixels.
     """
 
     def loss_on_bits(bits: Tensor, logits: Tensor) -> Tensor:
-        return loss(gather_batch(expand_bits(bits, classes)), gather_batch(logits))
+        truth = truth_of(bits, classes, has_ignore=has_ignore)
+        valid = None if truth.valid is None else gather_batch(truth.valid)
+        return loss(gather_batch(truth.y_true), gather_batch(logits), valid=valid)
 
     synchronize(model)
     model.compile(optimizer=optimizer, loss=loss_on_bits)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -81,6 +82,17 @@ def test_holds_the_pixels_of_images_of_any_size(dataset, tmp_path, kind):
     assert decoded.names == dataset.names
     assert decoded.labelled == [False, True, False, True, False, True, False]
     assert (tmp_path / "cache").exists() == (kind == "disk")
+
+
+@pytest.mark.parametrize("kind", ["disk", "memory", "none"])
+def test_masks_have_no_class_at_ignored_pixels_also_those_of_clean_images(kind, tmp_path):
+    masks = [np.array([[0b000, 0b001, 0b100, 0b111]]), np.array([[0b000, 0b110, 0b100, 0b000]])]
+    dataset = dataset_of(tmp_path, [np.zeros((1, 4))] * 2, masks, ["1", "2"])
+    counts = np.array([[1, 0], [0, 0]])
+    dataset = replace(dataset, has_ignore=True, pixels=counts)
+    decoded = cache.cache_images(dataset, kind, tmp_path / "cache")
+    assert decoded.mask(0).tolist() == [[0b000, 0b001, 0b100, 0b100]]
+    assert decoded.mask(1).tolist() == [[0b000, 0b100, 0b100, 0b000]]
 
 
 def test_images_decoded_at_every_use_are_kept_while_they_are_recent(dataset, tmp_path, monkeypatch):

@@ -1,4 +1,7 @@
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from steelexp.evaluation.detection import DetectionCounts, count_components
 from steelexp.inference.scoring import ScoredImage
@@ -57,3 +60,13 @@ def test_masks_are_those_of_the_rules():
     assert found.counts.fn.tolist() == [[2, 2]]
     assert found.components[0].predicted.sum() == 0
     assert found.components[0].labelled.tolist() == [1, 0, 0]
+
+
+@given(arrays(np.uint8, (2, 5, 7), elements=st.integers(0, 7)))
+def test_the_confusion_counts_each_pair_of_classes(planes):
+    labelled, predicted = planes
+    each = [(predicted >> c & 1).astype(np.float32) for c in range(3)]
+    found = DetectionCounts([HALF] * 3)
+    found.add(scored(np.stack(each, axis=-1), labelled))
+    rows, columns = ([bits == 0, *(bits >> c & 1 == 1 for c in range(3))] for bits in planes)
+    assert found.confusion.tolist() == [[(a & b).sum() for b in columns] for a in rows]

@@ -35,7 +35,7 @@ def test_a_loss_without_weight_is_not_computed(share, asked):
     seen = []
 
     def noted(name):
-        return lambda y, x: seen.append(name) or bce(y, x)
+        return lambda y, x, valid: seen.append(name) or bce(y, x)
 
     mix_losses(noted("first"), noted("second"), tf.Variable(share))(y, logits)
     assert seen == asked

@@ -10,7 +10,8 @@ from steelexp.lazy import keras, segmentation_models, tf
 from steelexp.model import unet as module
 from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.backbones import BACKBONES
-from steelexp.model.unet import expand_bits, unet
+from steelexp.model.truth import expand_bits
+from steelexp.model.unet import unet
 
 SMALL = {"backbone": "mobilenet", "decoder_filters": (8, 8, 8, 8, 8)}
 

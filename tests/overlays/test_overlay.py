@@ -232,6 +232,22 @@ def test_legend_shows_what_is_true_what_is_predicted_and_what_is_neither():
     assert not {ORANGE, VERMILLION, BLUE, (121, 164, 187)} & picture_colours
 
 
+def test_ignored_pixels_are_hatched_and_named_in_the_legend():
+    truth = plane((4, 0, 40, 100, 300), (0, 10, 20, 50, 60))
+    pixels = pixels_of(truth, plane())
+    inside = pixels[:, 100:300].reshape(-1, 3)
+    assert set(colours(inside)) == {WHITE, BLACK, GREY}
+    share = (inside == WHITE).all(axis=1).mean()
+    assert share == pytest.approx((inside == BLACK).all(axis=1).mean(), abs=0.02)
+    assert set(colours(pixels[:, 310:].reshape(-1, 3))) == {GREY}
+    image = np.full((40, 720), 100, np.uint8)
+    with_ignored, without = (
+        draw(image, each, plane(), classes=CLASSES) for each in (truth, truth & 0b1111)
+    )
+    assert with_ignored.height >= without.height
+    assert np.asarray(with_ignored)[40:].tolist() != np.asarray(without)[40:].tolist()
+
+
 @pytest.mark.parametrize(
     ("truth", "prediction", "classes", "message"),
     [
@@ -239,7 +255,7 @@ def test_legend_shows_what_is_true_what_is_predicted_and_what_is_neither():
         (plane(), plane()[None], CLASSES, r"prediction \(1, 40, 720\).*same shape"),
         (plane(), plane(), tuple("abcdefghi"), "9 classes, and there are 8 colours"),
         (plane(), plane(), (), "0 classes"),
-        (plane((2, 0, 9, 0, 9)), plane(), ("a", "b"), "truth has bit 2 set.*2 classes"),
+        (plane((3, 0, 9, 0, 9)), plane(), ("a", "b"), "truth has bit 3 set.*2 classes"),
         (plane(), plane((7, 0, 9, 0, 9)), CLASSES, "prediction has bit 7 set.*4 classes"),
     ],
 )

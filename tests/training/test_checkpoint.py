@@ -21,7 +21,7 @@ def compiled(slope=0.01, classes=2, factor=1.0):
     model = pixel_model(*[(slope, -1.0)] * classes)
     compile_model(
         model,
-        loss=lambda y, logits: factor * bce(y, logits),
+        loss=lambda y, logits, valid: factor * bce(y, logits),
         optimizer=adam(learning_rate=0.01),
         classes=classes,
     )

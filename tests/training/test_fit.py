@@ -150,7 +150,7 @@ def test_compile_expands_the_bits_of_every_class():
     model = pixel_model((0.0, 0.0), (0.0, 0.0))
     seen = []
 
-    def loss(y_true, logits):
+    def loss(y_true, logits, valid):
         tf.py_function(lambda y: seen.append(y.numpy().tolist()), [y_true], [])
         return bce(y_true, logits)
 
@@ -225,7 +225,7 @@ def test_the_rate_of_a_resumed_run_is_that_of_an_undisturbed_one(model):
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_the_way_out():
-    model = compiled(loss=lambda y, logits: bce(y, logits) * math.nan)
+    model = compiled(loss=lambda y, logits, valid: bce(y, logits) * math.nan)
     run = Run([0.5])
     with pytest.raises(DivergedError) as error:
         run(model, spec(3), batches=lambda: tiles(60, 1))

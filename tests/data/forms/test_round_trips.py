@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from steelexp.data.cache import cache_images
 from steelexp.data.dataset import DataError
 from steelexp.data.forms.writers import WRITERS, has_polygons
 from steelexp.data.severstal import severstal
@@ -97,12 +96,6 @@ def test_a_failed_writer_leaves_nothing(form, tmp_path):
     with pytest.raises(OSError, match=r"1.png"):
         form(dataset, tmp_path / "written")
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
-
-
-def test_ignored_pixels_are_not_trained_on_yet(tmp_path):
-    dataset = make_dataset(tmp_path, [np.eye(3, dtype=np.uint8)], has_ignore=True)
-    with pytest.raises(DataError, match=r"data.ignore: ignored pixels are read and converted, and"):
-        cache_images(dataset, "none", tmp_path)
 
 
 @pytest.mark.parametrize("name", FORMS)
