@@ -58,7 +58,7 @@ def survey_severstal(root: str, *, images: Literal["all", "with_defects"] = "all
         for name, path in files.items()
         if images == "all" or name in labelled
     ]
-    return Survey("severstal", CLASSES, labelled_images, issues, one_size=True)
+    return Survey("severstal", CLASSES, labelled_images, issues, one_size=True, has_runs=True)
 
 
 def _cut_cells(table: Path, labels: Iterable[Label]) -> Iterator[Issue]:

@@ -42,6 +42,7 @@ class Survey:
         images: All images.
         issues: Issues of tables, names and folders.
         one_size: Whether all images should have the same size.
+        has_runs: Whether the labels are a table of runs down the columns.
     """
 
     layout: str
@@ -49,6 +50,7 @@ class Survey:
     images: list[LabelledImage]
     issues: list[Issue]
     one_size: bool
+    has_runs: bool = False
 
 
 def listing_issues(images: ImageList) -> list[Issue]:

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data import duplicates
-from steelexp.data.dataset import MOST_CLASSES
 from steelexp.data.decoding import read_grey
 from steelexp.data.doctor.examination import Statistics, collect_statistics
 from steelexp.data.doctor.leaks import Leak, find_leaks, read_split
 from steelexp.data.doctor.survey import survey_data, survey_folder
 from steelexp.data.issue import Issue
 from steelexp.data.survey import LabelledImage, Survey
+from steelexp.data.white_level import CAMERAS
 from steelexp.progress import steps
 from steelexp.records.atomic import write_atomically
 from steelexp.spec.schema import DataSpec
@@ -97,22 +97,19 @@ def diagnose(
     if isinstance(data, DataSpec):
         root = Path(data.settings["root"])
         files = survey_data(data)
+        white = None if data.grey.white == "auto" else data.grey.white
     else:
         root = data
         files = survey_folder(root, classes)
+        white = None
     names = tuple(image.name for image in files.images)
     parts = [image.part for image in files.images]
     split_issues: list[Issue] = []
     if split is not None:
         parts, split_issues = read_split(split, names)
     with steps("examining", len(names), every=10.0) as advance:
-        statistics = collect_statistics(
-            files.images,
-            class_count=len(files.classes or range(MOST_CLASSES)),
-            one_size=files.one_size,
-            report=advance,
-        )
-    groups = _near_duplicates(files.images, statistics)
+        statistics = collect_statistics(files, white=white, report=advance)
+    groups = _near_duplicates(files.images, statistics, white)
     leaks = find_leaks(groups, parts)
     distinct = f"{len(np.unique(groups))} of the {len(names)} images are distinct"
     leak_issues = [Issue("leak", split or root, None, f"{leak}; {distinct}") for leak in leaks]
@@ -241,15 +238,22 @@ def _mask_values(statistics: Statistics) -> tuple[str, ...]:
     return tuple(str(c + 1) for c in range(present[-1] + 1)) if len(present) else ()
 
 
-def _near_duplicates(images: list[LabelledImage], statistics: Statistics) -> npt.NDArray[np.int64]:
-    """Groups of near-duplicates, [S]; an unreadable image has a group of its own."""
+def _near_duplicates(
+    images: list[LabelledImage], statistics: Statistics, white: int | None
+) -> npt.NDArray[np.int64]:
+    """Groups of near-duplicates, [S]; an unreadable image has a group of its own.
+
+    Where images are brighter than the white level, which is an issue, that of a camera is taken.
+    """
+    camera = next(each for each in CAMERAS if each >= statistics.brightest)
+    level = camera if white is None or white < statistics.brightest else white
     readable = [i for i, size in enumerate(statistics.sizes) if size is not None]
     groups = np.arange(len(images), dtype=np.int64)
     if not readable:
         return groups
 
     def image(number: int) -> npt.NDArray[np.uint8]:
-        return read_grey(images[readable[number]].path, white=2**16 - 1)
+        return read_grey(images[readable[number]].path, white=level)
 
     with steps("comparing", len(readable), every=10.0) as advance:
         numbers = duplicates.near_duplicates(

@@ -234,7 +234,14 @@ def survey(read: Callable[..., Reading], root: str, **settings: Any) -> Survey:
     reading = read(root, **settings)
     _check_class_count(reading)
     images = [_surveyed_image(image) for image in reading.images]
-    return Survey(reading.form, reading.classes, images, reading.issues, one_size=False)
+    return Survey(
+        reading.form,
+        reading.classes,
+        images,
+        reading.issues,
+        one_size=False,
+        has_runs=reading.form == "csv",
+    )
 
 
 def _surveyed_image(image: AreaImage) -> LabelledImage:

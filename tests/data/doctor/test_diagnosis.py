@@ -15,7 +15,7 @@ from steelexp.command_line import python_line
 from steelexp.data import duplicates
 from steelexp.data.dataset import DataError
 from steelexp.data.doctor.diagnosis import diagnose, write
-from steelexp.data.doctor.examination import black_area
+from steelexp.data.doctor.extents import black_area
 from steelexp.data.issue import FIXES
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.severstal import severstal

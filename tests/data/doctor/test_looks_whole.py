@@ -1,15 +1,25 @@
 """What looks whole and is not: issues of files that every reader takes."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
 
+from steelexp.data import rle
 from steelexp.data.doctor.diagnosis import diagnose
+from steelexp.data.doctor.pixel_order import find_crossings, striped_by
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.severstal import severstal
 from tests.data.doctor.sets import save_masks, save_strips, texture
 
-WHOLE = {"no labels", "interpolated mask"}
+WHOLE = {
+    "no labels",
+    "interpolated mask",
+    "JPEG by another name",
+    "runs along rows",
+    "runs from 0",
+}
 """Kinds of issues that are tried here."""
 
 KEPT = 32767  # characters of a cell that Excel and LibreOffice keep
@@ -117,3 +127,133 @@ def test_a_wide_area_between_two_classes_is_no_rim(tmp_path):
     for k, value in enumerate((1, 2, 3)):
         mask[5 + 3 * k : 35 - 3 * k, 5 + 3 * k : 35 - 3 * k] = value
     assert kinds(save_masks(tmp_path, [mask])) == []
+
+
+# --- JPEG under another name
+
+
+def jpeg(values, quality=95):
+    return cv2.imencode(".jpg", values, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def test_a_mask_that_is_a_jpeg(tmp_path):
+    """At quality 100 a mask of small values may come through as it was."""
+    save_masks(tmp_path, [drawing(1), drawing(2)])
+    (tmp_path / "masks/01.png").write_bytes(jpeg(drawing(5), 100))
+    assert len(mask_folder(root=str(tmp_path), classes=tuple("abcdefgh"))) == 2
+    issues = diagnose(tmp_path).issues
+    assert ("JPEG by another name", tmp_path / "masks/01.png") in [each[:2] for each in issues]
+
+
+def test_a_jpeg_whose_values_are_refused(tmp_path):
+    save_masks(tmp_path, [drawing(1), drawing(2)])
+    (tmp_path / "masks/01.png").write_bytes(jpeg(drawing(200), 50))
+    assert kinds(tmp_path) == ["mask value", "JPEG by another name"]
+
+
+@pytest.mark.parametrize(("suffix", "said"), [(".png", True), (".BMP", True), (".jpe", False)])
+def test_an_image_that_is_a_jpeg(tmp_path, suffix, said):
+    save_masks(tmp_path, [drawing(1), drawing(1)])
+    image = tmp_path / "images" / "00.png"
+    image.write_bytes(jpeg(texture(0, (64, 96))))
+    image.rename(image.with_suffix(suffix))
+    assert kinds(tmp_path) == ["JPEG by another name"] * said
+
+
+# --- runs counted in another way
+
+
+def areas(seed, count=6, size=(64, 200)):
+    """Masks of two areas each, of which one touches the upper border."""
+    rng = np.random.default_rng(seed)
+    masks = []
+    for _ in range(count):
+        mask = np.zeros(size, np.uint8)
+        x, y = rng.integers(20, 180), rng.integers(20, 50)
+        cv2.ellipse(mask, (int(x), int(y)), (12, 7), 30, 0, 360, 1, -1)
+        cv2.ellipse(mask, (int(rng.integers(20, 180)), 0), (10, 6), 0, 0, 360, 1, -1)
+        masks.append(mask)
+    return masks
+
+
+def runs_of(folder, encode):
+    masks = areas(1)
+    images = {f"{i}.png": texture(i, (64, 200)) for i in range(len(masks))}
+    rows = [(name, "2", encode(mask)) for name, mask in zip(images, masks, strict=True)]
+    return save_strips(folder, images, rows)
+
+
+def along_rows(mask):
+    return rle.encode(mask.T)
+
+
+def from_zero(mask):
+    numbers = list(map(int, rle.encode(mask).split()))
+    return " ".join(str(n - 1 if i % 2 == 0 else n) for i, n in enumerate(numbers))
+
+
+def test_runs_along_the_rows(tmp_path):
+    runs_of(tmp_path, along_rows)
+    assert len(severstal(root=str(tmp_path))) == 6  # the loader takes them
+    issues = diagnose(tmp_path).issues
+    assert [(issue.kind, issue.row) for issue in issues] == [
+        ("runs along rows", row) for row in range(2, 8)
+    ]
+
+
+def test_runs_from_0(tmp_path):
+    runs_of(tmp_path, from_zero)
+    assert len(severstal(root=str(tmp_path))) == 6
+    (issue,) = diagnose(tmp_path).issues
+    assert (issue.kind, issue.row) == ("runs from 0", 2)
+
+
+def test_runs_as_they_should_be(tmp_path):
+    assert kinds(runs_of(tmp_path, rle.encode)) == []
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 20])
+@pytest.mark.parametrize("angle", [0, 30, 90])
+def test_scratches_are_not_stripes(width, angle):
+    mask = np.zeros((256, 1600), np.uint8)
+    end = (
+        800 + round(100 * np.cos(np.deg2rad(angle))),
+        128 + round(100 * np.sin(np.deg2rad(angle))),
+    )
+    cv2.line(mask, (800, 128), end, 1, width)
+    assert striped_by(mask) == 0
+    assert striped_by(np.ones((256, 1600), np.uint8)) == 0
+
+
+def test_stripes_by_hand():
+    """Two columns of 50 pixels, far apart: 4 x 50 + 2 x 2 of the border, then 2 rows."""
+    mask = np.zeros((100, 100), np.uint8)
+    mask[25:75, (20, 60)] = 1
+    assert striped_by(mask) == 0  # of as many rows as columns: the border stays as long
+    mask = np.zeros((50, 200), np.uint8)
+    mask[:25, ::8] = 1  # the last half of each fourth row
+    assert striped_by(mask) == 0
+    rows = np.zeros((50, 200), np.uint8)
+    rows[10:20, 100:150] = 1
+    wrong = rows.ravel().reshape(rows.shape, order="F")
+    assert striped_by(wrong) > 3
+
+
+def test_crossings_by_hand():
+    mask = np.zeros((4, 5), np.uint8)
+    mask[3, 0] = mask[0, 1] = 1  # goes on
+    mask[2:, 2] = mask[0, 3] = 1  # not alone
+    mask[3, 3] = 1  # alone, and the next column begins without
+    assert find_crossings(mask) == (2, 1)
+
+
+# --- pipes and devices
+
+
+def test_pipes_and_devices_are_named_and_not_read(tmp_path):
+    save_masks(tmp_path, [drawing(1)] * 2)
+    for folder in ("images", "masks"):
+        os.mkfifo(tmp_path / folder / "pipe.png")
+    (tmp_path / "images" / "zero.png").symlink_to("/dev/zero")
+    (tmp_path / "masks" / "zero.png").symlink_to("/dev/zero")
+    assert sorted(kinds(tmp_path)) == ["missing mask"] * 2 + ["unreadable image"] * 2
