@@ -3,19 +3,17 @@
 root/train.csv        ImageId,ClassId,EncodedPixels
 root/train_images/    256 x 1600 grey JPEGs
 root/test_images/     an eighth as many, unlabelled
-root/generator.json   settings of the generator
+root/generator.json   manifest: version and settings of the generator
 """
 
 import csv
 import glob
 import itertools
-import json
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +25,7 @@ from pydantic import Field, PositiveInt
 from steelexp.data import rle
 from steelexp.data.dataset import Bits, DataError, Dataset
 from steelexp.data.generator.defects import FAMILIES, generate_defects
+from steelexp.data.generator.manifest import Settings, is_generated, write_manifest
 from steelexp.data.generator.prevalence import choose_classes
 from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.data.severstal import severstal
@@ -35,38 +34,13 @@ from steelexp.progress import say
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
-_VERSION = 1
-"""Version of the generator; raised whenever the same settings give other pixels."""
+# 4 of 7 clean strips of Severstal's sample show weld spatter, and 1 of 18 strips with defects.
+_SPATTER_CLEAN = 0.55
+_SPATTER_WITH_DEFECTS = 0.06
 
 _FIRST_TEST = 2**35  # number of the first test strip; half of the names belong to test strips
 _BYTES_PER_STRIP = 110_000  # mean over 90 strips of two seeds
 _ABANDONED_SECONDS = 3600.0  # age of an unfinished set that no process is working on
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings of a synthetic data set, stored in generator.json.
-
-    Raises:
-        DataError: A setting is out of range.
-    """
-
-    strips: int
-    seed: int
-    rarity: float
-    defect_share: float
-    classes_per_strip: int | None = None
-    version: int = _VERSION
-
-    def __post_init__(self) -> None:
-        for key, lowest in (("strips", 1), ("seed", 0)):
-            if getattr(self, key) < lowest:
-                raise DataError(f"{key}: {getattr(self, key)} is less than {lowest}")
-        for key in ("rarity", "defect_share"):
-            if not 0 <= getattr(self, key) <= 1:
-                raise DataError(f"{key}: {getattr(self, key)} is not between 0 and 1")
-        if self.classes_per_strip is not None and not 1 <= self.classes_per_strip <= len(FAMILIES):
-            raise DataError(f"classes_per_strip: {self.classes_per_strip} is not between 1 and 4")
 
 
 def synthetic(
@@ -138,7 +112,7 @@ def generate(
     """
     settings = Settings(strips, seed, float(rarity), float(defect_share), classes_per_strip)
     root = root.resolve()  # a rename would replace a symbolic link
-    if _is_generated(root, settings):
+    if is_generated(root, settings):
         return
     images = strips + _test_strips(strips)
     size = images * _BYTES_PER_STRIP / 1e6
@@ -149,7 +123,7 @@ def generate(
         try:
             folder.rename(root)  # replaces an empty folder only
         except OSError as error:
-            if not _is_generated(root, settings):
+            if not is_generated(root, settings):
                 raise DataError(f"{root}: cannot be created: {error.strerror}") from error
 
 
@@ -183,9 +157,7 @@ def _generate_strips(folder: Path, settings: Settings, report: Callable[[int, in
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("ImageId", "ClassId", "EncodedPixels"))
         writer.writerows(sorted(rows))
-    (folder / "generator.json").write_text(
-        json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8"
-    )
+    write_manifest(folder, settings)
 
 
 def _test_strips(strips: int) -> int:
@@ -196,7 +168,6 @@ def _test_strips(strips: int) -> int:
 def _generate_strip(settings: Settings, strip: int) -> tuple[str, npt.NDArray[np.uint8], Bits]:
     """File name, grey image and labels of one strip; both [H, W]."""
     rng = np.random.default_rng([settings.seed, strip])
-    sheet = generate_sheet(rng)
     classes = choose_classes(
         settings.seed,
         strip,
@@ -204,6 +175,7 @@ def _generate_strip(settings: Settings, strip: int) -> tuple[str, npt.NDArray[np
         defect_share=settings.defect_share,
         classes_per_strip=settings.classes_per_strip,
     )
+    sheet = generate_sheet(rng, spatter=_SPATTER_WITH_DEFECTS if classes else _SPATTER_CLEAN)
     _, labels = generate_defects(rng, sheet, classes)
     return image_name(settings.seed, strip), photograph(rng, sheet), labels
 
@@ -221,30 +193,6 @@ def _write_jpeg(path: Path, grey: npt.NDArray[np.uint8]) -> None:
     quality = [cv2.IMWRITE_JPEG_QUALITY, 90]
     _, data = cv2.imencode(".jpg", cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), quality)
     path.write_bytes(data.tobytes())
-
-
-def _is_generated(root: Path, settings: Settings) -> bool:
-    """Whether the folder has this set; raise DataError if it has other content."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return False
-    try:
-        existing = dict(json.loads((root / "generator.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(
-            f"{root}: the folder exists and was not generated by steelexp; "
-            "choose another root, or read it with data.source: severstal"
-        ) from error
-    differences = [
-        f"{key} {existing.get(key)}, not {value}"
-        for key, value in asdict(settings).items()
-        if existing.get(key) != value
-    ]
-    if differences:
-        raise DataError(
-            f"{root}: was generated with {' and '.join(differences)}; "
-            "set the same, choose another root, or remove the folder to generate it again"
-        )
-    return True
 
 
 @contextmanager

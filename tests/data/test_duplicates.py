@@ -10,7 +10,8 @@ import pytest
 
 from steelexp.data import duplicates
 from steelexp.data.duplicates import near_duplicates, similarity, thumbnail
-from steelexp.data.generator.steel import generate_sheet, photograph, smooth_noise
+from steelexp.data.generator.noise import smooth_noise
+from steelexp.data.generator.steel import generate_sheet, photograph
 
 
 def groups_of(images):

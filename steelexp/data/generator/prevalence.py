@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.generator.steel import HEIGHT, WIDTH
+from steelexp.data.generator.noise import HEIGHT, WIDTH
 
 CLASS_STRIPS = np.array([897, 247, 5150, 801])
 PAIR_STRIPS: dict[tuple[int, ...], int] = {
