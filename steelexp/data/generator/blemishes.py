@@ -70,12 +70,18 @@ def _spatter(rng: np.random.Generator, grey: Grey) -> None:
     tracks, around = _spatter_density(rng)
     drops = smooth_noise(rng, (HEIGHT, WIDTH), (rng.uniform(10, 50), rng.uniform(7, 16)))
     drops += rng.uniform(0.2, 0.7) * smooth_noise(rng, (HEIGHT, WIDTH), (3, 3))
-    drops += 3.2 * tracks - rng.uniform(2.4, 3.6)
+    tracks *= 3.2
+    tracks -= rng.uniform(2.4, 3.6)
+    drops += tracks
     if rng.random() < 0.5:  # the middle of a drop reflects the light away
         drops -= 3 * np.clip(drops - 0.8, 0, None)
     small = smooth_noise(rng, (HEIGHT, WIDTH), (2.5, 2.5))
-    small += 1.2 * around - 3.3
-    grey += rng.uniform(120, 230) * np.clip(2 * np.maximum(drops, small), 0, 1)
+    around *= 1.2
+    around -= 3.3
+    small += around
+    np.maximum(drops, small, out=drops)
+    drops *= 2
+    grey += rng.uniform(120, 230) * np.clip(drops, 0, 1, out=drops)
 
 
 def _spatter_density(rng: np.random.Generator) -> tuple[Grey, Grey]:

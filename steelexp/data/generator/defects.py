@@ -97,24 +97,27 @@ def _fit_shape(
         width, height = np.ceil(extent).astype(int) + 1
         if height <= HEIGHT and width <= WIDTH:
             rows = _free_rows(shape.reach, height)
-            columns = sums[:, width:] - sums[:, :-width]
-            overlap = columns[rows + height] - columns[rows]
+            below = sums[rows.start + height : rows.stop + height]
+            above = sums[rows.start : rows.stop]
+            count = below - above  # occupied pixels from the first column on, [rows, W + 1]
+            overlap = count[:, width:] - count[:, :-width]
             free = np.flatnonzero(overlap == 0)
             if free.size:
                 row, left = divmod(int(rng.choice(free)), overlap.shape[1])
-                top = HEIGHT - 1 - extent[1] if shape.reach is Reach.BOTTOM else rows[row]
+                top = HEIGHT - 1 - extent[1] if shape.reach is Reach.BOTTOM else rows.start + row
                 move = np.array([left, top]) - corner
                 return shape.outline + move, shape.label + move
         shape = shape.shrink(0.9)
     return None
 
 
-def _free_rows(reach: Reach, height: int) -> npt.NDArray[np.int64]:
+def _free_rows(reach: Reach, height: int) -> slice:
     """First rows that a component of this height may have."""
     last = HEIGHT - height
     if reach is Reach.INSIDE:
-        return np.arange(1, max(last, 2))
-    return np.array([last if reach is Reach.BOTTOM else 0])
+        return slice(1, max(last, 2))
+    first = last if reach is Reach.BOTTOM else 0
+    return slice(first, first + 1)
 
 
 def _add_component(

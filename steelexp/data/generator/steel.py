@@ -67,12 +67,15 @@ def photograph(rng: np.random.Generator, sheet: Sheet) -> npt.NDArray[np.uint8]:
     """
     independent = rng.standard_normal((HEIGHT, WIDTH + 1), np.float32)
     noise = np.float32(0.9) * independent[:, 1:]
-    noise += np.float32(0.45) * independent[:, :-1]  # neighbours in a row are correlated at 0.4
-    grain = rng.uniform(0.02, 0.06) * sheet.grey + 1  # grows with the light
-    grey = sheet.grey + grain * noise
+    independent *= np.float32(0.45)
+    noise += independent[:, :-1]  # neighbours in a row are correlated at 0.4
+    grey = rng.uniform(0.02, 0.06) * sheet.grey  # the noise grows with the light
+    grey += 1
+    grey *= noise
+    grey += sheet.grey
     for black in (slice(0, sheet.left), slice(sheet.right, WIDTH)):
         grey[:, black] = 3 + noise[:, black]
-    return np.clip(grey, 0, 255).astype(np.uint8)
+    return np.clip(grey, 0, 255, out=grey).astype(np.uint8)
 
 
 def _light(rng: np.random.Generator) -> Grey:
