@@ -65,7 +65,19 @@ def brightest_value(path: Path) -> int:
 
 
 def read_stored(path: Path) -> Stored:
-    """Read the stored values of a mask: palette indices and low bit depths stay as they are.
+    """Read stored values: see `decode_stored`."""
+    content = read_file(path)
+    return decode_stored(content, path, parse_header(content, path))
+
+
+def decode_stored(content: bytes, path: Path, header: Header, *, colours: bool = False) -> Stored:
+    """Decode the stored values of a mask: palette indices and low bit depths stay as they are.
+
+    Args:
+        content: Content of the file.
+        path: Path of the file, for messages.
+        header: Header of the file.
+        colours: Whether a palette is resolved to its colours.
 
     Returns:
         [H, W], or [H, W, 3] RGB or [H, W, 4] RGBA, as viewers show the image.
@@ -73,11 +85,10 @@ def read_stored(path: Path) -> Stored:
     Raises:
         DataError: The image cannot be read.
     """
-    content = read_file(path)
-    header = parse_header(content, path)
     if header.has_palette or header.bits < 8:
         with Image.open(io.BytesIO(content)) as image:
-            values = np.asarray(_load(image, path))
+            loaded = _load(image, path)
+            values = np.asarray(loaded.convert("RGB") if colours and image.mode == "P" else loaded)
         if image.mode == "L":  # Pillow scales 2 and 4 bits to 8
             values = values // (255 // (2**header.bits - 1))
         return _turned(values.astype(np.uint8), header)

@@ -1,12 +1,18 @@
 """The doctor's survey of root/images/ and root/masks/ or root/annotations/."""
 
-import glob
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from steelexp.data.class_sets import from_values
-from steelexp.data.dataset import MOST_CLASSES, DataError
+import numpy as np
+
+from steelexp.data.dataset import MOST_CLASSES, Bits, DataError
+from steelexp.data.image_files import list_images
 from steelexp.data.issue import Issue
-from steelexp.data.mask_folder import is_image_file, pair_images, read_mask, to_bits
+from steelexp.data.mask_code import MaskCode, class_numbers, mask_code
+from steelexp.data.mask_file import read_mask
+from steelexp.data.mask_folder import check_folders
+from steelexp.data.mask_pairs import MaskPairs, missing_masks, pair_masks, say_notes
 from steelexp.data.survey import LabelledImage, LabelReading, Size, Survey
 
 MASKS = ("masks", "annotations")
@@ -24,97 +30,118 @@ def survey_mask_folder(
     images: str = "images",
     masks: str | None = None,
     suffix: str = "",
-    overlaps: bool = False,
+    class_folders: bool | None = None,
+    absent: str = "refuse",
+    **meanings: Any,
 ) -> Survey:
     """Survey images and masks; see `mask_folder` for the settings.
 
     Args:
         root: Folder of images and masks.
-        classes: Names of the mask values 1, 2, ...; None for any value up to 8.
+        classes: Names of the classes; None for any mask value up to 8, unless `values` names them.
         images: Folder of the images below the root.
-        masks: Folder of the masks below the root. By default masks/ or annotations/, and the
-            subfolders, if any, are the parts of the set's own split.
+        masks: Folder of the masks below the root; masks/ or annotations/ by default.
         suffix: End of a mask's name after the image's.
-        overlaps: Whether values after the last class are pixels of several classes.
+        class_folders: Whether each class has a folder; None tells it by the folders.
+        absent: Meaning of an image without a mask: refuse or clean.
+        meanings: Settings that give stored values their meaning.
 
     Raises:
-        DataError: A folder is missing, or a name is empty or occurs twice, or there are too many.
+        DataError: A folder is missing, or the settings do not fit.
     """
     _check_names(classes or ())
     top = Path(root)
     images_dir = top / images
-    names = MASKS if masks is None else (masks,)
-    masks_dir = next((top / name for name in names if (top / name).is_dir()), top / names[0])
-    for key, folder in (("images", images_dir), ("masks", masks_dir)):
-        if not folder.is_dir():
-            raise DataError(f"data.{key}: there is no folder {folder}; set data.root or data.{key}")
-    labelled_images = []
-    issues = []
-    for part in _parts(images_dir, masks_dir) if masks is None else [""]:
-        by_stem, part_issues = _pair_part(images_dir / part, masks_dir / part, suffix)
-        issues += part_issues
-        for stem, path in by_stem.items():
-            mask = masks_dir / part / f"{stem}{suffix}.png"
-            labelled_images.append(_masked_image(part, path, mask, classes, overlaps=overlaps))
-    return Survey("mask_folder", classes, labelled_images, issues, one_size=False)
-
-
-def _pair_part(
-    images_dir: Path, masks_dir: Path, suffix: str
-) -> tuple[dict[str, Path], list[Issue]]:
-    """Images by the stem that they share with their mask; a folder may be missing."""
-    if not masks_dir.is_dir():
-        text = f"there is no such folder for the images in {images_dir}"
-        by_stem = {path.stem: path for path in sorted(images_dir.iterdir()) if is_image_file(path)}
-        return by_stem, [Issue("missing folder", masks_dir, None, text)]
-    if not images_dir.is_dir():
-        text = f"there is no such folder for the masks in {masks_dir}"
-        return {}, [Issue("missing folder", images_dir, None, text)]
-    by_stem, issues = pair_images(images_dir, masks_dir, suffix)
-    unmatched = [
-        Issue("mask without image", path, None, f"there is no image {path.stem}")
-        for path in sorted(masks_dir.glob(f"*{glob.escape(suffix)}.png"))
-        if path.stem.removesuffix(suffix) not in by_stem and not path.name.startswith(".")
+    folders = MASKS if masks is None else (masks,)
+    masks_dir = next((top / name for name in folders if (top / name).is_dir()), top / folders[0])
+    check_folders(images_dir, masks_dir, suffix)
+    if class_folders is None:
+        class_folders = _has_class_folders(images_dir, masks_dir)
+    if classes is None and meanings.get("values") is None and not class_folders:
+        code = _any_value(masks_dir)
+    else:
+        code = mask_code(masks_dir, classes=classes, class_folders=class_folders, **meanings)
+        classes = code.classes
+    pairs = pair_masks(images_dir, code.folders, suffix)
+    say_notes(pairs)
+    missing = missing_masks(pairs, code.folders, suffix) if absent == "refuse" else []
+    issues = _folder_issues(images_dir, masks_dir, pairs, missing)
+    labelled_images = [
+        _masked_image(name, path, pairs.masks[name], code, absent)
+        for name, path in pairs.images.items()
     ]
-    return by_stem, issues + unmatched
+    return Survey("mask_folder", classes, labelled_images, [*pairs.issues, *issues], one_size=False)
 
 
-def _parts(images: Path, masks: Path) -> list[str]:
-    """The subfolders with images, "" for the folders themselves."""
-    inner = _folders(images)
-    labels = _folders(masks)
-    if any(is_image_file(path) for path in images.iterdir()) or not inner | labels:
-        return ["", *sorted(inner & labels)]
-    return sorted(inner | labels)
+def _any_value(masks_dir: Path) -> MaskCode:
+    """The code of masks whose classes are not known by name."""
+    code = class_numbers(MOST_CLASSES, f"a mask has at most {MOST_CLASSES} classes")
+    names = tuple(str(c + 1) for c in range(MOST_CLASSES))
+    return MaskCode(names, {masks_dir: code}, has_ignore=False)
 
 
-def _folders(folder: Path) -> set[str]:
-    return {
-        path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
-    }
+def _has_class_folders(images_dir: Path, masks_dir: Path) -> bool:
+    """Whether masks are in subfolders only, and no image is in a subfolder of such a name."""
+    names = {PurePosixPath(name).parts[0] for name in list_images(masks_dir, recursive=True).paths}
+    return (
+        bool(names)
+        and all((masks_dir / name).is_dir() for name in names)
+        and not any((images_dir / name).is_dir() for name in names)
+        and bool(list_images(images_dir).paths)
+    )
+
+
+def _folder_issues(
+    images_dir: Path, masks_dir: Path, pairs: MaskPairs, missing: list[Issue]
+) -> list[Issue]:
+    """Missing folders, and the missing masks and images elsewhere."""
+    lost_masks = _without_folder((issue.file for issue in missing), images_dir, masks_dir)
+    lost_images = _without_folder(pairs.unmatched, masks_dir, images_dir)
+    text = "there is no such folder for the {} in {}"
+    return [
+        *(
+            Issue("missing folder", there, None, text.format("images", here))
+            for here, there in lost_masks.items()
+        ),
+        *(
+            Issue("missing folder", there, None, text.format("masks", here))
+            for here, there in lost_images.items()
+        ),
+        *(issue for issue in missing if issue.file.parent not in lost_masks),
+        *(
+            Issue("mask without image", path, None, f"there is no image {path.stem}")
+            for path in pairs.unmatched
+            if path.parent not in lost_images
+        ),
+    ]
+
+
+def _without_folder(files: Iterable[Path], folder: Path, other: Path) -> dict[Path, Path]:
+    """Folders of files below `folder` that are not below `other`, and their place there."""
+    parents = dict.fromkeys(file.parent for file in files)
+    places = {parent: other / parent.relative_to(folder) for parent in parents}
+    return {parent: place for parent, place in places.items() if not place.is_dir()}
 
 
 def _masked_image(
-    part: str, path: Path, mask: Path, classes: tuple[str, ...] | None, *, overlaps: bool
+    name: str, path: Path, masks: dict[Path, Path], code: MaskCode, absent: str
 ) -> LabelledImage:
-    name = f"{part}/{path.name}" if part else path.name
-    count = MOST_CLASSES if classes is None else len(classes)
-    most = (1 << count) - 1 if overlaps else count
-    reason = (
-        f"a mask has at most {MOST_CLASSES} classes"
-        if classes is None
-        else f"data.classes names {count}"
-    )
-
     def read_labels(size: Size | None) -> LabelReading:
-        if not mask.is_file():
-            return None, []  # already an issue of the survey
-        values, issues = read_mask(mask, size, most, reason)
-        if values is None:
-            return None, issues
-        return from_values(values, count) if overlaps else to_bits(values), issues
+        bits: Bits | None = None if size is None else np.zeros(size, np.uint8)
+        issues = []
+        for folder, mask in masks.items():
+            layer, layer_issues = read_mask(mask, size, code.folders[folder])
+            issues += layer_issues
+            if layer is not None and bits is not None:
+                bits |= layer
+        is_labelled = bool(masks) or absent == "clean"
+        return (bits if is_labelled and not issues else None), issues
 
-    return LabelledImage(name, path, part, read_labels, lambda c: (mask, None))
+    part = PurePosixPath(name).parent.as_posix()
+    file = next(iter(masks.values()), path)
+    return LabelledImage(
+        name, path, "" if part == "." else part, read_labels, lambda c: (file, None)
+    )
 
 
 def _check_names(classes: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ def test_corrected_labels_come_back(tmp_path: Path, capsys: pytest.CaptureFixtur
     corrected = mask_set(tmp_path / "corrected", b=1, c=2)
     command = ["data", "add", str(corrected), "--to", str(root)]
     assert main(command) == 2
-    assert "name the classes with --classes" in capsys.readouterr().err
+    assert "in a command --classes A,B or" in capsys.readouterr().err
     command += ["--classes", "scratch,pit"]
     assert main([*command, "--dry-run"]) == 1
     assert "1 images would be added (c.png)" in capsys.readouterr().out

@@ -78,7 +78,7 @@ def test_links_to_another_file_system_are_refused(source, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--source", "mask_folder"], "masks: as mask_folder: classes: Field required; add KEY=V"),
+        (["--source", "mask_folder"], "data.classes: missing; name the classes of the mask values"),
         (
             ["--source", "mask_folder", "clases=[a]"],
             "no setting 'clases'; known: root, classes,",

@@ -16,7 +16,6 @@ from steelexp.data.dataset import DataError
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.mask_png import mask_png
 
-NEEDED = "a mask is a PNG of one channel of 8 bits, 0 for background and k for the k-th class"
 CLASSES = ("inclusion", "patches", "scratches")
 VALUES = {
     "a": [[0, 1, 1], [2, 0, 3]],
@@ -184,10 +183,14 @@ def test_all_missing_masks_are_named(tmp_path):
     folder = write_set(tmp_path / "set")
     images, masks = folder / "images", folder / "masks"
     (masks / "a.png").unlink()
-    (masks / "c.png").rename(masks / "c.bmp")
+    (masks / "b.png").rename(masks / "B.png")
+    (masks / "c.png").rename(masks / "c.jpg")
+    clean = "add it, or set data.absent=clean if such images are clean"
+    lossy = "c.jpg is there, and JPEG changes values: save it as PNG from its source"
     assert refusal(folder).splitlines() == [
-        f"{images / 'a.jpg'}: no mask {masks / 'a.png'}",
-        f"{images / 'c.jpg'}: no mask {masks / 'c.png'}; did you mean c.bmp?",
+        f"{images / 'a.jpg'}: no mask {masks / 'a.png'}; {clean}",
+        f"{images / 'b.jpg'}: no mask {masks / 'b.png'}; did you mean B.png?",
+        f"{images / 'c.jpg'}: no mask {masks / 'c.png'}; {lossy}",
     ]
 
 
@@ -205,19 +208,28 @@ def test_all_wrong_masks_are_named(tmp_path):
     masks = folder / "masks"
     write_mask(folder, "a", np.zeros((3, 2), np.uint8))
     write_mask(folder, "b", np.array([[0, 4, 0], [0, 0, 1]], np.uint8))
-    write_mask(folder, "c", np.zeros((2, 3, 3), np.uint8))
+    write_mask(folder, "c", np.array([[[9, 0, 0]] * 3, [[0, 0, 0]] * 3], np.uint8))
+    hint = "name the colours: data.values={CLASS: [255, 0, 0]}"
     assert refusal(folder).splitlines() == [
         f"{masks / 'a.png'}: 3 x 2, its image 2 x 3",
         f"{masks / 'b.png'}: value 4, but data.classes names 3",
-        f"{masks / 'c.png'}: 3 channels of uint8; {NEEDED}",
+        f"{masks / 'c.png'}: value [0, 0, 9], but data.classes names 3; {hint}",
     ]
 
 
 def test_a_mask_of_16_bits(tmp_path):
     folder = write_set(tmp_path / "set")
-    write_mask(folder, "a", np.ones((2, 3), np.uint16))
+    write_mask(folder, "a", np.array([[0, 1, 1], [2, 0, 3]], np.uint16))
+    assert read(folder).mask(0).tolist() == [[0, 1, 1], [2, 0, 4]]
+    write_mask(folder, "a", np.array([[0, 300, 300], [65535, 0, 0]], np.uint16))
     path = folder / "masks" / "a.png"
-    assert refusal(folder) == f"{path}: 1 channels of uint16; {NEEDED}"
+    assert refusal(folder) == f"{path}: values 300, 65535, but data.classes names 3"
+
+
+def test_grey_saved_as_rgb_is_read_as_numbers(tmp_path):
+    folder = write_set(tmp_path / "set")
+    write_mask(folder, "a", cv2.merge([np.array(VALUES["a"], np.uint8)] * 3))
+    assert read(folder).mask(0).tolist() == [[0, 1, 1], [2, 0, 4]]
 
 
 def test_a_mask_that_cannot_be_read(tmp_path):
@@ -273,14 +285,24 @@ def test_one_bit_a_pixel_is_one_class(tmp_path):
     assert mask_folder(root=str(folder), classes=("scratch",)).mask(0).tolist() == ONE_CLASS_BITS
 
 
-def test_255_is_no_class_where_there_are_several_or_other_values(tmp_path):
+def test_255_is_no_class_where_there_are_several(tmp_path):
     folder = write_set(tmp_path / "set", ONE_CLASS)
     path = folder / "masks" / "a.png"
-    hint = "if 255 is the only class, name that one alone"
+    hint = "leave these pixels out with data.ignore=255, or name the value: data.values"
     assert refusal(folder) == f"{path}: value 255, but data.classes names 3; {hint}"
+    assert read(folder, ignore=255).mask(0).tolist() == [[0, 8, 8], [0, 0, 8]]
+
+
+def test_other_values_in_a_mask_of_one_class(tmp_path):
+    folder = write_set(tmp_path / "set", ONE_CLASS)
     write_mask(folder, "a", np.array([[0, 128, 255], [0, 0, 0]], np.uint8))
-    with pytest.raises(DataError, match=r"value 255, but data\.classes names 1"):
-        mask_folder(root=str(folder), classes=("scratch",))
+    assert refusal(folder, classes=("scratch",)) == (
+        f"{folder / 'masks' / 'a.png'}: values 128, 255, but data.classes names 1; a mask of one "
+        "class has 0 and 1, or 0 and 255, and resizing or JPEG makes other values: make it anew, "
+        "or name the values: data.values={CLASS: [128, 255]}"
+    )
+    grey = {"scratch": [128, 255]}
+    assert mask_folder(root=str(folder), values=grey).mask(0).tolist() == [[0, 1, 1], [0, 0, 0]]
 
 
 def test_a_suffix_of_the_masks(tmp_path):

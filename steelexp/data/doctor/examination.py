@@ -13,7 +13,7 @@ import numpy.typing as npt
 from steelexp.data.data_error import DataError
 from steelexp.data.dataset import MOST_CLASSES
 from steelexp.data.doctor.extents import Extent, measure
-from steelexp.data.doctor.image_checks import check_image, jpeg_issues
+from steelexp.data.doctor.image_checks import check_image
 from steelexp.data.doctor.mask_checks import mask_issues
 from steelexp.data.doctor.set_checks import base_issues, duplicate_files, size_issues
 from steelexp.data.image_header import read_header
@@ -130,8 +130,6 @@ def examine(image: LabelledImage, *, files: Survey, grid: Size, white: int | Non
     bits, label_issues = image.read_labels(size)
     issues = [*issues, *label_issues]
     if bits is None:
-        for path in {issue.file for issue in label_issues} - {image.path}:
-            issues += jpeg_issues(path)
         return ExaminedImage(size, brightest, None, issues)
     extents = measure(grey, bits, grid)
     issues += mask_issues(image, bits, extents, files)

@@ -70,7 +70,7 @@ def check_image(path: Path, white: int | None) -> CheckedImage:
 
 
 def jpeg_issues(path: Path) -> Iterator[Issue]:
-    """The issue of a JPEG under the name of another type, such as a mask that was saved as one."""
+    """The issue of a JPEG under the name of another type."""
     suffix = path.suffix.lower()
     if suffix in SUFFIXES and suffix not in JPEG_SUFFIXES and path.is_file():
         with path.open("rb") as file:

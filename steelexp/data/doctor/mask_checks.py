@@ -6,7 +6,6 @@ import numpy as np
 
 from steelexp.data.dataset import Bits
 from steelexp.data.doctor.extents import BLACK_GREY, BLACK_MASK, Extent
-from steelexp.data.doctor.image_checks import jpeg_issues
 from steelexp.data.doctor.pixel_order import striped_by
 from steelexp.data.doctor.rims import Rims, find_rims
 from steelexp.data.issue import Issue
@@ -24,8 +23,6 @@ def mask_issues(
         extents: Labelled area by class number.
         files: Survey of the data set.
     """
-    for path in {image.locate(c)[0] for c in extents} - {image.path}:
-        yield from jpeg_issues(path)
     for c, extent in extents.items():
         if extent.pixels_on_black > BLACK_MASK * extent.pixels:
             yield _mask_on_black(image, c, extent)

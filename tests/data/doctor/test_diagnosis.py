@@ -280,8 +280,12 @@ def of_mask(change):
     return damage
 
 
-def colours(folder):
-    Image.new("RGB", SIZE[::-1]).save(folder / "masks" / "b.png")
+def of_mask_bytes(encode):
+    def damage(folder):
+        path = folder / "masks" / "b.png"
+        path.write_bytes(encode(cv2.imread(str(path), cv2.IMREAD_UNCHANGED)))
+
+    return damage
 
 
 def edge_of_b(folder):
@@ -293,7 +297,8 @@ M = "masks/b.png"
 
 OF_MASKS = {
     "no mask": (remove(M), "missing mask", "images/b.jpg", None),
-    "mask as bmp": (rename(M, "masks/b.bmp"), "missing mask", "images/b.jpg", None),
+    "mask as jpg": (rename(M, "masks/b.jpg"), "missing mask", "images/b.jpg", None),
+    "two masks of an image": (copy(M, "masks/b.tif"), "second mask", "masks/b.tif", None),
     "image lost": (remove("images/b.jpg"), "mask without image", M, None),
     "two images of a mask": (
         lambda folder: save(folder / "images" / "b.png", grey(9)),
@@ -303,8 +308,14 @@ OF_MASKS = {
     ),
     "mask cut short": (of_bytes(M, lambda b: b[:-20]), "unreadable mask", M, None),
     "empty mask file": (of_bytes(M, lambda _: b""), "unreadable mask", M, None),
-    "mask in colours": (of_mask(lambda m: cv2.merge([m, m, m])), "mask channels", M, None),
-    "mask of 16 bits": (of_mask(lambda m: m.astype(np.uint16)), "mask channels", M, None),
+    "mask in colours": (of_mask(lambda m: cv2.merge([m, m, 0 * m])), "mask value", M, None),
+    "mask of 16 bits": (of_mask(lambda m: m.astype(np.uint16) * 999), "mask value", M, None),
+    "mask as JPEG": (
+        of_mask_bytes(lambda m: cv2.imencode(".jpg", m * 9)[1].tobytes()),
+        "JPEG by another name",
+        M,
+        None,
+    ),
     "mask turned": (of_mask(lambda m: m.T), "mask size", M, None),
     "mask of 0 and 255": (of_mask(lambda m: 255 * (m > 0)), "mask value", M, None),
     "dark surroundings": (edge_of_b, "mask on black", M, None),
@@ -526,9 +537,11 @@ def test_the_file_that_may_be_meant_is_named(tmp_path):
     assert issue.text.endswith(
         "d.jpg is not in " + f"{tmp_path / 'images' / IMAGES}; did you mean D.JPG?"
     )
-    OF_MASKS["mask as bmp"][0](masks(tmp_path / "masks"))
+    OF_MASKS["mask as jpg"][0](masks(tmp_path / "masks"))
     (issue,) = diagnose(tmp_path / "masks").issues
-    assert issue.text.endswith("b.png; did you mean b.bmp?")
+    assert issue.text.endswith(
+        "b.png; b.jpg is there, and JPEG changes values: save it as PNG from its source"
+    )
 
 
 def test_named_classes_bound_the_values_of_a_mask(tmp_path):

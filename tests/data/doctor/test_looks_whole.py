@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from steelexp.data import rle
+from steelexp.data.dataset import DataError
 from steelexp.data.doctor.diagnosis import diagnose
 from steelexp.data.doctor.pixel_order import find_crossings, striped_by
 from steelexp.data.mask_folder import mask_folder
@@ -137,10 +138,11 @@ def jpeg(values, quality=95):
 
 
 def test_a_mask_that_is_a_jpeg(tmp_path):
-    """At quality 100 a mask of small values may come through as it was."""
+    """At quality 100 a mask of small values may come through as it was; it is refused as well."""
     save_masks(tmp_path, [drawing(1), drawing(2)])
     (tmp_path / "masks/01.png").write_bytes(jpeg(drawing(5), 100))
-    assert len(mask_folder(root=str(tmp_path), classes=tuple("abcdefgh"))) == 2
+    with pytest.raises(DataError, match=r"01\.png: a JPEG under the name of \.png"):
+        mask_folder(root=str(tmp_path), classes=tuple("abcdefgh"))
     issues = diagnose(tmp_path).issues
     assert ("JPEG by another name", tmp_path / "masks/01.png") in [each[:2] for each in issues]
 
@@ -148,7 +150,7 @@ def test_a_mask_that_is_a_jpeg(tmp_path):
 def test_a_jpeg_whose_values_are_refused(tmp_path):
     save_masks(tmp_path, [drawing(1), drawing(2)])
     (tmp_path / "masks/01.png").write_bytes(jpeg(drawing(200), 50))
-    assert kinds(tmp_path) == ["mask value", "JPEG by another name"]
+    assert kinds(tmp_path) == ["JPEG by another name"]
 
 
 @pytest.mark.parametrize(("suffix", "said"), [(".png", True), (".BMP", True), (".jpe", False)])
@@ -256,4 +258,4 @@ def test_pipes_and_devices_are_named_and_not_read(tmp_path):
         os.mkfifo(tmp_path / folder / "pipe.png")
     (tmp_path / "images" / "zero.png").symlink_to("/dev/zero")
     (tmp_path / "masks" / "zero.png").symlink_to("/dev/zero")
-    assert sorted(kinds(tmp_path)) == ["missing mask"] * 2 + ["unreadable image"] * 2
+    assert sorted(kinds(tmp_path)) == ["unreadable image"] * 2 + ["unreadable mask"] * 2
