@@ -126,7 +126,7 @@ def panel(
 def outline_labels(grey: Grey, bits: Bits) -> npt.NDArray[np.uint8]:
     """The reduced tile with its labels outlined: [REDUCED, REDUCED, 3]."""
     reduced = cv2.resize(grey, (REDUCED, REDUCED), interpolation=cv2.INTER_AREA)
-    reduced = np.minimum(reduced // 5 * 5 + 2, 250)  # 52 greys: half of the picture's bytes
+    reduced = np.minimum(reduced, 249) // 5 * 5 + 2  # 50 greys: half of the picture's bytes
     canvas = np.repeat(reduced[:, :, None], 3, axis=2).astype(np.uint8)
     for c, colour in enumerate(CLASS_RGB):
         region = cv2.resize(bits >> c & 1, (REDUCED, REDUCED), interpolation=cv2.INTER_NEAREST)
