@@ -149,7 +149,7 @@ def _read_layers(layers: Layers, size: tuple[int, int], code: MaskCode) -> Bits:
         bits, issues = read_mask(path, size, code.folders[folder])
         raise_if(list(map(str, issues)))
         if bits is not None:
-            mask |= bits
+            mask = mask | bits
     return mask
 
 

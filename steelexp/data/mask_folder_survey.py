@@ -133,7 +133,7 @@ def _masked_image(
             layer, layer_issues = read_mask(mask, size, code.folders[folder])
             issues += layer_issues
             if layer is not None and bits is not None:
-                bits |= layer
+                bits = bits | layer
         is_labelled = bool(masks) or absent == "clean"
         return (bits if is_labelled and not issues else None), issues
 

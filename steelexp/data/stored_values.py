@@ -100,19 +100,44 @@ class Code:
             keys: [H, W] stored values.
 
         Returns:
-            [H, W] mask bits; values without a meaning become background.
+            [H, W] mask bits in the narrowest unsigned integers; values without a meaning become
+            background.
         """
         other = self.else_bits or 0
+        word = np.min_scalar_type(max(other, *self.bits.values()))
         if keys.dtype.itemsize <= 2:
-            table = np.full(np.iinfo(keys.dtype).max + 1, other, np.uint8)
+            table = np.full(np.iinfo(keys.dtype).max + 1, other, word)
             for key, bits in self.bits.items():
                 if 0 <= key < len(table):
                     table[key] = bits
             return table[keys]
-        mask = np.full(keys.shape, other, np.uint8)
+        mask = np.full(keys.shape, other, word)
         for key, bits in self.bits.items():
             mask[keys == key] = bits
         return mask
+
+    def encode(self, mask: Bits, ignored: int) -> npt.NDArray[Any] | None:
+        """The inverse of `decode`, with the first value of each meaning.
+
+        Args:
+            mask: [H, W] mask bits.
+            ignored: Bit of ignored pixels, which have no class; 0 if there are none.
+
+        Returns:
+            [H, W] numbers or [H, W, 3] RGB; None if a pixel has several classes without a value.
+        """
+        keys = {bits: key for key, bits in reversed(list(self.bits.items())) if key >= 0}
+        words = np.where(mask & ignored, ignored, mask) if ignored else mask
+        present = np.unique(words).tolist()
+        if not keys.keys() >= set(present):
+            return None
+        if max(keys.values()) >= _COLOURS:
+            stored = np.zeros((*mask.shape, 3), np.uint8)
+        else:
+            stored = np.zeros(mask.shape, np.min_scalar_type(max(keys.values())))
+        for word in present:
+            stored[words == word] = colour_of(keys[word]) if stored.ndim > 2 else keys[word]
+        return stored
 
 
 def key_of(value: int | tuple[int, int, int]) -> int:
@@ -151,6 +176,12 @@ def value_of(key: int) -> int | tuple[int, int, int]:
     if key < _COLOURS:
         return key
     return (key >> 16 & 255, key >> 8 & 255, key & 255)
+
+
+def colour_of(key: int) -> tuple[int, int, int]:
+    """The colour of a key; of a number the grey of that value."""
+    value = value_of(key)
+    return (value, value, value) if isinstance(value, int) else value
 
 
 def describe(key: int) -> str:

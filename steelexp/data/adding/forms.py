@@ -30,9 +30,13 @@ class Form:
     ignore: Callable[[Mapping[str, Any]], str | None] = lambda settings: None
 
 
+def _mask_folder_ignore(settings: Mapping[str, Any]) -> str | None:
+    return None if settings.get("ignore") is None else "ignore"
+
+
 FORMS: dict[str, Form] = {
     "coco": Form(stage_coco, ignore=lambda settings: settings["ignore"]),
     "labelme": Form(stage_labelme, ignore=lambda settings: IGNORE),
-    "mask_folder": Form(stage_mask_folder),
+    "mask_folder": Form(stage_mask_folder, ignore=_mask_folder_ignore),
     "severstal": Form(stage_severstal, {"subset": None, "images": "all"}),
 }
