@@ -105,7 +105,7 @@ def _files(
         images.passed_over[OWN_RESULTS] += 1
         return
     for entry in entries:
-        if not entry.is_dir():
+        if not Path(entry.path).is_dir():  # where entry.is_dir() raises for a link to itself
             yield Path(entry.path)
         elif recursive and entry.name.startswith("."):
             images.passed_over[HIDDEN] += 1

@@ -8,6 +8,7 @@ https://cocodataset.org/#format-data
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,8 @@ def read_coco(
     class_table = class_bits(list(dict.fromkeys(names.values())), classes, ignore, file)
     by_id, image_issues = _image_entries(content.images, file, folder)
     area_issues = _add_areas(content.annotations, names, class_table, by_id, file)
-    present = sorted((each for each in by_id.values() if each.path.exists()), key=lambda i: i.name)
+    listed = (each for each in by_id.values() if os.path.lexists(each.path))
+    present = sorted(listed, key=lambda image: image.name)
     return Reading(
         "coco",
         file,

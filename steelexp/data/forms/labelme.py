@@ -106,7 +106,7 @@ def labelme(
 def is_labelme(root: Path) -> bool:
     """Whether a folder, or its images/, has a JSON file of labelme."""
     folder = root / "images" if (root / "images").is_dir() else root
-    files = itertools.islice(filter(Path.is_file, sorted(folder.rglob("*.json"))), 3)
+    files = itertools.islice(filter(Path.is_file, sorted(folder.rglob("*.json"))), 30)
     return any(b'"shapes"' in file.read_bytes() for file in files)
 
 

@@ -1,6 +1,7 @@
 """The lines of a text file of YOLO segmentation, as pixels and back."""
 
 import functools
+import os
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,11 @@ def read_lines(
     """Areas of a text file, none if it is absent; and the issues of its lines."""
     areas: list[Area] = []
     issues: list[Issue] = []
-    if not file.exists():
+    if not os.path.lexists(file):
         return areas, issues
+    if not file.is_file():  # reading a device would never end
+        text = "not a regular file, or a link to a file that is not there"
+        return areas, [Issue("unreadable labels", file, None, text)]
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

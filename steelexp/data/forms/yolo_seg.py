@@ -225,7 +225,7 @@ def _read_names(file: Path) -> dict[int, str]:
             return dict(enumerate(line.strip() for line in lines if line.strip()))
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         return _File.model_validate(content).by_number
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError, RecursionError) as error:
         raise DataError(
             f"{file}: no names of classes ({reason(error)}); write them as names: [a, b]"
         ) from None
