@@ -25,6 +25,7 @@ from steelexp.records.exports import EXPORTS, Format, export_path
 from steelexp.records.model_card import ModelCard
 from steelexp.records.store import RunFolder
 from steelexp.spec import load
+from steelexp.spec.roots import named_roots
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -104,7 +105,8 @@ def _images(
 def _own_images(folder: RunFolder) -> Dataset | None:
     """The run's data set, if it is there."""
     spec = load(folder.path / "spec.yaml", model=SpecModel)
-    if not Path(str(spec.data.settings.get("root", ""))).is_dir():
+    roots = named_roots(spec.data.settings.get("root", "")).values()
+    if not all(Path(root).is_dir() for root in roots):
         return None
     try:
         dataset = load_dataset(spec)

@@ -18,6 +18,7 @@ from steelexp.data.forms.supervisely import is_supervisely, read_supervisely, su
 from steelexp.data.forms.yolo_seg import is_yolo_seg, read_yolo_seg, yolo_seg
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.mask_folder_survey import is_mask_folder, survey_mask_folder
+from steelexp.data.several_roots import several_roots
 from steelexp.data.severstal import severstal
 from steelexp.data.severstal_survey import is_severstal, survey_severstal
 from steelexp.data.survey import Survey
@@ -94,8 +95,11 @@ SOURCES: dict[str, Source] = {
     "synthetic": Source(synthetic, is_generated=True),
 }
 
-LOADERS: dict[str, Callable[..., Dataset]] = {name: each.load for name, each in SOURCES.items()}
-"""The functions alone, as the spec knows them."""
+LOADERS: dict[str, Callable[..., Dataset]] = {
+    name: each.load if each.is_generated else several_roots(each.load)
+    for name, each in SOURCES.items()
+}
+"""The functions alone, as the spec knows them: data sets that are read may have several roots."""
 
 
 def source_of(root: Path) -> str:

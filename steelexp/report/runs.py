@@ -15,6 +15,7 @@ from steelexp.records.evaluation_report import EvaluationReport, read_evaluation
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.spec import ExperimentSpec, read_resolved
+from steelexp.spec.roots import named_roots
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
@@ -141,8 +142,8 @@ class Run:
         """Data source of the spec and name of its folder."""
         if self.spec is None:
             return ""
-        root = Path(str(self.spec.data.settings.get("root", ""))).name
-        return f"{self.spec.data.choice} {root}".strip()
+        roots = named_roots(self.spec.data.settings.get("root", "")).values()
+        return f"{self.spec.data.choice} {', '.join(Path(root).name for root in roots)}".strip()
 
     @property
     def best_epoch(self) -> int | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from steelexp.data.adding.addition import Addition
@@ -11,6 +10,7 @@ from steelexp.data.adding.forms import FORMS
 from steelexp.data.adding.moves import staging
 from steelexp.data.class_order import match_classes
 from steelexp.data.dataset import DataError, Dataset, raise_if
+from steelexp.data.several_roots import one_root
 from steelexp.data.sources import LOADERS
 from steelexp.errors import explain_write_errors
 
@@ -69,7 +69,8 @@ def add(
             f"{settings['root']}: images are added to data sets of the forms {', '.join(FORMS)}, "
             f"and this one is {source}; convert it first"
         )
-    root = Path(settings["root"])
+    root = one_root(settings["root"], "images are added to one folder")
+    settings = {**settings, "root": str(root)}
     form = FORMS[source]
     with explain_write_errors(root, "make it writable for this account"), staging(root) as staged:
         existing = LOADERS[source](**{**settings, **form.whole})

@@ -24,6 +24,7 @@ from steelexp.data.survey import LabelledImage, Survey
 from steelexp.data.white_level import CAMERAS
 from steelexp.progress import steps
 from steelexp.records.atomic import write_atomically
+from steelexp.spec.roots import named_roots
 from steelexp.spec.schema import DataSpec
 
 SCHEMA_VERSION = 2
@@ -34,7 +35,7 @@ class Diagnosis:
     """The result of the doctor.
 
     Attributes:
-        root: Root folder of the data set.
+        root: Root folder of the data set; several are joined by commas.
         layout: Name of the data source.
         classes: [C] class names.
         names: [S] image names.
@@ -95,7 +96,7 @@ def diagnose(
         DataError: The folder is not a data set, or the split cannot be read.
     """
     if isinstance(data, DataSpec):
-        root = Path(data.settings["root"])
+        root = Path(", ".join(named_roots(data.settings["root"]).values()))
         files = survey_data(data)
         white = None if data.grey.white == "auto" else data.grey.white
     else:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from steelexp.data.data_error import DataError
 from steelexp.data.dataset import sample_subset
+from steelexp.data.several_roots import join_surveys
 from steelexp.data.sources import SOURCES, source_of
 from steelexp.data.survey import Survey, survey_dataset
+from steelexp.spec.roots import named_roots
 from steelexp.spec.schema import DataSpec
 
 
@@ -45,13 +47,17 @@ def survey_data(data: DataSpec) -> Survey:
     """
     source = SOURCES[data.choice]
     settings = data.settings
-    root = settings["root"]
+    roots = named_roots(settings.pop("root"))
     if source.layout is None or source.layout.survey is None:
-        return survey_dataset(data.choice, Path(root), partial(source.load, **settings))
+        (root,) = roots.values()
+        load = partial(source.load, root=root, **settings)
+        return survey_dataset(data.choice, Path(root), load)
     subset = settings.pop("subset")
     seed = settings.pop("subset_seed")
-    files = source.layout.survey(**settings)
+    surveys = {name: source.layout.survey(root=root, **settings) for name, root in roots.items()}
+    files = surveys[""] if "" in surveys else join_surveys(surveys)
     if subset is None:
         return files
-    names = set(sample_subset([image.name for image in files.images], subset, seed, root))
+    place = ", ".join(roots.values())
+    names = set(sample_subset([image.name for image in files.images], subset, seed, place))
     return replace(files, images=[image for image in files.images if image.name in names])
