@@ -6,7 +6,6 @@ Only the loss and dice_batch are measured on tiles.
 import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -144,9 +143,9 @@ class Evaluator:
     def _rows_of_last_overlays(self, folder: RunFolder) -> tuple[int, ...]:
         """The images that an earlier session drew after its last epoch."""
         last = folder.epochs[-1:]
-        stems = {path.stem for epoch in last for path in folder.overlays(epoch.epoch)}
+        files = {file.name for epoch in last for file in folder.overlays(epoch.epoch)}
         names = enumerate(self._dataset.names)
-        return tuple(row for row, name in names if Path(name).stem in stems)
+        return tuple(row for row, name in names if folder.overlay(0, name).name in files)
 
     def draw(self, rows: Sequence[int], epoch: int, folder: RunFolder) -> None:
         """Draw overlays of images into the run folder, among those of an epoch."""

@@ -14,7 +14,7 @@ runs/b4_dice/3f9c1a7e/
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import TypeAdapter
 
@@ -89,8 +89,9 @@ class RunFolder:
         return self.path / "weights" / "best.h5"
 
     def overlay(self, epoch: int, image: str) -> Path:
-        """The picture of one image after one epoch."""
-        return self.path / "overlays" / f"epoch_{epoch:03d}" / f"{Path(image).stem}.png"
+        """The picture of one image after one epoch; folders in its name are joined by __."""
+        stem = PurePosixPath(image).with_suffix("").as_posix().replace("/", "__")
+        return self.path / "overlays" / f"epoch_{epoch:03d}" / f"{stem}.png"
 
     def overlays(self, epoch: int) -> list[Path]:
         """The pictures that were drawn after an epoch."""

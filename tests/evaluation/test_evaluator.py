@@ -224,6 +224,23 @@ def test_a_later_session_draws_the_images_of_the_one_before(evaluator, tmp_path)
     assert [path.name for path in folder.overlays(2)] == ["1.png", "4.png"]
 
 
+def test_images_of_one_name_in_two_folders_have_a_picture_each(
+    evaluator, dataset, tmp_path, monkeypatch
+):
+    names = tuple(f"line{row}/a.png" for row in range(len(dataset)))
+    monkeypatch.setitem(dataset.__dict__, "names", names)
+    folder, before = RunFolder(tmp_path), evaluator(overlays=2)
+    before.overlay_rows = (4, 1)
+    before.after_epoch(1, folder)
+    folder.append(Epoch(1, 5, 0.1, {}))
+    pictures = [path.name for path in folder.overlays(1)]
+    assert pictures == ["line1__a.png", "line4__a.png"]
+    after = evaluator(overlays=2)
+    after.after_epoch(2, folder)
+    assert set(after.overlay_rows) == {4, 1}
+    assert folder.overlays(2) == [folder.overlay(2, names[row]) for row in (1, 4)]
+
+
 def test_polygons_lie_beside_each_picture(evaluator, dataset, tmp_path):
     evaluates = evaluator(overlays=1, rows=(1,))
     evaluates.after_epoch(1, RunFolder(tmp_path))

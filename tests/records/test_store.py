@@ -254,3 +254,4 @@ def test_places(folder):
     assert folder.last_weights == place / "weights" / "last.h5"
     assert folder.best_weights == place / "weights" / "best.h5"
     assert folder.overlay(7, "0002cc93b.jpg") == place / "overlays" / "epoch_007" / "0002cc93b.png"
+    assert folder.overlay(7, "line1/a.b.jpg").name == "line1__a.b.png"
