@@ -20,7 +20,40 @@ GREEN: Final = "#009e73"
 # Yellow comes within 9.4 of orange, and purple and green within 4.0 and 0.8 of the steel. The
 # closest pairs of the first four are 1 with 4 and 2 with 3. They share the fewest images of
 # Severstal, and their outlines have hair lines of different colours (steelexp/overlays/overlay.py).
-CLASS_COLOURS: Final = (SKY_BLUE, ORANGE, VERMILLION, BLUE, YELLOW, INDIGO, PURPLE, GREEN)
+_FIRST_COLOURS: Final = (SKY_BLUE, ORANGE, VERMILLION, BLUE, YELLOW, INDIGO, PURPLE, GREEN)
+
+# Found as in Glasbey et al., "Colour displays for categorical images" (2007): one after another,
+# the colour that is furthest from those before in CIELAB, of a grid of 16 values a channel, with a
+# lightness of 25 to 90 and a chroma of at least 25. Each is at least 33.9 from those before, seen
+# normally. Colour-blind readers cannot tell all of them apart.
+_MORE_COLOURS: Final = (
+    "#00ff00",
+    "#ff00ff",
+    "#0000ff",
+    "#554411",
+    "#ff0066",
+    "#ddcc99",
+    "#44aa11",
+    "#771122",
+    "#cc0099",
+    "#bb77ff",
+    "#00ffaa",
+    "#553355",
+    "#55eeee",
+    "#ff9988",
+    "#115500",
+    "#888811",
+    "#ff0022",
+    "#0055ff",
+    "#bbee88",
+    "#aaee00",
+    "#bbaaff",
+    "#006666",
+    "#2277ee",
+    "#8800cc",
+)
+
+CLASS_COLOURS: Final = _FIRST_COLOURS + _MORE_COLOURS
 """Colour of each class, by class number."""
 
 RUN_COLOURS: Final = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY_BLUE, "#000000")
@@ -55,7 +88,7 @@ DARK: Final = {
 }
 """Colours of the page in a dark scheme."""
 
-# The class colours, darkened or lightened to a contrast of 3 with the page's paper.
+# The first eight class colours, darkened or lightened to a contrast of 3 with the page's paper.
 LIGHT_CHART: Final = (
     "#3297d3",
     "#b97a00",

@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from steelexp.data.bits import MOST_CLASSES
 from steelexp.palette import (
     CLASS_COLOURS,
     DARK,
@@ -42,7 +43,7 @@ def test_text_and_lines_can_be_read(scheme, chart):
     for paper in (scheme["paper"], scheme["raised"]):
         for name in ("ink", "muted", "accent", "good", "bad"):
             assert contrast(scheme[name], paper) >= 4.5, name
-    assert len(chart) == len(CLASS_COLOURS)
+    assert len(chart) == 8
     for colour in chart:
         assert contrast(colour, scheme["paper"]) >= 3, colour
 
@@ -76,7 +77,10 @@ def test_four_classes_can_be_told_apart_and_from_steel(sight, grey):
     assert min(np.hypot(*fill[1:]) for fill in fills) > 10.8  # chroma: the distance from any grey
 
 
-def test_all_eight_colours_differ():
+def test_the_colours_of_all_classes_differ():
     seen = [lab(rgb(colour), "normal") for colour in CLASS_COLOURS]
-    assert len(seen) == 8
-    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 20
+    assert len(seen) == MOST_CLASSES
+    assert min(np.linalg.norm(one - other) for one, other in combinations(seen[:8], 2)) > 26
+    for number in range(8, MOST_CLASSES):
+        assert min(np.linalg.norm(seen[number] - other) for other in seen[:number]) > 33.8
+        assert np.hypot(*seen[number][1:]) >= 25  # chroma: the distance from any grey

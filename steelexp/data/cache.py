@@ -1,7 +1,8 @@
 """Cache of decoded images and masks, in memory or in memory-mapped files.
 
 <cache>/<key>/grey.u8     grey values of all images, one after the other, 1 byte per pixel
-<cache>/<key>/bits.u8     masks of all images; clean images are holes without disk blocks
+<cache>/<key>/bits.u8     masks of all images; clean images are holes without disk blocks. Masks of
+                          over 8 bits are in bits.u16 or bits.u32, 2 or 4 bytes per pixel
 <cache>/<key>/checks.u4   checksums of both for each image
 <cache>/<key>/cache.json  version, manifest, number of images, hash of the checksums
 
@@ -23,10 +24,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.data.bits import Bits, Word
 from steelexp.data.cache_checks import CacheChecks, Checksums, checksum, checksum_of_zeros
 from steelexp.data.cache_root import CACHE_FIX
 from steelexp.data.content import hash_bytes
-from steelexp.data.dataset import Bits, DataError, Dataset, digest, raise_if
+from steelexp.data.dataset import DataError, Dataset, digest, raise_if
 from steelexp.data.ignored import without_ignored_labels
 from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
@@ -58,7 +60,7 @@ class CachedImages(Dataset):
     """
 
     grey: Pixels
-    bits: Pixels
+    bits: Bits
     starts: tuple[int, ...]
     shapes: tuple[tuple[int, int], ...]
     checks: CacheChecks | None = None
@@ -70,7 +72,7 @@ class CachedImages(Dataset):
         return self.grey[self.starts[row] : self.starts[row + 1]].reshape(self.shapes[row])
 
     def mask(self, row: int) -> Bits:
-        """Mask of an image, [H, W] uint8, bit c set where class c is; a view."""
+        """Mask of an image, [H, W] of `word`, bit c set where class c is; a view."""
         if self.checks is not None:
             self.checks.check(row, 1)
         return self.bits[self.starts[row] : self.starts[row + 1]].reshape(self.shapes[row])
@@ -86,7 +88,7 @@ class RecentImages(Dataset):
 
     @functools.cached_property
     def mask(self) -> Callable[[int], Bits]:
-        """Function row -> mask, [H, W] uint8, bit c set where class c is."""
+        """Function row -> mask, [H, W] of `word`, bit c set where class c is."""
         return functools.lru_cache(IMAGES_IN_MEMORY)(super().mask)
 
 
@@ -109,9 +111,10 @@ def cache_images(dataset: Dataset, kind: Kind, root: Path) -> Dataset:
         _check_room(
             _bytes_needed(dataset), _total_memory(), "data.cache: memory", "data.cache=disk"
         )
-        arrays = [np.zeros(_pixel_count(dataset), np.uint8) for _ in range(2)]
-        _decode(dataset, *arrays)
-        return _cached_images(dataset, *arrays)
+        grey = np.zeros(_pixel_count(dataset), np.uint8)
+        bits = np.zeros(_pixel_count(dataset), dataset.word)
+        _decode(dataset, grey, bits)
+        return _cached_images(dataset, grey, bits)
     folder = root / cache_key(dataset)
     with explain_write_errors(root, CACHE_FIX):
         if not _is_complete(folder, dataset):
@@ -133,7 +136,7 @@ def _pixel_count(dataset: Dataset) -> int:
 def _bytes_needed(dataset: Dataset) -> int:
     """Bytes of the grey values of all images and the masks that can have a bit."""
     pixels = dataset.sizes.astype(np.int64).prod(axis=1)
-    return int(pixels.sum() + pixels[dataset.has_bits].sum())
+    return int(pixels.sum() + pixels[dataset.has_bits].sum() * np.dtype(dataset.word).itemsize)
 
 
 def _total_memory() -> int:
@@ -180,7 +183,7 @@ def _build(dataset: Dataset, folder: Path) -> None:
     say(f"Decoding {len(dataset)} images into {folder}, {needed / 1e9:.2f} GB, once")
     with replacing(folder) as partial:
         partial.mkdir()
-        grey, bits = (_map_file(partial / name, dataset, "w+") for name in ("grey.u8", "bits.u8"))
+        grey, bits = _map_files(partial, dataset, "w+")
         checksums = _decode(dataset, grey, bits)
         for array in (grey, bits):
             array.flush()
@@ -202,7 +205,8 @@ def _description(dataset: Dataset, checksums: bytes) -> dict[str, Any]:
 
 def _is_complete(folder: Path, dataset: Dataset) -> bool:
     """Whether all files are there and fit the data set."""
-    sizes = {name: _pixel_count(dataset) for name in ("grey.u8", "bits.u8")}
+    count = _pixel_count(dataset)
+    sizes = {name: count * np.dtype(word).itemsize for name, word in _files(dataset)}
     try:
         content = json.loads((folder / "cache.json").read_bytes())
         return content == _description(dataset, (folder / "checks.u4").read_bytes()) and all(
@@ -214,7 +218,7 @@ def _is_complete(folder: Path, dataset: Dataset) -> bool:
 
 def _open(dataset: Dataset, folder: Path) -> CachedImages:
     """Open a complete cache and check a sample of its images."""
-    grey, bits = (_map_file(folder / name, dataset, "r") for name in ("grey.u8", "bits.u8"))
+    grey, bits = _map_files(folder, dataset, "r")
     content = np.fromfile(folder / "checks.u4", np.uint32).reshape(-1, 2)
     unchecked = _cached_images(dataset, grey, bits)
     checks = CacheChecks(
@@ -232,7 +236,7 @@ def _repair(dataset: Dataset, folder: Path, rows: list[int]) -> None:
     others = f" and {len(rows) - 1} more" if rows[1:] else ""
     say(f"{folder}: {first}{others} of {len(dataset)} images are damaged; decoding them again")
     with explain_write_errors(folder, CACHE_FIX), one_builder(folder):
-        grey, bits = (_map_file(folder / name, dataset, "r+") for name in ("grey.u8", "bits.u8"))
+        grey, bits = _map_files(folder, dataset, "r+")
         target = _cached_images(dataset, grey, bits)
         for row in rows:
             np.copyto(target.image(row), dataset.image(row))
@@ -241,13 +245,20 @@ def _repair(dataset: Dataset, folder: Path, rows: list[int]) -> None:
             array.flush()
 
 
-def _map_file(
-    file: Path, dataset: Dataset, mode: Literal["r", "r+", "w+"]
-) -> "np.memmap[Any, Any]":
-    return np.memmap(file, np.uint8, mode, shape=(_pixel_count(dataset),))
+def _files(dataset: Dataset) -> list[tuple[str, Word]]:
+    """Names of the two files of pixels, and the types of their pixels."""
+    return [("grey.u8", np.uint8), (f"bits.u{np.dtype(dataset.word).itemsize * 8}", dataset.word)]
 
 
-def _decode(dataset: Dataset, grey: Pixels, bits: Pixels) -> Checksums:
+def _map_files(
+    folder: Path, dataset: Dataset, mode: Literal["r", "r+", "w+"]
+) -> "list[np.memmap[Any, Any]]":
+    """The files of grey values and of masks."""
+    shape = (_pixel_count(dataset),)
+    return [np.memmap(folder / name, word, mode, shape=shape) for name, word in _files(dataset)]
+
+
+def _decode(dataset: Dataset, grey: Pixels, bits: Bits) -> Checksums:
     """Decode every image into the arrays, on all cores; OpenCV, NumPy and zlib release the GIL.
 
     Returns:
@@ -281,7 +292,7 @@ def _decode(dataset: Dataset, grey: Pixels, bits: Pixels) -> Checksums:
     return checksums
 
 
-def _cached_images(dataset: Dataset, grey: Pixels, bits: Pixels) -> CachedImages:
+def _cached_images(dataset: Dataset, grey: Pixels, bits: Bits) -> CachedImages:
     pixels = dataset.sizes.astype(np.int64).prod(axis=1)
     return CachedImages(
         **_fields(dataset),

@@ -42,7 +42,7 @@ class CacheChecks:
     def __init__(
         self,
         checksums: Checksums,
-        pixels_of: Callable[[int, int], npt.NDArray[np.uint8]],
+        pixels_of: Callable[[int, int], npt.NDArray[np.generic]],
         repair: Callable[[list[int]], None],
     ) -> None:
         self._checksums = checksums

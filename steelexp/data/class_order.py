@@ -5,8 +5,9 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from steelexp.data.bits import Bits, Word, word_of
 from steelexp.data.content import hash_bytes
-from steelexp.data.dataset import Bits, DataError, Dataset
+from steelexp.data.dataset import DataError, Dataset
 
 
 def match_classes(
@@ -49,21 +50,23 @@ def match_classes(
     pixels = np.zeros((len(dataset), len(classes)), np.int64)
     pixels[:, present] = dataset.pixels[:, [source for source in sources if source is not None]]
     values = {field.name: getattr(dataset, field.name) for field in fields(Dataset)}
+    word = word_of(len(classes) + dataset.has_ignore)
     return replace(
         Dataset(**values),
         classes=tuple(classes),
         pixels=pixels,
-        read_mask=lambda row: _reorder_bits(dataset.mask(row), sources, len(names)),
+        read_mask=lambda row: _reorder_bits(dataset.mask(row), sources, len(names), word),
         label_hashes=tuple(
             hash_bytes(f"{label_hash} {sources}".encode()) for label_hash in dataset.label_hashes
         ),
     )
 
 
-def _reorder_bits(bits: Bits, sources: Sequence[int | None], classes: int) -> Bits:
+def _reorder_bits(bits: Bits, sources: Sequence[int | None], classes: int, word: Word) -> Bits:
     """Move bit sources[c] to bit c, and the bits above the classes after the last class."""
-    moved = bits >> classes << len(sources)
+    wide = bits.astype(np.uint64)
+    moved = wide >> classes << len(sources)
     for c, source in enumerate(sources):
         if source is not None:
-            moved |= (bits >> source & 1) << c
-    return np.asarray(moved, bits.dtype)
+            moved |= (wide >> source & 1) << c
+    return moved.astype(word)

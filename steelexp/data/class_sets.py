@@ -3,6 +3,7 @@
 Value k is the k-th class alone and 0 is the background. The sets of several classes follow after
 the last class, in the order of their bits. With classes 1, 2 and 3, value 4 is the set of 1 and 2,
 5 that of 1 and 3, 6 that of 2 and 3, and 7 all of them. A byte holds all sets of eight classes.
+With more classes it holds one class a pixel, and no sets.
 """
 
 import functools
@@ -22,12 +23,22 @@ def to_values(bits: Bits, classes: int) -> Values:
 
     Args:
         bits: [H, W] mask, bit c set where class c is.
-        classes: Number of classes, at most 8.
+        classes: Number of classes.
 
     Returns:
         [H, W] uint8 values.
+
+    Raises:
+        ValueError: There are more than eight classes, and a pixel has several.
     """
-    return _values_of_sets(classes)[bits]
+    if classes <= MOST_CLASSES_IN_A_BYTE:
+        return _values_of_sets(classes)[bits]
+    if has_overlaps(bits):
+        raise ValueError(f"{classes} classes: masks of numbers hold the sets of at most 8")
+    values = np.zeros(bits.shape, np.uint8)
+    for c in range(classes):
+        values[bits >> c & 1 == 1] = c + 1
+    return values
 
 
 def from_values(values: Values, classes: int) -> Bits:
@@ -40,8 +51,26 @@ def has_overlaps(bits: Bits) -> bool:
     return bool((bits & (bits - np.ones_like(bits))).any())  # the lowest bit removed
 
 
+def strongest_class(
+    masks: npt.NDArray[np.bool_], scores: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
+    """Masks in which a pixel of several classes keeps the one of the highest score.
+
+    Args:
+        masks: [H, W, C] masks.
+        scores: [H, W, C] scores.
+    """
+    several = np.count_nonzero(masks, axis=2) > 1  # [H, W]
+    best = np.where(masks[several], scores[several], -1).argmax(axis=1)  # [N]
+    single = masks.copy()
+    single[several] = np.eye(masks.shape[2], dtype=bool)[best]
+    return single
+
+
 def set_of_value(value: int, classes: int) -> int:
     """The bits of one value."""
+    if classes > MOST_CLASSES_IN_A_BYTE:
+        return 1 << value >> 1
     return int(np.flatnonzero(_values_of_sets(classes) == value).item())
 
 

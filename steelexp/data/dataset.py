@@ -9,14 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.data.bits import MOST_CLASSES as MOST_CLASSES
+from steelexp.data.bits import Bits as Bits
+from steelexp.data.bits import Word, word_of
 from steelexp.data.data_error import DataError as DataError
 from steelexp.data.data_error import raise_if as raise_if
 from steelexp.data.decoding import read_grey
-
-Bits = npt.NDArray[np.uint8]
-
-MOST_CLASSES = 8
-"""Classes of a data set at most: each is one bit of a mask."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Dataset:
         sizes: [S, 2] height and width in pixels.
         classes: [C] class names; class c is bit c of a mask.
         pixels: [S, C] number of labelled pixels.
-        read_mask: Function row -> mask, [H, W] uint8, bit c set where class c is.
+        read_mask: Function row -> mask, [H, W], bit c set where class c is.
         image_hashes: [S] hash of the content of each image file.
         label_hashes: [S] hash of the labels of each image.
         has_ignore: Whether bit C, after the last class's, marks pixels that are left out of loss
@@ -79,6 +77,11 @@ class Dataset:
         """[S] whether an image has labelled pixels."""
         return [any(counts) for counts in self.pixels.tolist()]
 
+    @property
+    def word(self) -> Word:
+        """Type of the pixels of a mask: one byte for up to 8 bits, then two or four."""
+        return word_of(len(self.classes) + self.has_ignore)
+
     @functools.cached_property
     def has_bits(self) -> list[bool]:
         """[S] whether the mask of an image can have a bit: of a class, or of ignored pixels."""
@@ -105,8 +108,8 @@ class Dataset:
         return grey
 
     def mask(self, row: int) -> Bits:
-        """Read the mask of one image: [H, W] uint8, bit c set where class c is."""
-        return self.read_mask(row)
+        """Read the mask of one image: [H, W] of `word`, bit c set where class c is."""
+        return self.read_mask(row).astype(self.word, copy=False)
 
 
 def sample_subset(names: list[str], subset: int | None, seed: int, root: str) -> list[str]:

@@ -38,7 +38,8 @@ def survey_mask_folder(
 
     Args:
         root: Folder of images and masks.
-        classes: Names of the classes; None for any mask value up to 8, unless `values` names them.
+        classes: Names of the classes; None for any mask value up to 32, unless `values` names
+            them.
         images: Folder of the images below the root.
         masks: Folder of the masks below the root; masks/ or annotations/ by default.
         suffix: End of a mask's name after the image's.

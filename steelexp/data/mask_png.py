@@ -8,52 +8,32 @@ import functools
 import io
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from steelexp.data.class_sets import set_of_value, to_values
-from steelexp.data.dataset import Bits
+from steelexp.data.bits import Bits
+from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE, set_of_value, to_values
 from steelexp.palette import CLASS_COLOURS, rgb
 
 
-def pack_bits(masks: npt.NDArray[np.bool_]) -> Bits:
-    """Pack the masks of all classes: [H, W, C] bool -> [H, W] uint8, bit c set where class c is."""
-    return np.packbits(masks, axis=-1, bitorder="little")[..., 0]
-
-
-IGNORED = 255
-"""Value of ignored pixels, where a mask has some."""
-
-
-def mask_png(bits: Bits, classes: int, ignored: npt.NDArray[np.bool_] | None = None) -> bytes:
+def mask_png(bits: Bits, classes: int) -> bytes:
     """Encode a mask as PNG.
 
     Args:
         bits: [H, W] mask, bit c set where class c is.
-        classes: Number of classes, at most 8.
-        ignored: [H, W] ignored pixels, which get the value 255, in white; None if there are none.
+        classes: Number of classes. With more than 8 a pixel has one of them at most.
     """
-    values = to_values(bits, classes)
-    palette = _palette(classes)
-    if ignored is not None:
-        values = np.where(ignored, np.uint8(IGNORED), values)
-        palette = palette[: 3 * IGNORED].ljust(3 * IGNORED, b"\0") + _WHITE
-    picture = Image.fromarray(values)
-    picture.putpalette(palette)
+    picture = Image.fromarray(to_values(bits, classes))
+    picture.putpalette(_palette(classes))
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
 
 
-_WHITE = b"\xff\xff\xff"
-
-
 @functools.cache
 def _palette(classes: int) -> bytes:
     """Red, green and blue of each value."""
-    return bytes(
-        part for value in range(1 << classes) for part in _colour(set_of_value(value, classes))
-    )
+    values = 1 << classes if classes <= MOST_CLASSES_IN_A_BYTE else classes + 1
+    return bytes(part for value in range(values) for part in _colour(set_of_value(value, classes)))
 
 
 def _colour(bits: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Input pipeline: from a split and a tiling to batches of tiles, and batches of whole images.
 
-A pixel takes 2 bytes: its grey value, and its classes as bits (bit c is set where class c is). The
-model expands them to floats on the device.
+A pixel takes 2 bytes: its grey value, and its classes as bits (bit c is set where class c is). With
+over 8 bits it takes 3 or 5. The model expands them to floats on the device.
 """
 
 import contextlib
@@ -15,14 +15,15 @@ import numpy.typing as npt
 
 from steelexp.cores import available_cores
 from steelexp.data.augment import Augmentation, Donors, augment
+from steelexp.data.bits import Bits, Word
 from steelexp.data.cache import IMAGES_IN_MEMORY
-from steelexp.data.dataset import Bits, Dataset
+from steelexp.data.dataset import Dataset
 from steelexp.data.sampling import Sampler
 from steelexp.data.tiles import Pixels, Table, Tiling, cut_tiles, tile_pixels, tile_table
 from steelexp.data.tiling import up_to_32
 from steelexp.lazy import tf
 
-Transform = Callable[[int, Pixels, Pixels], tuple[Pixels, Pixels]]
+Transform = Callable[[int, Pixels, Bits], tuple[Pixels, Bits]]
 """(step, grey [B, h, w], bits [B, h, w]) -> augmented grey and bits."""
 
 # Random streams of an epoch: default_rng([seed, stream, epoch, ...]). Stream 1 is tiles.CORNERS.
@@ -55,24 +56,26 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.table) // self.batch_size)
 
-    def read(self, step: int) -> Pixels:
-        """Read one batch: grey and bits, [2, B, h, w, 1] uint8."""
+    def read(self, step: int) -> tuple[Pixels, Bits]:
+        """Read one batch: grey [B, h, w, 1] uint8, bits [B, h, w, 1] of the data set's word."""
         rows = self.table[step * self.batch_size : (step + 1) * self.batch_size]
-        batch = _aligned_empty((2, len(rows), *self.size))
-        cut_tiles(self.dataset, rows, grey=batch[0], bits=batch[1])
+        shape = (len(rows), *self.size)
+        grey = _aligned_empty(shape, np.uint8)
+        bits = _aligned_empty(shape, self.dataset.word)
+        cut_tiles(self.dataset, rows, grey=grey, bits=bits)
         if self.transform is not None:
-            batch[0], batch[1] = self.transform(step, batch[0], batch[1])
-        return batch[..., None]
+            grey[:], bits[:] = self.transform(step, grey, bits)
+        return grey[..., None], bits[..., None]
 
     def tf_dataset(self, first: int = 0) -> Any:
         """The batches from step `first` on.
 
         Returns:
-            tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1] uint8). Iterate over it
-            inside `original_errors`.
+            tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1]). Iterate over it inside
+            `original_errors`.
         """
 
-        def read(step: np.int64) -> Pixels:
+        def read(step: np.int64) -> tuple[Pixels, Bits]:
             try:
                 return self.read(int(step))
             except Exception as error:
@@ -80,9 +83,9 @@ class Batches:
                 raise
 
         def load(step: Any) -> tuple[Any, Any]:
-            batch = tf.numpy_function(read, [step], tf.uint8)
-            batch = tf.ensure_shape(batch, (2, None, *self.size, 1))
-            return batch[0], batch[1]
+            batch = tf.numpy_function(read, [step], [tf.uint8, tf.as_dtype(self.dataset.word)])
+            grey, bits = (tf.ensure_shape(part, (None, *self.size, 1)) for part in batch)
+            return grey, bits
 
         # With autotuning on, the end of an epoch waits for the autotuner's thread, which sleeps for
         # up to 20 s at a time.
@@ -132,7 +135,7 @@ def training_batches(
     order = tiles[_shuffle(table[tiles, 0], rng)]
     donors = Donors(dataset.classes, _random_tile_reader(dataset, table, size, count_pixels))
 
-    def transform(step: int, grey: Pixels, bits: Pixels) -> tuple[Pixels, Pixels]:
+    def transform(step: int, grey: Pixels, bits: Bits) -> tuple[Pixels, Bits]:
         rng = np.random.default_rng([seed, _AUGMENTATION, epoch, step])
         return augment(grey, bits, rng, donors, augmentations)
 
@@ -207,7 +210,7 @@ def image_batches(
             image.
 
     Yields:
-        (rows [B], padded grey [B, h, w, 1] uint8, bits without padding [B, H, W, 1] uint8).
+        (rows [B], padded grey [B, h, w, 1] uint8, bits without padding [B, H, W, 1]).
     """
     for group in _groups_of_equal_size(dataset, rows, max_pixels):
         height, width = dataset.sizes[group[0]].tolist()
@@ -219,13 +222,13 @@ def image_batches(
 
 def _random_tile_reader(
     dataset: Dataset, table: Table, size: tuple[int, int], count_pixels: Callable[[], Table]
-) -> Callable[[np.random.Generator, int], tuple[Pixels, Pixels] | None]:
-    """Reader of random tiles: (random generator, class number) -> grey and bits, [h, w] uint8.
+) -> Callable[[np.random.Generator, int], tuple[Pixels, Bits] | None]:
+    """Reader of random tiles: (random generator, class number) -> grey and bits, [h, w].
 
     The reader returns None if no tile has the class.
     """
 
-    def tile(rng: np.random.Generator, class_number: int) -> tuple[Pixels, Pixels] | None:
+    def tile(rng: np.random.Generator, class_number: int) -> tuple[Pixels, Bits] | None:
         tiles_with_class = np.flatnonzero(count_pixels()[:, class_number])
         if not len(tiles_with_class):
             return None
@@ -235,12 +238,12 @@ def _random_tile_reader(
     return tile
 
 
-def _aligned_empty(shape: tuple[int, ...]) -> Pixels:
+def _aligned_empty(shape: tuple[int, ...], word: Word) -> npt.NDArray[Any]:
     """Uninitialised array, aligned so that TensorFlow takes it over without a copy."""
-    size = int(np.prod(shape))
+    size = int(np.prod(shape)) * np.dtype(word).itemsize
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].reshape(shape)
+    return memory[start : start + size].view(word).reshape(shape)
 
 
 def _groups_of_equal_size(

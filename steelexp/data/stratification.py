@@ -5,6 +5,9 @@ import numpy.typing as npt
 
 from steelexp.data.split import Rows
 
+FEW_CLASSES = 8
+"""With so many classes at most a code is the bits of its classes, otherwise its rank."""
+
 
 def count_groups(groups: Rows, codes: Rows, width: int) -> Rows:
     """[G, K] number of images of each group with each of `width` codes; both count from 0."""
@@ -65,7 +68,10 @@ def combinations(holds: npt.NDArray[np.bool_], fewest: int) -> Rows:
     rarest = np.where(holds.any(axis=1), 1 << order[np.argmax(holds[:, order], axis=1)], 0)
     codes = np.where(_is_rare(codes, fewest), rarest, codes)
     some_defect = _is_rare(codes, fewest) & holds.any(axis=1)
-    return np.asarray(np.where(some_defect, 1 << holds.shape[1], codes), np.int64)
+    codes = np.where(some_defect, 1 << holds.shape[1], codes)
+    if holds.shape[1] > FEW_CLASSES:  # or a table by code would not fit into memory
+        codes = np.unique(codes, return_inverse=True)[1].ravel()
+    return np.asarray(codes, np.int64)
 
 
 def _is_rare(codes: Rows, fewest: int) -> npt.NDArray[np.bool_]:

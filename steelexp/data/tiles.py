@@ -1,11 +1,13 @@
 """The tiles of a data set: their positions, their labelled pixels, and their content."""
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.data.bits import Bits, for_opencv
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.tiling import Tiles
 
@@ -78,7 +80,7 @@ def tile_pixels(dataset: Dataset, table: Table, size: tuple[int, int]) -> Table:
     return pixels
 
 
-def cut_tiles(dataset: Dataset, table: Table, *, grey: Pixels, bits: Pixels) -> None:
+def cut_tiles(dataset: Dataset, table: Table, *, grey: Pixels, bits: Bits) -> None:
     """Cut tiles out of images; pixels beyond an image are its reflection.
 
     Args:
@@ -95,10 +97,10 @@ def cut_tiles(dataset: Dataset, table: Table, *, grey: Pixels, bits: Pixels) -> 
             mask = dataset.mask(row) if dataset.has_bits[row] else None
             last_row = row
         grey[i] = crop(image, top, left, size)
-        bits[i] = 0 if mask is None else crop(mask, top, left, size)
+        bits[i] = 0 if mask is None else crop(for_opencv(mask), top, left, size)
 
 
-def crop(image: Pixels, top: int, left: int, size: tuple[int, ...]) -> Pixels:
+def crop(image: npt.NDArray[Any], top: int, left: int, size: tuple[int, ...]) -> npt.NDArray[Any]:
     """One tile of an image, [H, W] -> [h, w]; pixels beyond the image are its reflection."""
     tile = image[top : top + size[0], left : left + size[1]]
     if tile.shape == size:
@@ -106,4 +108,4 @@ def crop(image: Pixels, top: int, left: int, size: tuple[int, ...]) -> Pixels:
     below = max(top + size[0] - image.shape[0], 0)
     right = max(left + size[1] - image.shape[1], 0)
     reflected = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101)
-    return reflected[top : top + size[0], left : left + size[1]].astype(np.uint8, copy=False)
+    return reflected[top : top + size[0], left : left + size[1]].astype(image.dtype, copy=False)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from steelexp.counts import dice
 from steelexp.data import pipeline
+from steelexp.data.bits import Bits
 from steelexp.data.dataset import Dataset
 from steelexp.data.split import Split
 from steelexp.data.tiles import Tiling, tile_table
@@ -246,9 +247,7 @@ class Evaluator:
         values = self._evaluate_tiles(batches.tf_dataset())
         return {full_name(name, part): value for name, value in values.items()}
 
-    def _write_overlay(
-        self, row: int, epoch: int, mask: npt.NDArray[np.uint8], folder: RunFolder
-    ) -> None:
+    def _write_overlay(self, row: int, epoch: int, mask: Bits, folder: RunFolder) -> None:
         dataset = self._dataset
         image = dataset.image(row)
         truth = dataset.mask(row)

@@ -7,12 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.counts import Counts
+from steelexp.data.bits import Bits, word_of
 from steelexp.lazy import Tensor, keras, tf
 from steelexp.metrics import LOSS
 from steelexp.model.loss_schedule import Loss
 from steelexp.model.truth import truth_of
-
-Bits = npt.NDArray[np.uint8]
 
 
 class Prediction(NamedTuple):
@@ -48,7 +47,7 @@ def whole_image_counter(
     @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types
         input_signature=[
             tf.TensorSpec((None, None, None, 1), tf.uint8),
-            tf.TensorSpec((None, None, None, 1), tf.uint8),
+            tf.TensorSpec((None, None, None, 1), word_of(classes + has_ignore)),
         ]
     )
     def count(grey: Tensor, bits: Tensor) -> Tensor:
@@ -62,8 +61,9 @@ def whole_image_counter(
             predicted &= valid > 0
         pairs = (predicted & truth, predicted & ~truth, ~predicted & truth)
         sums = [tf.reduce_sum(tf.cast(pair, tf.int64), [1, 2]) for pair in pairs]
-        bit = tf.constant([1 << c for c in range(classes)], tf.uint8)
-        packed = tf.reduce_sum(tf.cast(predicted, tf.uint8) * bit, -1)  # [B, H, W]
+        sums_of = tf.uint8 if classes <= 8 else tf.int64  # GPUs do not add other unsigned integers
+        bit = tf.constant([1 << c for c in range(classes)], sums_of)
+        packed = tf.reduce_sum(tf.cast(predicted, sums_of) * bit, -1)  # [B, H, W]
         return (*sums, packed)
 
     def predict(batches: Iterable[Any], masked: frozenset[int] = frozenset()) -> Prediction:
@@ -76,7 +76,7 @@ def whole_image_counter(
             parts.append([part.numpy() for part in sums])
             for i, row in enumerate(numbers.tolist()):
                 if row in masked:
-                    masks[row] = packed[i].numpy()
+                    masks[row] = packed[i].numpy().astype(word_of(classes))
         counts = Counts(*(np.concatenate(part) for part in zip(*parts, strict=True)))
         return Prediction(np.concatenate(rows), counts, masks)
 

@@ -22,7 +22,9 @@ def draw(report: EvaluationReport) -> Mapping[str, "Figure"]:
     from matplotlib.figure import Figure  # 0.5 s that --help and check need not pay
 
     drawers = {"pr": _pr, "calibration": _calibration, "confusion": _confusion}
-    figures = {name: Figure(figsize=(6, 5), layout="constrained") for name in drawers}
+    more = max(len(report.classes) - 8, 0)
+    size = (6 + 0.62 * more, 5 + 0.55 * more)
+    figures = {name: Figure(figsize=size, layout="constrained") for name in drawers}
     for name, figure in figures.items():
         drawers[name](figure.add_subplot(), report)
     return figures

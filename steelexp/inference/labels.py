@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from steelexp.data import rle
+from steelexp.data.bits import Bits, word_of
 from steelexp.data.content import hash_bytes
-from steelexp.data.dataset import Bits, Dataset
+from steelexp.data.dataset import Dataset
 from steelexp.data.forms.labelme import write_labelme
 from steelexp.data.forms.writers import WRITERS
 from steelexp.inference.image_files import ImageFile
@@ -58,7 +59,7 @@ def predicted_dataset(
 
     def read_mask(row: int) -> Bits:
         runs = journal.entry(names[row]).runs
-        bits = np.zeros(sizes[row], np.uint8)
+        bits = np.zeros(sizes[row], word_of(len(classes)))
         for c, label in enumerate(classes):
             if label in runs:
                 bits[rle.decode(runs[label], sizes[row])] |= 1 << c

@@ -23,11 +23,13 @@ from typing import Any
 import numpy as np
 
 from steelexp.data import rle
+from steelexp.data.bits import pack_bits
+from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE, strongest_class
 from steelexp.data.content import hash_bytes
 from steelexp.data.data_error import DataError
 from steelexp.data.decoding import decode_grey
 from steelexp.data.image_header import read_file
-from steelexp.data.mask_png import mask_png, pack_bits
+from steelexp.data.mask_png import mask_png
 from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.inference.defects import Defect, find_defects
 from steelexp.inference.image_files import ImageFile
@@ -204,7 +206,10 @@ def _entry(
     masks = predictor.postprocess(scores)
     defects = find_defects(masks, scores, predictor.classes)
     bits = pack_bits(masks)
-    write_atomically(out / "masks" / image.picture, mask_png(bits, len(predictor.classes)))
+    single = bits  # a PNG of numbers holds the sets of a few classes
+    if len(predictor.classes) > MOST_CLASSES_IN_A_BYTE:
+        single = pack_bits(strongest_class(masks, scores))
+    write_atomically(out / "masks" / image.picture, mask_png(single, len(predictor.classes)))
     if overlays:
         title = _title(image.name, defects, grey.size)
         picture = overlay.draw(grey, None, bits, classes=predictor.classes, title=title)

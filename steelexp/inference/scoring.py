@@ -28,7 +28,7 @@ class ScoredImage(NamedTuple):
     Attributes:
         row: Row of the image in the data set.
         scores: [H, W, C] float32 scores, sigmoid(logits), without padding; 0 at ignored pixels.
-        bits: [H, W] uint8 ground truth of all classes; bit c is set where class c is labelled. No
+        bits: [H, W] ground truth of all classes; bit c is set where class c is labelled. No
             bit is set at ignored pixels.
         valid: [H, W] bool, whether a pixel counts; None in a data set without ignored pixels.
     """

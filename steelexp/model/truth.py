@@ -22,7 +22,7 @@ def truth_of(bits: Tensor, classes: int, *, has_ignore: bool) -> Truth:
     """Ground truth of masks. All losses and metrics on tensors get their ignored pixels here.
 
     Args:
-        bits: Mask, [B, h, w, 1] uint8, with bit c set where class c is.
+        bits: Mask, [B, h, w, 1] of unsigned integers, with bit c set where class c is.
         classes: Number of classes C.
         has_ignore: Whether bit C is set where a pixel is ignored.
     """
@@ -37,14 +37,14 @@ def expand_bits(bits: Tensor, classes: int) -> Tensor:
     """Expand one bit per class to one channel per class.
 
     Args:
-        bits: Mask, [B, h, w, 1] uint8, with bit c set where class c is.
+        bits: Mask, [B, h, w, 1] of unsigned integers, with bit c set where class c is.
         classes: Number of classes C.
 
     Returns:
         [B, h, w, C] float32 of 0 and 1.
     """
-    places = tf.cast(tf.range(classes), tf.uint8)
+    places = tf.constant(list(range(classes)), bits.dtype)
     channels = tf.bitwise.bitwise_and(
-        tf.bitwise.right_shift(bits, places), tf.constant(1, tf.uint8)
+        tf.bitwise.right_shift(bits, places), tf.constant(1, bits.dtype)
     )
     return tf.cast(channels, tf.float32)  # [B, h, w, C]

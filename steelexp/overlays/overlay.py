@@ -6,7 +6,7 @@ draws one overlay.
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ KEY_ENTRIES: Final = (
 )
 
 Grey: TypeAlias = npt.NDArray[np.uint8]
-Bits: TypeAlias = npt.NDArray[np.uint8]
+Bits: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 Region: TypeAlias = npt.NDArray[np.bool_]
 
 
@@ -147,7 +147,7 @@ def draw(
         truth: [H, W] ground truth, bit c set where class c is, and bit C where a pixel is ignored,
             which is hatched; None to outline the prediction.
         prediction: [H, W] prediction, bit c set where class c is.
-        classes: [C] class names, in bit order; at most eight.
+        classes: [C] class names, in bit order.
         title: Title below the image; a long one is shortened with an ellipsis.
 
     Returns:

@@ -7,13 +7,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+Bits = npt.NDArray[np.unsignedinteger[Any]]
+
 TOLERANCE = 1.0
 """Largest distance in pixels between polygon and contour; reduces the points to a quarter."""
 
 
 def layers(
-    truth: npt.NDArray[np.uint8],
-    prediction: npt.NDArray[np.uint8],
+    truth: Bits,
+    prediction: Bits,
     *,
     classes: Sequence[str],
     scale: int = 1,
@@ -38,7 +40,7 @@ def layers(
     ]
 
 
-def _entries(mask: npt.NDArray[np.uint8], classes: Sequence[str], scale: int) -> Iterator[Any]:
+def _entries(mask: Bits, classes: Sequence[str], scale: int) -> Iterator[Any]:
     for bit, label in enumerate(classes):
         region = (mask >> bit & 1).astype(np.uint8)
         contours, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)

@@ -27,5 +27,5 @@ def test_what_a_byte_cannot_hold_is_refused():
         to_values(np.array([[4]], np.uint8), 2)
     with pytest.raises(IndexError):
         from_values(np.array([[4]], np.uint8), 2)
-    with pytest.raises(ValueError, match="hold 1 to 8"):
-        to_values(np.array([[4]], np.uint16), 9)
+    with pytest.raises(ValueError, match="9 classes: masks of numbers hold the sets of at most 8"):
+        to_values(np.array([[5]], np.uint16), 9)

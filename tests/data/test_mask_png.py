@@ -3,8 +3,9 @@ import io
 import numpy as np
 from PIL import Image
 
+from steelexp.data.bits import pack_bits
 from steelexp.data.class_sets import set_of_value
-from steelexp.data.mask_png import mask_png, pack_bits
+from steelexp.data.mask_png import mask_png
 from steelexp.palette import CLASS_COLOURS, rgb
 
 

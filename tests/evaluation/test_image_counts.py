@@ -111,11 +111,19 @@ def test_the_model_is_evaluated_as_it_then_is():
     assert evaluator(image).counts.tp.tolist() == [[0]]
 
 
-def test_eight_classes_fit_into_a_mask():
-    model = pixel_model(*[(1.0, -100.0 - c) for c in range(8)])
-    evaluator = whole_image_counter(model, 8, 0.5)
-    mask = evaluator([batch([[[103, 107]]], [[[0, 255]]])], frozenset({0})).masks[0]
-    assert mask.tolist() == [[0b1111, 0b11111111]]
+@pytest.mark.parametrize(
+    ("classes", "word"), [(8, np.uint8), (12, np.uint16), (16, np.uint16), (32, np.uint32)]
+)
+def test_a_mask_has_as_many_bits_as_there_are_classes(classes, word):
+    model = pixel_model(*[(1.0, -100.0 - c) for c in range(classes)])
+    evaluator = whole_image_counter(model, classes, 0.5)
+    grey = np.array([[[103, 131]]], np.uint8)[..., None]
+    truth = np.array([[[0, (1 << classes) - 1]]], word)[..., None]
+    found = evaluator([(np.array([0]), grey, truth)], frozenset({0}))
+    assert found.masks[0].dtype == word
+    assert found.masks[0].tolist() == [[0b1111, (1 << classes) - 1]]
+    assert found.counts.tp.tolist() == [[1] * classes]
+    assert found.counts.fp.tolist() == [[1] * 4 + [0] * (classes - 4)]
 
 
 # --- tiles

@@ -1,6 +1,6 @@
 """Augmentations of training tiles: image and mask together, a batch at a time.
 
-An augmentation is a function of (grey [B, h, w] uint8, bits [B, h, w] uint8, rng, donors) and its
+An augmentation is a function of (grey [B, h, w] uint8, bits [B, h, w], rng, donors) and its
 settings. It does not modify its arguments, but may return them where nothing changes. It uses no
 other randomness than `rng`, so its result does not depend on the machine or on threads.
 """

@@ -101,14 +101,14 @@ def _cut_patch(grey: Grey, bits: Bits, defect: Defect, border: int) -> Patch:
     """Cut out the defect with as much of its border as the tile has."""
     rows, tops = _span(defect.top, defect.mask.shape[0], border, len(grey))
     columns, lefts = _span(defect.left, defect.mask.shape[1], border, grey.shape[1])
-    label = np.zeros_like(bits)
+    label = np.zeros(bits.shape, np.uint8)
     label[defect.top :, defect.left :][: len(defect.mask), : defect.mask.shape[1]] = defect.mask
     label = label[rows, columns]
     distance = cv2.distanceTransform(1 - label, cv2.DIST_L2, cv2.DIST_MASK_5)
     weight = np.clip(1 - distance / border, 0, 1).astype(np.float32)
     excluded = (bits[rows, columns] > 0) | (black_areas(grey)[rows, columns] > 0)
     weight[excluded & (label == 0)] = 0
-    return Patch(grey[rows, columns], label * np.uint8(defect.bit), weight, tops, lefts)
+    return Patch(grey[rows, columns], label * bits.dtype.type(defect.bit), weight, tops, lefts)
 
 
 def _span(start: int, length: int, border: int, size: int) -> tuple[slice, range]:

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, Strict
 
-from steelexp.data.dataset import Bits, DataError
+from steelexp.data.bits import MOST_CLASSES, Bits
+from steelexp.data.dataset import DataError
 
 Grey = npt.NDArray[np.uint8]
 Probability = Annotated[float, Field(ge=0, le=1)]
-ClassNames = Annotated[tuple[str, ...], Strict(False), Field(min_length=1, max_length=8)]
+ClassNames = Annotated[tuple[str, ...], Strict(False), Field(min_length=1, max_length=MOST_CLASSES)]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Donors:
     Attributes:
         classes: [C] class names; class c is bit c of a mask.
         tile: Function (random generator, class number) -> random training tile of the class, (grey
-            [h, w] uint8, bits [h, w] uint8) of the batch's size; None if there is none.
+            [h, w] uint8, bits [h, w]) of the batch's size; None if there is none.
     """
 
     classes: tuple[str, ...]
@@ -79,12 +80,13 @@ def pick_defect(bits: Bits, numbers: Sequence[int], rng: np.random.Generator) ->
     candidates = [number for number in numbers if present >> number & 1]
     if not candidates:
         return None
-    bit = 1 << candidates[rng.integers(len(candidates))]
+    class_number = candidates[rng.integers(len(candidates))]
+    mask_of_class = (bits >> class_number & 1).astype(np.uint8)
     # Labelling the components of a whole tile takes several times as long as finding the box.
-    left, top, width, height = cv2.boundingRect(bits & np.uint8(bit))
-    region = bits[top : top + height, left : left + width] & np.uint8(bit)
+    left, top, width, height = cv2.boundingRect(mask_of_class)
+    region = mask_of_class[top : top + height, left : left + width]
     count, components, boxes, _ = cv2.connectedComponentsWithStats(region)
     number = int(rng.integers(1, count))
     x, y, width, height = boxes[number, :4].tolist()
     mask = components[y : y + height, x : x + width] == number
-    return Defect(top + y, left + x, mask, bit)
+    return Defect(top + y, left + x, mask, 1 << class_number)

@@ -1,11 +1,15 @@
 """Geometric augmentation: flips and shifts."""
 
+from typing import Any
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 from pydantic import PositiveInt
 
 from steelexp.data.augment.donors import Donors, Grey, Probability
-from steelexp.data.dataset import Bits, DataError
+from steelexp.data.bits import Bits, for_opencv
+from steelexp.data.dataset import DataError
 
 
 def flips(
@@ -38,7 +42,7 @@ def flips(
         # OpenCV's codes: 0 vertical, 1 horizontal, -1 both.
         code = -1 if axes[i].all() else int(axes[i, 1])
         cv2.flip(grey[i], code, dst=images[i])
-        cv2.flip(bits[i], code, dst=labels[i])
+        cv2.flip(for_opencv(bits[i]), code, dst=for_opencv(labels[i]))
     return images, labels
 
 
@@ -80,11 +84,13 @@ def shift(
     images = grey.copy()
     labels = bits.copy()
     for i in np.flatnonzero(rng.random(len(grey)) < probability):
-        images[i], labels[i] = (_shift(plane, *shifts[i].tolist()) for plane in (grey[i], bits[i]))
+        down, right = shifts[i].tolist()
+        images[i] = _shift(grey[i], down, right)
+        labels[i] = _shift(for_opencv(bits[i]), down, right)
     return images, labels
 
 
-def _shift(plane: Grey, down: int, right: int) -> Grey:
+def _shift(plane: npt.NDArray[Any], down: int, right: int) -> npt.NDArray[Any]:
     """Shift an image and fill by reflection."""
     height, width = plane.shape
     above = max(down, 0)
@@ -92,4 +98,4 @@ def _shift(plane: Grey, down: int, right: int) -> Grey:
     below = above - down
     beside = left - right
     padded = cv2.copyMakeBorder(plane, above, below, left, beside, cv2.BORDER_REFLECT_101)
-    return np.asarray(padded, np.uint8)[below : below + height, beside : beside + width]
+    return np.asarray(padded)[below : below + height, beside : beside + width]

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from steelexp.data.bits import MOST_CLASSES, Bits, Word, word_of
 from steelexp.data.content import file_hashes, hash_bytes
 from steelexp.data.dataset import (
-    MOST_CLASSES,
-    Bits,
     DataError,
     Dataset,
     raise_if,
@@ -83,6 +82,11 @@ class Reading:
     images: list[AreaImage]
     issues: list[Issue]
 
+    @property
+    def word(self) -> Word:
+        """Type of the pixels of a mask."""
+        return word_of(len(self.classes) + self.has_ignore)
+
 
 def missing_image(
     file: Path, row: int | None, key: str, name: str, images: tuple[Path, Mapping[str, Path]]
@@ -143,17 +147,18 @@ def images_folder(root: str, images: str | None) -> Path:
     return folder
 
 
-def draw_areas(image: AreaImage, size: Size) -> tuple[Bits, list[Issue]]:
+def draw_areas(image: AreaImage, size: Size, word: Word) -> tuple[Bits, list[Issue]]:
     """Draw the areas of an image.
 
     Args:
         image: Image.
         size: Height and width of its file.
+        word: Type of the mask's pixels.
 
     Returns:
         Mask, [H, W]; and the issues of areas that cannot be drawn.
     """
-    bits = np.zeros(size, np.uint8)
+    bits: Bits = np.zeros(size, word)
     if image.size is not None and image.size != size:
         text = (
             f"{image.name}: the labels are for {image.size[0]} x {image.size[1]} pixels, the image "
@@ -168,7 +173,7 @@ def draw_areas(image: AreaImage, size: Size) -> tuple[Bits, list[Issue]]:
             text = f"{image.name}: {area.key}: {error}"
             issues.append(Issue("invalid shape", image.file, area.row, text))
             continue
-        bits[patch.rows, patch.columns] |= patch.part.astype(np.uint8) << area.bit
+        bits[patch.rows, patch.columns] |= np.where(patch.part, word(1 << area.bit), word(0))
     return bits, issues
 
 
@@ -194,7 +199,7 @@ def load(reading: Reading, *, subset: int | None, subset_seed: int) -> Dataset:
     label_hashes = []
     issues = []
     for row, (image, (height, width)) in enumerate(zip(images, sizes.tolist(), strict=True)):
-        bits, image_issues = draw_areas(image, (height, width))
+        bits, image_issues = draw_areas(image, (height, width), reading.word)
         issues += image_issues
         if image.areas:
             pixels[row] = _class_pixels(bits, len(reading.classes))
@@ -203,7 +208,7 @@ def load(reading: Reading, *, subset: int | None, subset_seed: int) -> Dataset:
 
     def read_mask(row: int) -> Bits:
         height, width = sizes[row].tolist()
-        return draw_areas(images[row], (height, width))[0]
+        return draw_areas(images[row], (height, width), reading.word)[0]
 
     paths = tuple(image.path for image in images)
     return Dataset(
@@ -233,7 +238,7 @@ def survey(read: Callable[..., Reading], root: str, **settings: Any) -> Survey:
     """
     reading = read(root, **settings)
     _check_class_count(reading)
-    images = [_surveyed_image(image) for image in reading.images]
+    images = [_surveyed_image(image, reading.word) for image in reading.images]
     return Survey(
         reading.form,
         reading.classes,
@@ -244,9 +249,9 @@ def survey(read: Callable[..., Reading], root: str, **settings: Any) -> Survey:
     )
 
 
-def _surveyed_image(image: AreaImage) -> LabelledImage:
+def _surveyed_image(image: AreaImage, word: Word) -> LabelledImage:
     def read_labels(size: Size | None) -> LabelReading:
-        return (None, []) if size is None else draw_areas(image, size)
+        return (None, []) if size is None else draw_areas(image, size, word)
 
     def locate(class_number: int) -> tuple[Path, int | None]:
         rows = (area.row for area in image.areas if area.bit == class_number)

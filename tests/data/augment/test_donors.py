@@ -46,9 +46,11 @@ def test_none_where_the_tile_holds_no_such_class():
     assert pick_defect(np.zeros_like(BITS), [0, 1], np.random.default_rng(0)) is None
 
 
-def test_the_eighth_bit():
-    defect = pick_defect(BITS // 2 * np.uint8(128), [7], np.random.default_rng(1))
-    assert defect.bit == 128
+@pytest.mark.parametrize(("number", "word"), [(7, np.uint8), (11, np.uint16), (31, np.uint32)])
+def test_the_highest_bit(number, word):
+    bits = (BITS // 2 * np.uint32(1 << number)).astype(word)
+    defect = pick_defect(bits, [number], np.random.default_rng(1))
+    assert defect.bit == 1 << number
 
 
 def test_names_become_numbers_or_are_refused():

@@ -649,7 +649,7 @@ def test_a_cell_holds_the_share_of_its_pixels(tmp_path):
     save(tmp_path / IMAGES / "a.jpg", grey(0, (32, 64)))
     table(tmp_path, ["a.jpg,3,1 2 33 1"])  # three of the four pixels of the first cell
     heatmap = diagnose(tmp_path).statistics.heatmap
-    assert heatmap.shape == (8, 16, 32)
+    assert heatmap.shape == (32, 16, 32)
     assert heatmap[2, 0, 0] == 0.75
     assert heatmap.sum() == 0.75
 
@@ -846,8 +846,8 @@ def test_the_command_on_a_damaged_set(tmp_path, capsys):
         (["."], ".: not a data set: it needs a loose train.csv beside train_images/, or "),
         (["set", "--classes", "a,b"], "--classes: set names its classes itself"),
         (["set", "--split", "none.csv"], "--split none.csv: not a readable table"),
-        (["masks", "--classes", "a,b,a"], "--classes a,b,a: up to 8 different names"),
-        (["masks", "--classes", "1,2,3,4,5,6,7,8,9"], "--classes 1,2,3,4,5,6,7,8,9: up to 8"),
+        (["masks", "--classes", "a,b,a"], "--classes a,b,a: up to 32 different names"),
+        (["masks", "--classes", ",".join(map(str, range(33)))], "--classes 0,1,2,3,"),
     ],
 )
 def test_what_cannot_be_examined_is_refused(tmp_path, capsys, monkeypatch, arguments, output):
