@@ -103,9 +103,8 @@ def class_pixels(facts: MaskFacts, code: Code, classes: int) -> list[int]:
     counts = [0] * classes
     for key, count in facts.pixels.items():
         bits = code.bits.get(key, code.else_bits or 0)
-        if bits < 1 << classes:
-            for c in range(classes):
-                counts[c] += count * (bits >> c & 1)
+        for c in range(classes):
+            counts[c] += count * (bits >> c & 1)
     return counts
 
 

@@ -168,6 +168,9 @@ def _hint(stem: str, wanted: str, names: Mapping[str, Path]) -> str:
         is_suffix = rest != name and end and not end[0].isalnum() and "/" not in end
         if is_suffix and f"{stem}{end}" == stem_of(name):
             return f"; {name} is there: set data.suffix={end}"
+        if PurePosixPath(name).name == PurePosixPath(wanted).name:
+            inner = PurePosixPath(name).parent
+            return f"; {name} is there: set data.masks to the folder {inner} in it, or move it"
     similar = similar_name(wanted, names)
     if similar.endswith((".jpg?", ".jpeg?")):
         name = similar.removeprefix("; did you mean ").removesuffix("?")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from steelexp.data import file_memory, mask_file
 from steelexp.data.dataset import DataError
 from steelexp.data.mask_folder import mask_folder
 
@@ -135,6 +136,24 @@ def test_a_palette_is_read_by_its_numbers_or_by_its_colours(root):
     assert "name either of them in the settings, not both" in mixed
 
 
+def test_masks_are_read_once_for_numbers_and_once_for_colours(root, monkeypatch):
+    monkeypatch.setattr(file_memory, "_RACY_NS", 0)
+    read_paths = []
+    real = mask_file.read_file
+    monkeypatch.setattr(
+        mask_file, "read_file", lambda path: read_paths.append(path.name) or real(path)
+    )
+    for name in ("a.png", "b.png"):
+        save_palette(root, name, PAINTED, (0, 0, 0), RED, BLUE)
+    for _ in range(2):
+        for values in (COLOURS, {"scratch": 1, "rust": 2}, {"scratch": 2, "rust": 1}):
+            assert read(root, values=values).pixels.sum() == 6
+    assert sorted(read_paths) == ["a.png", "a.png", "b.png", "b.png"]
+    save_palette(root, "b.png", [[1, 1, 1], [1, 1, 2]], (0, 0, 0), RED, BLUE)
+    assert read(root, values=COLOURS).pixels.tolist() == [[2, 1], [5, 1]]
+    assert len(read_paths) == 5
+
+
 def test_several_values_without_a_meaning_are_listed_by_their_frequency(root):
     save(root, "a.png", [[0, 1, 5], [5, 5, 6]])
     save(root, "b.png", [[4, 5, 6], [7, 8, 8]])
@@ -242,6 +261,13 @@ def test_masks_without_an_image_are_named_in_one_line(root, capsys):
         f"{root / 'masks'}: passed over: 1 images that are not named .png, .tif or .bmp",
         f"{root / 'masks'}: 2 masks without an image, which are not read: c.png, old/a.png",
     ]
+
+
+def test_a_mask_of_the_name_in_another_folder_is_hinted_at(root):
+    for name in ("train/a.png", "train/b.png"):
+        save(root, name, [[0, 0, 0], [0, 0, 1]])
+    hint = "train/a.png is there: set data.masks to the folder train in it, or move it"
+    assert refusal(root, classes=("a",)).splitlines()[0].endswith(f"masks/a.png; {hint}")
 
 
 def test_two_masks_of_an_image(root):

@@ -85,6 +85,18 @@ def test_pixels_of_several_classes(case, tmp_path: Path):
         put(incoming(tmp_path / "from", BOTH), settings)
 
 
+def test_a_class_that_is_gone_is_removed_from_its_folder(tmp_path: Path):
+    settings = {"root": str(tmp_path / "set"), "images": "images", "masks": "masks"}
+    settings |= SETTINGS["folders"]
+    image_of(tmp_path / "set", "old.png", 1)
+    for name in ("a", "b", "unsure"):
+        (tmp_path / "set" / "masks" / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "set" / "masks" / name / "old.png"), np.ones((2, 3), np.uint8))
+    rust = np.array([[0, 2, 0], [0, 0, 0]], np.uint8)
+    assert put(incoming(tmp_path / "from", rust), settings).mask(1).tolist() == rust.tolist()
+    assert not (tmp_path / "set" / "masks" / "a" / "day").exists()
+
+
 def test_a_clean_image_gets_a_mask(case, tmp_path: Path):
     _, _, settings = case
     dataset = incoming(tmp_path / "from", np.zeros((2, 3), np.uint8))
