@@ -18,6 +18,9 @@ from steelexp.spec.schema import DataSpec
 
 SPEC_SUFFIXES = (".yaml", ".yml")
 
+_MEANINGS = ("values", "background", "ignore", "class_folders")
+"""Settings of `mask_folder` that the names of the values 1, 2, ... replace."""
+
 
 class LabelledData(NamedTuple):
     """Labelled data, before they are read.
@@ -68,6 +71,8 @@ def labelled_data(
         settings |= {key: own.settings[key] for key in own.settings if not key.startswith("subset")}
     settings["root"] = str(path)
     if classes is not None:
+        if "values" in settings:
+            settings = {key: settings[key] for key in settings if key not in _MEANINGS}
         settings["classes"] = tuple(classes)
     model = component_model(DataSpec, source, LOADERS[source], "")
     try:

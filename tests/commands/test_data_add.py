@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from steelexp.__main__ import main
+from tests.commands.test_data_doctor import spec_of
 
 
 def mask_set(root: Path, **values: int) -> Path:
@@ -69,3 +70,25 @@ def test_class_names_without_effect_are_refused(
         folders.append(str(tmp_path / name))
     assert main(["data", "add", folders[0], "--to", folders[1], "--classes", "1"]) == 2
     assert "name their classes themselves" in capsys.readouterr().err
+
+
+def test_masks_of_class_numbers_come_into_a_set_of_colours(tmp_path: Path) -> None:
+    root = mask_set(tmp_path / "line1")
+    (root / "images" / "day").mkdir()
+    (root / "masks" / "day").mkdir()
+    assert cv2.imwrite(str(root / "images" / "day" / "0.png"), np.full((20, 30), 9, np.uint8))
+    red = np.full((20, 30, 3), (0, 0, 255), np.uint8)  # BGR
+    assert cv2.imwrite(str(root / "masks" / "day" / "0_gt.png"), red)
+    settings = {"scratch": [255, 0, 0], "pit": [0, 255, 0]}
+    data = {"source": "mask_folder", "root": str(root), "suffix": "_gt", "values": settings}
+    spec = spec_of(tmp_path, data)
+    corrected = mask_set(tmp_path / "corrected", a=1, b=2)
+    for mask in (corrected / "masks").iterdir():
+        mask.rename(mask.with_stem(f"{mask.stem}_gt"))
+    command = ["data", "add", str(corrected), "--to", str(spec)]
+    assert main(command) == 2
+    assert main([*command, "--classes", "scratch,pit"]) == 0
+    for name, colour in (("a", (0, 0, 255)), ("b", (0, 255, 0))):
+        mask = cv2.imread(str(root / "masks" / f"{name}_gt.png"), cv2.IMREAD_UNCHANGED)
+        assert tuple(mask[5, 5].tolist()) == colour
+        assert not mask[0, 0].any()
