@@ -404,3 +404,38 @@ def test_one_bit_a_pixel_comes_back(numbers, suffix):
         Image.fromarray(drawn).save(stem + suffix)
 
     assert_read(write, drawn.astype(int), {"classes": ("first", "second")})
+
+
+# --- more than eight classes
+
+
+def test_32_bits_of_classes_and_ignored_pixels(root):
+    names = tuple(f"c{k}" for k in range(31))
+    save(root, "a.png", [[0, 1, 9], [17, 31, 255]])
+    save(root, "b.png", [[8, 8, 16], [24, 30, 0]])
+    dataset = read(root, classes=names, ignore=255)
+    assert dataset.mask(0).tolist() == [[0, 1, 1 << 8], [1 << 16, 1 << 30, 1 << 31]]
+    assert dataset.mask(1).tolist() == [[1 << 7, 1 << 7, 1 << 15], [1 << 23, 1 << 29, 0]]
+    assert dataset.pixels.sum(axis=0).tolist() == [
+        [1, 7, 8, 9, 16, 17, 24, 30, 31].count(k) + (k == 8) - (k == 7) for k in range(1, 32)
+    ]
+    with pytest.raises(DataError, match="at most 32"):
+        read(root, classes=(*names, "c31"), ignore=255)
+
+
+def test_twelve_colours_and_twelve_folders(root):
+    names = [f"c{k:02}" for k in range(12)]
+    colours = np.array([(0, 0, 0), *((20 * k, 5, 0) for k in range(12))], np.uint8)
+    numbers = np.array([[0, 1, 9], [10, 11, 12]])
+    for name in ("a.png", "b.png"):
+        save(root, name, colours[numbers])
+    values = {name: colours[k + 1].tolist() for k, name in enumerate(names)}
+    bits = [[0, 1, 256], [512, 1024, 2048]]
+    assert read(root, values=values).mask(0).tolist() == bits
+    for path in list((root / "masks").iterdir()):
+        path.unlink()
+    for k, name in enumerate(names):
+        save(root, f"{name}/a.png", (numbers == k + 1) * 255)
+    dataset = read(root, class_folders=True, absent="clean")
+    assert dataset.mask(0).tolist() == bits
+    assert dataset.mask(1).tolist() == [[0, 0, 0], [0, 0, 0]]
