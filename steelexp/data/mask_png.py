@@ -8,25 +8,38 @@ import functools
 import io
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from steelexp.data.bits import Bits
 from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE, set_of_value, to_values
 from steelexp.palette import CLASS_COLOURS, rgb
 
+IGNORED = 255
+"""Value of ignored pixels, where a mask has some."""
 
-def mask_png(bits: Bits, classes: int) -> bytes:
+
+def mask_png(bits: Bits, classes: int, ignored: npt.NDArray[np.bool_] | None = None) -> bytes:
     """Encode a mask as PNG.
 
     Args:
         bits: [H, W] mask, bit c set where class c is.
         classes: Number of classes. With more than 8 a pixel has one of them at most.
+        ignored: [H, W] ignored pixels, which get the value 255, in white; None if there are none.
     """
-    picture = Image.fromarray(to_values(bits, classes))
-    picture.putpalette(_palette(classes))
+    values = to_values(bits, classes)
+    palette = _palette(classes)
+    if ignored is not None:
+        values = np.where(ignored, np.uint8(IGNORED), values)
+        palette = palette[: 3 * IGNORED].ljust(3 * IGNORED, b"\0") + _WHITE
+    picture = Image.fromarray(values)
+    picture.putpalette(palette)
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
+
+
+_WHITE = b"\xff\xff\xff"
 
 
 @functools.cache

@@ -102,9 +102,10 @@ def test_what_a_form_cannot_say_is_printed(tmp_path, capsys, monkeypatch):
     words = ["--source", "coco", "ignore=ignore"]
     assert main(["data", "convert", "coco", "new", "--form", "mask_folder", *words]) == 0
     output = capsys.readouterr().out
-    assert "Not the same: ignored pixels are a class, named ignore\n" in output
+    assert "Not the same: 1 ignored pixels lose their class\n" in output
     read = printed_section(output)
-    assert (read.classes, read.mask(0).tolist()) == (("a", "b", "ignore"), [[5, 3, 1]])
+    assert (read.classes, read.has_ignore) == (("a", "b"), True)
+    assert read.mask(0).tolist() == [[4, 3, 1]]
 
 
 def test_a_kill_leaves_no_set_that_looks_whole(source, tmp_path):

@@ -77,6 +77,21 @@ def test_the_doctor_finds_nothing(spec, tmp_path):
     assert content["images"] == 8
 
 
+def test_the_doctor_knows_folders_of_classes_without_a_spec(tmp_path):
+    root = tmp_path / "set"
+    (root / "images").mkdir(parents=True)
+    for number in range(1, 4):
+        grey = np.random.default_rng(number).integers(0, 256, (32, 48), np.uint8)
+        Image.fromarray(grey).save(root / "images" / f"{number}.png")
+        save_mask("folders", root / "masks", str(number), drawn(number))
+    assert main(["data", "doctor", str(root), "--out", str(tmp_path / "out")]) == 0
+    content = json.loads((tmp_path / "out" / "doctor.json").read_text())
+    assert [(row["class"], row["images"]) for row in content["classes"]] == [
+        ("rust", 2),
+        ("scratch", 1),
+    ]
+
+
 def test_the_resolved_spec_is_the_same(spec, tmp_path):
     resolved = load(spec, model=SpecModel)
     (tmp_path / "resolved.yaml").write_text(dump(resolved))

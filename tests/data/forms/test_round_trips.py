@@ -67,15 +67,25 @@ def test_severstals_own_form(masks):
     round_trip(WRITERS[OWN_CLASSES], masks, classes=("1", "2", "3", "4"))
 
 
-@pytest.mark.parametrize("name", [name for name in FORMS if name != "mask_folder"])
+@given(masks=random_masks(values=(0, 1, 2, 3, 4)))
+@settings(max_examples=50, deadline=None)
+def test_ignored_pixels_without_a_class_come_back_in_masks(masks):
+    round_trip(WRITERS["mask_folder"], masks, has_ignore=True)
+
+
+def test_masks_keep_no_class_of_ignored_pixels(tmp_path):
+    mask = np.array([[0, 1, 4, 5]], np.uint8)  # 4 is ignored, 5 is ignored and of the first class
+    dataset = make_dataset(tmp_path / "source", [mask], has_ignore=True)
+    written = WRITERS["mask_folder"](dataset, tmp_path / "written")
+    assert written.losses == ["1 ignored pixels lose their class"]
+    reader, settings = bind(written.settings)
+    read = reader(root=str(tmp_path / "written"), **settings)
+    assert read.mask(0).tolist() == [[0, 1, 4, 4]]
+
+
+@pytest.mark.parametrize("name", FORMS)
 def test_folders_in_names_are_kept(name):
     round_trip(FORMS[name], [np.eye(4, dtype=np.uint8)] * 2, names=["day 1/x.png", "night/x.png"])
-
-
-def test_masks_are_in_one_folder(tmp_path):
-    dataset = make_dataset(tmp_path / "s", [np.eye(3, dtype=np.uint8)], names=["day/x.png"])
-    with pytest.raises(DataError, match=r"and day/x.png is not; take coco or csv"):
-        WRITERS["mask_folder"](dataset, tmp_path / "new")
 
 
 def test_a_data_set_without_a_defect(form):
