@@ -18,7 +18,7 @@ from steelexp.spec import load
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
-    from steelexp.spec.schema import DataSpec
+    from steelexp.spec.schema import DataSpec, SplitSpec
 
 
 def add(commands: "Subparsers") -> None:
@@ -116,8 +116,8 @@ def examine_set(args: argparse.Namespace) -> int:
     """Print all that is wrong with a data set, and statistics of its labels."""
     from steelexp.data.doctor import diagnosis, report  # SciPy takes a second, --help none
 
-    data = _examined_data(args)
-    result = diagnosis.diagnose(data, split=args.split, classes=args.classes)
+    data, split = _examined_data(args)
+    result = diagnosis.diagnose(data, split=args.split or split, classes=args.classes)
     is_spec = args.data.suffix in SPEC_SUFFIXES
     name = args.data.resolve().with_suffix("").name if is_spec else args.data.resolve().name
     out = args.out or Path("doctor") / name
@@ -127,8 +127,8 @@ def examine_set(args: argparse.Namespace) -> int:
     return FAILED if result.issues else DONE
 
 
-def _examined_data(args: argparse.Namespace) -> "Path | DataSpec":
-    """The data section to examine, or the folder whose layout tells how to read it.
+def _examined_data(args: argparse.Namespace) -> "tuple[Path | DataSpec, SplitSpec | None]":
+    """The data to examine: data and split of a spec, or a folder, with its settings if named.
 
     Raises:
         UserError: The spec is wrong, or an argument has no effect.
@@ -144,8 +144,9 @@ def _examined_data(args: argparse.Namespace) -> "Path | DataSpec":
     if args.source and is_spec:
         raise UserError(f"--source: without effect beside {args.data}; leave it out")
     if is_spec:
-        return load(args.data, args.overrides, model=SpecModel).data
-    return named_source(args.source, args.data) if args.source else Path(args.data)
+        spec = load(args.data, args.overrides, model=SpecModel)
+        return spec.data, spec.split
+    return named_source(args.source, args.data) if args.source else Path(args.data), None
 
 
 def fetch_set(args: argparse.Namespace) -> int:

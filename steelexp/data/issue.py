@@ -24,6 +24,8 @@ FIXES = {
     "duplicate image": "compare their labels, and remove one of the two",
     "JPEG by another name": "save it again from its source, without loss; masks cannot be JPEGs",
     "interpolated mask": "make the mask again from the drawing; scale it to nearest pixels only",
+    "shifted labels": "look at images with their labels; a file may be missing, or one too many",
+    "class missing from part": "use a split by class, such as split.kind=grouped, or more images",
     "no labels": "check the folder or the table of the labels: nothing can be learnt without any",
     "mask on black": "check the image: the mask may be another image's, mirrored or transposed",
     "missing folder": "copy the folder from its source, or move its counterpart elsewhere",

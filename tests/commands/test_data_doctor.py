@@ -7,14 +7,14 @@ import pytest
 
 from steelexp.__main__ import main
 from steelexp.data.sources import LOADERS
-from steelexp.plan import SpecModel
+from steelexp.plan import SpecModel, prepare
 from steelexp.spec import load
 from tests.data.doctor.sets import save_masks, save_png, save_strips, texture
 
 SPEC = """\
 name: case
 data: {data}
-split: {{kind: random, val: 0.25, seed: 1}}
+split: {split}
 tiling: {{kind: random_crops, size: 32, count: 2}}
 model: {{architecture: unet, backbone: mobilenet, weights: none}}
 loss: {{name: bce_dice}}
@@ -25,9 +25,12 @@ seed: 1
 """
 
 
-def spec_of(folder, data):
+RANDOM = "{kind: random, val: 0.25, seed: 1}"
+
+
+def spec_of(folder, data, split="{kind: overfit}"):
     path = folder / "case.yaml"
-    path.write_text(SPEC.format(data=json.dumps(data)))
+    path.write_text(SPEC.format(data=json.dumps(data), split=split))
     return path
 
 
@@ -126,3 +129,41 @@ def test_what_has_no_effect_is_refused(tmp_path, monkeypatch, capsys, words, mes
     spec_of(tmp_path, {"source": "mask_folder", "root": str(root), **own})
     assert main(["data", "doctor", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_split_of_the_spec_is_examined(tmp_path):
+    masks_of_b = masks(8)
+    for mask in masks_of_b[1:]:
+        mask[mask > 0] = 1
+    root = save_masks(tmp_path / "set", masks_of_b)
+    masks_of_b[3][:] = 2
+    save_png(root / "masks" / "03.png", masks_of_b[3])
+    data = {"source": "mask_folder", "root": str(root), "classes": ["a", "b"]}
+    code, content = examine(tmp_path, spec_of(tmp_path, data, RANDOM))
+    lines = [issue["text"] for issue in content["issues"]]
+    plan = prepare(load(tmp_path / "case.yaml", model=SpecModel), tmp_path / "runs")
+    lacking = [
+        part
+        for part, rows in (("train", plan.split.train), ("val", plan.split.val))
+        if not plan.dataset.pixels[rows, 1].any()
+    ]
+    assert code == 1
+    assert [line.split()[3] for line in lines] == lacking == ["val"]
+
+
+def test_a_split_that_is_refused_is_an_issue(tmp_path):
+    root = save_masks(tmp_path / "set", masks(1))
+    data = {"source": "mask_folder", "root": str(root), "classes": ["a", "b"]}
+    code, content = examine(tmp_path, spec_of(tmp_path, data, RANDOM))
+    (issue,) = content["issues"]
+    assert code == 1
+    assert issue["text"].startswith("split.kind: random needs at least 2 images")
+
+
+def test_a_split_file_replaces_the_split_of_the_spec(tmp_path):
+    root = save_masks(tmp_path / "set", masks(4))
+    data = {"source": "mask_folder", "root": str(root), "classes": ["a", "b"]}
+    split = tmp_path / "split.csv"
+    rows = ["00.png,train", "01.png,train", "02.png,val", "03.png,val"]
+    split.write_text("\n".join(["image,part", *rows]))
+    assert examine(tmp_path, spec_of(tmp_path, data, RANDOM), "--split", split)[0] == 0

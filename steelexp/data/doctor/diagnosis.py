@@ -15,9 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data import duplicates
+from steelexp.data.data_error import DataError
 from steelexp.data.decoding import read_grey
 from steelexp.data.doctor.examination import Statistics, collect_statistics
 from steelexp.data.doctor.leaks import Leak, find_leaks, read_split
+from steelexp.data.doctor.parts import deal_parts, dealing_issues, missing_classes
+from steelexp.data.doctor.shift import shift_issues
 from steelexp.data.doctor.survey import survey_data, survey_folder
 from steelexp.data.issue import Issue
 from steelexp.data.survey import LabelledImage, Survey
@@ -25,7 +28,7 @@ from steelexp.data.white_level import CAMERAS
 from steelexp.progress import steps
 from steelexp.records.atomic import write_atomically
 from steelexp.spec.roots import named_roots
-from steelexp.spec.schema import DataSpec
+from steelexp.spec.schema import DataSpec, SplitSpec
 
 SCHEMA_VERSION = 2
 
@@ -81,7 +84,7 @@ class Diagnosis:
 def diagnose(
     data: Path | DataSpec,
     *,
-    split: Path | None = None,
+    split: Path | SplitSpec | None = None,
     classes: tuple[str, ...] | None = None,
 ) -> Diagnosis:
     """Examine a data set.
@@ -89,7 +92,8 @@ def diagnose(
     Args:
         data: Data section of a spec, whose settings apply as in a run; or the root folder of a data
             set, whose layout tells how to read it.
-        split: CSV file image,part to check for data leakage; by default the set's own subfolders.
+        split: Split to check for data leakage and missing classes: a CSV file image,part, or the
+            split section beside the data section; by default the set's own subfolders.
         classes: Names of the classes in order, for a folder whose files do not name them.
 
     Raises:
@@ -106,18 +110,26 @@ def diagnose(
     names = tuple(image.name for image in files.images)
     parts = [image.part for image in files.images]
     split_issues: list[Issue] = []
-    if split is not None:
+    if isinstance(split, Path):
         parts, split_issues = read_split(split, names)
     with steps("examining", len(names), every=10.0) as advance:
         statistics = collect_statistics(files, white=white, report=advance)
     groups = _near_duplicates(files.images, statistics, white)
+    if isinstance(split, SplitSpec) and isinstance(data, DataSpec):
+        try:
+            parts = deal_parts(data, split, names, groups)
+        except DataError as error:
+            has_reason = files.issues or statistics.issues
+            split_issues = [] if has_reason else dealing_issues(root, error)
+    split_file = split if isinstance(split, Path) else root
     leaks = find_leaks(groups, parts)
     distinct = f"{len(np.unique(groups))} of the {len(names)} images are distinct"
-    leak_issues = [Issue("leak", split or root, None, f"{leak}; {distinct}") for leak in leaks]
+    split_issues += [Issue("leak", split_file, None, f"{leak}; {distinct}") for leak in leaks]
+    class_names = files.classes or _mask_values(statistics)
     return Diagnosis(
         root=root,
         layout=files.layout,
-        classes=files.classes or _mask_values(statistics),
+        classes=class_names,
         names=names,
         statistics=statistics,
         groups=groups,
@@ -126,8 +138,9 @@ def diagnose(
             *files.issues,
             *statistics.issues,
             *_no_labels(root, files, statistics),
+            *shift_issues(root, files, statistics),
             *split_issues,
-            *leak_issues,
+            *missing_classes(split_file, parts, statistics.pixels, class_names),
         ],
     )
 

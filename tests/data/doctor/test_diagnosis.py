@@ -347,7 +347,11 @@ OF_PARTS = {
 
 def issues_of(folder, **settings):
     """Kind, file below the folder and row of everything that is wrong."""
-    issues = diagnose(folder, **settings).issues
+    issues = [
+        issue
+        for issue in diagnose(folder, **settings).issues
+        if issue.kind != "class missing from part"  # any part of four images lacks a class
+    ]
     assert all(issue.fix and issue.text for issue in issues)
     return [(f.kind, f.file.relative_to(folder).as_posix(), f.row) for f in issues]
 
@@ -743,7 +747,8 @@ def test_the_leak_under_a_split(tmp_path, monkeypatch):
     set_groups(monkeypatch, lambda count: [0, 1, 0, 1])
     split = dataset(tmp_path) / "split.csv"
     split.write_text("\n".join(["image,part", *SPLIT]))
-    assert [str(issue) for issue in diagnose(tmp_path, split=split).issues] == [
+    issues = diagnose(tmp_path, split=split).issues
+    assert [str(issue) for issue in issues if issue.kind == "leak"] == [
         f"{split}: 1 of the 1 images of {part} are near-duplicates of images of train; "
         "2 of the 4 images are distinct"
         for part in ("val", "test")

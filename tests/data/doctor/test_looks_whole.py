@@ -10,9 +10,10 @@ from steelexp.data import rle
 from steelexp.data.dataset import DataError
 from steelexp.data.doctor.diagnosis import diagnose
 from steelexp.data.doctor.pixel_order import find_crossings, striped_by
+from steelexp.data.doctor.shift import contrast
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.severstal import severstal
-from tests.data.doctor.sets import save_masks, save_strips, texture
+from tests.data.doctor.sets import save_masks, save_png, save_strips, texture
 
 WHOLE = {
     "no labels",
@@ -20,6 +21,8 @@ WHOLE = {
     "JPEG by another name",
     "runs along rows",
     "runs from 0",
+    "shifted labels",
+    "class missing from part",
 }
 """Kinds of issues that are tried here."""
 
@@ -259,3 +262,88 @@ def test_pipes_and_devices_are_named_and_not_read(tmp_path):
     (tmp_path / "images" / "zero.png").symlink_to("/dev/zero")
     (tmp_path / "masks" / "zero.png").symlink_to("/dev/zero")
     assert sorted(kinds(tmp_path)) == ["unreadable image"] * 2 + ["unreadable mask"] * 2
+
+
+# --- a class that a part lacks
+
+
+def test_a_class_that_a_folder_of_the_set_lacks(tmp_path):
+    for part, values in (("train", (1, 2, 3)), ("test", (1, 3, 3))):
+        for i, value in enumerate(values):
+            for folder, content in (
+                ("images", texture(9 * len(part) + i, (64, 96))),
+                ("masks", drawing(value)),
+            ):
+                (tmp_path / folder / part).mkdir(parents=True, exist_ok=True)
+                save_png(tmp_path / folder / part / f"{part}{i}.png", content)
+    (issue,) = diagnose(tmp_path, classes=tuple("abcd")).issues
+    assert issue.kind == "class missing from part"
+    assert issue.text.startswith("no image of test holds class b: 1 of the 6 images do")
+
+
+def test_a_class_that_a_part_of_a_split_lacks(tmp_path):
+    save_masks(tmp_path / "set", [drawing(1), drawing(2), drawing(1), drawing(2)])
+    split = tmp_path / "split.csv"
+    rows = ["00.png,train", "01.png,train", "02.png,val", "03.png,unused"]
+    split.write_text("\n".join(["image,part", *rows]))
+    (issue,) = diagnose(tmp_path / "set", split=split).issues
+    assert (issue.kind, issue.file) == ("class missing from part", split)
+    assert issue.text.startswith("no image of val holds class 2: 2 of")
+
+
+# --- labels of another image
+
+
+def bright_areas(by, count=20):
+    """Images with a brighter area each, and the masks of the images `by` places further."""
+    areas = []
+    for i in range(count):
+        mask = np.zeros((64, 96), np.uint8)
+        rng = np.random.default_rng(100 + i)
+        at = (int(rng.integers(15, 80)), int(rng.integers(15, 50)))
+        cv2.ellipse(mask, at, (10, 7), 0, 0, 360, 1, -1)
+        areas.append(mask)
+
+    def image(i, size):
+        return (texture(i, size) // 2 + 60 * areas[i]).astype(np.uint8)
+
+    return [areas[(i + by) % count] for i in range(count)], image
+
+
+@pytest.mark.parametrize(("by", "neighbour"), [(1, "after"), (-1, "before")])
+def test_labels_of_the_next_image(tmp_path, by, neighbour):
+    masks, image = bright_areas(by)
+    save_masks(tmp_path, masks, image=image)
+    (issue,) = diagnose(tmp_path).issues
+    assert (issue.kind, issue.file) == ("shifted labels", tmp_path)
+    assert f"fit the image {neighbour} theirs better" in issue.text
+
+
+def test_labels_of_their_own_image(tmp_path):
+    masks, image = bright_areas(0)
+    assert kinds(save_masks(tmp_path, masks, image=image)) == []
+
+
+@pytest.mark.parametrize("by", [2, 5])
+def test_labels_that_fit_no_neighbour(tmp_path, by):
+    masks, image = bright_areas(by)
+    assert kinds(save_masks(tmp_path, masks, image=image)) == []
+
+
+def test_labels_shifted_in_the_second_half(tmp_path):
+    masks, image = bright_areas(0, 60)
+    masks[30:] = [*masks[31:], masks[0]]
+    save_masks(tmp_path, masks, image=image)
+    (issue,) = diagnose(tmp_path).issues
+    assert "labels from 30.png to 59.png" in issue.text
+
+
+def test_contrast_by_hand():
+    """10 above a ring of spread 4: 10 / (4 + 1), and no more from an even label than the limit."""
+    grey = np.full((40, 40), 100, np.uint8)
+    grey[::2] += 8
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:30, 10:30] = 1
+    grey[10:30, 10:30] += 10
+    assert contrast(grey, mask) == pytest.approx(2.0, abs=0.35)
+    assert np.isnan(contrast(grey, np.ones_like(mask)))  # no ring
