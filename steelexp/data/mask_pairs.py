@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from steelexp.data.forms.reading import stem_of
 from steelexp.data.image_files import ImageList, list_images, similar_name
 from steelexp.data.issue import Issue
 from steelexp.data.survey import listing_issues
@@ -110,11 +111,6 @@ def say_unmatched(unmatched: list[Path], folder: Path) -> None:
     rest = len(names) - _NAMED
     listed = ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
     say(f"{folder}: {len(names)} masks without an image, which are not read: {listed}")
-
-
-def stem_of(name: str) -> str:
-    """A name without its suffix, with the folders."""
-    return PurePosixPath(name).with_suffix("").as_posix()
 
 
 def _masks_by_stem(

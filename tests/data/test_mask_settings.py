@@ -187,6 +187,21 @@ def test_settings_without_a_meaning_are_refused(root, given, message):
     assert message in refusal(root, **given)
 
 
+def test_colours_of_16_bits_are_refused(root):
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(root / "masks" / name), np.full((2, 3, 3), 257, np.uint16))
+    assert "a.png: colours of 16 bits a channel; save the mask with 8 bits" in refusal(
+        root, values=COLOURS
+    )
+
+
+def test_a_suffix_with_a_dot(root):
+    for name in ("a.mask.png", "b.mask.PNG"):
+        save(root, name, PAINTED)
+    assert "a.mask.png is there: set data.suffix=.mask" in refusal(root, classes=("a", "b"))
+    assert read(root, classes=("a", "b"), suffix=".mask").mask(1).tolist() == BITS
+
+
 # --- ignore
 
 

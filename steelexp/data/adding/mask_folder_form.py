@@ -13,8 +13,9 @@ import numpy.typing as npt
 from steelexp.data.adding.addition import Addition
 from steelexp.data.adding.moves import Staging
 from steelexp.data.dataset import Bits, raise_if
+from steelexp.data.forms.reading import stem_of
 from steelexp.data.mask_code import MaskCode, mask_code
-from steelexp.data.mask_pairs import pair_masks, stem_of
+from steelexp.data.mask_pairs import pair_masks
 from steelexp.data.stored_values import Code
 
 _CODE_SETTINGS = [
