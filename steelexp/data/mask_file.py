@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 
 from steelexp.data.dataset import Bits, DataError
 from steelexp.data.decoding import decode_stored
@@ -24,6 +26,9 @@ _NAMED = 3
 """Values in a message at most."""
 
 _LOSSY = ("JPEG", "MPO")
+
+_EXACT = 2**24
+"""Pixels below which OpenCV's histogram, in float32, is exact."""
 
 
 class MaskFacts(NamedTuple):
@@ -150,7 +155,7 @@ def _facts_of_file(path: Path, *, colours: bool) -> MaskFacts:
 
 def _facts(keys: Keys, kind: str, has_palette: bool) -> MaskFacts:
     if keys.dtype == np.uint8:
-        counts = np.bincount(keys.ravel(), minlength=256)
+        counts = _count_bytes(keys)
         values = np.flatnonzero(counts)
         counts = counts[values]
     else:
@@ -159,6 +164,15 @@ def _facts(keys: Keys, kind: str, has_palette: bool) -> MaskFacts:
     pairs = list(zip(values[order].tolist(), counts[order].tolist(), strict=True))
     height, width = keys.shape
     return MaskFacts(height, width, kind, has_palette, pairs, len(values))
+
+
+def _count_bytes(keys: Keys) -> npt.NDArray[np.int64]:
+    """Number of pixels of each value, [256]."""
+    if keys.size >= _EXACT:
+        return np.bincount(keys.ravel(), minlength=256)
+    # np.bincount converts to 64 bits: 1.7 ms for 256 x 1600 instead of 0.7.
+    histogram = cv2.calcHist([np.ascontiguousarray(keys)], [0], None, [256], [0, 256])
+    return histogram.ravel().astype(np.int64)
 
 
 def _is_white(facts: MaskFacts, code: Code) -> bool:

@@ -5,6 +5,7 @@ root/masks/a.png             one value for each class
 root/masks/scratch/a.png     or one folder for each class, with `class_folders`
 """
 
+import functools
 import itertools
 from pathlib import Path
 from typing import Any, Literal
@@ -144,13 +145,13 @@ def _absent_masks(pairs: MaskPairs, code: MaskCode, suffix: str, absent: str) ->
 
 
 def _read_layers(layers: Layers, size: tuple[int, int], code: MaskCode) -> Bits:
-    mask: Bits = np.zeros(size, np.uint8)
+    masks = []
     for folder, path in layers.items():
         bits, issues = read_mask(path, size, code.folders[folder])
         raise_if(list(map(str, issues)))
         if bits is not None:
-            mask = mask | bits
-    return mask
+            masks.append(bits)
+    return functools.reduce(np.bitwise_or, masks) if masks else np.zeros(size, np.uint8)
 
 
 def _labelled_pixels(

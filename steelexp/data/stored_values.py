@@ -1,5 +1,6 @@
 """The values that masks store: numbers, palette indices and colours, and the classes they mean."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -103,18 +104,23 @@ class Code:
             [H, W] mask bits in the narrowest unsigned integers; values without a meaning become
             background.
         """
-        other = self.else_bits or 0
-        word = np.min_scalar_type(max(other, *self.bits.values()))
         if keys.dtype.itemsize <= 2:
-            table = np.full(np.iinfo(keys.dtype).max + 1, other, word)
-            for key, bits in self.bits.items():
-                if 0 <= key < len(table):
-                    table[key] = bits
-            return table[keys]
-        mask = np.full(keys.shape, other, word)
+            return self._table[keys]
+        mask = np.full(keys.shape, self.else_bits or 0, self._table.dtype)
         for key, bits in self.bits.items():
             mask[keys == key] = bits
         return mask
+
+    @functools.cached_property
+    def _table(self) -> Bits:
+        """Mask bits of each number, [65536]."""
+        other = self.else_bits or 0
+        word = np.min_scalar_type(max(other, *self.bits.values()))
+        table = np.full(_LARGEST + 1, other, word)
+        for key, bits in self.bits.items():
+            if 0 <= key <= _LARGEST:
+                table[key] = bits
+        return table
 
     def encode(self, mask: Bits, ignored: int) -> npt.NDArray[Any] | None:
         """The inverse of `decode`, with the first value of each meaning.
