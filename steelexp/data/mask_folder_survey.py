@@ -139,10 +139,13 @@ def _masked_image(
         return (bits if is_labelled and not issues else None), issues
 
     part = PurePosixPath(name).parent.as_posix()
-    file = next(iter(masks.values()), path)
-    return LabelledImage(
-        name, path, "" if part == "." else part, read_labels, lambda c: (file, None)
-    )
+    folders = list(code.folders)
+
+    def locate(c: int) -> tuple[Path, int | None]:
+        folder = folders[c] if code.class_folders else folders[0]
+        return masks.get(folder, path), None
+
+    return LabelledImage(name, path, "" if part == "." else part, read_labels, locate)
 
 
 def _check_names(classes: tuple[str, ...]) -> None:

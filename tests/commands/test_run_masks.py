@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from steelexp.__main__ import main
+from steelexp.data.mask_folder_survey import survey_mask_folder
 from steelexp.plan import SpecModel
 from steelexp.spec import dump, load
 from tests.commands.test_data_doctor import spec_of
@@ -59,7 +60,8 @@ def spec(request, tmp_path):
 
 
 def test_the_plan_counts_the_images_of_each_class(spec, tmp_path, capsys):
-    assert main(["run", str(spec), "--dry-run", "--runs", str(tmp_path / "runs")]) == 0
+    words = [str(spec), "split={kind: random, val: 0.25}", "--runs", str(tmp_path / "runs")]
+    assert main(["run", *words, "--dry-run"]) == 0
     text = capsys.readouterr().out
     assert "train       6 images; of class scratch:" in text
     counts = [
@@ -89,6 +91,25 @@ def test_the_doctor_knows_folders_of_classes_without_a_spec(tmp_path):
     assert [(row["class"], row["images"]) for row in content["classes"]] == [
         ("rust", 2),
         ("scratch", 1),
+    ]
+
+
+def test_an_issue_of_a_class_names_the_mask_of_its_folder(tmp_path):
+    root = tmp_path / "set"
+    (root / "images").mkdir(parents=True)
+    black = np.zeros((32, 48), np.uint8)
+    black[:, 40:] = 200
+    Image.fromarray(black).save(root / "images" / "1.png")
+    save_mask("folders", root / "masks", "1", drawn(1))
+    Image.fromarray(np.arange(48) >= np.full((32, 1), 41)).save(root / "masks/scratch/1.png")
+    survey = survey_mask_folder(str(root))
+    assert survey.classes == ("rust", "scratch")
+    places = [survey.images[0].locate(c)[0].parent.name for c in (0, 1)]
+    assert places == ["rust", "scratch"]
+    assert main(["data", "doctor", str(root), "--out", str(tmp_path / "out")]) == 1
+    content = json.loads((tmp_path / "out" / "doctor.json").read_text())
+    assert [(issue["kind"], issue["file"]) for issue in content["issues"]] == [
+        ("mask on black", str(root / "masks" / "rust" / "1.png"))
     ]
 
 

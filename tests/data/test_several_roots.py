@@ -163,6 +163,20 @@ def test_a_plan_a_split_file_and_the_doctor_know_the_names(roots, tmp_path):
     assert content["root"] == f"{roots[0]}, {roots[1]}"
 
 
+def test_another_root_extends_a_split(roots, tmp_path):
+    data = {"source": "mask_folder", "root": [roots[0]], "classes": CLASSES, "cache": "none"}
+    spec = spec_of(tmp_path, data)
+    split = tmp_path / "split.csv"
+    old = {f"line1/{n}.png": part for n, part in enumerate(["train", "val", "train", "train"])}
+    split.write_text("".join(f"{n},{part}\n" for n, part in {"image": "part", **old}.items()))
+    words = [f"split={{kind: file, path: {split}, extend: true}}", f"data.root={json.dumps(roots)}"]
+    plan = prepare(load(spec, words, model=SpecModel), tmp_path / "runs")
+    parts = {"train": plan.split.train, "val": plan.split.val, "test": plan.split.test}
+    new = {plan.dataset.names[row]: part for part, rows in parts.items() for row in rows}
+    assert {name: new[name] for name in old} == old
+    assert {name for name in new if name not in old} == {f"line2/{n}.png" for n in range(4)}
+
+
 def test_the_doctor_says_what_a_run_reads(roots, tmp_path):
     data = {"source": "mask_folder", "root": list(roots), "classes": CLASSES, "subset": 5}
     spec = spec_of(tmp_path, data)
