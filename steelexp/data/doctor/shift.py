@@ -30,7 +30,12 @@ LEAST_MASKS = 12
 LEAST_T = 4.5
 LEAST_WINS = 0.65
 """Labels are shifted if, of at least 12 masks, 65 % fit the same neighbour better, and the mean
-gain is over 4.5 standard errors."""
+gain is over 4.5 standard errors.
+
+benchmarks/doctor_shift.py, 800 generated strips and the training part of NEU-Seg: of 20 parts of 50
+images each, none as it is and all that are shifted by one image. With 17 labelled strips of the
+real sample a shift is not clear enough (4.0 standard errors).
+"""
 
 RING = 12
 """Width of the ring around a label in pixels, at most."""

@@ -10,6 +10,7 @@ from steelexp.data import rle
 from steelexp.data.dataset import DataError
 from steelexp.data.doctor.diagnosis import diagnose
 from steelexp.data.doctor.pixel_order import find_crossings, striped_by
+from steelexp.data.doctor.rims import find_rims
 from steelexp.data.doctor.shift import contrast
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.severstal import severstal
@@ -124,6 +125,15 @@ def test_a_mask_scaled_to_the_nearest_pixel(tmp_path, factor):
     mask[50:53] = 2
     save_masks(tmp_path, [scaled(mask, factor, cv2.INTER_NEAREST)])
     assert kinds(tmp_path) == []
+
+
+def test_a_thin_line_along_one_of_four_sides_is_no_interpolation(tmp_path):
+    mask = np.zeros((60, 60), np.uint8)
+    mask[10:50, 10:50] = 3
+    mask[10:50, 9] = 1
+    rims = find_rims(mask)
+    assert (rims.pixels, rims.plain) == (40, 116)  # 156 at the border, 40 of them at the line
+    assert kinds(save_masks(tmp_path, [mask])) == []
 
 
 def test_a_wide_area_between_two_classes_is_no_rim(tmp_path):
