@@ -29,7 +29,8 @@ logical = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(cpu, logical)
 draw = np.random.default_rng(0)
 grey = draw.integers(0, 256, (7, 16, 16, 1), np.uint8)
-tiles = tf.data.Dataset.from_tensor_slices((grey, (grey > 128).astype(np.uint8))).batch(4)
+bits = (grey > 128).astype(np.uint8) | np.uint8(2) * (draw.random(grey.shape) < 0.2)  # 2: ignored
+tiles = tf.data.Dataset.from_tensor_slices((grey, bits)).batch(4)
 
 def network():
     layers = keras.layers
@@ -49,7 +50,9 @@ def compiled(kind):
         keras.utils.set_random_seed(0)
         model = network()
         loss = partial(dice, reduce="batch")
-        fit.compile_model(model, loss=loss, optimizer=adam(learning_rate=0.01), classes=1)
+        fit.compile_model(
+            model, loss=loss, optimizer=adam(learning_rate=0.01), classes=1, has_ignore=True
+        )
     return distribution.num_replicas_in_sync, model
 
 def epochs(model, count):
