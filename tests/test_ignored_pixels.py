@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from steelexp.__main__ import main
+from steelexp.data.dataset import Dataset
 from steelexp.data.forms.coco import write_coco
 from steelexp.records.store import run_folders
 from tests.data.forms.random_sets import make_dataset
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("no_comet_settings")
 IGNORED = 0b100
 
 
-def write_set(folder: Path, seed: int) -> None:
+def write_set(folder: Path, seed: int) -> Dataset:
     """16 images as COCO; the seed changes labels at ignored pixels only."""
     draw = np.random.default_rng(0)
     other = np.random.default_rng(seed)
@@ -32,6 +33,7 @@ def write_set(folder: Path, seed: int) -> None:
         masks.append(mask)
     dataset = make_dataset(folder / "source", masks, has_ignore=True)
     write_coco(dataset, folder / "coco")
+    return dataset
 
 
 def write_spec(folder: Path, name: str) -> str:
@@ -113,3 +115,14 @@ def test_a_run_predicts_labels_for_correction(place: Path) -> None:
     assert main([*command, "--out", str(place / "out")]) == 0
     content = json.loads(next((place / "out" / "labels" / "coco").rglob("*.json")).read_text())
     assert [each["name"] for each in content["categories"]] == ["a", "b"]
+
+
+def test_the_doctor_counts_the_other_pixels(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = place / "1" / "set1.yaml"
+    assert main(["data", "doctor", str(spec), "--out", str(place / "doctor")]) == 0
+    content = json.loads((place / "doctor" / "doctor.json").read_text())
+    assert content["issues"] == []
+    counted = write_set(place / "again", 1).pixels
+    assert [each["pixels"] for each in content["classes"]] == counted.sum(axis=0).tolist()

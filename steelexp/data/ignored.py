@@ -7,6 +7,18 @@ import numpy as np
 from steelexp.data.dataset import Bits, Dataset
 
 
+def counted_bits(bits: Bits, classes: int) -> Bits:
+    """A mask in which ignored pixels have no bit at all.
+
+    Args:
+        bits: [H, W] mask; bit C is set where a pixel is ignored.
+        classes: Number of classes C.
+    """
+    if int(bits.max(initial=0)) < 1 << classes:
+        return bits
+    return np.where(bits >> classes == 0, bits, bits.dtype.type(0))
+
+
 def without_ignored_labels(dataset: Dataset) -> Dataset:
     """A data set whose masks have no class at ignored pixels.
 

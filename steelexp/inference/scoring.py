@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from steelexp.data import pipeline
 from steelexp.data.dataset import Bits, Dataset
+from steelexp.data.ignored import counted_bits
 from steelexp.inference.windows import Layout, cut_windows, stitch
 from steelexp.lazy import Tensor, tf
 
@@ -89,7 +90,7 @@ def scored_image(row: int, scores: Scores, bits: Bits, *, has_ignore: bool) -> S
     valid = bits >> scores.shape[2] == 0
     scores = np.copy(scores, order="K")  # a class stays contiguous
     scores[~valid] = 0
-    return ScoredImage(row, scores, np.where(valid, bits, bits.dtype.type(0)), valid)
+    return ScoredImage(row, scores, counted_bits(bits, scores.shape[2]), valid)
 
 
 def score_images(

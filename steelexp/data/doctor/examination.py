@@ -16,6 +16,7 @@ from steelexp.data.doctor.extents import Extent, measure
 from steelexp.data.doctor.image_checks import check_image
 from steelexp.data.doctor.mask_checks import mask_issues
 from steelexp.data.doctor.set_checks import base_issues, duplicate_files, size_issues
+from steelexp.data.ignored import counted_bits
 from steelexp.data.image_header import read_header
 from steelexp.data.issue import Issue
 from steelexp.data.survey import LabelledImage, Size, Survey
@@ -131,6 +132,8 @@ def examine(image: LabelledImage, *, files: Survey, grid: Size, white: int | Non
     issues = [*issues, *label_issues]
     if bits is None:
         return ExaminedImage(size, brightest, None, issues)
+    if files.classes is not None:
+        bits = counted_bits(bits, len(files.classes))
     extents = measure(grey, bits, grid)
     issues += mask_issues(image, bits, extents, files)
     return ExaminedImage(size, brightest, extents, issues)
