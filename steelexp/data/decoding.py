@@ -12,16 +12,19 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from steelexp.data.data_error import DataError
-from steelexp.data.image_header import BROKEN, Header, parse_header, read_file
+from steelexp.data.image_header import BROKEN, SAVE_AGAIN, Header, parse_header, read_file
 
 Grey = npt.NDArray[np.uint8]
 Stored = npt.NDArray[Any]
 
 _BY_OPENCV = {"JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000"}
 """Types that OpenCV decodes, several times as fast as Pillow."""
+
+_CHANNELS = {2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}
+"""OpenCV's channels in the order RGB or RGBA, by their number; two are grey and opacity."""
 
 _GREY = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
 
@@ -92,10 +95,23 @@ def decode_stored(content: bytes, path: Path, header: Header, *, colours: bool =
         if image.mode == "L":  # Pillow scales 2 and 4 bits to 8
             values = values // (255 // (2**header.bits - 1))
         return _turned(values.astype(np.uint8), header)
+    if header.kind == "TIFF" and (opaque := _grey_with_opacity(content, path)) is not None:
+        return opaque
     stored = _decode(content, path, header, cv2.IMREAD_UNCHANGED)
     if stored.ndim == 2:
         return stored
-    return cv2.cvtColor(stored, cv2.COLOR_BGR2RGB if stored.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+    if stored.shape[2] not in _CHANNELS:
+        raise DataError(f"{path}: {stored.shape[2]} channels; {SAVE_AGAIN}, in grey or RGB")
+    return np.ascontiguousarray(stored[..., _CHANNELS[stored.shape[2]]])
+
+
+def _grey_with_opacity(content: bytes, path: Path) -> Stored | None:
+    """RGBA of a TIFF of grey and opacity, which OpenCV drops; None for other TIFFs."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return np.asarray(_load(image, path).convert("RGBA")) if image.mode == "LA" else None
+    except UnidentifiedImageError:
+        return None
 
 
 def turn(stored: Stored, orientation: int) -> Stored:

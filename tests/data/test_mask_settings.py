@@ -117,6 +117,14 @@ def test_transparent_pixels_are_background_and_half_transparent_ones_refused(roo
     assert "a.png: value half transparent, but" in refusal(root, values=COLOURS)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_grey_with_opacity(root, suffix):
+    grey = np.array([[[9, 0], [0, 255], [0, 255]], [[1, 255], [1, 255], [2, 255]]], np.uint8)
+    for name in ("a", "b"):
+        Image.fromarray(grey, "LA").save(root / "masks" / f"{name}{suffix}")
+    assert read(root, classes=("scratch", "rust")).mask(0).tolist() == BITS
+
+
 def save_palette(root, name, numbers, *colours):
     picture = Image.fromarray(np.array(numbers, np.uint8))
     picture.putpalette([part for colour in colours for part in colour])
