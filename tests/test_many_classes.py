@@ -16,12 +16,13 @@ from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.coco import coco, write_coco
 from steelexp.data.pipeline import training_batches
 from steelexp.data.sampling import power
+from steelexp.data.splits import grouped
 from steelexp.data.tiling import whole_image
 from steelexp.model.losses import bce_dice
 from steelexp.model.optimizers import adam
 from steelexp.training.fit import compile_model
 from tests.data.forms.random_sets import assert_same, make_dataset
-from tests.fakes import pixel_model
+from tests.fakes import labelled, pixel_model
 
 TWELVE = tuple("abcdefghijkl")
 
@@ -160,6 +161,15 @@ def test_a_set_takes_the_bytes_of_its_word(tmp_path):
         file.parent.rename(tmp_path / f"seen{classes}")
         assert decoded.mask(0).max() == 3
     assert sizes == {"bits.u8": 3 * 1024, "bits.u16": 6 * 1024, "bits.u32": 12 * 1024}
+
+
+def test_images_of_many_classes_are_dealt_by_their_combinations():
+    holds = np.random.default_rng(0).random((300, 32)) < 0.05
+    holds[:, 31] = np.arange(300) % 2  # a table by the bits of the classes would take 10 TB
+    split = grouped(labelled(holds), np.arange(300))
+    assert [len(rows) for rows in split] == pytest.approx([210, 45, 45], abs=2)
+    shares = [holds[rows, 31].mean() for rows in split]
+    assert max(shares) - min(shares) < 0.15
 
 
 def test_one_class_more_than_bits_is_refused(tmp_path):

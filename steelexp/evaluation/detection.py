@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.counts import Counts, Pixels
+from steelexp.data.bits import Bits, word_of
 from steelexp.inference.postprocessing import postprocess
 from steelexp.inference.scoring import ScoredImage
 from steelexp.records.postprocessing import ClassRules
@@ -57,15 +58,17 @@ class DetectionCounts:
     def add(self, image: ScoredImage) -> None:
         """Apply the rules to one image and count."""
         masks = postprocess(image.scores, self._rules)
+        predicted: Bits = np.zeros(image.bits.shape, word_of(len(self._rules)))
         pixels = np.zeros((3, len(self._rules)), np.int64)
         for c in range(len(self._rules)):
             mask = np.ascontiguousarray(masks[..., c])
             truth = image.truth(c)
+            predicted |= mask.astype(predicted.dtype) << predicted.dtype.type(c)
             tp = np.count_nonzero(mask & truth)
             pixels[:, c] = tp, np.count_nonzero(mask) - tp, np.count_nonzero(truth) - tp
             if pixels[:, c].any():
                 self._components[c] += count_components(mask, truth)
-        self._confusion += count_pairs(image, masks)
+        self._confusion += count_pairs(image, predicted)
         self._counts.append(pixels)
         self._highest.append(image.scores.max(axis=(0, 1)))
 
@@ -93,23 +96,33 @@ class DetectionCounts:
         return self._confusion
 
 
-def count_pairs(image: ScoredImage, masks: Mask) -> Pixels:
+def count_pairs(image: ScoredImage, predicted: Bits) -> Pixels:
     """Pixels of each pair of truth and prediction on one image, [C + 1, C + 1], none first.
 
     Args:
         image: Image with its ground truth.
-        masks: Predicted masks, [H, W, C].
+        predicted: Predicted mask, [H, W] of bits.
     """
-    some = np.flatnonzero((image.bits != 0) | masks.any(axis=2))  # few pixels of most images
-    predicted = masks.reshape(-1, masks.shape[2])[some].T  # [C, N]
-    labelled = image.bits.ravel()[some] >> np.arange(len(predicted))[:, None] & 1  # [C, N]
-    # Sums of products in float64 are exact, and far faster than in integers.
-    rows, columns = (
-        np.vstack([~each.any(axis=0), each]).astype(np.float64) for each in (labelled, predicted)
-    )
-    pairs = np.rint(rows @ columns.T).astype(np.int64)
+    classes = image.scores.shape[2]
+    some = np.flatnonzero(image.bits | predicted)  # few pixels of most images
+    labels, predictions = (bits.ravel()[some].astype(np.int64) for bits in (image.bits, predicted))
+    words = labels << classes | predictions
+    if classes <= 8:  # a table of all pairs of class sets is faster, and small
+        table = np.bincount(words)
+        sets = np.flatnonzero(table)
+        pixels = table[sets]
+    else:
+        sets, pixels = np.unique(words, return_counts=True)
+    rows, columns = (_members(part, classes) for part in (sets >> classes, sets))
+    pairs = rows * pixels @ columns.T
     pairs[0, 0] += image.pixels - len(some)
     return np.asarray(pairs)
+
+
+def _members(words: npt.NDArray[np.int64], classes: int) -> Pixels:
+    """[N] words -> [C + 1, N] of 0 and 1: whether the lower bits are 0, and each of them."""
+    held = np.stack([words >> c & 1 for c in range(classes)])
+    return np.concatenate([1 - held.max(axis=0, keepdims=True), held])
 
 
 def count_components(mask: Mask, truth: Mask) -> ComponentCounts:

@@ -1,8 +1,10 @@
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from steelexp.data.bits import word_of
 from steelexp.evaluation.detection import DetectionCounts, count_components
 from steelexp.inference.scoring import ScoredImage
 from steelexp.records.postprocessing import ClassRules
@@ -62,11 +64,17 @@ def test_masks_are_those_of_the_rules():
     assert found.components[0].labelled.tolist() == [1, 0, 0]
 
 
-@given(arrays(np.uint8, (2, 5, 7), elements=st.integers(0, 7)))
-def test_the_confusion_counts_each_pair_of_classes(planes):
-    labelled, predicted = planes
-    each = [(predicted >> c & 1).astype(np.float32) for c in range(3)]
-    found = DetectionCounts([HALF] * 3)
-    found.add(scored(np.stack(each, axis=-1), labelled))
-    rows, columns = ([bits == 0, *(bits >> c & 1 == 1 for c in range(3))] for bits in planes)
-    assert found.confusion.tolist() == [[(a & b).sum() for b in columns] for a in rows]
+@pytest.mark.parametrize("classes", [3, 8, 12, 32])
+@settings(max_examples=20)
+@given(data=st.data())
+def test_the_confusion_counts_each_pair_of_classes(classes, data):
+    words = st.integers(0, (1 << classes) - 1)
+    labelled, predicted = data.draw(arrays(word_of(classes), (2, 3, 4), elements=words))
+    each = [(predicted >> c & 1).astype(np.float32) for c in range(classes)]
+    found = DetectionCounts([HALF] * classes)
+    for _ in range(2):
+        found.add(ScoredImage(0, np.stack(each, axis=-1), labelled))
+    rows, columns = (
+        [bits == 0, *(bits >> c & 1 == 1 for c in range(classes))] for bits in (labelled, predicted)
+    )
+    assert found.confusion.tolist() == [[2 * (a & b).sum() for b in columns] for a in rows]
