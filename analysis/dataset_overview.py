@@ -29,7 +29,7 @@ from steelexp.command_line import command_line
 from steelexp.errors import UserError, explain_read_errors, explain_write_errors
 from steelexp.palette import CLASS_COLOURS, INK
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 CLEAN: Final = "#b0b0b0"
 LONGEST: Final = 16  # characters of a class name
 FEW: Final = 4  # classes up to which names and counts in the matrix are large

@@ -19,7 +19,7 @@ from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
 from steelexp.records.atomic import write_atomically
 
-_VERSION = 2
+_VERSION = 3
 """Version of the groups, raised whenever the same images have others."""
 
 _HASH_BYTES = 16
@@ -64,15 +64,15 @@ def _read(file: Path, images: int) -> npt.NDArray[np.int64] | None:
 
 def _find_groups(dataset: Dataset, file: Path) -> npt.NDArray[np.int64]:
     """Compute the groups and write them to the file."""
-    from steelexp.data.duplicates import near_duplicates  # SciPy is slow to import
+    from steelexp.data.duplicates import search  # SciPy is slow to import
 
     say(f"Looking for near-duplicates among {len(dataset)} images, once; the groups go to {file}")
     with steps("comparing", len(dataset), every=10.0) as advance:
-        groups = near_duplicates(
+        found = search.near_duplicates(
             dataset.image, len(dataset), report=lambda done, total: advance(done)
         )
     content = io.BytesIO()
-    np.save(content, groups)
+    np.save(content, found.groups)
     array = content.getvalue()
     write_atomically(file, array + bytes.fromhex(hash_bytes(array)))
-    return groups
+    return found.groups

@@ -13,7 +13,7 @@ from steelexp.palette import CLASS_COLOURS
 def figures(**changes):
     """A doctor.json of four images of 20 x 100, by hand; class 2 is never labelled."""
     return {
-        "schema_version": 2,
+        "schema_version": 3,
         "root": "data/steel",
         "layout": "severstal",
         "images": 4,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from steelexp.data import duplicate_groups as module
-from steelexp.data import duplicates
 from steelexp.data.duplicate_groups import duplicate_groups
+from steelexp.data.duplicates import search
 from steelexp.errors import UserError
 from tests.fakes import dataset_of
 
@@ -27,9 +27,9 @@ class TestGroups:
         def near_duplicates(image, count, *, report):
             calls.append([image(i).shape for i in range(count)])
             report(count, count)
-            return np.array([0, 1, 0, 2, 3, 4, 5])
+            return search.NearDuplicates(np.array([0, 1, 0, 2, 3, 4, 5]), [])
 
-        monkeypatch.setattr(duplicates, "near_duplicates", near_duplicates)
+        monkeypatch.setattr(search, "near_duplicates", near_duplicates)
         for _ in range(2):
             found = duplicate_groups(dataset, tmp_path)
             assert found.tolist() == [0, 1, 0, 2, 3, 4, 5]
@@ -38,7 +38,9 @@ class TestGroups:
 
 def test_groups_that_another_process_finds_meanwhile_are_taken(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        duplicates, "near_duplicates", lambda image, count, report: np.arange(count)
+        search,
+        "near_duplicates",
+        lambda image, count, report: search.NearDuplicates(np.arange(count), []),
     )
     duplicate_groups(dataset, tmp_path)
     (file,) = tmp_path.glob("*.groups.npy")
@@ -51,7 +53,7 @@ def test_groups_that_another_process_finds_meanwhile_are_taken(dataset, tmp_path
         yield
 
     monkeypatch.setattr(module, "one_builder", alone)
-    monkeypatch.setattr(duplicates, "near_duplicates", None)
+    monkeypatch.setattr(search, "near_duplicates", None)
     assert duplicate_groups(dataset, tmp_path).tolist() == list(range(len(dataset)))
 
 
@@ -67,7 +69,9 @@ def test_groups_that_another_process_finds_meanwhile_are_taken(dataset, tmp_path
 )
 def test_damaged_groups_are_found_again(dataset, tmp_path, monkeypatch, capsys, harm):
     monkeypatch.setattr(
-        duplicates, "near_duplicates", lambda image, count, report: np.arange(count)
+        search,
+        "near_duplicates",
+        lambda image, count, report: search.NearDuplicates(np.arange(count), []),
     )
     duplicate_groups(dataset, tmp_path)
     (file,) = tmp_path.glob("*.groups.npy")
@@ -78,10 +82,12 @@ def test_damaged_groups_are_found_again(dataset, tmp_path, monkeypatch, capsys, 
 
 def test_another_label_leaves_the_groups(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        duplicates, "near_duplicates", lambda image, count, report: np.arange(count)
+        search,
+        "near_duplicates",
+        lambda image, count, report: search.NearDuplicates(np.arange(count), []),
     )
     duplicate_groups(dataset, tmp_path)
-    monkeypatch.setattr(duplicates, "near_duplicates", None)
+    monkeypatch.setattr(search, "near_duplicates", None)
     corrected = replace(dataset, label_hashes=("other", *dataset.label_hashes[1:]))
     assert corrected.manifest != dataset.manifest
     assert duplicate_groups(corrected, tmp_path).tolist() == list(range(len(dataset)))
@@ -89,7 +95,9 @@ def test_another_label_leaves_the_groups(dataset, tmp_path, monkeypatch):
 
 def test_says_what_it_does_and_where_before_it_begins(dataset, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
-        duplicates, "near_duplicates", lambda image, count, report: np.arange(count)
+        search,
+        "near_duplicates",
+        lambda image, count, report: search.NearDuplicates(np.arange(count), []),
     )
     duplicate_groups(dataset, tmp_path)
     (file,) = tmp_path.glob("*.groups.npy")

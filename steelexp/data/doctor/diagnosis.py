@@ -14,23 +14,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data import duplicates
 from steelexp.data.data_error import DataError
-from steelexp.data.decoding import read_grey
 from steelexp.data.doctor.examination import Statistics, collect_statistics
 from steelexp.data.doctor.leaks import Leak, find_leaks, read_split
+from steelexp.data.doctor.near_duplicates import NearPair, find_near_duplicates
+from steelexp.data.doctor.pair_sheet import write_pair_sheet
 from steelexp.data.doctor.parts import deal_parts, dealing_issues, missing_classes
 from steelexp.data.doctor.shift import shift_issues
 from steelexp.data.doctor.survey import survey_data, survey_folder
 from steelexp.data.issue import Issue
-from steelexp.data.survey import LabelledImage, Survey
-from steelexp.data.white_level import CAMERAS
+from steelexp.data.survey import Survey
 from steelexp.progress import steps
 from steelexp.records.atomic import write_atomically
 from steelexp.spec.roots import named_roots
 from steelexp.spec.schema import DataSpec, SplitSpec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+
+PAIR_SHEET = "near_duplicates.png"
+"""Name of the picture beside doctor.json."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Diagnosis:
         names: [S] image names.
         statistics: Statistics of images and labels.
         groups: [S] group of near-duplicates of each image.
+        nearest: Pairs of images nearest to the threshold of near-duplicates.
         leaks: Pairs of parts that share near-duplicates.
         issues: All issues.
     """
@@ -54,6 +57,7 @@ class Diagnosis:
     names: tuple[str, ...]
     statistics: Statistics
     groups: npt.NDArray[np.int64]
+    nearest: list[NearPair]
     leaks: list[Leak]
     issues: list[Issue]
 
@@ -114,7 +118,7 @@ def diagnose(
         parts, split_issues = read_split(split, names)
     with steps("examining", len(names), every=10.0) as advance:
         statistics = collect_statistics(files, white=white, report=advance)
-    groups = _near_duplicates(files.images, statistics, white)
+    groups, nearest = find_near_duplicates(files.images, statistics, white)
     if isinstance(split, SplitSpec) and isinstance(data, DataSpec):
         try:
             parts = deal_parts(data, split, names, groups)
@@ -133,6 +137,7 @@ def diagnose(
         names=names,
         statistics=statistics,
         groups=groups,
+        nearest=nearest,
         leaks=leaks,
         issues=[
             *files.issues,
@@ -159,7 +164,7 @@ def _no_labels(root: Path, files: Survey, statistics: Statistics) -> Iterator[Is
 
 
 def write(diagnosis: Diagnosis, folder: Path) -> Path:
-    """Write doctor.json, one key per line.
+    """Write doctor.json, one key per line, and the sheet of the nearest pairs if there are any.
 
     Args:
         diagnosis: Result of the doctor.
@@ -169,6 +174,11 @@ def write(diagnosis: Diagnosis, folder: Path) -> Path:
         f"{json.dumps(key)}: {json.dumps(value)}" for key, value in _content(diagnosis).items()
     )
     text = "{\n" + ",\n".join(entries) + "\n}\n"
+    sheet = folder / PAIR_SHEET
+    if diagnosis.nearest:
+        write_pair_sheet(diagnosis.nearest, diagnosis.names, sheet)
+    else:
+        sheet.unlink(missing_ok=True)  # of an earlier look
     return write_atomically(folder / "doctor.json", text.encode())
 
 
@@ -210,6 +220,14 @@ def _content(diagnosis: Diagnosis) -> dict[str, Any]:
         "near_duplicates": [
             [diagnosis.names[i] for i in group] for group in diagnosis.near_duplicates
         ],
+        "nearest_pairs": [
+            {
+                "images": [diagnosis.names[pair.a], diagnosis.names[pair.b]],
+                "similarity": round(pair.similarity, 4),
+                "near_duplicates": pair.near_duplicates,
+            }
+            for pair in diagnosis.nearest
+        ],
         "leaks": [
             {**leak._asdict(), "duplicates": [diagnosis.names[i] for i in leak.duplicates]}
             for leak in diagnosis.leaks
@@ -250,28 +268,3 @@ def _mask_values(statistics: Statistics) -> tuple[str, ...]:
     """The mask values from 1 to the highest one."""
     present = np.flatnonzero(statistics.pixels.any(axis=0))
     return tuple(str(c + 1) for c in range(present[-1] + 1)) if len(present) else ()
-
-
-def _near_duplicates(
-    images: list[LabelledImage], statistics: Statistics, white: int | None
-) -> npt.NDArray[np.int64]:
-    """Groups of near-duplicates, [S]; an unreadable image has a group of its own.
-
-    Where images are brighter than the white level, which is an issue, that of a camera is taken.
-    """
-    camera = next(each for each in CAMERAS if each >= statistics.brightest)
-    level = camera if white is None or white < statistics.brightest else white
-    readable = [i for i, size in enumerate(statistics.sizes) if size is not None]
-    groups = np.arange(len(images), dtype=np.int64)
-    if not readable:
-        return groups
-
-    def image(number: int) -> npt.NDArray[np.uint8]:
-        return read_grey(images[readable[number]].path, white=level)
-
-    with steps("comparing", len(readable), every=10.0) as advance:
-        numbers = duplicates.near_duplicates(
-            image, len(readable), report=lambda done, total: advance(done)
-        )
-    groups[readable] = len(images) + numbers
-    return groups

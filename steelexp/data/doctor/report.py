@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from steelexp.command_line import python_line
-from steelexp.data.doctor.diagnosis import Diagnosis, class_table
+from steelexp.data.doctor.diagnosis import PAIR_SHEET, Diagnosis, class_table
 from steelexp.data.issue import FIXES, Issue
 from steelexp.progress import say, show
 
@@ -28,6 +28,8 @@ def report(diagnosis: Diagnosis, file: Path) -> None:
         say(line)
     picture = file.with_name("overview.png")
     command = python_line("analysis/dataset_overview.py", file, "--out", picture)
+    if diagnosis.nearest:
+        say(f"Pairs of images near the threshold of near-duplicates: {file.with_name(PAIR_SHEET)}")
     say(f"All statistics, issues and near-duplicates: {file}")
     say(f"Plot them: {command}")
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steelexp.data import duplicates
 from steelexp.data.dataset import DataError
 from steelexp.data.doctor.diagnosis import diagnose, write
+from steelexp.data.duplicates import search
 from steelexp.data.forms.writers import WRITERS
 from tests.data.forms.random_sets import make_dataset
 
@@ -22,7 +22,11 @@ MEMORY = 8 * 2**30
 def bounded_memory(monkeypatch):
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, before[1]))
-    monkeypatch.setattr(duplicates, "near_duplicates", lambda image, count, **_: np.arange(count))
+    monkeypatch.setattr(
+        search,
+        "near_duplicates",
+        lambda image, count, **_: search.NearDuplicates(np.arange(count), []),
+    )
     yield
     resource.setrlimit(resource.RLIMIT_AS, before)
 

@@ -12,10 +12,10 @@ from PIL import Image
 
 from steelexp.__main__ import main
 from steelexp.command_line import python_line
-from steelexp.data import duplicates
 from steelexp.data.dataset import DataError
 from steelexp.data.doctor.diagnosis import diagnose, write
 from steelexp.data.doctor.extents import black_area
+from steelexp.data.duplicates import search
 from steelexp.data.issue import FIXES
 from steelexp.data.mask_folder import mask_folder
 from steelexp.data.severstal import severstal
@@ -44,9 +44,9 @@ def set_groups(monkeypatch, groups):
         for i in range(count):
             assert image(i).dtype == np.uint8
             assert image(i).ndim == 2
-        return np.array(groups(count), np.int64)
+        return search.NearDuplicates(np.array(groups(count), np.int64), [])
 
-    monkeypatch.setattr(duplicates, "near_duplicates", near_duplicates)
+    monkeypatch.setattr(search, "near_duplicates", near_duplicates)
 
 
 def grey(seed, size=SIZE):
@@ -601,7 +601,7 @@ def test_the_figures_by_hand(tmp_path, monkeypatch):
     figures = json.loads(path.read_text())
     heatmap = figures.pop("heatmap")
     assert figures == {
-        "schema_version": 2,
+        "schema_version": 3,
         "root": str(folder),
         "layout": "severstal",
         "images": 4,
@@ -619,6 +619,7 @@ def test_the_figures_by_hand(tmp_path, monkeypatch):
         "issues": [],
         "distinct_images": 3,
         "near_duplicates": [["b.jpg", "d.jpg"]],
+        "nearest_pairs": [],
         "leaks": [],
     }
     assert heatmap[0] == [  # the mean of a.jpg and c.jpg, a pixel a cell

@@ -1,0 +1,1 @@
+"""Near-duplicates: images of one surface, whatever their size, crop, orientation and light."""
