@@ -299,7 +299,9 @@ def test_other_data_may_be_a_mask_folder_with_other_names_and_the_own_data_may_b
         assert cv2.imwrite(str(root / name / "a.png"), 100 + mask if name == "images" else mask)
     command = ["evaluate", str(tmp_path / "tiny"), "--data", str(root)]
     assert main(command) == 2
-    assert "name the classes with --classes" in capsys.readouterr().err
+    assert "name the classes of the mask values 1, 2, ... (in a command --classes A,B" in (
+        capsys.readouterr().err
+    )
     assert main([*command, "--classes", "1,dent,3,4"]) == 2
     assert "the classes of the data are 1, dent, 3, 4" in capsys.readouterr().err
     assert main([*command, "--classes", "1,dent,3,4", "--rename", "dent=2"]) == 0
