@@ -21,6 +21,7 @@ from steelexp.data.duplicate_groups import duplicate_groups
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.sources import LOADERS
 from steelexp.data.split import Split, describe_split, split_digest
+from steelexp.data.split_extension import SplitFile, compare_with_file
 from steelexp.data.splits import SPLITS
 from steelexp.data.tiles import Tiling, tile_rng, tile_table
 from steelexp.data.tiling import TILINGS, coverage
@@ -64,6 +65,7 @@ class Plan:
         dataset: Data set.
         groups: [S] number of each image's group of near-duplicates.
         split: Numbers of the training, validation and test images.
+        split_file: File that the split was read from; None for a split of another kind.
         tiling: Function that places tiles in an image.
         augmentations: Augmentations in the order of application.
         class_weights: [C] weights of mean one; None for equal weights.
@@ -78,6 +80,7 @@ class Plan:
     dataset: Dataset
     groups: npt.NDArray[np.int64]
     split: Split
+    split_file: SplitFile | None
     tiling: Tiling
     augmentations: Sequence[Augmentation]
     class_weights: Weights | None
@@ -108,6 +111,7 @@ class Plan:
     def split_summary(self) -> dict[str, Any]:
         """Kind and settings of the split; images per class, hash and leaks of its parts."""
         kind = {"kind": self.spec.split.choice, **self.spec.split.settings}
+        kind |= {} if self.split_file is None else self.split_file.summary
         return kind | {"parts": describe_split(self.dataset, self.split, self.groups)}
 
     @property
@@ -138,6 +142,9 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     dataset = select(cached, rows)
     groups = all_groups[rows]
     full_split: Split = spec.split.bind(SPLITS)(dataset, groups)
+    split_file = None
+    if spec.split.choice == "file":
+        split_file = compare_with_file(spec.split.settings, dataset, full_split, cached.names)
     split = long_tailed(
         dataset, groups, full_split, spec.data.train_fraction, seed=spec.data.train_fraction_seed
     )
@@ -158,6 +165,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
         dataset=dataset,
         groups=groups,
         split=split,
+        split_file=split_file,
         tiling=tiling,
         augmentations=augmentations,
         class_weights=_class_weights(spec, dataset, split),

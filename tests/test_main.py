@@ -155,7 +155,7 @@ class TestRun:
 
     def test_nothing_is_run_when_one_spec_of_several_is_wrong(self, steelexp, folder, monkeypatch):
         monkeypatch.setattr(
-            "steelexp.commands.run.prepare", lambda spec, runs: pytest.fail("begun")
+            "steelexp.commands.extended_plan.prepare", lambda spec, runs: pytest.fail("begun")
         )
         code, out, err = steelexp("run", "good.yaml", "bad.yaml")
         assert (code, out, len(err)) == (2, [], 1)
@@ -173,7 +173,7 @@ class TestRun:
             started.append((spec.name, spec.seed, spec.training.epochs, str(runs)))
             raise DataError("no data")
 
-        monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
+        monkeypatch.setattr("steelexp.commands.extended_plan.prepare", prepare)
         return started
 
     def test_every_spec_with_every_seed(self, steelexp, folder, prepared):
@@ -204,12 +204,12 @@ class TestRun:
         def prepare(spec, runs):
             raise error
 
-        monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
+        monkeypatch.setattr("steelexp.commands.extended_plan.prepare", prepare)
         result, out, err = steelexp("run", "good.yaml")
         assert (result, out, [line for line in err if line]) == (code, [], [message])
 
     def test_a_bug_is_one_line_and_its_traceback_a_file(self, steelexp, folder, monkeypatch):
-        monkeypatch.setattr("steelexp.commands.run.prepare", lambda spec, runs: {}["bug"])
+        monkeypatch.setattr("steelexp.commands.extended_plan.prepare", lambda spec, runs: {}["bug"])
         code, out, err = steelexp("run", "good.yaml")
         (log,) = folder.glob("steelexp-error-*.log")
         assert (code, out) == (3, [])
@@ -222,7 +222,10 @@ class TestRun:
         assert text.endswith("KeyError: 'bug'\n")
 
     def test_a_system_error_that_nobody_foresaw_names_its_path(self, steelexp, folder, monkeypatch):
-        monkeypatch.setattr("steelexp.commands.run.prepare", lambda spec, runs: open("no/where"))  # noqa: PTH123, SIM115
+        monkeypatch.setattr(
+            "steelexp.commands.extended_plan.prepare",
+            lambda spec, runs: open("no/where"),  # noqa: PTH123, SIM115
+        )
         code, out, err = steelexp("run", "good.yaml")
         (log,) = folder.glob("steelexp-error-*.log")
         message = f"no/where: No such file or directory; the traceback is in {log.name}"
@@ -231,7 +234,7 @@ class TestRun:
     def test_the_log_lies_elsewhere_where_the_working_directory_takes_none(
         self, steelexp, folder, monkeypatch
     ):
-        monkeypatch.setattr("steelexp.commands.run.prepare", lambda spec, runs: {}["bug"])
+        monkeypatch.setattr("steelexp.commands.extended_plan.prepare", lambda spec, runs: {}["bug"])
         monkeypatch.setattr(crash_log.tempfile, "gettempdir", lambda: str(folder))
         words = ["run", str(folder / "good.yaml")]
         monkeypatch.chdir("/proc/self")
@@ -243,7 +246,7 @@ class TestRun:
         def prepare(spec, runs):
             runs.mkdir()
 
-        monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
+        monkeypatch.setattr("steelexp.commands.extended_plan.prepare", prepare)
         message = (
             "/proc/none: cannot be written: No such file or directory; choose another folder with "
             "--runs"
@@ -384,7 +387,7 @@ class TestBrokenPipe:
         def prepare(spec, runs):
             raise BrokenPipeError(32, "Broken pipe")
 
-        monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
+        monkeypatch.setattr("steelexp.commands.extended_plan.prepare", prepare)
         code, _, err = steelexp("run", "good.yaml")
         assert (code, len(err)) == (3, 1)
         assert err[0].startswith("steelexp: Broken pipe; the traceback is in ")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from steelexp.commands.extended_plan import new_row_lines
 from steelexp.data.split import PARTS
 from steelexp.data_changes import same_spec_on_other_data
 from steelexp.network import network_without_weights
@@ -64,7 +65,7 @@ def _data_lines(plan: Plan) -> list[str]:
             for name in PARTS
             if parts[name]
         ),
-        *(f"  {line}" for line in leak_lines(parts)),
+        *(f"  {line}" for line in (*new_row_lines(plan), *leak_lines(parts))),
         (
             f"  tiles       {plan.tile_count} of {height} x {width} an epoch, "
             f"{plan.uncovered:.1%} of the training pixels in none"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from steelexp import experiment
 from steelexp.command_line import command_line, recorded, runs_words
 from steelexp.commands.arguments import Request, requests, runs_option
+from steelexp.commands.extended_plan import extended_plan
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.preview import plan_line, show_plan
 from steelexp.commands.report import leave_report
@@ -21,7 +22,7 @@ from steelexp.commands.search import (
 from steelexp.commands.show import show_record
 from steelexp.data_changes import same_spec_on_other_data
 from steelexp.errors import RunFailedError, UserError, explain_write_errors
-from steelexp.plan import Plan, prepare
+from steelexp.plan import Plan
 from steelexp.progress import say, show
 from steelexp.records.store import run_folders
 from steelexp.report.tables import leaderboard
@@ -114,7 +115,7 @@ def _run_request(request: Request, args: argparse.Namespace) -> None:
 def _run_one(request: Request, args: argparse.Namespace) -> None:
     spec = request.spec
     command = recorded("run", *request.words, *runs_words(args.runs))
-    plan = prepare(spec, args.runs)
+    plan = extended_plan(spec, args.runs)
     if args.fresh and (aside := plan.folder.set_aside()):
         say(f"The earlier run is kept as {aside}")
     if plan.folder.record is not None:

@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Sequence
 
+from steelexp.commands.extended_plan import extended_plan
 from steelexp.commands.preview import plan_line
 from steelexp.commands.report import leave_report
 from steelexp.errors import UserError
-from steelexp.plan import prepare
 from steelexp.progress import say
 from steelexp.records.store import RunFolder
 from steelexp.search.executor import Executor, LocalExecutor
@@ -82,7 +82,7 @@ def executor_words(args: argparse.Namespace) -> list[str]:
 
 def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
     """Search to the end of the budget, from wherever an earlier session left it."""
-    plan = prepare(spec, args.runs)
+    plan = extended_plan(spec, args.runs)
     folder = args.runs / spec.name / "search"
     if args.fresh and (aside := RunFolder(folder).set_aside()):
         say(f"The earlier search is kept as {aside}")

@@ -3,15 +3,12 @@
 import csv
 import hashlib
 import io
-import shlex
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.dataset import DataError, Dataset, raise_if
+from steelexp.data.dataset import Dataset
 
 Rows = npt.NDArray[np.int64]
 
@@ -106,51 +103,3 @@ def split_csv(dataset: Dataset, split: Split) -> str:
 def unused_rows(dataset: Dataset, split: Split) -> Rows:
     """Images in no part; `data.train_fraction` leaves some out."""
     return np.setdiff1d(np.arange(len(dataset)), np.concatenate(split))
-
-
-def read_rows(path: Path, option: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Read the header of a split's table, and its rows with their line numbers; skip blank rows.
-
-    Args:
-        path: Path of the table.
-        option: Setting or option that names the table, for the message.
-
-    Raises:
-        DataError: The file is not a readable table.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            header = next(reader, [])
-            rows = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{option} {path}: not a readable table of UTF-8 text ({error})") from error
-    if any(row[1:] == ["tune"] for _, row in rows):
-        command = f"sed -i s/,tune/,val/ {shlex.quote(str(path))}"
-        raise DataError(f"{option} {path}: the part tune of version 0.1 is val now: {command}")
-    return header, rows
-
-
-def read_split(path: Path) -> Mapping[str, str]:
-    """Read the part of each image.
-
-    Raises:
-        DataError: Rows are invalid; all are listed.
-    """
-    header, rows = read_rows(path, "split.path:")
-    if header != HEADER:
-        raise DataError(f"{path}:1: the columns of a split are {','.join(HEADER)}")
-    parts: dict[str, str] = {}
-    problems = []
-    for line, row in rows:
-        if len(row) != len(HEADER) or row[1] not in (*PARTS, UNUSED):
-            allowed = ", ".join((*PARTS, UNUSED))
-            problems.append(
-                f"{path}:{line}: {','.join(row)[:60]!r} is not image,part; parts: {allowed}"
-            )
-        elif row[0] in parts:
-            problems.append(f"{path}:{line}: {row[0]}: a second row for this image")
-        else:
-            parts[row[0]] = row[1]
-    raise_if(problems)
-    return parts

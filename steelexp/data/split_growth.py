@@ -9,15 +9,18 @@ from steelexp.data.dataset import Dataset
 from steelexp.data.split import PARTS, UNUSED, Rows
 from steelexp.data.stratification import combinations, count_groups, deal_groups
 
+MOST_NAMES = 5
+"""Names in a line."""
+
 
 def extend_split(
     dataset: Dataset, groups: Rows, parts: Mapping[str, str], *, val: float, test: float, seed: int
 ) -> dict[str, str]:
     """Part of each image that has none yet.
 
-    A new image goes where the old images of its group are. If these lie in different parts, it is
-    not used, and a line on standard error says so. New groups are dealt to the parts that lack
-    most images of their class combination. The order of the images does not matter.
+    A new image goes where the old images of its group are. If these lie in different parts or are
+    all unused, it is not used, and a line on standard error names it. New groups are dealt to the
+    parts that lack most images of their class combination. The order of the images does not matter.
 
     Args:
         dataset: Data set with old and new images.
@@ -59,16 +62,25 @@ def _group_parts(dataset: Dataset, groups: Rows, parts: Mapping[str, str]) -> di
         if name in parts:
             old.setdefault(group, set()).add(parts[name])
     used = {group: sorted(names - {UNUSED}) for group, names in old.items()}
-    crossing = {group for group, names in used.items() if len(names) > 1}
-    count = sum(
-        name not in parts and group in crossing
+    homes = {group: names[0] if len(names) == 1 else UNUSED for group, names in used.items()}
+    new = [
+        (name, group)
         for name, group in zip(dataset.names, groups.tolist(), strict=True)
-    )
-    if count:
+        if name not in parts and homes.get(group) == UNUSED
+    ]
+    _say_unused([name for name, group in new if used[group]], "lie in different parts")
+    _say_unused([name for name, group in new if not used[group]], "are unused as well")
+    return homes
+
+
+def _say_unused(names: list[str], reason: str) -> None:
+    """Say which new images are not used, and why their near-duplicates make it so."""
+    if names:
+        rest = len(names) - MOST_NAMES
+        listed = ", ".join(sorted(names)[:MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
         sys.stderr.write(
-            f"split: {count} new images are unused: their near-duplicates lie in different parts\n"
+            f"split: {len(names)} new images are unused: their near-duplicates {reason}: {listed}\n"
         )
-    return {group: names[0] if len(names) == 1 else UNUSED for group, names in used.items()}
 
 
 def _numbers(groups: Rows) -> Rows:

@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import Field, NonNegativeInt
 
 from steelexp.data.dataset import DataError, Dataset, raise_if
-from steelexp.data.split import PARTS, Rows, Split, read_split
+from steelexp.data.split import PARTS, Rows, Split
+from steelexp.data.split_file import read_split
 from steelexp.data.split_growth import extend_split
 from steelexp.data.stratification import combinations, count_groups, deal_groups
 
@@ -104,16 +105,15 @@ def file(
 ) -> Split:
     """A split read from a file, such as the split.csv of an earlier run.
 
-    With `extend`, images without a row are dealt to parts and no image with a row moves. The file
-    itself is not changed: the split.csv in the run folder is the extended split. Copy it over the
-    file, so that the images stay where they are when the data set grows again. Copy it from a
-    run with all images only: with a data.train_fraction below 1 it has more images in unused.
+    With `extend`, images without a row are dealt to parts and no image with a row moves. `run`
+    appends the new rows to the file, with the version of the split and the date.
 
     Args:
         dataset: Data set.
         groups: [S] group of near-duplicates of each image; used with `extend`.
         path: Path of a table image,part with a row for each image; part is train, val, test or
-            unused. Rows of other images are ignored, since the data set may be a subset.
+            unused. The columns version and added may follow. Rows of other images are ignored,
+            since the data set may be a subset.
         extend: Deal the images that have no row; otherwise they are refused.
         val: Share of the images in validation; used with `extend`.
         test: Share of the images in the test part; used with `extend`.

@@ -29,7 +29,7 @@ def prepared(monkeypatch):
         started.append((spec.name, spec.seed))
         raise DataError("no data")
 
-    for module in ("run", "preview", "search"):
+    for module in ("extended_plan", "preview"):
         monkeypatch.setattr(f"steelexp.commands.{module}.prepare", prepare)
     return started
 
@@ -123,7 +123,7 @@ def test_a_stopped_run_says_which_command_goes_on(folder, monkeypatch, capsys):
     def prepare(spec, runs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("steelexp.commands.run.prepare", prepare)
+    monkeypatch.setattr("steelexp.commands.extended_plan.prepare", prepare)
     assert main(["run", "experiments/a.yaml", "--fresh"]) == 130
     message = "stopped; the same command without --fresh goes on from here"
     assert message in capsys.readouterr().err

@@ -5,6 +5,7 @@ import pytest
 
 from steelexp.data.dataset import DataError
 from steelexp.data.split import leak, split_csv
+from steelexp.data.split_extension import compare_with_file, write_new_rows
 from steelexp.data.split_growth import extend_split
 from steelexp.data.splits import file, grouped
 from tests.fakes import labelled
@@ -22,7 +23,8 @@ def test_a_group_joins_its_part_and_a_crossing_group_is_unused(capsys):
     new = extend_split(labelled(np.zeros((7, 1), int)), groups, parts, **SHARES)
     assert new == {name(4): "val", name(5): "unused", name(6): "unused"}
     assert capsys.readouterr().err == (
-        "split: 1 new images are unused: their near-duplicates lie in different parts\n"
+        "split: 1 new images are unused: their near-duplicates lie in different parts: 00005.jpg\n"
+        "split: 1 new images are unused: their near-duplicates are unused as well: 00006.jpg\n"
     )
 
 
@@ -67,12 +69,17 @@ def test_growth_moves_no_image_crosses_no_group_and_keeps_class_shares(tmp_path)
     path = tmp_path / "split.csv"
     dataset, groups = growing(360)
     path.write_text(split_csv(dataset, grouped(dataset, groups)))
-    for count in (400, 800):
-        before = path.read_text().splitlines()
+    for version, count in ((2, 400), (3, 800)):
+        before = path.read_bytes()
         dataset, groups = growing(count)
         split = file(dataset, groups, path=str(path), extend=True)
-        path.write_text(split_csv(dataset, split))
-        assert set(before) <= set(path.read_text().splitlines())
+        extended = write_new_rows(compare_with_file({"path": path}, dataset, split, dataset.names))
+        assert extended is not None
+        assert extended.version == version
+        old_rows = before.split(b"\n", 1)[1]
+        assert path.read_bytes().split(b"\n", 1)[1].startswith(old_rows)
+        again = file(dataset, groups, path=str(path))  # every image has a row
+        assert all(map(np.array_equal, split, again))
         assert sum(map(len, split)) == count
         assert leak(split, groups).groups == 0
         totals = dataset.pixels.sum(axis=0)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.issue import Issue
-from steelexp.data.split import HEADER, PARTS, UNUSED, read_rows
+from steelexp.data.split_file import HEADERS, is_valid, read_rows
 
 # Order of the parts by the names of subfolders, training first; other names have rank 1.
 RANKS = {"train": 0, "training": 0, "val": 2, "valid": 2, "validation": 2, "test": 3}
@@ -78,11 +78,11 @@ def read_split(path: Path, names: Sequence[str]) -> tuple[list[str], list[Issue]
     """
     header, rows = read_rows(path, "--split")
     issues = []
-    if header != HEADER:
+    if header not in HEADERS:
         columns = ",".join(header)[:80] or "absent"
         issues.append(Issue("wrong header", path, 1, f"the columns are {columns}; not image,part"))
     parts = [""] * len(names)
-    issues += _assign(path, rows, _image_numbers(names), parts)
+    issues += _assign(path, header, rows, _image_numbers(names), parts)
     for name, part in zip(names, parts, strict=True):
         if not part:
             issues.append(Issue("image without part", path, None, f"{name} is in no row"))
@@ -90,11 +90,15 @@ def read_split(path: Path, names: Sequence[str]) -> tuple[list[str], list[Issue]
 
 
 def _assign(
-    path: Path, rows: list[tuple[int, list[str]]], numbers: dict[str, int], parts: list[str]
+    path: Path,
+    header: list[str],
+    rows: list[tuple[int, list[str]]],
+    numbers: dict[str, int],
+    parts: list[str],
 ) -> Iterator[Issue]:
     """Assign the parts in place, and yield the issues of invalid rows."""
     for line, row in rows:
-        if len(row) != len(HEADER) or row[1] not in (*PARTS, UNUSED):
+        if not is_valid(header, row):
             text = f"not image,part: {','.join(row)[:60]!r}"
             yield Issue("malformed split row", path, line, text)
         elif row[0] not in numbers:
