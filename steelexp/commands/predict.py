@@ -13,11 +13,12 @@ from steelexp.commands.arguments import positive, white_level
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.show import one_run
 from steelexp.errors import UserError, explain_write_errors
-from steelexp.inference.image_files import ImageFile, group_name, image_files
+from steelexp.inference.image_files import ImageFile, image_files
 from steelexp.inference.labels import FOLDER as LABELS
 from steelexp.inference.labels import FORMS as LABEL_FORMS
 from steelexp.inference.predict import GRID, predict
 from steelexp.inference.predictor import Predictor, onnx_predictor
+from steelexp.inference.results_folder import default_folder, input_paths
 from steelexp.inference.tables import DEFECTS, ERRORS, SUBMISSION, Summary
 from steelexp.progress import say, show
 from steelexp.records.exports import export_path
@@ -54,7 +55,10 @@ def add(commands: "Subparsers") -> None:
         "paths", nargs="+", metavar="PATH", help="images, folders of images, 'globs/*.jpg'"
     )
     parser.add_argument(
-        "--out", type=Path, help="folder of the results (default: RUN/predictions/NAME)"
+        "--out",
+        type=Path,
+        help="folder of the results (default: RUN/predictions/NAME, or NAME-HASH if NAME has the "
+        "results of other paths)",
     )
     parser.add_argument(
         "--mm-per-pixel",
@@ -93,7 +97,7 @@ def run_predict(args: argparse.Namespace) -> int:
     """Predict, then print a summary of the defects and where the results are."""
     images = image_files(args.paths)
     file, folder = _model(args)
-    out = args.out or folder / "predictions" / group_name(args.paths)
+    out = args.out or default_folder(folder / "predictions", args.paths, images)
     with explain_write_errors(out, "choose another folder with --out"):
         summary = _predicted(args, images, file, out)
     show(_table(summary, args.mm_per_pixel))
@@ -124,6 +128,7 @@ def _predicted(
         overlays=not args.no_overlays,
         mm_per_pixel=args.mm_per_pixel,
         labels=tuple(dict.fromkeys(args.labels)),
+        paths=input_paths(args.paths),
     )
 
 

@@ -67,20 +67,25 @@ class PredictionJournal:
             UserError: The line of an image is about another image of this name in another folder,
                 whose results would be overwritten.
         """
+        changed = self.changed(images)
+        for image in changed:
+            before = self.entry(image.name).path
+            if Path(before).absolute() != image.path.absolute():
+                raise UserError(
+                    f"{self.file.parent}: holds the results of {before}, which "
+                    f"{image.path} would overwrite; give --out another folder, or --fresh"
+                )
+        predicted = self.names() - {image.name for image in changed}
+        return [image for image in images if image.name not in predicted]
+
+    def changed(self, images: Sequence[ImageFile]) -> list[ImageFile]:
+        """The images with a line whose content has changed since."""
         entered = [image for image in images if image.name in self._offsets]
         readable = [image.path for image in entered if is_readable(image.path)]
         hashes = dict(zip(readable, file_hashes(readable), strict=True))
-        predicted = set()
-        for image in entered:
-            entry = self.entry(image.name)
-            if entry.content == hashes.get(image.path):
-                predicted.add(image.name)
-            elif Path(entry.path).absolute() != image.path.absolute():
-                raise UserError(
-                    f"{self.file.parent}: holds the results of {entry.path}, which "
-                    f"{image.path} would overwrite; give --out another folder, or --fresh"
-                )
-        return [image for image in images if image.name not in predicted]
+        return [
+            image for image in entered if self.entry(image.name).content != hashes.get(image.path)
+        ]
 
     def append(self, entry: Entry) -> None:
         """Add a line."""

@@ -30,12 +30,19 @@ from steelexp.data.data_error import DataError
 from steelexp.data.decoding import decode_grey
 from steelexp.data.image_header import read_file
 from steelexp.data.mask_png import mask_png
-from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.errors import UserError
 from steelexp.inference.defects import Defect, find_defects
 from steelexp.inference.image_files import ImageFile
 from steelexp.inference.journal import Entry, PredictionJournal
 from steelexp.inference.labels import predicted_dataset, write_labels
 from steelexp.inference.predictor import Grey, Predictor, Scores
+from steelexp.inference.results_folder import (
+    INPUT,
+    JOURNAL,
+    SETTINGS,
+    check_settings,
+    read_settings,
+)
 from steelexp.inference.tables import Summary, write_tables
 from steelexp.overlays import overlay
 from steelexp.overlays.contact_sheet import choose_images, contact_sheet
@@ -43,8 +50,6 @@ from steelexp.progress import say, steps
 from steelexp.records.atomic import partial_path, write_atomically
 from steelexp.records.store import RunFolder
 
-SETTINGS = "prediction.json"
-JOURNAL = "journal.jsonl"
 GRID = "grid.png"
 
 THREADS = 2  # threads that post-process and write while the network scores the next images
@@ -59,6 +64,7 @@ def predict(
     overlays: bool = True,
     mm_per_pixel: float | None = None,
     labels: Sequence[str] = (),
+    paths: Sequence[str] = (),
 ) -> Summary:
     """Predict images, or resume an earlier prediction of the same job.
 
@@ -71,14 +77,14 @@ def predict(
         overlays: Whether to draw overlays and their grid.
         mm_per_pixel: Scale for measures in millimetres; None for pixels only.
         labels: Forms of labels for annotation tools.
+        paths: Absolute paths of the files, folders and globs that gave the images.
 
     Raises:
         UserError: The folder has other content than an earlier prediction of the same job.
         BusyError: Another process is using the folder.
     """
     with RunFolder(out).hold():
-        journal = _open(predictor, images, out, overlays=overlays)
-        remaining = journal.remaining(images)
+        journal, remaining = _open(predictor, images, out, overlays=overlays, paths=paths)
         if len(remaining) < len(images):
             finished = len(images) - len(remaining)
             say(f"{out}: {finished} of {len(images)} images are predicted already")
@@ -98,24 +104,29 @@ def predict(
 
 
 def _open(
-    predictor: Predictor, images: Sequence[ImageFile], out: Path, *, overlays: bool
-) -> PredictionJournal:
-    """Open the journal of this job, or start a new one."""
+    predictor: Predictor,
+    images: Sequence[ImageFile],
+    out: Path,
+    *,
+    overlays: bool,
+    paths: Sequence[str],
+) -> tuple[PredictionJournal, list[ImageFile]]:
+    """Open the journal of this job, or start a new one; the images that remain to predict."""
     file = out / SETTINGS
     settings = {
         "runtime": predictor.runtime,
         "network": predictor.network,
         "overlays": overlays,
         "model": predictor.card.model_dump(mode="json"),
+        INPUT: list(paths),
     }
     own_files = {out / ".lock", partial_path(file)}
     content = [path.name for path in out.iterdir() if path not in own_files]
     if content and not file.is_file():
         raise UserError(f"{out}: not empty ({content[0]}, ...); give --out another folder")
+    before = read_settings(file) if content else {}
     if content:
-        _check_settings(_read_settings(file), settings, out)
-    else:
-        write_atomically(file, (json.dumps(settings, indent=2) + "\n").encode())
+        check_settings(before, settings, out)
     journal = PredictionJournal(out / JOURNAL)
     other_images = sorted(journal.names() - {image.name for image in images})
     if other_images:
@@ -123,28 +134,10 @@ def _open(
             f"{out}: holds images that are not among those to predict ({other_images[0]}"
             f"{', ...' if other_images[1:] else ''}); give --out another folder, or --fresh"
         )
-    return journal
-
-
-def _read_settings(file: Path) -> dict[str, Any]:
-    """The settings of an earlier prediction."""
-    try:
-        with explain_read_errors(file, "begin anew with --fresh"):
-            return dict(json.loads(file.read_text("utf-8")))
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"{file}: not the settings of a prediction ({reason(error)}); begin anew with --fresh"
-        ) from None
-
-
-def _check_settings(before: dict[str, Any], now: dict[str, Any], out: Path) -> None:
-    """Raise UserError if the folder belongs to a prediction with other settings."""
-    changed = [key for key in now if before.get(key) != now[key]]
-    if changed:
-        raise UserError(
-            f"{out}: holds a prediction with another {' and another '.join(changed)}; give --out "
-            "another folder, or --fresh to begin anew"
-        )
+    remaining = journal.remaining(images)
+    if before != settings:
+        write_atomically(file, (json.dumps(settings, indent=2) + "\n").encode())
+    return journal, remaining
 
 
 def _entries(

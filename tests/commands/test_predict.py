@@ -1,10 +1,16 @@
+import json
+import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from PIL import Image
 
 from steelexp.__main__ import main
 from tests.finished_runs import record, unfinished
@@ -110,6 +116,99 @@ def test_fresh_keeps_what_was_there(folder, steelexp):
     assert "out: 4 of 4 images are predicted already" in steelexp(*command)[1]
     assert "The earlier results are kept as out.old-1" in steelexp(*command, "--fresh")[1]
     assert (folder / "out.old-1" / "defects.csv").is_file()
+
+
+def two_lines(folder):
+    """line1/frames and line2/frames, each with a frame 0000.png of its own grey."""
+    for line, grey in (("line1", 250), ("line2", 0)):
+        (folder / line / "frames").mkdir(parents=True)
+        cv2.imwrite(str(folder / line / "frames" / "0000.png"), np.full((8, 8), grey, np.uint8))
+
+
+def masks(folder):
+    return {int(np.array(Image.open(file)).max()) for file in folder.glob("masks/*.png")}
+
+
+def test_folders_of_one_name_have_results_of_their_own(folder, steelexp):
+    two_lines(folder)
+    parent = Path("runs/a/0a1b2c3d/predictions")
+    for _ in range(2):  # the second time, each continues in its own folder
+        assert steelexp("predict", "runs/a", "line1/frames", "--runtime", "onnx")[0] == 0
+        code, out, _ = steelexp("predict", "runs/a", "./line2/frames/", "--runtime", "onnx")
+        first, second = sorted(path.name for path in parent.iterdir())
+        assert (code, first) == (0, "frames")
+        assert re.fullmatch("frames-[0-9a-f]{8}", second)
+        assert out[-1].startswith(f"Results in {parent / second}: ")
+    assert f"{parent / second}: 1 of 1 images are predicted already" in out
+    assert (masks(parent / first), masks(parent / second)) == ({1}, {2})
+
+
+def test_the_other_input_and_both_folders_are_named(folder, steelexp):
+    two_lines(folder)
+    steelexp("predict", "runs/a", "line1/frames", "--runtime", "onnx")
+    out = steelexp("predict", "runs/a", "line2/frames", "--runtime", "onnx")[1]
+    parent = "runs/a/0a1b2c3d/predictions"
+    (own,) = (path for path in Path(parent).iterdir() if path.name != "frames")
+    assert out[0] == (
+        f"{parent}/frames has the results of {folder}/line1/frames; these go to {own}"
+    )
+
+
+def test_a_folder_that_was_moved_continues_where_it_was(folder, steelexp):
+    two_lines(folder)
+    command = ("predict", "runs/a", "line1/frames", "--runtime", "onnx")
+    steelexp(*command)
+    (folder / "line1").rename(folder / "elsewhere")
+    out = steelexp("predict", "runs/a", "elsewhere/frames", "--runtime", "onnx")[1]
+    results = "runs/a/0a1b2c3d/predictions/frames"
+    assert f"{results}: 1 of 1 images are predicted already" in out
+    (folder / "line2").rename(folder / "line1")  # other frames at the old path
+    assert steelexp(*command)[0] == 0
+    assert masks(Path(results)) == {1}
+
+
+def test_a_copy_with_more_frames_is_another_input(folder, steelexp):
+    two_lines(folder)
+    steelexp("predict", "runs/a", "line1/frames", "--runtime", "onnx")
+    shutil.copytree("line1", "copy")
+    shutil.copy("copy/frames/0000.png", "copy/frames/0001.png")
+    out = steelexp("predict", "runs/a", "copy/frames", "--runtime", "onnx")[1]
+    assert "has the results of " in out[0]
+    assert len(list(Path("runs/a/0a1b2c3d/predictions/frames/masks").iterdir())) == 1
+
+
+def test_other_results_of_an_older_version_stay(folder, steelexp):
+    """Its settings do not say which paths it predicted."""
+    two_lines(folder)
+    steelexp("predict", "runs/a", "line1/frames", "--runtime", "onnx")
+    file = folder / "runs/a/0a1b2c3d/predictions/frames/prediction.json"
+    settings = json.loads(file.read_text())
+    del settings["input"]
+    file.write_text(json.dumps(settings))
+    code, out, _ = steelexp("predict", "runs/a", "line2/frames", "--runtime", "onnx")
+    assert code == 0
+    assert "has the results of another input; these go to " in out[0]
+    assert "already" in steelexp("predict", "runs/a", "line1/frames", "--runtime", "onnx")[1][2]
+
+
+def test_fresh_moves_no_results_of_another_input(folder, steelexp):
+    two_lines(folder)
+    for line in ("line1", "line2"):
+        steelexp("predict", "runs/a", f"{line}/frames", "--runtime", "onnx")
+    steelexp("predict", "runs/a", "line2/frames", "--runtime", "onnx", "--fresh")
+    names = sorted(path.name for path in Path("runs/a/0a1b2c3d/predictions").iterdir())
+    assert names[0] == "frames"
+    assert names[2] == f"{names[1]}.old-1"
+    assert len(names) == 3
+
+
+def test_a_refused_prediction_leaves_the_settings_of_the_first(folder, steelexp):
+    two_lines(folder)
+    out = ("--runtime", "onnx", "--out", "out")
+    steelexp("predict", "runs/a", "line1/frames", *out)
+    before = Path("out/prediction.json").read_bytes()
+    assert steelexp("predict", "runs/a", "line2/frames", *out)[0] == 2
+    assert Path("out/prediction.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
