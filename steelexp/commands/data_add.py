@@ -9,6 +9,8 @@ from steelexp.commands.arguments import class_names, renamed_classes
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.data.adding.add import Outcome, add
 from steelexp.data.sources import LOADERS
+from steelexp.data.split_extension import describe_parts
+from steelexp.data.split_file import read_table
 from steelexp.errors import UserError
 from steelexp.labelled_data import labelled_data, takes_classes
 from steelexp.progress import say
@@ -20,10 +22,12 @@ EPILOG = """\
 examples:
   {program} data add corrected/ --to data/line1
   {program} data add corrected/ --to experiments/line1.yaml --replace
+  {program} data add corrected/ --to data/line1 --split splits/line1.csv
 
 The labels of images that are in the data set already, by content or by name, are replaced with
---replace only. Replaced files are kept in ROOT.replaced-1. A command that was stopped is finished
-when it is typed again. Exit code 1: labels differ and were left as they are.
+--replace only. Replaced files are kept in ROOT.replaced-1. --split appends the images to a split,
+and no old image moves. A command that was stopped is finished when it is typed again. Exit code 1:
+labels differ and were left as they are.
 """
 
 MOST_NAMES = 5
@@ -62,6 +66,12 @@ def add_parser(below: "Subparsers") -> None:
         help="text before the names of new images, where names are taken",
     )
     parser.add_argument(
+        "--split",
+        type=Path,
+        metavar="FILE",
+        help="table image,part that gets rows for the images; near-duplicates go to one part",
+    )
+    parser.add_argument(
         "--classes",
         type=class_names,
         metavar="A,B,...",
@@ -96,9 +106,12 @@ def add_images(args: argparse.Namespace) -> int:
         replace=args.replace,
         prefix=args.prefix,
         dry_run=args.dry_run,
+        split=args.split,
     )
     for line in _lines(outcome, target.settings["root"], dry_run=args.dry_run):
         say(line)
+    if args.split is not None:
+        say(_split_line(outcome, args.split, dry_run=args.dry_run))
     return FAILED if outcome.left else DONE
 
 
@@ -118,6 +131,13 @@ def _lines(outcome: Outcome, root: str, *, dry_run: bool) -> list[str]:
         pairs = [f"{name} is {there}" for name, there in outcome.renamed.items()]
         lines.append(f"{len(pairs)} are there under another name{_some(pairs)}")
     return lines
+
+
+def _split_line(outcome: Outcome, split: Path, *, dry_run: bool) -> str:
+    if not outcome.dealt:
+        return f"{split}: every image has a row already"
+    verb = "would be added" if dry_run else f"added, now version {read_table(split).version}"
+    return f"{split}: {describe_parts(outcome.dealt)} {verb}"
 
 
 def _some(names: list[str]) -> str:

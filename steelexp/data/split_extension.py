@@ -8,7 +8,7 @@ from typing import Any
 
 from steelexp.data.dataset import Dataset
 from steelexp.data.split import PARTS, UNUSED, Split, unused_rows
-from steelexp.data.split_file import append_rows, check_writable, locked, read_table
+from steelexp.data.split_file import append_new_rows, check_writable, locked, read_table
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,7 @@ def write_new_rows(file: SplitFile) -> SplitFile | None:
         table = read_table(file.path)
         if any(table.parts.get(name, part) != part for name, part in file.parts.items()):
             return None
-        new = {name: part for name, part in file.new_parts.items() if name not in table.parts}
-        version = append_rows(file.path, new) if new else table.version
+        version = append_new_rows(file.path, file.new_parts)
     return replace(file, version=version, new=())
 
 

@@ -117,7 +117,7 @@ def read_split(path: Path) -> Mapping[str, str]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes from extending a split meanwhile.
+    """Keep other processes from extending a split meanwhile; may be nested.
 
     Raises:
         OSError: The folder of the file cannot be written.
@@ -125,8 +125,28 @@ def locked(path: Path) -> Iterator[None]:
     from filelock import FileLock  # imports asyncio, which is slow
 
     real = path.resolve()
-    with FileLock(real.with_name(f".{real.name}.lock")):
+    with FileLock(real.with_name(f".{real.name}.lock"), is_singleton=True):
         yield
+
+
+def append_new_rows(path: Path, parts: Mapping[str, str]) -> int:
+    """Append the images that have no row yet, under the lock.
+
+    Args:
+        path: Path of the table.
+        parts: Part of each image, in the order of the rows.
+
+    Returns:
+        Version of the split with all rows.
+
+    Raises:
+        DataError: The table cannot be read.
+        OSError: The file cannot be written.
+    """
+    with locked(path):
+        table = read_table(path)
+        new = {name: part for name, part in parts.items() if name not in table.parts}
+        return append_rows(path, new) if new else table.version
 
 
 def append_rows(path: Path, parts: Mapping[str, str]) -> int:

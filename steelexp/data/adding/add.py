@@ -1,17 +1,21 @@
 """Add labelled images to a data set on disk."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from steelexp.data.adding.addition import Addition
 from steelexp.data.adding.comparison import Comparison, compare
 from steelexp.data.adding.forms import FORMS
 from steelexp.data.adding.moves import staging
+from steelexp.data.adding.split_rows import deal_rows
 from steelexp.data.class_order import match_classes
 from steelexp.data.dataset import DataError, Dataset, raise_if
 from steelexp.data.several_roots import one_root
 from steelexp.data.sources import LOADERS
+from steelexp.data.split_file import check_writable, locked, read_split
 from steelexp.errors import explain_write_errors
 
 
@@ -26,6 +30,7 @@ class Outcome:
         equal: Number of images that were there with the same labels.
         renamed: Name -> name in the data set, where an image is there under another name.
         images: Number of images of the data set now.
+        dealt: Part of each image that the file of the split has got a row for.
     """
 
     added: list[str]
@@ -34,6 +39,7 @@ class Outcome:
     equal: int
     renamed: dict[str, str]
     images: int
+    dealt: dict[str, str] = field(default_factory=dict)
 
 
 def add(
@@ -45,6 +51,7 @@ def add(
     replace: bool,
     prefix: str,
     dry_run: bool,
+    split: Path | None = None,
 ) -> Outcome:
     """Add images and labels to a data set in its own form.
 
@@ -59,10 +66,11 @@ def add(
         replace: Whether the labels of images that are there already are replaced.
         prefix: Text before the names of new images.
         dry_run: Whether nothing is written.
+        split: File of a split that gets rows for the images; None for none.
 
     Raises:
         UserError: The form of the data set takes no images, a class is unknown, a name is taken by
-            another image, or the folder cannot be written.
+            another image, the split is not of this data set, or a file cannot be written.
     """
     if source not in FORMS:
         raise DataError(
@@ -72,7 +80,11 @@ def add(
     root = one_root(settings["root"], "images are added to one folder")
     settings = {**settings, "root": str(root)}
     form = FORMS[source]
-    with explain_write_errors(root, "make it writable for this account"), staging(root) as staged:
+    with (
+        _split_to_write(None if dry_run else split),
+        explain_write_errors(root, "make it writable for this account"),
+        staging(root) as staged,
+    ):
         existing = LOADERS[source](**{**settings, **form.whole})
         matched = match_classes(incoming, existing.classes, renamed, subset=True)
         comparison = compare(matched, existing, prefix)
@@ -85,10 +97,31 @@ def add(
         )
         if form.ignore(settings) is None:
             raise_if(_ignored_pixels(addition))
-        if (addition.new or addition.changed) and not dry_run:
-            form.stage(addition, settings, staged)
+        dealt = {} if split is None else deal_rows(addition, comparison, split)
+        if (addition.new or addition.changed or dealt) and not dry_run:
+            if addition.new or addition.changed:
+                form.stage(addition, settings, staged)
+            if split is not None and dealt:
+                staged.add_split_rows(split, dealt)
             staged.commit()
-    return _outcome(addition, comparison)
+    return _outcome(addition, comparison, dealt)
+
+
+@contextmanager
+def _split_to_write(path: Path | None) -> Iterator[None]:
+    """Hold the lock of a split that gets rows.
+
+    Raises:
+        UserError: The file cannot be read or written.
+    """
+    if path is None:
+        yield
+        return
+    read_split(path)
+    with explain_write_errors(path.resolve().parent, "make it writable, or leave --split out"):
+        check_writable(path)
+        with locked(path):
+            yield
 
 
 def _ignored_pixels(addition: Addition) -> list[str]:
@@ -104,7 +137,7 @@ def _ignored_pixels(addition: Addition) -> list[str]:
     ]
 
 
-def _outcome(addition: Addition, comparison: Comparison) -> Outcome:
+def _outcome(addition: Addition, comparison: Comparison, dealt: dict[str, str]) -> Outcome:
     names = addition.existing.names
     here = comparison.equal | comparison.changed
     changed = [names[other] for other in comparison.changed.values()]
@@ -119,4 +152,5 @@ def _outcome(addition: Addition, comparison: Comparison) -> Outcome:
             if addition.incoming.names[row] != names[other]
         },
         images=len(names) + len(addition.new),
+        dealt=dealt,
     )

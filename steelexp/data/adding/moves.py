@@ -7,15 +7,19 @@ Before moves.json is there, FOLDER is as it was. From then on the moves are fini
 process or by the next one.
 """
 
+import csv
+import io
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from steelexp.data.dataset import DataError
+from steelexp.data.split import HEADER
+from steelexp.data.split_file import append_new_rows, read_split
 from steelexp.progress import say
 from steelexp.records.atomic import remove, replacing, write_atomically
 
@@ -31,11 +35,13 @@ class Move(NamedTuple):
         staged: Name of the file in the staging folder.
         target: Path below the folder.
         keep: Whether a file that is replaced is kept aside.
+        rows: Whether the staged file holds rows for a split, which its place gets.
     """
 
     staged: str
     target: str
     keep: bool
+    rows: bool = False
 
 
 class Staging:
@@ -59,6 +65,19 @@ class Staging:
         staged = f"{len(self._moves):06d}"
         self._moves.append(Move(staged, target, keep))
         return self._folder / staged
+
+    def add_split_rows(self, path: Path, parts: Mapping[str, str]) -> None:
+        """Rows to append to a split, which may lie in another folder.
+
+        Args:
+            path: File of the split.
+            parts: Part of each image without a row.
+        """
+        staged = self.add(str(path.resolve()), keep=False)
+        self._moves[-1] = self._moves[-1]._replace(rows=True)
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows([HEADER, *parts.items()])
+        staged.write_text(text.getvalue(), "utf-8", newline="")
 
     def commit(self) -> None:
         """Write the list of moves; from now on they are finished sooner or later."""
@@ -110,6 +129,10 @@ def finish(root: Path) -> int:
         staged = root / STAGING / move.staged
         if staged.is_file():  # else moved before
             target = root / move.target
+            if move.rows:
+                append_new_rows(target, read_split(staged))
+                staged.unlink()
+                continue
             if move.keep:
                 _keep(target, aside / move.target)
             target.parent.mkdir(parents=True, exist_ok=True)
