@@ -14,6 +14,7 @@ from steelexp.data.mask_folder import mask_folder
 from steelexp.data.severstal import severstal
 from steelexp.data.sources import LOADERS
 from steelexp.records.store import run_folders
+from tests.predictors import card, pixel_onnx
 
 CLASSES = ("1", "2", "3", "4")
 SIZE = (64, 128)
@@ -65,10 +66,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_form_comes_back_from_a_run_and_from_its_export(place: Path) -> None:
+def test_every_form_comes_back_from_a_run_and_from_its_export(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (run,) = run_folders(place / "runs")
     labels = [word for form in ("labelme", "coco", "mask_folder") for word in ("--labels", form)]
-    assert main(["export", str(run.path), "--format", "onnx"]) == 0
+    other = card().model_copy(update={"weights": "a2345678f"}).model_dump_json()
+    file = pixel_onnx(run.path / "exports" / "model.onnx", text=other)
+    for replaced in (True, False):
+        capsys.readouterr()
+        assert main(["export", str(run.path), "--format", "onnx"]) == 0
+        line = f"{file}: replaced the export of the weights a2345678 by one of the weights "
+        assert (line in capsys.readouterr().out) == replaced
     for runtime in ("tensorflow", "onnx"):
         out = place / runtime
         command = ["predict", str(run.path), str(place / "new"), "--runtime", runtime]

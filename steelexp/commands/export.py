@@ -16,7 +16,7 @@ from steelexp.data.dataset import Dataset
 from steelexp.data.decoding import read_grey
 from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.errors import explain_write_errors
-from steelexp.inference.export import Parity, export
+from steelexp.inference.export import Parity, export, replaced_weights
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predictor import Grey
 from steelexp.plan import SpecModel, load_dataset
@@ -69,8 +69,12 @@ def run_export(args: argparse.Namespace) -> int:
     card = run_model.run_card(folder)
     images, origin = _images(folder, args.images, card)
     model = run_model.load_model(folder, precision="float32")
+    replaced = replaced_weights(args.format, path, card)
     with explain_write_errors(folder.path, "copy the run to a folder that can be written"):
         parity = export(model, card, args.format, path, images)
+    if replaced is not None:
+        now = "the run's weights" if card.weights is None else f"the weights {card.weights[:8]}"
+        say(f"{path}: replaced the export of {replaced} by one of {now}")
     say(_parity_line(parity, len(images), origin))
     command = command_line("predict", path, "IMAGES")
     following = NEXT[args.format].format(path=str(path), command=command)

@@ -76,6 +76,19 @@ def export(model: Any, card: ModelCard, form: Format, path: Path, images: Sequen
     return parity
 
 
+def replaced_weights(form: Format, path: Path, card: ModelCard) -> str | None:
+    """The weights of the export that is there, in words; None if the new one has the same."""
+    if not path.exists():
+        return None
+    try:
+        weights = read_card(_CARD_TEXTS[form](path), path).weights
+    except Exception:  # a broken file; each format has errors of its own
+        return "unknown weights (its model card cannot be read)"
+    if weights == card.weights:
+        return None
+    return "unknown weights" if weights is None else f"the weights {weights[:8]}"
+
+
 def compare(one: Predictor, other: Predictor, images: Sequence[Grey]) -> Parity:
     """Compare the scores of two networks on images of any size."""
     largest = 0.0
@@ -153,12 +166,27 @@ def _write_savedmodel(module: Any, card: ModelCard, path: Path) -> None:
     (extra / f"{KEY}.json").write_text(card.model_dump_json(indent=2) + "\n", "utf-8")
 
 
+def _onnx_card(path: Path) -> str:
+    import onnx
+
+    properties = onnx.load(str(path), load_external_data=False).metadata_props
+    return {each.key: str(each.value) for each in properties}[KEY]
+
+
+def _savedmodel_card(path: Path) -> str:
+    return (path / "assets.extra" / f"{KEY}.json").read_text("utf-8")
+
+
+def _tflite_card(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(f"{KEY}.json").decode()
+
+
 def _read_savedmodel(path: Path) -> Predictor:
     loaded = tf.saved_model.load(str(path))
     score = loaded.signatures["serving_default"]
-    file = path / "assets.extra" / f"{KEY}.json"
     return Predictor(
-        card=read_card(file.read_text("utf-8"), file),
+        card=read_card(_savedmodel_card(path), path),
         runtime="savedmodel",
         score=lambda grey: score(grey=tf.constant(grey))["scores"].numpy(),
     )
@@ -176,8 +204,7 @@ def _write_tflite(module: Any, card: ModelCard, path: Path) -> None:
 
 
 def _read_tflite(path: Path) -> Predictor:
-    with zipfile.ZipFile(path) as archive:
-        card = read_card(archive.read(f"{KEY}.json").decode(), path)
+    card = read_card(_tflite_card(path), path)
     with silence(), _without_warnings():  # a warning that tf.lite moves to another package
         interpreter = tf.lite.Interpreter(str(path))
     input_index = interpreter.get_input_details()[0]["index"]
@@ -209,3 +236,9 @@ FORMATS: dict[
     "tflite": (_write_tflite, _read_tflite),
 }
 """Writer and reader of each format."""
+
+_CARD_TEXTS: dict[Format, Callable[[Path], str]] = {
+    "onnx": _onnx_card,
+    "savedmodel": _savedmodel_card,
+    "tflite": _tflite_card,
+}

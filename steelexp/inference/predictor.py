@@ -125,5 +125,5 @@ def read_card(text: str, file: Path) -> ModelCard:
     except ValidationError as error:
         raise UserError(
             f"{file}: not a model card that this version reads ({reason(error)}); export the run "
-            "again"
+            f"again: {command_line('export', 'RUN')}"
         ) from None

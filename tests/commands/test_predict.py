@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from steelexp.__main__ import main
+from steelexp.command_line import program
 from tests.finished_runs import record, unfinished
 from tests.predictors import card, pixel_onnx, write_images
 
@@ -70,6 +71,19 @@ def test_an_export_of_other_weights_than_the_runs_is_refused(folder, steelexp):
     text = card().model_copy(update={"weights": "of now"}).model_dump_json()
     pixel_onnx(run / "exports" / "model.onnx", text=text)
     assert steelexp("predict", "runs/a", "images", "--runtime", "onnx")[0] == 0
+
+
+def test_a_model_card_of_version_01_is_refused_in_a_line(folder, steelexp):
+    """Its rules had other names."""
+    values = json.loads(card().model_dump_json())
+    values["classes"]["bright"]["component"] = 20
+    values["tuned_for"] = values.pop("postprocessing_metric")
+    file = pixel_onnx(folder / "old.onnx", text=json.dumps(values))
+    code, _, (line,) = steelexp("predict", str(file), "images")
+    assert code == 2
+    assert f"{file}: not a model card that this version reads (" in line
+    assert line.endswith(f"export the run again: {program()} export RUN")
+    assert not (folder / "predictions" / "images").exists()
 
 
 def test_every_rule_is_printed(folder, steelexp):

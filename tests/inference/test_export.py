@@ -6,7 +6,7 @@ import pytest
 
 from steelexp.errors import RunFailedError
 from steelexp.inference import export as exports
-from steelexp.inference.export import FORMATS, compare, export
+from steelexp.inference.export import FORMATS, compare, export, replaced_weights
 from steelexp.inference.predictor import Predictor, onnx_predictor
 from steelexp.lazy import keras, tf
 from steelexp.model.unet import unet
@@ -55,6 +55,22 @@ def test_the_card_lies_where_others_find_it(tmp_path, model):
     with zipfile.ZipFile(tmp_path / "tflite") as archive:
         texts.append(archive.read("steelexp.json").decode())
     assert [ModelCard.model_validate_json(text) for text in texts] == [card()] * 3
+
+
+@pytest.mark.parametrize("form", list(FORMATS))
+def test_the_weights_of_the_export_to_replace_are_known(tmp_path, model, form):
+    of = {name: card().model_copy(update={"weights": f"{name}2345678f"}) for name in "ab"}
+    path = tmp_path / form
+    assert replaced_weights(form, path, of["a"]) is None
+    export(model, of["a"], form, path, STRIPS[:1])
+    assert replaced_weights(form, path, of["a"]) is None
+    assert replaced_weights(form, path, of["b"]) == "the weights a2345678"
+    export(model, card(), form, path, STRIPS[:1])
+    assert replaced_weights(form, path, of["b"]) == "unknown weights"
+    broken = path / "assets.extra" / "steelexp.json" if path.is_dir() else path
+    broken.write_bytes(b"{}")
+    text = "unknown weights (its model card cannot be read)"
+    assert replaced_weights(form, path, of["b"]) == text
 
 
 def test_an_export_that_is_off_fails_and_the_earlier_one_stays(tmp_path, model, monkeypatch):
