@@ -10,10 +10,11 @@ from steelexp.data.dataset import MOST_CLASSES, Bits, DataError
 from steelexp.data.image_files import list_images
 from steelexp.data.issue import Issue
 from steelexp.data.mask_code import MaskCode, class_numbers, mask_code
-from steelexp.data.mask_file import read_mask
+from steelexp.data.mask_file import WHITE, mask_facts, read_mask
 from steelexp.data.mask_folder import check_folders
 from steelexp.data.mask_pairs import MaskPairs, missing_masks, pair_masks, say_notes
 from steelexp.data.survey import LabelledImage, LabelReading, Size, Survey
+from steelexp.progress import say
 
 MASKS = ("masks", "annotations")
 
@@ -76,9 +77,29 @@ def survey_mask_folder(
 
 def _any_value(masks_dir: Path) -> MaskCode:
     """The code of masks whose classes are not known by name."""
+    if _all_white(list(list_images(masks_dir, recursive=True).paths.values())):
+        say(f"{masks_dir}: all masks have 0 and 255 alone, which is read as one class")
+        return MaskCode(("1",), {masks_dir: class_numbers(1, "a mask of one class")}, False)
     code = class_numbers(MOST_CLASSES, f"a mask has at most {MOST_CLASSES} classes")
     names = tuple(str(c + 1) for c in range(MOST_CLASSES))
     return MaskCode(names, {masks_dir: code}, has_ignore=False)
+
+
+def _all_white(masks: list[Path]) -> bool:
+    """Whether 255 is the only value of masks besides 0; most other sets end at their first."""
+    start = 0
+    found_white = False
+    while start < len(masks):
+        try:
+            facts = mask_facts(masks[start : 2 * start + 1], colours=False)
+        except DataError:
+            return False
+        values = {value for each in facts for value in each.pixels}
+        if not values <= {0, WHITE}:
+            return False
+        found_white |= WHITE in values
+        start = 2 * start + 1
+    return found_white
 
 
 def _has_class_folders(images_dir: Path, masks_dir: Path) -> bool:

@@ -527,6 +527,23 @@ def test_the_mask_of_an_image_that_cannot_be_read_is_checked(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("clean", [False, True])
+def test_masks_of_0_and_255_alone_are_one_class_without_a_setting(tmp_path, clean):
+    for path in sorted((masks(tmp_path) / "masks").iterdir()):
+        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        save(path, (0 if clean and path.stem == "a" else 255) * (values > 0).astype(np.uint8))
+    diagnosis = diagnose(tmp_path)
+    assert (diagnosis.classes, diagnosis.issues) == (("1",), [])
+
+
+def test_255_beside_class_numbers_is_an_issue_on_any_mask(tmp_path):
+    path = masks(tmp_path, parts=("", "more")) / "masks" / "more" / "b.png"
+    for mask in (tmp_path / "masks").rglob("*.png"):
+        values = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
+        save(mask, values if mask == path else (255 * (values > 0)).astype(np.uint8))
+    assert {issue.kind for issue in diagnose(tmp_path).issues} == {"mask value"}
+
+
 def test_images_may_lie_beside_their_subfolders(tmp_path):
     masks(tmp_path, parts=("", "more"))
     diagnosis = diagnose(tmp_path)
