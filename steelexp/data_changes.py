@@ -19,11 +19,9 @@ def changes_since(folder: RunFolder, record: Record, plan: Plan) -> str:
     """
     before = read_image_table(folder.path / FILE)
     if before is None:
-        parts = record.split["parts"]
-        count = sum(parts.get(name, 0) for name in ("train", "val", "test", "unused"))
         return (
-            f"it had {count} images and now there are {len(plan.dataset)}; it keeps no {FILE}, "
-            "which would tell what changed"
+            f"it had {record.image_count} images and now there are {len(plan.dataset)}; it keeps "
+            f"no {FILE}, which would tell what changed"
         )
     changes = describe_changes(before, contents_of(plan.dataset))
     return (

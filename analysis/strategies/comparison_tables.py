@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 from typing import Any, Final
 
 from analysis.strategies.comparison import ALL, Comparison, Row
+from steelexp.comparison.comparability import describe_data
 from steelexp.comparison.evaluated_runs import POSTPROCESSED, EvaluatedRuns
 from steelexp.comparison.intervals import metric_intervals
 from steelexp.metric_names import Part, class_names, full_name
@@ -100,7 +101,7 @@ def setting(evaluated: EvaluatedRuns) -> str:
     split = record.split["parts"]
     text = (
         f"{len(images.names):,} {PART_WORDS[images.part]}, in {len(set(images.groups.tolist())):,} "
-        f"groups of near-duplicates ({record.split['kind']} split {split['digest'][:8]}, data "
+        f"groups of near-duplicates ({describe_data(record)} {split['digest'][:8]}, data "
         f"{record.data[:8]}, threshold {record.threshold:g})."
     )
     if copies := split["leak"][images.part]:

@@ -17,17 +17,28 @@ from steelexp.spec.effects import effective_settings, is_part_of
 
 COMPARED_BY_CONTENT: Final = ("seed", "data", "split")
 """Sections that the digests of data and split stand for, and the seed, in which runs differ."""
+DATA: Final = "data set (manifest)"
+IMAGES: Final = "images (split)"
 WAY_OUT: Final = "; leave it out, or run it again like the others"
 
 
 def conditions(record: Record) -> dict[str, Any]:
     """What two runs must have in common before their metrics can be compared, by its words."""
     return {
-        "data set (manifest)": record.data,
-        "images (split)": record.split["parts"]["digest"],
+        DATA: record.data,
+        IMAGES: record.split["parts"]["digest"],
         "threshold": record.threshold,
         "definitions": tuple(sorted(record.definitions.items())),
     }
+
+
+def describe_data(record: Record) -> str:
+    """Number of images and version of the split, as in "60 images, split version 2"."""
+    version = record.split.get("version")
+    words = f"{record.split['kind']} split" if version is None else f"split version {version}"
+    if without_row := record.split.get("without_row", 0):
+        words += f" and {without_row} images without a row"
+    return f"{record.image_count} images, {words}"
 
 
 def comparable(runs: Sequence[EvaluatedRun]) -> tuple[list[EvaluatedRun], list[str]]:
@@ -56,9 +67,20 @@ def _other_conditions(run: EvaluatedRun, first: EvaluatedRun) -> list[str]:
         _other_definitions(run, first)
         if name == "definitions"
         else f"other {name} than {first.label}: {_short(ours[name])}, not "
-        f"{_short(theirs[name])}{WAY_OUT}"
-        for name in changed
+        f"{_short(theirs[name])}{words}{WAY_OUT}"
+        for name, words in zip(changed, _versions(run, first, changed), strict=True)
     ]
+
+
+def _versions(run: EvaluatedRun, first: EvaluatedRun, changed: Sequence[str]) -> list[str]:
+    """The versions of data and split in brackets, for the first condition about them."""
+    ours = describe_data(run.record)
+    theirs = describe_data(first.record)
+    words = [""] * len(changed)
+    about_images = [number for number, name in enumerate(changed) if name in (DATA, IMAGES)]
+    if about_images and ours != theirs:
+        words[about_images[0]] = f" ({ours}; not {theirs})"
+    return words
 
 
 def _other_definitions(run: EvaluatedRun, first: EvaluatedRun) -> str:

@@ -82,6 +82,12 @@ class Record(BaseModel):
     tracking: str
     provenance: dict[str, Any]
 
+    @property
+    def image_count(self) -> int:
+        """Number of images of the data set, also of those that are not used."""
+        parts = self.split["parts"]
+        return sum(parts.get(name, 0) for name in ("train", "val", "test", "unused"))
+
 
 def read_record(file: Path) -> Record:
     """Read the record of a finished run.

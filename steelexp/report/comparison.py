@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from steelexp.comparison.comparability import comparable, conditions
+from steelexp.comparison.comparability import comparable, conditions, describe_data
 from steelexp.comparison.differences import Difference, Strategy, difference, strategy
 from steelexp.comparison.evaluated_run import EvaluatedRun, read_run
 from steelexp.comparison.evaluated_runs import by_strategy
@@ -11,6 +11,9 @@ from steelexp.comparison.ratios import sums_of_runs
 from steelexp.errors import UserError
 from steelexp.metrics import PRIMARY
 from steelexp.report.runs import Run
+
+MOST_RUNS = 4
+"""Runs in a line."""
 
 
 class Change(NamedTuple):
@@ -76,6 +79,37 @@ def comparisons(runs: Iterable[Run]) -> list[Comparison]:
     return [_compare(each) for each in sorted(several, key=lambda each: -len(each))]
 
 
+def runs_apart(runs: Iterable[Run]) -> list[str]:
+    """A line about each data set whose runs are not compared, because it or its split changed.
+
+    Args:
+        runs: Runs; unfinished ones are passed over.
+    """
+    groups: dict[str, dict[tuple[str, str], list[Run]]] = {}
+    for run in runs:
+        if run.record is not None and run.parts is not None:
+            state = (run.record.data, run.parts.digest)
+            groups.setdefault(run.data, {}).setdefault(state, []).append(run)
+    return [
+        f"{data}: {'; '.join(map(_state_words, states.values()))}"
+        for data, states in groups.items()
+        if len(states) > 1
+    ]
+
+
+def _state_words(runs: Sequence[Run]) -> str:
+    """The versions of some runs on the same images, and the runs."""
+    assert runs[0].parts is not None
+    labels = [run.label for run in runs[:MOST_RUNS]]
+    rest = f" and {len(runs) - MOST_RUNS} more" if len(runs) > MOST_RUNS else ""
+    return f"{_versions(runs[0])} ({runs[0].parts.digest[:8]}): {', '.join(labels)}{rest}"
+
+
+def _versions(run: Run) -> str:
+    assert run.record is not None
+    return describe_data(run.record)
+
+
 def _compare(runs: Sequence[Run]) -> Comparison:
     readable: list[EvaluatedRun] = []
     left_out: list[str] = []
@@ -92,7 +126,7 @@ def _compare(runs: Sequence[Run]) -> Comparison:
     first = runs[0]
     folders = {run.folder.path for run in accepted}
     return Comparison(
-        title=f"{first.data}, {first.images} {first.reported_part} images",
+        title=f"{first.data}, {_versions(first)}: {first.images} {first.reported_part} images",
         classes=accepted[0].images.classes if accepted else (),
         runs=tuple(run for run in runs if run.folder.path in folders),
         strategies=strategies,

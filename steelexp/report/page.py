@@ -11,6 +11,7 @@ import numpy as np
 
 from steelexp import __version__, palette
 from steelexp.command_line import again_line, command_line
+from steelexp.comparison.comparability import describe_data
 from steelexp.errors import UserError
 from steelexp.metric_names import full_name
 from steelexp.metrics import HEADLINES, LOSS, ON_IMAGES, PRIMARY
@@ -19,7 +20,7 @@ from steelexp.records.atomic import write_atomically
 from steelexp.records.search_file import best_line
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.charts import Drawing
-from steelexp.report.comparison import Change, Comparison, comparisons
+from steelexp.report.comparison import Change, Comparison, comparisons, runs_apart
 from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
 from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.runs import Run, read_run
@@ -162,6 +163,7 @@ def page(root: Path, *, baseline: str | None = None) -> str:
         parts=parts,
         side=_side([part.gallery for part in parts if part.gallery]),
         compared=compared,
+        apart=runs_apart(runs),
         colours=colours,
         settings=differing(runs) if len(runs) > 1 else {},
         searches=[_searched(search, best[search.path]) for search in search_list],
@@ -252,6 +254,7 @@ def _rendered(**content: Any) -> str:
         "again_line": again_line,
         "best_line": best_line,
         "command_line": command_line,
+        "describe_data": describe_data,
         "palette": palette,
         "post_columns": HEADLINES,
         "postprocessing_lines": postprocessing_lines,

@@ -122,7 +122,8 @@ def test_markdown_says_what_was_compared_and_how(comparison):
     text = markdown(comparison)
     assert text.startswith("# Strategies beside b4_dice: test images\n")
     images = len(comparison.evaluated.images.names)
-    assert f"{images} test images, in 40 groups of near-duplicates (grouped split 01234567" in text
+    assert f"{images} test images, in 40 groups of near-duplicates (" in text
+    assert " images, grouped split 01234567, data " in text
     assert text.count("## dice_") == 2 * 5
     assert "images that hold it" in text
     assert "3 on\n  all classes, 12 on single classes" in text

@@ -139,6 +139,25 @@ def test_another_split(runs):
     assert "fedcba987654, not 0123456789ab" in line
 
 
+def test_versions_of_data_and_split_are_named(runs):
+    for folder in runs.glob("*/*"):
+        record = json.loads((folder / "record.json").read_text())
+        record["split"] |= {"kind": "file", "version": 1}
+        change_record(folder, split=record["split"])
+    record["split"]["version"] = 2
+    record["split"]["without_row"] = 3
+    record["split"]["parts"] |= {"digest": "fedcba9876543210", "train": 140, "unused": 2}
+    change_record(runs / "b4_focal" / "1", split=record["split"], data="f" * 64)
+    lines = refused(runs).splitlines()
+    assert len(lines) == 2
+    images = 100 + record["split"]["parts"]["val"] + record["split"]["parts"]["test"]
+    assert (
+        f"({images + 42} images, split version 2 and 3 images without a row; not {images} images, "
+        "split version 1)"
+    ) in lines[0]
+    assert "split version" not in lines[1]
+
+
 def test_all_reasons_at_once(runs):
     change_record(runs / "b4_focal" / "0", threshold=0.4)
     change_record(runs / "b4_focal" / "1", threshold=0.3, data="other")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from steelexp.records.store import RunFolder
-from steelexp.report.comparison import comparisons
+from steelexp.report.comparison import comparisons, runs_apart
 from steelexp.report.runs import read_run
 from tests.simulated_runs import Study, write_study
 
@@ -27,6 +27,33 @@ def test_means_are_the_records(study):
     for strategy, pair in zip(comparison.strategies.values(), (runs[:2], runs[2:]), strict=True):
         recorded = [run.metric("dice_positive") for run in pair]
         assert strategy.values[:, -1].tolist() == pytest.approx(recorded)
+
+
+def change_split(folder, **values):
+    record = json.loads((folder / "record.json").read_text())
+    parts = {key: values.pop(key) for key in ("digest", "train") if key in values}
+    record["split"] |= {"kind": "file"} | values
+    record["split"]["parts"] |= parts
+    (folder / "record.json").write_text(json.dumps(record))
+
+
+def test_versions_of_a_data_set_are_set_apart_by_name(study):
+    for folder in study[:2]:
+        change_split(folder, version=1)
+    for folder in study[2:]:
+        change_split(folder, version=2, digest="fedcba9876543210", train=140)
+    runs = read(study)
+    first, second = comparisons(runs)
+    images = runs[0].record.image_count
+    assert f"{images} images, split version 1: " in first.title
+    assert f"{images + 40} images, split version 2: " in second.title
+    (line,) = runs_apart(runs)
+    assert line == (
+        f"{runs[0].data}: {images} images, split version 1 (01234567): {runs[0].label}, "
+        f"{runs[1].label}; {images + 40} images, split version 2 (fedcba98): {runs[2].label}, "
+        f"{runs[3].label}"
+    )
+    assert runs_apart(runs[:2]) == []
 
 
 def test_one_run_is_compared_with_nothing(study):
