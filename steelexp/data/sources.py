@@ -61,7 +61,7 @@ SOURCES: dict[str, Source] = {
     # Before Severstal: its table has one of Kaggle's two forms.
     "csv": Source(
         csv_table,
-        Layout("a loose train.csv beside train_images/", is_csv_table, partial(survey, read_csv)),
+        Layout("train.csv beside train_images/", is_csv_table, partial(survey, read_csv)),
     ),
     "severstal": Source(
         severstal, Layout("train.csv beside train_images/", is_severstal, survey_severstal)
@@ -115,5 +115,8 @@ def source_of(root: Path) -> str:
         if layout.matches(root):
             return name
     content = ", ".join(sorted(path.name for path in root.iterdir())[:5]) or "nothing"
-    expected = ", or ".join(layout.content for layout in layouts.values())
-    raise DataError(f"{root}: not a data set: it needs {expected} (it holds {content})")
+    expected = ", or ".join(dict.fromkeys(layout.content for layout in layouts.values()))
+    raise DataError(
+        f"{root}: not a data set: it needs {expected} (it holds {content}); where folders have "
+        "other names, give a spec file in place of the folder"
+    )

@@ -108,10 +108,13 @@ def test_an_unknown_folder_is_told_every_layout(root, tmp_path):
     (tmp_path / "other").mkdir()
     layouts = [source.layout.content for source in SOURCES.values() if source.layout is not None]
     assert {"train.csv beside train_images/", "stack.png"} < set(layouts)
-    expected = ", or ".join(layouts)
+    expected = ", or ".join(dict.fromkeys(layouts))
     with pytest.raises(DataError) as caught:
         diagnosis.diagnose(tmp_path / "other")
-    assert str(caught.value).endswith(f"it needs {expected} (it holds nothing)")
+    assert str(caught.value).endswith(
+        f"it needs {expected} (it holds nothing); where folders have other names, give a spec file "
+        "in place of the folder"
+    )
 
 
 def test_check_says_that_its_data_is_absent(spec, root):

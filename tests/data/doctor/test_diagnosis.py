@@ -866,7 +866,7 @@ def test_the_command_on_a_damaged_set(tmp_path, capsys):
     ("arguments", "output"),
     [
         (["nowhere"], "nowhere: there is no such folder"),
-        (["."], ".: not a data set: it needs a loose train.csv beside train_images/, or "),
+        (["."], ".: not a data set: it needs train.csv beside train_images/, or "),
         (["set", "--classes", "a,b"], "--classes: set names its classes itself"),
         (["set", "--split", "none.csv"], "--split none.csv: not a readable table"),
         (["masks", "--classes", "a,b,a"], "--classes a,b,a: up to 32 different names"),
