@@ -234,7 +234,7 @@ def _repair(dataset: Dataset, folder: Path, rows: list[int]) -> None:
     """Decode some images again, in place: the pages are shared with all that have it open."""
     first = dataset.names[rows[0]]
     others = f" and {len(rows) - 1} more" if rows[1:] else ""
-    say(f"{folder}: {first}{others} of {len(dataset)} images are damaged; decoding them again")
+    say(f"{folder}: damage in {first}{others} of {len(dataset)} images; decoding again")
     with explain_write_errors(folder, CACHE_FIX), one_builder(folder):
         grey, bits = _map_files(folder, dataset, "r+")
         target = _cached_images(dataset, grey, bits)

@@ -124,6 +124,15 @@ def test_unreadable_images_give_exit_code_1(folder, steelexp):
     assert "images/broken.jpg" in "\n".join(out)
 
 
+def test_links_to_nowhere_are_among_the_images_that_could_not_be_predicted(folder, steelexp):
+    (folder / "images" / "link.png").symlink_to("../store/gone.png")
+    code, out, _ = steelexp("predict", "runs/a", "images", "--runtime", "onnx", "--out", "out")
+    assert code == 1
+    assert "1 of 5 images could not be predicted" in "\n".join(out)
+    (row,) = Path("out/errors.csv").read_text().splitlines()[1:]
+    assert row.startswith('images/link.png,"a link to ../store/gone.png, which is not there')
+
+
 def test_fresh_keeps_what_was_there(folder, steelexp):
     command = ("predict", "runs/a", "images", "--runtime", "onnx", "--out", "out")
     assert steelexp(*command)[0] == 0

@@ -44,10 +44,10 @@ def read(folder, **settings):
 
 
 def refusal(folder, **settings):
-    before = sorted((path, path.stat().st_mtime_ns) for path in folder.parent.rglob("*"))
+    before = sorted((path, path.lstat().st_mtime_ns) for path in folder.parent.rglob("*"))
     with pytest.raises(DataError) as refused:
         read(folder, **settings)
-    assert sorted((path, path.stat().st_mtime_ns) for path in folder.parent.rglob("*")) == before
+    assert sorted((path, path.lstat().st_mtime_ns) for path in folder.parent.rglob("*")) == before
     return str(refused.value)
 
 
@@ -112,13 +112,16 @@ def test_the_folders_can_be_named(tmp_path):
     assert len(read(folder, images="pictures", masks="truth")) == 3
 
 
-def test_what_lies_beside_the_images_is_left_alone(tmp_path):
+def test_what_lies_beside_the_images_is_left_alone_and_counted(tmp_path, capsys):
     folder = write_set(tmp_path / "set")
+    (folder / "images" / "a.json").write_text("{}")  # as labelme saves it
+    (folder / "images" / "Thumbs.db").write_bytes(b"\0")
     (folder / "images" / ".DS_Store").write_bytes(b"\0")
     (folder / "images" / "readme.txt").write_text("of the authors")
     (folder / "images" / "older").mkdir()
     (folder / "masks" / "unused.png").write_bytes(b"")
     assert read(folder).names == ("a.jpg", "b.jpg", "c.jpg")
+    assert "images: passed over: 1 of .db, 1 of .json, 1 of .txt" in capsys.readouterr().out
 
 
 def test_a_subset_is_drawn_by_its_seed(tmp_path):
@@ -249,6 +252,20 @@ def test_an_image_that_cannot_be_read(tmp_path):
     path = folder / "images" / "b.jpg"
     path.write_bytes(b"no picture")
     assert refusal(folder).startswith(f"{path}: the image is broken, or of a type that is not read")
+
+
+def test_all_links_to_nowhere_are_refused(tmp_path):
+    folder = write_set(tmp_path / "set")
+    for name in "ac":
+        image = folder / "images" / f"{name}.jpg"
+        image.unlink()
+        image.symlink_to("../../store/gone.jpg")
+    first, second = refusal(folder).splitlines()
+    text = (
+        "a link to ../../store/gone.jpg, which is not there; restore that file, or remove the link"
+    )
+    assert first == f"{folder / 'images' / 'a.jpg'}: {text}"
+    assert second == f"{folder / 'images' / 'c.jpg'}: {text}"
 
 
 def test_real_images_of_neu_seg(tmp_path, realdata):
