@@ -144,7 +144,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     full_split: Split = spec.split.bind(SPLITS)(dataset, groups)
     split_file = None
     if spec.split.choice == "file":
-        split_file = compare_with_file(spec.split.settings, dataset, full_split, cached.names)
+        split_file = compare_with_file(spec.split.settings, dataset, full_split)
     split = long_tailed(
         dataset, groups, full_split, spec.data.train_fraction, seed=spec.data.train_fraction_seed
     )

@@ -41,7 +41,8 @@ def _extend(plan: Plan) -> Plan | None:
         say(
             f"{file.path}: not extended by {dealt}, because it has {len(file.missing)} rows for "
             f"images that this data set lacks ({names}), whose near-duplicates may be among the "
-            "new ones; run all images (data.subset: null), or remove these rows"
+            "new ones; run all images (data.subset: null, data.deduplicate: false), or remove "
+            "these rows"
         )
         return plan
     try:

@@ -35,7 +35,11 @@ def conditions(record: Record) -> dict[str, Any]:
 def describe_data(record: Record) -> str:
     """Number of images and version of the split, as in "60 images, split version 2"."""
     version = record.split.get("version")
-    words = f"{record.split['kind']} split" if version is None else f"split version {version}"
+    words = (
+        f"{record.split.get('kind', 'unknown')} split"
+        if version is None
+        else f"split version {version}"
+    )
     if without_row := record.split.get("without_row", 0):
         words += f" and {without_row} images without a row"
     return f"{record.image_count} images, {words}"

@@ -1,7 +1,7 @@
 """Extension of the file of a split by the images that were dealt to parts."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,16 +40,13 @@ class SplitFile:
         return {name: self.parts[name] for name in sorted(self.new)}
 
 
-def compare_with_file(
-    settings: Mapping[str, Any], dataset: Dataset, split: Split, present: Collection[str]
-) -> SplitFile:
+def compare_with_file(settings: Mapping[str, Any], dataset: Dataset, split: Split) -> SplitFile:
     """Compare a split with the file that it was read from.
 
     Args:
         settings: Settings of the split, with the path of the file.
         dataset: Data set.
         split: Its split, before `data.train_fraction`.
-        present: Names of all images, also of those that `data.deduplicate` leaves out.
     """
     path = Path(settings["path"])
     table = read_table(path)
@@ -61,7 +58,7 @@ def compare_with_file(
         version=max(versions, default=1),
         parts=parts,
         new=tuple(name for name in parts if name not in table.parts),
-        missing=tuple(sorted(table.parts.keys() - set(present))),
+        missing=tuple(sorted(table.parts.keys() - parts.keys())),
     )
 
 

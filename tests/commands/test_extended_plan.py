@@ -89,6 +89,18 @@ def test_a_part_of_the_images_extends_nothing(case, capsys):
     assert table.read_bytes() == before + b"gone.png,val\n"
 
 
+def test_images_that_deduplication_leaves_out_have_rows_that_count(case, capsys):
+    spec, table = case
+    first, *_, last = sorted((table.parent / "set" / "images").iterdir())
+    last.write_bytes(first.read_bytes())
+    table.write_text(table.read_text().replace(first.name, last.name))  # the old one of the two
+    before = table.read_bytes()
+    spec.write_text(spec.read_text().replace('"cache"', '"deduplicate": true, "cache"'))
+    plan_of(spec)
+    assert f"images that this data set lacks ({last.name})" in capsys.readouterr().out
+    assert table.read_bytes() == before
+
+
 def test_images_that_another_run_deals_meanwhile_stay_there(case, monkeypatch):
     spec, table = case
     others = []

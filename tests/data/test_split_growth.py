@@ -73,7 +73,7 @@ def test_growth_moves_no_image_crosses_no_group_and_keeps_class_shares(tmp_path)
         before = path.read_bytes()
         dataset, groups = growing(count)
         split = file(dataset, groups, path=str(path), extend=True)
-        extended = write_new_rows(compare_with_file({"path": path}, dataset, split, dataset.names))
+        extended = write_new_rows(compare_with_file({"path": path}, dataset, split))
         assert extended is not None
         assert extended.version == version
         old_rows = before.split(b"\n", 1)[1]
