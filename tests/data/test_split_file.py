@@ -1,5 +1,5 @@
 import os
-import signal
+import pathlib
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -140,44 +140,64 @@ import sys
 from pathlib import Path
 from steelexp.data.split_extension import SplitFile, write_new_rows
 
-path, prefix, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-for number in range(count):
+path, prefix = Path(sys.argv[1]), sys.argv[2]
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(100):
     name = f"{prefix}{number}.png"
     assert write_new_rows(SplitFile(path, 1, {name: "train"}, (name,), ()))
-    print(name, flush=True)
 """
-
-
-def appending(path, prefix, count):
-    return subprocess.Popen(
-        [sys.executable, "-c", APPEND, str(path), prefix, str(count)], stdout=subprocess.PIPE
-    )
 
 
 def test_two_processes_at_once_lose_no_row(tmp_path):
     path = tmp_path / "split.csv"
     path.write_text("image,part\nold.png,val\n")
-    processes = [appending(path, prefix, 40) for prefix in ("a", "b")]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", APPEND, str(path), prefix],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for prefix in ("a", "b")
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    for process in processes:  # both begin now
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
     for process in processes:
         process.communicate(timeout=60)
         assert process.returncode == 0
     table = read_table(path)
-    assert len(table.parts) == 81
-    assert sorted(table.versions.values()) == list(range(1, 82))
+    assert len(table.parts) == 201
+    assert sorted(table.versions.values()) == list(range(1, 202))
 
 
-def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path):
+@pytest.mark.parametrize("killed_in", ["write_bytes", "replace"])
+def test_a_kill_during_the_write_leaves_the_old_file(tmp_path, killed_in):
     path = tmp_path / "split.csv"
-    rows = [f"{number}.png,train" for number in range(20_000)]  # a write of some milliseconds
-    path.write_text("\n".join(["image,part", *rows, ""]))
-    process = appending(path, "a", 10_000)
-    assert process.stdout is not None
-    printed = [process.stdout.readline().decode().strip() for _ in range(3)]
-    os.kill(process.pid, signal.SIGKILL)
-    printed += process.communicate()[0].decode().split()
-    parts = read_split(path)
-    assert list(parts)[:20_000] == [row.partition(",")[0] for row in rows]
-    new = list(parts)[20_000:]
-    assert new == [f"a{number}.png" for number in range(len(new))]
-    assert len(printed) <= len(new) <= len(printed) + 1
-    assert append_rows(path, {"b.png": "val"}) == len(new) + 2  # the lock and the rest are gone
+    path.write_text("image,part\na.png,train\n")
+    child = os.fork()
+    if not child:
+        try:
+            setattr(pathlib.Path, killed_in, write_half_and_die)
+            write_new_rows(split_file(path, {"b.png": "val"}))
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert path.read_text() == "image,part\na.png,train\n"
+    extended = write_new_rows(split_file(path, {"b.png": "val"}))  # the lock is free again
+    assert extended is not None
+    assert extended.version == 2
+    assert read_split(path) == {"a.png": "train", "b.png": "val"}
+    assert [each.name for each in tmp_path.glob("*.partial")] == []
+
+
+def write_half_and_die(path, content):
+    """In place of a write or a renaming; a process that is killed in the midst of it."""
+    if isinstance(content, bytes):
+        with path.open("wb") as stream:
+            stream.write(content[: len(content) // 2])
+    os._exit(9)
