@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.dataset import Dataset
+from steelexp.data.dataset import DataError, Dataset
 
 Rows = npt.NDArray[np.int64]
 
@@ -44,6 +44,18 @@ class Leak(NamedTuple):
     groups: int
     val: int
     test: int
+
+
+def check_shares(val: float, test: float) -> None:
+    """Check that shares of validation and test images leave some to train on.
+
+    Raises:
+        DataError: They leave nothing.
+    """
+    if val + test >= 1:
+        raise DataError(
+            f"split: val {val:g} and test {test:g} leave nothing to train on; lower one of them"
+        )
 
 
 def leak(split: Split, groups: Rows) -> Leak:

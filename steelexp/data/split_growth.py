@@ -1,12 +1,13 @@
 """Extension of a split to the new images of a data set that grows; no old image moves."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 
 from steelexp.data.dataset import Dataset
-from steelexp.data.split import PARTS, UNUSED, Rows
+from steelexp.data.split import PARTS, UNUSED, Rows, check_shares
 from steelexp.data.stratification import combinations, count_groups, deal_groups
 
 MOST_NAMES = 5
@@ -14,7 +15,13 @@ MOST_NAMES = 5
 
 
 def extend_split(
-    dataset: Dataset, groups: Rows, parts: Mapping[str, str], *, val: float, test: float, seed: int
+    dataset: Dataset,
+    groups: Rows,
+    parts: Mapping[str, str],
+    *,
+    val: float | None,
+    test: float | None,
+    seed: int,
 ) -> dict[str, str]:
     """Part of each image that has none yet.
 
@@ -26,13 +33,17 @@ def extend_split(
         dataset: Data set with old and new images.
         groups: [S] group of near-duplicates of each image.
         parts: Part of each old image; other images are ignored.
-        val: Share of all images in validation.
-        test: Share of all images in the test part.
+        val: Share of the used images in validation; None for the share of the old ones.
+        test: Share of the used images in the test part; None for the share of the old ones.
         seed: Random seed of the order of equal groups.
 
     Returns:
         Part of each new image by name.
+
+    Raises:
+        DataError: The shares leave nothing to train on.
     """
+    shares = _shares(parts, val, test)
     homes = _group_parts(dataset, groups, parts)
     order = sorted(range(len(dataset)), key=lambda row: dataset.names[row])
     part_of_row = {
@@ -43,16 +54,30 @@ def extend_split(
     new = np.array([row for row in order if row not in part_of_row], np.int64)
     if len(new):
         codes = combinations(dataset.pixels > 0, len(PARTS))
-        lacking = np.outer((1 - val - test, val, test), np.bincount(codes))  # [P, K] images
-        for row, part in part_of_row.items():
-            if part in PARTS:
-                lacking[PARTS.index(part), codes[row]] -= 1
+        width = int(codes.max()) + 1
+        used = [row for row, part in part_of_row.items() if part in PARTS]
+        totals = np.bincount(codes[[*used, *new]], minlength=width)
+        lacking = np.outer(shares, totals)  # [P, K] images
+        for row in used:
+            lacking[PARTS.index(part_of_row[row]), codes[row]] -= 1
         numbers = _numbers(groups[new])
-        counts = count_groups(numbers, codes[new], int(codes.max()) + 1)
+        counts = count_groups(numbers, codes[new], width)
         new_parts = deal_groups(counts, lacking, seed)[numbers]
         part_of_row |= {int(row): PARTS[part] for row, part in zip(new, new_parts, strict=True)}
     names = dataset.names
     return {names[row]: part_of_row[row] for row in order if names[row] not in parts}
+
+
+def _shares(
+    parts: Mapping[str, str], val: float | None, test: float | None
+) -> tuple[float, float, float]:
+    """Shares of the parts: those that are given, others as they are among the old images."""
+    counts = Counter(parts.values())
+    used = max(sum(counts[part] for part in PARTS), 1)
+    val_share = counts["val"] / used if val is None else val
+    test_share = counts["test"] / used if test is None else test
+    check_shares(val_share, test_share)
+    return 1 - val_share - test_share, val_share, test_share
 
 
 def _group_parts(dataset: Dataset, groups: Rows, parts: Mapping[str, str]) -> dict[int, str]:

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt
 
 from steelexp.data.dataset import DataError, Dataset, raise_if
-from steelexp.data.split import PARTS, Rows, Split
+from steelexp.data.split import PARTS, Rows, Split, check_shares
 from steelexp.data.split_file import read_split
 from steelexp.data.split_growth import extend_split
 from steelexp.data.stratification import combinations, count_groups, deal_groups
@@ -59,7 +59,7 @@ def grouped(
     Raises:
         DataError: The shares leave nothing to train on, or there are too few groups.
     """
-    _check_shares(val, test)
+    check_shares(val, test)
     return Split(*_stratify(dataset, groups, (1 - val - test, val, test), seed))
 
 
@@ -99,8 +99,8 @@ def file(
     *,
     path: str,
     extend: bool = False,
-    val: Share = 0.15,
-    test: Share = 0.15,
+    val: Share | None = None,
+    test: Share | None = None,
     seed: int = 42,
 ) -> Split:
     """A split read from a file, such as the split.csv of an earlier run.
@@ -115,8 +115,8 @@ def file(
             unused. The columns version and added may follow. Rows of other images are ignored,
             since the data set may be a subset.
         extend: Deal the images that have no row; otherwise they are refused.
-        val: Share of the images in validation; used with `extend`.
-        test: Share of the images in the test part; used with `extend`.
+        val: Share of the images in validation, with `extend`; null for its share in the file.
+        test: Share of the images in the test part, with `extend`; null for its share in the file.
         seed: Random seed of the order of new groups; used with `extend`.
 
     Raises:
@@ -125,9 +125,8 @@ def file(
     """
     parts = dict(read_split(Path(path)))
     if extend:
-        _check_shares(val, test)
         parts |= extend_split(dataset, groups, parts, val=val, test=test, seed=seed)
-    elif (val, test, seed) != (0.15, 0.15, 42):
+    elif (val, test, seed) != (None, None, 42):
         raise DataError("split: val, test and seed of kind file need extend: true; add it")
     missing = [name for name in dataset.names if name not in parts]
     way_out = "add it, or set split.extend: true"
@@ -164,13 +163,6 @@ SPLITS: dict[str, Callable[..., Split]] = {
     "file": file,
     "overfit": overfit,
 }
-
-
-def _check_shares(val: float, test: float) -> None:
-    if val + test >= 1:
-        raise DataError(
-            f"split: val {val:g} and test {test:g} leave nothing to train on; lower one of them"
-        )
 
 
 def _sorted_split(*, train: Rows, val: Rows, test: Rows | None = None) -> Split:

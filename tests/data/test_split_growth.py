@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +35,18 @@ def test_new_groups_fill_the_part_that_lacks_most():
         labelled(np.zeros((10, 1), int)), np.arange(10), parts, val=0.2, test=0.1, seed=0
     )
     assert sorted(new.values()) == ["test", "val", "val"]
+
+
+def test_shares_are_those_of_the_old_images_unless_they_are_stated():
+    parts = {name(row): ("train", "val", "unused")[row % 3] for row in range(60)}  # 20, 20, 20
+    dataset = labelled(np.zeros((100, 1), int))
+    new = extend_split(dataset, np.arange(100), parts, val=None, test=None, seed=0)
+    assert Counter(new.values()) == {"train": 20, "val": 20}
+    new = extend_split(dataset, np.arange(100), parts, val=None, test=0.2, seed=0)
+    # Of 80 used images 24 train, 40 validate and 16 test.
+    assert Counter(new.values()) == {"train": 4, "val": 20, "test": 16}
+    with pytest.raises(DataError, match=r"val 0\.5 and test 0\.5 leave nothing to train on"):
+        extend_split(dataset, np.arange(100), parts, val=None, test=0.5, seed=0)
 
 
 def test_the_numbers_of_groups_do_not_matter():

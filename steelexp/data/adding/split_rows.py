@@ -10,7 +10,6 @@ from steelexp.data.adding.comparison import Comparison
 from steelexp.data.cache_root import cache_root
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.duplicate_groups import duplicate_groups
-from steelexp.data.split import PARTS
 from steelexp.data.split_file import read_table
 from steelexp.data.split_growth import extend_split
 from steelexp.data.variant import select
@@ -51,14 +50,12 @@ def deal_rows(addition: Addition, comparison: Comparison, path: Path) -> dict[st
     every = _all_images(addition)
     groups = duplicate_groups(every, cache_root())
     rows = [row for row, name in enumerate(every.names) if name in table.parts or name in wanted]
-    counts = [list(table.parts.values()).count(part) for part in PARTS]
-    shares = np.array(counts) / max(sum(counts), 1)
     return extend_split(
         select(every, np.array(rows)),
         groups[rows],
         table.parts,
-        val=float(shares[1]),
-        test=float(shares[2]),
+        val=None,
+        test=None,
         seed=SEED,
     )
 
