@@ -1,7 +1,8 @@
 """List the image files of a folder, the same way for every data source, the doctor and `predict`.
 
-A file is an image by its suffix. Hidden files, files of other suffixes and the results of steelexp
-are passed over and counted, so that nothing is left out in silence.
+A file is an image by its suffix. Hidden files, files of other suffixes, the results of steelexp and
+folders of thumbnails or deleted files are passed over and counted, so that nothing is left out in
+silence.
 """
 
 import os
@@ -22,8 +23,13 @@ SUFFIXES = frozenset(f".{name}" for name in _TYPES.split())
 RESULTS = ("prediction.json", "record.json", "epochs.jsonl", "search.json", "doctor.json")
 """A folder with one of these files holds results of steelexp, and no input."""
 
+SYSTEM_FOLDERS = ("@eadir", "#recycle", "$recycle.bin", "__macosx")
+"""Folders, in small letters, in which Synology, Windows and macOS keep thumbnails, deleted files
+and attributes; their images are no input."""
+
 HIDDEN = "hidden files"
 OWN_RESULTS = "folders of results"
+SYSTEM = "folders of thumbnails or deleted files"
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,8 @@ class ImageList:
 
     Attributes:
         paths: Path by name, sorted; a name is the path below the folder, with slashes.
-        passed_over: Number of files that are no images, by suffix, and of hidden files and folders
-            of results.
+        passed_over: Number of files that are no images, by suffix, and of hidden files, folders of
+            results and folders of the system.
         problems: Why a file or a folder cannot be listed, by path in readable form.
     """
 
@@ -44,7 +50,7 @@ class ImageList:
     def describe_passed_over(self) -> str:
         """Example: "passed over: 8 of .json, 1 hidden files"; "" if there is nothing."""
         parts = [
-            f"{count} {what}" if what in (HIDDEN, OWN_RESULTS) else f"{count} of {what}"
+            f"{count} {what}" if what in (HIDDEN, OWN_RESULTS, SYSTEM) else f"{count} of {what}"
             for what, count in sorted(self.passed_over.items())
         ]
         return f"passed over: {', '.join(parts)}" if parts else ""
@@ -109,6 +115,8 @@ def _files(
             yield Path(entry.path)
         elif recursive and entry.name.startswith("."):
             images.passed_over[HIDDEN] += 1
+        elif recursive and entry.name.lower() in SYSTEM_FOLDERS:
+            images.passed_over[SYSTEM] += 1
         elif recursive:
             yield from _files(Path(entry.path), recursive, images, visits)
 

@@ -43,6 +43,13 @@ def test_results_are_no_input(tmp_path):
     assert found.describe_passed_over() == "passed over: 2 folders of results"
 
 
+def test_thumbnails_and_deleted_files_are_no_input(tmp_path):
+    touch(tmp_path, "a.png", "@eaDir/a.png/SYNOPHOTO_THUMB_M.png", "line1/$RECYCLE.BIN/b.png")
+    found = list_images(tmp_path, recursive=True)
+    assert list(found.paths) == ["a.png"]
+    assert found.describe_passed_over() == "passed over: 2 folders of thumbnails or deleted files"
+
+
 def test_links_to_nowhere_are_listed_so_that_readers_name_them(tmp_path):
     (tmp_path / "a.png").symlink_to(tmp_path / "gone.png")
     assert list(list_images(tmp_path).paths) == ["a.png"]
