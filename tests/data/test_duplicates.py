@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelexp.data.duplicates import alignment, search
-from steelexp.data.duplicates.alignment import DUPLICATE, similarity
+from steelexp.data.duplicates.alignment import similarity
 from steelexp.data.duplicates.search import near_duplicates
 from steelexp.data.duplicates.thumbnails import shapes, thumbnails
 from steelexp.data.generator.noise import smooth_noise
@@ -171,13 +171,16 @@ def test_two_crops_of_different_sides_are_copies():
     assert groups_of([whole[16:, :], whole[:, 16:]]) == [0, 0]
 
 
-def test_pairs_that_were_compared_are_told():
-    half = texture(1).copy()
-    half[:, 130:] = texture(2)[:, 130:]
-    found = near_duplicates([texture(1), texture(3), np.flipud(half), texture(1)].__getitem__, 4)
+def test_pairs_that_were_compared_are_told(monkeypatch):
+    for module in (alignment, search):
+        monkeypatch.setattr(module, "DUPLICATE", 0.9)
+    part = texture(1).copy()
+    part[:, 150:] = texture(2)[:, 150:]
+    found = near_duplicates([texture(1), texture(3), np.flipud(part), texture(1)].__getitem__, 4)
     pairs = {frozenset((a, b)): value for a, b, value in found.pairs}
-    assert pairs[frozenset((0, 3))] >= DUPLICATE
-    assert 0.5 < max(pairs.get(frozenset((n, 2)), 0) for n in (0, 3)) < DUPLICATE
+    assert pairs[frozenset((0, 3))] >= 0.9
+    assert 0.6 < pairs[frozenset((0, 2))] < 0.9
+    assert found.groups.tolist() == [0, 1, 2, 0]
 
 
 @given(aspect=st.floats(1, 12), squeeze=st.floats(1, 1.1), height=st.integers(100, 2000))
