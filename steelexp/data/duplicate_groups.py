@@ -68,11 +68,11 @@ def _find_groups(dataset: Dataset, file: Path) -> npt.NDArray[np.int64]:
 
     say(f"Looking for near-duplicates among {len(dataset)} images, once; the groups go to {file}")
     with steps("comparing", len(dataset), every=10.0) as advance:
-        found = search.near_duplicates(
+        result = search.near_duplicates(
             dataset.image, len(dataset), report=lambda done, total: advance(done)
         )
     content = io.BytesIO()
-    np.save(content, found.groups)
+    np.save(content, result.groups)
     array = content.getvalue()
     write_atomically(file, array + bytes.fromhex(hash_bytes(array)))
-    return found.groups
+    return result.groups

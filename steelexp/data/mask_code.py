@@ -163,13 +163,13 @@ def _named_values(
     meanings = [(f"data.values.{name}", 1 << c, stated[name]) for c, name in enumerate(names)]
     bits = assign_keys([*_others(background, ignore, len(names)), *meanings])
     keys = sorted(key for key in bits if key != TRANSPARENT)
-    listed = ", ".join(map(describe, keys[:8])) + (" and others" if keys[8:] else "")
+    examples = ", ".join(map(describe, keys[:8])) + (" and others" if keys[8:] else "")
     colours = palette_rule(
         value for group in (*stated.values(), *_stated(background, ignore)) for value in group
     )
     name = f"values {sorted(bits.items())} {colours}"
     way_out = "; name it in data.values, data.ignore or data.background"
-    code = Code(bits, f"the settings name {listed}", way_out, colours)
+    code = Code(bits, f"the settings name {examples}", way_out, colours)
     return MaskCode(names, {masks_dir: code}, ignore is not None, name)
 
 

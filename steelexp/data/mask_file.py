@@ -128,7 +128,7 @@ def mask_issues(
         text = "a palette, and its numbers or its colours could be meant; name either of them"
         issues.append(Issue("mask value", path, None, f"{text} in the settings, not both"))
     elif not _is_white(facts, code) and (unknown := code.unknown(facts.pixels)):
-        text = f"{_listed(unknown, facts)}, but {code.reason}{_hint(facts, code)}"
+        text = f"{_list_values(unknown, facts)}, but {code.reason}{_hint(facts, code)}"
         issues.append(Issue("mask value", path, None, text))
     return issues
 
@@ -180,7 +180,7 @@ def _is_white(facts: MaskFacts, code: Code) -> bool:
     return code.only_class and WHITE in facts.pixels and facts.pixels.keys() <= {0, WHITE}
 
 
-def _listed(unknown: Iterable[int], facts: MaskFacts) -> str:
+def _list_values(unknown: Iterable[int], facts: MaskFacts) -> str:
     """Example: "value 7" or "values 7, [1, 2, 3], 9 and 20 more"."""
     keys = sorted(unknown, key=lambda key: -facts.pixels[key])
     rest = len(keys) + max(facts.values - _MOST_VALUES, 0) - _NAMED

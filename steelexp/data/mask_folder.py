@@ -173,8 +173,8 @@ def _labelled_pixels(
     raise_if(list(map(str, issues)))
     for row in ignored:
         mask = read(row)
-        counted = np.where(mask >> len(code.classes) & 1, 0, mask)
-        pixels[row] = [np.count_nonzero(counted >> c & 1) for c in range(len(code.classes))]
+        labels = np.where(mask >> len(code.classes) & 1, 0, mask)
+        pixels[row] = [np.count_nonzero(labels >> c & 1) for c in range(len(code.classes))]
     return pixels
 
 

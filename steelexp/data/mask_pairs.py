@@ -109,8 +109,8 @@ def say_unmatched(unmatched: list[Path], folder: Path) -> None:
         return
     names = [path.relative_to(folder).as_posix() for path in unmatched]
     rest = len(names) - _NAMED
-    listed = ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-    say(f"{folder}: {len(names)} masks without an image, which are not read: {listed}")
+    text = ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    say(f"{folder}: {len(names)} masks without an image, which are not read: {text}")
 
 
 def _masks_by_stem(

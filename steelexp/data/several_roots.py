@@ -42,8 +42,8 @@ def several_roots(load: Loader) -> Loader:
         subset = settings.pop("subset", None)
         seed = settings.pop("subset_seed", 0)
         dataset = join_datasets(_load_all(load, named_roots(root), settings))
-        chosen = set(sample_subset(list(dataset.names), subset, seed, "data.root"))
-        rows = [row for row, name in enumerate(dataset.names) if name in chosen]
+        sample = set(sample_subset(list(dataset.names), subset, seed, "data.root"))
+        rows = [row for row, name in enumerate(dataset.names) if name in sample]
         return select(dataset, np.array(rows, np.int64))
 
     signature = inspect.signature(load)

@@ -121,8 +121,8 @@ def count_pairs(image: ScoredImage, predicted: Bits) -> Pixels:
 
 def _members(words: npt.NDArray[np.int64], classes: int) -> Pixels:
     """[N] words -> [C + 1, N] of 0 and 1: whether the lower bits are 0, and each of them."""
-    held = np.stack([words >> c & 1 for c in range(classes)])
-    return np.concatenate([1 - held.max(axis=0, keepdims=True), held])
+    labels = np.stack([words >> c & 1 for c in range(classes)])
+    return np.concatenate([1 - labels.max(axis=0, keepdims=True), labels])
 
 
 def count_components(mask: Mask, truth: Mask) -> ComponentCounts:

@@ -65,15 +65,15 @@ def _stored_layers(
         ((folder, each),) = code.folders.items()
         values = each.encode(bits, 1 << len(code.classes) if code.has_ignore else 0)
         return None if values is None else {folder: values}
-    layers = {folder: _drawn(bits, each) for folder, each in code.folders.items()}
+    layers = {folder: _draw_layer(bits, each) for folder, each in code.folders.items()}
     needed = {folder: layer for folder, layer in layers.items() if layer.any() or folder in present}
     return needed or dict(list(layers.items())[:1])  # an empty mask, so that it is labelled
 
 
-def _drawn(bits: Bits, code: Code) -> npt.NDArray[np.uint8]:
+def _draw_layer(bits: Bits, code: Code) -> npt.NDArray[np.uint8]:
     """The pixels of one folder as 255."""
-    drawn = (bits & (code.else_bits or 0)) > 0
-    return drawn.astype(np.uint8) * 255
+    area = (bits & (code.else_bits or 0)) > 0
+    return area.astype(np.uint8) * 255
 
 
 def _encoded(values: npt.NDArray[Any], path: Path) -> bytes:

@@ -66,13 +66,13 @@ def find_near_duplicates(
         return read_grey(images[readable[number]].path, white=level)
 
     with steps("comparing", len(readable), every=10.0) as advance:
-        found = search.near_duplicates(
+        result = search.near_duplicates(
             image, len(readable), report=lambda done, total: advance(done)
         )
-    groups[readable] = len(images) + found.groups
+    groups[readable] = len(images) + result.groups
     pairs = [
         NearPair(readable[a], readable[b], similarity, (image(a), image(b)))
-        for a, b, similarity in _nearest(found.pairs)
+        for a, b, similarity in _nearest(result.pairs)
     ]
     return groups, pairs
 

@@ -41,10 +41,10 @@ def deal_parts(
     rows = first_of_each_group(all_groups) if data.deduplicate else np.arange(len(source))
     dataset = select(source, rows)
     full = split.bind(SPLITS)(dataset, all_groups[rows])
-    dealt = long_tailed(
+    division = long_tailed(
         dataset, all_groups[rows], full, data.train_fraction, seed=data.train_fraction_seed
     )
-    for part, part_rows in zip(PARTS, dealt, strict=True):
+    for part, part_rows in zip(PARTS, division, strict=True):
         parts |= {dataset.names[row]: part for row in part_rows.tolist()}
     return list(parts.values())
 

@@ -52,12 +52,12 @@ def candidate_pairs(stack: Grey) -> Candidates:
     centred = plain - mean
     axes = np.linalg.eigh(centred.T @ centred)[1][:, -_COMPONENTS:]  # principal components
     tree = cKDTree(centred @ axes)
-    found = []
+    pairs = []
     for start in range(0, len(stack), _ROWS):
         versions = [magnify(stack[start : start + _ROWS], zoom) for zoom in ZOOMS]
         points = np.stack([(descriptors(version) - mean) @ axes for version in versions], axis=1)
-        found.append(_nearest(tree, points, start))
-    return _unique(np.concatenate(found))
+        pairs.append(_nearest(tree, points, start))
+    return _unique(np.concatenate(pairs))
 
 
 def descriptors(stack: Grey) -> Floats:
@@ -112,14 +112,14 @@ def _nearest(tree: cKDTree, points: Floats, start: int) -> npt.NDArray[np.void]:
     )
     distance = distance.reshape(rows, -1)  # [R, zooms * neighbours], infinite beyond the limit
     distance[neighbour.reshape(rows, -1) == start + np.arange(rows)[:, None]] = np.inf
-    kept = np.argsort(distance, axis=1, kind="stable")[:, :_CANDIDATES]
-    pairs = np.empty(kept.shape, [("distance", "f4"), ("a", "i8"), ("b", "i8"), ("zoom", "i8")])
-    pairs["distance"] = np.take_along_axis(distance, kept, axis=1)
+    nearest = np.argsort(distance, axis=1, kind="stable")[:, :_CANDIDATES]
+    pairs = np.empty(nearest.shape, [("distance", "f4"), ("a", "i8"), ("b", "i8"), ("zoom", "i8")])
+    pairs["distance"] = np.take_along_axis(distance, nearest, axis=1)
     pairs["a"] = start + np.arange(rows)[:, None]
-    pairs["b"] = np.take_along_axis(neighbour.reshape(rows, -1), kept, axis=1)
-    pairs["zoom"] = kept // (_NEIGHBOURS + 1)
-    found: npt.NDArray[np.void] = pairs[np.isfinite(pairs["distance"])]
-    return found
+    pairs["b"] = np.take_along_axis(neighbour.reshape(rows, -1), nearest, axis=1)
+    pairs["zoom"] = nearest // (_NEIGHBOURS + 1)
+    candidates: npt.NDArray[np.void] = pairs[np.isfinite(pairs["distance"])]
+    return candidates
 
 
 def _unique(pairs: npt.NDArray[np.void]) -> Candidates:

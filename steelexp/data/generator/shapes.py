@@ -194,10 +194,10 @@ def _quadrilateral(rng: np.random.Generator, outline: Points) -> Points:
 
 def _cut_above_0(points: Points) -> Points:
     """The part of a polygon with y of at least 0."""
-    kept = []
+    part = []
     for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
         if start[1] >= 0:
-            kept.append(start)
+            part.append(start)
         if (start[1] >= 0) != (end[1] >= 0):
-            kept.append(start + start[1] / (start[1] - end[1]) * (end - start))
-    return np.array(kept)
+            part.append(start + start[1] / (start[1] - end[1]) * (end - start))
+    return np.array(part)
