@@ -205,6 +205,17 @@ def test_one_sheet_edge_on_different_surfaces_joins_nothing():
     assert groups_of(images) == list(range(8))
 
 
+@pytest.mark.parametrize("steel", [250, 500, 900])
+def test_a_copy_of_a_strip_that_is_mostly_black_is_found(steel):
+    strips = []
+    for seed in range(6):
+        grey = pixels(seed).copy()
+        grey[:, :-steel] = 0
+        strips.append(grey)
+    copies = [light(strips[1], gamma=0.8), np.fliplr(strips[2])[3:, :-6]]
+    assert groups_of([*strips, *copies]) == [0, 1, 2, 3, 4, 5, 1, 2]
+
+
 @pytest.mark.parametrize("level", [0.4, 20, 128])
 @pytest.mark.parametrize("shape", [(200, 200), (256, 1600)])
 def test_noise_alone_joins_nothing(level, shape):
