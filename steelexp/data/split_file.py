@@ -14,6 +14,7 @@ import io
 import re
 import shlex
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -44,6 +45,17 @@ class SplitTable(NamedTuple):
     def version(self) -> int:
         """Version of the split with all of its rows."""
         return max(self.versions.values(), default=1)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of each part in the used images of the first version.
+
+        Those of later versions would drift: each extension is rounded to whole groups.
+        """
+        first = min(self.versions.values(), default=1)
+        counts = Counter(part for name, part in self.parts.items() if self.versions[name] == first)
+        used = max(sum(counts[part] for part in PARTS), 1)
+        return {part: counts[part] / used for part in PARTS}
 
 
 def read_rows(path: Path, option: str) -> tuple[list[str], list[tuple[int, list[str]]]]:

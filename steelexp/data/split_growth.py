@@ -1,7 +1,6 @@
 """Extension of a split to the new images of a data set that grows; no old image moves."""
 
 import sys
-from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,8 +18,8 @@ def extend_split(
     groups: Rows,
     parts: Mapping[str, str],
     *,
-    val: float | None,
-    test: float | None,
+    val: float,
+    test: float,
     seed: int,
 ) -> dict[str, str]:
     """Part of each image that has none yet.
@@ -33,8 +32,8 @@ def extend_split(
         dataset: Data set with old and new images.
         groups: [S] group of near-duplicates of each image.
         parts: Part of each old image; other images are ignored.
-        val: Share of the used images in validation; None for the share of the old ones.
-        test: Share of the used images in the test part; None for the share of the old ones.
+        val: Share of the used images in validation.
+        test: Share of the used images in the test part.
         seed: Random seed of the order of equal groups.
 
     Returns:
@@ -43,7 +42,7 @@ def extend_split(
     Raises:
         DataError: The shares leave nothing to train on.
     """
-    shares = _shares(parts, val, test)
+    check_shares(val, test)
     homes = _group_parts(dataset, groups, parts)
     order = sorted(range(len(dataset)), key=lambda row: dataset.names[row])
     part_of_row = {
@@ -57,7 +56,7 @@ def extend_split(
         width = int(codes.max()) + 1
         used = [row for row, part in part_of_row.items() if part in PARTS]
         totals = np.bincount(codes[[*used, *new]], minlength=width)
-        lacking = np.outer(shares, totals)  # [P, K] images
+        lacking = np.outer((1 - val - test, val, test), totals)  # [P, K] images
         for row in used:
             lacking[PARTS.index(part_of_row[row]), codes[row]] -= 1
         numbers = _numbers(groups[new])
@@ -66,18 +65,6 @@ def extend_split(
         part_of_row |= {int(row): PARTS[part] for row, part in zip(new, new_parts, strict=True)}
     names = dataset.names
     return {names[row]: part_of_row[row] for row in order if names[row] not in parts}
-
-
-def _shares(
-    parts: Mapping[str, str], val: float | None, test: float | None
-) -> tuple[float, float, float]:
-    """Shares of the parts: those that are given, others as they are among the old images."""
-    counts = Counter(parts.values())
-    used = max(sum(counts[part] for part in PARTS), 1)
-    val_share = counts["val"] / used if val is None else val
-    test_share = counts["test"] / used if test is None else test
-    check_shares(val_share, test_share)
-    return 1 - val_share - test_share, val_share, test_share
 
 
 def _group_parts(dataset: Dataset, groups: Rows, parts: Mapping[str, str]) -> dict[int, str]:

@@ -14,7 +14,7 @@ from pydantic import Field, NonNegativeInt
 
 from steelexp.data.dataset import DataError, Dataset, raise_if
 from steelexp.data.split import PARTS, Rows, Split, check_shares
-from steelexp.data.split_file import read_split
+from steelexp.data.split_file import read_table
 from steelexp.data.split_growth import extend_split
 from steelexp.data.stratification import combinations, count_groups, deal_groups
 
@@ -115,17 +115,20 @@ def file(
             unused. The columns version and added may follow. Rows of other images are ignored,
             since the data set may be a subset.
         extend: Deal the images that have no row; otherwise they are refused.
-        val: Share of the images in validation, with `extend`; null for its share in the file.
-        test: Share of the images in the test part, with `extend`; null for its share in the file.
+        val: Share of the images in validation, with `extend`; null for its share in version 1.
+        test: Share of the images in the test part, with `extend`; null for its share in version 1.
         seed: Random seed of the order of new groups; used with `extend`.
 
     Raises:
         DataError: The table cannot be read, an image has no row or two, a part is unknown, or
             training or validation is empty; all problems are listed.
     """
-    parts = dict(read_split(Path(path)))
+    table = read_table(Path(path))
+    parts = dict(table.parts)
     if extend:
-        parts |= extend_split(dataset, groups, parts, val=val, test=test, seed=seed)
+        val_share = table.shares["val"] if val is None else val
+        test_share = table.shares["test"] if test is None else test
+        parts |= extend_split(dataset, groups, parts, val=val_share, test=test_share, seed=seed)
     elif (val, test, seed) != (None, None, 42):
         raise DataError("split: val, test and seed of kind file need extend: true; add it")
     missing = [name for name in dataset.names if name not in parts]

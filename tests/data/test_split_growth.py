@@ -1,4 +1,3 @@
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -37,16 +36,22 @@ def test_new_groups_fill_the_part_that_lacks_most():
     assert sorted(new.values()) == ["test", "val", "val"]
 
 
-def test_shares_are_those_of_the_old_images_unless_they_are_stated():
-    parts = {name(row): ("train", "val", "unused")[row % 3] for row in range(60)}  # 20, 20, 20
+def test_shares_are_those_of_version_1_unless_they_are_stated(tmp_path):
+    path = tmp_path / "split.csv"
+    rows = [f"{name(row)},{('train', 'val', 'unused')[row % 3]}" for row in range(60)]
+    later = [f"{name(row)},train,2,2026-11-28" for row in range(60, 70)]
+    path.write_text("\n".join(["image,part,version,added", *rows, *later, ""]))
     dataset = labelled(np.zeros((100, 1), int))
-    new = extend_split(dataset, np.arange(100), parts, val=None, test=None, seed=0)
-    assert Counter(new.values()) == {"train": 20, "val": 20}
-    new = extend_split(dataset, np.arange(100), parts, val=None, test=0.2, seed=0)
-    # Of 80 used images 24 train, 40 validate and 16 test.
-    assert Counter(new.values()) == {"train": 4, "val": 20, "test": 16}
+
+    def sizes(**settings):
+        return list(
+            map(len, file(dataset, np.arange(100), path=str(path), extend=True, **settings))
+        )
+
+    assert sizes() == [40, 40, 0]  # of 80 used images, of which 20 of version 1 are in each part
+    assert sizes(val=0.25, test=0.25) == [40, 20, 20]
     with pytest.raises(DataError, match=r"val 0\.5 and test 0\.5 leave nothing to train on"):
-        extend_split(dataset, np.arange(100), parts, val=None, test=0.5, seed=0)
+        sizes(test=0.5)
 
 
 def test_the_numbers_of_groups_do_not_matter():

@@ -23,7 +23,7 @@ def deal_rows(addition: Addition, comparison: Comparison, path: Path) -> dict[st
     """Deal the images that are added, and those that are there already and have no row.
 
     Near-duplicates go to one part. Groups without an old image are dealt so that the parts keep
-    the shares that they have in the file.
+    the shares of version 1.
 
     Args:
         addition: Images and labels.
@@ -54,8 +54,8 @@ def deal_rows(addition: Addition, comparison: Comparison, path: Path) -> dict[st
         select(every, np.array(rows)),
         groups[rows],
         table.parts,
-        val=None,
-        test=None,
+        val=table.shares["val"],
+        test=table.shares["test"],
         seed=SEED,
     )
 
