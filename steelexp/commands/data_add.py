@@ -12,8 +12,9 @@ from steelexp.data.sources import LOADERS
 from steelexp.data.split_extension import describe_parts
 from steelexp.data.split_file import read_table
 from steelexp.errors import UserError
-from steelexp.labelled_data import labelled_data, takes_classes
+from steelexp.labelled_data import SPEC_SUFFIXES, labelled_data, named_source, takes_classes
 from steelexp.progress import say
+from steelexp.spec.schema import DataSpec
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -57,6 +58,13 @@ def add_parser(below: "Subparsers") -> None:
         help="data set that gets them, which keeps its form",
     )
     parser.add_argument(
+        "--source",
+        dest="form",
+        nargs="+",
+        metavar=("SOURCE", "KEY=VALUE"),
+        help="data source of FROM, with settings as in a spec (default: by the layout of FROM)",
+    )
+    parser.add_argument(
         "--replace", action="store_true", help="replace the labels of images that are there already"
     )
     parser.add_argument(
@@ -91,13 +99,7 @@ def add_parser(below: "Subparsers") -> None:
 
 def add_images(args: argparse.Namespace) -> int:
     """Add labelled images to a data set."""
-    named = [path for path in (args.to, args.source) if takes_classes(path)]
-    if args.classes is not None and not named:
-        raise UserError(f"--classes: {args.source} and {args.to} name their classes themselves")
-    target = labelled_data(args.to, classes=args.classes if args.to in named else None).settings
-    incoming = labelled_data(
-        args.source, own=target, classes=args.classes if args.source in named else None
-    ).settings
+    target, incoming = _sections(args)
     outcome = add(
         incoming.bind(LOADERS)(),
         target.choice,
@@ -113,6 +115,22 @@ def add_images(args: argparse.Namespace) -> int:
     if args.split is not None:
         say(_split_line(outcome, args.split, dry_run=args.dry_run))
     return FAILED if outcome.left else DONE
+
+
+def _sections(args: argparse.Namespace) -> tuple[DataSpec, DataSpec]:
+    """The data sections of the data set and of the images to add."""
+    folders = [args.to] if args.form else [args.to, args.source]
+    named = [path for path in folders if takes_classes(path)]
+    if args.classes is not None and not named:
+        names = " and ".join(map(str, reversed(folders)))
+        raise UserError(f"--classes: {names} name their classes themselves")
+    target = labelled_data(args.to, classes=args.classes if args.to in named else None).settings
+    if args.form and args.source.suffix in SPEC_SUFFIXES:
+        raise UserError(f"--source: without effect beside {args.source}; leave it out")
+    if args.form:
+        return target, named_source(args.form, args.source)
+    classes = args.classes if args.source in named else None
+    return target, labelled_data(args.source, own=target, classes=classes).settings
 
 
 def _lines(outcome: Outcome, root: str, *, dry_run: bool) -> list[str]:

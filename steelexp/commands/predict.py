@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from rich.markup import escape
 from rich.table import Table
 
@@ -12,6 +13,7 @@ from steelexp.command_line import command_line, program
 from steelexp.commands.arguments import positive, white_level
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.show import one_run
+from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.inference.image_files import ImageFile, image_files
 from steelexp.inference.labels import FOLDER as LABELS
@@ -104,7 +106,7 @@ def run_predict(args: argparse.Namespace) -> int:
     for line in _closing_lines(summary, out, overlays=not args.no_overlays):
         say(line)
     for form in dict.fromkeys(args.labels):
-        say(_correction_line(out / LABELS / form))
+        say(_correction_line(out / LABELS / form, list(summary.classes)))
     return FAILED if summary.errors else DONE
 
 
@@ -205,6 +207,11 @@ def _closing_lines(summary: Summary, out: Path, *, overlays: bool) -> list[str]:
     return lines
 
 
-def _correction_line(folder: Path) -> str:
-    command = command_line("data", "add", folder, "--to", "ROOT")
+def _correction_line(folder: Path, classes: list[str]) -> str:
+    words: list[str | Path] = [folder]
+    if folder.name == "mask_folder":  # masks do not name their classes
+        names = yaml.safe_dump(classes, default_flow_style=True, width=10**6).strip()
+        words += ["--source", "mask_folder", f"classes={names}"]
+        words += ["overlaps=true"] if len(classes) <= MOST_CLASSES_IN_A_BYTE else []
+    command = command_line("data", "add", *words, "--to", "ROOT")
     return f"Correct the labels in {folder}; then add them to the data set ROOT: {command}"

@@ -60,6 +60,23 @@ def test_an_image_that_is_there_under_another_name_is_named(
     assert "1 are there under another name (again.png is a.png)" in capsys.readouterr().out
 
 
+def test_the_source_of_the_labels_can_be_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Masks in other folders and values, into a data set of class numbers."""
+    root = mask_set(tmp_path / "line1", a=1, b=2)
+    corrected = mask_set(tmp_path / "corrected", c=9)
+    (corrected / "images").rename(corrected / "JPEGImages")
+    command = ["data", "add", str(corrected), "--to", str(root), "--classes", "scratch,pit"]
+    command += ["--source", "mask_folder", "images=JPEGImages", "values={pit: 9}"]
+    assert main(command) == 0
+    assert "1 images added (c.png)" in capsys.readouterr().out
+    assert cv2.imread(str(root / "masks" / "c.png"), cv2.IMREAD_UNCHANGED).max() == 2
+    spec = tmp_path / "new.yaml"
+    assert main(["data", "add", str(spec), *command[3:]]) == 2
+    assert f"--source: without effect beside {spec}; leave it out" in capsys.readouterr().err
+
+
 def test_class_names_without_effect_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

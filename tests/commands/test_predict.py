@@ -1,6 +1,7 @@
 import json
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -131,6 +132,27 @@ def test_links_to_nowhere_are_among_the_images_that_could_not_be_predicted(folde
     assert "1 of 5 images could not be predicted" in "\n".join(out)
     (row,) = Path("out/errors.csv").read_text().splitlines()[1:]
     assert row.startswith('images/link.png,"a link to ../store/gone.png, which is not there')
+
+
+@pytest.mark.parametrize("form", ["mask_folder", "coco", "labelme"])
+def test_the_command_that_adds_the_labels_adds_them(folder, steelexp, form):
+    """Also where classes overlap: grey 128 is bright and dark at a threshold of 0.4."""
+    rules = {label: {"threshold": 0.4} for label in ("bright", "dark")}
+    file = pixel_onnx(folder / "model.onnx", text=card(**rules).model_dump_json())
+    cv2.imwrite("other.png", np.full((40, 70), 7, np.uint8))
+    labels = ("--labels", "coco", "--labels", form)
+    steelexp("predict", str(file), "other.png", "--out", "root", *labels)
+    images = ("images/0001.png", "images/0002.png")
+    out = steelexp("predict", str(file), *images, "--out", "new", *labels)[1]
+    line = next(line for line in out if line.startswith(f"Correct the labels in new/labels/{form}"))
+    words = shlex.split(line.partition(" ROOT: ")[2].removeprefix(program()))
+    words[words.index("ROOT")] = "root/labels/coco"
+    code, (said, *_), err = steelexp(*words)
+    assert (code, err) == (0, [])
+    assert said.startswith("root/labels/coco: 2 images added ")
+    content = json.loads(Path("root/labels/coco/annotations.json").read_text())
+    assert len(content["images"]) == 3
+    assert {each["name"] for each in content["categories"]} == {"bright", "dark"}
 
 
 def test_fresh_keeps_what_was_there(folder, steelexp):
