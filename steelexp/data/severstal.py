@@ -8,7 +8,6 @@
 https://www.kaggle.com/c/severstal-steel-defect-detection/data
 """
 
-import csv
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import PositiveInt
 from steelexp.command_line import command_line
 from steelexp.data import rle
 from steelexp.data.content import file_hashes, hash_bytes
+from steelexp.data.csv_file import CsvFileError, read_csv
 from steelexp.data.data_error import DataError, raise_if
 from steelexp.data.dataset import Bits, Dataset, sample_subset
 from steelexp.data.image_files import list_images, say_passed_over, similar_name
@@ -157,15 +157,10 @@ def _check_layout(folder: Path, table: Path, images_dir: Path) -> None:
 
 def read_table(table: Path) -> LabelTable:
     """Read train.csv; with a wrong header, rows are read by their number of columns."""
-    csv.field_size_limit(2**24)  # the runs of a noisy mask take 2 MB, and csv stops at 128 kB
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            rows = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        text = f"not a readable table of UTF-8 text ({error})"
-        return LabelTable([], [], [Issue("unreadable table", table, None, text)])
+        header, rows = read_csv(table)
+    except CsvFileError as error:
+        return LabelTable([], [], [Issue("unreadable table", table, None, str(error))])
     labels = []
     issues = []
     if header not in HEADERS:

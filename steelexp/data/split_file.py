@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from steelexp.data.csv_file import CsvFileError, read_csv
 from steelexp.data.dataset import DataError, raise_if
 from steelexp.data.split import HEADER, PARTS, UNUSED
 from steelexp.records.atomic import replacing
@@ -69,12 +70,9 @@ def read_rows(path: Path, option: str) -> tuple[list[str], list[tuple[int, list[
         DataError: The file is not a readable table.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            header = next(reader, [])
-            rows = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{option} {path}: not a readable table of UTF-8 text ({error})") from error
+        header, rows = read_csv(path)
+    except CsvFileError as error:
+        raise DataError(f"{option} {path}: {error}") from error
     if any(row[1:2] == ["tune"] for _, row in rows):
         command = f"sed -i s/,tune/,val/ {shlex.quote(str(path))}"
         raise DataError(f"{option} {path}: the part tune of version 0.1 is val now: {command}")

@@ -1,16 +1,13 @@
 """The loose forms of train.csv: which columns hold image, class and runs."""
 
-import csv
-import io
-import itertools
 import re
 from pathlib import Path
 from typing import NamedTuple
 
+from steelexp.data.csv_file import CsvFileError, read_csv
 from steelexp.data.issue import Issue
 from steelexp.data.severstal import CLASSES as SEVERSTAL_CLASSES
 from steelexp.data.severstal import HEADERS
-from steelexp.errors import reason
 
 IMAGE = ("imageid", "image", "imagename", "imgid", "img", "filename", "file", "id")
 CLASS = ("classid", "class", "classname", "label", "category", "defect", "defectid")
@@ -18,9 +15,6 @@ RUNS = ("encodedpixels", "rle", "runs", "mask", "segmentation", "rlemask", "enco
 BOTH = ("imageidclassid", "imageclassid", "imageclass")
 EMPTY = ("", "nan", "na", "n/a", "none", "null", "-1")
 """Words for an empty mask, in lower case."""
-
-LARGEST_CELL = 2**24
-"""Characters of a cell at most: the runs of a noisy mask take 2 MB, and csv stops at 128 kB."""
 
 FIRST_ROWS = 100
 """Rows that tell whether a table is Severstal's."""
@@ -81,16 +75,11 @@ def read_csv_table(path: Path) -> Table:
             and runs; or of image and one column of runs for each class. An index in front, and ";",
             tab or "|" instead of commas are understood.
     """
-    csv.field_size_limit(LARGEST_CELL)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        delimiter = _delimiter(text.splitlines()[:1])
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        names = next(reader, [])
-        cells = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        text = f"not a readable table of UTF-8 text ({reason(error)})"
-        return Table([], [Issue("unreadable table", path, None, text)])
+        names, table_rows = read_csv(path, _delimiter)
+    except CsvFileError as error:
+        return Table([], [Issue("unreadable table", path, None, str(error))])
+    cells = [(line, row) for line, row in table_rows if any(cell.strip() for cell in row)]
     columns = _find_columns(names)
     if isinstance(columns, str):
         return Table([], [Issue("wrong header", path, 1, columns)])
@@ -118,23 +107,20 @@ def is_loose(path: Path) -> bool:
 
     Other than Kaggle's are the columns, or all classes among the first rows.
     """
-    csv.field_size_limit(LARGEST_CELL)
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            lines = list(itertools.islice(file, FIRST_ROWS + 1))
-        header, *rows = [*csv.reader(lines, delimiter=_delimiter(lines))] or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error):
+        header, rows = read_csv(path, _delimiter, rows=FIRST_ROWS)
+    except CsvFileError:
         return False
     columns = _find_columns(header)
     if isinstance(columns, str) or header not in HEADERS:
         return not isinstance(columns, str)
-    masks = [mask for row in rows if len(row) == len(header) for mask in _masks(0, row, columns)]
+    masks = [mask for _, row in rows if len(row) == len(header) for mask in _masks(0, row, columns)]
     return bool(masks) and not any(mask.class_name in SEVERSTAL_CLASSES for mask in masks)
 
 
-def _delimiter(lines: list[str]) -> str:
+def _delimiter(header: str) -> str:
     """The delimiter that the header has most of."""
-    return max(DELIMITERS, key=(lines or [""])[0].count)
+    return max(DELIMITERS, key=header.count)
 
 
 def _masks(line: int, cells: list[str], columns: _Columns) -> list[Row]:
