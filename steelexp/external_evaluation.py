@@ -15,6 +15,7 @@ from steelexp.data.relatives import joint_groups
 from steelexp.data.run_images import run_images
 from steelexp.data.sources import LOADERS
 from steelexp.data.variant import first_of_each_group, select
+from steelexp.data.white_level import set_white_level
 from steelexp.errors import UserError
 from steelexp.evaluation.external import evaluate_external
 from steelexp.evaluation.result import write_result
@@ -27,6 +28,7 @@ from steelexp.records.reevaluation import FOLDER
 from steelexp.records.store import RunFolder
 from steelexp.run_model import load_model
 from steelexp.spec import ExperimentSpec, load
+from steelexp.spec.schema import DataSpec
 from steelexp.tracked_run import tracked_run
 from steelexp.tracking.tracker import Tracker
 from steelexp.tracking.trackers import TRACKERS
@@ -53,7 +55,7 @@ def evaluate_on(
     """
     record = folder.finished_record()
     classes = tuple(record.class_weights)
-    source = match_classes(data.settings.bind(LOADERS)(), classes, renamed)
+    source = match_classes(_read(data.settings, record.white), classes, renamed)
     raise_if([f"{data.name}: no image has a label"] if not source.pixels.any() else [])
     every = cache_images(source, data.settings.cache, cache_root())
     all_groups = duplicate_groups(every, cache_root())
@@ -65,7 +67,7 @@ def evaluate_on(
     relatives = None
     unknown = ""
     try:
-        relatives = _relatives(dataset, spec, folder.path)
+        relatives = _relatives(dataset, _read(spec.data, record.white), folder.path)
     except UserError as error:  # the run's own data are elsewhere
         unknown = str(error).splitlines()[0]
     with folder.hold(), pipeline.original_errors():
@@ -95,13 +97,20 @@ def evaluate_on(
     return evaluation, place
 
 
-def _relatives(dataset: Dataset, spec: ExperimentSpec, run: Path) -> Relatives:
+def _read(section: DataSpec, white: int | None) -> Dataset:
+    """The data of a section, by its own white level, or by that of the run for auto."""
+    dataset: Dataset = section.bind(LOADERS)()
+    if section.grey.white == "auto" and white is not None and dataset.depth > 8:
+        return set_white_level(dataset, white)
+    return set_white_level(dataset, section.grey.white)
+
+
+def _relatives(dataset: Dataset, own: Dataset, run: Path) -> Relatives:
     """Count the images with a near-duplicate among those the run was trained or tuned on.
 
     Raises:
-        UserError: The run's own data are not at hand.
+        UserError: The run's own images are not at hand.
     """
-    own: Dataset = spec.data.bind(LOADERS)()
     images = run_images(run, own)
     rows = np.concatenate([images.train, images.val])
     groups, own_groups = joint_groups(dataset, select(own, rows))

@@ -312,6 +312,27 @@ def test_other_data_may_be_a_mask_folder_with_other_names_and_the_own_data_may_b
     assert (labelled_pixels.tp + labelled_pixels.fn).tolist() == [[0, 600, 0, 0]]
 
 
+def test_other_data_of_more_bits_are_scaled_by_the_white_level_of_the_run(
+    undisturbed: tuple[RunFolder, Record], tmp_path: Path
+) -> None:
+    """Grey values times 16 at white 255 x 16 are the same images as those of 8 bits."""
+    folder = RunFolder(tmp_path / "tiny" / undisturbed[0].path.name)
+    shutil.copytree(undisturbed[0].path, folder.path)
+    record = undisturbed[1].model_copy(update={"white": 255 * 16})
+    (folder.path / "record.json").write_text(record.model_dump_json())
+    grey = np.random.default_rng(0).integers(0, 255, (50, 90)).astype(np.uint16)
+    mask = np.zeros((50, 90), np.uint8)
+    mask[10:30, 10:40] = 2
+    for root, image in (("shallow", grey.astype(np.uint8)), ("deep", grey * 16)):
+        for name, pixels in (("images", image), ("masks", mask)):
+            (tmp_path / root / name).mkdir(parents=True)
+            assert cv2.imwrite(str(tmp_path / root / name / "a.png"), pixels)
+        command = ["evaluate", str(tmp_path / "tiny"), "--data", str(tmp_path / root)]
+        assert main([*command, "--classes", "1,2,3,4"]) == 0
+    evaluations = {each.name: each for _, each in read_external_evaluations(folder.path)}
+    assert evaluations["deep"].metrics == evaluations["shallow"].metrics
+
+
 def test_settings_without_effect_on_other_data_are_refused(
     undisturbed: tuple[RunFolder, Record],
     tiny_severstal: Path,
