@@ -16,9 +16,9 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from steelexp.data.dataset import Dataset
-from steelexp.data.split import Split, leak
-from steelexp.data.splits import grouped
-from steelexp.data.stratification import combinations
+from steelexp.data.splits.kinds import grouped
+from steelexp.data.splits.split import Split, leak
+from steelexp.data.splits.stratification import combinations
 
 
 def labels(path):

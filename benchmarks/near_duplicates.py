@@ -38,7 +38,7 @@ from steelexp.data.dataset import Dataset
 from steelexp.data.decoding import read_grey
 from steelexp.data.duplicates.alignment import DUPLICATE
 from steelexp.data.duplicates.search import near_duplicates
-from steelexp.data.splits import grouped
+from steelexp.data.splits.kinds import grouped
 
 WINDOWS = (3000, 12500, 50000, 100000)
 THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.9)

@@ -14,7 +14,7 @@ from steelexp.data import pipeline
 from steelexp.data.image_table import FILE as IMAGE_TABLE
 from steelexp.data.image_table import image_table
 from steelexp.data.sampling import SAMPLERS
-from steelexp.data.split import split_csv
+from steelexp.data.splits.split import split_csv
 from steelexp.evaluation.result import write_result
 from steelexp.metrics import definitions, lower_is_better
 from steelexp.model.loss_schedule import warm_up_weight

@@ -10,8 +10,8 @@ from steelexp.data.cache import cache_images
 from steelexp.data.cache_root import cache_root
 from steelexp.data.class_order import match_classes
 from steelexp.data.dataset import Dataset, raise_if
-from steelexp.data.duplicate_groups import duplicate_groups
-from steelexp.data.relatives import joint_groups
+from steelexp.data.duplicates.groups import duplicate_groups
+from steelexp.data.duplicates.relatives import joint_groups
 from steelexp.data.run_images import run_images
 from steelexp.data.sources import LOADERS
 from steelexp.data.variant import first_of_each_group, select

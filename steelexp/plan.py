@@ -17,12 +17,12 @@ from steelexp.data.augment import AUGMENTATIONS, Augmentation
 from steelexp.data.cache import cache_images
 from steelexp.data.cache_root import cache_root
 from steelexp.data.dataset import DataError, Dataset
-from steelexp.data.duplicate_groups import duplicate_groups
+from steelexp.data.duplicates.groups import duplicate_groups
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.sources import LOADERS
-from steelexp.data.split import Split, describe_split, split_digest
-from steelexp.data.split_extension import SplitFile, compare_with_file
-from steelexp.data.splits import SPLITS
+from steelexp.data.splits.extension import SplitFile, compare_with_file
+from steelexp.data.splits.kinds import SPLITS
+from steelexp.data.splits.split import Split, describe_split, split_digest
 from steelexp.data.tiles import Tiling, tile_rng, tile_table
 from steelexp.data.tiling import TILINGS, coverage
 from steelexp.data.variant import first_of_each_group, long_tailed, select

@@ -18,7 +18,7 @@ from steelexp.__main__ import main
 from steelexp.data import rle
 from steelexp.data.dataset import DataError
 from steelexp.data.image_table import read_image_table
-from steelexp.data.splits import random
+from steelexp.data.splits.kinds import random
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
 from steelexp.records.evaluation_report import read_evaluation_report

@@ -10,7 +10,7 @@ import yaml
 
 from steelexp.__main__ import main
 from steelexp.data import rle
-from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_folder.reader import mask_folder
 from steelexp.data.severstal import severstal
 from steelexp.data.sources import LOADERS
 from steelexp.records.store import run_folders

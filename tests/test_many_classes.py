@@ -16,7 +16,7 @@ from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.coco import coco, write_coco
 from steelexp.data.pipeline import training_batches
 from steelexp.data.sampling import power
-from steelexp.data.splits import grouped
+from steelexp.data.splits.kinds import grouped
 from steelexp.data.tiling import whole_image
 from steelexp.model.losses import bce_dice
 from steelexp.model.optimizers import adam

@@ -9,8 +9,8 @@ from steelexp.commands.arguments import class_names, renamed_classes
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.data.adding.add import Outcome, add
 from steelexp.data.sources import LOADERS
-from steelexp.data.split_extension import describe_parts
-from steelexp.data.split_file import read_table
+from steelexp.data.splits.extension import describe_parts
+from steelexp.data.splits.file import read_table
 from steelexp.errors import UserError
 from steelexp.labelled_data import SPEC_SUFFIXES, labelled_data, named_source, takes_classes
 from steelexp.progress import say

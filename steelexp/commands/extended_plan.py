@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from steelexp.data.split_extension import describe_parts, write_new_rows
+from steelexp.data.splits.extension import describe_parts, write_new_rows
 from steelexp.errors import reason
 from steelexp.plan import Plan, prepare
 from steelexp.progress import say

@@ -7,8 +7,8 @@ import numpy as np
 
 from steelexp.data.dataset import Dataset
 from steelexp.data.image_table import FILE, read_image_table
-from steelexp.data.split import Rows
-from steelexp.data.split_file import read_split
+from steelexp.data.splits.file import read_split
+from steelexp.data.splits.split import Rows
 from steelexp.errors import UserError
 
 SPLIT = "split.csv"

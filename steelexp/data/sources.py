@@ -16,8 +16,8 @@ from steelexp.data.forms.labelme import is_labelme, labelme, read_labelme
 from steelexp.data.forms.reading import survey
 from steelexp.data.forms.supervisely import is_supervisely, read_supervisely, supervisely
 from steelexp.data.forms.yolo_seg import is_yolo_seg, read_yolo_seg, yolo_seg
-from steelexp.data.mask_folder import mask_folder
-from steelexp.data.mask_folder_survey import is_mask_folder, survey_mask_folder
+from steelexp.data.mask_folder.reader import mask_folder
+from steelexp.data.mask_folder.survey import is_mask_folder, survey_mask_folder
 from steelexp.data.several_roots import several_roots
 from steelexp.data.severstal import severstal
 from steelexp.data.severstal_survey import is_severstal, survey_severstal

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.dataset import Bits, DataError, Dataset
-from steelexp.data.split import Rows, Split
+from steelexp.data.splits.split import Rows, Split
 
 
 @dataclass(frozen=True, kw_only=True)

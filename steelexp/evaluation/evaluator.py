@@ -15,7 +15,7 @@ from steelexp.counts import dice
 from steelexp.data import pipeline
 from steelexp.data.bits import Bits
 from steelexp.data.dataset import Dataset
-from steelexp.data.split import Split
+from steelexp.data.splits.split import Split
 from steelexp.data.tiles import Tiling, tile_table
 from steelexp.evaluation.component_areas import Components
 from steelexp.evaluation.detection import DetectionCounts

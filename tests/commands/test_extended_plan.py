@@ -7,7 +7,7 @@ import pytest
 
 from steelexp.__main__ import main
 from steelexp.commands.extended_plan import extended_plan
-from steelexp.data.split_file import append_rows, read_split, read_table
+from steelexp.data.splits.file import append_rows, read_split, read_table
 from steelexp.plan import SpecModel, prepare
 from steelexp.spec import load
 from tests.commands.test_data_doctor import save_masks, spec_of

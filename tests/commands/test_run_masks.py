@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from steelexp.__main__ import main
-from steelexp.data.mask_folder_survey import survey_mask_folder
+from steelexp.data.mask_folder.survey import survey_mask_folder
 from steelexp.plan import SpecModel
 from steelexp.spec import dump, load
 from tests.commands.test_data_doctor import spec_of

@@ -18,7 +18,7 @@ import pytest
 from steelexp.data import cache
 from steelexp.data.cache_root import cache_root
 from steelexp.data.dataset import DataError
-from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_folder.reader import mask_folder
 from steelexp.errors import UserError
 from tests.fakes import dataset_of
 
@@ -27,7 +27,8 @@ BUILD = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from steelexp.data import cache, dataset, mask_folder
+from steelexp.data import cache, dataset
+from steelexp.data.mask_folder import reader as mask_folder
 root, cache_dir, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 decode = dataset.read_grey
 def slow(path, white):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from steelexp.data.dataset import DataError
-from steelexp.data.split import Split
+from steelexp.data.splits.split import Split
 from steelexp.data.variant import first_of_each_group, long_tailed, select
 from tests.fakes import dataset_of, labelled
 

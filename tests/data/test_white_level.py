@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from steelexp.data.data_error import DataError
-from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_folder.reader import mask_folder
 from steelexp.data.white_level import set_white_level
 
 

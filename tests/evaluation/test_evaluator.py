@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from steelexp.data.dataset import DataError
-from steelexp.data.split import Split
+from steelexp.data.splits.split import Split
 from steelexp.data.tiling import columns, random_crops, whole_image
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.inference.postprocessing import postprocess

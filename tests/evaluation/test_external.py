@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from steelexp.data.split import Split
+from steelexp.data.splits.split import Split
 from steelexp.data.tiling import whole_image
 from steelexp.evaluation.evaluator import Evaluator
 from steelexp.evaluation.external import evaluate_external

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from steelexp.data.cache import cache_images
-from steelexp.data.split import Split
+from steelexp.data.splits.split import Split
 from steelexp.data.tiling import whole_image
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.evaluation.external import evaluate_external

@@ -9,7 +9,7 @@ from PIL import Image
 
 from steelexp.data.class_sets import from_values
 from steelexp.data.forms.labelme import labelme
-from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_folder.reader import mask_folder
 from steelexp.data.sources import LOADERS
 from steelexp.inference.image_files import image_files
 from steelexp.inference.labels import FORMS

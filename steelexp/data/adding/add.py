@@ -15,7 +15,7 @@ from steelexp.data.class_order import match_classes
 from steelexp.data.dataset import DataError, Dataset, raise_if
 from steelexp.data.several_roots import one_root
 from steelexp.data.sources import LOADERS
-from steelexp.data.split_file import check_writable, locked, read_split
+from steelexp.data.splits.file import check_writable, locked, read_split
 from steelexp.errors import explain_write_errors
 
 

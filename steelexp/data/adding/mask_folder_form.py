@@ -14,9 +14,9 @@ from steelexp.data.adding.addition import Addition
 from steelexp.data.adding.moves import Staging
 from steelexp.data.dataset import Bits, raise_if
 from steelexp.data.forms.reading import stem_of
-from steelexp.data.mask_code import MaskCode, mask_code
-from steelexp.data.mask_pairs import pair_masks
-from steelexp.data.stored_values import Code
+from steelexp.data.mask_folder.code import MaskCode, mask_code
+from steelexp.data.mask_folder.pairs import pair_masks
+from steelexp.data.mask_folder.stored_values import Code
 
 _CODE_SETTINGS = [
     parameter.name

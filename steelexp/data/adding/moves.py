@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from steelexp.data.dataset import DataError
-from steelexp.data.split import HEADER
-from steelexp.data.split_file import append_new_rows, read_split
+from steelexp.data.splits.file import append_new_rows, read_split
+from steelexp.data.splits.split import HEADER
 from steelexp.progress import say
 from steelexp.records.atomic import remove, replacing, write_atomically
 

@@ -9,9 +9,9 @@ from steelexp.data.adding.addition import Addition
 from steelexp.data.adding.comparison import Comparison
 from steelexp.data.cache_root import cache_root
 from steelexp.data.dataset import DataError, Dataset
-from steelexp.data.duplicate_groups import duplicate_groups
-from steelexp.data.split_file import read_table
-from steelexp.data.split_growth import extend_split
+from steelexp.data.duplicates.groups import duplicate_groups
+from steelexp.data.splits.file import read_table
+from steelexp.data.splits.growth import extend_split
 from steelexp.data.variant import select
 from steelexp.data.white_level import set_white_level
 

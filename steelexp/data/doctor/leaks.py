@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.issue import Issue
-from steelexp.data.split_file import HEADERS, is_valid, read_rows
+from steelexp.data.splits.file import HEADERS, is_valid, read_rows
 
 # Order of the parts by the names of subfolders, training first; other names have rank 1.
 RANKS = {"train": 0, "training": 0, "val": 2, "valid": 2, "validation": 2, "test": 3}

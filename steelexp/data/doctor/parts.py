@@ -9,8 +9,8 @@ import numpy.typing as npt
 from steelexp.data.dataset import DataError
 from steelexp.data.issue import Issue
 from steelexp.data.sources import LOADERS
-from steelexp.data.split import PARTS, UNUSED
-from steelexp.data.splits import SPLITS
+from steelexp.data.splits.kinds import SPLITS
+from steelexp.data.splits.split import PARTS, UNUSED
 from steelexp.data.variant import first_of_each_group, long_tailed, select
 from steelexp.spec.schema import DataSpec, SplitSpec
 

@@ -18,7 +18,7 @@ from steelexp.data.adding.forms import FORMS
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.coco import write_coco
 from steelexp.data.forms.labelme import write_labelme
-from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_folder.reader import mask_folder
 from steelexp.data.severstal import severstal
 from steelexp.data.sources import LOADERS
 

@@ -8,7 +8,7 @@ import pytest
 
 from steelexp.data.adding.add import add
 from steelexp.data.dataset import DataError, Dataset
-from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_folder.reader import mask_folder
 
 BITS = np.array([[0, 1, 1], [2, 4, 0]], np.uint8)  # two classes and ignored pixels
 BOTH = np.array([[0, 3, 1], [2, 4, 0]], np.uint8)

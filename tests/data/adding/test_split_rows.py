@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from steelexp.data.dataset import DataError
-from steelexp.data.split_file import append_rows, read_split, read_table
+from steelexp.data.splits.file import append_rows, read_split, read_table
 from steelexp.errors import UserError
 from tests.data.adding.test_add import OLD, files, killed_at, put, read, write
 

@@ -17,7 +17,7 @@ from steelexp.data.doctor.diagnosis import diagnose, write
 from steelexp.data.doctor.extents import black_area
 from steelexp.data.duplicates import search
 from steelexp.data.issue import FIXES
-from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_folder.reader import mask_folder
 from steelexp.data.severstal import severstal
 from tests.data.doctor.test_looks_whole import WHOLE
 from tests.data.forms.test_issues import OF_FORMS

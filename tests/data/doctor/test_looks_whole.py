@@ -12,7 +12,7 @@ from steelexp.data.doctor.diagnosis import diagnose
 from steelexp.data.doctor.pixel_order import find_crossings, striped_by
 from steelexp.data.doctor.rims import find_rims
 from steelexp.data.doctor.shift import contrast
-from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_folder.reader import mask_folder
 from steelexp.data.severstal import severstal
 from tests.data.doctor.sets import save_masks, save_png, save_strips, texture
 

@@ -7,7 +7,7 @@ import pytest
 from steelexp.data.doctor.diagnosis import PAIR_SHEET, diagnose, write
 from steelexp.data.doctor.near_duplicates import MOST_PAIRS, NearPair
 from steelexp.data.doctor.pair_sheet import draw_pairs
-from tests.data.test_duplicates import texture
+from tests.data.duplicates.test_search import texture
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.split import Rows
+from steelexp.data.splits.split import Rows
 
 FEW_CLASSES = 8
 """With so many classes at most a code is the bits of its classes, otherwise its rank."""

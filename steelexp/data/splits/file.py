@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from steelexp.data.csv_file import CsvFileError, read_csv
 from steelexp.data.dataset import DataError, raise_if
-from steelexp.data.split import HEADER, PARTS, UNUSED
+from steelexp.data.splits.split import HEADER, PARTS, UNUSED
 from steelexp.records.atomic import replacing
 
 VERSION_COLUMNS = ["version", "added"]

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelexp.data.dataset import DataError
-from steelexp.data.split import Split, leak, split_csv
-from steelexp.data.splits import SPLITS, file, grouped, kfold, overfit, random
-from steelexp.data.stratification import combinations
+from steelexp.data.splits.kinds import SPLITS, file, grouped, kfold, overfit, random
+from steelexp.data.splits.split import Split, leak, split_csv
+from steelexp.data.splits.stratification import combinations
 from tests.fakes import labelled
 
 

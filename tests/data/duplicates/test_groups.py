@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from steelexp.data import duplicate_groups as module
-from steelexp.data.duplicate_groups import duplicate_groups
+from steelexp.data.duplicates import groups as module
 from steelexp.data.duplicates import search
+from steelexp.data.duplicates.groups import duplicate_groups
 from steelexp.errors import UserError
 from tests.fakes import dataset_of
 

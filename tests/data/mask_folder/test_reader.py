@@ -13,7 +13,7 @@ from PIL import Image
 
 from steelexp.data.class_sets import has_overlaps
 from steelexp.data.dataset import DataError
-from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_folder.reader import mask_folder
 from steelexp.data.mask_png import mask_png
 
 CLASSES = ("inclusion", "patches", "scratches")

@@ -1,6 +1,6 @@
 import numpy as np
 
-from steelexp.data.relatives import joint_groups
+from steelexp.data.duplicates.relatives import joint_groups
 from tests.fakes import dataset_of
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from steelexp.data.dataset import DataError
-from steelexp.data.split import leak, split_csv
-from steelexp.data.split_extension import compare_with_file, write_new_rows
-from steelexp.data.split_growth import extend_split
-from steelexp.data.splits import file, grouped
+from steelexp.data.splits.extension import compare_with_file, write_new_rows
+from steelexp.data.splits.growth import extend_split
+from steelexp.data.splits.kinds import file, grouped
+from steelexp.data.splits.split import leak, split_csv
 from tests.fakes import labelled
 
 SHARES = {"val": 0.15, "test": 0.15, "seed": 42}

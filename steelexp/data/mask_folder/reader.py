@@ -18,10 +18,16 @@ from steelexp.data.content import file_hashes, hash_bytes
 from steelexp.data.dataset import Bits, DataError, Dataset, raise_if, sample_subset
 from steelexp.data.forms.class_names import ClassNames
 from steelexp.data.image_header import image_sizes, read_headers
-from steelexp.data.mask_code import MaskCode, mask_code
-from steelexp.data.mask_file import class_pixels, mask_facts, mask_issues, read_mask
-from steelexp.data.mask_pairs import MaskPairs, missing_masks, pair_masks, say_notes, say_unmatched
-from steelexp.data.stored_values import IgnoredValues, StoredValues
+from steelexp.data.mask_folder.code import MaskCode, mask_code
+from steelexp.data.mask_folder.mask_file import class_pixels, mask_facts, mask_issues, read_mask
+from steelexp.data.mask_folder.pairs import (
+    MaskPairs,
+    missing_masks,
+    pair_masks,
+    say_notes,
+    say_unmatched,
+)
+from steelexp.data.mask_folder.stored_values import IgnoredValues, StoredValues
 from steelexp.progress import say
 
 Layers = dict[Path, Path]

@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 
-from steelexp.data.split import Split, describe_split, leak, split_csv, split_digest
+from steelexp.data.splits.split import Split, describe_split, leak, split_csv, split_digest
 from tests.fakes import labelled
 
 PIXELS = [[5, 0], [0, 0], [0, 7], [1, 1], [0, 0]]

@@ -10,8 +10,8 @@ import numpy as np
 from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE, from_values
 from steelexp.data.dataset import MOST_CLASSES, DataError
 from steelexp.data.forms.class_names import natural_order
-from steelexp.data.mask_file import WHITE
-from steelexp.data.stored_values import (
+from steelexp.data.mask_folder.mask_file import WHITE
+from steelexp.data.mask_folder.stored_values import (
     TRANSPARENT,
     Code,
     assign_keys,

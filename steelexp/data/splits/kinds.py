@@ -13,10 +13,10 @@ import numpy as np
 from pydantic import Field, NonNegativeInt
 
 from steelexp.data.dataset import DataError, Dataset, raise_if
-from steelexp.data.split import PARTS, Rows, Split, check_shares
-from steelexp.data.split_file import read_table
-from steelexp.data.split_growth import extend_split
-from steelexp.data.stratification import combinations, count_groups, deal_groups
+from steelexp.data.splits.file import read_table
+from steelexp.data.splits.growth import extend_split
+from steelexp.data.splits.split import PARTS, Rows, Split, check_shares
+from steelexp.data.splits.stratification import combinations, count_groups, deal_groups
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from steelexp.data.dataset import DataError
-from steelexp.data.split import Split
-from steelexp.data.split_extension import SplitFile, compare_with_file, write_new_rows
-from steelexp.data.split_file import append_rows, read_split, read_table
+from steelexp.data.splits.extension import SplitFile, compare_with_file, write_new_rows
+from steelexp.data.splits.file import append_rows, read_split, read_table
+from steelexp.data.splits.split import Split
 from tests.fakes import labelled
 
 TODAY = datetime.now(UTC).date().isoformat()
@@ -138,7 +138,7 @@ def test_a_file_marked_as_read_only_is_not_replaced(tmp_path):
 APPEND = """
 import sys
 from pathlib import Path
-from steelexp.data.split_extension import SplitFile, write_new_rows
+from steelexp.data.splits.extension import SplitFile, write_new_rows
 
 path, prefix = Path(sys.argv[1]), sys.argv[2]
 print("ready", flush=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from steelexp.data.dataset import Dataset
-from steelexp.data.split import PARTS, UNUSED, Split, unused_rows
-from steelexp.data.split_file import append_new_rows, check_writable, locked, read_table
+from steelexp.data.splits.file import append_new_rows, check_writable, locked, read_table
+from steelexp.data.splits.split import PARTS, UNUSED, Split, unused_rows
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from steelexp.data.cache_root import cache_root
 from steelexp.data.dataset import Dataset
-from steelexp.data.duplicate_groups import duplicate_groups
+from steelexp.data.duplicates.groups import duplicate_groups
 
 Rows = npt.NDArray[np.int64]
 

@@ -14,7 +14,7 @@ from steelexp.data.decoding import decode_stored
 from steelexp.data.file_memory import remembered
 from steelexp.data.image_header import parse_header, read_file
 from steelexp.data.issue import Issue
-from steelexp.data.stored_values import HALF_TRANSPARENT, Code, Keys, describe, keys_of
+from steelexp.data.mask_folder.stored_values import HALF_TRANSPARENT, Code, Keys, describe, keys_of
 
 WHITE = 255
 """Value of the class in masks of one class, as most tools write them."""

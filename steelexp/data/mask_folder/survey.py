@@ -9,10 +9,10 @@ import numpy as np
 from steelexp.data.dataset import MOST_CLASSES, Bits, DataError
 from steelexp.data.image_files import list_images
 from steelexp.data.issue import Issue
-from steelexp.data.mask_code import MaskCode, class_numbers, mask_code
-from steelexp.data.mask_file import WHITE, mask_facts, read_mask
-from steelexp.data.mask_folder import check_folders
-from steelexp.data.mask_pairs import MaskPairs, missing_masks, pair_masks, say_notes
+from steelexp.data.mask_folder.code import MaskCode, class_numbers, mask_code
+from steelexp.data.mask_folder.mask_file import WHITE, mask_facts, read_mask
+from steelexp.data.mask_folder.pairs import MaskPairs, missing_masks, pair_masks, say_notes
+from steelexp.data.mask_folder.reader import check_folders
 from steelexp.data.survey import LabelledImage, LabelReading, Size, Survey
 from steelexp.progress import say
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from steelexp.data import file_memory, mask_file
+from steelexp.data import file_memory
 from steelexp.data.dataset import DataError
-from steelexp.data.mask_folder import mask_folder
+from steelexp.data.mask_folder import mask_file
+from steelexp.data.mask_folder.reader import mask_folder
 
 RED = (255, 0, 0)
 BLUE = (0, 0, 255)

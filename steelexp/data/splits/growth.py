@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from steelexp.data.dataset import Dataset
-from steelexp.data.split import PARTS, UNUSED, Rows, check_shares
-from steelexp.data.stratification import combinations, count_groups, deal_groups
+from steelexp.data.splits.split import PARTS, UNUSED, Rows, check_shares
+from steelexp.data.splits.stratification import combinations, count_groups, deal_groups
 
 MOST_NAMES = 5
 """Names in a line."""

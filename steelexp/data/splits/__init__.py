@@ -1,0 +1,1 @@
+"""Splits of a data set into parts, and how they grow with it."""
