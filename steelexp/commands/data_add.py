@@ -152,10 +152,10 @@ def _lines(outcome: Outcome, root: str, *, dry_run: bool) -> list[str]:
 
 
 def _split_line(outcome: Outcome, split: Path, *, dry_run: bool) -> str:
-    if not outcome.dealt:
+    if not outcome.split_parts:
         return f"{split}: every image has a row already"
     verb = "would be added" if dry_run else f"added, now version {read_table(split).version}"
-    return f"{split}: {describe_parts(outcome.dealt)} {verb}"
+    return f"{split}: {describe_parts(outcome.split_parts)} {verb}"
 
 
 def _some(names: list[str]) -> str:

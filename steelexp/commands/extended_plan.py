@@ -35,11 +35,11 @@ def _extend(plan: Plan) -> Plan | None:
     file = plan.split_file
     if file is None or not file.new:
         return plan
-    dealt = describe_parts(file.new_parts)
+    images = describe_parts(file.new_parts)
     if file.missing:
         names = ", ".join(file.missing[:MOST_NAMES])
         say(
-            f"{file.path}: not extended by {dealt}, because it has {len(file.missing)} rows for "
+            f"{file.path}: not extended by {images}, because it has {len(file.missing)} rows for "
             f"images that this data set lacks ({names}), whose near-duplicates may be among the "
             "new ones; run all images (data.subset: null, data.deduplicate: false), or remove "
             "these rows"
@@ -49,13 +49,13 @@ def _extend(plan: Plan) -> Plan | None:
         extended = write_new_rows(file)
     except OSError as error:
         say(
-            f"{file.path}: not extended by {dealt}: {reason(error)}; make it writable, or copy "
+            f"{file.path}: not extended by {images}: {reason(error)}; make it writable, or copy "
             f"{plan.folder.path / 'split.csv'} over it after the run"
         )
         return plan
     if extended is None:
         return None
-    say(f"{file.path}: {dealt} added, now version {extended.version}")
+    say(f"{file.path}: {images} added, now version {extended.version}")
     return replace(plan, split_file=extended)
 
 

@@ -59,10 +59,10 @@ def _other_input(folder: Path, paths: Sequence[str], images: Sequence[ImageFile]
         return None  # the prediction refuses it, or --fresh sets it aside
     if before == paths:
         return None
-    known = before if isinstance(before, list) else []
-    if not any(map(_is_there, known)) and _has_moved(folder / JOURNAL, images):
+    inputs = before if isinstance(before, list) else []
+    if not any(map(_is_there, inputs)) and _has_moved(folder / JOURNAL, images):
         return None
-    return ", ".join(known[:1]) + (" and more" if known[1:] else "") or "another input"
+    return ", ".join(inputs[:1]) + (" and more" if inputs[1:] else "") or "another input"
 
 
 def _is_there(pattern: str) -> bool:

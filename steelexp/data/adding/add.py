@@ -30,7 +30,7 @@ class Outcome:
         equal: Number of images that were there with the same labels.
         renamed: Name -> name in the data set, where an image is there under another name.
         images: Number of images of the data set now.
-        dealt: Part of each image that the file of the split has got a row for.
+        split_parts: Part of each image that the file of the split has got a row for.
     """
 
     added: list[str]
@@ -39,7 +39,7 @@ class Outcome:
     equal: int
     renamed: dict[str, str]
     images: int
-    dealt: dict[str, str] = field(default_factory=dict)
+    split_parts: dict[str, str] = field(default_factory=dict)
 
 
 def add(
@@ -97,14 +97,14 @@ def add(
         )
         if form.ignore(settings) is None:
             raise_if(_ignored_pixels(addition))
-        dealt = {} if split is None else deal_rows(addition, comparison, split)
-        if (addition.new or addition.changed or dealt) and not dry_run:
+        split_parts = {} if split is None else deal_rows(addition, comparison, split)
+        if (addition.new or addition.changed or split_parts) and not dry_run:
             if addition.new or addition.changed:
                 form.stage(addition, settings, staged)
-            if split is not None and dealt:
-                staged.add_split_rows(split, dealt)
+            if split is not None and split_parts:
+                staged.add_split_rows(split, split_parts)
             staged.commit()
-    return _outcome(addition, comparison, dealt)
+    return _outcome(addition, comparison, split_parts)
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def _ignored_pixels(addition: Addition) -> list[str]:
     ]
 
 
-def _outcome(addition: Addition, comparison: Comparison, dealt: dict[str, str]) -> Outcome:
+def _outcome(addition: Addition, comparison: Comparison, split_parts: dict[str, str]) -> Outcome:
     names = addition.existing.names
     here = comparison.equal | comparison.changed
     changed = [names[other] for other in comparison.changed.values()]
@@ -152,5 +152,5 @@ def _outcome(addition: Addition, comparison: Comparison, dealt: dict[str, str]) 
             if addition.incoming.names[row] != names[other]
         },
         images=len(names) + len(addition.new),
-        dealt=dealt,
+        split_parts=split_parts,
     )

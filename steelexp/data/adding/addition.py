@@ -59,7 +59,7 @@ class Addition(NamedTuple):
         return problems
 
     @property
-    def written(self) -> Dataset:
+    def dataset(self) -> Dataset:
         """The images whose labels are written, under their names in the data set."""
         rows = [*self.new, *self.changed]
         names = [

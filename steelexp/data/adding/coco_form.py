@@ -31,7 +31,7 @@ def stage_coco(addition: Addition, settings: Mapping[str, Any], staging: Staging
         entry for entry in content["annotations"] if entry["image_id"] not in dropped
     ]
     number = _next_id(content["images"])
-    for _, name, (height, width) in sized_images(addition.written):
+    for _, name, (height, width) in sized_images(addition.dataset):
         if name not in ids:
             ids[name] = number
             entry = {"id": number, "file_name": name, "height": height, "width": width}
@@ -60,7 +60,7 @@ def _annotations(
         names: Category of each bit.
     """
     categories = {entry["name"]: entry["id"] for entry in content["categories"]}
-    dataset = addition.written
+    dataset = addition.dataset
     number = _next_id(content["annotations"])
     for row, name, _ in sized_images(dataset):
         for bit, mask in class_masks(dataset, row):

@@ -31,8 +31,8 @@ def stage_labelme(addition: Addition, settings: Mapping[str, Any], staging: Stag
     labels = images if settings["labels"] is None else settings["labels"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "set")
-        write_labelme(addition.written, folder, polygons=True, place=lambda image, target: None)
-        for name in addition.written.names:
+        write_labelme(addition.dataset, folder, polygons=True, place=lambda image, target: None)
+        for name in addition.dataset.names:
             stem = PurePosixPath(name).with_suffix(".json")
             content = json.loads((folder / IMAGES / stem).read_text("utf-8"))
             file = PurePosixPath(labels, stem)

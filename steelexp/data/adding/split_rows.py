@@ -38,8 +38,8 @@ def deal_rows(addition: Addition, comparison: Comparison, path: Path) -> dict[st
     """
     table = read_table(path, "--split")
     names = addition.existing.names
-    known = [names[row] for row in (comparison.equal | comparison.changed).values()]
-    wanted = {*addition.new.values(), *known}
+    old_names = [names[row] for row in (comparison.equal | comparison.changed).values()]
+    wanted = {*addition.new.values(), *old_names}
     if missing := sorted(table.parts.keys() - {*names, *wanted}):
         raise DataError(
             f"--split {path}: {len(missing)} of its images are not in {addition.root}, such as "
@@ -63,7 +63,7 @@ def deal_rows(addition: Addition, comparison: Comparison, path: Path) -> dict[st
 def _all_images(addition: Addition) -> Dataset:
     """The data set with its new images."""
     existing = addition.existing
-    new = select(addition.written, np.arange(len(addition.new)))
+    new = select(addition.dataset, np.arange(len(addition.new)))
     every = replace(
         existing,
         names=existing.names + new.names,

@@ -89,9 +89,9 @@ def _say_unused(names: list[str], reason: str) -> None:
     """Say which new images are not used, and why their near-duplicates make it so."""
     if names:
         rest = len(names) - MOST_NAMES
-        listed = ", ".join(sorted(names)[:MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+        text = ", ".join(sorted(names)[:MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
         sys.stderr.write(
-            f"split: {len(names)} new images are unused: their near-duplicates {reason}: {listed}\n"
+            f"split: {len(names)} new images are unused: their near-duplicates {reason}: {text}\n"
         )
 
 

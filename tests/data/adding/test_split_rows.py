@@ -41,13 +41,13 @@ def test_a_near_duplicate_goes_to_the_part_of_the_old_image(tmp_path: Path) -> N
     path = split_of(tmp_path / "splits")
     incoming = read(SOURCE, tmp_path / "from")
     dry = put(incoming, SOURCE, root, split=path, dry_run=True)
-    assert dry.dealt == {"crop.png": "val", "exposure.png": "test"}  # of c.png and b.png
+    assert dry.split_parts == {"crop.png": "val", "exposure.png": "test"}  # of c.png and b.png
     assert path.read_text() == TABLE
     assert [file.name for file in path.parent.iterdir()] == ["split.csv"]
-    assert put(incoming, SOURCE, root, split=path).dealt == dry.dealt
+    assert put(incoming, SOURCE, root, split=path).split_parts == dry.split_parts
     assert path.read_text().splitlines()[1:4] == TABLE.splitlines()[1:]
-    assert read_split(path) == {"c.png": "val", "a.png": "train", "b.png": "test"} | dry.dealt
-    assert put(incoming, SOURCE, root, split=path).dealt == {}
+    assert read_split(path) == {"c.png": "val", "a.png": "train", "b.png": "test"} | dry.split_parts
+    assert put(incoming, SOURCE, root, split=path).split_parts == {}
     assert read_table(path).version == 2
 
 
@@ -56,7 +56,7 @@ def test_images_that_are_there_without_a_row_get_one(tmp_path: Path) -> None:
     incoming = read(SOURCE, write(SOURCE, tmp_path / "from", {"d.png": 3}, {"d.png": 3}))
     path = split_of(tmp_path / "splits")
     outcome = put(incoming, SOURCE, root, split=path)
-    assert (outcome.added, outcome.equal, list(outcome.dealt)) == ([], 1, ["d.png"])
+    assert (outcome.added, outcome.equal, list(outcome.split_parts)) == ([], 1, ["d.png"])
     assert list(read_split(path)) == ["c.png", "a.png", "b.png", "d.png"]
 
 
