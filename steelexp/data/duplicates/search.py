@@ -66,7 +66,7 @@ def near_duplicates(
 
     Args:
         image: Function image number -> [H, W] uint8 grey. It is called once per image, from several
-            threads. As many images as cores are in memory, and one or two thumbnails of each image.
+            threads. As many images as cores are in memory, and a few thumbnails of each image.
         count: Number of images.
         report: Progress callback, called with the number of images read and `count`.
     """

@@ -28,6 +28,10 @@ highest.
 _SIDE = 64  # side of a square thumbnail; other shapes have about as many pixels
 _BLUR = 1.0  # without it, a shift by half a pixel reduces the similarity by up to 0.3
 _LIGHT = 4.0  # sigma of the mean and variance by which a thumbnail is normalised
+_BLACK = 30  # grey level up to which a pixel can be black
+_DARK = 0.3  # of the 99th percentile of an image, for dark steel
+_BRIGHT_SHARE = 0.05  # share of brighter pixels in a row or column from which on it shows steel
+_LEAST_STEEL = 0.05  # of a side
 _CONTRAST = 32  # grey levels of one standard deviation
 _STEP = math.log(1.25)  # between the aspect ratios of two shapes
 _SAME_ASPECT = math.log(1.1)  # images whose aspect ratios differ by less share a shape
@@ -37,16 +41,42 @@ def thumbnails(grey: Grey) -> dict[tuple[int, int], Grey]:
     """Reduce an image to thumbnails, by shape.
 
     Each pixel is normalised by the mean and the standard deviation around it, so that neither the
-    lamp nor the sheet's edge outweighs the texture.
+    lamp nor the sheet's edge outweighs the texture. If over half of an image is black beyond the
+    sheet's edge, the steel alone has thumbnails as well.
 
     Args:
         grey: [H, W] image.
 
     Returns:
-        [h, w] in landscape format, h and w multiples of 8, by shape; one or two.
+        [h, w] in landscape format, h and w multiples of 8, by shape; one to four.
     """
-    landscape = grey if grey.shape[0] <= grey.shape[1] else grey.T
-    return {shape: _thumbnail(landscape, shape) for shape in shapes(*landscape.shape)}
+    steel = grey[black_removed(grey)]
+    parts = [steel, grey] if 2 * steel.size < grey.size else [grey]
+    landscapes = [part if part.shape[0] <= part.shape[1] else part.T for part in parts]
+    return {
+        shape: _thumbnail(landscape, shape)
+        for landscape in landscapes
+        for shape in shapes(*landscape.shape)
+    }
+
+
+def black_removed(grey: Grey) -> tuple[slice, slice]:
+    """Rows and columns of an image without those at its borders that are black.
+
+    A thumbnail of an image that is mostly black shows little steel, too little to find a copy. An
+    image stays whole if a side would lose over 95 %.
+
+    Args:
+        grey: [H, W] image.
+    """
+    bright = grey > min(_BLACK, _DARK * float(np.percentile(grey[::4, ::4], 99)))
+    slices = []
+    for axis in (0, 1):
+        lines = np.flatnonzero(bright.mean(axis=1 - axis) >= _BRIGHT_SHARE)
+        first, end = (int(lines[0]), int(lines[-1]) + 1) if len(lines) else (0, 0)
+        whole = end - first < max(8, _LEAST_STEEL * grey.shape[axis])
+        slices.append(slice(None) if whole else slice(first, end))
+    return slices[0], slices[1]
 
 
 def shapes(height: int, width: int) -> list[tuple[int, int]]:

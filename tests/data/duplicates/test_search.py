@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from steelexp.data.duplicates import alignment, search
 from steelexp.data.duplicates.alignment import similarity
 from steelexp.data.duplicates.search import near_duplicates
-from steelexp.data.duplicates.thumbnails import shapes, thumbnails
+from steelexp.data.duplicates.thumbnails import black_removed, shapes, thumbnails
 from steelexp.data.generator.noise import smooth_noise
 from steelexp.data.generator.steel import generate_sheet, photograph
 
@@ -205,7 +205,17 @@ def test_one_sheet_edge_on_different_surfaces_joins_nothing():
     assert groups_of(images) == list(range(8))
 
 
-@pytest.mark.parametrize("steel", [250, 500, 900])
+def test_black_at_the_borders_is_removed():
+    grey = np.zeros((100, 300), np.uint8)
+    grey[20:90, 200:] = 90
+    rows, columns = black_removed(grey)
+    assert (rows, columns) == (slice(20, 90), slice(200, 300))
+    dark = np.full((100, 300), 20, np.uint8)
+    assert dark[black_removed(dark)].shape == dark.shape
+    assert np.zeros_like(dark)[black_removed(np.zeros_like(dark))].shape == dark.shape
+
+
+@pytest.mark.parametrize("steel", [100, 130, 250, 500, 900])
 def test_a_copy_of_a_strip_that_is_mostly_black_is_found(steel):
     strips = []
     for seed in range(6):
