@@ -221,7 +221,7 @@ class TestFiles:
     def test_traces_are_seen(self):
         home, index = "/home" + "/ann/data", "https://" + "pypi" + ".org/simple"
         assert machine_traces(f"root: {home}\nsee {index}") == ["/home" + "/ann", "pypi" + ".org"]
-        assert machine_traces("https://example.com/home/x ../work/y ${HOME}/opt/z </work>") == []
+        assert machine_traces("https://example.com/home/x ../mnt/y ${HOME}/opt/z </srv>") == []
 
     def test_no_tracked_file_knows_a_machine(self):
         found = {name: traces for name, text in tracked() if (traces := machine_traces(text))}

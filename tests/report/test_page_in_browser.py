@@ -225,8 +225,9 @@ class TestRun:
         page = show(one)
         page.evaluate("window.setTimeout = () => 0")  # the answer stays, however slow the machine
         page.get_by_role("button", name="Copy").click()
-        # The clipboard answers later than the click.
-        page.get_by_role("button", name=re.compile("Copied|Selected")).wait_for()
+        answer = page.get_by_role("button", name=re.compile("Copied|Selected"))
+        answer.wait_for()  # the clipboard answers later than the click
+        assert answer.count() == 1
 
 
 class TestSettings:

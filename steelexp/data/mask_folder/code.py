@@ -1,6 +1,6 @@
 """The settings of mask_folder that give the stored values of masks their meaning."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,13 +97,7 @@ def class_numbers(
         ignore: Setting `ignore`.
     """
     numbers = [(f"class {k}", 1 << (k - 1), (k,)) for k in range(1, classes + 1)]
-    bits = assign_keys([*_others(background, ignore, classes), *numbers])
-    return Code(
-        bits,
-        reason,
-        colours=_palette(background, ignore),
-        only_class=classes == 1 and WHITE not in bits,
-    )
+    return _code_of(numbers, classes, reason, background, ignore)
 
 
 def _class_numbers(
@@ -132,7 +126,18 @@ def _class_sets(classes: int, reason: str, background: object, ignore: object) -
         )
     sets = from_values(np.arange(1 << classes, dtype=np.uint8), classes).tolist()
     numbers = [(f"value {value}", bits, (value,)) for value, bits in enumerate(sets) if value]
-    bits = assign_keys([*_others(background, ignore, classes), *numbers])
+    return _code_of(numbers, classes, reason, background, ignore)
+
+
+def _code_of(
+    meanings: Iterable[tuple[str, int, Iterable[int]]],
+    classes: int,
+    reason: str,
+    background: object,
+    ignore: object,
+) -> Code:
+    """The code of values with these meanings, beside background and ignored pixels."""
+    bits = assign_keys([*_others(background, ignore, classes), *meanings])
     return Code(
         bits,
         reason,

@@ -20,6 +20,15 @@ def dataset(tmp_path):
     return dataset_of(tmp_path / "set", images, [np.zeros_like(i) for i in images], ["1"])
 
 
+def leave_all_apart(monkeypatch):
+    """A search that finds no near-duplicates."""
+    monkeypatch.setattr(
+        search,
+        "near_duplicates",
+        lambda image, count, report: search.NearDuplicates(np.arange(count), []),
+    )
+
+
 class TestGroups:
     def test_are_found_once_for_a_data_set(self, dataset, tmp_path, monkeypatch):
         calls = []
@@ -37,11 +46,7 @@ class TestGroups:
 
 
 def test_groups_that_another_process_finds_meanwhile_are_taken(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        search,
-        "near_duplicates",
-        lambda image, count, report: search.NearDuplicates(np.arange(count), []),
-    )
+    leave_all_apart(monkeypatch)
     duplicate_groups(dataset, tmp_path)
     (file,) = tmp_path.glob("*.groups.npy")
     content = file.read_bytes()
@@ -68,11 +73,7 @@ def test_groups_that_another_process_finds_meanwhile_are_taken(dataset, tmp_path
     ids=["cut", "empty", "zeroed", "one bit"],
 )
 def test_damaged_groups_are_found_again(dataset, tmp_path, monkeypatch, capsys, harm):
-    monkeypatch.setattr(
-        search,
-        "near_duplicates",
-        lambda image, count, report: search.NearDuplicates(np.arange(count), []),
-    )
+    leave_all_apart(monkeypatch)
     duplicate_groups(dataset, tmp_path)
     (file,) = tmp_path.glob("*.groups.npy")
     file.write_bytes(harm(file.read_bytes()))
@@ -81,11 +82,7 @@ def test_damaged_groups_are_found_again(dataset, tmp_path, monkeypatch, capsys, 
 
 
 def test_another_label_leaves_the_groups(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        search,
-        "near_duplicates",
-        lambda image, count, report: search.NearDuplicates(np.arange(count), []),
-    )
+    leave_all_apart(monkeypatch)
     duplicate_groups(dataset, tmp_path)
     monkeypatch.setattr(search, "near_duplicates", None)
     corrected = replace(dataset, label_hashes=("other", *dataset.label_hashes[1:]))
@@ -94,11 +91,7 @@ def test_another_label_leaves_the_groups(dataset, tmp_path, monkeypatch):
 
 
 def test_says_what_it_does_and_where_before_it_begins(dataset, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(
-        search,
-        "near_duplicates",
-        lambda image, count, report: search.NearDuplicates(np.arange(count), []),
-    )
+    leave_all_apart(monkeypatch)
     duplicate_groups(dataset, tmp_path)
     (file,) = tmp_path.glob("*.groups.npy")
     said = f"Looking for near-duplicates among {len(dataset)} images, once; the groups go to {file}"
