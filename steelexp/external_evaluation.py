@@ -77,6 +77,7 @@ def evaluate_on(
             all_groups[rows],
             threshold=record.threshold,
             postprocessing=record.postprocessing,
+            source=folder.best_weights,
         )
         evaluation = ExternalEvaluation(
             name=data.name,

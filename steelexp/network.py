@@ -63,6 +63,7 @@ def evaluator_of(plan: Plan, model: Any) -> Evaluator:
         plan.split,
         plan.tiling,
         spec.seed,
+        plan.folder.best_weights,
     )
 
 

@@ -7,6 +7,7 @@ from steelexp.command_line import command_line
 from steelexp.errors import UserError, reason
 from steelexp.inference.predictor import Predictor
 from steelexp.inference.scoring import build_scorer
+from steelexp.model.finiteness import check_weights
 from steelexp.network import network_without_weights
 from steelexp.plan import SpecModel
 from steelexp.records.model_card import ModelCard, card_of
@@ -44,6 +45,7 @@ def load_model(folder: RunFolder, *, precision: str | None = None) -> Any:
     runtime.prepare(seed=spec.seed, precision=precision or spec.training.precision)
     model = network_without_weights(spec.model, classes)
     _load(model, folder.best_weights)
+    check_weights(model, folder.best_weights)
     if card.weights not in (None, weights_hash(model)):
         raise UserError(
             f"{folder.best_weights}: not the weights that record.json was written for; restore "
@@ -75,4 +77,5 @@ def load_predictor(folder: RunFolder) -> Predictor:
         runtime="tensorflow",
         score=build_scorer(model),
         network=weights_hash(model),
+        source=folder.best_weights,
     )

@@ -4,6 +4,7 @@ import pytest
 from steelexp.errors import UserError
 from steelexp.lazy import keras
 from steelexp.model.architectures import ARCHITECTURES
+from steelexp.model.finiteness import NotFiniteError
 from steelexp.plan import SpecModel
 from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.run_model import load_predictor
@@ -70,4 +71,19 @@ def test_what_a_run_lacks_is_said(tmp_path):
     folder.best_weights.parent.mkdir()
     folder.best_weights.write_bytes(b"none")
     with pytest.raises(UserError, match="not the weights of this run's network"):
+        load_predictor(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
+    model = {"architecture": "unet", "backbone": "mobilenet", "weights": "none"}
+    folder = unfinished(tmp_path, model=model | {"decoder_filters": [2, 2, 2, 2, 2]})
+    spec = load(folder.path / "spec.yaml", model=SpecModel)
+    network = spec.model.bind(ARCHITECTURES)(2)
+    weights = network.weights[-1]
+    weights.assign(np.full(weights.shape, value))
+    folder.best_weights.parent.mkdir()
+    network.save_weights(folder.best_weights, save_format="h5")
+    folder.write("record.json", record(weights=weights_hash(network)).model_dump_json())
+    with pytest.raises(NotFiniteError, match=r"best\.h5: the weights \S+ hold NaN or infinity"):
         load_predictor(folder)

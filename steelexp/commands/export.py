@@ -67,11 +67,13 @@ def run_export(args: argparse.Namespace) -> int:
     folder = one_run(args.run)
     path = export_path(folder.path, args.format)
     card = run_model.run_card(folder)
-    images, origin = _images(folder, args.images, card)
+    images, names, origin = _images(folder, args.images, card)
     model = run_model.load_model(folder, precision="float32")
     replaced = replaced_weights(args.format, path, card)
     with explain_write_errors(folder.path, "copy the run to a folder that can be written"):
-        parity = export(model, card, args.format, path, images)
+        parity = export(
+            model, card, args.format, path, images, names=names, source=folder.best_weights
+        )
     if replaced is not None:
         now = "the run's weights" if card.weights is None else f"the weights {card.weights[:8]}"
         say(f"{path}: replaced the export of {replaced} by one of {now}")
@@ -92,18 +94,21 @@ def _parity_line(parity: Parity, images: int, origin: str) -> str:
 
 def _images(
     folder: RunFolder, words: Sequence[str] | None, card: ModelCard
-) -> tuple[list[Grey], str]:
-    """The images to compare on, and where they are from."""
+) -> tuple[list[Grey], list[str], str]:
+    """The images to compare on, their names, and where they are from."""
     if words:
         files = [image.path for image in image_files(words)]
         spread = [files[i] for i in _spread(len(files))]
-        return [read_grey(path, white=card.white) for path in spread], "of these images"
+        greys = [read_grey(path, white=card.white) for path in spread]
+        return greys, [str(path) for path in spread], "of these images"
     dataset = _own_images(folder)
     if dataset is None:
         rng = np.random.default_rng(0)
         images = [photograph(rng, generate_sheet(rng)) for _ in range(COMPARED)]
-        return images, "synthetic images (the run's data set is not there)"
-    return [dataset.image(row) for row in _spread(len(dataset))], "images of the run's data set"
+        return images, [], "synthetic images (the run's data set is not there)"
+    rows = _spread(len(dataset))
+    names = [str(dataset.paths[row]) for row in rows]
+    return [dataset.image(row) for row in rows], names, "images of the run's data set"
 
 
 def _own_images(folder: RunFolder) -> Dataset | None:

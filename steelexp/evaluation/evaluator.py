@@ -5,6 +5,7 @@ Only the loss and dice_batch are measured on tiles.
 
 import functools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -90,6 +91,7 @@ class Evaluator:
         split: Validation and test images.
         tiling: Tiling for the loss and dice_batch, which are defined on tiles.
         seed: Seed of a random tiling.
+        source: File of the network's weights, for messages.
 
     Attributes:
         overlay_rows: Numbers of the images that are drawn after each epoch.
@@ -106,6 +108,7 @@ class Evaluator:
         split: Split,
         tiling: Tiling,
         seed: int,
+        source: object = "the network",
     ) -> None:
         _check_disjoint(split)
         self.overlay_rows: tuple[int, ...] = ()
@@ -115,6 +118,7 @@ class Evaluator:
         self._dataset = dataset
         self._groups = groups
         self._split = split
+        self._source = source
         self._tile_table = functools.partial(tile_table, dataset, tiling=tiling, seed=seed)
         classes = len(dataset.classes)
         self._count_images = whole_image_counter(
@@ -123,7 +127,10 @@ class Evaluator:
         self._evaluate_tiles = tile_evaluator(model, classes, loss, has_ignore=dataset.has_ignore)
 
     def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
-        """Return every validation metric. Draw overlays, of the same images after each epoch."""
+        """Return every validation metric, all NaN if a score of the network is not a number.
+
+        Draw overlays, of the same images after each epoch.
+        """
         val = self._split.val
         self.overlay_rows = self.overlay_rows or self._rows_of_last_overlays(folder)
         rows = self.overlay_rows
@@ -139,7 +146,8 @@ class Evaluator:
             )
             self.draw(self.overlay_rows, epoch, folder)
         metrics = image_metrics(prediction.counts, self._dataset.classes, "val")
-        return metrics | self._tile_metrics("val", val)
+        metrics |= self._tile_metrics("val", val)
+        return metrics if prediction.finite.all() else dict.fromkeys(metrics, math.nan)
 
     def _rows_of_last_overlays(self, folder: RunFolder) -> tuple[int, ...]:
         """The images that an earlier session drew after its last epoch."""
@@ -220,6 +228,7 @@ class Evaluator:
             rows,
             max_pixels=self._pixels_per_batch(size),
             layout=layouts[inference.kind],
+            network=self._source,
         ):
             for accumulator in accumulators:
                 accumulator.add(image)

@@ -26,6 +26,7 @@ def evaluate_external(
     *,
     threshold: float,
     postprocessing: Postprocessing | None,
+    source: object = "the network",
 ) -> EvaluationResult:
     """Evaluate a network on all images of a data set, as a run is evaluated on its test images.
 
@@ -37,6 +38,7 @@ def evaluate_external(
         groups: Group of near-duplicates of each image, [S].
         threshold: Score threshold of the run.
         postprocessing: Rules of the run; None where it tuned none.
+        source: File of the network's weights, for messages.
 
     Returns:
         The evaluation with the parts "test" and, with rules, "test_post".
@@ -47,7 +49,7 @@ def evaluate_external(
     scores = ScoreCounter(grid_with(threshold))
     detection = DetectionCounts(rules)
     scorer = build_scorer(model)
-    for image in score_images(scorer, dataset, rows, max_pixels=PIXELS_PER_BATCH):
+    for image in score_images(scorer, dataset, rows, max_pixels=PIXELS_PER_BATCH, network=source):
         scores.add(image)
         detection.add(image)
     histograms = scores.histograms

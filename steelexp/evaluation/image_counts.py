@@ -10,6 +10,7 @@ from steelexp.counts import Counts
 from steelexp.data.bits import Bits, word_of
 from steelexp.lazy import Tensor, keras, tf
 from steelexp.metrics import LOSS
+from steelexp.model.finiteness import scores_of
 from steelexp.model.loss_schedule import Loss
 from steelexp.model.truth import truth_of
 
@@ -20,11 +21,13 @@ class Prediction(NamedTuple):
     Attributes:
         rows: Image numbers, [S].
         counts: Pixels, [S, C] each.
+        finite: [S] bool, whether all scores of an image are numbers.
         masks: Image number -> predicted bits, [H, W], of the requested images.
     """
 
     rows: npt.NDArray[np.int64]
     counts: Counts
+    finite: npt.NDArray[np.bool_]
     masks: Mapping[int, Bits]
 
 
@@ -53,7 +56,8 @@ def whole_image_counter(
     def count(grey: Tensor, bits: Tensor) -> Tensor:
         height = tf.shape(bits)[1]
         width = tf.shape(bits)[2]
-        scores = tf.sigmoid(model(grey, training=False)[:, :height, :width])
+        scores = scores_of(model(grey, training=False)[:, :height, :width])
+        finite = tf.reduce_all(tf.math.is_finite(scores), [1, 2, 3])
         predicted = scores >= threshold  # [B, H, W, C]
         y_true, valid = truth_of(bits, classes, has_ignore=has_ignore)
         truth = y_true > 0
@@ -64,21 +68,23 @@ def whole_image_counter(
         sums_of = tf.uint8 if classes <= 8 else tf.int64  # GPUs do not add other unsigned integers
         bit = tf.constant([1 << c for c in range(classes)], sums_of)
         packed = tf.reduce_sum(tf.cast(predicted, sums_of) * bit, -1)  # [B, H, W]
-        return (*sums, packed)
+        return (*sums, finite, packed)
 
     def predict(batches: Iterable[Any], masked: frozenset[int] = frozenset()) -> Prediction:
         rows = []
         parts = []
+        finites = []
         masks = {}
         for numbers, grey, bits in batches:
-            *sums, packed = count(grey, bits)
+            *sums, finite, packed = count(grey, bits)
+            finites.append(finite.numpy())
             rows.append(numbers)
             parts.append([part.numpy() for part in sums])
             for i, row in enumerate(numbers.tolist()):
                 if row in masked:
                     masks[row] = packed[i].numpy().astype(word_of(classes))
         counts = Counts(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-        return Prediction(np.concatenate(rows), counts, masks)
+        return Prediction(np.concatenate(rows), counts, np.concatenate(finites), masks)
 
     return predict
 

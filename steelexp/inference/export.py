@@ -46,7 +46,16 @@ class Parity(NamedTuple):
     pixels: int
 
 
-def export(model: Any, card: ModelCard, form: Format, path: Path, images: Sequence[Grey]) -> Parity:
+def export(
+    model: Any,
+    card: ModelCard,
+    form: Format,
+    path: Path,
+    images: Sequence[Grey],
+    *,
+    names: Sequence[str] = (),
+    source: object = "the network",
+) -> Parity:
     """Export a network, and keep the export only if its scores equal the network's.
 
     Args:
@@ -55,17 +64,23 @@ def export(model: Any, card: ModelCard, form: Format, path: Path, images: Sequen
         form: Format of the export.
         path: Path of the file, or of the folder of a SavedModel; an existing one is replaced.
         images: Images [H, W] for the comparison.
+        names: Their names, for messages.
+        source: File of the network's weights, for messages.
 
     Raises:
+        NotFiniteError: A score of the network or of its export is not a number from 0 to 1.
         UserError: A package is missing.
         RunFailedError: A score differs by more than 1e-4; an existing export is kept.
     """
     write, read = FORMATS[form]
     module = _module(model)
-    trained = Predictor(card, "trained", lambda grey: np.asarray(module.scores(grey)["scores"]))
+    trained = Predictor(
+        card, "trained", lambda grey: np.asarray(module.scores(grey)["scores"]), source=source
+    )
     with replacing(path) as partial:
         write(module, card, partial)
-        parity = compare(trained, read(partial), [*images, images[0][ODD]])
+        exported = read(partial)._replace(source=path)
+        parity = compare(trained, exported, [*images, images[0][ODD]], names)
         if not parity.largest <= TOLERANCE:
             raise RunFailedError(
                 f"{form}: its scores differ from the trained network's by up to "
@@ -89,13 +104,16 @@ def replaced_weights(form: Format, path: Path, card: ModelCard) -> str | None:
     return "unknown weights" if weights is None else f"the weights {weights[:8]}"
 
 
-def compare(one: Predictor, other: Predictor, images: Sequence[Grey]) -> Parity:
-    """Compare the scores of two networks on images of any size."""
+def compare(
+    one: Predictor, other: Predictor, images: Sequence[Grey], names: Sequence[str] = ()
+) -> Parity:
+    """Compare the scores of two networks on images of any size; names are for messages."""
     largest = 0.0
     pixels = 0
-    for grey in images:
-        scores = one.scores(grey)
-        others = other.scores(grey)
+    for number, grey in enumerate(images):
+        name = names[number] if number < len(names) else f"image {number + 1} of the comparison"
+        scores = one.scores(grey, name)
+        others = other.scores(grey, name)
         if scores.shape != others.shape:
             return Parity(math.inf, pixels)
         difference = np.abs(scores - others)

@@ -157,7 +157,7 @@ def _entries(
             except DataError as error:
                 futures.append(threads.submit(_error_entry, image, content, error))
             else:
-                scores = predictor.scores(grey)
+                scores = predictor.scores(grey, image.path)
                 futures.append(
                     threads.submit(
                         _entry_or_error, image, content, predictor, grey, scores, out, overlays

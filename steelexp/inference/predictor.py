@@ -16,6 +16,7 @@ from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.inference.postprocessing import postprocess
 from steelexp.inference.scoring import score_windows
 from steelexp.inference.windows import sliding_windows
+from steelexp.model.finiteness import check_scores
 from steelexp.records.model_card import KEY, ModelCard
 
 Grey = npt.NDArray[np.uint8]
@@ -38,25 +39,39 @@ class Predictor(NamedTuple):
             float32.
         network: Hash of the network: of its weights, or of the .onnx file. A network that is
             trained again has another one; its card may be the same.
+        source: File of the network, for messages.
     """
 
     card: ModelCard
     runtime: str
     score: Callable[[Grey], Scores]
     network: str = ""
+    source: object = "the network"
 
     @property
     def classes(self) -> tuple[str, ...]:
         """[C] class names."""
         return tuple(self.card.classes)
 
-    def scores(self, grey: Grey) -> Scores:
-        """Scores of an image of any size: [H, W] -> [H, W, C].
+    def scores(self, grey: Grey, image: object = "an image") -> Scores:
+        """Scores of an image of any size: [H, W] -> [H, W, C], numbers from 0 to 1.
 
         The image is padded by reflection to a multiple of 32, as in the evaluation of a run. An
         image of over 4 million pixels is scored by sliding windows, which bounds the memory of the
         network.
+
+        Args:
+            grey: Image.
+            image: Name of the image, for messages.
+
+        Raises:
+            NotFiniteError: A score is not a number from 0 to 1.
         """
+        scores = self._scores(grey)
+        check_scores(scores, len(self.card.classes), image=image, network=self.source)
+        return scores
+
+    def _scores(self, grey: Grey) -> Scores:
         height, width = grey.shape
         if height * width > LARGEST_AREA:
             return score_windows(
@@ -106,12 +121,39 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         raise UserError(
             f"{file}: not written by the command export, which adds the post-processing"
         )
+    card = read_card(text, file)
+    _check_layout(session, len(card.classes), file)
     return Predictor(
-        card=read_card(text, file),
+        card=card,
         runtime="onnx",
         score=lambda grey: session.run(["scores"], {"grey": grey})[0],
         network=hash_bytes(content),
+        source=file,
     )
+
+
+def _check_layout(session: Any, classes: int, file: Path) -> None:
+    """Check that input and output of a network are those of an export with these classes.
+
+    Raises:
+        UserError: They are others.
+    """
+    layouts = [
+        [(each.name, each.type, len(each.shape), each.shape[-1:]) for each in values]
+        for values in (session.get_inputs(), session.get_outputs())
+    ]
+    wanted = [
+        [("grey", "tensor(uint8)", 4, [1])],
+        [("scores", "tensor(float)", 4, [classes])],
+    ]
+    for layout, each, noun in zip(layouts, wanted, ("input", "output"), strict=True):
+        if layout != each:
+            described = ", ".join(f"{name} {kind} {last}" for name, kind, _, last in layout)
+            ((name, kind, _, (channels,)),) = each
+            raise UserError(
+                f"{file}: its {noun} is {described}, and its model card says {name} {kind} "
+                f"[N, H, W, {channels}]; export the run again: {command_line('export', 'RUN')}"
+            )
 
 
 def read_card(text: str, file: Path) -> ModelCard:

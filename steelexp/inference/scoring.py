@@ -14,10 +14,12 @@ from steelexp.data.dataset import Bits, Dataset
 from steelexp.data.ignored import counted_bits
 from steelexp.inference.windows import Layout, cut_windows, stitch
 from steelexp.lazy import Tensor, tf
+from steelexp.model.finiteness import check_scores, scores_of
 
 Scores = npt.NDArray[np.float32]
 Scorer = Callable[[npt.NDArray[np.uint8]], Scores]
-"""Function grey [B, h, w, 1] -> scores [B, h, w, C] from 0 to 1, sigmoid(logits)."""
+"""Function grey [B, h, w, 1] -> scores [B, h, w, C] from 0 to 1, sigmoid(logits); NaN where a
+logit is not a number."""
 
 FLIPS = ((), (1,), (2,), (1, 2))
 """Axes of [B, h, w, C] to flip in test-time augmentation: none, vertical, horizontal, both."""
@@ -64,7 +66,7 @@ def build_scorer(model: Any, *, flips: bool = False) -> Scorer:
     )
     def score(grey: Tensor) -> Tensor:
         flipped_scores = [
-            tf.reverse(tf.sigmoid(model(tf.reverse(grey, axes), training=False)), axes)
+            tf.reverse(scores_of(model(tf.reverse(grey, axes), training=False)), axes)
             for axes in (FLIPS if flips else FLIPS[:1])
         ]
         return tf.transpose(tf.add_n(flipped_scores) / len(flipped_scores), [0, 3, 1, 2])
@@ -100,6 +102,7 @@ def score_images(
     *,
     max_pixels: int,
     layout: Layout | None = None,
+    network: object = "the network",
 ) -> Iterator[ScoredImage]:
     """Score images in the order of `rows`. Pixels that no window covers have score 0.
 
@@ -109,15 +112,22 @@ def score_images(
         rows: [R] rows of the images.
         max_pixels: Maximum number of pixels per batch. A batch has at least one image or window.
         layout: Layout of the sliding windows; None for whole images.
+        network: File of the network, for messages.
+
+    Raises:
+        NotFiniteError: A score is not a number from 0 to 1.
     """
+    classes = len(dataset.classes)
     if layout is not None:
         for row in rows.tolist():
             scores = score_windows(score, dataset.image(row), layout, max_pixels=max_pixels)
+            check_scores(scores, classes, image=dataset.paths[row], network=network)
             yield scored_image(row, scores, dataset.mask(row), has_ignore=dataset.has_ignore)
         return
     for batch_rows, grey, bits in pipeline.image_batches(dataset, rows, max_pixels=max_pixels):
         height, width = bits.shape[1:3]
         for row, scores, image_bits in zip(batch_rows.tolist(), score(grey), bits, strict=True):
+            check_scores(scores, classes, image=dataset.paths[row], network=network)
             yield scored_image(
                 row, scores[:height, :width], image_bits[..., 0], has_ignore=dataset.has_ignore
             )

@@ -15,6 +15,7 @@ from pydantic import Field, PositiveInt, Strict
 from steelexp.errors import UserError
 from steelexp.lazy import Tensor, keras, segmentation_models, tf
 from steelexp.model.backbones import BACKBONES, UNIT
+from steelexp.model.finiteness import check_weights
 from steelexp.spec.component import one_of
 
 Backbone = one_of(BACKBONES)
@@ -149,6 +150,7 @@ def _load_encoder(network: Any, backbone: Any, file: Path) -> None:
             f"model.weights: {file} does not hold the encoder weights of {backbone} "
             f"({_first_line(error)}); give the file of that backbone without its top, or none"
         ) from error
+    check_weights(encoder, f"model.weights: {file}")
 
 
 def _first_line(error: Exception) -> str:

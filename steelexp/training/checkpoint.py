@@ -16,6 +16,7 @@ from typing import Any
 from steelexp.data.content import hash_bytes
 from steelexp.errors import UserError, reason
 from steelexp.lazy import h5py, keras
+from steelexp.model.finiteness import check_weights
 from steelexp.records.atomic import replacing, write_atomically
 from steelexp.records.store import Epoch
 
@@ -67,6 +68,7 @@ def restore(path: Path, model: Any) -> None:
     with _open(path) as file:
         values = [file[_GROUP][f"{i:05d}"][()] for i in range(len(state))]
         model.load_weights(path)
+    check_weights(model, path)
     for variable, value in zip(state, values, strict=True):
         variable.assign(value)
 

@@ -9,6 +9,7 @@ from steelexp.errors import RunFailedError
 from steelexp.lazy import Tensor, keras
 from steelexp.metric_names import full_name
 from steelexp.metrics import HEADLINES, LOSS, lower_is_better
+from steelexp.model.finiteness import LARGEST_LOGIT, not_finite
 from steelexp.model.loss_schedule import Loss
 from steelexp.model.truth import truth_of
 from steelexp.progress import duration, say, steps
@@ -17,9 +18,15 @@ from steelexp.spec import ExperimentSpec
 from steelexp.training.devices import gather_batch, split_batches, synchronize
 from steelexp.training.plateau import best_epoch, learning_rate, should_stop
 
+LOSSES = (LOSS, full_name(LOSS, "val"))
+"""Names of the losses of an epoch."""
+
+_STEPS_BETWEEN_CHECKS = 16
+"""Steps after which the loss is looked at; each look waits for the device."""
+
 
 class DivergedError(RunFailedError):
-    """The loss is no longer a number."""
+    """Loss, scores or weights are no longer numbers that can be trained."""
 
 
 def compile_model(
@@ -72,7 +79,8 @@ def fit(
         The whole history.
 
     Raises:
-        DivergedError: the loss or a metric is not a finite number, or the monitored one is missing.
+        DivergedError: a metric or a weight is not a finite number, a loss is beyond
+            `LARGEST_LOGIT`, or the monitored metric is missing; the epochs before are kept.
     """
     epochs = list(history)
     initial = spec.optimizer.settings["learning_rate"]
@@ -86,7 +94,7 @@ def fit(
         metrics = {LOSS: loss, "learning_rate": rate, **validation}
         step = steps_done + (epochs[-1].step if epochs else 0)
         epoch = Epoch(number, step, round(time.monotonic() - start, 3), metrics)
-        _check_finite(spec, epoch)
+        _check_finite(spec, epoch, not_finite(model))
         epochs.append(epoch)
         best = (
             best_epoch(_monitored(spec, epochs), lower_is_better=_lower_is_better(spec)) == number
@@ -144,27 +152,32 @@ def _progress_callback(advance: Callable[[int, str], None]) -> Any:
         last_update = 0.0
 
         def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-            now = time.monotonic()
-            if now - self.last_update < 0.5:
-                return
-            self.last_update = now
-            loss = float(logs["loss"])
-            advance(batch + 1, f"loss {loss:.4f}")
-            if not math.isfinite(loss):
+            # By the step, not by the clock: all workers have to stop at the same one.
+            if batch % _STEPS_BETWEEN_CHECKS == 0 and not math.isfinite(float(logs["loss"])):
                 self.model.stop_training = True
+            now = time.monotonic()
+            if now - self.last_update >= 0.5:
+                self.last_update = now
+                advance(batch + 1, f"loss {float(logs['loss']):.4f}")
 
     return Progress()
 
 
-def _check_finite(spec: ExperimentSpec, epoch: Epoch) -> None:
+def _check_finite(spec: ExperimentSpec, epoch: Epoch, weights: str | None) -> None:
+    """Raise if a metric is not a finite number, a loss is too large, or weights are not finite."""
     monitor = spec.training.monitor
+    problem = "" if weights is None else f"the weights {weights} hold NaN or infinity"
     for key, value in {**epoch.metrics, monitor: epoch.metrics.get(monitor, math.nan)}.items():
-        if not math.isfinite(value):
-            rate = epoch.metrics["learning_rate"]
-            raise DivergedError(
-                f"{spec.name}: {key} is {value} after epoch {epoch.epoch}; lower "
-                f"optimizer.learning_rate (now {rate:g}) or set optimizer.clip_norm"
-            )
+        limit = LARGEST_LOGIT if key in LOSSES else math.inf
+        if not math.isfinite(value) or value > limit:
+            problem = f"{key} is {value:g}"
+            break
+    if problem:
+        rate = epoch.metrics["learning_rate"]
+        raise DivergedError(
+            f"{spec.name}: {problem} after epoch {epoch.epoch}; lower "
+            f"optimizer.learning_rate (now {rate:g}) or set optimizer.clip_norm"
+        )
 
 
 def _progress_line(spec: ExperimentSpec, epochs: Sequence[Epoch], *, best: bool) -> str:

@@ -11,7 +11,9 @@ from steelexp.data.tiling import columns, random_crops, whole_image
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.inference.postprocessing import postprocess
 from steelexp.metrics import image_metrics
+from steelexp.model.finiteness import NotFiniteError
 from steelexp.model.losses import bce
+from steelexp.model.losses import dice as dice_loss
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.spec.schema import TrainingSpec
 from tests.fakes import dataset_of, pixel_model
@@ -280,3 +282,30 @@ def test_draws_nothing_where_nothing_is_to_be_shown(evaluator, tmp_path):
     evaluates.after_epoch(1, RunFolder(tmp_path))
     assert evaluates.overlay_rows == ()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["whole", "sliding"])
+def test_a_network_of_nan_is_no_clean_steel(dataset, kind):
+    """It is named with the image; of an epoch, every metric is NaN."""
+    model = pixel_model((-0.1, np.nan), (0.1, -20.0))
+    settings = TrainingSpec(epochs=1, batch_size=2, overlays=0)
+    split = Split(np.array([0]), np.array([4, 2]), np.array([1]))
+    evaluator = Evaluator(
+        model, bce, settings, "dice_kaggle", dataset, np.arange(5), split, whole_image, 0, "best.h5"
+    )
+    with pytest.raises(NotFiniteError, match=r"^best\.h5: gives a score of nan on .*/4\.png, "):
+        evaluator.result(InferenceSettings(kind))
+
+
+@pytest.mark.parametrize("intercept", [np.nan, np.inf, 1e19])
+def test_an_epoch_of_a_network_of_no_numbers_has_no_metrics(dataset, tmp_path, intercept):
+    """Also where its loss is one: Dice of the sigmoid is at most 1."""
+    model = pixel_model((-0.1, intercept), (0.1, -20.0))
+    settings = TrainingSpec(epochs=1, batch_size=2, overlays=0)
+    split = Split(np.array([0]), np.array([4, 2]), np.array([], np.int64))
+    evaluator = Evaluator(
+        model, dice_loss, settings, "dice_kaggle", dataset, np.arange(5), split, whole_image, 0
+    )
+    metrics = evaluator.after_epoch(1, RunFolder(tmp_path))
+    assert {"val_dice_positive", "val_loss"} <= set(metrics)
+    assert all(np.isnan(value) for value in metrics.values())

@@ -434,3 +434,23 @@ def test_what_is_not_an_export_is_refused(tmp_path):
     file = pixel_onnx(tmp_path / "newer.onnx", text=newer)
     with pytest.raises(UserError, match=r"schema_version.*export the run again"):
         onnx_predictor(file)
+
+
+def test_scores_that_are_no_numbers_end_the_prediction_with_image_and_file(tmp_path):
+    paths = write_images(tmp_path / "in", 3)
+    file = pixel_onnx(tmp_path / "model.onnx", white=0.0)  # 128 / 0
+    with pytest.raises(UserError) as error:
+        predicted(tmp_path / "in", tmp_path / "out", onnx_predictor(file))
+    assert str(error.value).startswith(f"{file}: gives a score of -inf on {paths[0]}, and scores")
+    assert not (tmp_path / "out" / "defects.csv").exists()
+
+
+def test_a_card_of_other_classes_than_the_networks_is_refused(tmp_path):
+    rules = {label: {"threshold": 0.5} for label in "abc"}
+    file = pixel_onnx(tmp_path / "model.onnx", text=card(**rules).model_dump_json())
+    with pytest.raises(UserError) as error:
+        onnx_predictor(file)
+    assert str(error.value).startswith(
+        f"{file}: its output is scores tensor(float) [2], and its model card says scores "
+        "tensor(float) [N, H, W, 3]; export the run again: "
+    )

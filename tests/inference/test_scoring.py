@@ -72,7 +72,7 @@ def sloping():
 
     def slope(x):
         ones = tf.ones_like(tf.cast(x, tf.float32))
-        return 0.1 * tf.cumsum(ones, 2) + 0.2 * tf.cumsum(ones, 1)
+        return tf.repeat(0.1 * tf.cumsum(ones, 2) + 0.2 * tf.cumsum(ones, 1), 2, axis=-1)
 
     return keras.Model(grey, keras.layers.Lambda(slope)(grey))
 

@@ -260,6 +260,44 @@ def test_weights_that_are_no_numbers_are_not_kept(model):
         )
 
 
+def test_a_loss_that_explodes_and_stays_finite_ends_the_run():
+    model = compiled(loss=lambda y, logits, valid: bce(y, logits) * 0 + 1e19)
+    run = Run([0.5])
+    with pytest.raises(DivergedError, match=r"loss is 1e\+19 after epoch 1; lower optimizer\.lear"):
+        run(model, spec(3))
+    assert "keep" not in "".join(run.events)
+
+
+@pytest.mark.parametrize(("loss", "stops"), [(2.0**24, False), (2.0**24 + 2, True)])
+def test_a_loss_may_grow_until_float32_no_longer_adds_1(model, loss, stops):
+    run = Run([loss], metric="val_loss")
+    if stops:
+        with pytest.raises(DivergedError, match=r"val_loss is 1\.67772e\+07 after epoch 1"):
+            run(model, spec(1, monitor="val_loss"))
+    else:
+        assert len(run(model, spec(1, monitor="val_loss"))) == 1
+
+
+def test_weights_that_no_metric_shows_to_be_infinite_end_the_run():
+    model = compiled()
+    model.add_weight(name="moving_variance", shape=(1,), trainable=False).assign([np.inf])
+    with pytest.raises(DivergedError, match=r"weights .*moving_variance.* hold NaN or"):
+        Run([0.5])(model, spec(1))
+
+
+def test_all_workers_look_at_the_loss_at_the_same_steps():
+    """However fast they are: one that stopped alone would leave the others waiting."""
+    losses = iter([1.0] * 17 + [math.nan] * 60)
+    model = compiled(
+        loss=lambda y, logits, valid: (
+            bce(y, logits) * tf.py_function(lambda: next(losses), [], tf.float32)
+        )
+    )
+    with pytest.raises(DivergedError):
+        Run([0.5])(model, spec(1), batches=lambda: tiles(60, 1))
+    assert int(model.optimizer.iterations) == 33  # looked at after 1, 17, 33
+
+
 def test_a_monitored_metric_that_is_missing_is_named(model):
     run = Run([0.5], metric="val_loss")
     with pytest.raises(DivergedError, match="val_dice_positive is nan after epoch 1"):
