@@ -18,8 +18,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from steelexp.checksum import hash_bytes
 from steelexp.data.cache import cache_images
-from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import Dataset
 from steelexp.data.pipeline import Batches
 from steelexp.lazy import keras, tf

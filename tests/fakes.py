@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from steelexp.data.content import hash_bytes
+from steelexp.checksum import hash_bytes
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.tiling import Tiles
 from steelexp.lazy import keras, tf

@@ -24,10 +24,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.checksum import hash_bytes
 from steelexp.data.bits import Bits, Word
 from steelexp.data.cache_checks import CacheChecks, Checksums, checksum, checksum_of_zeros
 from steelexp.data.cache_root import CACHE_FIX
-from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import DataError, Dataset, digest, raise_if
 from steelexp.data.ignored import without_ignored_labels
 from steelexp.errors import explain_write_errors

@@ -5,8 +5,8 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from steelexp.checksum import hash_bytes
 from steelexp.data.bits import Bits, Word, word_of
-from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import DataError, Dataset
 
 

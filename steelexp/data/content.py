@@ -16,11 +16,6 @@ _BUFFER_BYTES = 2**20
 _thread = threading.local()
 
 
-def hash_bytes(data: bytes | memoryview) -> str:
-    """XXH3 of 128 bits as hex digits. It tells changes, not forgeries."""
-    return xxhash.xxh3_128_hexdigest(data)
-
-
 def file_hashes(paths: Sequence[Path]) -> tuple[str, ...]:
     """Hash of the content of each file, remembered until the file changes.
 

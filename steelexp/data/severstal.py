@@ -16,9 +16,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import PositiveInt
 
+from steelexp.checksum import hash_bytes
 from steelexp.command_line import command_line
 from steelexp.data import rle
-from steelexp.data.content import file_hashes, hash_bytes
+from steelexp.data.content import file_hashes
 from steelexp.data.csv_file import CsvFileError, read_csv
 from steelexp.data.data_error import DataError, raise_if
 from steelexp.data.dataset import Bits, Dataset, sample_subset

@@ -89,7 +89,7 @@ class PredictionJournal:
 
     def append(self, entry: Entry) -> None:
         """Add a line."""
-        self._offsets[entry.image] = self._lines.append(entry)
+        self._offsets[entry.image] = self._lines.append(entry._asdict())
 
     def entry(self, image: str) -> Entry:
         """The last entry of an image."""
@@ -103,14 +103,10 @@ class PredictionJournal:
 
 def _entry(values: Any) -> Entry:
     """Parse the values of a line."""
-    image, path, content, size, runs, defects, error = values
+    size = values.pop("size")
+    defects = values.pop("defects")
     return Entry(
-        image=image,
-        path=path,
-        # Version 0.1 wrote size and time.
-        content=content if isinstance(content, str | None) else "",
+        **values,
         size=None if size is None else (size[0], size[1]),
-        runs=runs,
         defects=[Defect(*each) for each in defects],
-        error=error,
     )

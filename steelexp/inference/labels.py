@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from steelexp.checksum import hash_bytes
 from steelexp.data import rle
 from steelexp.data.bits import Bits, word_of
-from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import Dataset
 from steelexp.data.forms.labelme import write_labelme
 from steelexp.data.forms.writers import WRITERS

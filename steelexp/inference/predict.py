@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from steelexp.checksum import hash_bytes
 from steelexp.data import rle
 from steelexp.data.bits import pack_bits
 from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE, strongest_class
-from steelexp.data.content import hash_bytes
 from steelexp.data.data_error import DataError
 from steelexp.data.decoding import decode_grey
 from steelexp.data.image_header import read_file

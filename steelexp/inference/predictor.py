@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from steelexp.checksum import hash_bytes
 from steelexp.command_line import command_line, install_line
-from steelexp.data.content import hash_bytes
 from steelexp.data.tiling import up_to_32
 from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.inference.postprocessing import postprocess

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from steelexp.data.content import hash_bytes
+from steelexp.checksum import hash_bytes
 from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.inference.image_files import ImageFile, group_name
 from steelexp.inference.journal import PredictionJournal

@@ -1,5 +1,11 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, also after a power cut.
 
+A file is written beside, written through to the disk, renamed, and the folder is written through.
+So a power cut leaves the old file or the new one, and a file that is written after it is never
+there without it.
+"""
+
+import errno
 import hashlib
 import os
 import shutil
@@ -9,30 +15,78 @@ from pathlib import Path
 
 from steelexp.errors import name_path
 
+_NO_FSYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
+"""Answers of a file system that has no fsync; a failure of the disk is another one."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside, for the block to write; it is renamed to `path` unless the block raises.
+
+    A file is written through. The files of a folder are not: a cache checks its own, and other
+    folders are made again from what they were made of.
 
     Args:
         path: File, or folder that is absent or empty; folders above it are made.
     """
     beside = partial_path(path)
     with name_path(path, temporary=beside):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         remove(beside)  # what a killed process left
         try:
             yield beside
+            if beside.is_file():
+                sync(beside)
             beside.replace(path)
+            sync(path.parent)
         finally:
             remove(beside)
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> Path:
-    """Write a file beside and rename it."""
+    """Write a file beside, write it through and rename it."""
     with replacing(path) as beside:
         beside.write_bytes(content)
     return path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, written through."""
+    if path.is_dir():
+        return
+    above = path.parent
+    if above != path:
+        make_folder(above)
+    path.mkdir(exist_ok=True)
+    sync(above)
+
+
+def sync(path: Path) -> None:
+    """Write a file or a folder's entries through to the disk, where the system lets us."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written and not listed
+        return
+    try:
+        sync_open(number)
+    finally:
+        os.close(number)
+
+
+def sync_open(number: int) -> None:
+    """Write an open file through to the disk, where the file system can.
+
+    Args:
+        number: File descriptor.
+
+    Raises:
+        OSError: The disk failed.
+    """
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
 
 
 def partial_path(path: Path) -> Path:

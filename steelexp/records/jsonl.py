@@ -1,28 +1,45 @@
 r"""JSON lines: the one way in which journals are appended to and read.
 
+A line is a JSON object with the key "check" as its last, a hash of the line and of the check before
+it. The first line's check begins with the journal's identity. So a line that was changed, dropped,
+repeated, moved or taken from another journal is noticed. Whole lines that are missing at the end
+are not: they are an earlier state of the journal.
+
+    {"epoch": 1, "step": 12, "check": "6c1c4d1c4c5c2b4e"}
+
 An entry is there once its line end is on disk. Text behind the last line end was torn by a kill:
 readers leave it out, and the next append cuts it off. Every whole line has to be an entry; one that
-is not was not left by a kill and is an error, wherever it stands.
-
-An unreadable last line with a line end counts as damage too. An append writes the line end last and
-returns after fsync, so such a line may have been acknowledged, and dropping it would give its
-number to another event.
+is not was not left by a kill and is an error, wherever it stands. The owner of a journal may
+`repair` it: what cannot be read is kept in a file beside it, and the journal goes on before it.
 """
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, NamedTuple, TypeVar
+from typing import Any, BinaryIO, Final, Generic, NamedTuple, TypeVar
 
+from steelexp.checksum import short_hash
 from steelexp.errors import UserError, explain_read_errors, name_path, reason
+from steelexp.records.atomic import make_folder, sync, sync_open, write_atomically
 
 T = TypeVar("T")
 
+KEY: Final = "check"
+"""Last key of every line."""
+
+_BEFORE = f'"{KEY}": "'.encode()
+_CHECK = len(short_hash(b""))
+_AFTER = b'"}\n'
+_TAIL = len(_BEFORE) + _CHECK + len(_AFTER)  # bytes of a line from its check to its end
 _BLOCK = 1 << 16  # bytes read at once while the last line end is looked for
+
+
+class DamageError(UserError):
+    """A line of a journal is not an entry."""
 
 
 class Line(NamedTuple, Generic[T]):
@@ -45,18 +62,20 @@ class JsonLines(Generic[T]):
 
     Attributes:
         path: The file; it need not exist.
-        parse: JSON value -> entry; raises ValueError, KeyError or TypeError for any other value.
+        parse: Values of a line -> entry; raises ValueError, KeyError or TypeError for any others.
         noun: What a line is, for messages: "an epoch".
         fix: What the user can do about a damaged line.
+        identity: What the journal belongs to, such as the digest of a run.
     """
 
     path: Path
     parse: Callable[[Any], T]
     noun: str
     fix: str
+    identity: str = ""
 
-    def append(self, *values: Any) -> int:
-        """Append values, one line each; they are on disk when this returns.
+    def append(self, *values: Mapping[str, Any]) -> int:
+        """Append objects, one line each; they are on disk when this returns.
 
         Without values it cuts off a torn last line.
 
@@ -65,18 +84,22 @@ class JsonLines(Generic[T]):
 
         Raises:
             OSError: The disk takes no more; nothing is appended.
+            DamageError: The last line has no check to go on from.
         """
-        content = "".join(json.dumps(value) + "\n" for value in values).encode()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
+        is_new = not self.path.exists()
         with name_path(self.path), self.path.open("a+b", buffering=0) as stream:
             start = _end_of_last_line(stream)
             stream.truncate(start)
+            content = _lines(values, self._check_before(stream, start))
             try:
                 _write_all(stream, content)
-                os.fsync(stream.fileno())
+                sync_open(stream.fileno())
             except OSError:
                 stream.truncate(start)
                 raise
+            if is_new:
+                sync(self.path.parent)
         return start
 
     def read(self, start: int = 0) -> Iterator[Line[T]]:
@@ -86,16 +109,18 @@ class JsonLines(Generic[T]):
             start: Byte at which a line begins; the `end` of the last line read goes on from there.
 
         Raises:
-            UserError: A line is not an entry.
+            DamageError: A line is not an entry.
         """
         if not self.path.exists():
             return
         with self._open() as stream:
+            check = self._check_before(stream, start)
             stream.seek(start)
             for text in stream:
                 if not text.endswith(b"\n"):
                     return
-                yield Line(start, start + len(text), self._parsed(text, start))
+                entry, check = self._parsed(text, start, check)
+                yield Line(start, start + len(text), entry)
                 start += len(text)
 
     def entries(self) -> list[T]:
@@ -105,14 +130,34 @@ class JsonLines(Generic[T]):
     def entry_at(self, start: int) -> T:
         """The entry of the line that begins at a byte."""
         with self._open() as stream:
+            check = self._check_before(stream, start)
             stream.seek(start)
-            return self._parsed(stream.readline(), start)
+            return self._parsed(stream.readline(), start, check)[0]
 
-    def damage(self, start: int, why: str) -> UserError:
+    def repair(self) -> str | None:
+        """Keep a damaged journal beside and go on before its first damaged line.
+
+        Returns:
+            A line that says so; None where nothing is damaged.
+        """
+        end = 0
+        try:
+            for line in self.read():
+                end = line.end
+        except DamageError as error:
+            content = self.path.read_bytes()
+            aside = write_atomically(_free_name(self.path), content)
+            write_atomically(self.path, content[:end])
+            lost = content[end:].count(b"\n")
+            why = str(error).removesuffix(f"; {self.fix}")
+            return f"{why}; kept as {aside.name} and gone on before it, without {lost} of its lines"
+        return None
+
+    def damage(self, start: int, why: str) -> DamageError:
         """The error about the line that begins at a byte."""
         with self._open() as stream:
             number = stream.read(start).count(b"\n") + 1
-        return UserError(f"{self.path}:{number}: not {self.noun} ({why}); {self.fix}")
+        return DamageError(f"{self.path}:{number}: not {self.noun} ({why}); {self.fix}")
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
@@ -120,13 +165,60 @@ class JsonLines(Generic[T]):
         with explain_read_errors(self.path, fix), self.path.open("rb") as stream:
             yield stream
 
-    def _parsed(self, text: bytes, start: int) -> T:
+    def _check_before(self, stream: Any, start: int) -> bytes:
+        """The check that the line at a byte goes on from."""
+        if start == 0:
+            return self.identity.encode()
+        stream.seek(max(0, start - _CHECK - len(_AFTER)))
+        return bytes(stream.read(_CHECK))
+
+    def _parsed(self, text: bytes, start: int, before: bytes) -> tuple[T, bytes]:
+        """Entry and check of a line.
+
+        Args:
+            text: The line with its end.
+            start: Byte at which it begins.
+            before: Check that it goes on from.
+        """
         try:
-            return self.parse(json.loads(text))
+            values = json.loads(text)
+            if not isinstance(values, dict):
+                raise ValueError(f"{type(values).__name__} in place of an object")
+            check = values.pop(KEY)
+            if text != _line(text[:-_TAIL], before):
+                raise ValueError("it does not go on from the line before")
+            return self.parse(values), check.encode()
         except KeyError as error:
             raise self.damage(start, f"unknown or missing: {error}") from None
         except (ValueError, TypeError, RecursionError) as error:
             raise self.damage(start, reason(error)) from None
+
+
+def _lines(values: Iterable[Mapping[str, Any]], check: bytes) -> bytes:
+    lines = []
+    for each in values:
+        body = json.dumps(each).encode().removesuffix(b"}")
+        line = _line(body + b", " if each else body, check)
+        check = line[-_TAIL:][len(_BEFORE) : -len(_AFTER)]
+        lines.append(line)
+    return b"".join(lines)
+
+
+def _line(body: bytes, before: bytes) -> bytes:
+    """A line with its end.
+
+    Args:
+        body: The line as far as its check.
+        before: Check of the line before, or the journal's identity.
+    """
+    return body + _BEFORE + short_hash(before + b" " + body).encode() + _AFTER
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    return aside
 
 
 def _end_of_last_line(stream: BinaryIO) -> int:

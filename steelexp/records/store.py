@@ -144,13 +144,19 @@ class RunFolder:
 
 
 def read_epochs(folder: Path) -> list[Epoch]:
-    """The epochs of a run, in order; the later of two equals counts.
+    """The epochs of a run, in order.
 
     Raises:
-        UserError: a line is not an epoch.
+        DamageError: A line is not the epoch that has to follow.
     """
-    epochs = {epoch.epoch: epoch for epoch in _epoch_lines(folder).entries()}
-    return [epochs[number] for number in sorted(epochs)]
+    lines = _epoch_lines(folder)
+    epochs: list[Epoch] = []
+    for line in lines.read():
+        if line.entry.epoch != len(epochs) + 1:
+            why = f"epoch {line.entry.epoch} after {len(epochs)}"
+            raise lines.damage(line.start, why)
+        epochs.append(line.entry)
+    return epochs
 
 
 def _epoch_lines(folder: Path) -> JsonLines[Epoch]:

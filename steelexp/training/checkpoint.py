@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from steelexp.data.content import hash_bytes
+from steelexp.checksum import hash_bytes
 from steelexp.errors import UserError, reason
 from steelexp.lazy import h5py, keras
 from steelexp.model.finiteness import check_weights

@@ -8,8 +8,9 @@ import time
 
 import pytest
 
+from steelexp.checksum import hash_bytes
 from steelexp.data import content, file_memory
-from steelexp.data.content import file_hashes, hash_bytes
+from steelexp.data.content import file_hashes
 from steelexp.data.dataset import DataError
 from steelexp.data.file_memory import STORE, remembered
 
@@ -43,11 +44,6 @@ def reads(monkeypatch):
 
 
 WANTED = tuple(hash_bytes(bytes([number])) for number in range(3))
-
-
-def test_the_hash_is_xxh3_of_128_bits():
-    # echo -n abc | xxhsum -H2
-    assert hash_bytes(b"abc") == "06b05ab6733a618578af5f94892f3950"
 
 
 def test_a_file_larger_than_the_buffer_is_hashed_whole(tmp_path, monkeypatch):

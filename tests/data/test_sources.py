@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from steelexp.checksum import hash_bytes
 from steelexp.commands import check as command
-from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.doctor import diagnosis
 from steelexp.data.sources import LOADERS, SOURCES, Layout, Source

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from steelexp.data.content import hash_bytes
+from steelexp.checksum import hash_bytes
 from steelexp.errors import UserError
 from steelexp.inference.defects import Defect
 from steelexp.inference.image_files import ImageFile
@@ -64,14 +64,6 @@ def test_images_in_a_moved_folder_are_predicted_already(tmp_path):
     moved = ImageFile("a.png", tmp_path / "moved" / "a.png")
     assert journal.remaining([moved]) == []
     assert [each.path for each in journal.entries([moved])] == [str(moved.path)]
-
-
-def test_a_line_of_size_and_time_is_not_believed(tmp_path):
-    """As version 0.1 wrote it."""
-    image_file = image(tmp_path, "a.png")
-    file = tmp_path / "journal.jsonl"
-    file.write_text(json.dumps(["a.png", str(image_file.path), [1, 2], [3, 6], {}, [], ""]) + "\n")
-    assert PredictionJournal(file).remaining([image_file]) == [image_file]
 
 
 def test_the_last_of_two_lines_counts(tmp_path):

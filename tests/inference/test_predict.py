@@ -377,7 +377,7 @@ def test_a_killed_job_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
     assert job(model, tmp_path / "in", tmp_path / "once", 0).wait() == 0
     assert files(tmp_path / "out") == files(tmp_path / "once")
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
-    names = [line[0] for line in lines]
+    names = [line["image"] for line in lines]
     assert sorted(names) == [f"{number:04d}.png" for number in range(30)]  # nothing twice
 
 

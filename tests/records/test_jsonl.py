@@ -1,4 +1,3 @@
-import json
 import os
 import resource
 import signal
@@ -7,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,11 +15,14 @@ from steelexp.records import jsonl
 from steelexp.records.jsonl import JsonLines
 
 ROOT = Path(__file__).parents[2]
-VALUES = st.recursive(
+JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3),
     max_leaves=5,
 )
+VALUES = st.dictionaries(st.text().filter(lambda key: key != jsonl.KEY), JSON, max_size=3)
+FIRST = b'{"n": 1, "check": "b80b42a4a1a7ca78"}\n'
+SECOND = b'{"n": 2, "check": "b80b42a4a1a7ca78"}\n'
 
 
 def number(value):
@@ -40,11 +43,22 @@ def test_lines_by_hand(path):
     lines = journal(path, number)
     assert lines.entries() == []
     assert lines.append({"n": 1}) == 0
-    assert lines.append({"n": 2}, {"n": 30}) == 9
-    assert path.read_bytes() == b'{"n": 1}\n{"n": 2}\n{"n": 30}\n'
-    assert list(lines.read()) == [(0, 9, 1), (9, 18, 2), (18, 28, 30)]
-    assert list(lines.read(9)) == [(9, 18, 2), (18, 28, 30)]
-    assert lines.entry_at(18) == 30
+    assert lines.append({"n": 2}, {"n": 30}) == len(FIRST)
+    checks = [xxhash.xxh3_64_hexdigest(b' {"n": 1, ')]
+    checks.append(xxhash.xxh3_64_hexdigest(f'{checks[0]} {{"n": 2, '.encode()))
+    checks.append(xxhash.xxh3_64_hexdigest(f'{checks[1]} {{"n": 30, '.encode()))
+    whole = "".join(
+        f'{{"n": {n}, "check": "{check}"}}\n' for n, check in zip((1, 2, 30), checks, strict=True)
+    )
+    assert path.read_text() == whole
+    size = len(FIRST)
+    assert list(lines.read()) == [
+        (0, size, 1),
+        (size, 2 * size, 2),
+        (2 * size, 3 * size + 1, 30),
+    ]
+    assert [entry for _, _, entry in lines.read(size)] == [2, 30]
+    assert lines.entry_at(2 * size) == 30
 
 
 @settings(deadline=None, max_examples=100)
@@ -60,9 +74,9 @@ def test_a_cut_at_any_byte_leaves_the_whole_lines_before_it(tmp_path_factory, va
     left = values[: whole[:cut].count(b"\n")]
     assert lines.entries() == left
     assert path.read_bytes() == whole[:cut]  # reading changes nothing
-    lines.append("next", "last")
-    assert lines.entries() == [*left, "next", "last"]
-    assert path.read_bytes().startswith(b"".join(json.dumps(v).encode() + b"\n" for v in left))
+    lines.append({"a": "next"}, {})
+    assert lines.entries() == [*left, {"a": "next"}, {}]
+    assert path.read_bytes().startswith(whole[:cut][: whole[:cut].rfind(b"\n") + 1])
 
 
 @settings(deadline=None, max_examples=100)
@@ -84,11 +98,11 @@ def test_reading_on_gives_each_entry_once(tmp_path_factory, appended, torn):
 def test_a_tear_longer_than_a_block_is_cut_off(path, monkeypatch, size):
     monkeypatch.setattr(jsonl, "_BLOCK", 2)
     lines = journal(path)
-    lines.append(1)
+    lines.append({"n": 1})
     with path.open("ab") as stream:
         stream.write(b"x" * size)
-    assert lines.append(2) == 2
-    assert path.read_bytes() == b"1\n2\n"
+    assert lines.append({"n": 2}) == len(FIRST)
+    assert lines.entries() == [{"n": 1}, {"n": 2}]
 
 
 @pytest.mark.parametrize(
@@ -98,9 +112,10 @@ def test_a_tear_longer_than_a_block_is_cut_off(path, monkeypatch, size):
         (b"\0\0\0", "Expecting value"),
         (b"\xff\xfe\xfd\xfc", "codec can't decode"),
         (b"{", "Expecting property name"),
-        (b"[1]", "list indices must be integers"),
-        (b"{}", "unknown or missing: 'n'"),
-        (b'{"n": "x"}', "invalid literal for int"),
+        (b"[1]", "list in place of an object"),
+        (b"{}", "unknown or missing: 'check'"),
+        (b'{"n": 2}', "unknown or missing: 'check'"),
+        (SECOND.strip(), "it does not go on from the line before"),
         (b"[" * 100_000, "recursion"),
     ],
 )
@@ -117,7 +132,7 @@ def test_a_whole_line_that_is_no_entry_is_named(path, line, why, last):
     assert why in said
     assert said.endswith("); begin anew with --fresh")
     with pytest.raises(UserError, match=":2: not a number"):
-        list(lines.read(9))  # the number is that in the file, wherever reading begins
+        list(lines.read(len(FIRST)))  # the number is that in the file, wherever reading begins
 
 
 def test_a_file_that_cannot_be_read_is_named(path):
@@ -128,20 +143,20 @@ def test_a_file_that_cannot_be_read_is_named(path):
 
 def test_a_full_disk_adds_nothing_and_is_named(path):
     lines = journal(path)
-    lines.append("first")
+    lines.append({"n": 1})
     whole = path.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 3, limits[1]))
     try:
         with pytest.raises(OSError, match="File too large") as caught:
-            lines.append("second")
+            lines.append({"n": 2})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert caught.value.filename == str(path)
     assert path.read_bytes() == whole
-    lines.append("second")
-    assert lines.entries() == ["first", "second"]
+    lines.append({"n": 2})
+    assert lines.entries() == [{"n": 1}, {"n": 2}]
 
 
 def test_a_line_is_on_disk_when_append_returns(path, monkeypatch):
@@ -150,17 +165,18 @@ def test_a_line_is_on_disk_when_append_returns(path, monkeypatch):
     def fsync(number):
         synced.append(os.fstat(number).st_size)
 
-    monkeypatch.setattr(jsonl.os, "fsync", fsync)
-    journal(path).append(1, 2)
-    assert synced == [4]
+    journal(path).append({"n": 0})
+    monkeypatch.setattr(os, "fsync", fsync)
+    journal(path).append({"n": 1})
+    assert synced == [2 * len(FIRST)]
 
 
 APPEND = (
     "import sys; from pathlib import Path; from steelexp.records.jsonl import JsonLines\n"
-    "lines = JsonLines(Path(sys.argv[1]), parse=int, noun='', fix='')\n"
+    "lines = JsonLines(Path(sys.argv[1]), parse=lambda v: v['n'], noun='', fix='')\n"
     "n = len(lines.entries())\n"
     "while True:\n"
-    "    lines.append(n); n += 1; print(n, flush=True)\n"
+    "    lines.append({'n': n}); n += 1; print(n, flush=True)\n"
 )
 
 
@@ -172,6 +188,63 @@ def test_a_kill_at_any_moment_costs_nothing_that_was_acknowledged(path):
             for _ in range(20 + kill):
                 acknowledged = int(writer.stdout.readline())
             writer.kill()
-        entries = journal(path).entries()
+        entries = journal(path, number).entries()
         assert entries == list(range(len(entries)))
         assert len(entries) >= acknowledged
+
+
+def three(path, identity="a"):
+    lines = JsonLines(path, number, noun="a number", fix="begin anew", identity=identity)
+    lines.append({"n": 1}, {"n": 2}, {"n": 3})
+    return lines, path.read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    ("order", "line"),
+    [([0, 0, 1, 2], 2), ([0, 2], 2), ([1, 2], 1), ([0, 2, 1], 2), ([0, 1, 2, 2], 4)],
+)
+def test_lines_that_were_repeated_dropped_or_moved_are_noticed(path, order, line):
+    lines, whole = three(path)
+    path.write_bytes(b"".join(whole[number] for number in order))
+    with pytest.raises(UserError, match=rf":{line}: not a number \(it does not go on from"):
+        lines.entries()
+
+
+def test_a_line_of_another_journal_is_noticed(path):
+    lines, whole = three(path)
+    _, other = three(path.with_name("other"), identity="b")
+    path.write_bytes(b"".join([whole[0], other[1], other[2]]))
+    with pytest.raises(UserError, match=":2: not a number"):
+        lines.entries()
+    path.write_bytes(b"".join(other))
+    with pytest.raises(UserError, match=":1: not a number"):
+        lines.entries()
+
+
+def test_every_flip_of_a_bit_is_noticed_or_tears_the_end(path):
+    lines, whole = three(path)
+    content = b"".join(whole)
+    for bit in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            assert lines.entries() == [1, 2]  # the last line end became another byte
+            assert bit // 8 == len(content) - 1
+        except UserError:
+            assert bit // 8 < len(content)
+
+
+def test_a_repair_goes_on_before_the_damage_and_loses_nothing(path):
+    lines, whole = three(path)
+    assert lines.repair() is None
+    damaged = whole[0] + whole[1].replace(b"2", b"7", 1) + whole[2]
+    path.write_bytes(damaged)
+    assert lines.repair() == (
+        f"{path}:2: not a number (it does not go on from the line before); kept as "
+        "journal.jsonl.damaged-1 and gone on before it, without 2 of its lines"
+    )
+    assert lines.entries() == [1]
+    assert path.with_name("journal.jsonl.damaged-1").read_bytes() == damaged
+    lines.append({"n": 2})
+    assert path.read_bytes() == whole[0] + whole[1]

@@ -3,13 +3,16 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelexp.errors import UserError
+from steelexp.records.jsonl import JsonLines
 from steelexp.records.store import BusyError, Epoch, RunFolder, read_epochs, run_folders
 from tests.finished_runs import record
 
@@ -24,9 +27,18 @@ def folder(tmp_path):
     return RunFolder(tmp_path / "runs" / "b4_dice" / "3f9c1a7e")
 
 
-def line(epoch):
-    text = json.dumps({"epoch": epoch.epoch, "step": epoch.step, "seconds": epoch.seconds})
-    return text[:-1] + f', "metrics": {json.dumps(epoch.metrics)}}}\n'
+def lines_of(*epochs):
+    """What the file holds of epochs that were appended in this order."""
+    text, check = "", ""
+    for epoch in epochs:
+        body = json.dumps(asdict(epoch))[:-1] + ", "
+        check = xxhash.xxh3_64_hexdigest(f"{check} {body}".encode())
+        text += f'{body}"check": "{check}"}}\n'
+    return text
+
+
+ONE = len(lines_of(FIRST))
+TWO = len(lines_of(FIRST, SECOND))
 
 
 class TestEpochs:
@@ -42,47 +54,47 @@ class TestEpochs:
         for epoch in (FIRST, SECOND, THIRD):
             folder.append(epoch)
         assert folder.epochs == read_epochs(folder.path) == [FIRST, SECOND, THIRD]
-        assert file.read_text() == line(FIRST) + line(SECOND) + line(THIRD)
+        assert file.read_text() == lines_of(FIRST, SECOND, THIRD)
 
     @settings(deadline=None, max_examples=30)
     @given(
         st.lists(
-            st.builds(
-                Epoch,
-                st.integers(1, 99),
+            st.tuples(
                 st.integers(0),
                 st.floats(0, 1e6),
                 st.dictionaries(st.text(), st.floats(allow_nan=False)),
             ),
-            unique_by=lambda epoch: epoch.epoch,
             max_size=4,
         )
     )
-    def test_append_and_read_are_inverse(self, tmp_path_factory, epochs):
+    def test_append_and_read_are_inverse(self, tmp_path_factory, values):
         folder = RunFolder(tmp_path_factory.mktemp("run"))
+        epochs = [Epoch(number, *each) for number, each in enumerate(values, start=1)]
         for epoch in epochs:
             folder.append(epoch)
-        assert folder.epochs == sorted(epochs, key=lambda epoch: epoch.epoch)
+        assert folder.epochs == epochs
 
-    def test_the_later_of_two_counts(self, folder, file):
-        again = Epoch(1, step=10, seconds=9.0, metrics={"loss": 0.75})
-        for epoch in (FIRST, SECOND, again):
-            folder.append(epoch)
-        assert folder.epochs == [again, SECOND]
+    @pytest.mark.parametrize("second", [FIRST, THIRD])
+    def test_an_epoch_twice_or_left_out_is_said(self, folder, file, second):
+        folder.append(FIRST)
+        folder.append(second)
+        said = rf":2: not an epoch \(epoch {second.epoch} after 1\); "
+        with pytest.raises(UserError, match=said):
+            folder.epochs  # noqa: B018
 
-    @pytest.mark.parametrize("cut", range(len(line(SECOND))))
+    @pytest.mark.parametrize("cut", range(ONE, TWO))
     def test_a_kill_anywhere_in_a_line_costs_that_line_alone(self, folder, file, cut):
-        file.write_text(line(FIRST) + line(SECOND)[:cut])
+        file.write_text(lines_of(FIRST, SECOND)[:cut])
         assert folder.epochs == [FIRST]
         folder.append(SECOND)
         folder.append(THIRD)
         assert folder.epochs == [FIRST, SECOND, THIRD]
-        assert file.read_text() == line(FIRST) + line(SECOND) + line(THIRD)
+        assert file.read_text() == lines_of(FIRST, SECOND, THIRD)
 
     def test_several_kills(self, folder, file):
-        file.write_text(line(FIRST)[:20])
+        file.write_text(lines_of(FIRST)[:20])
         folder.append(FIRST)
-        file.write_text(file.read_text() + line(SECOND)[:30])
+        file.write_text(file.read_text() + lines_of(FIRST, SECOND)[ONE:][:30])
         folder.append(SECOND)
         assert folder.epochs == [FIRST, SECOND]
 
@@ -91,20 +103,33 @@ class TestEpochs:
         [
             ("", "Expecting value"),
             ("{]", "Expecting property name"),
-            ("5", "Input should be a dictionary or an instance of Epoch"),
-            ("null", "Input should be a dictionary or an instance of Epoch"),
-            ("[]", "Input should be a dictionary or an instance of Epoch"),
-            ("{}", "epoch: Field required"),
-            ('{"epoch": 1}', "step: Field required"),
-            (line(SECOND).replace("20", '"many"'), "step: Input should be a valid integer"),
-            (line(SECOND).replace("0.375", "null"), "metrics.loss: Input should be a valid number"),
+            ("5", "int in place of an object"),
+            ("null", "NoneType in place of an object"),
+            ("[]", "list in place of an object"),
+            ("{}", "unknown or missing: 'check'"),
+            (lines_of(SECOND), "it does not go on from the line before"),
         ],
     )
     def test_a_whole_line_that_is_none_is_said(self, folder, file, text, reason):
-        file.write_text(line(FIRST) + text.rstrip() + "\n" + line(THIRD))
+        file.write_text(lines_of(FIRST) + text.rstrip() + "\n" + lines_of(THIRD))
         with pytest.raises(UserError) as caught:
             read_epochs(folder.path)
         assert str(caught.value).startswith(f"{file}:2: not an epoch ({reason}")
+
+    @pytest.mark.parametrize(
+        ("values", "reason"),
+        [
+            ({}, "epoch: Field required"),
+            ({"epoch": 1}, "step: Field required"),
+            (asdict(FIRST) | {"step": "many"}, "step: Input should be a valid integer"),
+            (asdict(FIRST) | {"metrics": {"loss": None}}, "metrics.loss: Input should be a valid"),
+        ],
+    )
+    def test_a_line_of_other_values_is_said(self, folder, file, values, reason):
+        JsonLines(file, parse=dict, noun="", fix="").append(values)
+        with pytest.raises(UserError) as caught:
+            read_epochs(folder.path)
+        assert str(caught.value).startswith(f"{file}:1: not an epoch ({reason}")
 
 
 class TestRecord:

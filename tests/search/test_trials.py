@@ -32,6 +32,7 @@ def test_is_read_as_it_was_written(path):
 
 def test_lines_by_hand(path):
     events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert all(event.pop("check") for event in events)
     assert events[1] == {
         "event": "proposed",
         "trial": "0000",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from steelexp.errors import UserError
+from steelexp.records.jsonl import JsonLines
 from steelexp.tracking.journal import EventReader, Journal, file_entry, read_events, unchanged
 
 
@@ -67,16 +68,15 @@ def test_a_reader_goes_on_from_where_it_was(folder: Path) -> None:
     path.write_bytes(whole)
     journal.append(("epoch", {"epoch": 2}))
     assert [e.number for e in reader.read_new()] == [3]
-    with path.open("a") as stream:
-        stream.write('{"number": 5, "kind": "epoch", "time": 0.0, "content": {}}\n')
+    event = {"number": 5, "kind": "epoch", "time": 0.0, "content": {}}
+    JsonLines(path, dict, "an event", "").append(event)
     with pytest.raises(UserError, match=r"journal.jsonl:4: .*\(number 5 after 3\)"):
         reader.read_new()
 
 
 def test_a_number_left_out_is_damage(folder: Path) -> None:
-    Journal(folder).append(("run", {}), ("epoch", {}))
-    path = folder / "journal.jsonl"
-    path.write_text(path.read_text().split("\n", 1)[1])
+    event = {"number": 2, "kind": "epoch", "time": 0.0, "content": {}}
+    JsonLines(folder / "journal.jsonl", dict, "an event", "").append(event)
     with pytest.raises(
         UserError, match=r"journal.jsonl:1: not the next event of a run \(number 2 after 0\)"
     ):

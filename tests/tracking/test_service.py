@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from steelexp.records.jsonl import JsonLines
 from steelexp.tracking import delivery, sending, services
 from steelexp.tracking.journal import Journal, read_events
 from steelexp.tracking.receipt import read_receipt
@@ -153,7 +154,10 @@ def test_offline_the_whole_journal_becomes_an_archive(server, run):
 
 
 def test_an_unknown_service_is_named(server, run):
-    text = (run / "journal.jsonl").read_text()
-    (run / "journal.jsonl").write_text(text.replace('"file"', '"carrier pigeon"'))
+    lines = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
+    events = [{key: value for key, value in line.items() if key != "check"} for line in lines]
+    events[0]["content"]["service"] = "carrier pigeon"
+    (run / "journal.jsonl").unlink()
+    JsonLines(run / "journal.jsonl", dict, "an event", "").append(*events)
     assert send(run) == "the journal cannot be sent: 'carrier pigeon'"
     assert len(read_events(run)) == 4

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.checksum import hash_bytes
 from steelexp.data.cache import one_builder
 from steelexp.data.cache_root import CACHE_FIX
-from steelexp.data.content import hash_bytes
 from steelexp.data.dataset import Dataset, digest
 from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps

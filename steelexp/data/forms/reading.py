@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from steelexp.checksum import hash_bytes
 from steelexp.data.bits import MOST_CLASSES, Bits, Word, word_of
-from steelexp.data.content import file_hashes, hash_bytes
+from steelexp.data.content import file_hashes
 from steelexp.data.dataset import (
     DataError,
     Dataset,

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import PositiveInt
 
-from steelexp.data.content import file_hashes, hash_bytes
+from steelexp.checksum import hash_bytes
+from steelexp.data.content import file_hashes
 from steelexp.data.dataset import Bits, DataError, Dataset, raise_if, sample_subset
 from steelexp.data.forms.class_names import ClassNames
 from steelexp.data.image_header import image_sizes, read_headers

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from steelexp.data.content import hash_bytes
+from steelexp.checksum import hash_bytes
 from steelexp.data.dataset import Dataset
 
 

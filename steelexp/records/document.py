@@ -1,0 +1,69 @@
+"""JSON documents that notice when they are damaged: each has a version and a checksum."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from steelexp.checksum import ChecksumError, with_checksum, without_checksum
+from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.records.atomic import write_atomically
+
+VERSION_KEY: Final = "schema_version"
+
+
+class VersionError(UserError):
+    """Another version of steelexp wrote the document."""
+
+
+def write_document(path: Path, values: Mapping[str, Any], *, indent: int | None = 2) -> Path:
+    """Write values as JSON with their checksum, whole or not at all.
+
+    Args:
+        path: File to write.
+        values: Values that JSON can hold; "schema_version" among them.
+        indent: Spaces for each level; None for one line.
+
+    Raises:
+        ValueError: A number is not finite.
+    """
+    content = json.dumps(with_checksum(values), indent=indent, allow_nan=False)
+    return write_atomically(path, (content + "\n").encode())
+
+
+def read_document(path: Path, *, version: int, noun: str, fix: str) -> dict[str, Any]:
+    """Read the values of a document, without their checksum.
+
+    Args:
+        path: File to read.
+        version: The `schema_version` that is read.
+        noun: Name of such a document for messages: "a record".
+        fix: What the user can do about a damaged or foreign one.
+
+    Raises:
+        VersionError: Another version of steelexp wrote it.
+        UserError: It cannot be read, or is damaged.
+    """
+    with explain_read_errors(path, fix):
+        content = path.read_bytes()
+    try:
+        values = json.loads(content)
+        if not isinstance(values, dict):
+            raise ValueError(f"{type(values).__name__} in place of an object")
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not {noun} ({reason(error)}); {fix}") from None
+    if (found := values.get(VERSION_KEY)) != version:
+        raise VersionError(f"{path}: {_of_another_version(found, version)}; {fix}")
+    try:
+        return without_checksum(values)
+    except ChecksumError as error:
+        raise UserError(f"{path}: damaged: {error}; {fix}") from None
+
+
+def _of_another_version(found: object, version: int) -> str:
+    if found is None:
+        return f"no {VERSION_KEY}, and this version of steelexp reads {version}"
+    return (
+        f"{VERSION_KEY} {found!r:.20} and this version of steelexp reads {version}; "
+        "the version that wrote it reads it"
+    )
