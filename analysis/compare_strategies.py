@@ -35,7 +35,9 @@ from analysis.strategies.published_figure import draw_published
 from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated, with_postprocessed
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.metrics import HEADLINES, PRIMARY
+from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
+from steelexp.terminal import Parser, print_error
 
 FORMATS: Final = ("png", "pdf", "svg")
 
@@ -54,17 +56,17 @@ def main(argv: list[str]) -> int:
         with explain_write_errors(arguments.out, "choose another folder with --out"):
             files = _write(comparison, figures, arguments)
     except UserError as error:
-        print(f"compare_strategies: {error}", file=sys.stderr)
+        print_error(*error.lines, before="compare_strategies")
         return 2
     for text in (*evaluated.left_out, *warnings(comparison), *unpublished):
-        print(f"compare_strategies: {text.removeprefix('- ')}", file=sys.stderr)
-    print("\n".join(_summary(comparison, arguments.metric)))
-    print(f"comparison of {len(evaluated.strategies)} strategies: {', '.join(map(str, files))}")
+        print_error(text.removeprefix("- "), before="compare_strategies")
+    say(*_summary(comparison, arguments.metric))
+    say(f"comparison of {len(evaluated.strategies)} strategies: {', '.join(map(str, files))}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="compare_strategies",
         description="Compare strategies with a baseline: differences, 95 % intervals, tests.",
     )

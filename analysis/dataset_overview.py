@@ -28,6 +28,8 @@ from analysis.learning_curves import FORMATS
 from steelexp.command_line import command_line
 from steelexp.errors import UserError, explain_read_errors, explain_write_errors
 from steelexp.palette import CLASS_COLOURS, INK
+from steelexp.progress import say
+from steelexp.terminal import Parser, print_error
 
 SCHEMA_VERSION: Final = 3
 CLEAN: Final = "#b0b0b0"
@@ -80,14 +82,14 @@ def main(argv: list[str]) -> int:
             arguments.out.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(arguments.out, dpi=160)
     except UserError as error:
-        print(f"dataset_overview: {error}", file=sys.stderr)
+        print_error(*error.lines, before="dataset_overview")
         return 2
-    print(f"overview of the data set: {arguments.out}")
+    say(f"overview of the data set: {arguments.out}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="dataset_overview",
         description="Plot an overview of a data set from a doctor.json.",
     )

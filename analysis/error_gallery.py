@@ -31,7 +31,9 @@ from analysis.strategies.gallery_figures import draw_pictures, draw_pixels, pict
 from steelexp.command_line import command_line
 from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
 from steelexp.errors import UserError, explain_write_errors
+from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
+from steelexp.terminal import Parser, print_error
 
 FORMATS: Final = ("png", "pdf", "svg")
 
@@ -57,19 +59,17 @@ def main(argv: list[str]) -> int:
                 files.append(out / f"{name}.{arguments.format}")
                 figure.savefig(files[-1], dpi=200)
     except UserError as error:
-        print(f"error_gallery: {error}", file=sys.stderr)
+        print_error(*error.lines, before="error_gallery")
         return 2
-    print(f"worst images of {len(labels)} classes: {', '.join(map(str, files))}")
+    say(f"worst images of {len(labels)} classes: {', '.join(map(str, files))}")
     with_pictures = set(pictured(evaluated))
     if any(not with_pictures.issuperset(images.tolist()) for images in worst_images.values()):
-        print(f"Not all of them have pictures; this draws them: {drawing(evaluated, worst_images)}")
+        say(f"Not all of them have pictures; this draws them: {drawing(evaluated, worst_images)}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="error_gallery", description="Show the worst images of each class."
-    )
+    parser = Parser(prog="error_gallery", description="Show the worst images of each class.")
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUNS", help="a run folder, or a folder of runs"
     )

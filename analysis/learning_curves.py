@@ -31,6 +31,8 @@ from steelexp.errors import UserError, explain_write_errors
 from steelexp.metric_names import axis_title, classes_of, full_name, parse_name
 from steelexp.metrics import LOSS, PRIMARY, is_bounded, lower_is_better
 from steelexp.palette import CLASS_COLOURS, INK, RUN_COLOURS
+from steelexp.progress import say
+from steelexp.terminal import Parser, print_error
 
 MARKERS: Final = ("", "o", "s", "^", "D", "v", "P", "X")
 VAL_LOSS: Final = full_name(LOSS, "val")
@@ -51,14 +53,14 @@ def main(argv: list[str]) -> int:
             arguments.out.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(arguments.out, dpi=160)
     except UserError as error:
-        print(f"learning_curves: {error}", file=sys.stderr)
+        print_error(*error.lines, before="learning_curves")
         return 2
-    print(f"learning curves of {len(runs)} run{'s'[: len(runs) > 1]}: {arguments.out}")
+    say(f"learning curves of {len(runs)} run{'s'[: len(runs) > 1]}: {arguments.out}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="learning_curves",
         description="Draw loss and a metric of runs, epoch by epoch, and mark the best epoch.",
     )

@@ -24,7 +24,9 @@ from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.metric_names import class_names
 from steelexp.metrics import ALL_EMPTY, ON_IMAGES, PRIMARY
+from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
+from steelexp.terminal import Parser, print_error
 
 FORMATS: Final = (".md", ".csv")
 
@@ -46,14 +48,14 @@ def main(argv: list[str]) -> int:
             with explain_write_errors(out, "choose another file with --out"):
                 write_atomically(out, content.encode())
     except UserError as error:
-        print(f"per_class_table: {error}", file=sys.stderr)
+        print_error(*error.lines, before="per_class_table")
         return 2
-    print(text, end="")
+    say(*text.splitlines())
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="per_class_table", description="Mean and spread of each strategy on each class."
     )
     parser.add_argument(

@@ -24,8 +24,10 @@ from analysis.searches.search_tables import markdown, spent, trials_csv, warning
 from analysis.searches.search_trials import Search, read_search
 from analysis.searches.setting_importance import DRAWS, Importances, importances
 from steelexp.errors import UserError, explain_write_errors
+from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
 from steelexp.spec.space_words import describe_value
+from steelexp.terminal import Parser, print_error
 
 
 def main(argv: list[str]) -> int:
@@ -40,17 +42,17 @@ def main(argv: list[str]) -> int:
         with explain_write_errors(arguments.out, "choose another folder with --out"):
             paths = _write(search, importance, figures, arguments)
     except UserError as error:
-        print(f"search_history: {error}", file=sys.stderr)
+        print_error(*error.lines, before="search_history")
         return 2
     for text in (*warnings(search, importance), *undrawn):
-        print(f"search_history: {text}", file=sys.stderr)
-    print(_summary(search))
-    print(f"history of {len(search.trials)} trials: {', '.join(map(str, paths))}")
+        print_error(text, before="search_history")
+    say(_summary(search))
+    say(f"history of {len(search.trials)} trials: {', '.join(map(str, paths))}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="search_history",
         description="Progress, settings, their importance and the cost of a search.",
     )

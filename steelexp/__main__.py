@@ -26,6 +26,7 @@ from steelexp.commands.crash_log import crash_line
 from steelexp.commands.outcome import BROKEN_PIPE, BUG, FAILED, INTERRUPTED, WRONG_REQUEST
 from steelexp.commands.renamed_options import check_names
 from steelexp.errors import RunFailedError, UserError
+from steelexp.terminal import Parser, prepare_output, print_error
 
 EPILOG = """\
 examples:
@@ -41,6 +42,7 @@ exit codes: 0 done, 1 a run failed, 2 the request was wrong, 3 a bug or an unexp
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
+    prepare_output()
     try:
         try:
             return _run(arguments)
@@ -60,15 +62,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         act: Callable[[argparse.Namespace], int] = args.act
         return act(args)
     except UserError as error:
-        print(f"steelexp: {error}", file=sys.stderr)
+        print_error(*error.lines, before="steelexp")
         return FAILED if isinstance(error, RunFailedError) else WRONG_REQUEST
     except KeyboardInterrupt:
-        print(f"\nsteelexp: {_stopped(args)}", file=sys.stderr)
+        print_error("", f"steelexp: {_stopped(args)}")
         return INTERRUPTED
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _has_lost_its_reader():
             raise
-        print(f"steelexp: {crash_line(error)}", file=sys.stderr)
+        print_error(crash_line(error), before="steelexp")
         return BUG
 
 
@@ -114,7 +116,7 @@ def _discard_output() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program(),
         description="Tracked, declarative experiments for finding defects on steel.",
         epilog=EPILOG.format(program=program()),

@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 SCRIPT = "steelexp"
@@ -24,7 +25,7 @@ def command_line(*words: str | Path) -> str:
     Args:
         words: The command and its arguments, such as "show" and a run folder.
     """
-    return shlex.join([*_program(), *map(str, words)])
+    return _joined([*_program(), *words])
 
 
 def python_line(*words: str | Path) -> str:
@@ -33,7 +34,7 @@ def python_line(*words: str | Path) -> str:
     Args:
         words: Arguments of the interpreter, such as "-m" and a module.
     """
-    return shlex.join([_interpreter(), *map(str, words)])
+    return _joined([_interpreter(), *words])
 
 
 def install_line(extra: str) -> str:
@@ -52,22 +53,39 @@ def script_line(script: str, *words: str | Path) -> str:
     on_path = shutil.which(script)
     if not (on_path and _same(on_path, str(beside))) and beside.is_file():
         script = str(Path(_interpreter()).with_name(script))
-    return shlex.join([script, *map(str, words)])
+    return _joined([script, *words])
+
+
+def argument(word: str | Path) -> str:
+    """A word as it is typed; a path that begins with a dash would be taken for an option."""
+    text = str(word)
+    return f"./{text}" if isinstance(word, Path) and text.startswith("-") else text
+
+
+def shell_word(word: str | Path) -> str:
+    r"""Quote a word for a shell, so that it can be printed and pasted.
+
+    Characters that cannot be printed are spelled in $'...', which bash, zsh and POSIX.1-2024 read:
+    a name with a line end becomes $'a\012b'. Octal digits end after three, hexadecimal ones do not
+    in every shell.
+    """
+    text = argument(word)
+    return shlex.quote(text) if text.isprintable() else f"$'{''.join(map(_spelled, text))}'"
 
 
 def program() -> str:
     """The start of every steelexp command, such as "python -m steelexp"."""
-    return shlex.join(_program())
+    return _joined(_program())
 
 
 def runs_words(runs: Path) -> list[str]:
     """The option that names the folder of the run folders; nothing for the default."""
-    return [] if runs == RUNS else ["--runs", str(runs)]
+    return [] if runs == RUNS else ["--runs", argument(runs)]
 
 
 def recorded(*words: str | Path) -> str:
     """A steelexp command for a record, which is read on other machines, too."""
-    return shlex.join([SCRIPT, *map(str, words)])
+    return shlex.join([SCRIPT, *map(argument, words)])
 
 
 def again_line(command: str, run: Path) -> str:
@@ -92,6 +110,19 @@ def _program() -> list[str]:
         on_path = shutil.which(SCRIPT)
         return [SCRIPT if on_path and _same(script, on_path) else started_as]
     return [_interpreter(), "-m", "steelexp"]
+
+
+def _joined(words: Iterable[str | Path]) -> str:
+    return " ".join(map(shell_word, words))
+
+
+def _spelled(character: str) -> str:
+    """A character within $'...'."""
+    if character in "\\'":
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 def _interpreter() -> str:

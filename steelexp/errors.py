@@ -13,9 +13,24 @@ _DISK = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 
 class UserError(Exception):
-    """Errors that the user can fix; every message says how."""
+    """Errors that the user can fix; every message says how.
+
+    Args:
+        lines: Lines of the message. A line end within one of them came with a name or a value.
+    """
 
     exit_code = 2
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Lines of the message."""
+        return self.args
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class RunFailedError(UserError):

@@ -69,7 +69,7 @@ def evaluate_on(
     try:
         relatives = _relatives(dataset, _read(spec.data, record.white), folder.path)
     except UserError as error:  # the run's own data are elsewhere
-        unknown = str(error).splitlines()[0]
+        unknown = error.lines[0]
     with folder.hold(), pipeline.original_errors():
         result = evaluate_external(
             load_model(folder),

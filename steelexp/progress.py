@@ -3,20 +3,27 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
+
+from steelexp.terminal import visible
 
 
 class _Console(Console):
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Render a string, a cell or a title in visible form."""
+        return super().render_str(visible(text), **options)
+
     def on_broken_pipe(self) -> None:
         """Leave the error to the command line, which knows the exit code."""
         raise  # Rich calls this where it has caught the error
 
 
-CONSOLE = _Console(highlight=False, soft_wrap=True, emoji=False)
+CONSOLE = _Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
 
 
 class Advance(Protocol):
@@ -26,9 +33,10 @@ class Advance(Protocol):
         """Report that `done` steps are done, with a note."""
 
 
-def say(text: str) -> None:
-    """Print text without markup."""
-    CONSOLE.print(text, markup=False)
+def say(*lines: str) -> None:
+    """Print lines; what a terminal would obey in them is spelled out."""
+    for line in lines:
+        CONSOLE.print(line)
 
 
 def show(table: Table) -> None:
@@ -57,15 +65,15 @@ def steps(label: str, total: int, *, every: float = 60.0) -> Iterator[Advance]:
 @contextmanager
 def _bar(label: str, total: int) -> Iterator[Advance]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=CONSOLE, transient=True) as bar:
-        task = bar.add_task(label, total=total, note="")
-        yield lambda done, note="": bar.update(task, completed=done, note=note)
+        task = bar.add_task(visible(label), total=total, note="")
+        yield lambda done, note="": bar.update(task, completed=done, note=visible(note))
 
 
 def _lines(label: str, total: int, every: float) -> Advance:

@@ -14,6 +14,7 @@ from steelexp.command_line import (
     python_line,
     runs_words,
     script_line,
+    shell_word,
 )
 
 
@@ -132,3 +133,35 @@ class TestAgain:
     def test_reproduces_a_run_whose_spec_is_not_here(self):
         message = again_line("steelexp run no/where.yaml", Path("runs/a/1"))
         assert message == f"{program()} reproduce runs/a/1"
+
+
+HOSTILE_WORDS = [
+    "plain",
+    "two words",
+    "it's",
+    "$(touch x) `y` !z",
+    "a\nb",
+    "\x1b[2J",
+    "\x071'\\",
+    "a\u202eb",
+    "tab\tquote'",
+    "\udcff not UTF-8",
+    "\x80\x85\u2028 strange ends",
+    "\x01é",
+]
+
+
+class TestShellWord:
+    def test_gives_the_shell_the_word_and_prints_as_a_line(self):
+        line = " ".join(map(shell_word, HOSTILE_WORDS))
+        assert line.isprintable()
+        done = subprocess.run(
+            ["bash", "--norc", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True
+        )
+        assert done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1] == HOSTILE_WORDS
+
+    def test_a_path_is_no_option(self):
+        assert shell_word(Path("-rf")) == "./-rf"
+        assert shell_word("--runs") == "--runs"
+        assert runs_words(Path("-x")) == ["--runs", "./-x"]
+        assert command_line("show", Path("-x y")).endswith("show './-x y'")

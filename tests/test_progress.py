@@ -2,7 +2,6 @@ import time
 from io import StringIO
 
 import pytest
-from rich.console import Console
 from rich.table import Table
 
 from steelexp import progress
@@ -23,7 +22,9 @@ def clock(monkeypatch):
 @pytest.fixture
 def terminal(monkeypatch):
     """A terminal of 80 columns, without colours."""
-    console = Console(file=StringIO(), force_terminal=True, color_system=None, width=80)
+    console = type(progress.CONSOLE)(
+        file=StringIO(), force_terminal=True, color_system=None, width=80, markup=False
+    )
     monkeypatch.setattr(progress, "CONSOLE", console)
     return console
 
@@ -54,12 +55,15 @@ class TestSay:
             "runs/[x]/y: [/]",
             ":warning: is no picture",
             "a line that is far longer than a terminal is wide " * 5,
-            "two\nlines",
         ],
     )
     def test_as_it_stands(self, capsys, text):
         say(text)
         assert capsys.readouterr().out == f"{text}\n"
+
+    def test_a_line_stays_a_line(self, capsys):
+        say("a\nsteelexp: ok", "b\x1b]0;title\x07")
+        assert capsys.readouterr().out == "a\\nsteelexp: ok\nb\\x1b]0;title\\x07\n"
 
 
 class TestShow:
@@ -76,6 +80,16 @@ class TestShow:
         lines = capsys.readouterr().out.splitlines()
         assert len(lines) == 6  # title, rule, head, rule, row, rule
         assert all(f"figure {number}.0000" in lines[4] for number in range(12))
+
+    def test_prints_titles_heads_and_cells_as_they_stand(self, capsys):
+        table = Table(title="[red]\x1b[2Jrun[/red]")
+        table.add_column("[link=file:///etc]a\u202eb")
+        table.add_row("[blink]\nscratch")
+        show(table)
+        out = capsys.readouterr().out
+        for text in ("[red]\\x1b[2Jrun[/red]", "[link=file:///etc]a\\u202eb", "[blink]\\nscratch"):
+            assert text in out
+        assert len(out.splitlines()) == 6
 
     def test_folds_it_to_a_terminal(self, terminal, table):
         show(table)
@@ -123,6 +137,13 @@ class TestBar:
         assert "epoch 1/3" in text
         assert "30/40" in text
         assert "loss 0.25" in text
+
+    def test_shows_label_and_note_as_they_stand(self, terminal):
+        with steps("[red]\x1b]8;;file:///x\x07", 40) as advance:
+            advance(30, "[/]\r\x9b2J")
+        text = terminal.file.getvalue()
+        assert "[red]\\x1b]8;;file:///x\\x07" in text
+        assert "[/]\\r\\x9b2J" in text
 
     def test_goes_away_when_an_error_ends_it(self, terminal):
         with pytest.raises(ZeroDivisionError), steps("epoch", 40):

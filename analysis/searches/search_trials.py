@@ -80,13 +80,10 @@ def read_search(folder: Path) -> Search:
         UserError: it is not there, not whole, of another version, or says what cannot be.
     """
     file = folder / FILE
-    try:
-        content = read_search_file(folder)
-    except UserError as error:
-        raise UserError(str(error)) from None
+    content = read_search_file(folder)
     settings = tuple(read_setting(file, path, entry) for path, entry in content.space.items())
     if wrong := [*_wrong_trials(content), *_wrong_values(content, settings)]:
-        raise UserError("\n".join(f"{file}: {text}" for text in wrong))
+        raise UserError(*(f"{file}: {text}" for text in wrong))
     return Search(
         folder=folder,
         name=content.name,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelexp.command_line import RUNS
+from steelexp.command_line import RUNS, argument
 from steelexp.errors import UserError
 from steelexp.plan import SpecModel
 from steelexp.progress import say
@@ -83,7 +83,7 @@ def _load(
 ) -> Iterator[Request]:
     for seed in [[]] if seeds is None else [[f"seed={seed}"] for seed in seeds.split(",")]:
         spec = load(path, [*overrides, *seed], model=SpecModel, notes=notes)
-        yield Request(spec, (str(path), *overrides, *seed))
+        yield Request(spec, (argument(path), *overrides, *seed))
 
 
 def _without_searches(loaded: Sequence[Request], named: Sequence[str]) -> list[Request]:
@@ -94,7 +94,7 @@ def _without_searches(loaded: Sequence[Request], named: Sequence[str]) -> list[R
     """
     searches = dict.fromkeys(each.words[0] for each in loaded if each.spec.search is not None)
     for path in searches:
-        if path in {str(Path(word)) for word in named}:
+        if path in {argument(Path(word)) for word in named}:
             raise UserError(
                 f"{path}: --seeds: a search has one seed; leave --seeds out, then run its "
                 "best.yaml with several"

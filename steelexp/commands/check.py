@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,13 +40,13 @@ def check(args: argparse.Namespace) -> int:
             if args.data:
                 prepare(spec, RUNS)
         except UserError as error:
-            problems.append(str(error))
+            problems += error.lines
             continue
         say(f"{path}: ok{_absence(spec)}")
     for note in dict.fromkeys(notes):
         say(note)
     if problems:
-        raise UserError("\n".join(["these specs cannot be used:", *problems]))
+        raise UserError("these specs cannot be used:", *problems)
     return DONE
 
 
@@ -60,5 +61,5 @@ def _absence(spec: ExperimentSpec) -> str:
 
 def schema(args: argparse.Namespace) -> int:
     """Print the JSON Schema of a spec."""
-    print(json.dumps(json_schema(SpecModel), indent=2))
+    sys.stdout.write(json.dumps(json_schema(SpecModel), indent=2) + "\n")
     return DONE

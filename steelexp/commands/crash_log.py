@@ -16,6 +16,7 @@ from pathlib import Path
 
 from steelexp import __version__
 from steelexp.errors import named_path, reason
+from steelexp.terminal import visible_lines
 
 _LONGEST = 300  # characters of a message that are repeated in the line
 
@@ -39,16 +40,17 @@ def _write_log(error: Exception) -> Path | None:
     """Write the log where that is possible first."""
     now = datetime.now(UTC)
     name = f"steelexp-error-{now:%Y%m%d-%H%M%S}-{os.getpid()}.log"
-    content = "".join(
+    text = "".join(
         [
             f"steelexp {__version__}, Python {platform.python_version()}, {platform.platform()}\n",
             f"{shlex.join(sys.argv)}\n\n",
             *traceback.format_exception(error),
         ]
     )
+    content = visible_lines(text)
     for folder in (Path(), Path(tempfile.gettempdir())):
         try:
-            (folder / name).write_text(content, "utf-8", errors="backslashreplace")
+            (folder / name).write_text(content, "utf-8")
         except OSError:
             continue
         return folder / name

@@ -1,10 +1,10 @@
 """The command `data`: generate, fetch, examine, extend or convert a data set."""
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steelexp.command_line import shell_word
 from steelexp.commands import data_add, data_convert
 from steelexp.commands.arguments import class_names
 from steelexp.commands.outcome import DONE, FAILED
@@ -107,7 +107,7 @@ def generate_set(args: argparse.Namespace) -> int:
             rarity=args.rarity,
             report=lambda done, total: advance(done),
         )
-    overrides = shlex.join(["data.source=severstal", f"data.root={args.folder}"])
+    overrides = f"data.source=severstal {shell_word(f'data.root={args.folder}')}"
     say(f"{args.folder}: {args.strips} images; use it with {overrides}")
     return DONE
 

@@ -63,7 +63,7 @@ def convert(args: argparse.Namespace) -> int:
         options["polygons"] = True
     dataset = read_origin(args.origin, args.source)
     output = WRITERS[args.form](dataset, args.target, **options)
-    say("\n".join(_report(dataset, args.target, args.form, output)))
+    say(*_report(dataset, args.target, args.form, output))
     return DONE
 
 

@@ -124,7 +124,7 @@ def _show_evaluation(plan: Plan, inference: InferenceSettings, evaluation: Reeva
         lines.append(
             f"The record has {beside(record.metrics)}; here: {beside(evaluation.metrics)}."
         )
-    say("\n".join([*lines, f"Folder: {plan.folder.path / FOLDER / inference.name}"]))
+    say(*lines, f"Folder: {plan.folder.path / FOLDER / inference.name}")
 
 
 def _check_external(args: argparse.Namespace, inference: InferenceSettings) -> None:
@@ -146,4 +146,4 @@ def _evaluate_on_other_data(folder: RunFolder, args: argparse.Namespace) -> None
     own_report = read_evaluation_report(folder.path)
     report = read_evaluation_report(place)
     show(external_table(record, own_report, evaluation, report))
-    say("\n".join([*external_lines(evaluation, report), f"Folder: {place}"]))
+    say(*external_lines(evaluation, report), f"Folder: {place}")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
-from rich.markup import escape
 from rich.table import Table
 
 from steelexp.command_line import command_line, program
@@ -183,7 +182,7 @@ def _table(summary: Summary, mm_per_pixel: float | None) -> Table:
         area = f"{totals.area * scale**2:,.0f}"
         longest = f"{totals.longest * scale:,.1f}"
         figures = (f"{totals.images:,}", f"{totals.defects:,}", area, longest)
-        table.add_row(escape(label), *figures)
+        table.add_row(label, *figures)
     table.add_section()
     defective = summary.images - summary.clean
     table.add_row("any", f"{defective:,} of {summary.images:,}", "", "", "", style="bold")

@@ -13,7 +13,7 @@ from steelexp.search.report import budget_lines
 from steelexp.spec import ExperimentSpec
 
 
-def plan_line(plan: Plan) -> str:
+def plan_lines(plan: Plan) -> list[str]:
     """One line about images and tiles, and one for each leak."""
     part, images = plan.reported_part
     counts = [f"{len(plan.split.train)} to train on"]
@@ -24,7 +24,7 @@ def plan_line(plan: Plan) -> str:
         f"{plan.spec.name} {plan.digest}: images: {', '.join(counts)}; {plan.tile_count} tiles and "
         f"{plan.steps} steps an epoch; {plan.uncovered:.1%} of the training pixels are in no tile"
     )
-    return "\n".join([line, *leak_lines(plan.split_summary["parts"])])
+    return [line, *leak_lines(plan.split_summary["parts"])]
 
 
 def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
@@ -49,7 +49,7 @@ def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
         f"  results     {results}",
         f"  command     {command}{' --fresh' if finished and spec.search is None else ''}",
     ]
-    say("\n".join(lines))
+    say(*lines)
 
 
 def _data_lines(plan: Plan) -> list[str]:

@@ -8,7 +8,7 @@ from steelexp import experiment
 from steelexp.command_line import recorded
 from steelexp.commands.arguments import not_negative
 from steelexp.commands.outcome import DONE, FAILED
-from steelexp.commands.preview import plan_line
+from steelexp.commands.preview import plan_lines
 from steelexp.commands.run_plan import plan_of_run
 from steelexp.commands.show import one_run
 from steelexp.errors import UserError, explain_write_errors
@@ -53,13 +53,13 @@ def reproduce(args: argparse.Namespace) -> int:
     record = folder.finished_record()
     if args.fresh and (aside := plan.folder.set_aside()):
         say(f"The earlier reproduction is kept as {aside}")
-    say(plan_line(plan))
+    say(*plan_lines(plan))
     command = recorded("reproduce", args.run, "--runs", args.runs)
     with explain_write_errors(args.runs, "choose another folder with --runs"):
         again = experiment.run(plan, command=command)
     show(headline_table(record, again))
     agrees, lines = verdict(record, again, within=args.tolerance)
-    say("\n".join(lines))
+    say(*lines)
     result = "reproduced" if agrees else "NOT reproduced"
     say(f"{folder.path}: {result}; the other run is {plan.folder.path}")
     return DONE if agrees else FAILED

@@ -2,7 +2,6 @@
 
 import argparse
 import functools
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from steelexp.command_line import command_line, recorded, runs_words
 from steelexp.commands.arguments import Request, requests, runs_option
 from steelexp.commands.extended_plan import extended_plan
 from steelexp.commands.outcome import DONE, FAILED
-from steelexp.commands.preview import plan_line, show_plan
+from steelexp.commands.preview import plan_lines, show_plan
 from steelexp.commands.report import leave_report
 from steelexp.commands.search import (
     add_executor_options,
@@ -27,6 +26,7 @@ from steelexp.progress import say, show
 from steelexp.records.store import run_folders
 from steelexp.report.tables import leaderboard
 from steelexp.search.ray_train import train_together
+from steelexp.terminal import print_error
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -94,7 +94,7 @@ def _each(
         except UserError as error:
             if len(every) == 1 and not isinstance(error, RunFailedError):
                 raise
-            print(f"steelexp: {spec.name}, seed {spec.seed}: {error}", file=sys.stderr)
+            print_error(*error.lines, before=f"steelexp: {spec.name}, seed {spec.seed}")
             failed += 1
     return failed
 
@@ -123,7 +123,7 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
     else:
         if news := same_spec_on_other_data(plan):
             say(news)
-        say(plan_line(plan))
+        say(*plan_lines(plan))
         if spec.training.workers > 1:
             _run_together(plan, args, command)
         else:

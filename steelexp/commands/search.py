@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from steelexp.commands.extended_plan import extended_plan
-from steelexp.commands.preview import plan_line
+from steelexp.commands.preview import plan_lines
 from steelexp.commands.report import leave_report
 from steelexp.errors import UserError
 from steelexp.progress import say
@@ -86,7 +86,7 @@ def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
     folder = args.runs / spec.name / "search"
     if args.fresh and (aside := RunFolder(folder).set_aside()):
         say(f"The earlier search is kept as {aside}")
-    say("\n".join([plan_line(plan), *budget_lines(spec)]))
+    say(*plan_lines(plan), *budget_lines(spec))
     executor = _executor(args, TrialRunner(spec.model_dump(mode="json"), folder))
     try:
         best = search(spec, folder, executor, digest=plan.digest)

@@ -43,7 +43,7 @@ def list_runs(args: argparse.Namespace) -> int:
         try:
             folder.record  # noqa: B018
         except UserError as error:
-            say(str(error))
+            say(*error.lines)
     return DONE
 
 
@@ -52,7 +52,7 @@ def show_run(args: argparse.Namespace) -> int:
     if (args.run / SEARCH).is_file():
         search = read_search_file(args.run)
         show(trials_table(search))
-        say("\n".join(search_lines(search, args.run)))
+        say(*search_lines(search, args.run))
         return DONE
     show_record(one_run(args.run))
     return DONE

@@ -110,5 +110,5 @@ def _folders(paths: Sequence[Path]) -> list[RunFolder]:
 
 
 def _raise_if(reasons: Iterable[str]) -> None:
-    if text := "\n".join(reasons):
-        raise UserError(text)
+    if lines := list(reasons):
+        raise UserError(*lines)

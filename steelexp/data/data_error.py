@@ -13,4 +13,4 @@ def raise_if(problems: list[str], limit: int = 20) -> None:
         return
     rest = len(problems) - limit
     lines = problems[:limit] + ([f"... and {rest} more"] if rest > 0 else [])
-    raise DataError("\n".join(lines))
+    raise DataError(*lines)

@@ -136,7 +136,7 @@ def _load_all(
         try:
             datasets[name] = load(root=folder, **settings)
         except DataError as error:
-            problems += str(error).splitlines()
+            problems += error.lines
     raise_if(problems)
     return datasets
 

@@ -69,7 +69,7 @@ def survey_dataset(layout: str, root: Path, load: Callable[[], Dataset]) -> Surv
     try:
         dataset = load()
     except DataError as error:
-        lines = str(error).splitlines()
+        lines = error.lines
         issues = [Issue("refused by its loader", root, None, line) for line in lines]
         return Survey(layout, None, [], issues, one_size=False)
     images = [_image_of(dataset, row) for row in range(len(dataset))]

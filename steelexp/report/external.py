@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from rich.markup import escape
 from rich.table import Table
 
 from steelexp.metric_names import Part, full_name, reported_part
@@ -59,7 +58,7 @@ def external_table(
     table.add_column("metric", overflow="fold")
     table.add_column(f"own data, {own_images} {part} images", justify="right", overflow="fold")
     other = f"{evaluation.name}, {evaluation.images} images"
-    table.add_column(escape(other), justify="right", overflow="fold")
+    table.add_column(other, justify="right", overflow="fold")
     columns = (Column(part, record.metrics, own_report), Column("test", evaluation.metrics, report))
     for section in _sections(tuple(record.class_weights), columns):
         for row in section:
@@ -71,7 +70,7 @@ def external_table(
 def _sections(classes: Sequence[str], columns: Sequence[Column]) -> Iterator[list[tuple[str, ...]]]:
     """The rows of the table: per class, over all classes, after post-processing."""
     yield [
-        (escape(f"{PRIMARY}/{label}"), *(column.figure(PRIMARY, label) for column in columns))
+        (f"{PRIMARY}/{label}", *(column.figure(PRIMARY, label) for column in columns))
         for label in classes
     ]
     yield [

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from rich.markup import escape
 from rich.table import Table
 
 from steelexp.metric_names import full_name, reported_part
@@ -103,7 +102,7 @@ def _changes(before: Record, after: Record) -> Iterator[str]:
     unrecorded = [_NAMES.get(key, key) for key in new if key not in old]
     changes = [change for key in shared for change in _differences(key, old[key], new[key])]
     if changes:
-        yield escape(f"Changed since: {'; '.join(changes)}.")
+        yield f"Changed since: {'; '.join(changes)}."
     elif not unrecorded:
         yield UNCHANGED
     if unrecorded:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from steelexp.command_line import python_line
@@ -32,7 +31,7 @@ def trials_table(search: SearchFile) -> Table:
         epochs = f"{trial.best_epoch} of {trial.epochs}" if trial.best_epoch else ""
         minutes = f"{trial.seconds / 60:.1f}" if trial.seconds else ""
         values = (_figure(trial.values.get(path)) for path in search.space)
-        table.add_row(trial.id, score, epochs, minutes, *map(escape, values))
+        table.add_row(trial.id, score, epochs, minutes, *values)
     return table
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.markup import escape
 from rich.table import Table
 
 from steelexp.errors import UserError
@@ -27,7 +26,7 @@ def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title
     for metric in ON_IMAGES:
         table.add_column(metric.title, justify="right", overflow="fold")
     for label in classes:
-        table.add_row(escape(label), *_figures(metrics, part, label))
+        table.add_row(label, *_figures(metrics, part, label))
     table.add_section()
     table.add_row("all", *_figures(metrics, part), style="bold")
     if any(parse_name(name).part == "test_post" for name in metrics):
@@ -158,12 +157,12 @@ def leaderboard(folders: Iterable[RunFolder]) -> Table:
     for folder, record in sorted(rows, key=_rank):
         label = run_label(folder.path)
         if isinstance(record, str):
-            table.add_row(escape(label), "", record)
+            table.add_row(label, "", record)
             continue
         part = _listed_part(folder, record)
         parts = record.split["parts"]
         table.add_row(
-            escape(label),
+            label,
             str(record.seed),
             record.status,
             f"{record.best_epoch} of {record.epochs}",

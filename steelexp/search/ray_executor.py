@@ -110,7 +110,7 @@ class RayExecutor:
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError) as loss:
             return cast(Exception, loss)
         except errors.RayError as error:
-            raise UserError(f"Ray broke down: {error}\nThe same command goes on") from error
+            raise UserError(f"Ray broke down: {error}", "The same command goes on") from error
         return outcome
 
     def _again(self, attempt: "Attempt", loss: Exception) -> Outcome | None:

@@ -128,9 +128,10 @@ def _check_the_same(trials: Trials, now: Mapping[str, Any], folder: Path) -> Non
     if trials.identity is None:
         trials.open(now)
     elif lines := differences(trials.identity, now):
-        message = "\n  ".join([f"{folder}: it holds the trials of another search:", *lines])
         raise UserError(
-            f"{message}\nput it back, give the search another name, or begin anew with --fresh"
+            f"{folder}: it holds the trials of another search:",
+            *(f"  {line}" for line in lines),
+            "put it back, give the search another name, or begin anew with --fresh",
         )
 
 

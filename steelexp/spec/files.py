@@ -29,8 +29,11 @@ class SpecError(UserError):
     """A spec that cannot be used; every problem found is listed."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
+        super().__init__(*map(str, problems))
         self.problems = tuple(problems)
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.problems,)
 
 
 def load(

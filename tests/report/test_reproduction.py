@@ -133,7 +133,7 @@ class TestChanges:
 
 
 def test_headlines_side_by_side():
-    console = Console(file=StringIO(), width=100)
+    console = Console(file=StringIO(), markup=False, width=100)
     console.print(headline_table(BEFORE, again(val_dice_positive=0.25)))
     out = console.file.getvalue()
     assert "b4_dice 3f9c1a7e, val images" in out

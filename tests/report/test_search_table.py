@@ -11,7 +11,7 @@ SEARCH = SearchFile.model_validate(THREE_TRIALS)
 
 
 def cells(search):
-    console = Console(file=StringIO(), width=200)
+    console = Console(file=StringIO(), markup=False, width=200)
     console.print(trials_table(search))
     lines = [line for line in console.file.getvalue().splitlines() if line.startswith("│")]
     return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]

@@ -18,7 +18,7 @@ from tests.finished_runs import METRICS, PARTS, finished, record, unfinished
 
 
 def text(table, width=200):
-    console = Console(file=StringIO(), width=width)
+    console = Console(file=StringIO(), markup=False, width=width)
     console.print(table)
     return console.file.getvalue()
 

@@ -51,7 +51,7 @@ def deal_parts(
 
 def dealing_issues(root: Path, error: DataError) -> list[Issue]:
     """The lines of a refusal by the loader or the split."""
-    return [Issue("refused by its loader", root, None, line) for line in str(error).splitlines()]
+    return [Issue("refused by its loader", root, None, line) for line in error.lines]
 
 
 def missing_classes(

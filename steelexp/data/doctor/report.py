@@ -3,7 +3,6 @@
 from collections import defaultdict
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
 from steelexp.command_line import python_line
@@ -23,7 +22,7 @@ def report(diagnosis: Diagnosis, file: Path) -> None:
     """
     show(_class_table(diagnosis))
     show(_co_occurrence_table(diagnosis))
-    say("\n".join(_summary_lines(diagnosis)))
+    say(*_summary_lines(diagnosis))
     for line in _issue_lines(diagnosis.issues):
         say(line)
     picture = file.with_name("overview.png")
@@ -45,7 +44,7 @@ def _class_table(diagnosis: Diagnosis) -> Table:
         shares = (
             _percent(row[key]) for key in ("share_of_labelled", "mean_area_share", "share_on_black")
         )
-        table.add_row(escape(row["class"]), *counts, *shares)
+        table.add_row(row["class"], *counts, *shares)
     return table
 
 
@@ -53,10 +52,10 @@ def _co_occurrence_table(diagnosis: Diagnosis) -> Table:
     table = Table(title="Images with both classes", title_justify="left", title_style="bold")
     table.add_column("class", overflow="fold")
     for name in diagnosis.classes:
-        table.add_column(escape(name), justify="right", overflow="fold")
+        table.add_column(name, justify="right", overflow="fold")
     counts = diagnosis.statistics.co_occurrence
     for c, name in enumerate(diagnosis.classes):
-        table.add_row(escape(name), *(f"{counts[c, d]:,}" for d in range(len(diagnosis.classes))))
+        table.add_row(name, *(f"{counts[c, d]:,}" for d in range(len(diagnosis.classes))))
     return table
 
 

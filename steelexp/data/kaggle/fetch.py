@@ -122,8 +122,9 @@ def _is_complete(folder: Path, expected: ExpectedContent) -> bool:
         return False
     if problems := differences(folder, expected):
         raise DataError(
-            "\n".join([f"{folder} is in use and is not the published data set:", *problems])
-            + "\nmove it away or name another folder; nothing in it was touched"
+            f"{folder} is in use and is not the published data set:",
+            *problems,
+            "move it away or name another folder; nothing in it was touched",
         )
     return True
 
@@ -151,8 +152,9 @@ def _unpack_verified(archive: Path, folder: Path, partial: Path, expected: Expec
     _unpack(archive, partial)
     if problems := differences(partial, expected):
         raise DataError(
-            "\n".join(["the archive from Kaggle is not the published data set:", *problems])
-            + f"\nit is kept in {partial}; remove {partial.parent} to fetch it again"
+            "the archive from Kaggle is not the published data set:",
+            *problems,
+            f"it is kept in {partial}; remove {partial.parent} to fetch it again",
         )
     partial.replace(folder)
 

@@ -12,7 +12,6 @@ import csv
 import errno
 import io
 import re
-import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from steelexp.command_line import shell_word
 from steelexp.data.csv_file import CsvFileError, read_csv
 from steelexp.data.dataset import DataError, raise_if
 from steelexp.data.splits.split import HEADER, PARTS, UNUSED
@@ -74,7 +74,7 @@ def read_rows(path: Path, option: str) -> tuple[list[str], list[tuple[int, list[
     except CsvFileError as error:
         raise DataError(f"{option} {path}: {error}") from error
     if any(row[1:2] == ["tune"] for _, row in rows):
-        command = f"sed -i s/,tune/,val/ {shlex.quote(str(path))}"
+        command = f"sed -i s/,tune/,val/ {shell_word(path)}"
         raise DataError(f"{option} {path}: the part tune of version 0.1 is val now: {command}")
     return header, rows
 

@@ -1,6 +1,5 @@
 """Extension of a split to the new images of a data set that grows; no old image moves."""
 
-import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from steelexp.data.dataset import Dataset
 from steelexp.data.splits.split import PARTS, UNUSED, Rows, check_shares
 from steelexp.data.splits.stratification import combinations, count_groups, deal_groups
+from steelexp.terminal import print_error
 
 MOST_NAMES = 5
 """Names in a line."""
@@ -90,8 +90,8 @@ def _say_unused(names: list[str], reason: str) -> None:
     if names:
         rest = len(names) - MOST_NAMES
         text = ", ".join(sorted(names)[:MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
-        sys.stderr.write(
-            f"split: {len(names)} new images are unused: their near-duplicates {reason}: {text}\n"
+        print_error(
+            f"split: {len(names)} new images are unused: their near-duplicates {reason}: {text}"
         )
 
 
