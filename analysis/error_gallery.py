@@ -15,13 +15,11 @@ pictures, the command that draws them is printed. It evaluates the runs again fr
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +31,7 @@ from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
+from steelexp.spreadsheet import csv_text
 from steelexp.terminal import Parser, print_error
 
 FORMATS: Final = ("png", "pdf", "svg")
@@ -142,10 +141,8 @@ def worst(
 
 def worst_csv(evaluated: EvaluatedRuns, worst_images: dict[str, EvaluatedImages]) -> str:
     """A line a class, image and run: pixels found, false and missed, and the Dice."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     head = ("class", "rank", "image", "group", "strategy", "seed", "tp", "fp", "fn", "dice")
-    writer.writerow(head)
+    rows: list[tuple[Any, ...]] = [head]
     images = evaluated.images
     for label, numbers in worst_images.items():
         place = images.classes.index(label)
@@ -155,8 +152,8 @@ def worst_csv(evaluated: EvaluatedRuns, worst_images: dict[str, EvaluatedImages]
                 for run in runs:
                     pixels = [part[at] for part in run.counts]
                     named = (label, rank, images.names[image], images.groups[image], name)
-                    writer.writerow([*named, run.record.seed, *pixels, f"{run.dice[at]:.6f}"])
-    return text.getvalue()
+                    rows.append((*named, run.record.seed, *pixels, f"{run.dice[at]:.6f}"))
+    return csv_text(rows)
 
 
 def _figures(

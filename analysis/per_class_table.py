@@ -10,11 +10,9 @@ Numbers of other images, thresholds or definitions do not share a table: they ar
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +24,7 @@ from steelexp.metric_names import class_names
 from steelexp.metrics import ALL_EMPTY, ON_IMAGES, PRIMARY
 from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
+from steelexp.spreadsheet import csv_text
 from steelexp.terminal import Parser, print_error
 
 FORMATS: Final = (".md", ".csv")
@@ -120,15 +119,13 @@ def _spread(values: Values) -> str:
 
 def long(evaluated: EvaluatedRuns, values: dict[str, Values]) -> str:
     """A line a strategy and class: strategy, class, runs, mean, sd; empty where undefined."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["strategy", "class", "runs", "mean", "sd"])
+    rows: list[list[Any]] = [["strategy", "class", "runs", "mean", "sd"]]
     for name, runs in values.items():
         for label, column in zip([*evaluated.images.classes, "all"], runs.T, strict=True):
             sd = column.std(ddof=1) if len(column) > 1 else np.nan
             cells = ["" if np.isnan(value) else value for value in (column.mean(), sd)]
-            writer.writerow([name, label, len(column), *cells])
-    return text.getvalue()
+            rows.append([name, label, len(column), *cells])
+    return csv_text(rows)
 
 
 if __name__ == "__main__":

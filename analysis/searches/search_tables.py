@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -14,6 +12,7 @@ from analysis.searches.search_trials import Search, Trial
 from analysis.searches.setting_importance import Importances
 from analysis.strategies.comparison_tables import signed, table
 from steelexp.spec.space_words import describe_value
+from steelexp.spreadsheet import csv_text
 
 PER_SETTING: Final = 10  # trials; with fewer a random search leaves most of the space unseen
 EDGE: Final = 0.05  # of a range: a best value this close to its end may lie beyond
@@ -46,15 +45,13 @@ def trials_csv(search: Search) -> str:
     """Every trial with its settings; what is undefined or inactive is empty."""
     paths = [setting.path for setting in search.settings]
     curve = dict(zip((trial.id for trial in search.finished), best_so_far(search), strict=True))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *paths])
+    rows: list[list[Any]] = [[*COLUMNS, *paths]]
     for trial in search.trials:
         cells = [trial.id, trial.status, trial.score, curve.get(trial.id), trial.best_epoch]
         cells += [trial.epochs, trial.trained, trial.seconds, trial.continues]
         cells += [trial.folder, trial.reason]
-        writer.writerow([*cells, *(_cell(trial.values, path) for path in paths)])
-    return text.getvalue()
+        rows.append([*cells, *(_cell(trial.values, path) for path in paths)])
+    return csv_text(rows)
 
 
 def _cell(values: Mapping[str, Any], path: str) -> Any:

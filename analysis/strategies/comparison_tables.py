@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
@@ -15,6 +13,7 @@ from steelexp.comparison.evaluated_runs import POSTPROCESSED, EvaluatedRuns
 from steelexp.comparison.intervals import metric_intervals
 from steelexp.metric_names import Part, class_names, full_name
 from steelexp.metrics import ALL_EMPTY, HEADLINES, PRIMARY
+from steelexp.spreadsheet import csv_text
 
 PART_WORDS: Final[Mapping[Part, str]] = {
     "test": "test images",
@@ -68,11 +67,8 @@ def runs_csv(comparison: Comparison) -> str:
 
 
 def _csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["class" if name == "label" else name for name in head])
-    writer.writerows([_cell(value) for value in line] for line in lines)
-    return text.getvalue()
+    names = ["class" if name == "label" else name for name in head]
+    return csv_text([names, *([_cell(value) for value in line] for line in lines)])
 
 
 def _cell(value: Any) -> Any:

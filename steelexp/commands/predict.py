@@ -27,6 +27,7 @@ from steelexp.records.model_card import ModelCard
 from steelexp.records.postprocessing import describe_postprocessing
 from steelexp.records.store import RunFolder
 from steelexp.run_model import load_predictor
+from steelexp.spreadsheet import formula_lines
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -203,7 +204,7 @@ def _closing_lines(summary: Summary, out: Path, *, overlays: bool) -> list[str]:
         f"Results in {out}: {look} {out / DEFECTS}; masks/ has the pixels, {SUBMISSION} is for "
         "Kaggle"
     )
-    return lines
+    return [*lines, *formula_lines(out / SUBMISSION, summary.formulas)]
 
 
 def _correction_line(folder: Path, classes: list[str]) -> str:

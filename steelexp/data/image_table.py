@@ -1,13 +1,13 @@
 """images.csv of a run: the content of its images and labels, to tell later what has changed."""
 
 import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from steelexp.data.dataset import Dataset
 from steelexp.errors import UserError, explain_read_errors
+from steelexp.spreadsheet import csv_text, original
 
 FILE = "images.csv"
 HEADER = ("image", "image_hash", "label_hash")
@@ -35,11 +35,8 @@ def contents_of(dataset: Dataset) -> Contents:
 
 def image_table(dataset: Dataset) -> str:
     """The table image,image_hash,label_hash, sorted by image."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
-    writer.writerows((name, *content) for name, content in sorted(contents_of(dataset).items()))
-    return text.getvalue()
+    rows = ((name, *content) for name, content in sorted(contents_of(dataset).items()))
+    return csv_text([HEADER, *rows])
 
 
 def read_image_table(file: Path) -> Contents | None:
@@ -57,7 +54,7 @@ def read_image_table(file: Path) -> Contents | None:
         rows = list(csv.reader(stream))
     if not rows or tuple(rows[0]) != HEADER or any(len(row) != len(HEADER) for row in rows):
         raise UserError(f"{file}: not a table of {','.join(HEADER)}; restore it, or remove it")
-    return {name: Content(image, labels) for name, image, labels in rows[1:]}
+    return {original(name): Content(image, labels) for name, image, labels in rows[1:]}
 
 
 def describe_changes(before: Contents, now: Contents) -> str:

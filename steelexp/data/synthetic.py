@@ -6,7 +6,6 @@ root/test_images/     an eighth as many, unlabelled
 root/generator.json   manifest: version and settings of the generator
 """
 
-import csv
 import glob
 import itertools
 import shutil
@@ -31,6 +30,7 @@ from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.data.severstal import severstal
 from steelexp.errors import explain_write_errors
 from steelexp.progress import say
+from steelexp.spreadsheet import csv_text
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -154,9 +154,9 @@ def _generate_strips(folder: Path, settings: Settings, report: Callable[[int, in
         rows += [(name, *row) for row in _rows(labels)] if is_train else []
         report(done, len(train) + len(test))
     with (folder / "train.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("ImageId", "ClassId", "EncodedPixels"))
-        writer.writerows(sorted(rows))
+        file.write(
+            csv_text([("ImageId", "ClassId", "EncodedPixels"), *sorted(rows)], verbatim=True)
+        )
     write_manifest(folder, settings)
 
 

@@ -1,6 +1,5 @@
 """The tables of a prediction, written row by row in one pass over its journal."""
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from steelexp.inference import submission
 from steelexp.inference.defects import LENGTHS, Defect
 from steelexp.inference.journal import Entry
 from steelexp.records.atomic import replacing
+from steelexp.spreadsheet import TableWriter, is_formula
 
 Row = Sequence[Any]
 Add = Callable[[Row], None]
@@ -44,6 +44,7 @@ class Summary:
         errors: Path and reason of each image that could not be predicted.
         classes: Summary by class name.
         pixels: [S][C] predicted pixels of all images.
+        formulas: Names of images that a spreadsheet would calculate, in the submissions.
     """
 
     images: int = 0
@@ -51,6 +52,7 @@ class Summary:
     errors: list[tuple[str, str]] = field(default_factory=list)
     classes: dict[str, ClassSummary] = field(default_factory=dict)
     pixels: list[list[int]] = field(default_factory=list)
+    formulas: list[str] = field(default_factory=list)
 
 
 def write_tables(
@@ -71,10 +73,15 @@ def write_tables(
             files.enter_context(_csv(out / DEFECTS, columns)),
             files.enter_context(_parquet(out / PARQUET, columns)),
         ]
-        write_current = files.enter_context(_csv(out / SUBMISSION, submission.CURRENT))
-        write_2019 = files.enter_context(_csv(out / SUBMISSION_2019, submission.OF_2019))
+        write_current = files.enter_context(
+            _csv(out / SUBMISSION, submission.CURRENT, verbatim=True)
+        )
+        write_2019 = files.enter_context(
+            _csv(out / SUBMISSION_2019, submission.OF_2019, verbatim=True)
+        )
         for entry in entries:
             name = _printable(entry.image)
+            summary.formulas += [name] if is_formula(name) else []
             for defect in entry.defects:
                 row = defect_row(name, defect, mm_per_pixel)
                 for add in defect_writers:
@@ -136,12 +143,18 @@ def _write_errors(summary: Summary, out: Path) -> None:
 
 
 @contextmanager
-def _csv(path: Path, columns: Iterable[str]) -> Iterator[Add]:
-    """A CSV file that is written atomically, row by row."""
+def _csv(path: Path, columns: Iterable[str], *, verbatim: bool = False) -> Iterator[Add]:
+    """A CSV file that is written atomically, row by row.
+
+    Args:
+        path: Path of the file.
+        columns: Names of the columns.
+        verbatim: Whether names stay as they are, for Kaggle, which looks for images by them.
+    """
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        yield writer.writerow
+        writer = TableWriter(stream, verbatim=verbatim)
+        writer.write_row(columns)
+        yield writer.write_row
 
 
 @contextmanager

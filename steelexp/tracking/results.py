@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from steelexp.records.evaluation_report import FILE as EVALUATION
+from steelexp.spreadsheet import guarded
 from steelexp.tracking.journal import file_entry
 from steelexp.tracking.tracker import TrackedRun
 
@@ -43,7 +44,9 @@ def _table(metrics: Mapping[str, float]) -> dict[str, Any]:
         cells[label or "all", metric] = value
     classes = sorted({label for label, _ in cells}, key=lambda label: (label == "all", label))
     names = list(dict.fromkeys(metric for _, metric in cells))
-    rows = [[label, *(cells.get((label, name), "") for name in names)] for label in classes]
+    rows = [
+        [guarded(label), *(cells.get((label, name), "") for name in names)] for label in classes
+    ]
     return {"headers": ["class", *names], "rows": rows}
 
 

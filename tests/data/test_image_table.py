@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,14 @@ def test_the_table_of_a_data_set_is_read_back(tmp_path):
     assert contents == contents_of(dataset)
     assert contents["0.png"].image != contents["1.png"].image
     assert contents["0.png"].labels == contents["1.png"].labels
+
+
+def test_a_name_that_begins_like_a_formula_is_read_back(tmp_path):
+    dataset = dataclasses.replace(labelled([[1], [0]]), names=("=1.png", "'=1.png"))
+    file = tmp_path / "images.csv"
+    file.write_text(image_table(dataset))
+    assert read_image_table(file) == contents_of(dataset)
+    assert "\n'=1.png," in file.read_text()
 
 
 def test_the_table_is_sorted_by_image():

@@ -158,6 +158,23 @@ def test_names_that_are_too_long_for_a_mask_cost_their_image_alone(tmp_path):
     assert len(table(tmp_path / "out" / "submission.csv")) == 4
 
 
+def test_a_spreadsheet_calculates_no_cell_and_kaggle_gets_the_names(tmp_path):
+    image = np.full((20, 50), 128, np.uint8)
+    image[4:6, 10:20] = 204
+    folder = tmp_path / "in"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "=1+1;a.png"), image)
+    (folder / "-2+3.png").write_bytes(b"")
+    summary = predicted(folder, tmp_path / "out")
+    assert [row["image"] for row in table(tmp_path / "out" / "defects.csv")] == ["'=1+1;a.png"]
+    assert {row["ImageId"] for row in table(tmp_path / "out" / "submission.csv")} == {
+        "=1+1;a.png",
+        "-2+3.png",
+    }
+    assert sorted(summary.formulas) == ["-2+3.png", "=1+1;a.png"]
+    assert pd.read_parquet(tmp_path / "out" / "defects.parquet")["image"].tolist() == ["=1+1;a.png"]
+
+
 def test_without_a_defect_the_tables_are_there_and_empty(tmp_path):
     write_images(tmp_path / "in", 1)
     summary = predicted(tmp_path / "in", tmp_path / "out")

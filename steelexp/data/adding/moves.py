@@ -7,8 +7,6 @@ Before moves.json is there, FOLDER is as it was. From then on the moves are fini
 process or by the next one.
 """
 
-import csv
-import io
 import json
 import os
 import shutil
@@ -22,6 +20,7 @@ from steelexp.data.splits.file import append_new_rows, read_split
 from steelexp.data.splits.split import HEADER
 from steelexp.progress import say
 from steelexp.records.atomic import remove, replacing, write_atomically
+from steelexp.spreadsheet import csv_text
 
 STAGING = ".adding"
 MOVES = "moves.json"
@@ -75,9 +74,7 @@ class Staging:
         """
         staged = self.add(str(path.resolve()), keep=False)
         self._moves[-1] = self._moves[-1]._replace(rows=True)
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows([HEADER, *parts.items()])
-        staged.write_text(text.getvalue(), "utf-8", newline="")
+        staged.write_text(csv_text([HEADER, *parts.items()]), "utf-8", newline="")
 
     def commit(self) -> None:
         """Write the list of moves; from now on they are finished sooner or later."""

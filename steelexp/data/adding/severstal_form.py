@@ -1,6 +1,5 @@
 """New rows for train.csv, and new images beside it."""
 
-import csv
 import io
 import shutil
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,8 @@ from steelexp.data.adding.addition import Addition
 from steelexp.data.adding.moves import Staging
 from steelexp.data.dataset import Bits, raise_if
 from steelexp.data.severstal import HEADERS, read_table
+from steelexp.progress import say
+from steelexp.spreadsheet import TableWriter, formula_lines
 
 TABLE = "train.csv"
 FOLDER = "train_images"
@@ -46,12 +47,13 @@ def stage_severstal(addition: Addition, settings: Mapping[str, Any], staging: St
     if remaining and not remaining[-1].endswith(("\n", "\r")):
         remaining[-1] += end
     rows = io.StringIO(newline="")
-    writer = csv.writer(rows, lineterminator=end)
+    writer = TableWriter(rows, end=end, verbatim=True)
     is_long = columns == HEADERS[0]
     for name, bits in addition.labels():
-        writer.writerows(_rows(name, bits, addition.existing.classes, is_long=is_long))
+        writer.write_rows(_rows(name, bits, addition.existing.classes, is_long=is_long))
     content = "".join([*remaining, rows.getvalue()]).encode("utf-8")
     staging.add(TABLE, keep=bool(dropped)).write_bytes(content)
+    say(*formula_lines(table, list(addition.new.values())))
     for target, path in addition.images():
         shutil.copy2(path, staging.add(target))
 

@@ -6,7 +6,6 @@
 Images without a row are clean.
 """
 
-import csv
 import functools
 import io
 from collections.abc import Callable, Mapping
@@ -44,6 +43,8 @@ from steelexp.data.forms.writing import (
 from steelexp.data.image_files import list_images
 from steelexp.data.severstal import CLASSES as SEVERSTAL_CLASSES
 from steelexp.data.survey import listing_issues
+from steelexp.progress import say
+from steelexp.spreadsheet import TableWriter, formula_lines
 
 TABLE = "train.csv"
 IMAGES = "train_images"
@@ -163,14 +164,15 @@ def write_csv(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Wr
     """
     names = area_names(dataset)
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(HEADER)
+    writer = TableWriter(buffer, verbatim=True)
+    writer.write_row(HEADER)
     with new_folder(folder) as partial:
         place_images(dataset, partial / IMAGES, place)
         for row, name in enumerate(dataset.names):
             for bit, mask in class_masks(dataset, row):
-                writer.writerow([name, names[bit], rle.encode(mask)])
+                writer.write_row([name, names[bit], rle.encode(mask)])
         (partial / TABLE).write_text(buffer.getvalue(), encoding="utf-8")
+    say(*formula_lines(folder / TABLE, [*dataset.names, *names]))
     return Written(written_settings("csv", dataset), [])
 
 

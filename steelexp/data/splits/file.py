@@ -8,9 +8,7 @@ Rows are never changed. New ones follow the old ones, with the version of the sp
 and its date. A table image,part is version 1, and so is every row without a version.
 """
 
-import csv
 import errno
-import io
 import re
 import shutil
 from collections import Counter
@@ -25,6 +23,7 @@ from steelexp.data.csv_file import CsvFileError, read_csv
 from steelexp.data.dataset import DataError, raise_if
 from steelexp.data.splits.split import HEADER, PARTS, UNUSED
 from steelexp.records.atomic import replacing
+from steelexp.spreadsheet import csv_text, original
 
 VERSION_COLUMNS = ["version", "added"]
 HEADERS = (HEADER, [*HEADER, *VERSION_COLUMNS])
@@ -76,7 +75,7 @@ def read_rows(path: Path, option: str) -> tuple[list[str], list[tuple[int, list[
     if any(row[1:2] == ["tune"] for _, row in rows):
         command = f"sed -i s/,tune/,val/ {shell_word(path)}"
         raise DataError(f"{option} {path}: the part tune of version 0.1 is val now: {command}")
-    return header, rows
+    return header, [(line, [original(row[0]), *row[1:]]) for line, row in rows]
 
 
 def is_valid(header: Sequence[str], row: Sequence[str]) -> bool:
@@ -183,13 +182,11 @@ def append_rows(path: Path, parts: Mapping[str, str]) -> int:
         first = first.rstrip(b"\r\n") + f",{','.join(VERSION_COLUMNS)}".encode() + end
     if lines and not lines[-1].endswith((b"\n", b"\r")):
         lines.append(end)
-    rows = io.StringIO(newline="")
     today = datetime.now(UTC).date().isoformat()
-    csv.writer(rows, lineterminator=end.decode()).writerows(
-        (name, part, version, today) for name, part in parts.items()
-    )
+    rows = ((name, part, version, today) for name, part in parts.items())
+    text = csv_text(rows, end=end.decode())
     with replacing(path) as partial:
-        partial.write_bytes(b"".join([first, *lines, rows.getvalue().encode()]))
+        partial.write_bytes(b"".join([first, *lines, text.encode()]))
         shutil.copymode(path, partial)
     return version
 

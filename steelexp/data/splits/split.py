@@ -1,14 +1,13 @@
 """A split of a data set: parts, split.csv, digest, data leakage."""
 
-import csv
 import hashlib
-import io
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.dataset import DataError, Dataset
+from steelexp.spreadsheet import csv_text
 
 Rows = npt.NDArray[np.int64]
 
@@ -106,10 +105,7 @@ def split_csv(dataset: Dataset, split: Split) -> str:
         )
         for row in numbers.tolist()
     ]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([HEADER, *sorted(rows)])
-    return text.getvalue()
+    return csv_text([HEADER, *sorted(rows)])
 
 
 def unused_rows(dataset: Dataset, split: Split) -> Rows:

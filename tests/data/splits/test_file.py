@@ -81,6 +81,19 @@ def test_wrong_versions_are_refused(tmp_path, row, message):
         read_split(path)
 
 
+def test_names_that_begin_like_formulas_are_read_back(tmp_path):
+    path = tmp_path / "split.csv"
+    names = ["=1+1.png", "-2.png", "'=3.png", "@4.png", "'5.png"]
+    path.write_text("image,part\n=1+1.png,train\n-2.png,val\n")  # by hand, as they are
+    assert append_rows(path, dict.fromkeys(names[2:], "test")) == 2
+    assert list(read_split(path)) == names
+    assert path.read_text().splitlines()[3:] == [
+        f"''=3.png,test,2,{TODAY}",
+        f"'@4.png,test,2,{TODAY}",
+        f"'5.png,test,2,{TODAY}",
+    ]
+
+
 def test_a_link_and_the_mode_of_the_file_stay(tmp_path):
     path = tmp_path / "split.csv"
     path.write_text("image,part\na.png,train\n")
