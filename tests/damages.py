@@ -5,6 +5,7 @@ for file in sorted(folder.iterdir()):
         damage.apply(file)
 """
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -144,6 +145,11 @@ def _edit_lines(file: Path, edit: Callable[[list[bytes]], object]) -> None:
     lines = file.read_bytes().splitlines(keepends=True)
     edit(lines)
     file.write_bytes(b"".join(lines))
+
+
+def write_table(outcomes: Iterable[Outcome]) -> None:
+    """Write the table to stdout, which `pytest -s` shows."""
+    sys.stdout.write(f"\n{table(outcomes)}\n")
 
 
 def table(outcomes: Iterable[Outcome]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from steelexp.inference.onnx_file import onnx_content
 from steelexp.inference.predictor import Predictor
 from steelexp.records.model_card import KEY, ModelCard
 from steelexp.records.postprocessing import ClassRules
@@ -36,8 +37,15 @@ def pixel_predictor(**rules):
     return Predictor(card(**rules), "pixels", score)
 
 
-def pixel_onnx(path: Path, *, key: str = KEY, text: str | None = None, white: float = 255) -> Path:
-    """The same as a file for ONNX Runtime."""
+def pixel_onnx(
+    path: Path,
+    *,
+    named: ModelCard | None = None,
+    key: str = KEY,
+    text: str | None = None,
+    white: float = 255,
+) -> Path:
+    """The same as a file for ONNX Runtime, with its card, or with another text in its metadata."""
     nodes = [
         helper.make_node("Cast", ["grey"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Div", ["float", "white"], ["bright"]),
@@ -57,9 +65,12 @@ def pixel_onnx(path: Path, *, key: str = KEY, text: str | None = None, white: fl
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    model.metadata_props.add(key=key, value=card().model_dump_json() if text is None else text)
     path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, str(path))
+    if text is None:
+        path.write_bytes(onnx_content(model, named or card()))
+    else:
+        model.metadata_props.add(key=key, value=text)
+        onnx.save(model, str(path))
     return path
 
 

@@ -71,8 +71,8 @@ def test_every_form_comes_back_from_a_run_and_from_its_export(
 ) -> None:
     (run,) = run_folders(place / "runs")
     labels = [word for form in ("labelme", "coco", "mask_folder") for word in ("--labels", form)]
-    other = card().model_copy(update={"weights": "a2345678f"}).model_dump_json()
-    file = pixel_onnx(run.path / "exports" / "model.onnx", text=other)
+    other = card().model_copy(update={"weights": "a2345678f"})
+    file = pixel_onnx(run.path / "exports" / "model.onnx", named=other)
     for replaced in (True, False):
         capsys.readouterr()
         assert main(["export", str(run.path), "--format", "onnx"]) == 0

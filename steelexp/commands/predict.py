@@ -148,9 +148,14 @@ def _check_export(predictor: Predictor, file: Path, folder: RunFolder) -> None:
     """Check that an exported network is the run's.
 
     Raises:
-        UserError: The run has been trained again since.
+        UserError: It is of another run, or the run has been trained again since.
     """
     record = folder.record
+    if record is not None and predictor.card.digest != record.digest:
+        raise UserError(
+            f"{file}: exported from another run, {predictor.card.name} {predictor.card.digest}; "
+            f"export this one: {command_line('export', folder.path)}"
+        )
     if record is not None and predictor.card.weights != record.weights:
         raise UserError(
             f"{file}: exported from other weights than the run's now; export it again: "

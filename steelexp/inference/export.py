@@ -17,9 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.checksum import hash_bytes
 from steelexp.command_line import install_line
 from steelexp.errors import RunFailedError, UserError, reason
-from steelexp.inference.predictor import Grey, Predictor, Scores, onnx_predictor, read_card
+from steelexp.inference.card_text import card_text, read_card
+from steelexp.inference.onnx_file import card_bytes, onnx_content
+from steelexp.inference.predictor import Grey, Predictor, Scores, onnx_predictor
 from steelexp.lazy import Tensor, silence, tf
 from steelexp.records.atomic import remove, replacing
 from steelexp.records.exports import Format
@@ -139,7 +142,6 @@ def _module(model: Any) -> Any:
 
 def _write_onnx(module: Any, card: ModelCard, path: Path) -> None:
     try:
-        import onnx
         import tf2onnx
     except ImportError:
         raise UserError(f"tf2onnx is missing: {install_line('export')}") from None
@@ -149,8 +151,7 @@ def _write_onnx(module: Any, card: ModelCard, path: Path) -> None:
         )
     _name_sizes(proto)
     _repeat_pixels(proto)
-    proto.metadata_props.add(key=KEY, value=card.model_dump_json())
-    onnx.save(proto, str(path))
+    path.write_bytes(onnx_content(proto, card))
 
 
 def _name_sizes(proto: Any) -> None:
@@ -181,14 +182,23 @@ def _write_savedmodel(module: Any, card: ModelCard, path: Path) -> None:
         raise OSError(errno.EIO, reason(error).rpartition("; ")[2], str(path)) from error
     extra = path / "assets.extra"
     extra.mkdir()
-    (extra / f"{KEY}.json").write_text(card.model_dump_json(indent=2) + "\n", "utf-8")
+    named = card.model_copy(update={"network": _hash_files(path)})
+    (extra / f"{KEY}.json").write_text(card_text(named) + "\n", "utf-8")
+
+
+def _hash_files(folder: Path) -> str:
+    """Hash of the names and contents of all files of a folder but its card."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    parts = [
+        f"{name} {hash_bytes(files[name].read_bytes())}"
+        for name in sorted(files)
+        if files[name].is_file() and files[name].name != f"{KEY}.json"
+    ]
+    return hash_bytes("\n".join(parts).encode())
 
 
 def _onnx_card(path: Path) -> str:
-    import onnx
-
-    properties = onnx.load(str(path), load_external_data=False).metadata_props
-    return {each.key: str(each.value) for each in properties}[KEY]
+    return (card_bytes(path.read_bytes()) or b"").decode()
 
 
 def _savedmodel_card(path: Path) -> str:
@@ -204,7 +214,7 @@ def _read_savedmodel(path: Path) -> Predictor:
     loaded = tf.saved_model.load(str(path))
     score = loaded.signatures["serving_default"]
     return Predictor(
-        card=read_card(_savedmodel_card(path), path),
+        card=read_card(_savedmodel_card(path), path, network=_hash_files(path)),
         runtime="savedmodel",
         score=lambda grey: score(grey=tf.constant(grey))["scores"].numpy(),
     )
@@ -218,11 +228,18 @@ def _write_tflite(module: Any, card: ModelCard, path: Path) -> None:
         content = converter.convert()
     path.write_bytes(content)
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(f"{KEY}.json", card.model_dump_json())
+        named = card.model_copy(update={"network": hash_bytes(content)})
+        archive.writestr(f"{KEY}.json", card_text(named))
+
+
+def _hash_before_archive(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        begin = min(entry.header_offset for entry in archive.infolist())
+    return hash_bytes(path.read_bytes()[:begin])
 
 
 def _read_tflite(path: Path) -> Predictor:
-    card = read_card(_tflite_card(path), path)
+    card = read_card(_tflite_card(path), path, network=_hash_before_archive(path))
     with silence(), _without_warnings():  # a warning that tf.lite moves to another package
         interpreter = tf.lite.Interpreter(str(path))
     input_index = interpreter.get_input_details()[0]["index"]

@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
 from steelexp.checksum import hash_bytes
 from steelexp.command_line import command_line, install_line
 from steelexp.data.tiling import up_to_32
-from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.errors import UserError, explain_read_errors
+from steelexp.inference.onnx_file import read_onnx_card
 from steelexp.inference.postprocessing import postprocess
 from steelexp.inference.scoring import score_windows
 from steelexp.inference.windows import sliding_windows
 from steelexp.model.finiteness import check_scores
-from steelexp.records.model_card import KEY, ModelCard
+from steelexp.records.model_card import ModelCard
 
 Grey = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
@@ -107,6 +107,7 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         ) from None
     with explain_read_errors(file, "export the run again"):
         content = file.read_bytes()
+    card = read_onnx_card(content, file)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.log_severity_level = 3  # errors
@@ -116,12 +117,6 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         )
     except Exception as error:  # its classes are of no common kind
         raise UserError(f"{file}: not a network that ONNX Runtime takes ({error})") from None
-    text = session.get_modelmeta().custom_metadata_map.get(KEY)
-    if text is None:
-        raise UserError(
-            f"{file}: not written by the command export, which adds the post-processing"
-        )
-    card = read_card(text, file)
     _check_layout(session, len(card.classes), file)
     return Predictor(
         card=card,
@@ -154,18 +149,3 @@ def _check_layout(session: Any, classes: int, file: Path) -> None:
                 f"{file}: its {noun} is {described}, and its model card says {name} {kind} "
                 f"[N, H, W, {channels}]; export the run again: {command_line('export', 'RUN')}"
             )
-
-
-def read_card(text: str, file: Path) -> ModelCard:
-    """Read the card of an exported network.
-
-    Raises:
-        UserError: another version wrote it.
-    """
-    try:
-        return ModelCard.model_validate_json(text)
-    except ValidationError as error:
-        raise UserError(
-            f"{file}: not a model card that this version reads ({reason(error)}); export the run "
-            f"again: {command_line('export', 'RUN')}"
-        ) from None

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from steelexp.records.postprocessing import ClassRules
 from steelexp.records.record import Record
 
+SCHEMA_VERSION = 2
+"""Version of the card; version 1 had neither a checksum nor the hash of the network."""
+
 KEY = "steelexp"
 """Key of the card in an ONNX file's metadata; its file name, with .json, in other exports."""
 
@@ -19,6 +22,8 @@ class ModelCard(BaseModel):
         name: Name of the spec.
         digest: Digest of the run.
         weights: Hash of the run's weights; None in the export of an older run.
+        network: Hash of the exported network without the card, XXH3 of 128 bits: of the other bytes
+            of an .onnx or .tflite file, of the other files of a SavedModel. None in a run folder.
         classes: Class -> its rules from scores to mask, in the order of the scores' channels.
         postprocessing_metric: Metric that the rules were tuned for, on the validation images; None
             where they are the spec's threshold for every class.
@@ -35,10 +40,11 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     name: str
     digest: str
     weights: str | None = None
+    network: str | None = None
     classes: dict[str, ClassRules]
     postprocessing_metric: str | None
     input: str = "grey: uint8 [N, H, W, 1], 0 is black"

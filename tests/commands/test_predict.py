@@ -64,19 +64,19 @@ def test_a_run_and_its_export_give_the_same(folder, steelexp):
 
 def test_an_export_of_other_weights_than_the_runs_is_refused(folder, steelexp):
     run = folder / "runs" / "a" / "0a1b2c3d"
-    (run / "record.json").write_text(record(weights="of now").model_dump_json())
+    (run / "record.json").write_text(record(weights="of now", digest="0a1b2c3d").model_dump_json())
     code, _, (line,) = steelexp("predict", "runs/a", "images", "--runtime", "onnx")
     assert code == 2
     assert "model.onnx: exported from other weights than the run's now; export it again: " in line
     assert line.endswith(" export runs/a/0a1b2c3d")
-    text = card().model_copy(update={"weights": "of now"}).model_dump_json()
-    pixel_onnx(run / "exports" / "model.onnx", text=text)
+    named = card().model_copy(update={"weights": "of now"})
+    pixel_onnx(run / "exports" / "model.onnx", named=named)
     assert steelexp("predict", "runs/a", "images", "--runtime", "onnx")[0] == 0
 
 
 def test_a_model_card_of_version_01_is_refused_in_a_line(folder, steelexp):
     """Its rules had other names."""
-    values = json.loads(card().model_dump_json())
+    values = json.loads(card().model_dump_json()) | {"schema_version": 1}
     values["classes"]["bright"]["component"] = 20
     values["tuned_for"] = values.pop("postprocessing_metric")
     file = pixel_onnx(folder / "old.onnx", text=json.dumps(values))
@@ -92,7 +92,7 @@ def test_every_rule_is_printed(folder, steelexp):
         a={"threshold": 0.5, "min_component": 20, "min_area": 600, "min_peak_score": 0.9},
         b={"threshold": 0.5, "disabled": True},
     )
-    file = pixel_onnx(folder / "model.onnx", text=rules.model_dump_json())
+    file = pixel_onnx(folder / "model.onnx", named=rules)
     _, out, _ = steelexp("predict", str(file), "images", "--out", "out")
     assert out[1] == (
         "Post-processing, tuned on the validation images for dice_kaggle: a: score threshold 0.5, "
@@ -100,7 +100,7 @@ def test_every_rule_is_printed(folder, steelexp):
         "0.9; b: disabled."
     )
     fixed = rules.model_copy(update={"postprocessing_metric": None})
-    file = pixel_onnx(folder / "model.onnx", text=fixed.model_dump_json())
+    file = pixel_onnx(folder / "model.onnx", named=fixed)
     _, out, _ = steelexp("predict", str(file), "images", "--out", "fixed")
     assert "no tuned post-processing: score threshold 0.5 for every class" in out[1]
 
@@ -138,7 +138,7 @@ def test_links_to_nowhere_are_among_the_images_that_could_not_be_predicted(folde
 def test_the_command_that_adds_the_labels_adds_them(folder, steelexp, form):
     """Also where classes overlap: grey 128 is bright and dark at a threshold of 0.4."""
     rules = {label: {"threshold": 0.4} for label in ("bright", "dark")}
-    file = pixel_onnx(folder / "model.onnx", text=card(**rules).model_dump_json())
+    file = pixel_onnx(folder / "model.onnx", named=card(**rules))
     cv2.imwrite("other.png", np.full((40, 70), 7, np.uint8))
     labels = ("--labels", "coco", "--labels", form)
     steelexp("predict", str(file), "other.png", "--out", "root", *labels)

@@ -1,0 +1,73 @@
+"""An .onnx file with a model card that tells whether the file is damaged.
+
+The card is JSON in the metadata of the file, key "steelexp". It holds the hash of all other bytes
+of the file, and a checksum of its own. Both are checked on the bytes, before ONNX Runtime reads
+them: it crashes on some damaged files. The package onnx is not needed.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from steelexp.checksum import hash_bytes
+from steelexp.command_line import command_line
+from steelexp.errors import UserError
+from steelexp.inference.card_text import card_text, read_card
+from steelexp.records.model_card import KEY, ModelCard
+
+_MARK = b"\n" + bytes([len(KEY)]) + KEY.encode() + b"\x12"
+"""Bytes before the length of the card: field 1 of a metadata entry, then the tag of field 2.
+
+https://protobuf.dev/programming-guides/encoding
+"""
+
+
+def onnx_content(proto: Any, card: ModelCard) -> bytes:
+    """The content of an .onnx file with its card.
+
+    Args:
+        proto: onnx.ModelProto without a card.
+        card: Card of the network.
+    """
+    blank = card.model_copy(update={"network": hash_bytes(b"")})
+    network = _hash_without(_content(proto, blank), card_text(blank).encode())
+    return _content(proto, card.model_copy(update={"network": network}))
+
+
+def read_onnx_card(content: bytes, file: Path) -> ModelCard:
+    """Read the card in the content of an .onnx file.
+
+    Raises:
+        UserError: The file has no card, is damaged, or another version wrote it.
+    """
+    text = card_bytes(content)
+    if text is None:
+        raise UserError(
+            f"{file}: not written by the command export, which adds a model card, or damaged; "
+            f"export the run again: {command_line('export', 'RUN')}"
+        )
+    return read_card(text, file, network=_hash_without(content, text))
+
+
+def card_bytes(content: bytes) -> bytes | None:
+    """The text of the card in the content of an .onnx file; None if it has none."""
+    place = content.rfind(_MARK)
+    if place < 0:
+        return None
+    length = 0
+    place += len(_MARK)
+    for number, byte in enumerate(content[place : place + 5]):  # seven bits each, the lowest first
+        length |= (byte & 0x7F) << (7 * number)
+        if byte < 0x80:
+            begin = place + number + 1
+            return content[begin : begin + length]
+    return None
+
+
+def _content(proto: Any, card: ModelCard) -> bytes:
+    del proto.metadata_props[:]
+    proto.metadata_props.add(key=KEY, value=card_text(card))
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+def _hash_without(content: bytes, text: bytes) -> str:
+    return hash_bytes(content.replace(text, b"", 1))
