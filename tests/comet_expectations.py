@@ -2,6 +2,7 @@
 
 import os
 import signal
+import zipfile
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,16 @@ def assert_all_arrived(server: CometServer, folder: Path, epochs: int) -> None:
     assert server.others(key)["best/val_dice_positive"] == 0.325
     receipt = read_receipt(folder)
     assert (receipt.acknowledged, receipt.refused) == (len(read_events(folder)), {})
+
+
+def files_with(secret: str, folder: Path) -> list[Path]:
+    """Files below a folder that hold a text; members of archives too."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    found = [path for path in paths if secret.encode() in path.read_bytes()]
+    for path in folder.rglob("*.zip"):
+        with zipfile.ZipFile(path) as archive:
+            found += [path for name in archive.namelist() if secret.encode() in archive.read(name)]
+    return found
 
 
 def in_a_process(folder: Path, epochs: int, pace: Pace = AT_ONCE) -> Forked:

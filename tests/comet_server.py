@@ -50,6 +50,7 @@ class CometServer:
         forgetting: take a request that this is true of, and answer it with a broken connection.
         hanging: while set, answer nothing.
         throttled: so many requests for data are answered with 429.
+        hostile: answers every request in place of this server.
     """
 
     url: str = ""
@@ -61,6 +62,7 @@ class CometServer:
     forgetting: Callable[[Request], bool] = lambda request: False
     hanging: threading.Event = field(default_factory=threading.Event)
     throttled: int = 0
+    hostile: Callable[[BaseHTTPRequestHandler], None] | None = None
     _http: ThreadingHTTPServer | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -225,11 +227,15 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         while self.server_of_tests.hanging.is_set():
             threading.Event().wait(0.05)
+        if self.server_of_tests.hostile is not None:
+            self.close_connection = True
+            self.server_of_tests.hostile(self)
+            return
         answer = self.server_of_tests.answer(_parse(self.path, self.headers, body))
         if answer is not None:
             self._reply(*answer)
 
-    do_GET = do_POST  # noqa: N815 - http.server's name for it
+    do_GET = do_PUT = do_POST  # noqa: N815 - http.server's name for it
 
     def _reply(self, status: int, answer: dict[str, Any]) -> None:
         content = json.dumps(answer).encode()

@@ -1,8 +1,11 @@
 """Processes forked from the tests' own, in place of fresh ones, which take 2 s to import Comet."""
 
+import math
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -21,15 +24,21 @@ class Forked:
         if not self.pid:
             _become(act, read)
         os.close(read)
+        os.set_blocking(write, False)
         self.stdin: IO[bytes] = os.fdopen(write, "wb", 0)
 
     def poll(self) -> int | None:
         self._reap(os.WNOHANG)
         return self.returncode
 
-    def wait(self) -> int:
-        self._reap(0)
-        assert self.returncode is not None
+    def wait(self, timeout: float = math.inf) -> int:
+        until = time.monotonic() + timeout
+        self._reap(os.WNOHANG if timeout < math.inf else 0)
+        while self.returncode is None:
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired("forked", timeout)
+            time.sleep(0.01)
+            self._reap(os.WNOHANG)
         return self.returncode
 
     def kill(self) -> None:

@@ -1,10 +1,12 @@
 """The command `sync`: send to Comet what it does not have yet of runs."""
 
 import argparse
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp.command_line import RUNS
+from steelexp.commands.arguments import positive
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.errors import UserError
 from steelexp.progress import say
@@ -23,6 +25,10 @@ def add(commands: "Subparsers") -> None:
         "runs", nargs="*", type=Path, default=[RUNS], metavar="RUN|FOLDER",
         help="run folders, folders of runs (default: runs)",
     )  # fmt: skip
+    parser.add_argument(
+        "--minutes", type=positive, default=delivery.SYNC_SECONDS / 60, metavar="N",
+        help="longest time for all runs together; what is left then is said (default: 30)",
+    )  # fmt: skip
 
 
 def sync(args: argparse.Namespace) -> int:
@@ -31,9 +37,16 @@ def sync(args: argparse.Namespace) -> int:
     tracked = [folder for folder in folders if (folder / journal.NAME).is_file()]
     if not tracked:
         raise UserError(f"{', '.join(map(str, args.runs))}: no runs here that Comet tracks")
-    complete = True
-    for folder in tracked:
-        is_sent, line = delivery.sync(folder)
-        say(f"{folder}: {line}")
-        complete = complete and is_sent
-    return DONE if complete else FAILED
+    deadline = time.monotonic() + 60 * args.minutes
+    answers = [_is_sent(folder, deadline) for folder in tracked]
+    return DONE if all(answers) else FAILED
+
+
+def _is_sent(folder: Path, deadline: float) -> bool:
+    """Send the rest of one run and say what came out; a damaged run does not hold up the others."""
+    try:
+        is_complete, line = delivery.sync(folder, deadline - time.monotonic())
+    except UserError as error:
+        is_complete, line = False, f"not sent: {error}"
+    say(f"{folder}: {line}")
+    return is_complete

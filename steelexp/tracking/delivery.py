@@ -1,7 +1,7 @@
 """A run's journal on its way to the service: the process that sends it, and how far it is sent."""
 
-import math
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,20 +9,37 @@ from contextlib import suppress
 from pathlib import Path
 
 from steelexp.command_line import command_line, script_line
+from steelexp.errors import UserError, reason
+from steelexp.tracking.journal import NAME as JOURNAL
 from steelexp.tracking.journal import Event, read_events
 from steelexp.tracking.receipt import Receipt, read_receipt
-from steelexp.tracking.sending import BUSY, END
+from steelexp.tracking.sending import BUSY
 from steelexp.tracking.service import Mode
 from steelexp.tracking.services import SERVICES
+from steelexp.tracking.signals import END
 
 SENT_ELSEWHERE = "another process is sending this run"
+NO_PROCESS = "no process can be started"
+KILLED = "the sending process hung and was killed"
+
+SPARE_SECONDS = 10.0
+"""Seconds that a sending process may take beyond its own limit before it is killed.
+
+It starts in 2 s, and a call in progress ends in 2 s more.
+"""
+
+KILL_SECONDS = 5.0
+"""Seconds to wait for a killed process; one that hangs in the kernel is left to it."""
+
+SYNC_SECONDS = 1800.0
+"""Longest time of `sync`."""
 
 
 def begin_sending(folder: Path, mode: Mode, grace_seconds: float) -> subprocess.Popen[bytes]:
     """Start the process that sends a run's journal; a line on its stdin means that it has grown."""
     package = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [
             sys.executable,
             "-m",
@@ -38,28 +55,53 @@ def begin_sending(folder: Path, mode: Mode, grace_seconds: float) -> subprocess.
         env=os.environ | {"PYTHONPATH": path},
         start_new_session=True,  # Ctrl-C stops the run, which then waits for this
     )
+    assert process.stdin is not None
+    os.set_blocking(process.stdin.fileno(), False)  # a process that hangs does not empty the pipe
+    return process
 
 
 def prompt(process: "subprocess.Popen[bytes]") -> None:
-    """Tell the sending process that the journal has grown."""
+    """Tell the sending process that the journal has grown; never wait for it."""
     assert process.stdin is not None
     with suppress(OSError):  # it may just have ended
         process.stdin.write(b"\n")
 
 
-def end(process: "subprocess.Popen[bytes]") -> int:
-    """Tell the sending process that the journal is complete; wait and return its exit code."""
+def end(process: "subprocess.Popen[bytes]", seconds: float) -> str | None:
+    """Tell the sending process that the journal is complete, and wait until it has ended.
+
+    Args:
+        process: Sending process.
+        seconds: Seconds after which it is killed.
+
+    Returns:
+        Reason why it could not finish, where the receipt has none.
+    """
     assert process.stdin is not None
     with suppress(OSError), process.stdin as stdin:
         stdin.write(END.encode())
-    return process.wait()
+    try:
+        return SENT_ELSEWHERE if process.wait(seconds) == BUSY else None
+    except subprocess.TimeoutExpired:
+        _kill(process)
+        return KILLED
 
 
-def sync(folder: Path) -> tuple[bool, str]:
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process and all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(KILL_SECONDS)
+
+
+def sync(folder: Path, seconds: float = SYNC_SECONDS) -> tuple[bool, str]:
     """Send what the service lacks of a run. A second call sends nothing twice.
 
     Args:
         folder: Run folder with a journal.
+        seconds: Longest time to send. The process that sends may take `SPARE_SECONDS` more.
 
     Returns:
         Whether the service now has all of it, and the line that says so.
@@ -67,16 +109,34 @@ def sync(folder: Path) -> tuple[bool, str]:
     Raises:
         UserError: the journal cannot be read.
     """
-    if not _is_complete(folder) and end(begin_sending(folder, "online", math.inf)) == BUSY:
-        return False, status_line(folder, problem=SENT_ELSEWHERE)
-    return _is_complete(folder), status_line(folder)
+    problem = None
+    if not _is_complete(folder):
+        problem = _send_rest(folder, seconds) if seconds > 0 else "no time was left"
+    return _is_complete(folder), status_line(folder, problem=problem)
+
+
+def _send_rest(folder: Path, seconds: float) -> str | None:
+    """Send with a process of its own; the reason why it could not finish, where it left none."""
+    try:
+        process = begin_sending(folder, "online", seconds)
+    except OSError as error:
+        return f"{NO_PROCESS}: {reason(error)}"
+    return end(process, seconds + SPARE_SECONDS)
 
 
 def status_line(folder: Path, *, problem: str | None = None) -> str:
-    """One line: how much of a run is sent, and the command that sends the rest."""
+    """One line: how much of a run is sent, and the command that sends the rest.
+
+    Args:
+        folder: Run folder with a journal.
+        problem: Reason why the rest is not sent yet, where the receipt has none.
+
+    Raises:
+        UserError: The journal cannot be read, or holds nothing.
+    """
     events = read_events(folder)
+    service = _service_name(events, folder)
     receipt = read_receipt(folder)
-    service = _service_name(events)
     delivered = [
         event for event in events[: receipt.acknowledged] if event.number not in receipt.refused
     ]
@@ -90,12 +150,17 @@ def status_line(folder: Path, *, problem: str | None = None) -> str:
     return f"{service}: {status} ({why}); send the rest with: {rest}"
 
 
-def _service_name(events: Sequence[Event]) -> str:
-    return SERVICES[events[0].content["service"]]().name
+def _service_name(events: Sequence[Event], folder: Path) -> str:
+    if not events:
+        raise UserError(f"{folder / JOURNAL}: holds no event; run the experiment again to go on")
+    name = events[0].content["service"]
+    if name not in SERVICES:
+        raise UserError(f"{folder / JOURNAL}:1: service {name!r} is none of {', '.join(SERVICES)}")
+    return SERVICES[name]().name
 
 
 def _is_complete(folder: Path) -> bool:
-    return read_receipt(folder).acknowledged == len(read_events(folder))
+    return read_receipt(folder).acknowledged == len(read_events(folder)) > 0
 
 
 def _archived(folder: Path, receipt: Receipt) -> str:

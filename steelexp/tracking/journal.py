@@ -5,7 +5,10 @@ Numbers count from 1 without a gap. Event 1 is of kind "run" and fixes the exper
 are named by their path below the run folder, with a digest, so that they can be sent later.
 """
 
+import errno
 import hashlib
+import math
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -115,9 +118,29 @@ def _journal_lines(folder: Path) -> JsonLines[Event]:
     )
 
 
-def file_entry(path: Path, folder: Path) -> dict[str, str]:
-    """A file as events name it."""
+def file_entry(path: Path, folder: Path, *, most: float = math.inf) -> dict[str, str]:
+    """A file as events name it.
+
+    Args:
+        path: File below the run folder.
+        folder: Run folder.
+        most: Largest size in bytes.
+
+    Raises:
+        OSError: The file is no regular file, is larger, or cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if status.st_size > most:
+        raise OSError(errno.EFBIG, f"{status.st_size} bytes are too many", str(path))
     return {"path": path.relative_to(folder).as_posix(), "sha256": _sha256(path)}
+
+
+def file_size(event: Event, folder: Path) -> int:
+    """Bytes of an event's file; 0 without one."""
+    path = folder / event.content.get("path", ".")
+    return path.stat().st_size if path.is_file() else 0
 
 
 def unchanged(entry: Mapping[str, str], folder: Path) -> Path | None:
@@ -128,7 +151,4 @@ def unchanged(entry: Mapping[str, str], folder: Path) -> Path | None:
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
-        digest = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            digest.update(block)
-        return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -13,16 +13,16 @@ import logging
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from steelexp.errors import UserError
+from steelexp.errors import reason
 from steelexp.tracking import delivery
-from steelexp.tracking.delivery import SENT_ELSEWHERE
+from steelexp.tracking.delivery import NO_PROCESS, SPARE_SECONDS
 from steelexp.tracking.journal import NAME as JOURNAL
 from steelexp.tracking.journal import Journal, file_entry
 from steelexp.tracking.receipt import read_receipt
 from steelexp.tracking.results import results
-from steelexp.tracking.sending import BUSY
 from steelexp.tracking.service import Mode
 from steelexp.tracking.services import SERVICES
 from steelexp.tracking.tracker import Picture, TrackedRun
@@ -37,6 +37,9 @@ RETRY_SECONDS = 300.0
 
 FINISH_SECONDS = 60.0
 """Seconds that the rest may take to be sent when a run has ended; 1 as a rule."""
+
+PICTURE_BYTES = 1 << 25
+"""A larger picture is left out: to hash and to send it would take too long."""
 
 
 class JournaledTracker:
@@ -55,6 +58,9 @@ class JournaledTracker:
         self._project = project
         self._workspace = workspace
         self._mode = mode
+        self._journal: Journal | None = None
+        self._recorded: set[tuple[Any, ...]] = set()
+        self._unwritten: list[New] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._started = -RETRY_SECONDS
         self._warned: set[str] = set()
@@ -62,11 +68,10 @@ class JournaledTracker:
     def start(self, run: TrackedRun) -> None:
         """Open the run's journal, and begin to send it."""
         self._run = run
-        self._journal: Journal | None = None
-        try:
+        self._journal = None
+        with self._warnings():
             self._journal = Journal(run.folder)
-        except (OSError, UserError) as error:
-            self._warn(str(error))
+            self._recorded = {_subject(event.kind, event.content) for event in self._journal.events}
         self._note(self._opening(run))
         self._wake()
 
@@ -91,15 +96,21 @@ class JournaledTracker:
         return self._close()
 
     def _close(self) -> str:
-        """Wait for the rest to be sent; how far it is."""
+        """Wait for the rest to be sent; how far it is.
+
+        That takes at most FINISH_SECONDS, SPARE_SECONDS and KILL_SECONDS together.
+        """
         if self._journal is None:
             return f"{self._name}: not tracked"
         self._started = -RETRY_SECONDS
         self._wake()
-        if self._process is not None:
-            busy = delivery.end(self._process) == BUSY
-            return delivery.status_line(self._run.folder, problem=SENT_ELSEWHERE if busy else None)
-        return delivery.status_line(self._run.folder)
+        problem: str | None = NO_PROCESS
+        try:
+            if self._process is not None:
+                problem = delivery.end(self._process, FINISH_SECONDS + SPARE_SECONDS)
+            return delivery.status_line(self._run.folder, problem=problem)
+        except Exception as error:  # the run must not fail with its tracking
+            return f"{self._name}: not sent ({reason(error)})"
 
     def _opening(self, run: TrackedRun) -> Iterator[New]:
         others: dict[str, Any] = {f"git/{name}": value for name, value in run.git.items()}
@@ -122,8 +133,9 @@ class JournaledTracker:
         }
         yield "run", opening
         for path in run.files:
-            if path.stat().st_size:  # Comet refuses empty files
-                yield "asset", file_entry(path, run.folder)
+            with self._warnings("left out: "):
+                if path.stat().st_size:  # Comet refuses empty files
+                    yield "asset", file_entry(path, run.folder)
 
     def _epoch(
         self, epoch: int, metrics: Mapping[str, float], step: int, pictures: Sequence[Picture]
@@ -132,19 +144,27 @@ class JournaledTracker:
         yield "epoch", {**place, "metrics": dict(metrics)}
         for name, path in pictures:
             beside = path.with_suffix(".json")
-            layers = file_entry(beside, self._run.folder) if beside.is_file() else None
-            file = file_entry(path, self._run.folder)
-            yield "picture", {**place, "name": name, "layers": layers, **file}
+            with self._warnings("left out: "):
+                layers = file_entry(beside, self._run.folder) if beside.is_file() else None
+                file = file_entry(path, self._run.folder, most=PICTURE_BYTES)
+                yield "picture", {**place, "name": name, "layers": layers, **file}
 
     def _note(self, news: Iterable[New]) -> None:
-        """Add to the journal what it does not hold yet: a resumed run tells its epochs again."""
+        """Add to the journal what it does not hold yet: a resumed run tells its epochs again.
+
+        What the disk does not take is tried again with the next events.
+        """
         if self._journal is None:
             return
-        recorded = {_subject(event.kind, event.content) for event in self._journal.events}
-        try:
-            self._journal.append(*(new for new in news if _subject(*new) not in recorded))
-        except Exception as error:  # the run must not fail with its tracking
-            self._warn(f"not noted: {error}")
+        with self._warnings():
+            for new in news:
+                if (subject := _subject(*new)) not in self._recorded:
+                    self._recorded.add(subject)
+                    self._unwritten.append(new)
+        with self._warnings("not noted: "):
+            if self._unwritten:
+                self._journal.append(*self._unwritten)
+                self._unwritten.clear()
 
     def _wake(self) -> None:
         """Tell the sending process that there is more, or start one."""
@@ -152,14 +172,34 @@ class JournaledTracker:
             return
         if self._process is not None and self._process.poll() is None:
             delivery.prompt(self._process)
-            return
+        else:
+            with self._warnings():
+                self._replace_process()
+
+    def _replace_process(self) -> None:
+        """Start a process in place of one that has ended, but not too often."""
         if self._process is not None and (problem := read_receipt(self._run.folder).problem):
             self._warn(problem)
         if time.monotonic() - self._started >= RETRY_SECONDS:
             self._started = time.monotonic()
             if self._process is not None:
-                delivery.end(self._process)  # it has ended; its pipe has not
-            self._process = delivery.begin_sending(self._run.folder, self._mode, FINISH_SECONDS)
+                delivery.end(self._process, 0)  # it has ended; its pipe has not
+            self._process = None
+            with self._warnings(f"{NO_PROCESS}: "):
+                self._process = delivery.begin_sending(self._run.folder, self._mode, FINISH_SECONDS)
+
+    @contextmanager
+    def _warnings(self, before: str = "") -> Iterator[None]:
+        """Turn errors into warnings: the run must not fail with its tracking.
+
+        Args:
+            before: Words before the error.
+        """
+        try:
+            yield
+        except Exception as error:
+            path = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+            self._warn(f"{before}{path}{reason(error)}")
 
     def _warn(self, problem: str) -> None:
         """Warn in one line, of the same thing once."""

@@ -31,6 +31,11 @@ class Receipt(BaseModel):
     problem: str | None = None
 
 
+def one_line(text: str) -> str:
+    """A server's text in at most 300 characters that a terminal takes for text."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
+
+
 def read_receipt(folder: Path) -> Receipt:
     """The receipt of a run; a new one where none can be read: the server is asked anyway."""
     try:

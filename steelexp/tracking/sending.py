@@ -22,26 +22,34 @@ One gap remains. If the server needs more than `LISTING_SECONDS` to list an even
 may send the event again. Only an acknowledgement by the server could exclude that.
 """
 
-import math
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from steelexp.errors import UserError
-from steelexp.tracking.journal import Event, EventReader, read_events
-from steelexp.tracking.receipt import read_receipt, write_receipt
+from steelexp.errors import UserError, reason
+from steelexp.tracking.journal import Event, EventReader, file_size, read_events
+from steelexp.tracking.receipt import one_line, read_receipt, write_receipt
 from steelexp.tracking.service import Mode, RefusedError, Service
 from steelexp.tracking.services import SERVICES
+from steelexp.tracking.signals import StdinSignals
 
 LISTING_SECONDS = 10.0
 """Seconds to wait until the server lists an event that it received."""
 
 LOCK_SECONDS = 30.0
 """Seconds to wait for another process that sends the same run."""
+
+STEP_SECONDS = 90.0
+"""Seconds after which a process gives up that waits for one answer: to its start, or to an epoch.
+
+A server that sends a byte a second would hold it for ever.
+"""
+
+SLOWEST_BYTES_PER_SECOND = 100_000
+"""Files are given this much more time."""
 
 OK = 0
 """Exit code: everything is sent."""
@@ -52,51 +60,11 @@ UNSENT = 1
 BUSY = 3
 """Exit code: another process is sending the run."""
 
-END = "end\n"
-"""Last line on stdin. Stdin may stay open after it, if another process inherited the pipe."""
+LATE = "the server answers too slowly"
 
 
 class UnsentError(Exception):
     """The remaining events cannot be sent now; the message says why."""
-
-
-class StdinSignals:
-    """Signals from the process that trains, one line each on stdin.
-
-    The line END means that the journal is complete, any other line that it has grown.
-
-    Args:
-        grace_seconds: Seconds that sending may go on after END.
-
-    Attributes:
-        ended: Whether the journal is complete.
-    """
-
-    def __init__(self, grace_seconds: float) -> None:
-        self.ended = False
-        self._grace_seconds = grace_seconds
-        self._deadline = math.inf
-        self._changed = threading.Event()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds that sending may still go on; infinite before END."""
-        return self._deadline - time.monotonic()
-
-    def wait(self) -> None:
-        """Wait for the next line."""
-        self._changed.wait()
-        self._changed.clear()
-
-    def _listen(self) -> None:
-        for line in sys.stdin:
-            if line == END:
-                break
-            self._changed.set()
-        self._deadline = time.monotonic() + self._grace_seconds
-        self.ended = True
-        self._changed.set()
 
 
 class Sender:
@@ -105,20 +73,23 @@ class Sender:
     Args:
         folder: Run folder.
         service: Tracking service of the run.
+        signals: Signals of the process that trains.
     """
 
-    def __init__(self, folder: Path, service: Service) -> None:
+    def __init__(self, folder: Path, service: Service, signals: StdinSignals) -> None:
         self._folder = folder
+        self._signals = signals
         self._receipt = read_receipt(folder)
         self._reader = EventReader(folder)
         self._pending = self._reader.read_new()
-        self._connection = service.connect(self._pending[0], folder)
-        self._receipt.url = self._connection.url
+        with signals.time_limit(STEP_SECONDS):
+            self._connection = service.connect(self._pending[0], folder)
+        self._receipt.url = one_line(self._connection.url)
         self._receipt.problem = None
         write_receipt(folder, self._receipt)
         self._has_asked = False
 
-    def send_pending(self, signals: StdinSignals) -> None:
+    def send_pending(self) -> None:
         """Send the events of the journal that are not acknowledged yet.
 
         Raises:
@@ -128,24 +99,27 @@ class Sender:
         pending = [event for event in self._pending if event.number > self._receipt.acknowledged]
         self._pending = []
         for batch in by_epoch(pending):
-            if signals.seconds_left < 0:
-                raise UnsentError("out of time")
-            self._send(batch, signals.seconds_left)
+            if self._signals.seconds_left < 0:
+                raise UnsentError("no time was left")
+            size = sum(file_size(event, self._folder) for event in batch)
+            with self._signals.time_limit(STEP_SECONDS + size / SLOWEST_BYTES_PER_SECOND):
+                self._send(batch)
             self._receipt.acknowledged = batch[-1].number
             write_receipt(self._folder, self._receipt)
 
     def close(self) -> None:
         """Tell the server that the experiment is over."""
-        self._connection.close()
+        with self._signals.time_limit(STEP_SECONDS):
+            self._connection.close()
 
-    def _send(self, events: Sequence[Event], seconds: float) -> None:
+    def _send(self, events: Sequence[Event]) -> None:
         connection = self._connection
         connection.forget_error()  # an earlier error is not about these events
         if not self._has_asked or any(event.kind == "model" for event in events):
             connection.refresh(events)
             self._has_asked = True
         new = [event for event in events if not connection.holds(event) and self._log(event)]
-        if new and not connection.flush(new, seconds=seconds):
+        if new and not connection.flush(new, seconds=self._signals.seconds_left):
             raise UnsentError(connection.error or "the server did not take all of it in time")
         self._await_listing(events, [event for event in new if connection.can_list(event)])
         if connection.error:
@@ -210,10 +184,10 @@ def send(folder: Path, mode: Mode, signals: StdinSignals, service: Service) -> N
             signals.wait()
         write_archive(folder, service)
         raise UnsentError(offline)
-    sender = Sender(folder, service)
+    sender = Sender(folder, service, signals)
     while True:
         is_complete = signals.ended
-        sender.send_pending(signals)
+        sender.send_pending()
         if is_complete:
             break
         signals.wait()
@@ -233,18 +207,30 @@ def main(folder: Path, mode: Mode, grace_seconds: float) -> int:
     """
     from filelock import FileLock, Timeout  # loads asyncio, which --help does not need
 
+    def give_up() -> None:
+        try:
+            _note_problem(folder, LATE)
+        finally:
+            os._exit(UNSENT)
+
     lock = FileLock(folder / ".sending")
     try:
         lock.acquire(timeout=LOCK_SECONDS)
+        problem = _try_to_send(folder, mode, StdinSignals(grace_seconds, give_up))
     except Timeout:
         return BUSY
-    problem = _try_to_send(folder, mode, StdinSignals(grace_seconds))
+    except Exception as error:
+        problem = reason(error)
     if problem is None:
         return OK
-    receipt = read_receipt(folder)
-    receipt.problem = " ".join(problem.split())[:300]
-    write_receipt(folder, receipt)
+    _note_problem(folder, problem)
     return UNSENT
+
+
+def _note_problem(folder: Path, problem: str) -> None:
+    receipt = read_receipt(folder)
+    receipt.problem = one_line(problem)
+    write_receipt(folder, receipt)
 
 
 def _try_to_send(folder: Path, mode: Mode, signals: StdinSignals) -> str | None:
@@ -261,4 +247,8 @@ def _try_to_send(folder: Path, mode: Mode, signals: StdinSignals) -> str | None:
 
 
 if __name__ == "__main__":
-    os._exit(main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])))  # type: ignore[arg-type]
+    exit_code = UNSENT
+    try:
+        exit_code = main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))  # type: ignore[arg-type]
+    finally:
+        os._exit(exit_code)

@@ -1,6 +1,7 @@
 """The sender's promise, kept for a service that is not Comet: each event once, in order."""
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,10 @@ class Complete:
 
     ended = True
     seconds_left = 60.0
+
+    @contextmanager
+    def time_limit(self, seconds):
+        yield
 
 
 def send(folder: Path, mode: str = "online") -> str | None:

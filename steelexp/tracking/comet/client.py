@@ -70,6 +70,9 @@ def load() -> ModuleType:
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a warning a retry
     import comet_ml
 
+    from steelexp.tracking.comet import session
+
+    session.install()
     return comet_ml
 
 
@@ -82,11 +85,35 @@ def api_key() -> str | None:
 
 def reason(error: Exception) -> str:
     """Return why a call of comet_ml failed, as a person would say it."""
+    server = load().get_backend_address()
+    kind = type(error).__name__
+    if kind == "AnswerError":
+        return str(error)
+    if kind == "SSLError":
+        return f"{server} has no valid TLS certificate, or does not speak TLS"
     if type(error).__module__.startswith("requests."):
-        return f"{load().get_backend_address()} does not answer"
-    if type(error).__name__ == "InvalidAPIKey":  # its own text is the key
-        return f"{load().get_backend_address()} does not accept the API key"
-    return str(error) or type(error).__name__
+        return f"{server} does not answer"
+    if kind == "InvalidAPIKey":  # its own text is the key
+        return f"{server} does not accept the API key"
+    return str(error) or kind
+
+
+@contextmanager
+def explain_answers() -> Iterator[None]:
+    """Turn errors about an answer of another shape, such as a proxy's page, into one that says so.
+
+    Raises:
+        UserError: The server answers, and not as Comet does.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        if type(error).__module__.startswith("requests.") and not isinstance(
+            error, json.JSONDecodeError
+        ):
+            raise
+        server = load().get_backend_address()
+        raise UserError(f"{server} does not answer as Comet does") from error
 
 
 def open_live(run: Mapping[str, Any]) -> "CometExperiment":
@@ -98,7 +125,8 @@ def open_live(run: Mapping[str, Any]) -> "CometExperiment":
     Raises:
         UserError: the server answers, and takes no data for this experiment.
     """
-    experiment = _open(run)
+    with explain_answers():
+        experiment = _open(run)
     if not experiment.alive:
         raise UserError(f"{load().get_backend_address()} does not take the experiment")
     return experiment
@@ -119,12 +147,16 @@ def flush(experiment: "CometExperiment", *, files: int, seconds: float) -> bool:
     return bool(flushed and streamer.has_connection_to_server())
 
 
+@explain_answers()
 def contents(key: str, *, model: str | None) -> ServerContents:
     """Ask the server what it holds of an experiment.
 
     Args:
         key: Key of an existing experiment.
         model: Name of the model whose registration to ask for; None for no model.
+
+    Raises:
+        UserError: The server answers, and not as Comet does.
     """
     api = load().API(cache=False)
     experiment = load().APIExperiment(previous_experiment=key, api=api)
@@ -222,6 +254,7 @@ def _is_registered(api: Any, workspace: str, model: str, key: str) -> bool:
     return any(version["experimentModel"]["experimentKey"] == key for version in versions)
 
 
+@explain_answers()
 def save_view(name: str, state: Mapping[str, Any], project: str, workspace: str | None) -> str:
     """Save a dashboard in the place of the one of its name.
 
@@ -235,7 +268,7 @@ def save_view(name: str, state: Mapping[str, Any], project: str, workspace: str 
         WORKSPACE/PROJECT.
 
     Raises:
-        UserError: there is no such project.
+        UserError: There is no such project, or the server does not answer as Comet does.
     """
     api = load().API(cache=False)
     workspace = workspace or api.get_default_workspace()

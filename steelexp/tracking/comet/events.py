@@ -48,12 +48,6 @@ def is_listed(event: Event) -> bool:
     return event.kind in LISTED
 
 
-def size(event: Event, folder: Path) -> int:
-    """Bytes of an event's file."""
-    path = folder / event.content.get("path", ".")
-    return path.stat().st_size if path.is_file() else 0
-
-
 def _run(event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents) -> None:
     content = event.content
     experiment.log_parameters(

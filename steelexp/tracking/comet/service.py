@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from steelexp.tracking.comet import client, events
 from steelexp.tracking.comet.client import ServerContents
-from steelexp.tracking.journal import Event
+from steelexp.tracking.journal import Event, file_size
 from steelexp.tracking.service import Archive, Connection, Mode, RefusedError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class CometConnection:
 
     def flush(self, batch: Sequence[Event], *, seconds: float) -> bool:
         """Wait until the client has sent these events; False where some may be lost."""
-        files = sum(events.size(event, self._folder) for event in batch)
+        files = sum(file_size(event, self._folder) for event in batch)
         return client.flush(self._experiment, files=files, seconds=seconds)
 
     def close(self) -> None:

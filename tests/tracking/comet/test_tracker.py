@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from tests.comet_expectations import (
     assert_all_arrived,
     assert_metrics,
     expected_metrics,
+    files_with,
     in_a_process,
     key_of,
     kill,
@@ -41,15 +41,6 @@ WRONG_KEY = "wrong0key0wrong0key0wrong0key"
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.name.startswith("steelexp")]
-
-
-def files_with(secret: str, folder: Path) -> list[Path]:
-    paths = [path for path in folder.rglob("*") if path.is_file()]
-    found = [path for path in paths if secret.encode() in path.read_bytes()]
-    for path in folder.rglob("*.zip"):
-        with zipfile.ZipFile(path) as archive:
-            found += [path for name in archive.namelist() if secret.encode() in archive.read(name)]
-    return found
 
 
 def test_live_run(
