@@ -1,11 +1,9 @@
 """The command line, nothing else."""
 
 import argparse
-import os
-import select
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext
 
 from steelexp import __version__
 from steelexp.command_line import program
@@ -26,6 +24,9 @@ from steelexp.commands.crash_log import crash_line
 from steelexp.commands.outcome import BROKEN_PIPE, BUG, FAILED, INTERRUPTED, WRONG_REQUEST
 from steelexp.commands.renamed_options import check_names
 from steelexp.errors import RunFailedError, UserError
+from steelexp.last_words import last_words
+from steelexp.obstacles import MEMORY_FIX, obstacle_line
+from steelexp.standard_streams import LostReaderError, Output, standard_streams
 from steelexp.terminal import Parser, prepare_output, print_error
 
 EPILOG = """\
@@ -36,50 +37,58 @@ examples:
   {program} check experiments
 
 exit codes: 0 done, 1 a run failed, 2 the request was wrong, 3 a bug or an unexpected system error,
-130 stopped by the user, 141 nobody reads the output any more
+130 stopped by the user, 141 nobody reads what a command prints (a job, which writes files, goes on)
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
-    prepare_output()
     try:
-        try:
-            return _run(arguments)
-        finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()  # at exit, Python would report a broken pipe itself
-    except BrokenPipeError:
-        _discard_output()
+        with standard_streams() as output:
+            prepare_output()
+            return _run(arguments, output)
+    except LostReaderError:
         return BROKEN_PIPE
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, output: Output) -> int:
     """Parse and act; turn errors into a line and an exit code."""
     args = argparse.Namespace()
     try:
         args = _parsed(sys.argv[1:] if arguments is None else arguments)
+        output.goes_on = not args.prints_only
         act: Callable[[argparse.Namespace], int] = args.act
-        return act(args)
+        with last_words(_killed(args)) if output.goes_on else nullcontext():
+            code = act(args)
+        output.flush()
+        return code
     except UserError as error:
         print_error(*error.lines, before="steelexp")
         return FAILED if isinstance(error, RunFailedError) else WRONG_REQUEST
     except KeyboardInterrupt:
-        print_error("", f"steelexp: {_stopped(args)}")
+        print_error("", f"steelexp: stopped{_way_on(args)}")
         return INTERRUPTED
+    except LostReaderError:
+        raise
     except Exception as error:
-        if isinstance(error, BrokenPipeError) and _has_lost_its_reader():
-            raise
+        if line := obstacle_line(error):
+            print_error(line, before="steelexp")
+            return WRONG_REQUEST
         print_error(crash_line(error), before="steelexp")
         return BUG
 
 
-def _stopped(args: argparse.Namespace) -> str:
-    """What the user can type after Ctrl-C."""
+def _killed(args: argparse.Namespace) -> str:
+    """The line after an end that no error precedes."""
+    return f"steelexp: killed, or out of memory; if it was that, {MEMORY_FIX}{_way_on(args)}"
+
+
+def _way_on(args: argparse.Namespace) -> str:
+    """What the user can type after an early end, for the end of a line."""
     if not hasattr(args, "fresh"):
-        return "stopped"
+        return ""
     goes_on = "without --fresh goes on from here" if args.fresh else "goes on from here"
-    return f"stopped; the same command {goes_on}"
+    return f"; the same command {goes_on}"
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -98,23 +107,6 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _has_lost_its_reader() -> bool:
-    """Whether stdout or stderr is a pipe that nobody reads any more."""
-    poll = select.poll()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            poll.register(stream.fileno(), select.POLLERR)
-    return any(event & select.POLLERR for _, event in poll.poll(0))
-
-
-def _discard_output() -> None:
-    """Send what is still buffered to the null device, so that Python's last flush succeeds."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            os.dup2(null, stream.fileno())
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=program(),
@@ -123,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
+    parser.set_defaults(prints_only=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (
         run, check, evaluate, predict, export, reproduce, show, report, sync, dashboard, data,

@@ -11,6 +11,16 @@ from pydantic import ValidationError
 _DISK = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS}
 """Errors of a write that come without a file name."""
 
+_MORE_FILES = "raise the limit of open files: ulimit -n 4096"
+
+FIXES = {
+    errno.EFBIG: "raise the limit of a file's size: ulimit -f unlimited",
+    errno.EMFILE: _MORE_FILES,
+    errno.ENFILE: _MORE_FILES,
+    errno.EAGAIN: "end other processes, or raise their limit: ulimit -u",
+}
+"""What helps against limits that are the same everywhere."""
+
 
 class UserError(Exception):
     """Errors that the user can fix; every message says how.
@@ -57,7 +67,8 @@ def explain_write_errors(place: Path, fix: str) -> Iterator[None]:
     except OSError as error:
         if (path := _path_at(place, error)) is None:
             raise
-        raise UserError(f"{path}: cannot be written: {reason(error)}; {fix}") from error
+        way_out = FIXES.get(error.errno or 0, fix)
+        raise UserError(f"{path}: cannot be written: {reason(error)}; {way_out}") from error
 
 
 @contextmanager
@@ -74,7 +85,8 @@ def explain_read_errors(file: Path, fix: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{file}: cannot be read: {reason(error)}; {fix}") from error
+        way_out = FIXES.get(error.errno or 0, fix)
+        raise UserError(f"{file}: cannot be read: {reason(error)}; {way_out}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: not UTF-8 text at byte {error.start}; {fix}") from error
 

@@ -30,7 +30,6 @@ class TestWriteErrors:
             (system_error(errno.EROFS, "out"), "out"),
             (system_error(errno.ENOENT, "missing"), None),
             (system_error(errno.ENOSPC), "out"),
-            (system_error(errno.EFBIG), "out"),
             (system_error(errno.EACCES, "images/a.png"), None),
             (system_error(errno.EACCES, "outside"), None),
             (system_error(errno.EACCES, "."), None),
@@ -48,6 +47,16 @@ class TestWriteErrors:
             assert str(caught.value) == f"{path}: cannot be written: {why}; {FIX}"
         else:
             assert caught.value is error
+
+    @pytest.mark.parametrize(
+        ("code", "way_out"),
+        [(errno.EFBIG, "ulimit -f unlimited"), (errno.EMFILE, "ulimit -n 4096")],
+    )
+    def test_limits_are_the_same_in_another_folder(self, code, way_out):
+        explain = explain_write_errors(Path("out"), FIX)
+        with pytest.raises(UserError, match=way_out) as caught, explain:
+            raise system_error(code, "out/a.png")
+        assert FIX not in str(caught.value)
 
     def test_a_missing_folder_above_is_named(self, tmp_path):
         folder, said = Path("/proc/none/a/b"), r"^/proc/none: cannot be written: No such file"

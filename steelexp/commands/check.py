@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 def add(commands: "Subparsers") -> None:
     """Add the commands."""
     checks = commands.add_parser("check", help="check specs; train nothing")
-    checks.set_defaults(act=check)
+    checks.set_defaults(act=check, prints_only=True)
     checks.add_argument("specs", nargs="+", metavar="SPEC|FOLDER", help="specs, folders of specs")
     checks.add_argument("--data", action="store_true", help="read the data sets as well")
 
-    commands.add_parser("schema", help="print the JSON Schema of a spec").set_defaults(act=schema)
+    commands.add_parser("schema", help="print the JSON Schema of a spec").set_defaults(
+        act=schema, prints_only=True
+    )
 
 
 def check(args: argparse.Namespace) -> int:

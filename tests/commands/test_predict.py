@@ -312,6 +312,7 @@ def test_an_output_that_cannot_be_written_is_named_with_the_option(folder, steel
         code, _, err = steelexp(*command, "full")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    fix = "raise the limit of a file's size: ulimit -f unlimited"
     message = f"steelexp: full/prediction.json: cannot be written: File too large; {fix}"
     assert (code, err) == (2, [message])
     assert steelexp(*command, "full")[0] == 0  # there is room again, and it goes on
