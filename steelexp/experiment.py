@@ -1,12 +1,9 @@
 """Run one experiment: train, restore the best epoch, evaluate, write the record."""
 
 import json
-import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,7 +16,7 @@ from steelexp.evaluation.result import write_result
 from steelexp.metrics import definitions, lower_is_better
 from steelexp.model.loss_schedule import warm_up_weight
 from steelexp.network import compiled_network, evaluator_of
-from steelexp.plan import Plan, SpecModel, prepare
+from steelexp.plan import Plan
 from steelexp.progress import say
 from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
@@ -29,18 +26,34 @@ from steelexp.tracked_run import tracked_run
 from steelexp.tracking.tracker import Picture, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
-from steelexp.training.devices import broadcast_metrics, strategy
+from steelexp.training.devices import strategy, variable_scope
 from steelexp.training.fit import fit
 from steelexp.training.plateau import best_epoch
 
+T = TypeVar("T")
 
-def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Record:
+
+def _one_process(value: T) -> T:
+    """The broadcast of a run that one process trains."""
+    return value
+
+
+def run(
+    plan: Plan,
+    *,
+    command: str,
+    trial: TrackedTrial | None = None,
+    broadcast: Callable[[Any], Any] = _one_process,
+) -> Record:
     """Run an experiment to its end, from wherever an earlier session left it.
 
     Args:
         plan: Plan of the experiment.
         command: Command that runs it again, for the record.
         trial: Trial of a search; None for a single run.
+        broadcast: Function that hands a value to the workers of the same run and returns it. They
+            get the epochs and the hash of the weights to begin with, then each epoch's validation
+            metrics.
 
     Returns:
         The record, the last file that is written.
@@ -57,19 +70,12 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
     started = datetime.now(UTC).isoformat(timespec="seconds")
     code_and_machine = _provenance()
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
-    device = runtime.prepare(seed=spec.seed, precision=spec.training.precision)
-    distribution = strategy(
-        spec.training.devices,
-        workers=spec.training.workers,
-        batch_size=spec.training.batch_size,
-        tiles=plan.tile_count,
-    )
-    with distribution.scope():
-        model, main_loss_weight = compiled_network(plan)
+    model, main_loss_weight, device = network_on_devices(plan)
     evaluator = evaluator_of(plan, model)
 
     with folder.hold(), pipeline.original_errors():
         history = _start_or_resume(plan, model)
+        broadcast((history, checkpoint.weights_hash(model)))
         tracker.start(tracked_run(spec, plan.digest, folder, trial))
         for epoch in history:
             _track(folder, tracker, epoch)
@@ -83,10 +89,8 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
                 model,
                 spec,
                 history,
-                batches=lambda epoch: _training_batches(plan, epoch, main_loss_weight),
-                validate=lambda epoch: broadcast_metrics(
-                    evaluator.after_epoch(epoch, folder), distribution
-                ),
+                batches=lambda epoch: training_batches(plan, epoch, main_loss_weight),
+                validate=lambda epoch: broadcast(evaluator.after_epoch(epoch, folder)),
                 on_epoch_end=on_epoch_end,
             )
             checkpoint.restore(folder.best_weights, model)
@@ -103,7 +107,7 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
             started=started,
             seconds=round(sum(epoch.seconds for epoch in history), 1),
             command=command,
-            device=f"{distribution.num_replicas_in_sync} x {device}".removeprefix("1 x "),
+            device=device,
             parameters=model.count_params(),
             steps=plan.steps,
             class_weights=_weights_by_class(plan),
@@ -128,30 +132,25 @@ def run(plan: Plan, *, command: str, trial: TrackedTrial | None = None) -> Recor
     return record
 
 
-def run_as_worker(spec: dict[str, Any], runs: Path, command: str, chief: bool) -> None:
-    """Run an experiment together with other workers.
+def network_on_devices(plan: Plan) -> tuple[Any, Any, str]:
+    """Set up TensorFlow for a run; build and compile its network on its devices.
 
-    All workers do the same. The chief does it in the run folder. The others do it in a temporary
-    folder that begins as a copy of the run folder.
-
-    Args:
-        spec: The resolved spec as plain values.
-        runs: Folder of the run folders, shared by all workers.
-        command: Command that runs the experiment again, for the record.
-        chief: Whether this worker writes the run folder.
+    Returns:
+        The Keras model, the weight of the main loss (see `compiled_network`), and the devices in
+        words: "2 x CPU, 4 cores".
     """
-    plan = prepare(SpecModel.model_validate(spec), runs)
-    if chief or plan.folder.record is not None:
-        run(plan, command=command)
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        copy = RunFolder(Path(temporary, plan.folder.path.name))
-        for file in ("epochs.jsonl", "weights/last.h5", "weights/best.h5"):
-            if (source := plan.folder.path / file).is_file():
-                (copy.path / file).parent.mkdir(parents=True, exist_ok=True)
-                checkpoint.copy(source, copy.path / file)
-        untracked = SpecModel.model_validate(spec | {"tracking": {"name": "none"}})
-        run(replace(plan, spec=untracked, folder=copy), command=command)
+    training = plan.spec.training
+    device = runtime.prepare(seed=plan.spec.seed, precision=training.precision)
+    distribution = strategy(
+        training.devices,
+        workers=training.workers,
+        batch_size=training.batch_size,
+        tiles=plan.tile_count,
+    )
+    with variable_scope(distribution):
+        model, main_loss_weight = compiled_network(plan)
+    words = f"{distribution.num_replicas_in_sync} x {device}".removeprefix("1 x ")
+    return model, main_loss_weight, words
 
 
 def _start_or_resume(plan: Plan, model: Any) -> list[Epoch]:
@@ -196,7 +195,7 @@ def _track(folder: RunFolder, tracker: Tracker, epoch: Epoch) -> None:
     tracker.epoch(epoch.epoch, epoch.metrics, epoch.step, pictures)
 
 
-def _training_batches(plan: Plan, epoch: int, main_loss_weight: Any) -> Any:
+def training_batches(plan: Plan, epoch: int, main_loss_weight: Any) -> Any:
     """Set the main loss's weight for an epoch; return its batches as a tf.data.Dataset."""
     loss_warm_up = plan.spec.loss_warm_up
     main_loss_weight.assign(

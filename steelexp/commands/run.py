@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from steelexp import experiment
+from steelexp import experiment, joint_training
 from steelexp.command_line import command_line, recorded, runs_words
 from steelexp.commands.arguments import Request, requests, runs_option
 from steelexp.commands.extended_plan import extended_plan
@@ -134,7 +134,7 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
 
 def _run_together(plan: Plan, args: argparse.Namespace, command: str) -> None:
     values = plan.spec.model_dump(mode="json")
-    work = functools.partial(experiment.run_as_worker, values, args.runs, command)
+    work = functools.partial(joint_training.run_as_worker, values, args.runs, command)
     train_together(
         work,
         workers=plan.spec.training.workers,

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from steelexp.errors import UserError
 from steelexp.progress import say
@@ -18,8 +18,21 @@ from steelexp.search.ray_cluster import (
     nodes,
 )
 
-RunAsWorker = Callable[[bool], None]
-"""Called in every worker; True for the chief, which alone writes the run folder."""
+
+class Worker(NamedTuple):
+    """One of the processes that train together.
+
+    Attributes:
+        chief: Whether this process writes the run folder and decides for all.
+        broadcast: Function from any value to the chief's; all workers call it equally often.
+    """
+
+    chief: bool
+    broadcast: Callable[[Any], Any]
+
+
+RunAsWorker = Callable[[Worker], None]
+"""Called in every worker."""
 
 
 def train_together(
@@ -47,6 +60,8 @@ def train_together(
     """
     # A minute is not enough for a busy machine to import TensorFlow in all of them.
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
+    # Ray warns each minute that workers wait; they do while the chief evaluates.
+    os.environ.setdefault("RAY_TRAIN_COLLECTIVE_WARN_INTERVAL_S", "86400")
     ray = connected(address, show=True)
     try:
         offered = nodes(ray)
@@ -78,7 +93,7 @@ def _fit(
         logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a line for every all-reduce
         chief = get_context().get_world_rank() == 0
         with contextlib.nullcontext() if chief else _silence():
-            run_as_worker(chief)
+            run_as_worker(Worker(chief, _broadcast))
 
     shared.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=shared.resolve(), prefix=".ray-") as storage:
@@ -96,6 +111,20 @@ def _fit(
                 return loss
             raise _first(causes) from error
     return None
+
+
+def _broadcast(value: Any) -> Any:
+    """Return the chief's value; called in every worker.
+
+    Ray means this collective for a kilobyte at most, so a reference goes through it.
+    """
+    import ray
+    from ray.train import get_context
+    from ray.train.collective import broadcast_from_rank_zero
+
+    own = [ray.put(value)] if get_context().get_world_rank() == 0 else None
+    (reference,) = broadcast_from_rank_zero(own)
+    return ray.get(reference)
 
 
 def _cause(failure: Exception) -> Exception:

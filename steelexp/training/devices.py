@@ -8,7 +8,8 @@ trains (dropout) is drawn anew.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from steelexp.errors import UserError
@@ -18,7 +19,7 @@ from steelexp.lazy import Tensor, keras, tf
 def strategy(
     devices: Literal["one", "all"], *, workers: int = 1, batch_size: int, tiles: int
 ) -> Any:
-    """How TensorFlow divides a training; a model is built and compiled inside its `scope()`.
+    """How TensorFlow divides a training; a model is built and compiled in its `variable_scope`.
 
     Args:
         devices: One device, or all GPUs; without a GPU, all logical CPUs, which is one unless
@@ -81,6 +82,29 @@ def _problem(batch_size: int, tiles: int, devices: int) -> str | None:
     return None
 
 
+@contextmanager
+def variable_scope(distribution: Any) -> Iterator[None]:
+    """The scope in which a model is built and compiled.
+
+    Batch norm's moving statistics are the same on all devices (see `synchronize`). TensorFlow takes
+    their mean at every reading, with a collective operation in which every worker has to take part.
+    Here the first device's are read: only training steps need all workers, so that one of them may
+    evaluate and save alone.
+    """
+
+    def first_for_mean(create: Callable[..., Any], **settings: Any) -> Any:
+        if settings.get("aggregation") == tf.VariableAggregation.MEAN:
+            settings["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        return create(**settings)
+
+    with distribution.scope():
+        if distribution.num_replicas_in_sync == 1:
+            yield
+            return
+        with tf.variable_creator_scope(first_for_mean):
+            yield
+
+
 def split_batches(batches: Any, distribution: Any) -> Any:
     """Each batch in shares, one for each device.
 
@@ -119,30 +143,6 @@ def split_batches(batches: Any, distribution: Any) -> Any:
         return batches.flat_map(shares)
 
     return distribution.distribute_datasets_from_function(of_a_machine)
-
-
-def broadcast_metrics(metrics: Mapping[str, float], distribution: Any) -> dict[str, float]:
-    """Broadcast the chief worker's metrics to all workers.
-
-    Another processor rounds differently, and a worker that stopped an epoch earlier than the others
-    would leave them waiting.
-    """
-    devices = distribution.num_replicas_in_sync
-    if (
-        devices == 1
-        or distribution.cluster_resolver is None
-        or not distribution.cluster_resolver.task_type
-    ):
-        return dict(metrics)
-    chief = distribution.cluster_resolver.task_id == 0
-    own = tf.constant([value if chief else 0.0 for value in metrics.values()], tf.float64)
-
-    @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
-    def summed() -> Tensor:
-        return distribution.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", own))
-
-    (values, *_) = distribution.experimental_local_results(summed())
-    return dict(zip(metrics, values.numpy().tolist(), strict=True))
 
 
 def gather_batch(values: Tensor) -> Tensor:

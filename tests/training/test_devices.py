@@ -46,7 +46,7 @@ def network():
 
 def compiled(kind):
     distribution = devices.strategy(kind, batch_size=4, tiles=7)
-    with distribution.scope():
+    with devices.variable_scope(distribution):
         keras.utils.set_random_seed(0)
         model = network()
         loss = partial(dice, reduce="batch")
