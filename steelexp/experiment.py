@@ -22,6 +22,7 @@ from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.spec import ExperimentSpec, dump
+from steelexp.spec.effects import effective_settings
 from steelexp.tracked_run import tracked_run
 from steelexp.tracking.tracker import Picture, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
@@ -68,7 +69,7 @@ def run(
     if folder.record is not None:
         return folder.record
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    code_and_machine = _provenance()
+    code_and_machine = provenance.facts()
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     model, main_loss_weight, device = network_on_devices(plan)
     evaluator = evaluator_of(plan, model)
@@ -126,7 +127,12 @@ def run(
             white=plan.dataset.white,
             images=image_scores.FILE,
             tracking=tracking_line,
-            provenance=code_and_machine,
+            provenance={
+                **code_and_machine,
+                "earlier_sessions": provenance.sessions_changes(folder.path),
+                "settings": effective_settings(spec),
+                "initial_weights": plan.initial_weights,
+            },
         )
         folder.write("record.json", record.model_dump_json(indent=2) + "\n")
     return record
@@ -164,13 +170,14 @@ def _start_or_resume(plan: Plan, model: Any) -> list[Epoch]:
     last = checkpoint.epoch_of(folder.last_weights)
     if last is None or not (folder.path / "split.json").is_file():  # split.json is written last
         folder.write("spec.yaml", dump(spec))
-        folder.write("environment.json", json.dumps(provenance.environment(), indent=2) + "\n")
-        folder.write("changes.patch", provenance.git_state().patch)
+        provenance.write_session(folder)
         folder.write(IMAGE_TABLE, image_table(plan.dataset))
         folder.write("split.csv", split_csv(plan.dataset, plan.split))
         folder.write("split.json", json.dumps(plan.split_summary, indent=2) + "\n")
     if last is None:
         return []
+    if changes := provenance.write_session(folder):
+        say(f"{folder.path}: going on otherwise than it began: {'; '.join(changes)}")
     history = folder.epochs
     if len(history) < last.epoch:  # killed between the two writes of _save_epoch
         folder.append(last)
@@ -221,13 +228,3 @@ def _weights_by_class(plan: Plan) -> dict[str, float]:
 def _best_epoch(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
     values = [epoch.metrics[spec.training.monitor] for epoch in history]
     return best_epoch(values, lower_is_better=lower_is_better(spec.training.monitor))
-
-
-def _provenance() -> dict[str, Any]:
-    git = provenance.git_state()
-    return {
-        "commit": git.commit,
-        "branch": git.branch,
-        "dirty": git.dirty,
-        **provenance.environment(),
-    }

@@ -69,6 +69,7 @@ class Plan:
         tiling: Function that places tiles in an image.
         augmentations: Augmentations in the order of application.
         class_weights: [C] weights of mean one; None for equal weights.
+        initial_weights: sha256 of the file of initial weights; None without a file.
         tile_count: Number of training tiles per epoch.
         tile_size: Height and width of a tile in pixels.
         uncovered: Share of the training images' pixels in no tile of the first epoch.
@@ -84,6 +85,7 @@ class Plan:
     tiling: Tiling
     augmentations: Sequence[Augmentation]
     class_weights: Weights | None
+    initial_weights: str | None
     tile_count: int
     tile_size: tuple[int, int]
     uncovered: float
@@ -154,11 +156,12 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     augmentations = spec.augment.bind(AUGMENTATIONS)
     table, size = tile_table(dataset, split.train, tiling, seed=spec.seed, epoch=1)
     pipeline.check_augmentations(dataset.classes, size, augmentations)
+    initial_weights = _weights_digest(spec)
     run_digest = digest(
         spec,
         data=dataset.manifest,
         split=split_digest(dataset, split),
-        weights=_weights_digest(spec),
+        weights=initial_weights,
     )
     return Plan(
         spec=spec,
@@ -169,6 +172,7 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
         tiling=tiling,
         augmentations=augmentations,
         class_weights=_class_weights(spec, dataset, split),
+        initial_weights=initial_weights,
         tile_count=len(table),
         tile_size=size,
         uncovered=_uncovered(dataset, split.train, tiling, spec.seed),

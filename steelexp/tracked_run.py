@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from steelexp.records import provenance
+from steelexp.records.provenance import FILES, running_code
 from steelexp.records.store import RunFolder
 from steelexp.spec import ExperimentSpec, flat
 from steelexp.tracking.tracker import TrackedRun, TrackedTrial
@@ -21,15 +21,15 @@ def tracked_run(
         folder: Run folder.
         trial: Trial of a search that the run is, or None.
     """
-    git = provenance.git_state()
-    names = ("spec.yaml", "environment.json", "changes.patch", "split.csv", "split.json")
+    code = running_code()
+    names = ("spec.yaml", *FILES, "split.csv", "split.json")
     return TrackedRun(
         identity=f"{spec.name}/{digest}",
         name=f"{spec.name} {digest}",
         folder=folder.path,
         parameters=_parameters(spec),
         tags=(spec.name, spec.loss.choice, f"seed {spec.seed}"),
-        git={"commit": git.commit, "branch": git.branch, "dirty": str(git.dirty).lower()},
+        git=code.words(),
         files=tuple(folder.path / name for name in names),
         model=None if trial else re.sub("[^a-z0-9]+", "-", spec.name.lower()),
         weights=folder.best_weights,

@@ -464,7 +464,7 @@ def test_what_cannot_be_reproduced(
     text = record.model_copy(update={"digest": "0badc0de"}).model_dump_json()
     (other / "record.json").write_text(text)
     assert main(["reproduce", str(other), "--runs", str(tmp_path / "again")]) == 2
-    assert "is no longer what it was" in capsys.readouterr().err
+    assert "for a reason that it does not record" in capsys.readouterr().err
     (other / "record.json").unlink()
     assert main(["reproduce", str(other), "--runs", str(tmp_path / "again")]) == 2
     assert "unfinished; run its spec again to go on" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from steelexp.commands.extended_plan import new_row_lines
 from steelexp.data.splits.split import PARTS
-from steelexp.data_changes import same_spec_on_other_data
+from steelexp.input_changes import same_spec_on_other_data
 from steelexp.network import network_without_weights
 from steelexp.plan import Plan, prepare
 from steelexp.progress import say

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from steelexp import experiment
 from steelexp.command_line import recorded
@@ -14,8 +14,12 @@ from steelexp.commands.show import one_run
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.plan import Plan
 from steelexp.progress import say, show
+from steelexp.records import provenance
+from steelexp.records.provenance_changes import changes
+from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
-from steelexp.report.reproduction import headline_table, verdict
+from steelexp.report.reproduction import change_lines, differences, headline_table, verdict
+from steelexp.report.seed_spread import other_seeds, spread_lines
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -49,20 +53,48 @@ def add(commands: "Subparsers") -> None:
 def reproduce(args: argparse.Namespace) -> int:
     """Train again from the run's own spec, untracked, and compare every metric with its record."""
     folder = one_run(args.run)
-    plan = _plan(folder, args.runs)
     record = folder.finished_record()
+    plan = _plan(folder, args.runs)
     if args.fresh and (aside := plan.folder.set_aside()):
         say(f"The earlier reproduction is kept as {aside}")
+    _check_earlier(plan.folder)
+    files = provenance.read_source_files(folder.path / provenance.SOURCE)
+    files_now = provenance.running_code().files
+    say(*change_lines(record.provenance, provenance.facts(), files, files_now))
     say(*plan_lines(plan))
     command = recorded("reproduce", args.run, "--runs", args.runs)
     with explain_write_errors(args.runs, "choose another folder with --runs"):
         again = experiment.run(plan, command=command)
     show(headline_table(record, again))
     agrees, lines = verdict(record, again, within=args.tolerance)
+    if differences(record, again):
+        lines += change_lines(_with_device(record), _with_device(again), files, files_now)
+        lines += spread_lines(record, again, other_seeds(folder, record))
     say(*lines)
     result = "reproduced" if agrees else "NOT reproduced"
     say(f"{folder.path}: {result}; the other run is {plan.folder.path}")
     return DONE if agrees else FAILED
+
+
+def _check_earlier(folder: RunFolder) -> None:
+    """Check that an earlier reproduction, which counts or goes on, is one of this code and machine.
+
+    Raises:
+        UserError: It is not.
+    """
+    earlier = provenance.read_facts(folder.path / provenance.ENVIRONMENT)
+    files = provenance.read_source_files(folder.path / provenance.SOURCE)
+    words = changes(earlier, provenance.facts(), files, provenance.running_code().files)
+    if words:
+        raise UserError(
+            f"{folder.path}: an earlier reproduction, before this changed: {'; '.join(words)}; "
+            "add --fresh to train another, or choose another folder with --runs"
+        )
+
+
+def _with_device(record: Record) -> dict[str, Any]:
+    """The facts of a record; cores are a fact of their own: "CPU, 2 cores" is the device "CPU"."""
+    return {"device": record.device.partition(",")[0]} | record.provenance
 
 
 def _plan(folder: RunFolder, runs: Path) -> Plan:

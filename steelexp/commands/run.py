@@ -19,8 +19,8 @@ from steelexp.commands.search import (
     run_search,
 )
 from steelexp.commands.show import show_record
-from steelexp.data_changes import same_spec_on_other_data
 from steelexp.errors import RunFailedError, UserError, explain_write_errors
+from steelexp.input_changes import same_spec_on_other_data
 from steelexp.plan import Plan
 from steelexp.progress import say, show
 from steelexp.records.store import run_folders

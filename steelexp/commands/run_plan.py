@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from steelexp.data_changes import changes_since
 from steelexp.errors import UserError
+from steelexp.input_changes import input_changes, setting_changes
 from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.records.store import RunFolder
 from steelexp.spec import load
@@ -19,14 +19,24 @@ def plan_of_run(folder: RunFolder, runs: Path, *, overrides: Sequence[str] = ())
         overrides: key=value of settings that are not in the digest.
 
     Raises:
-        UserError: the run has no record yet, or its data, its split or a weights file changed.
+        UserError: the run has no record yet, or its settings, data, split or weights file changed.
     """
     record = folder.finished_record()
-    plan = prepare(load(folder.path / "spec.yaml", overrides, model=SpecModel), runs)
+    spec = load(folder.path / "spec.yaml", overrides, model=SpecModel)
+    try:
+        plan = prepare(spec, runs)
+    except UserError as error:
+        if settings := setting_changes(record, spec):
+            raise _changed(folder, [*settings, str(error)]) from error
+        raise
     if plan.digest != record.digest:
-        raise UserError(
-            f"{folder.path}: its data, split or weights file is no longer what it was (digest "
-            f"{plan.digest}), so its scores cannot be reproduced; run its spec anew; "
-            f"{changes_since(folder, record, plan)}"
-        )
+        unknown = [f"its digest is {plan.digest}, for a reason that it does not record"]
+        raise _changed(folder, input_changes(folder, record, plan) or unknown)
     return plan
+
+
+def _changed(folder: RunFolder, changes: Sequence[str]) -> UserError:
+    return UserError(
+        f"{folder.path}: no longer what was trained, so its scores cannot be reproduced: "
+        f"{'; '.join(changes)}. Restore it, or run its spec anew"
+    )

@@ -13,6 +13,7 @@ import numpy as np
 
 from steelexp.comparison.evaluated_run import EvaluatedRun
 from steelexp.records.record import Record
+from steelexp.spec import ExperimentSpec
 from steelexp.spec.effects import effective_settings, is_part_of
 
 COMPARED_BY_CONTENT: Final = ("seed", "data", "split")
@@ -116,8 +117,8 @@ def _other_settings(run: EvaluatedRun, seeds: Sequence[EvaluatedRun]) -> list[st
     """Settings that differ between runs of one name: no spread of one strategy."""
     if not seeds:
         return []
-    ours = _strategy(run)
-    theirs = _strategy(seeds[0])
+    ours = strategy_settings(run.spec)
+    theirs = strategy_settings(seeds[0].spec)
     changed = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
     if not changed:
         return []
@@ -125,11 +126,11 @@ def _other_settings(run: EvaluatedRun, seeds: Sequence[EvaluatedRun]) -> list[st
     return [f"{reason}; give one of them a name of its own, or leave it out"]
 
 
-def _strategy(run: EvaluatedRun) -> dict[str, Any]:
+def strategy_settings(spec: ExperimentSpec) -> dict[str, Any]:
     """The settings that make the strategy; a weights file goes by its name."""
     settings = {
         key: value
-        for key, value in effective_settings(run.spec).items()
+        for key, value in effective_settings(spec).items()
         if not is_part_of(key, COMPARED_BY_CONTENT)
     }
     settings["model.weights"] = Path(str(settings.get("model.weights"))).name

@@ -1,50 +1,69 @@
-"""Where a run came from: sources, versions, machine."""
+"""Where a run came from: source, packages, machine."""
 
+import functools
+import json
 import platform
-import subprocess
-from importlib import metadata
+from itertools import count, pairwise, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from steelexp import __version__
 from steelexp.cores import available_cores
+from steelexp.records.checkout import Checkout, read_checkout
 from steelexp.records.machine import instruction_sets, processor, variables
+from steelexp.records.packages import computing_packages, other_packages
+from steelexp.records.provenance_changes import changes
+from steelexp.records.source import package_folder, source_files, source_hash
+from steelexp.records.store import RunFolder
 
-_PACKAGES = (
-    "steelexp",
-    "tensorflow",
-    "tf-keras",
-    "segmentation-models",
-    "numpy",
-    "opencv-python-headless",
-    "comet-ml",
-)
+ENVIRONMENT = "environment.json"
+"""File of a run folder with the facts about code and machine."""
 
-# Whatever the user's settings: a patch that `git apply` takes.
-_PATCH = ("--binary", "--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/")
+SOURCE = "source.json"
+"""File of a run folder with the sha256 of each source file."""
+
+FILES = (ENVIRONMENT, SOURCE, "changes.patch")
+"""Files of a run folder about the session that began the run."""
 
 
-class GitState(NamedTuple):
-    """The sources a run was made with.
+class Code(NamedTuple):
+    """The code of this process.
 
     Attributes:
-        commit: hash, or "" outside a checkout.
-        branch: name, or "".
-        dirty: whether tracked files differ from the commit.
-        patch: Uncommitted changes as a patch.
+        files: sha256 of each module and template of the package.
+        checkout: State of the git checkout.
     """
 
-    commit: str
-    branch: str
-    dirty: bool
-    patch: str
+    files: dict[str, str]
+    checkout: Checkout
+
+    def facts(self) -> dict[str, Any]:
+        """The facts that a record keeps; the hashes of the files are in `SOURCE`."""
+        git = self.checkout
+        return {
+            "version": __version__,
+            "source": source_hash(self.files),
+            "commit": git.commit,
+            "branch": git.branch,
+            "dirty": git.dirty,
+            "untracked": list(git.untracked),
+            "git_unknown": git.unknown,
+        }
+
+    def words(self) -> dict[str, str]:
+        """The facts that a tracker shows, without those that are unknown or do not exist."""
+        git = self.checkout
+        words = {"version": __version__, "commit": git.commit, "branch": git.branch}
+        if git.dirty is not None:
+            words["dirty"] = str(git.dirty).lower()
+        return {name: word for name, word in words.items() if word}
 
 
-def git_state() -> GitState:
-    """The state of the checkout that this package is imported from."""
-    commit = _git("rev-parse", "HEAD")
-    branch = _git("rev-parse", "--abbrev-ref", "HEAD")
-    patch = _git("diff", "HEAD", *_PATCH) if commit else ""
-    return GitState(commit.strip(), branch.strip(), bool(patch), patch)
+@functools.cache
+def running_code() -> Code:
+    """The code of this process, read once: later changes of the files do not run."""
+    package = package_folder()
+    return Code(source_files(package), read_checkout(package))
 
 
 def environment() -> dict[str, Any]:
@@ -52,27 +71,82 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "libc": " ".join(platform.libc_ver()).strip(),
         "processor": processor(),
         "instruction_sets": instruction_sets(),
         "cores": available_cores(),
         "variables": variables(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": computing_packages(),
+        "other_packages": other_packages(),
     }
 
 
-def _git(*arguments: str) -> str:
-    here = Path(__file__).parent
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=here, capture_output=True, timeout=20, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else ""
+def facts() -> dict[str, Any]:
+    """The code and the machine of this process."""
+    return {**running_code().facts(), **environment()}
 
 
-def _version(package: str) -> str | None:
+def write_session(folder: RunFolder) -> list[str]:
+    """Write the files about this session, unless they say the same as those of the session before.
+
+    Returns:
+        What differs from the session before, which a resumed run mixes with its own.
+    """
+    now = facts()
+    sessions = _sessions(folder.path)
+    words = []
+    if sessions:
+        files = read_source_files(sessions[-1].with_name(_named(SOURCE, len(sessions))))
+        words = changes(read_facts(sessions[-1]), now, files, running_code().files)
+        if not words:
+            return []
+    number = len(sessions) + 1
+    folder.write(_named("changes.patch", number), running_code().checkout.patch)
+    folder.write(_named(SOURCE, number), _json(running_code().files))
+    folder.write(_named(ENVIRONMENT, number), _json(now))
+    return words
+
+
+def sessions_changes(folder: Path) -> list[list[str]]:
+    """What each session that differs from the one before it changed; empty as a rule."""
+    sessions = _sessions(folder)
+    before = [read_facts(file) for file in sessions]
+    files = [read_source_files(folder / _named(SOURCE, n + 1)) for n in range(len(sessions))]
+    pairs = zip(pairwise(before), pairwise(files), strict=True)
+    return [changes(*facts_, *sources) for facts_, sources in pairs]
+
+
+def read_facts(file: Path) -> dict[str, Any]:
+    """The facts about a session; empty where the file is not such a file."""
+    values = _read(file)
+    return values if isinstance(values, dict) else {}
+
+
+def read_source_files(file: Path) -> dict[str, str] | None:
+    """The hash of each source file of a session; None where it does not record them."""
+    values = _read(file)
+    return {str(k): str(v) for k, v in values.items()} if isinstance(values, dict) else None
+
+
+def _sessions(folder: Path) -> list[Path]:
+    """The files of the sessions so far, the last file of each being `ENVIRONMENT`."""
+    numbers = count(1)
+    names = (folder / _named(ENVIRONMENT, number) for number in numbers)
+    return list(takewhile(Path.is_file, names))
+
+
+def _named(name: str, session: int) -> str:
+    """A file's name in a session: environment.json, then environment-2.json."""
+    path = Path(name)
+    return name if session == 1 else f"{path.stem}-{session}{path.suffix}"
+
+
+def _read(file: Path) -> Any:
     try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
+        return json.loads(file.read_bytes())
+    except (OSError, ValueError):
         return None
+
+
+def _json(values: Any) -> str:
+    return json.dumps(values, indent=2) + "\n"

@@ -1,23 +1,19 @@
 """Whether a run that was run again says the same."""
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rich.table import Table
 
 from steelexp.metric_names import full_name, reported_part
 from steelexp.metrics import METRICS
+from steelexp.records.provenance_changes import Facts, Files, changes, unrecorded
 from steelexp.records.record import Record
 
 UNCHANGED = (
-    "Commit, packages, processor, instruction sets, cores and environment variables are the same."
+    "Code, packages, processor, instruction sets, cores and environment variables are the same."
 )
-_NAMES = {
-    "dirty": "uncommitted changes",
-    "instruction_sets": "instruction sets",
-    "variables": "environment variables",
-}
-_MISSING = {"packages": "not installed", "variables": "not set"}
 
 
 class Difference(NamedTuple):
@@ -72,16 +68,16 @@ def verdict(before: Record, after: Record, *, within: float) -> tuple[bool, list
         after: Record of its repetition.
         within: Largest difference allowed in any metric.
     """
-    changes = differences(before, after)
+    pairs = differences(before, after)
     total = len(before.metrics.keys() | after.metrics.keys())
-    agrees = all(pair.size <= within for pair in changes)
-    if not changes:
+    agrees = all(pair.size <= within for pair in pairs)
+    if not pairs:
         return True, [f"All {total} metrics are exactly as reported."]
     line = (
-        f"{len(changes)} of {total} metrics differ, at most by {changes[0].size:.2g} "
-        f"({changes[0].metric}); {'all' if agrees else 'not all'} within {within:g}."
+        f"{len(pairs)} of {total} metrics differ, at most by {pairs[0].size:.2g} "
+        f"({pairs[0].metric}); {'all' if agrees else 'not all'} within {within:g}."
     )
-    lines = [line, *_changes(before, after)]
+    lines = [line]
     if before.epochs != after.epochs or before.best_epoch != after.best_epoch:
         lines.append(
             f"Epochs: {before.epochs}, the best {before.best_epoch}; "
@@ -90,48 +86,44 @@ def verdict(before: Record, after: Record, *, within: float) -> tuple[bool, list
     return agrees, lines
 
 
+def change_lines(before: Facts, now: Facts, files: Files | None, files_now: Files) -> list[str]:
+    """What differs in code, packages and machine, which may explain other metrics.
+
+    Args:
+        before: Provenance of the reported run.
+        now: Provenance of its repetition.
+        files: Hash of each source file of the first; None if not recorded.
+        files_now: Hash of each source file of the second.
+    """
+    words = changes(before, now, files, files_now)
+    missing = unrecorded(before, now)
+    lines = []
+    if words:
+        lines.append(f"Changed since: {'; '.join(words)}.")
+    elif not missing:
+        lines.append(UNCHANGED)
+    if missing:
+        lines.append(f"Not recorded by the earlier run: {', '.join(missing)}.")
+    lines += _diff_command(before, now, files, files_now)
+    if earlier := before.get("earlier_sessions"):
+        lines.append(f"Its own sessions differ: {_each(earlier)}.")
+    return lines
+
+
+def _diff_command(
+    before: Facts, now: Facts, files: Files | None, files_now: Files
+) -> Iterator[str]:
+    """The command that shows changed code; a commit that had changes does not say what ran."""
+    if files is None or not before.get("commit") or before.get("dirty") or not now.get("commit"):
+        return
+    every = sorted(files.keys() | files_now.keys())
+    if names := [name for name in every if files.get(name) != files_now.get(name)]:
+        yield f"To see it: git diff {before['commit'][:12]} -- {shlex.join(names[:10])}"
+
+
+def _each(earlier: Any) -> str:
+    return "; ".join("; ".join(map(str, session)) for session in earlier)
+
+
 def _largest_first(pair: Difference) -> tuple[float, str]:
     return -pair.size, pair.metric
-
-
-def _changes(before: Record, after: Record) -> Iterator[str]:
-    """Differences between the two environments, which may explain those of the metrics."""
-    old = _environment(before)
-    new = _environment(after)
-    shared = [key for key in new if key in old]
-    unrecorded = [_NAMES.get(key, key) for key in new if key not in old]
-    changes = [change for key in shared for change in _differences(key, old[key], new[key])]
-    if changes:
-        yield f"Changed since: {'; '.join(changes)}."
-    elif not unrecorded:
-        yield UNCHANGED
-    if unrecorded:
-        yield f"Not recorded by the earlier run: {', '.join(unrecorded)}."
-    if not old.get("commit"):
-        yield "The code may differ: the earlier run recorded no commit."
-    elif old.get("dirty") and new.get("dirty"):
-        yield "The code may differ: both ran with uncommitted changes; compare their changes.patch."
-
-
-def _environment(record: Record) -> dict[str, Any]:
-    """The recorded facts on which a metric can depend."""
-    facts = {key: value for key, value in record.provenance.items() if key != "branch"}
-    # Cores are a fact of their own: "CPU, 2 cores" is the device "CPU".
-    return {"device": record.device.partition(",")[0]} | facts
-
-
-def _differences(key: str, old: Any, new: Any) -> Iterator[str]:
-    """The differences of one fact: one for each entry of a mapping, one for a whole list."""
-    if old == new:
-        return
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for name in sorted(old.keys() | new.keys()):
-            values = [side.get(name) or _MISSING.get(key, "none") for side in (old, new)]
-            if values[0] != values[1]:
-                yield f"{name} {values[0]} -> {values[1]}"
-    elif isinstance(old, list) and isinstance(new, list):
-        entries = [f"-{entry}" for entry in old if entry not in new]
-        entries += [f"+{entry}" for entry in new if entry not in old]
-        yield f"{_NAMES.get(key, key)} {' '.join(entries)}"
-    else:
-        yield f"{_NAMES.get(key, key)} {old} -> {new}"

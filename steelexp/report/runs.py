@@ -56,7 +56,10 @@ class Provenance(BaseModel):
 
     commit: str = ""
     branch: str = ""
-    dirty: bool = False
+    dirty: bool | None = None
+    git_unknown: str = ""
+    version: str = ""
+    source: str = ""
     python: str = "?"
     platform: str = ""
     processor: str = ""

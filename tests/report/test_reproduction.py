@@ -3,18 +3,27 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from steelexp.report.reproduction import differences, headline_table, verdict
+from steelexp.report.reproduction import (
+    UNCHANGED,
+    change_lines,
+    differences,
+    headline_table,
+    verdict,
+)
 from tests.finished_runs import METRICS, record
 
 PROVENANCE = {
+    "source": "1",
     "commit": "a",
     "branch": "main",
     "dirty": False,
+    "python": "3.11.7",
+    "libc": "glibc 2.36",
     "processor": "Example CPU",
     "instruction_sets": ["avx2", "avx512f"],
     "cores": 2,
     "variables": {"TF_ENABLE_ONEDNN_OPTS": "1"},
-    "packages": {"numpy": "2.2", "comet-ml": None},
+    "packages": {"numpy": "2.2"},
 }
 BEFORE = record(provenance=PROVENANCE)
 
@@ -23,11 +32,10 @@ def again(**changes):
     return record(provenance=PROVENANCE, metrics=METRICS | changes)
 
 
-def explanations(before=None, **changes):
-    """Return what is said of another loss, where the provenance changed too."""
-    earlier = record(provenance=PROVENANCE if before is None else before)
-    later = record(provenance=PROVENANCE | changes, metrics=METRICS | {"val_loss": 0.25})
-    return verdict(earlier, later, within=0.0)[1][1:]
+def explanations(before=None, files=None, files_now=None, **changes):
+    """Return what is said of a repetition whose provenance changed."""
+    earlier = PROVENANCE if before is None else before
+    return change_lines(earlier, PROVENANCE | changes, files, files_now or {})
 
 
 class TestDifferences:
@@ -53,15 +61,11 @@ class TestVerdict:
 
     @pytest.mark.parametrize(("within", "agrees"), [(0.1, False), (0.125, True)])
     def test_within_what_was_asked(self, within, agrees):
-        found, (line, why) = verdict(BEFORE, again(val_loss=0.25), within=within)
+        found, (line,) = verdict(BEFORE, again(val_loss=0.25), within=within)
         assert found is agrees
         assert line == (
             f"1 of 7 metrics differ, at most by 0.12 (val_loss); "
             f"{'all' if agrees else 'not all'} within {within:g}."
-        )
-        assert why == (
-            "Commit, packages, processor, instruction sets, cores and environment variables are "
-            "the same."
         )
 
     def test_the_epochs_are_named(self):
@@ -76,7 +80,8 @@ class TestChanges:
         [
             ({"cores": 1}, "cores 2 -> 1"),
             ({"processor": "Other"}, "processor Example CPU -> Other"),
-            ({"dirty": True}, "uncommitted changes False -> True"),
+            ({"python": "3.12.1"}, "Python 3.11.7 -> 3.12.1"),
+            ({"libc": "glibc 2.40"}, "C library glibc 2.36 -> glibc 2.40"),
             (
                 {"instruction_sets": ["amx_tile", "avx2"]},
                 "instruction sets -avx512f +amx_tile",
@@ -87,49 +92,57 @@ class TestChanges:
             ),
             ({"variables": {}}, "TF_ENABLE_ONEDNN_OPTS 1 -> not set"),
             (
-                {"packages": {"numpy": "2.4", "comet-ml": "3.58"}},
-                "comet-ml not installed -> 3.58; numpy 2.2 -> 2.4",
+                {"packages": {"numpy": "2.4", "h5py": "3.14"}},
+                "package h5py not installed -> 3.14; package numpy 2.2 -> 2.4",
             ),
-            ({"commit": "b", "cores": 4}, "commit a -> b; cores 2 -> 4"),
+            ({"device": "Example GPU"}, "device CPU -> Example GPU"),
+            ({"processor": "Other", "cores": 4}, "processor Example CPU -> Other; cores 2 -> 4"),
         ],
     )
     def test_are_named(self, changes, line):
-        assert explanations(**changes) == [f"Changed since: {line}."]
-
-    def test_another_device(self):
-        other = record(
-            provenance=PROVENANCE, device="Example GPU", metrics=METRICS | {"val_loss": 0.25}
-        )
-        assert verdict(BEFORE, other, within=0.0)[1][1:] == [
-            "Changed since: device CPU -> Example GPU."
+        assert explanations(PROVENANCE | {"device": "CPU"}, **changes) == [
+            f"Changed since: {line}."
         ]
 
-    def test_the_cores_are_named_once(self):
-        other = record(
-            provenance=PROVENANCE | {"cores": 1},
-            device="CPU, 1 cores",
-            metrics=METRICS | {"val_loss": 0.25},
-        )
-        assert verdict(BEFORE, other, within=0.0)[1][1:] == ["Changed since: cores 2 -> 1."]
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"branch": "other"},
+            {"commit": "b"},
+            {"dirty": True},
+            {"platform": "Linux-7"},
+            {"other_packages": {"comet-ml": "3.58"}},
+        ],
+    )
+    def test_what_no_number_depends_on_explains_nothing(self, changes):
+        assert explanations(**changes) == [UNCHANGED]
 
-    def test_the_name_of_a_branch_explains_nothing(self):
-        assert explanations(branch="other") == explanations()
+    def test_changed_code_is_named_by_file(self):
+        before = {"steelexp/plan.py": "1", "steelexp/metrics.py": "1"}
+        now = {"steelexp/plan.py": "2", "steelexp/metrics.py": "1"}
+        assert explanations(files=before, files_now=now, source="2", commit="b") == [
+            "Changed since: code steelexp/plan.py changed.",
+            "To see it: git diff a -- steelexp/plan.py",
+        ]
+
+    @pytest.mark.parametrize("unsure", [{"dirty": True}, {"commit": "", "dirty": None}])
+    def test_a_commit_that_does_not_say_what_ran_is_not_compared_with(self, unsure):
+        files = {"steelexp/plan.py": "1"}
+        lines = explanations(PROVENANCE | unsure, files, {"steelexp/plan.py": "2"}, source="2")
+        assert lines == ["Changed since: code steelexp/plan.py changed."]
 
     def test_what_an_older_record_lacks_is_not_called_the_same(self):
         older = {key: PROVENANCE[key] for key in ("commit", "dirty", "processor", "packages")}
-        assert explanations(older) == [
-            "Not recorded by the earlier run: instruction sets, cores, environment variables."
-        ]
+        (line,) = explanations(older)
+        assert line == (
+            "Not recorded by the earlier run: code, Python, C library, instruction sets, cores, "
+            "environment variables."
+        )
 
-    def test_uncommitted_changes_may_differ(self):
-        lines = explanations(PROVENANCE | {"dirty": True}, dirty=True)
-        assert lines[1:] == [
-            "The code may differ: both ran with uncommitted changes; compare their changes.patch."
-        ]
-
-    def test_without_a_commit(self):
-        lines = explanations(PROVENANCE | {"commit": ""}, commit="")
-        assert lines[1:] == ["The code may differ: the earlier run recorded no commit."]
+    def test_sessions_that_differ_are_said(self):
+        mixed = PROVENANCE | {"earlier_sessions": [["cores 2 -> 1"], ["cores 1 -> 2"]]}
+        lines = change_lines(mixed, PROVENANCE, None, {})
+        assert lines == [UNCHANGED, "Its own sessions differ: cores 2 -> 1; cores 1 -> 2."]
 
 
 def test_headlines_side_by_side():
