@@ -357,12 +357,12 @@ def test_evaluate_refuses_other_data(
 ) -> None:
     folder = tmp_path / "tiny" / "0badc0de"
     shutil.copytree(undisturbed[0].path, folder)
-    text = undisturbed[1].model_copy(update={"digest": "0badc0de"}).model_dump_json()
+    text = undisturbed[1].model_copy(update={"digest": "0badc0de", "data": "sha"}).model_dump_json()
     (folder / "record.json").write_text(text)
     table = folder / "images.csv"
     first, *rows = table.read_text().splitlines(keepends=True)
     cases = {
-        "".join([first, *rows]): "images and labels are the same, so its split, classes or",
+        "".join([first, *rows]): "for a reason that it does not record",
         "".join([first, *rows[1:], "a.png,1,2\n"]): "1 image added: 0.png; 1 image removed: a.png",
         "a,b\n": "not a table of image,image_hash,label_hash; restore it, or remove it",
     }
