@@ -27,6 +27,7 @@ class Entry(NamedTuple):
         runs: Run-length code of the mask, by class name.
         defects: Defects of all classes.
         error: Reason why the image could not be predicted; "" if it could.
+        files: Hash of each file with a picture of the result, by its path below the folder.
     """
 
     image: str
@@ -36,6 +37,7 @@ class Entry(NamedTuple):
     runs: Mapping[str, str]
     defects: Sequence[Defect]
     error: str = ""
+    files: Mapping[str, str] = {}
 
 
 @dataclass
@@ -44,15 +46,15 @@ class PredictionJournal:
 
     Attributes:
         file: Path of the journal.
+        identity: Identity of the prediction, from `results_folder.identity`.
     """
 
     file: Path
+    identity: str
     _offsets: dict[str, int] = field(default_factory=dict)  # position of each image's last line
 
     def __post_init__(self) -> None:
-        self._lines = JsonLines(
-            self.file, parse=_entry, noun="an image's prediction", fix="begin anew with --fresh"
-        )
+        self._lines = prediction_lines(self.file, self.identity)
         for line in self._lines.read():
             self._offsets[line.entry.image] = line.start
 
@@ -87,6 +89,27 @@ class PredictionJournal:
             image for image in entered if self.entry(image.name).content != hashes.get(image.path)
         ]
 
+    def broken(self, images: Sequence[ImageFile]) -> list[ImageFile]:
+        """The images with a line whose mask or overlay is missing or not the one that was written.
+
+        The hashes are remembered until a file changes: 12,500 overlays are 5 GB.
+        """
+        written = {
+            image: {
+                self.file.parent / name: digest
+                for name, digest in self.entry(image.name).files.items()
+            }
+            for image in images
+            if image.name in self._offsets
+        }
+        paths = [path for files in written.values() for path in files if is_readable(path)]
+        hashes = dict(zip(paths, file_hashes(paths), strict=True))
+        return [
+            image
+            for image, files in written.items()
+            if any(hashes.get(path) != digest for path, digest in files.items())
+        ]
+
     def append(self, entry: Entry) -> None:
         """Add a line."""
         self._offsets[entry.image] = self._lines.append(entry._asdict())
@@ -99,6 +122,22 @@ class PredictionJournal:
         """The last entry of each image, in this order; its folder may have been moved since."""
         for image in images:
             yield self.entry(image.name)._replace(path=str(image.path))
+
+
+def prediction_lines(file: Path, identity: str) -> "JsonLines[Entry]":
+    """The lines of a prediction's journal.
+
+    Args:
+        file: Path of the journal.
+        identity: Identity of the prediction, from `results_folder.identity`.
+    """
+    return JsonLines(
+        file,
+        parse=_entry,
+        noun="an image's prediction",
+        fix="begin anew with --fresh",
+        identity=identity,
+    )
 
 
 def _entry(values: Any) -> Entry:

@@ -13,7 +13,6 @@ OUT/
 
 import errno
 import io
-import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,7 +32,7 @@ from steelexp.data.mask_png import mask_png
 from steelexp.errors import UserError
 from steelexp.inference.defects import Defect, find_defects
 from steelexp.inference.image_files import ImageFile
-from steelexp.inference.journal import Entry, PredictionJournal
+from steelexp.inference.journal import Entry, PredictionJournal, prediction_lines
 from steelexp.inference.labels import predicted_dataset, write_labels
 from steelexp.inference.predictor import Grey, Predictor, Scores
 from steelexp.inference.results_folder import (
@@ -41,7 +40,9 @@ from steelexp.inference.results_folder import (
     JOURNAL,
     SETTINGS,
     check_settings,
+    identity,
     read_settings,
+    write_settings,
 )
 from steelexp.inference.tables import Summary, write_tables
 from steelexp.overlays import overlay
@@ -117,7 +118,7 @@ def _open(
         "runtime": predictor.runtime,
         "network": predictor.network,
         "overlays": overlays,
-        "model": predictor.card.model_dump(mode="json"),
+        "model": predictor.card.model_dump(mode="json", exclude={"network"}),
         INPUT: list(paths),
     }
     own_files = {out / ".lock", partial_path(file)}
@@ -127,17 +128,27 @@ def _open(
     before = read_settings(file) if content else {}
     if content:
         check_settings(before, settings, out)
-    journal = PredictionJournal(out / JOURNAL)
+    name = identity(settings)
+    if (repaired := prediction_lines(out / JOURNAL, name).repair()) is not None:
+        say(f"{repaired}; their images are predicted again")
+    journal = PredictionJournal(out / JOURNAL, name)
     other_images = sorted(journal.names() - {image.name for image in images})
     if other_images:
         raise UserError(
             f"{out}: holds images that are not among those to predict ({other_images[0]}"
             f"{', ...' if other_images[1:] else ''}); give --out another folder, or --fresh"
         )
-    remaining = journal.remaining(images)
+    remaining = {image.name for image in journal.remaining(images)}
+    if broken := [image for image in journal.broken(images) if image.name not in remaining]:
+        others = f" and of {len(broken) - 1} more" if broken[1:] else ""
+        say(
+            f"{out}: the mask or overlay of {broken[0].name}{others} is missing or damaged; "
+            "predicting again"
+        )
+        remaining |= {image.name for image in broken}
     if before != settings:
-        write_atomically(file, (json.dumps(settings, indent=2) + "\n").encode())
-    return journal, remaining
+        write_settings(file, settings)
+    return journal, [image for image in images if image.name in remaining]
 
 
 def _entries(
@@ -202,19 +213,22 @@ def _entry(
     single = bits  # a PNG of numbers holds the sets of a few classes
     if len(predictor.classes) > MOST_CLASSES_IN_A_BYTE:
         single = pack_bits(strongest_class(masks, scores))
-    write_atomically(out / "masks" / image.picture, mask_png(single, len(predictor.classes)))
+    files = {f"masks/{image.picture}": mask_png(single, len(predictor.classes))}
     if overlays:
         title = _title(image.name, defects, grey.size)
         picture = overlay.draw(grey, None, bits, classes=predictor.classes, title=title)
         png = io.BytesIO()
         # Level 3 takes 45 ms per image, the default 110 ms, and the file is not larger.
         picture.save(png, "PNG", compress_level=3)
-        write_atomically(out / "overlays" / image.picture, png.getvalue())
+        files[f"overlays/{image.picture}"] = png.getvalue()
+    for name, each in files.items():
+        write_atomically(out / name, each)
     present = sorted({defect.label for defect in defects})
     channels = {label: channel for channel, label in enumerate(predictor.classes)}
     rles = {label: rle.encode(masks[..., channels[label]]) for label in present}
     size = (int(grey.shape[0]), int(grey.shape[1]))
-    return Entry(image.name, str(image.path), content, size, rles, defects)
+    hashes = {name: hash_bytes(each) for name, each in files.items()}
+    return Entry(image.name, str(image.path), content, size, rles, defects, files=hashes)
 
 
 def _title(name: str, defects: Sequence[Defect], pixels: int) -> str:

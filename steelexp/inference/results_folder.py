@@ -3,21 +3,24 @@
 import glob
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from steelexp.checksum import hash_bytes
-from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.errors import UserError
 from steelexp.inference.image_files import ImageFile, group_name
 from steelexp.inference.journal import PredictionJournal
 from steelexp.progress import say
+from steelexp.records.document import VERSION_KEY, read_document, write_document
 
 SETTINGS = "prediction.json"
 JOURNAL = "journal.jsonl"
 
 INPUT = "input"
 """Key of the predicted paths in the settings. They identify no prediction: a folder may move."""
+
+_VERSION = 1  # of the settings
 
 _LONGEST_NAME = 60  # characters of an input's name before the hash; a file name has 255 bytes
 
@@ -54,25 +57,25 @@ def _other_input(folder: Path, paths: Sequence[str], images: Sequence[ImageFile]
     if not os.path.isfile(file):  # noqa: PTH113  # never raises
         return None
     try:
-        before = read_settings(file).get(INPUT)
+        settings = read_settings(file)
     except UserError:
         return None  # the prediction refuses it, or --fresh sets it aside
-    if before == paths:
+    inputs = settings[INPUT]
+    if inputs == paths:
         return None
-    inputs = before if isinstance(before, list) else []
-    if not any(map(_is_there, inputs)) and _has_moved(folder / JOURNAL, images):
+    if not any(map(_is_there, inputs)) and _has_moved(folder / JOURNAL, settings, images):
         return None
-    return ", ".join(inputs[:1]) + (" and more" if inputs[1:] else "") or "another input"
+    return str(inputs[0]) + (" and more" if inputs[1:] else "")
 
 
 def _is_there(pattern: str) -> bool:
     return os.path.lexists(pattern) or bool(glob.glob(pattern, recursive=True))  # noqa: PTH207
 
 
-def _has_moved(journal: Path, images: Sequence[ImageFile]) -> bool:
+def _has_moved(journal: Path, settings: Mapping[str, Any], images: Sequence[ImageFile]) -> bool:
     """Whether all images of a journal are among these images, with the same content."""
     try:
-        lines = PredictionJournal(journal)
+        lines = PredictionJournal(journal, identity(settings))
     except UserError:
         return False
     return lines.names() <= {image.name for image in images} and not lines.changed(images)
@@ -82,18 +85,25 @@ def read_settings(file: Path) -> dict[str, Any]:
     """The settings of an earlier prediction.
 
     Raises:
-        UserError: The file cannot be read, or is another one.
+        UserError: The file cannot be read, is damaged, or is another one.
     """
-    try:
-        with explain_read_errors(file, "begin anew with --fresh"):
-            return dict(json.loads(file.read_text("utf-8")))
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"{file}: not the settings of a prediction ({reason(error)}); begin anew with --fresh"
-        ) from None
+    noun = "the settings of a prediction"
+    values = read_document(file, version=_VERSION, noun=noun, fix="begin anew with --fresh")
+    return {key: value for key, value in values.items() if key != VERSION_KEY}
 
 
-def check_settings(before: dict[str, Any], now: dict[str, Any], out: Path) -> None:
+def write_settings(file: Path, settings: Mapping[str, Any]) -> None:
+    """Write the settings of a prediction."""
+    write_document(file, {VERSION_KEY: _VERSION, **settings})
+
+
+def identity(settings: Mapping[str, Any]) -> str:
+    """The identity of a prediction, which its journal begins with: all settings but the input."""
+    rest = {key: value for key, value in settings.items() if key != INPUT}
+    return hash_bytes(json.dumps(rest, sort_keys=True).encode())
+
+
+def check_settings(before: Mapping[str, Any], now: Mapping[str, Any], out: Path) -> None:
     """Check that a folder has the prediction of these settings, of any input.
 
     Raises:

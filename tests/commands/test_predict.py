@@ -222,18 +222,17 @@ def test_a_copy_with_more_frames_is_another_input(folder, steelexp):
     assert len(list(Path("runs/a/0a1b2c3d/predictions/frames/masks").iterdir())) == 1
 
 
-def test_other_results_of_an_older_version_stay(folder, steelexp):
-    """Its settings do not say which paths it predicted."""
+def test_results_of_an_older_version_are_refused_in_a_line(folder, steelexp):
     two_lines(folder)
     steelexp("predict", "runs/a", "line1/frames", "--runtime", "onnx")
     file = folder / "runs/a/0a1b2c3d/predictions/frames/prediction.json"
     settings = json.loads(file.read_text())
-    del settings["input"]
+    del settings["schema_version"]
     file.write_text(json.dumps(settings))
-    code, out, _ = steelexp("predict", "runs/a", "line2/frames", "--runtime", "onnx")
-    assert code == 0
-    assert "has the results of another input; these go to " in out[0]
-    assert "already" in steelexp("predict", "runs/a", "line1/frames", "--runtime", "onnx")[1][2]
+    code, _, (line,) = steelexp("predict", "runs/a", "line1/frames", "--runtime", "onnx")
+    assert code == 2
+    assert "prediction.json: no schema_version, and this version" in line
+    assert line.endswith("; begin anew with --fresh")
 
 
 def test_fresh_moves_no_results_of_another_input(folder, steelexp):

@@ -122,7 +122,8 @@ def test_a_network_of_one_card_and_other_weights_is_refused(tmp_path):
     write_images(tmp_path / "in", 1)
     networks = [pixel_onnx(tmp_path / f"{white}.onnx", white=white) for white in (255, 100)]
     predicted(tmp_path / "in", tmp_path / "out", onnx_predictor(networks[0]))
-    assert onnx_predictor(networks[0]).card == onnx_predictor(networks[1]).card
+    cards = [onnx_predictor(file).card for file in networks]
+    assert len({each.model_copy(update={"network": None}).model_dump_json() for each in cards}) == 1
     with pytest.raises(UserError, match="holds a prediction with another network; give --out"):
         predicted(tmp_path / "in", tmp_path / "out", onnx_predictor(networks[1]))
     predicted(tmp_path / "in", tmp_path / "out", onnx_predictor(networks[0]))
@@ -434,7 +435,7 @@ def test_a_thousand_images_need_the_memory_of_a_hundred(tmp_path):
 def test_an_onnx_file_scores_as_it_is_asked_to(tmp_path):
     grey = np.arange(33 * 40, dtype=np.uint8).reshape(33, 40)
     observed = onnx_predictor(pixel_onnx(tmp_path / "model.onnx"))
-    assert observed.card == card()
+    assert observed.card.model_copy(update={"network": None}) == card()
     assert np.allclose(observed.scores(grey), pixel_predictor().scores(grey))
 
 
