@@ -8,6 +8,7 @@ from steelexp.command_line import shell_word
 from steelexp.commands import data_add, data_convert
 from steelexp.commands.arguments import class_names
 from steelexp.commands.outcome import DONE, FAILED
+from steelexp.data.doctor.earlier_look import check_replaceable
 from steelexp.data.kaggle.fetch import fetch
 from steelexp.data.synthetic import generate
 from steelexp.errors import UserError, explain_write_errors
@@ -117,10 +118,11 @@ def examine_set(args: argparse.Namespace) -> int:
     from steelexp.data.doctor import diagnosis, report  # SciPy takes a second, --help none
 
     data, split = _examined_data(args)
-    result = diagnosis.diagnose(data, split=args.split or split, classes=args.classes)
     is_spec = args.data.suffix in SPEC_SUFFIXES
     name = args.data.resolve().with_suffix("").name if is_spec else args.data.resolve().name
     out = args.out or Path("doctor") / name
+    check_replaceable(out)
+    result = diagnosis.diagnose(data, split=args.split or split, classes=args.classes)
     with explain_write_errors(out, "choose another folder with --out"):
         file = diagnosis.write(result, out)
     report.report(result, file)

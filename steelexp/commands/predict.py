@@ -11,6 +11,7 @@ from rich.table import Table
 from steelexp.command_line import command_line, program
 from steelexp.commands.arguments import positive, white_level
 from steelexp.commands.outcome import DONE, FAILED
+from steelexp.commands.own_folder import set_aside
 from steelexp.commands.show import one_run
 from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE
 from steelexp.errors import UserError, explain_write_errors
@@ -19,7 +20,7 @@ from steelexp.inference.labels import FOLDER as LABELS
 from steelexp.inference.labels import FORMS as LABEL_FORMS
 from steelexp.inference.predict import GRID, predict
 from steelexp.inference.predictor import Predictor, onnx_predictor
-from steelexp.inference.results_folder import default_folder, input_paths
+from steelexp.inference.results_folder import SETTINGS, default_folder, input_paths
 from steelexp.inference.tables import DEFECTS, ERRORS, SUBMISSION, Summary
 from steelexp.progress import say, show
 from steelexp.records.exports import export_path
@@ -100,6 +101,7 @@ def run_predict(args: argparse.Namespace) -> int:
     images = image_files(args.paths)
     file, folder = _model(args)
     out = args.out or default_folder(folder / "predictions", args.paths, images)
+    images = _outside(images, out)
     with explain_write_errors(out, "choose another folder with --out"):
         summary = _predicted(args, images, file, out)
     show(_table(summary, args.mm_per_pixel))
@@ -113,7 +115,7 @@ def run_predict(args: argparse.Namespace) -> int:
 def _predicted(
     args: argparse.Namespace, images: Sequence[ImageFile], file: Path | None, out: Path
 ) -> Summary:
-    if args.fresh and (aside := RunFolder(out).set_aside()):
+    if args.fresh and (aside := set_aside(out, SETTINGS, "a prediction")):
         say(f"The earlier results are kept as {aside}")
     predictor = onnx_predictor(file) if file is not None else load_predictor(one_run(args.run))
     if file is not None and file != args.run:
@@ -132,6 +134,21 @@ def _predicted(
         labels=tuple(dict.fromkeys(args.labels)),
         paths=input_paths(args.paths),
     )
+
+
+def _outside(images: Sequence[ImageFile], out: Path) -> list[ImageFile]:
+    """The images that do not lie in the folder of the results; a line says what is left out.
+
+    Raises:
+        UserError: All of them lie there.
+    """
+    place = out.resolve()
+    outside = [image for image in images if not image.path.parent.resolve().is_relative_to(place)]
+    if not outside:
+        raise UserError(f"{out}: the images lie in the folder of the results; name another --out")
+    if inside := len(images) - len(outside):
+        say(f"{out}: the folder of the results; {inside} images in it are left out")
+    return outside
 
 
 def _model(args: argparse.Namespace) -> tuple[Path | None, Path]:

@@ -8,6 +8,7 @@ from steelexp import experiment
 from steelexp.command_line import recorded
 from steelexp.commands.arguments import not_negative
 from steelexp.commands.outcome import DONE, FAILED
+from steelexp.commands.own_folder import set_aside
 from steelexp.commands.preview import plan_lines
 from steelexp.commands.run_plan import plan_of_run
 from steelexp.commands.show import one_run
@@ -55,7 +56,7 @@ def reproduce(args: argparse.Namespace) -> int:
     folder = one_run(args.run)
     record = folder.finished_record()
     plan = _plan(folder, args.runs)
-    if args.fresh and (aside := plan.folder.set_aside()):
+    if args.fresh and (aside := set_aside(plan.folder.path, "spec.yaml", "a run")):
         say(f"The earlier reproduction is kept as {aside}")
     _check_earlier(plan.folder)
     files = provenance.read_source_files(folder.path / provenance.SOURCE)

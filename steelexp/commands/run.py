@@ -10,6 +10,7 @@ from steelexp.command_line import command_line, recorded, runs_words
 from steelexp.commands.arguments import Request, requests, runs_option
 from steelexp.commands.extended_plan import extended_plan
 from steelexp.commands.outcome import DONE, FAILED
+from steelexp.commands.own_folder import set_aside
 from steelexp.commands.preview import plan_lines, show_plan
 from steelexp.commands.report import leave_report
 from steelexp.commands.search import (
@@ -116,7 +117,7 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
     spec = request.spec
     command = recorded("run", *request.words, *runs_words(args.runs))
     plan = extended_plan(spec, args.runs)
-    if args.fresh and (aside := plan.folder.set_aside()):
+    if args.fresh and (aside := set_aside(plan.folder.path, "spec.yaml", "a run")):
         say(f"The earlier run is kept as {aside}")
     if plan.folder.record is not None:
         say(f"{plan.folder.path} is finished already; --fresh runs it again")

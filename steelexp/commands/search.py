@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Sequence
 
 from steelexp.commands.extended_plan import extended_plan
+from steelexp.commands.own_folder import set_aside
 from steelexp.commands.preview import plan_lines
 from steelexp.commands.report import leave_report
 from steelexp.errors import UserError
 from steelexp.progress import say
-from steelexp.records.store import RunFolder
+from steelexp.records.search_file import FILE
 from steelexp.search.executor import Executor, LocalExecutor
 from steelexp.search.ray_executor import RayExecutor
 from steelexp.search.report import budget_lines, closing_lines
@@ -84,7 +85,7 @@ def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
     """Search to the end of the budget, from wherever an earlier session left it."""
     plan = extended_plan(spec, args.runs)
     folder = args.runs / spec.name / "search"
-    if args.fresh and (aside := RunFolder(folder).set_aside()):
+    if args.fresh and (aside := set_aside(folder, FILE, "a search")):
         say(f"The earlier search is kept as {aside}")
     say(*plan_lines(plan), *budget_lines(spec))
     executor = _executor(args, TrialRunner(spec.model_dump(mode="json"), folder))

@@ -22,6 +22,7 @@ from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.charts import Drawing
 from steelexp.report.comparison import Change, Comparison, comparisons, runs_apart
 from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
+from steelexp.report.page_file import check_replaceable
 from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.runs import Run, read_run
 from steelexp.report.searches import Search, searches
@@ -135,10 +136,13 @@ def write_page(root: Path, out: Path | None = None, *, baseline: str | None = No
         The file.
 
     Raises:
-        PageError: there is no run here, or no strategy of that name.
+        PageError: There is no run here, or no strategy of that name.
+        UserError: Another file than such a page is in its place.
     """
+    file = out or root / NAME
+    check_replaceable(file)
     text = page(root, baseline=baseline)
-    return write_atomically(out or root / NAME, text.encode())
+    return write_atomically(file, text.encode())
 
 
 def page(root: Path, *, baseline: str | None = None) -> str:

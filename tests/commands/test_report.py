@@ -28,7 +28,7 @@ def test_writes_it_where_it_is_wanted(run, tmp_path):
     [
         (["nowhere"], "nowhere: no runs here"),
         (["runs", "--baseline", "focal"], "--baseline focal: no such strategy here; here: b4_dice"),
-        (["runs", "--out", "runs"], "runs: cannot be written: Is a directory; choose another file"),
+        (["runs", "--out", "runs"], "runs: not a file; name another file with --out"),
         (
             ["runs", "--out", "runs/b4_dice/3f9c1a7e/record.json/a"],
             "runs/b4_dice/3f9c1a7e/record.json: cannot be written: File exists; choose another",

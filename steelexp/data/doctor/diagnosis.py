@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.data_error import DataError
+from steelexp.data.doctor.earlier_look import PAIR_SHEET, REPORT
 from steelexp.data.doctor.examination import Statistics, collect_statistics
 from steelexp.data.doctor.leaks import Leak, find_leaks, read_split
 from steelexp.data.doctor.near_duplicates import NearPair, find_near_duplicates
@@ -30,9 +31,6 @@ from steelexp.spec.roots import named_roots
 from steelexp.spec.schema import DataSpec, SplitSpec
 
 SCHEMA_VERSION = 3
-
-PAIR_SHEET = "near_duplicates.png"
-"""Name of the picture beside doctor.json."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ def write(diagnosis: Diagnosis, folder: Path) -> Path:
         write_pair_sheet(diagnosis.nearest, diagnosis.names, sheet)
     else:
         sheet.unlink(missing_ok=True)  # of an earlier look
-    return write_atomically(folder / "doctor.json", text.encode())
+    return write_atomically(folder / REPORT, text.encode())
 
 
 def _content(diagnosis: Diagnosis) -> dict[str, Any]:

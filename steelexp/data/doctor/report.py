@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.table import Table
 
 from steelexp.command_line import python_line
-from steelexp.data.doctor.diagnosis import PAIR_SHEET, Diagnosis, class_table
+from steelexp.data.doctor.diagnosis import Diagnosis, class_table
+from steelexp.data.doctor.earlier_look import PAIR_SHEET
 from steelexp.data.issue import FIXES, Issue
 from steelexp.progress import say, show
 

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from steelexp.data.doctor.diagnosis import PAIR_SHEET, diagnose, write
+from steelexp.data.doctor.diagnosis import diagnose, write
+from steelexp.data.doctor.earlier_look import PAIR_SHEET
 from steelexp.data.doctor.near_duplicates import MOST_PAIRS, NearPair
 from steelexp.data.doctor.pair_sheet import draw_pairs
 from tests.data.duplicates.test_search import texture
