@@ -49,6 +49,16 @@ class RunFailedError(UserError):
     exit_code = 1
 
 
+def excerpt(value: object, most: int = 200) -> str:
+    """A value as Python writes it, cut where it would fill the line of a message."""
+    return cut(repr(value), most)
+
+
+def cut(text: str, most: int = 200) -> str:
+    """A text, cut where it would fill the line of a message."""
+    return text if len(text) <= most else f"{text[:most]} [cut]"
+
+
 @contextmanager
 def explain_write_errors(place: Path, fix: str) -> Iterator[None]:
     """Turn system errors about a place into one line that names the path, the reason and the fix.

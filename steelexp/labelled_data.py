@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import ValidationError
 
+from steelexp import bounded_yaml
 from steelexp.data.dataset import DataError
 from steelexp.data.sources import LOADERS, SOURCES, source_of
 from steelexp.errors import UserError, reason
@@ -117,6 +118,6 @@ def _setting(word: str) -> tuple[str, Any]:
     if not equals:
         raise UserError(f"--source: {word!r} is no KEY=VALUE")
     try:
-        return key, yaml.safe_load(value)
+        return key, bounded_yaml.load(value)
     except yaml.YAMLError:
         raise UserError(f"--source: {word!r}: the value is no YAML") from None

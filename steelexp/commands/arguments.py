@@ -2,13 +2,15 @@
 
 import argparse
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp.command_line import RUNS, argument
-from steelexp.errors import UserError
+from steelexp.errors import UserError, cut
+from steelexp.limits import SEEDS
 from steelexp.plan import SpecModel
 from steelexp.progress import say
 from steelexp.spec import ExperimentSpec, Problem, SpecError, load
@@ -69,11 +71,13 @@ def requests(words: Sequence[str], seeds: str | None) -> list[Request]:
 
 def _is_override(word: str) -> bool:
     """Whether a word is key=value; the name of a file may have an equals sign, too."""
-    return "=" in word and not Path(word).exists()
+    return "=" in word and not os.path.exists(word)  # noqa: PTH110  # Path.exists raises for long names
 
 
 def _check_seeds(overrides: Sequence[str], seeds: str | None) -> None:
     seed = next((word for word in overrides if word.startswith("seed=")), None)
+    if seeds is not None and seeds.count(",") >= SEEDS:
+        raise UserError(f"--seeds: {seeds.count(',') + 1:,} seeds; at most {SEEDS:,} at a time")
     if seeds is not None and seed is not None:
         raise UserError(f"{seed}: without effect beside --seeds {seeds}; leave one of them out")
 
@@ -111,15 +115,15 @@ def spec_files(words: Sequence[str]) -> list[Path]:
     paths: list[Path] = []
     for word in words:
         path = Path(word)
-        if path.is_dir():
+        if os.path.isdir(word):  # noqa: PTH112  # as above
             below = sorted(path.glob("**/*.yaml"))
             if not below:
                 raise UserError(f"{path}: no .yaml below this folder")
             paths += below
-        elif path.is_file():
+        elif os.path.lexists(word):  # a pipe or device is named by who reads it
             paths.append(path)
         else:
-            raise UserError(f"{word}: no such spec or folder; the shipped ones: experiments/")
+            raise UserError(f"{cut(word)}: no such spec or folder; the shipped ones: experiments/")
     if not paths:
         raise UserError("no spec was named; for example: experiments/quickstart.yaml")
     return list(dict.fromkeys(paths))

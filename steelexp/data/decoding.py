@@ -5,7 +5,6 @@ brightest value. The orientation in a file's metadata is applied for every type,
 drawn on what viewers show.
 """
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,14 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from steelexp.data.data_error import DataError
-from steelexp.data.image_header import BROKEN, SAVE_AGAIN, Header, parse_header, read_file
+from steelexp.data.image_header import (
+    BROKEN,
+    SAVE_AGAIN,
+    Header,
+    open_image,
+    parse_header,
+    read_file,
+)
 
 Grey = npt.NDArray[np.uint8]
 Stored = npt.NDArray[Any]
@@ -89,7 +95,7 @@ def decode_stored(content: bytes, path: Path, header: Header, *, colours: bool =
         DataError: The image cannot be read.
     """
     if header.has_palette or header.bits < 8:
-        with Image.open(io.BytesIO(content)) as image:
+        with open_image(content) as image:
             loaded = _load(image, path)
             values = np.asarray(loaded.convert("RGB") if colours and image.mode == "P" else loaded)
         if image.mode == "L":  # Pillow scales 2 and 4 bits to 8
@@ -108,7 +114,7 @@ def decode_stored(content: bytes, path: Path, header: Header, *, colours: bool =
 def _grey_with_opacity(content: bytes, path: Path) -> Stored | None:
     """RGBA of a TIFF of grey and opacity, which OpenCV drops; None for other TIFFs."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with open_image(content) as image:
             return np.asarray(_load(image, path).convert("RGBA")) if image.mode == "LA" else None
     except UnidentifiedImageError:
         return None
@@ -147,7 +153,7 @@ def _decode(content: bytes, path: Path, header: Header, flags: int) -> Stored:
             return _turned(pixels, header)
     if header.kind in _BY_OPENCV - {"TIFF"}:
         raise DataError(f"{path}: {BROKEN}")
-    with Image.open(io.BytesIO(content)) as image:
+    with open_image(content) as image:
         loaded = _load(image, path)
         mode = "L" if flags & cv2.IMREAD_ANYDEPTH else "RGB"
         stored = np.asarray(

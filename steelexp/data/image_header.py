@@ -3,6 +3,7 @@
 A file that is no image that can be read is refused here, with one advice for each cause.
 """
 
+import errno
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,9 +16,8 @@ from PIL import Image, UnidentifiedImageError
 
 from steelexp.data.data_error import DataError
 from steelexp.data.file_memory import remembered
-
-MOST_PIXELS = 2**28
-"""Pixels of an image at most, whatever its type: 16,384 x 16,384."""
+from steelexp.limits import IMAGE_BYTES, IMAGE_PIXELS, IMAGE_SCANS
+from steelexp.regular_file import read_regular
 
 COPY_AGAIN = "copy it again from its source"
 
@@ -37,7 +37,26 @@ _NO_IMAGES = {
     b"<": "a web page or XML and not an image; download the image again",
 }
 
-Image.MAX_IMAGE_PIXELS = None  # MOST_PIXELS is the limit of every type
+Image.MAX_IMAGE_PIXELS = None  # IMAGE_PIXELS is the limit of every type
+
+# Others have no pixels to learn from, or run a program: Ghostscript for EPS.
+_BY_PILLOW = [
+    "AVIF",
+    "BMP",
+    "DIB",
+    "GIF",
+    "JPEG",
+    "JPEG2000",
+    "PCX",
+    "PNG",
+    "PPM",
+    "QOI",
+    "SGI",
+    "SUN",
+    "TGA",
+    "TIFF",
+    "WEBP",
+]
 
 
 class Header(NamedTuple):
@@ -71,11 +90,11 @@ def read_file(path: Path) -> bytes:
             f"{path}: a link to {path.readlink()}, which is not there; restore that file, or "
             "remove the link"
         )
-    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-        raise DataError(f"{path}: not a regular file; move it elsewhere")
     try:
-        content = path.read_bytes()
+        content = read_regular(path, IMAGE_BYTES)
     except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EISDIR):
+            raise DataError(f"{path}: {error.strerror}; move it elsewhere") from error
         raise DataError(f"{path}: the image cannot be read: {error.strerror}") from error
     if not content:
         raise DataError(f"{path}: the file is empty; copy the image again from its source")
@@ -117,9 +136,11 @@ def parse_header(content: bytes, path: Path) -> Header:
         DataError: The file is no image that can be read; the message has the reason.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            header = _header(image, content)
-            problem = _problem(image, header)
+        with open_image(content) as image:
+            problem = _size_problem(image.height, image.width) or _scan_problem(image, content)
+            if not problem:
+                header = _header(image, content)
+                problem = _problem(image, header)
     except UnidentifiedImageError:
         header, problem = _decoded_header(content, path)
     except Exception as error:  # on damaged files Pillow raises nearly any
@@ -127,6 +148,15 @@ def parse_header(content: bytes, path: Path) -> Header:
     if problem:
         raise DataError(f"{path}: {problem}")
     return header
+
+
+def open_image(content: bytes) -> Image.Image:
+    """Open an image with Pillow, which decodes nothing yet.
+
+    Raises:
+        UnidentifiedImageError: It is of none of the types that are read.
+    """
+    return Image.open(io.BytesIO(content), formats=_BY_PILLOW)
 
 
 def _header(image: Image.Image, content: bytes) -> Header:
@@ -170,32 +200,52 @@ def _decoded_bits(content: bytes) -> int:
 
 def _problem(image: Image.Image, header: Header) -> str:
     """Why an image is not read; "" if it is."""
-    pages = getattr(image, "n_frames", 1)
-    if pages > 1 and header.kind != "MPO":  # the second picture of an MPO is a preview
-        return f"{pages} pages or frames in one file; save each as a file of its own"
     is_float = image.mode == "F" or (
         header.kind == "TIFF" and _FLOAT in np.atleast_1d(image.tag_v2.get(_SAMPLE_FORMAT, 1))  # type: ignore[attr-defined]
     )
     if is_float:
         return f"{header.bits} bits a channel in floating point; {SAVE_AGAIN}"
-    return _problem_of_header(header)
+    if problem := _problem_of_header(header):
+        return problem
+    if header.kind != "MPO" and _has_second_page(image):  # in an MPO it is a preview
+        return "more than one page or frame in one file; save each as a file of its own"
+    return ""
+
+
+def _has_second_page(image: Image.Image) -> bool:
+    """Whether there is a second page; a file may have millions, which are not counted."""
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    return True
 
 
 def _problem_of_header(header: Header) -> str:
     if header.bits not in (1, 2, 4, 8, 16):
         return f"{header.bits} bits a channel; {SAVE_AGAIN}"
-    if header.height * header.width > MOST_PIXELS:
-        return (
-            f"{header.height} x {header.width} pixels are more than {MOST_PIXELS / 1e6:.0f} "
-            "million; cut the image into parts"
-        )
-    return ""
+    return _size_problem(header.height, header.width)
+
+
+def _size_problem(height: int, width: int) -> str:
+    if height * width <= IMAGE_PIXELS:
+        return ""
+    return (
+        f"{height} x {width} pixels are more than {IMAGE_PIXELS / 1e6:.0f} million; cut the image "
+        "into parts"
+    )
+
+
+def _scan_problem(image: Image.Image, content: bytes) -> str:
+    """Why a JPEG would take too long: each scan goes over all pixels."""
+    scans = content.count(b"\xff\xda") if image.format in ("JPEG", "MPO") else 0
+    return "" if scans <= IMAGE_SCANS else f"a JPEG of {scans:,} scans; {SAVE_AGAIN}"
 
 
 def _decoded_header(content: bytes, path: Path) -> tuple[Header, str]:
     """The header of a type that OpenCV alone reads, and why it is not read."""
     for beginning, reason in _NO_IMAGES.items():
-        if content.lstrip()[: len(beginning)] == beginning:
+        if content[:4096].lstrip()[: len(beginning)] == beginning:
             raise DataError(f"{path}: {reason}")
     if target := _text_of_link(content):
         raise DataError(

@@ -26,6 +26,7 @@ from steelexp.data.dataset import Bits, Dataset, sample_subset
 from steelexp.data.image_files import list_images, say_passed_over, similar_name
 from steelexp.data.image_header import image_sizes, read_headers
 from steelexp.data.issue import Issue
+from steelexp.limits import Seed
 
 CLASSES = ("1", "2", "3", "4")
 HEADERS = (["ImageId", "ClassId", "EncodedPixels"], ["ImageId_ClassId", "EncodedPixels"])
@@ -73,7 +74,7 @@ def severstal(
     root: str,
     images: Literal["all", "with_defects"] = "all",
     subset: PositiveInt | None = None,
-    subset_seed: int = 0,
+    subset_seed: Seed = 0,
 ) -> Dataset:
     """Kaggle's Severstal strips.
 

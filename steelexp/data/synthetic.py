@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from steelexp.data import rle
 from steelexp.data.dataset import Bits, DataError, Dataset
@@ -29,6 +29,7 @@ from steelexp.data.generator.prevalence import choose_classes
 from steelexp.data.generator.steel import generate_sheet, photograph
 from steelexp.data.severstal import severstal
 from steelexp.errors import explain_write_errors
+from steelexp.limits import Seed, Strips
 from steelexp.progress import say
 from steelexp.spreadsheet import csv_text
 
@@ -46,8 +47,8 @@ _ABANDONED_SECONDS = 3600.0  # age of an unfinished set that no process is worki
 def synthetic(
     *,
     root: str,
-    strips: PositiveInt = 200,
-    seed: Annotated[int, Field(ge=0)] = 0,
+    strips: Strips = 200,
+    seed: Seed = 0,
     rarity: Share = 1.0,
     defect_share: Share = 0.53,
     classes_per_strip: Annotated[int, Field(ge=1, le=4)] | None = None,

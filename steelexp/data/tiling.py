@@ -6,15 +6,15 @@ the edge of a sheet.
 """
 
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, PositiveInt
 
 from steelexp.data.dataset import DataError
+from steelexp.limits import TILES, Pixels, TileCount, TileSide
 
-Size = Annotated[int, Field(ge=32, multiple_of=32)]
+Size = TileSide
 """Side of a tile in pixels, a multiple of 32 because a U-Net halves it five times."""
 
 
@@ -31,7 +31,7 @@ class Tiles(NamedTuple):
 
 
 def columns(
-    height: int, width: int, rng: np.random.Generator, *, size: Size = 256, count: PositiveInt = 6
+    height: int, width: int, rng: np.random.Generator, *, size: Size = 256, count: TileCount = 6
 ) -> Tiles:
     """The published tiling: `count` square tiles side by side from the left edge, top row.
 
@@ -63,7 +63,7 @@ def cover(
     rng: np.random.Generator,
     *,
     size: Size = 256,
-    stride: PositiveInt = 224,
+    stride: Pixels = 224,
 ) -> Tiles:
     """Tiles at a fixed stride, the last one moved back to the edge, so that every pixel is covered.
 
@@ -81,7 +81,7 @@ def cover(
 
 
 def random_crops(
-    height: int, width: int, rng: np.random.Generator, *, size: Size = 256, count: PositiveInt = 6
+    height: int, width: int, rng: np.random.Generator, *, size: Size = 256, count: TileCount = 6
 ) -> Tiles:
     """`count` tiles at random positions, different in each epoch.
 
@@ -124,9 +124,17 @@ def grid(height: int, width: int, size: tuple[int, int], stride: tuple[int, int]
         width: Width of the image in pixels.
         size: Height and width of a tile in pixels.
         stride: Vertical and horizontal distance between neighbouring tiles in pixels.
+
+    Raises:
+        DataError: There are more tiles than one image may have.
     """
     tops = _positions(height, size[0], stride[0])
     lefts = _positions(width, size[1], stride[1])
+    if (count := len(tops) * len(lefts)) > TILES:
+        raise DataError(
+            f"tiling.stride: {stride[0]} x {stride[1]} pixels make {count:,} tiles of an image of "
+            f"{height} x {width}, and at most {TILES:,} are cut; take a larger stride"
+        )
     corners = np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1)
     return Tiles(size, corners.reshape(-1, 2))
 

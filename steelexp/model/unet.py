@@ -10,17 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, Strict
+from pydantic import Field, Strict
 
 from steelexp.errors import UserError
 from steelexp.lazy import Tensor, keras, segmentation_models, tf
+from steelexp.limits import FilterCount
 from steelexp.model.backbones import BACKBONES, UNIT
 from steelexp.model.finiteness import check_weights
 from steelexp.spec.component import one_of
 
 Backbone = one_of(BACKBONES)
 Momentum = Annotated[float, Field(ge=0, lt=1)]
-Filters = Annotated[tuple[PositiveInt, ...], Strict(False), Field(min_length=5, max_length=5)]
+Filters = Annotated[tuple[FilterCount, ...], Strict(False), Field(min_length=5, max_length=5)]
 
 
 def unet(

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat
 
 from steelexp.lazy import silence
+from steelexp.limits import SearchPoints
 from steelexp.spec.space import Dimension, SearchSpec, Space, size
 
 
@@ -48,7 +49,7 @@ def random(question: Question) -> Proposer:
 
 
 def bayesian(
-    question: Question, *, initial: PositiveInt | None = None, beta: NonNegativeFloat = 2.6
+    question: Question, *, initial: SearchPoints | None = None, beta: NonNegativeFloat = 2.6
 ) -> Proposer:
     """Take what a Gaussian process of the scores so far promises most of.
 
@@ -69,8 +70,8 @@ def bayesian(
 def hyperband(
     question: Question,
     *,
-    factor: Annotated[int, Field(ge=2)] = 3,
-    iterations: PositiveInt = 1,
+    factor: Annotated[int, Field(ge=2, le=1_000)] = 3,
+    iterations: SearchPoints = 1,
 ) -> Proposer:
     """Begin many trials with few epochs, and let the best of them go on.
 
@@ -99,7 +100,7 @@ def hyperband(
     )
 
 
-def grid(question: Question, *, points: PositiveInt = 3) -> Proposer:
+def grid(question: Question, *, points: SearchPoints = 3) -> Proposer:
     """Try every combination.
 
     Args:

@@ -6,6 +6,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from steelexp.errors import excerpt
+from steelexp.limits import KEY_TEXT
 from steelexp.spec.component import Component, UnknownNameError
 from steelexp.spec.renamed import renamed_key, renamed_value
 from steelexp.spec.schema import SECTIONS, ExperimentSpec
@@ -32,6 +34,8 @@ def explain(tree: Branch, model: type[ExperimentSpec], detail: Any) -> Problem:
 
 def nearest(name: str, options: Iterable[str]) -> str:
     """The ending "; did you mean X?" if one of the options is similar."""
+    if len(name) > KEY_TEXT:  # its time grows with the square of the length
+        return ""
     matches = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
     return f"; did you mean {matches[0]}?" if matches else ""
 
@@ -54,13 +58,13 @@ def _message(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[A
             return renamed
         return f"unknown setting{_elsewhere(model, loc)}{allowed}{nearest(loc[-1], names)}"
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
-        return f"{value!r}: a mapping of settings is expected"
+        return f"{excerpt(value)}: a mapping of settings is expected"
     if names:
         named = context.get("tag", value)
         if renamed := renamed_value(_dotted(loc), named):
             return renamed
-        return f"{named!r} is not known{allowed}{nearest(str(named), names)}"
-    return f"{value!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+        return f"{excerpt(named)} is not known{allowed}{nearest(str(named), names)}"
+    return f"{excerpt(value)}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 
 def _elsewhere(model: type[ExperimentSpec], loc: list[Any]) -> str:

@@ -1,5 +1,6 @@
 """From a YAML file, its ancestors and the command line's overrides to a checked spec."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from steelexp.errors import UserError
+from steelexp import bounded_yaml
+from steelexp.errors import UserError, cut, excerpt
+from steelexp.limits import ANCESTORS, KEY_TEXT, LINES, SPEC_BYTES
+from steelexp.regular_file import read_regular_text
 from steelexp.spec.explain import explain, nearest
 from steelexp.spec.inheritance import merge, unite
 from steelexp.spec.renamed import old_names
@@ -29,7 +33,8 @@ class SpecError(UserError):
     """A spec that cannot be used; every problem found is listed."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(*map(str, problems))
+        more = ["and more problems; correct these first"] if len(problems) > LINES else []
+        super().__init__(*map(str, problems[:LINES]), *more)
         self.problems = tuple(problems)
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
@@ -68,7 +73,7 @@ def load(
         absent = {"missing", "union_tag_not_found"} if orphan else set()
         details = [detail for detail in error.errors() if detail["type"] not in absent]
         problems += _without_consequences(
-            [explain(tree, model, detail) for detail in details], problems
+            [explain(tree, model, detail) for detail in details[: 2 * LINES]], problems
         )
     else:
         problems += space_problems(spec, tree)
@@ -95,7 +100,7 @@ def read_resolved(path: Path) -> ExperimentSpec:
         SpecError: The file is not such a spec, or another version wrote it.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = bounded_yaml.load(read_regular_text(path, SPEC_BYTES))
         if isinstance(values, dict) and (old := next(old_names(values), None)):
             message = (
                 f"version 0.1 of steelexp wrote this spec ({old}); write one with the new names"
@@ -103,7 +108,7 @@ def read_resolved(path: Path) -> ExperimentSpec:
             raise SpecError([Problem(str(path), "", message)])
         return ExperimentSpec.model_validate(values)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:500]
         problem = Problem(str(path), "", f"not a spec that this version wrote ({reason})")
         raise SpecError([problem]) from None
 
@@ -154,12 +159,16 @@ class _Loading:
             wrong = "the path of one spec is expected"
         else:
             target = path.parent / parent.value
-            if target.is_file() and target.resolve() not in (*heirs, path.resolve()):
-                return target
-            near = nearest(parent.value, _specs_beside(target) - {path.name})
-            wrong = f"there is no spec {target}{near}"
-            if target.is_file():
+            is_file = os.path.isfile(target)  # noqa: PTH113  # Path.is_file raises for long names
+            if is_file and target.resolve() not in (*heirs, path.resolve()):
+                if len(heirs) < ANCESTORS:
+                    return target
+                wrong = f"more than {ANCESTORS} specs inherit from one another; unite some"
+            elif is_file:
                 wrong = f"{target} inherits from this file"
+            else:
+                near = nearest(parent.value, _specs_beside(target) - {path.name})
+                wrong = f"there is no spec {cut(str(target))}{near}"
         self.problems.append(Problem(parent.where, "extends", wrong))
         return None
 
@@ -172,7 +181,10 @@ class _Loading:
 
 def _branch(override: str, problems: list[Problem]) -> Branch:
     key, equals, text = override.partition("=")
-    where = f"argument {override!r}"
+    where = f"argument {excerpt(override, 80)}"
+    if len(key) > KEY_TEXT or not key.isprintable():
+        problems.append(Problem(where, "", f"a key has at most {KEY_TEXT} characters that print"))
+        return Branch({}, where)
     if not equals or not all(key.split(".")):
         problems.append(Problem(where, "", "key=value with a dotted key is expected"))
         return Branch({}, where)
@@ -189,7 +201,9 @@ def _keys(dotted: str) -> list[str]:
 
 
 def _specs_beside(target: Path) -> set[str]:
-    return {path.name for path in target.parent.glob("*.yaml")} if target.parent.is_dir() else set()
+    folder = target.parent
+    is_folder = os.path.isdir(folder)  # noqa: PTH112  # as above
+    return {path.name for path in folder.glob("*.yaml")} if is_folder else set()
 
 
 def _without_consequences(problems: Sequence[Problem], earlier: Sequence[Problem]) -> list[Problem]:

@@ -5,8 +5,9 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, create_model
+from pydantic import BaseModel, Field, NonNegativeInt, create_model
 
+from steelexp.limits import BatchSize, Epochs, Overlays, Seed, Workers
 from steelexp.metric_names import full_name
 from steelexp.metrics import MONITORS, PRIMARY, TUNABLE
 from steelexp.spec.component import STRICT, Chain, Component, Registry, chain_model, component_model
@@ -55,7 +56,7 @@ class DataSpec(Component):
         description="Class name -> share of its groups of near-duplicates that training keeps. "
         "Validation and test images stay.",
     )
-    train_fraction_seed: NonNegativeInt = Field(
+    train_fraction_seed: Seed = Field(
         0, description="Random seed of the groups that training keeps."
     )
 
@@ -135,16 +136,16 @@ class TrainingSpec(BaseModel):
 
     model_config = STRICT
 
-    epochs: PositiveInt = Field(description="Largest number of epochs.")
-    batch_size: PositiveInt = Field(description="Tiles in a batch.")
+    epochs: Epochs = Field(description="Largest number of epochs.")
+    batch_size: BatchSize = Field(description="Tiles in a batch.")
     monitor: Monitor = Field(
         full_name(PRIMARY, "val"),
         description="Metric that picks the best epoch; the lowest val_loss is the best.",
     )
-    early_stopping_patience: PositiveInt | None = Field(
+    early_stopping_patience: Epochs | None = Field(
         None, description="Epochs without improvement until training stops; null: never."
     )
-    reduce_lr_patience: PositiveInt | None = Field(
+    reduce_lr_patience: Epochs | None = Field(
         None,
         description="Epochs without improvement until the learning rate is reduced; null: never.",
     )
@@ -161,10 +162,10 @@ class TrainingSpec(BaseModel):
         "one",
         description="Train on one GPU, or share each batch among all; batch_size counts all tiles.",
     )
-    workers: PositiveInt = Field(
+    workers: Workers = Field(
         1, description="Number of Ray workers that share each batch, each with its own device."
     )
-    overlays: NonNegativeInt = Field(
+    overlays: Overlays = Field(
         6, description="Number of validation images with an overlay after every epoch."
     )
 
@@ -224,9 +225,7 @@ class ExperimentSpec(BaseModel):
     postprocessing: PostprocessingSpec = PostprocessingSpec()
     tracking: TrackingSpec
     published: PublishedSpec | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
-        description="Random seed of weights, tile order and random tilings."
-    )
+    seed: Seed = Field(description="Random seed of weights, tile order and random tilings.")
     search: SearchSpec | None = Field(None, description="Hyperparameter search instead of one run.")
 
 

@@ -13,8 +13,10 @@ from collections.abc import Collection, Iterator, Mapping
 from graphlib import TopologicalSorter
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
 
+from steelexp.limits import SEARCH_VALUES, Seed, Trials
 from steelexp.spec.component import STRICT, Component
 
 KINDS = ("choice", "int", "float", "log_uniform")
@@ -29,7 +31,9 @@ class Dimension(BaseModel):
 
     model_config = STRICT | ConfigDict(serialize_by_alias=True)
 
-    choice: list[Any] | None = Field(None, description="One of these values.")
+    choice: list[Any] | None = Field(
+        None, max_length=SEARCH_VALUES, description="One of these values."
+    )
     whole: Annotated[list[int], _Pair] | None = Field(
         None, alias="int", description="A whole number from the first to the second, both included."
     )
@@ -43,6 +47,16 @@ class Dimension(BaseModel):
     when: dict[str, list[Any]] = Field(
         {}, description="Another setting of the space -> the values with which this one is used."
     )
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "Dimension":
+        """Refuse a range of more whole numbers than can be listed."""
+        if self.whole and (self.whole[1] - self.whole[0]) // self.step >= SEARCH_VALUES:
+            raise PydanticCustomError(
+                "values",
+                f"more than {SEARCH_VALUES:,} whole numbers; take a larger step, or float",
+            )
+        return self
 
     @property
     def kinds(self) -> list[str]:
@@ -116,14 +130,14 @@ class SearchSpec(BaseModel):
     model_config = STRICT
 
     tuner: TunerSpec
-    trials: PositiveInt | None = Field(None, description="Largest number of trials.")
+    trials: Trials | None = Field(None, description="Largest number of trials.")
     epochs: PositiveInt | None = Field(
         None, description="Largest number of trained epochs over all trials."
     )
     hours: PositiveFloat | None = Field(
         None, description="Hours after which no trial begins; running trials are finished."
     )
-    seed: NonNegativeInt = Field(0, description="Seed of the proposals, not of the training.")
+    seed: Seed = Field(0, description="Seed of the proposals, not of the training.")
     space: dict[str, Dimension] = Field(description="Dotted path of a setting -> its values.")
 
     BUDGETS: ClassVar[tuple[str, ...]] = ("trials", "epochs", "hours")

@@ -1,11 +1,13 @@
 """Errors in the search of a spec, before anything runs."""
 
+import math
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError
 from typing import Any
 
 from pydantic import ValidationError
 
+from steelexp.limits import SEARCH_COMBINATIONS
 from steelexp.metric_names import parse_name
 from steelexp.metrics import METRICS
 from steelexp.spec.explain import explain, nearest
@@ -68,6 +70,12 @@ def space_problems(spec: ExperimentSpec, tree: Branch) -> list[Problem]:
         cycle = error.args[1]
         text = f"when: these wait for one another: {' -> '.join(cycle)}"
         return [lines.problem_of(cycle[0], text)]
+    if (count := _count_combinations(search.space)) > SEARCH_COMBINATIONS:
+        text = (
+            f"the conditions make {count:,} combinations of values, and at most "
+            f"{SEARCH_COMBINATIONS:,} are checked; take fewer choices or conditions"
+        )
+        return [lines.problem("search.space", text)]
     return [
         lines.problem_of(path, text)
         for path in search.space
@@ -165,6 +173,15 @@ def _condition_problems(dimension: Dimension, space: Space) -> Iterator[str]:
         if impossible or not wanted:
             wrong = f"it is never {impossible[0]!r}" if impossible else "no value is given"
             yield f"when: {parent}: {wrong}; its values: {', '.join(map(str, values[:20]))}"
+
+
+def _count_combinations(space: Space) -> int:
+    """Number of combinations of values that `_refusals` and the size of a grid go through."""
+    conditions = {path for dimension in space.values() for path in dimension.when}
+    varied = [{path, *_decisive(space, path)} for path in space]
+    return sum(math.prod(len(space[path].extremes) for path in paths) for paths in varied) + (
+        math.prod(len(space[path].finite or ()) for path in conditions)
+    )
 
 
 def _refusals(spec: ExperimentSpec, path: str, where: str) -> Iterator[str]:

@@ -13,6 +13,10 @@ from typing import Any
 
 import yaml
 
+from steelexp import bounded_yaml
+from steelexp.limits import KEY_TEXT, NUMBER_TEXT, SPEC_BYTES
+from steelexp.regular_file import read_regular_text
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -85,17 +89,17 @@ def read(text: str, locate: Callable[[int], str], problems: list[Problem]) -> Tr
         The tree; None if the text is empty or cannot be parsed.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = bounded_yaml.compose(text)
         return None if node is None else _Reader(locate, problems).tree(node, "")
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         reason = ", ".join(part for part in (error.context, error.problem) if part)
+        if isinstance(error, bounded_yaml.LimitError):
+            problems.append(Problem(locate(line), "", reason))
+            return None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         reason = error.reason
-    except RecursionError:
-        line = 1
-        reason = "nested too deep, or an alias that contains itself"
     problems.append(Problem(locate(line), "", f"not YAML: {reason}"))
     return None
 
@@ -103,7 +107,7 @@ def read(text: str, locate: Callable[[int], str], problems: list[Problem]) -> Tr
 def read_file(path: Path, problems: list[Problem]) -> Branch | None:
     """Parse a spec file; problems are appended to `problems`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular_text(path, SPEC_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         problems.append(Problem(str(path), "", f"cannot be read: {reason}"))
@@ -143,6 +147,11 @@ class _Reader:
                 self.problems.append(Problem(where, key, "a key is one word"))
                 continue
             name = name_node.value
+            if (problem := _text_problem(name)) or len(name) > KEY_TEXT:
+                where = self.locate(name_node.start_mark.line + 1)
+                problem = problem or f"a key of more than {KEY_TEXT} characters"
+                self.problems.append(Problem(where, key, f"{name[:40]!a}: {problem}"))
+                continue
             dotted = f"{key}.{name}" if key else name
             if name in items:
                 where = self.locate(name_node.start_mark.line + 1)
@@ -158,6 +167,9 @@ class _Reader:
             self.problems.append(Problem(where, key, message))
 
         text = expand(node.value, note)
+        if problem := _text_problem(text):
+            note(f"{text[:40]!a}: {problem}")
+            return ""
         if node.style is not None:  # quoted: text as it stands
             return text
         surprise = surprise_of(text)
@@ -186,13 +198,31 @@ def expand(text: str, note: Callable[[str], None]) -> str:
             return match[0]
         return default
 
-    return re.sub(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}", value, text)
+    end = text.rfind("}") + 1  # without it, each "${" would be searched to the end of the text
+    return re.sub(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}", value, text[:end]) + text[end:]
+
+
+def _text_problem(text: str) -> str | None:
+    """The reason why no setting and no file can have this text; None if one can."""
+    if "\0" in text:
+        return "a NUL is in the text; remove it"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "half of a character (a lone surrogate) is in the text; remove it"
+    return None
+
+
+_EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
 
 
 def surprise_of(text: str) -> str | None:
     """The reason why YAML would read a plain word as something else; None if it would not."""
     kind = _resolve(text).rpartition(":")[2]
-    if kind == "str" and re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+", text):
+    is_exponent = kind == "str" and _EXPONENT.fullmatch(text)
+    if (is_exponent or kind in {"int", "float"}) and len(text) > NUMBER_TEXT:
+        return (
+            f"{text[:20]}: a number of {len(text)} characters, and at most {NUMBER_TEXT} are read"
+        )
+    if is_exponent:
         return f"{text} is read as text by YAML; write {_float_text(text)}"
     if kind == "bool" and text not in {"true", "false"}:
         meant = "true" if text.lower() in {"yes", "on", "true"} else "false"

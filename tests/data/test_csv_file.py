@@ -2,7 +2,8 @@
 
 import pytest
 
-from steelexp.data.csv_file import LARGEST_CELL, CsvFileError, read_csv
+from steelexp.data.csv_file import CsvFileError, read_csv
+from steelexp.limits import TABLE_LINE
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -26,7 +27,7 @@ def test_an_empty_file_has_neither_header_nor_rows(tmp_path):
     ("content", "message"),
     [
         (b"image\n\xe4\n", r"not a readable table of UTF-8 text \(.*can't decode byte 0xe4"),
-        (b"a\n" + b"1" * (LARGEST_CELL + 1), "field larger than field limit"),
+        (b"a\n" + b"1" * (TABLE_LINE + 1), "line 2: more than 16,777,216 characters"),
         (None, r"not a readable table of UTF-8 text \(No such file or directory\)"),
     ],
 )

@@ -5,11 +5,11 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import PositiveInt
 
 from steelexp.data.augment.donors import Donors, Grey, Probability
 from steelexp.data.bits import Bits, for_opencv
 from steelexp.data.dataset import DataError
+from steelexp.limits import Pixels
 
 
 def flips(
@@ -52,7 +52,7 @@ def shift(
     rng: np.random.Generator,
     donors: Donors,
     *,
-    pixels: PositiveInt = 32,
+    pixels: Pixels = 32,
     probability: Probability = 0.5,
 ) -> tuple[Grey, Bits]:
     """Random shift of each tile in both directions, filled by reflection.

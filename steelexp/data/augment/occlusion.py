@@ -1,9 +1,11 @@
 """Occlusion: black beyond the sheet's edge, and black over a defect."""
 
+from typing import Annotated
+
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import NonNegativeInt
+from pydantic import Field
 
 from steelexp.data.augment.donors import ClassNames, Donors, Grey, Probability, pick_defect
 from steelexp.data.augment.photometry import Amount, normal_levels
@@ -94,7 +96,7 @@ def blackout(
     donors: Donors,
     *,
     classes: ClassNames | None = None,
-    margin: NonNegativeInt = 4,
+    margin: Annotated[int, Field(ge=0, le=8_192)] = 4,
     probability: Probability = 0.1,
 ) -> tuple[Grey, Bits]:
     """Blackout of one defect: its bounding box becomes black and its label is removed.

@@ -6,7 +6,19 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from steelexp.data.forms.shapes import Mask, ShapeError
+from steelexp.data.forms.shapes import Mask, ShapeError, Size
+from steelexp.limits import IMAGE_PIXELS
+
+
+def bitmap_size(content: bytes) -> Size:
+    """Height and width of the PNG of a mask, from its header.
+
+    Raises:
+        ShapeError: It is no PNG.
+    """
+    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 24:
+        raise ShapeError("its mask is not a PNG")
+    return int.from_bytes(content[20:24]), int.from_bytes(content[16:20])
 
 
 def decode_bitmap(content: bytes) -> Mask:
@@ -22,6 +34,9 @@ def decode_bitmap(content: bytes) -> Mask:
     Raises:
         ShapeError: It is no image.
     """
+    height, width = bitmap_size(content)
+    if height * width > IMAGE_PIXELS:
+        raise ShapeError(f"its mask has {height} x {width} pixels, more than an image may have")
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:

@@ -1,5 +1,6 @@
 """The class names of a label form, and the bits of a mask that they get."""
 
+import itertools
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -44,7 +45,7 @@ def class_bits(
     Raises:
         DataError: A name occurs twice, is no class of the files, or is both a class and ignored.
     """
-    present_names = ", ".join(stated) or "none"
+    present_names = listed(stated) or "none"
     if ignore is not None and ignore not in stated:
         raise DataError(f"data.ignore: {place} has no class {ignore!r}; it has {present_names}")
     if classes is not None and len(set(classes)) < len(classes):
@@ -89,12 +90,24 @@ def natural_order(names: Iterable[str]) -> list[str]:
 
 def _numbers_apart(name: str) -> list[tuple[int, int, str]]:
     parts = re.split(r"(\d+)", name)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+    return [_number_or_text(part) for part in parts if part]
+
+
+def _number_or_text(part: str) -> tuple[int, int, str]:
+    """Digits in the order of their numbers, of any length."""
+    digits = part.lstrip("0")
+    return (0, len(digits), digits) if part.isdecimal() else (1, 0, part)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names between commas; the first 20 of many, since each of a million issues names them."""
+    first = list(itertools.islice(names, 21))
+    return ", ".join(first[:20]) + (" and others" if len(first) > 20 else "")
 
 
 def unknown_class(
     file: Path, row: int | None, key: str, name: str, class_table: ClassBits
 ) -> Issue:
     """The issue of a class that the data set does not have."""
-    text = f"{key}: there is no class {name!r}; known: {', '.join(class_table.bits)}"
+    text = f"{key}: there is no class {name!r}; known: {listed(class_table.bits)}"
     return Issue("unknown class", file, row, text)

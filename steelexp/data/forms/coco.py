@@ -10,9 +10,9 @@ https://cocodataset.org/#format-data
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import PositiveInt
+from pydantic import FailFast, PositiveInt
 
 from steelexp.data.dataset import Dataset
 from steelexp.data.forms.class_names import ClassBits, ClassNames, class_bits, unknown_class
@@ -23,7 +23,7 @@ from steelexp.data.forms.coco_files import (
     image_name,
 )
 from steelexp.data.forms.coco_segmentation import drawing, segmentations
-from steelexp.data.forms.json_files import FormModel, read_json
+from steelexp.data.forms.json_files import ClassName, FormModel, Identity, ImageName, read_json
 from steelexp.data.forms.reading import (
     Area,
     AreaImage,
@@ -48,33 +48,34 @@ from steelexp.data.forms.writing import (
 from steelexp.data.image_files import list_images
 from steelexp.data.issue import Issue
 from steelexp.data.survey import listing_issues
+from steelexp.limits import Seed
 
 ANNOTATIONS = "annotations.json"
 
 
 class _Image(FormModel):
-    id: int | str
-    file_name: str
+    id: Identity
+    file_name: ImageName
     height: int | None = None
     width: int | None = None
 
 
 class _Category(FormModel):
-    id: int | str
-    name: str
+    id: Identity
+    name: ClassName
 
 
 class _Annotation(FormModel):
-    id: int | str = "without id"
-    image_id: int | str
-    category_id: int | str
+    id: Identity = "without id"
+    image_id: Identity
+    category_id: Identity
     segmentation: Any = None
 
 
 class _File(FormModel):
-    images: list[_Image]
-    categories: list[_Category]
-    annotations: list[_Annotation]
+    images: Annotated[list[_Image], FailFast()]
+    categories: Annotated[list[_Category], FailFast()]
+    annotations: Annotated[list[_Annotation], FailFast()]
 
 
 def coco(
@@ -85,7 +86,7 @@ def coco(
     classes: ClassNames | None = None,
     ignore: str | None = None,
     subset: PositiveInt | None = None,
-    subset_seed: int = 0,
+    subset_seed: Seed = 0,
 ) -> Dataset:
     """Images and a COCO file of polygons or run-length codes.
 

@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from steelexp.data.dataset import DataError
 from steelexp.data.forms.writing import IMAGES
+from steelexp.limits import LABEL_BYTES
+from steelexp.regular_file import open_regular
 
 _FIRST_KEY = re.compile(
     rb'(?:\xef\xbb\xbf)?\s*\{\s*"(info|licenses|images|annotations|categories|type)"'
@@ -43,7 +45,7 @@ def coco_files(root: Path) -> list[Path]:
 
 def _has_keys(file: Path) -> bool:
     try:
-        with file.open("rb") as opened:
+        with open_regular(file, LABEL_BYTES) as opened:
             if not _FIRST_KEY.match(opened.read(2**12)):
                 return False
             opened.seek(0)

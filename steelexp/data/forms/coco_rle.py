@@ -113,6 +113,8 @@ def _parse(text: str) -> list[int]:
             raise ShapeError(
                 f"RLE: character {position + 1} ({character!r}) is not of its alphabet"
             )
+        if shift > 64:  # the sum of a million characters would take minutes
+            raise ShapeError("RLE with a count of more than 64 bits")
         number |= (group & (_MORE - 1)) << shift
         shift += _BITS
         if group & _MORE:

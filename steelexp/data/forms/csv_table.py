@@ -43,6 +43,7 @@ from steelexp.data.forms.writing import (
 from steelexp.data.image_files import list_images
 from steelexp.data.severstal import CLASSES as SEVERSTAL_CLASSES
 from steelexp.data.survey import listing_issues
+from steelexp.limits import Seed
 from steelexp.progress import say
 from steelexp.spreadsheet import TableWriter, formula_lines
 
@@ -64,7 +65,7 @@ def csv_table(
     order: Order = "columns",
     start: Start = 1,
     subset: PositiveInt | None = None,
-    subset_seed: int = 0,
+    subset_seed: Seed = 0,
 ) -> Dataset:
     """Images and a table of run-length codes, in the loose forms of train.csv.
 
@@ -232,5 +233,7 @@ def _from_one(runs: str) -> str:
     """Runs whose first pixel is 1, of runs whose first pixel is 0."""
     words = runs.split()
     starts = words[::2]
-    words[::2] = [str(int(word) + 1) if word.isdecimal() else word for word in starts]
+    words[::2] = [
+        str(int(word) + 1) if word.isdecimal() and len(word) < 20 else word for word in starts
+    ]
     return " ".join(words)

@@ -2,11 +2,13 @@
 
 import codecs
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steelexp.data.issue import Issue
+from steelexp.limits import LABEL_BYTES, LABEL_NAME
+from steelexp.regular_file import read_regular
 
 
 class FormModel(BaseModel):
@@ -14,6 +16,10 @@ class FormModel(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
 
+
+ClassName = Annotated[str, Field(max_length=LABEL_NAME)]
+ImageName = Annotated[str, Field(max_length=LABEL_NAME)]
+Identity = int | Annotated[str, Field(max_length=LABEL_NAME)]
 
 M = TypeVar("M", bound=FormModel)
 
@@ -28,10 +34,10 @@ def read_json(path: Path, model: type[M]) -> tuple[M | None, list[Issue]]:
     Returns:
         Content, None if it does not fit the model; and an issue for each key that does not.
     """
-    if not path.is_file():  # reading a pipe would wait for ever
-        return None, [Issue("unreadable labels", path, None, "not a regular file")]
     try:
-        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)  # editors on Windows write it
+        content = read_regular(path, LABEL_BYTES).removeprefix(
+            codecs.BOM_UTF8
+        )  # editors on Windows write it
         return model.model_validate_json(content), []
     except OSError as error:
         return None, [Issue("unreadable labels", path, None, f"cannot be read: {error.strerror}")]
@@ -46,4 +52,5 @@ def _text(error: Any) -> str:
     if error["type"] == "json_invalid":
         return f"not JSON: {error['msg'].removeprefix('Invalid JSON: ')}"
     value = "" if error["type"] == "missing" else f" (here {str(error['input'])[:40]!r})"
+    key = key[:LABEL_NAME]
     return f"{key}: {error['msg']}{value}" if key else f"{error['msg']}{value}"

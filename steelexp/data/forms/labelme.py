@@ -9,9 +9,9 @@ https://github.com/wkentaro/labelme. The image itself in `imageData` is passed o
 import itertools
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import PositiveInt
+from pydantic import FailFast, PositiveInt
 
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.class_names import ClassBits, ClassNames, open_class_bits, unknown_class
@@ -42,6 +42,7 @@ from steelexp.data.forms.writing import (
 from steelexp.data.image_files import list_images, similar_name
 from steelexp.data.issue import Issue
 from steelexp.data.survey import listing_issues
+from steelexp.limits import LABEL_BYTES, Pixels, Seed
 
 IGNORE = "__ignore__"
 """labelme's own name for areas that are neither background nor a class."""
@@ -51,7 +52,7 @@ VERSION = "5.2.0"
 
 
 class _File(FormModel):
-    shapes: list[Shape]
+    shapes: Annotated[list[Shape], FailFast()]
     imageHeight: int | None = None  # noqa: N815
     imageWidth: int | None = None  # noqa: N815
 
@@ -64,9 +65,9 @@ def labelme(
     classes: ClassNames | None = None,
     ignore: str | None = None,
     absent: Literal["refuse", "clean"] = "refuse",
-    line_width: PositiveInt | None = None,
+    line_width: Pixels | None = None,
     subset: PositiveInt | None = None,
-    subset_seed: int = 0,
+    subset_seed: Seed = 0,
 ) -> Dataset:
     """Images and labelme's JSON files.
 
@@ -106,8 +107,12 @@ def labelme(
 def is_labelme(root: Path) -> bool:
     """Whether a folder, or its images/, has a JSON file of labelme."""
     folder = root / "images" if (root / "images").is_dir() else root
-    files = itertools.islice(filter(Path.is_file, sorted(folder.rglob("*.json"))), 30)
+    files = itertools.islice(filter(_is_label_file, sorted(folder.rglob("*.json"))), 30)
     return any(b'"shapes"' in file.read_bytes() for file in files)
+
+
+def _is_label_file(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size <= LABEL_BYTES
 
 
 def read_labelme(

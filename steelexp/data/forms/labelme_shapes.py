@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.forms.bitmaps import decode_bitmap, encode_bitmap
-from steelexp.data.forms.json_files import FormModel
+from steelexp.data.forms.bitmaps import bitmap_size, decode_bitmap, encode_bitmap
+from steelexp.data.forms.json_files import ClassName, FormModel
 from steelexp.data.forms.shapes import (
     Mask,
     Patch,
@@ -30,9 +30,9 @@ from steelexp.data.forms.shapes import (
 class Shape(FormModel):
     """A shape of a file of labelme."""
 
-    label: str
+    label: ClassName
     points: Any
-    shape_type: str | None = None
+    shape_type: ClassName | None = None
     mask: str | None = None
 
 
@@ -71,7 +71,7 @@ def _bitmap_drawing(mask: str | None, points: npt.NDArray[np.float64]) -> Callab
         content = base64.b64decode(mask or "", validate=True)
     except ValueError:
         raise ShapeError("its mask is not in base64") from None
-    height, width = decode_bitmap(content).shape
+    height, width = bitmap_size(content)
     if (height, width) != (bottom - top + 1, right - left + 1):
         raise ShapeError(
             f"its mask has {height} x {width} pixels, its box {bottom - top + 1} x "

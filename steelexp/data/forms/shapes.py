@@ -84,7 +84,7 @@ def points_of(numbers: object) -> npt.NDArray[np.float64]:
     """
     try:
         values = np.asarray(numbers, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ShapeError("the points are not pairs of numbers") from None
     if values.ndim == 1:
         if len(values) % 2:
@@ -167,12 +167,21 @@ def place(part: Mask, left: int, top: int, size: Size) -> Patch:
     Raises:
         ShapeError: It reaches beyond the image.
     """
-    if min(left, top) < 0 or top + part.shape[0] > size[0] or left + part.shape[1] > size[1]:
+    check_place((part.shape[0], part.shape[1]), left, top, size)
+    return Patch(part, left, top)
+
+
+def check_place(part: Size, left: int, top: int, size: Size) -> None:
+    """Check that a mask of this height and width lies on an image.
+
+    Raises:
+        ShapeError: It reaches beyond the image.
+    """
+    if min(left, top) < 0 or top + part[0] > size[0] or left + part[1] > size[1]:
         raise ShapeError(
-            f"a bitmap of {part.shape[0]} x {part.shape[1]} pixels at ({left}, {top}) reaches "
+            f"a bitmap of {part[0]} x {part[1]} pixels at ({left}, {top}) reaches "
             f"beyond the image of {size[0]} x {size[1]} pixels (height x width)"
         )
-    return Patch(part, left, top)
 
 
 def _box(points: npt.NDArray[np.int32]) -> tuple[int, int, int, int]:

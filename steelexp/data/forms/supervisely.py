@@ -10,12 +10,13 @@ https://docs.supervisely.com/data-organization/00_ann_format_navi
 
 import json
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import PositiveInt
+from pydantic import FailFast, PositiveInt
 
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.class_names import ClassBits, ClassNames, class_bits, unknown_class
-from steelexp.data.forms.json_files import FormModel, read_json
+from steelexp.data.forms.json_files import ClassName, FormModel, read_json
 from steelexp.data.forms.reading import Area, AreaImage, Reading, images_folder, load
 from steelexp.data.forms.shapes import ShapeError, components
 from steelexp.data.forms.supervisely_objects import Object, drawing, object_of
@@ -32,6 +33,7 @@ from steelexp.data.forms.writing import (
 from steelexp.data.image_files import list_images, similar_name
 from steelexp.data.issue import Issue
 from steelexp.data.survey import listing_issues
+from steelexp.limits import Seed
 
 META = "meta.json"
 DATASET = "ds"
@@ -41,11 +43,11 @@ COLOURS = ("#E6194B", "#3CB44B", "#4363D8", "#F58231", "#911EB4", "#42D4F4", "#F
 
 
 class _Class(FormModel):
-    title: str
+    title: ClassName
 
 
 class _Meta(FormModel):
-    classes: list[_Class]
+    classes: Annotated[list[_Class], FailFast()]
 
 
 class _Size(FormModel):
@@ -55,7 +57,7 @@ class _Size(FormModel):
 
 class _File(FormModel):
     size: _Size
-    objects: list[Object]
+    objects: Annotated[list[Object], FailFast()]
 
 
 def supervisely(
@@ -65,7 +67,7 @@ def supervisely(
     classes: ClassNames | None = None,
     ignore: str | None = None,
     subset: PositiveInt | None = None,
-    subset_seed: int = 0,
+    subset_seed: Seed = 0,
 ) -> Dataset:
     """A project of Supervisely with bitmaps, polygons and rectangles.
 

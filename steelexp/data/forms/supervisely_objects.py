@@ -6,26 +6,28 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from steelexp.data.forms.bitmaps import decode_bitmap, encode_bitmap
-from steelexp.data.forms.json_files import FormModel
+from steelexp.data.forms.bitmaps import bitmap_size, decode_bitmap, encode_bitmap
+from steelexp.data.forms.json_files import ClassName, FormModel
 from steelexp.data.forms.shapes import (
     Mask,
     Patch,
     ShapeError,
     Size,
+    check_place,
     fill_polygons,
     fill_rectangle,
     place,
     points_of,
     ring_of,
 )
+from steelexp.limits import BITMAP_BYTES
 
 
 class Object(FormModel):
     """An object of an annotation file."""
 
-    classTitle: str  # noqa: N815
-    geometryType: str | None = None  # noqa: N815
+    classTitle: ClassName  # noqa: N815
+    geometryType: ClassName | None = None  # noqa: N815
     points: Any = None
     bitmap: Any = None
 
@@ -59,13 +61,37 @@ def _bitmap_drawing(bitmap: Any) -> Callable[[Size], Patch]:
     """Function size -> mask of a bitmap: base64 of a compressed PNG, and its left upper corner."""
     try:
         left, top = (int(number) for number in bitmap["origin"])
-        content = zlib.decompress(base64.b64decode(bitmap["data"], validate=True))
+        content = _inflated(base64.b64decode(bitmap["data"], validate=True))
+    except ShapeError:
+        raise
     except (TypeError, KeyError, ValueError, OverflowError):
         raise ShapeError("a bitmap needs data in base64, and origin as [x, y]") from None
     except zlib.error:
         raise ShapeError("the data of its bitmap are broken") from None
-    decode_bitmap(content)
-    return lambda size: place(decode_bitmap(content), left, top, size)
+    bitmap_size(content)
+    return lambda size: _placed(content, left, top, size)
+
+
+def _placed(content: bytes, left: int, top: int, size: Size) -> Patch:
+    height, width = bitmap_size(content)
+    check_place((height, width), left, top, size)  # before a bitmap that is too large is decoded
+    return place(decode_bitmap(content), left, top, size)
+
+
+def _inflated(data: bytes) -> bytes:
+    """Decompress up to the limit of a mask.
+
+    Raises:
+        ShapeError: There is more.
+        zlib.error: The data are broken or cut short.
+    """
+    stream = zlib.decompressobj()
+    content = stream.decompress(data, BITMAP_BYTES)
+    if stream.unconsumed_tail:
+        raise ShapeError(f"a bitmap of more than {BITMAP_BYTES:,} bytes; draw the object again")
+    if not stream.eof:
+        raise zlib.error("cut short")
+    return content
 
 
 def object_of(bit: int, title: str, part: Mask, left: int, top: int) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from steelexp.data.forms.class_names import ClassBits
+from steelexp.data.forms.class_names import ClassBits, listed
 from steelexp.data.forms.reading import Area
 from steelexp.data.forms.shapes import Patch, Ring, ShapeError, Size, fill_polygons, ring_of
 from steelexp.data.issue import Issue
 from steelexp.errors import reason
+from steelexp.limits import LABEL_BYTES, LABEL_NAME
+from steelexp.regular_file import read_regular_text
 
 
 def read_lines(
@@ -21,20 +23,18 @@ def read_lines(
     issues: list[Issue] = []
     if not os.path.lexists(file):
         return areas, issues
-    if not file.is_file():  # reading a device would never end
-        text = "not a regular file, or a link to a file that is not there"
-        return areas, [Issue("unreadable labels", file, None, text)]
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = read_regular_text(file, LABEL_BYTES).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         return areas, [Issue("unreadable labels", file, None, f"cannot be read: {reason(error)}")]
     for number, line in enumerate(lines, start=1):
         words = line.split()
         if not words:
             continue
-        class_name = numbered.get(int(words[0])) if words[0].isdecimal() else None
+        is_number = words[0].isdecimal() and len(words[0]) < 10
+        class_name = numbered.get(int(words[0])) if is_number else None
         if class_name is None or class_name not in class_table.bits:
-            stated = words[0] if class_name is None else class_name
+            stated = words[0][:LABEL_NAME] if class_name is None else class_name
             text = (
                 f"{name}: there is no class {stated!r}; known: {_describe(numbered, class_table)}"
             )
@@ -51,7 +51,7 @@ def read_lines(
 
 
 def _describe(numbered: dict[int, str], class_table: ClassBits) -> str:
-    return ", ".join(f"{k} ({name})" for k, name in numbered.items() if name in class_table.bits)
+    return listed(f"{k} ({name})" for k, name in numbered.items() if name in class_table.bits)
 
 
 def _ring(words: list[str]) -> Ring:

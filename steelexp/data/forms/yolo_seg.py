@@ -18,6 +18,7 @@ import numpy as np
 import yaml
 from pydantic import PositiveInt, ValidationError
 
+from steelexp import bounded_yaml
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.forms.class_names import ClassNames, class_bits
 from steelexp.data.forms.json_files import FormModel
@@ -48,6 +49,8 @@ from steelexp.data.image_files import list_images, similar_name
 from steelexp.data.issue import Issue
 from steelexp.data.survey import listing_issues
 from steelexp.errors import reason
+from steelexp.limits import LABEL_BYTES, SPEC_BYTES, Seed
+from steelexp.regular_file import read_regular_text
 
 NAMES = "data.yaml"
 CLASSES = "classes.txt"
@@ -73,7 +76,7 @@ def yolo_seg(
     classes: ClassNames | None = None,
     ignore: str | None = None,
     subset: PositiveInt | None = None,
-    subset_seed: int = 0,
+    subset_seed: Seed = 0,
 ) -> Dataset:
     """Images and YOLO's text files of polygons.
 
@@ -221,11 +224,11 @@ def _read_names(file: Path) -> dict[int, str]:
         raise DataError(f"data.names: there is no file {file}; set data.names or data.classes")
     try:
         if file.suffix == ".txt":
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = read_regular_text(file, LABEL_BYTES).splitlines()
             return dict(enumerate(line.strip() for line in lines if line.strip()))
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = bounded_yaml.load(read_regular_text(file, SPEC_BYTES))
         return _File.model_validate(content).by_number
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         raise DataError(
             f"{file}: no names of classes ({reason(error)}); write them as names: [a, b]"
         ) from None

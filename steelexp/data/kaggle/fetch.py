@@ -9,15 +9,17 @@ FOLDER.fetching/    the unfinished download, which the next call resumes
 import functools
 import hashlib
 import shutil
+import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from steelexp.data.dataset import DataError
 from steelexp.data.kaggle.archive import TOKEN_PLACES, TOKENS_PAGE, Archive, download, locate
+from steelexp.errors import reason
+from steelexp.limits import ARCHIVE_BYTES, ARCHIVE_FILES, ARCHIVE_RATIO
 from steelexp.progress import say, steps
 
 COMPETITION = "severstal-steel-defect-detection"
@@ -164,16 +166,53 @@ def _unpack(archive: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as zipped:
             members = zipped.infolist()
+            _check_members(archive, members)
             _check_room(archive.parent, sum(member.file_size for member in members))
             with steps("unpacking", len(members), every=10.0) as advance:
                 for number, member in enumerate(members, start=1):
                     zipped.extract(member, folder)
                     advance(number)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        archive.unlink()
-        raise DataError(
-            f"{archive}: damaged in the download ({error}) and removed; type the same command again"
-        ) from error
+    except DataError:
+        raise
+    except OSError as error:
+        if error.errno is not None:  # of the disk
+            raise
+        raise _damaged(archive, error) from error
+    except Exception as error:  # on damaged archives zipfile raises nearly any
+        raise _damaged(archive, error) from error
+
+
+def _damaged(archive: Path, error: Exception) -> DataError:
+    archive.unlink()
+    return DataError(
+        f"{archive}: damaged in the download ({reason(error)}) and removed; type the same command "
+        "again"
+    )
+
+
+def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Check the content that an archive states, before anything is unpacked.
+
+    Raises:
+        DataError: It is larger than any set of images, or would write outside of its folder.
+    """
+    size = archive.stat().st_size
+    unpacked = sum(member.file_size for member in members)
+    if len(members) > ARCHIVE_FILES:
+        problem = f"{len(members):,} files, and at most {ARCHIVE_FILES:,} are unpacked"
+    elif unpacked > min(ARCHIVE_BYTES, ARCHIVE_RATIO * size):
+        problem = f"{size:,} bytes would become {unpacked:,}, which no images do"
+    elif outside := next((each.filename for each in members if _leads_outside(each)), None):
+        problem = f"{outside[:80]!a} is a link or leads out of the folder"
+    else:
+        return
+    raise DataError(f"{archive}: not unpacked: {problem}; remove it, and ask where it came from")
+
+
+def _leads_outside(member: zipfile.ZipInfo) -> bool:
+    parts = PurePosixPath(member.filename.replace("\\", "/")).parts
+    is_link = stat.S_ISLNK(member.external_attr >> 16)
+    return is_link or ".." in parts or member.filename.startswith(("/", "\\"))
 
 
 @contextmanager

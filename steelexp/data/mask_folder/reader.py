@@ -29,6 +29,7 @@ from steelexp.data.mask_folder.pairs import (
     say_unmatched,
 )
 from steelexp.data.mask_folder.stored_values import IgnoredValues, StoredValues
+from steelexp.limits import Seed
 from steelexp.progress import say
 
 Layers = dict[Path, Path]
@@ -49,7 +50,7 @@ def mask_folder(
     overlaps: bool = False,
     absent: Literal["refuse", "clean"] = "refuse",
     subset: PositiveInt | None = None,
-    subset_seed: int = 0,
+    subset_seed: Seed = 0,
 ) -> Dataset:
     """Images in one folder, masks of the same names in another, as PNG, TIFF or BMP.
 

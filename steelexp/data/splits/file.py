@@ -27,7 +27,7 @@ from steelexp.spreadsheet import csv_text, original
 
 VERSION_COLUMNS = ["version", "added"]
 HEADERS = (HEADER, [*HEADER, *VERSION_COLUMNS])
-_VERSION = re.compile(r"([1-9][0-9]*)(\.0)?")  # pandas writes 2.0 where other rows have none
+_VERSION = re.compile(r"([1-9][0-9]{0,8})(\.0)?")  # pandas writes 2.0 where other rows have none
 
 
 class SplitTable(NamedTuple):

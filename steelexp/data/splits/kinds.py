@@ -17,11 +17,12 @@ from steelexp.data.splits.file import read_table
 from steelexp.data.splits.growth import extend_split
 from steelexp.data.splits.split import PARTS, Rows, Split, check_shares
 from steelexp.data.splits.stratification import combinations, count_groups, deal_groups
+from steelexp.limits import Seed
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-def random(dataset: Dataset, groups: Rows, *, val: Share = 0.15, seed: int = 42) -> Split:
+def random(dataset: Dataset, groups: Rows, *, val: Share = 0.15, seed: Seed = 42) -> Split:
     """The published protocol: random training and validation images, no test images.
 
     Images of one roll are on both sides, so scores are higher than on unseen rolls: on Severstal a
@@ -45,7 +46,7 @@ def random(dataset: Dataset, groups: Rows, *, val: Share = 0.15, seed: int = 42)
 
 
 def grouped(
-    dataset: Dataset, groups: Rows, *, val: Share = 0.15, test: Share = 0.15, seed: int = 42
+    dataset: Dataset, groups: Rows, *, val: Share = 0.15, test: Share = 0.15, seed: Seed = 42
 ) -> Split:
     """A split by groups of near-duplicates, stratified by the combination of classes.
 
@@ -67,9 +68,9 @@ def kfold(
     dataset: Dataset,
     groups: Rows,
     *,
-    folds: Annotated[int, Field(ge=3)] = 5,
+    folds: Annotated[int, Field(ge=3, le=1_000)] = 5,
     fold: NonNegativeInt = 0,
-    seed: int = 42,
+    seed: Seed = 42,
 ) -> Split:
     """Cross-validation by groups: one fold is the test part, the next validation, the others train.
 
@@ -101,7 +102,7 @@ def file(
     extend: bool = False,
     val: Share | None = None,
     test: Share | None = None,
-    seed: int = 42,
+    seed: Seed = 42,
 ) -> Split:
     """A split read from a file, such as the split.csv of an earlier run.
 

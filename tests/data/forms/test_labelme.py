@@ -141,7 +141,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     file = write_set(tmp_path, [shape(SQUARE)])
     file.unlink()
     os.mkfifo(file)
-    assert refusal(tmp_path) == f"{file}: not a regular file"
+    assert refusal(tmp_path) == f"{file}: cannot be read: not a regular file"
 
 
 def test_the_doctor_recognises_it(tmp_path):

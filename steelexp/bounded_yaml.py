@@ -1,0 +1,81 @@
+"""YAML up to a number of values, levels and characters (limits.py).
+
+Aliases make a text of one kilobyte a billion values ("billion laughs"), and a text of one megabyte
+of short values takes PyYAML a minute. Here the values are counted while they are read, with those
+that an alias repeats.
+"""
+
+from typing import Any
+
+import yaml
+
+from steelexp.limits import YAML_DEPTH, YAML_TEXT, YAML_VALUES
+
+
+def compose(text: str) -> yaml.Node | None:
+    """The nodes of a YAML text; None if it is empty.
+
+    Raises:
+        yaml.YAMLError: It is not YAML, or beyond a limit.
+    """
+    return _Composer(text).get_single_node()
+
+
+def load(text: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        yaml.YAMLError: It is not YAML, beyond a limit, or has a value that Python cannot hold.
+    """
+    node = compose(text)
+    try:
+        return None if node is None else yaml.SafeLoader("").construct_document(node)
+    except (ValueError, OverflowError, TypeError, AttributeError, KeyError) as error:
+        # Numbers of 5,000 digits, the 99th of May, !!int "a".
+        raise yaml.YAMLError(f"a value cannot be read: {error}") from None
+
+
+class LimitError(yaml.MarkedYAMLError):
+    """A YAML text beyond a limit."""
+
+
+class _Composer(yaml.SafeLoader):
+    """PyYAML's composer, which counts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.values = 0
+        self.depth = 0
+        self.sizes: dict[int, int] = {}  # number of values in each node
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose one node and its content."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        before = self.values
+        self.depth += 1
+        self.values += 1
+        self._check(event.start_mark)
+        node = super().compose_node(parent, index)
+        if isinstance(event, yaml.AliasEvent):
+            if id(node) not in self.sizes:
+                raise _error("an alias that contains itself", event.start_mark)
+            self.values += self.sizes[id(node)]
+            self._check(event.start_mark)
+        else:
+            self.sizes[id(node)] = self.values - before
+        self.depth -= 1
+        if isinstance(node, yaml.ScalarNode) and len(node.value) > YAML_TEXT:
+            reason = f"a text of {len(node.value):,} characters, and at most {YAML_TEXT:,} are read"
+            raise _error(reason, event.start_mark)
+        return node
+
+    def _check(self, mark: Any) -> None:
+        if self.values > YAML_VALUES:
+            reason = f"more than {YAML_VALUES:,} values, those that aliases repeat included"
+            raise _error(reason, mark)
+        if self.depth > YAML_DEPTH:
+            raise _error(f"nested more than {YAML_DEPTH} levels deep", mark)
+
+
+def _error(reason: str, mark: Any) -> LimitError:
+    return LimitError(problem=f"{reason}; write less, or write it out", problem_mark=mark)
