@@ -224,14 +224,18 @@ def _open(dataset: Dataset, folder: Path) -> CachedImages:
     checks = CacheChecks(
         content,
         lambda row, part: unchecked.mask(row) if part else unchecked.image(row),
-        lambda rows: _repair(dataset, folder, rows),
+        lambda rows: _repair(dataset, folder, rows, content),
     )
     checks.sample()
     return replace(unchecked, checks=checks)
 
 
-def _repair(dataset: Dataset, folder: Path, rows: list[int]) -> None:
-    """Decode some images again, in place: the pages are shared with all that have it open."""
+def _repair(dataset: Dataset, folder: Path, rows: list[int], checksums: Checksums) -> None:
+    """Decode some images again, in place: the pages are shared with all that have it open.
+
+    Raises:
+        DataError: An image now has other pixels than when the cache was written.
+    """
     first = dataset.names[rows[0]]
     others = f" and {len(rows) - 1} more" if rows[1:] else ""
     say(f"{folder}: damage in {first}{others} of {len(dataset)} images; decoding again")
@@ -243,6 +247,13 @@ def _repair(dataset: Dataset, folder: Path, rows: list[int]) -> None:
             np.copyto(target.mask(row), dataset.mask(row))
         for array in (grey, bits):
             array.flush()
+    for row in rows:
+        now = (checksum(target.image(row)), checksum(target.mask(row)))
+        if now != tuple(checksums[row].tolist()):
+            raise DataError(
+                f"{folder}: {dataset.paths[row]} does not decode to the pixels that it had when "
+                "the cache was written; remove this folder, and all images are decoded again"
+            )
 
 
 def _files(dataset: Dataset) -> list[tuple[str, Word]]:

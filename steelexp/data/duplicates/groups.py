@@ -1,6 +1,6 @@
 """The groups of near-duplicates of a data set, found once and kept in the cache.
 
-<cache>/<key>.groups.npy  [S] group of each image, then a hash of that
+<cache>/<key>.groups.npy  [S] group of each image, then a hash of key and groups
 
 The key depends on the images alone, so a corrected label does not look for them again.
 """
@@ -19,8 +19,9 @@ from steelexp.errors import explain_write_errors
 from steelexp.progress import say, steps
 from steelexp.records.atomic import write_atomically
 
-_VERSION = 3
-"""Version of the groups, raised whenever the same images have others."""
+_VERSION = 4
+"""Version of the groups, raised whenever the same images have others or the file
+changes."""
 
 _HASH_BYTES = 16
 
@@ -53,7 +54,7 @@ def _read(file: Path, images: int) -> npt.NDArray[np.int64] | None:
     content = file.read_bytes()
     array = content[:-_HASH_BYTES]
     checksum = content[-_HASH_BYTES:]
-    if hash_bytes(array) == checksum.hex():
+    if _hash(file, array) == checksum:
         groups = np.load(io.BytesIO(array))
         if groups.shape == (images,):
             return np.asarray(groups, np.int64)
@@ -74,5 +75,10 @@ def _find_groups(dataset: Dataset, file: Path) -> npt.NDArray[np.int64]:
     content = io.BytesIO()
     np.save(content, result.groups)
     array = content.getvalue()
-    write_atomically(file, array + bytes.fromhex(hash_bytes(array)))
+    write_atomically(file, array + _hash(file, array))
     return result.groups
+
+
+def _hash(file: Path, array: bytes) -> bytes:
+    """Hash of the name and the groups: those of another data set may have as many images."""
+    return bytes.fromhex(hash_bytes(file.name.encode() + array))
