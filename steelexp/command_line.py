@@ -98,7 +98,10 @@ def again_line(command: str, run: Path) -> str:
         command: Recorded command of the run.
         run: Run folder.
     """
-    words = shlex.split(command)[1:]
+    try:
+        words = shlex.split(command)[1:]
+    except ValueError:  # an open quotation in a record that was changed
+        words = []
     if len(words) < 2 or not Path(words[1]).exists():
         return command_line("reproduce", run)
     return command_line(*words, "--fresh")

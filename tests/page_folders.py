@@ -1,6 +1,7 @@
 """Folders with all that a page may hold, made in seconds and without training."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,21 +83,26 @@ def epochs(folder: RunFolder, count: int = EPOCHS) -> None:
         folder.append(Epoch(epoch, 10 * epoch, 1.0, overall | of_class))
 
 
-def report(folder: RunFolder) -> None:
+def report(
+    folder: RunFolder,
+    classes: Sequence[str] = CLASSES,
+    *,
+    reason: str = "3 groups of near-duplicates count",
+) -> None:
     """An evaluation report with something of everything."""
     grid = [n / 100 for n in range(1, 100)]
     found = {"precision": 0.5, "recall": 0.25, "labelled": 4, "predicted": 5}
     strips = found | {"average_precision": None}
-    each = dict.fromkeys(CLASSES)
+    each = dict.fromkeys(classes)
     content = {
         "schema_version": 1,
         "part": "test",
-        "classes": list(CLASSES),
+        "classes": list(classes),
         "masks": "postprocessing",
-        "no_interval": {f"dice_positive/{CLASSES[1]}": "3 groups of near-duplicates count"},
+        "no_interval": {f"dice_positive/{classes[1]}": reason},
         "post_intervals": {},
         "post_no_interval": {},
-        "intervals": {"dice_positive": [0.25, 0.5], f"dice_positive/{CLASSES[0]}": [0.125, 0.375]},
+        "intervals": {"dice_positive": [0.25, 0.5], f"dice_positive/{classes[0]}": [0.125, 0.375]},
         "pr": {
             label: {
                 "threshold": grid,
@@ -110,10 +116,10 @@ def report(folder: RunFolder) -> None:
             label: {"score": grid, "share": grid, "pixels": [1] * 99} for label in each
         },
         "confusion": {
-            "labels": ["none", *CLASSES],
-            "pixels": [[int(a == b) * 3 + 1 for b in range(5)] for a in range(5)],
+            "labels": ["none", *classes],
+            "pixels": [[int(a == b) * 3 + 1 for b in [0, *each]] for a in [0, *each]],
         },
-        "images": dict.fromkeys(CLASSES, strips),
+        "images": dict.fromkeys(classes, strips),
         "components": {label: {"small": found, "large": found} for label in each},
     }
     folder.write("evaluation.json", json.dumps(content))
@@ -125,10 +131,14 @@ def _hostile_metrics() -> dict[str, float]:
 
 
 def _noise(root: Path, number: int) -> Path:
-    """A picture of 480 x 90 whose size is that of an overlay."""
-    random = np.random.default_rng(number)
     path = root / f"noise_{number}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
+    picture(path, number)
+    return path
+
+
+def picture(path: Path, number: int) -> None:
+    """Write a picture of 480 x 90 whose size is that of an overlay."""
+    random = np.random.default_rng(number)
     noise = random.integers(0, 255, (9, 48, 3), np.uint8)
     Image.fromarray(noise.repeat(10, axis=0).repeat(10, axis=1)).save(path)
-    return path

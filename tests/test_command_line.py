@@ -165,3 +165,9 @@ class TestShellWord:
         assert shell_word("--runs") == "--runs"
         assert runs_words(Path("-x")) == ["--runs", "./-x"]
         assert command_line("show", Path("-x y")).endswith("show './-x y'")
+
+
+def test_a_recorded_command_that_was_damaged_is_not_repeated(tmp_path):
+    assert again_line("steelexp run 'a.yaml", tmp_path) == command_line("reproduce", tmp_path)
+    hostile = again_line(f"steelexp run {tmp_path} ; rm -rf $(x)", tmp_path)
+    assert hostile.endswith(f"run {tmp_path} ';' rm -rf '$(x)' --fresh")

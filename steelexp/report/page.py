@@ -1,5 +1,7 @@
 """One HTML file with the results of runs and searches. It loads nothing from a network."""
 
+import base64
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steelexp import __version__, palette
-from steelexp.command_line import again_line, command_line
+from steelexp.command_line import again_line, command_line, shell_word
 from steelexp.comparison.comparability import describe_data
 from steelexp.errors import UserError
 from steelexp.metric_names import full_name
@@ -29,6 +31,7 @@ from steelexp.report.searches import Search, searches
 from steelexp.report.settings import differing
 from steelexp.report.tables import postprocessing_lines
 from steelexp.spec.space_words import describe_values
+from steelexp.terminal import visible, visible_lines
 
 NAME = "report.html"
 EPOCH_COLUMNS = (
@@ -236,10 +239,12 @@ def _text(file: Path) -> str:
 
 def _rendered(**content: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined  # 0.1 s, at the end of a run
+    from markupsafe import Markup
 
     environment = Environment(
         loader=PackageLoader("steelexp.report"),
         autoescape=True,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
@@ -249,6 +254,8 @@ def _rendered(**content: Any) -> str:
         "signed": _signed,
         "duration": duration,
         "describe": describe_values,
+        "shell_word": shell_word,
+        "visible": visible,
         "without_name": lambda values: {key: values[key] for key in values if key != "name"},
     }
     environment.globals |= {
@@ -268,8 +275,20 @@ def _rendered(**content: Any) -> str:
         "status_counts": lambda runs: Counter(run.status for run in runs),
     }
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    script = "\n" + environment.get_template("page.js").render() + "\n"
     template = environment.get_template("page.html")
-    return template.render(version=__version__, written=now, **content)
+    return template.render(
+        version=__version__,
+        written=now,
+        script=Markup(script),  # a file of this package
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        **content,
+    )
+
+
+def _visible(value: object) -> object:
+    """What a template prints: markup as it is, all else as text without control characters."""
+    return value if hasattr(value, "__html__") else visible_lines(str(value))
 
 
 def _figure(value: float | None, digits: int = 3) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from steelexp.report.runs import Run
 from steelexp.spec import flat
+from steelexp.terminal import visible
 
 
 def differing(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
@@ -25,6 +26,6 @@ def differing(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
 def _value_words(settings: Mapping[str, Any]) -> dict[str, str]:
     """Each value as YAML would show it on one line."""
     return {
-        key: value if isinstance(value, str) else json.dumps(value)
+        visible(key): visible(value) if isinstance(value, str) else json.dumps(value)
         for key, value in settings.items()
     }

@@ -20,6 +20,7 @@ from steelexp.search.trials import Row, Trials, read_trials
 from steelexp.search.tuner import Tuner
 from steelexp.search.tuners import Question, proposer
 from steelexp.spec import ExperimentSpec, dump, substitute
+from steelexp.terminal import visible
 
 
 def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: str) -> Row:
@@ -175,11 +176,10 @@ def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:
     """Write best.yaml, a spec that `run` takes."""
     assert best.outcome is not None
     path = folder / BEST
-    text = (
-        f"# {best_line(folder)}\n"
-        f"# Trial {best.trial.id} of {spec.name}: {spec.training.monitor} "
-        f"{best.outcome.score:.4f} after epoch {best.outcome.best_epoch}.\n"
-    )
+    what = f"Trial {best.trial.id} of {spec.name}: {spec.training.monitor}"
+    after = f"{best.outcome.score:.4f} after epoch {best.outcome.best_epoch}."
+    # A line end in a path would end the comment.
+    text = "".join(f"# {visible(line)}\n" for line in (best_line(folder), f"{what} {after}"))
     best_spec = trial_spec(spec, best.trial, f"{spec.name}-best")
     write_atomically(path, (text + dump(best_spec)).encode())
 

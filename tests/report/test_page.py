@@ -120,11 +120,26 @@ class TestFolder:
         assert re.search(r"b4_focal 2 0\.\d+ [+−]0\.\d+ \[[+−]0\.\d+, [+−]0\.\d+\]", table)
 
 
+@pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.name)
+class TestTemplates:
+    def test_every_text_is_escaped_and_every_attribute_quoted(self, path):
+        text = path.read_text("utf-8")
+        assert not re.search(r"\|\s*safe\b|autoescape|<!--", text)
+        assert re.findall(r"=\s*\{\{", text) == []
+        assert not re.search(r"\son\w+=", text)
+
+    def test_an_address_is_a_place_on_the_page_or_a_picture_in_it(self, path):
+        addresses = re.findall(r"(?:href|src|action|srcdoc)=\"([^\"]*)", path.read_text("utf-8"))
+        assert all(each.startswith(("#", "data:,")) or each == "{{ p.uri }}" for each in addresses)
+
+
 class TestBaseline:
     def test_another_can_be_asked_for(self, tmp_path):
         root = all_sorts(tmp_path / "runs")
-        assert "<option selected>b4_focal</option>" in page(root, baseline="b4_focal")
-        assert "<option selected>b4_dice</option>" in page(root)
+        assert '<option value="b4_focal" selected>b4_focal</option>' in page(
+            root, baseline="b4_focal"
+        )
+        assert '<option value="b4_dice" selected>b4_dice</option>' in page(root)
 
     def test_one_that_is_not_there_is_refused(self, tmp_path):
         finished(tmp_path / "a" / "0", name="a")

@@ -3,11 +3,13 @@
 import itertools
 import os
 import re
+import shlex
 import shutil
 
 import pytest
 
 from steelexp.report.page import write_page
+from tests.hostile_page import ATTACK, hostile_runs
 from tests.page_folders import HOSTILE, STRATEGIES, all_sorts, thirty_runs
 
 FLAGS = (
@@ -62,6 +64,13 @@ def one(many):
     return write_page(many.parent / STRATEGIES[1] / "0")
 
 
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """The page of runs whose every text attacks, and the texts as it has to show them."""
+    root, texts = hostile_runs(tmp_path_factory.mktemp("hostile"))
+    return write_page(root), texts
+
+
 @pytest.fixture
 def show(browser):
     """Open a page; fail at the end if it complained or asked for anything outside of itself."""
@@ -76,6 +85,7 @@ def show(browser):
         page = context.new_page()
         page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}"))
         address = path.as_uri()
 
         def allow(route):
@@ -250,6 +260,91 @@ def test_names_with_html_are_shown_as_text(show, sorts):
     assert page.get_by_text(HOSTILE).first.is_visible()
     assert page.evaluate("window.hacked") is None
     assert page.locator("img[src=x]").count() == 0
+
+
+class TestHostileTexts:
+    """Text of others in every field: it is read, and nothing of it runs."""
+
+    def use(self, page):
+        """Operate every control, so that scripts put texts into the page again."""
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        page.evaluate(
+            """for (const each of document.querySelectorAll('select, input')) {
+                if (each.tagName === 'SELECT') each.selectedIndex = each.options.length - 1;
+                else if (each.type === 'range') each.value = each.max;
+                for (const kind of ['input', 'change']) each.dispatchEvent(new Event(kind));
+            }"""
+        )
+        page.evaluate(
+            """for (const plot of document.querySelectorAll('.plot')) plot.dispatchEvent(
+                new KeyboardEvent('keydown', {key: 'ArrowRight'}))"""
+        )
+        page.evaluate("for (const each of document.querySelectorAll('th button')) each.click()")
+        page.locator(".picture:visible").first.press("Enter")
+        page.keyboard.press("Escape")
+
+    def unharmed(self, page):
+        assert page.evaluate("window.hacked") is None
+        assert (
+            page.locator("iframe, a[href^=javascript], body svg[onload], img[src=x]").count() == 0
+        )
+        assert page.locator("script:not([type])").count() == 1
+        links = "[...document.querySelectorAll('[href]')].map(each => each.getAttribute('href'))"
+        assert all(link.startswith(("#", "data:,")) for link in page.evaluate(links))
+
+    def test_are_shown_as_they_are(self, show, hostile):
+        path, texts = hostile
+        page = show(path)
+        self.use(page)
+        read = page.evaluate("document.body.textContent")
+        assert len(texts) >= 26
+        assert {text for text in texts if text not in read} == set()
+        assert "49" not in page.evaluate("document.title")
+        assert "Left out" not in read
+        assert not set("\x1b\u202e") & set(page.content())
+        self.unharmed(page)
+
+    def test_also_without_the_policy(self, show, hostile, tmp_path):
+        """The policy forbids every script but the page's; without it nothing runs either."""
+        text, count = re.subn(r"<meta http-equiv=[^>]*>", "", hostile[0].read_text("utf-8"))
+        assert count == 1
+        (tmp_path / "open.html").write_text(text, "utf-8")
+        page = show(tmp_path / "open.html")
+        self.use(page)
+        self.unharmed(page)
+
+    def test_the_policy_stops_what_would_not_be_escaped(self, browser, hostile, tmp_path):
+        text = hostile[0].read_text("utf-8").replace("<main", f"{ATTACK} --><main", 1)
+        (tmp_path / "attacked.html").write_text(text, "utf-8")
+        page, complaints = browser.new_page(), []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+        page.goto((tmp_path / "attacked.html").as_uri())
+        assert page.evaluate("window.hacked") is None
+        assert page.evaluate("document.documentElement.classList.contains('scripted')")
+        page.close()
+        assert any("Content Security Policy" in text for text in complaints)
+        assert not any(text.startswith("dialog") for text in complaints)
+
+    def test_of_one_run(self, show, hostile):
+        path, _ = hostile
+        page = show(write_page(path.parent / "b4_dice" / "0"))
+        self.use(page)
+        assert page.locator("p.question").inner_text().startswith("question:\"'></style></title>")
+        self.unharmed(page)
+
+    def test_stay_within_a_phone(self, show, hostile):
+        page = show(hostile[0], width=390)
+        self.use(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    def test_the_commands_are_pasted_as_one_line_each(self, show, hostile):
+        page = show(hostile[0])
+        command = page.locator("pre[id^=again]").first.evaluate("each => each.textContent")
+        lines = command.splitlines()
+        assert [line.split()[:2] for line in lines[:2]] == [["git", "checkout"], ["git", "apply"]]
+        assert len(lines) == 3
+        assert len(shlex.split(lines[1])) == 3
 
 
 def test_a_searchs_trials_are_sorted_and_filtered(show, sorts):
