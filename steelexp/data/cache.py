@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,7 @@ from steelexp.data.cache_root import CACHE_FIX
 from steelexp.data.dataset import DataError, Dataset, digest, raise_if
 from steelexp.data.ignored import without_ignored_labels
 from steelexp.errors import explain_write_errors
+from steelexp.file_lock import LockedError, file_lock
 from steelexp.progress import say, steps
 from steelexp.records.atomic import replacing
 
@@ -159,19 +160,15 @@ def one_builder(folder: Path) -> Iterator[None]:
     Args:
         folder: Folder of the data set in the cache.
     """
-    from filelock import FileLock, Timeout  # imports asyncio, which is slow
-
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_suffix(".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"{folder}: another process is reading this data set; waiting for it")
-        lock.acquire()
-    try:
+    file = folder.with_suffix(".lock")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(file, wait=False))
+        except LockedError:
+            say(f"{folder}: another process is reading this data set; waiting for it")
+            stack.enter_context(file_lock(file))
         yield
-    finally:
-        lock.release()
 
 
 def _build(dataset: Dataset, folder: Path) -> None:

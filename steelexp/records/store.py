@@ -12,13 +12,14 @@ runs/b4_dice/3f9c1a7e/
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from pydantic import TypeAdapter
 
 from steelexp.errors import UserError
+from steelexp.file_lock import LockedError, file_lock
 from steelexp.records.atomic import write_atomically
 from steelexp.records.jsonl import JsonLines
 from steelexp.records.record import Record, read_record
@@ -104,20 +105,16 @@ class RunFolder:
         Raises:
             BusyError: another process holds it.
         """
-        from filelock import FileLock, Timeout  # imports asyncio, which --help and list need not
-
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise BusyError(
-                f"{self.path}: another process is running this experiment; wait for it or stop it"
-            ) from None
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(file_lock(self.path / ".lock", wait=False))
+            except LockedError:
+                raise BusyError(
+                    f"{self.path}: another process is running this experiment; wait for it or "
+                    "stop it"
+                ) from None
             yield
-        finally:
-            lock.release()
 
     def append(self, epoch: Epoch) -> None:
         """Add an epoch to epochs.jsonl."""

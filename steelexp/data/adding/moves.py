@@ -11,13 +11,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from steelexp.data.dataset import DataError
 from steelexp.data.splits.file import append_new_rows, read_split
 from steelexp.data.splits.split import HEADER
+from steelexp.file_lock import LockedError, file_lock
 from steelexp.progress import say
 from steelexp.records.atomic import remove, replacing, write_atomically
 from steelexp.spreadsheet import csv_text
@@ -91,24 +92,21 @@ def staging(root: Path) -> Iterator[Staging]:
     Raises:
         DataError: Another process adds to the folder.
     """
-    from filelock import FileLock, Timeout  # imports asyncio, which is slow
-
-    lock = FileLock(root / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise DataError(f"{root}: another process adds images to it; wait for it") from None
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(root / LOCK, wait=False))
+        except LockedError:
+            raise DataError(f"{root}: another process adds images to it; wait for it") from None
         if files := finish(root):
             say(f"{root}: finished an earlier addition that was stopped, {files} files")
         remove(root / STAGING)
         (root / STAGING).mkdir()
-        yield Staging(root)
-        finish(root)
-    finally:
-        if not (root / STAGING / MOVES).is_file():
-            remove(root / STAGING)
-        lock.release()
+        try:
+            yield Staging(root)
+            finish(root)
+        finally:
+            if not (root / STAGING / MOVES).is_file():
+                remove(root / STAGING)
 
 
 def finish(root: Path) -> int:

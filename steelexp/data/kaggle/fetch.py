@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from steelexp.data.dataset import DataError
 from steelexp.data.kaggle.archive import TOKEN_PLACES, TOKENS_PAGE, Archive, download, locate
 from steelexp.errors import reason
+from steelexp.file_lock import LockedError, file_lock
 from steelexp.limits import ARCHIVE_BYTES, ARCHIVE_FILES, ARCHIVE_RATIO
 from steelexp.progress import say, steps
 
@@ -218,13 +219,11 @@ def _leads_outside(member: zipfile.ZipInfo) -> bool:
 @contextmanager
 def _lock(partial: Path) -> Iterator[None]:
     """Lock the folder for this process; the kernel releases it when the process ends."""
-    from filelock import FileLock, Timeout
-
     partial.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(partial / ".lock", timeout=0):
+        with file_lock(partial / ".lock", wait=False):
             yield
-    except Timeout:
+    except LockedError:
         raise DataError(f"{partial}: another process is fetching; wait for it or stop it") from None
 
 

@@ -22,6 +22,7 @@ from steelexp.command_line import shell_word
 from steelexp.data.csv_file import CsvFileError, read_csv
 from steelexp.data.dataset import DataError, raise_if
 from steelexp.data.splits.split import HEADER, PARTS, UNUSED
+from steelexp.file_lock import file_lock
 from steelexp.records.atomic import replacing
 from steelexp.spreadsheet import csv_text, original
 
@@ -131,10 +132,8 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         OSError: The folder of the file cannot be written.
     """
-    from filelock import FileLock  # imports asyncio, which is slow
-
     real = path.resolve()
-    with FileLock(real.with_name(f".{real.name}.lock"), is_singleton=True):
+    with file_lock(real.with_name(f".{real.name}.lock"), nested=True):
         yield
 
 
