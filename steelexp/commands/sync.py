@@ -11,7 +11,7 @@ from steelexp.commands.outcome import DONE, FAILED
 from steelexp.errors import UserError
 from steelexp.progress import say
 from steelexp.records.store import run_folders
-from steelexp.tracking import delivery, journal
+from steelexp.tracking import delivery, journal, receipt
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -34,7 +34,8 @@ def add(commands: "Subparsers") -> None:
 def sync(args: argparse.Namespace) -> int:
     """Send the rest of every run's journal."""
     folders = [folder.path for path in args.runs for folder in run_folders(path)]
-    tracked = [folder for folder in folders if (folder / journal.NAME).is_file()]
+    names = (journal.NAME, receipt.NAME)
+    tracked = [folder for folder in folders if any((folder / name).exists() for name in names)]
     if not tracked:
         raise UserError(f"{', '.join(map(str, args.runs))}: no runs here that Comet tracks")
     deadline = time.monotonic() + 60 * args.minutes

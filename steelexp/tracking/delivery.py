@@ -9,17 +9,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from steelexp.command_line import command_line, script_line
-from steelexp.errors import UserError, reason
+from steelexp.errors import reason
+from steelexp.tracking.journal import FIX, Event
 from steelexp.tracking.journal import NAME as JOURNAL
-from steelexp.tracking.journal import Event, read_events
-from steelexp.tracking.receipt import Receipt, read_receipt
+from steelexp.tracking.receipt import Receipt, read_progress
 from steelexp.tracking.sending import BUSY
 from steelexp.tracking.service import Mode
-from steelexp.tracking.services import SERVICES
+from steelexp.tracking.services import service_of
 from steelexp.tracking.signals import END
 
 SENT_ELSEWHERE = "another process is sending this run"
 NO_PROCESS = "no process can be started"
+NO_END = f"the end of the run is not in {JOURNAL}: {FIX}"
 KILLED = "the sending process hung and was killed"
 
 SPARE_SECONDS = 10.0
@@ -112,7 +113,8 @@ def sync(folder: Path, seconds: float = SYNC_SECONDS) -> tuple[bool, str]:
     problem = None
     if not _is_complete(folder):
         problem = _send_rest(folder, seconds) if seconds > 0 else "no time was left"
-    return _is_complete(folder), status_line(folder, problem=problem)
+    line = status_line(folder, problem=problem)
+    return _is_complete(folder) and not line.endswith(NO_END), line
 
 
 def _send_rest(folder: Path, seconds: float) -> str | None:
@@ -134,15 +136,15 @@ def status_line(folder: Path, *, problem: str | None = None) -> str:
     Raises:
         UserError: The journal cannot be read, or holds nothing.
     """
-    events = read_events(folder)
-    service = _service_name(events, folder)
-    receipt = read_receipt(folder)
+    events, receipt = read_progress(folder)
+    service = service_of(events, folder).name
     delivered = [
         event for event in events[: receipt.acknowledged] if event.number not in receipt.refused
     ]
     refused = "".join(f"; left out: {why}" for why in receipt.refused.values())
     if receipt.acknowledged == len(events):
-        return f"{service}: {_count(delivered)} at {receipt.url}{refused}"
+        lack = f"; {NO_END}" if _lacks_end(events, folder) else ""
+        return f"{service}: {_count(delivered)} at {receipt.url}{refused}{lack}"
     status = f"sent to {receipt.url}: {_count(delivered)}" if receipt.acknowledged else "not sent"
     why = problem or receipt.problem or "interrupted"
     command = command_line("sync", folder)
@@ -150,17 +152,15 @@ def status_line(folder: Path, *, problem: str | None = None) -> str:
     return f"{service}: {status} ({why}); send the rest with: {rest}"
 
 
-def _service_name(events: Sequence[Event], folder: Path) -> str:
-    if not events:
-        raise UserError(f"{folder / JOURNAL}: holds no event; run the experiment again to go on")
-    name = events[0].content["service"]
-    if name not in SERVICES:
-        raise UserError(f"{folder / JOURNAL}:1: service {name!r} is none of {', '.join(SERVICES)}")
-    return SERVICES[name]().name
-
-
 def _is_complete(folder: Path) -> bool:
-    return read_receipt(folder).acknowledged == len(read_events(folder)) > 0
+    events, receipt = read_progress(folder)
+    return receipt.acknowledged == len(events) > 0
+
+
+def _lacks_end(events: Sequence[Event], folder: Path) -> bool:
+    """Whether a run is finished and its journal does not say so: the last lines are lost."""
+    ends = (e.kind == "others" and e.content.get("status") == "finished" for e in events)
+    return (folder / "record.json").is_file() and not any(ends)
 
 
 def _archived(folder: Path, receipt: Receipt) -> str:

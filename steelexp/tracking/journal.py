@@ -17,9 +17,15 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from steelexp.records.jsonl import JsonLines
+from steelexp.records.jsonl import DamageError, JsonLines
+from steelexp.tracking.contents import check_content
 
 NAME = "journal.jsonl"
+
+FIX = (
+    "restore it from a copy; without one, an unfinished run is tracked anew when it goes on, and "
+    "the rest of a finished one is not sent"
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Event:
 
     Attributes:
         number: Number of the event, from 1.
-        kind: One of run, asset, epoch, picture, others, table, curve, confusion or model.
+        kind: Name in CONTENTS.
         time: Seconds since 1970.
         content: Fields of this kind of event.
     """
@@ -47,7 +53,7 @@ class Journal:
 
     Raises:
         OSError: the journal cannot be written.
-        UserError: a line is not the event that has to follow.
+        DamageError: A line is not the event that has to follow.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -86,7 +92,7 @@ class EventReader:
         """The events since the last call, in order.
 
         Raises:
-            UserError: a line is not the event that has to follow.
+            DamageError: A line is not the event that has to follow.
         """
         events = []
         for line in self._lines.read(self._end):
@@ -103,19 +109,27 @@ def read_events(folder: Path) -> list[Event]:
     """The events of a run so far, in order.
 
     Raises:
-        UserError: a line is not the event that has to follow.
+        DamageError: A line is not the event that has to follow.
     """
     return EventReader(folder).read_new()
 
 
+def damage(folder: Path, why: str) -> DamageError:
+    """The error about a journal that is damaged as a whole."""
+    return DamageError(f"{folder / NAME}: {why}; {FIX}")
+
+
 def _journal_lines(folder: Path) -> JsonLines[Event]:
-    return JsonLines(
-        folder / NAME,
-        parse=TypeAdapter(Event).validate_python,
-        noun="the next event of a run",
-        fix="restore this line, or remove journal.jsonl and comet.json: the run then becomes a new "
-        "experiment at Comet when it goes on",
-    )
+    return JsonLines(folder / NAME, parse=_event, noun="the next event of a run", fix=FIX)
+
+
+def _event(values: Any) -> Event:
+    event = _EVENT.validate_python(values)
+    check_content(event.kind, event.content)
+    return event
+
+
+_EVENT = TypeAdapter(Event)
 
 
 def file_entry(path: Path, folder: Path, *, most: float = math.inf) -> dict[str, str]:

@@ -17,11 +17,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from steelexp.errors import reason
+from steelexp.records.jsonl import DamageError
 from steelexp.tracking import delivery
 from steelexp.tracking.delivery import NO_PROCESS, SPARE_SECONDS
 from steelexp.tracking.journal import NAME as JOURNAL
 from steelexp.tracking.journal import Journal, file_entry
-from steelexp.tracking.receipt import read_receipt
+from steelexp.tracking.receipt import read_progress, read_receipt, set_aside
 from steelexp.tracking.results import results
 from steelexp.tracking.service import Mode
 from steelexp.tracking.services import SERVICES
@@ -66,10 +67,20 @@ class JournaledTracker:
         self._warned: set[str] = set()
 
     def start(self, run: TrackedRun) -> None:
-        """Open the run's journal, and begin to send it."""
+        """Open the run's journal, or begin another one in place of a damaged one, and send it."""
+        self._run = run
+        with self._warnings():
+            try:
+                read_progress(run.folder)
+            except DamageError as error:
+                self._warn(f"{error}; begun anew, kept with the ending {set_aside(run.folder)}")
+        self._open(run)
+
+    def _open(self, run: TrackedRun) -> None:
         self._run = run
         self._journal = None
         with self._warnings():
+            read_progress(run.folder)
             self._journal = Journal(run.folder)
             self._recorded = {_subject(event.kind, event.content) for event in self._journal.events}
         self._note(self._opening(run))
@@ -91,7 +102,7 @@ class JournaledTracker:
         """Note the metrics of a run that was tracked and is evaluated again."""
         if not (run.folder / JOURNAL).is_file():
             return f"{self._name}: not tracked"
-        self.start(run)
+        self._open(run)  # no other one: it would hold nothing but this evaluation
         self._note([("others", {f"{name}/{metric}": value for metric, value in metrics.items()})])
         return self._close()
 

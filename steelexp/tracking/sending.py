@@ -30,10 +30,11 @@ from itertools import groupby
 from pathlib import Path
 
 from steelexp.errors import UserError, reason
+from steelexp.terminal import visible
 from steelexp.tracking.journal import Event, EventReader, file_size, read_events
-from steelexp.tracking.receipt import one_line, read_receipt, write_receipt
+from steelexp.tracking.receipt import read_progress, read_receipt, write_receipt
 from steelexp.tracking.service import Mode, RefusedError, Service
-from steelexp.tracking.services import SERVICES
+from steelexp.tracking.services import service_of
 from steelexp.tracking.signals import StdinSignals
 
 LISTING_SECONDS = 10.0
@@ -79,12 +80,12 @@ class Sender:
     def __init__(self, folder: Path, service: Service, signals: StdinSignals) -> None:
         self._folder = folder
         self._signals = signals
-        self._receipt = read_receipt(folder)
         self._reader = EventReader(folder)
         self._pending = self._reader.read_new()
+        _, self._receipt = read_progress(folder)
         with signals.time_limit(STEP_SECONDS):
             self._connection = service.connect(self._pending[0], folder)
-        self._receipt.url = one_line(self._connection.url)
+        self._receipt.url = visible(self._connection.url)
         self._receipt.problem = None
         write_receipt(folder, self._receipt)
         self._has_asked = False
@@ -163,10 +164,10 @@ def by_epoch(events: Sequence[Event]) -> Iterator[list[Event]]:
 
 def write_archive(folder: Path, service: Service) -> None:
     """Write the whole journal as an archive, unless part of it was sent already."""
-    receipt = read_receipt(folder)
+    events, receipt = read_progress(folder)
     if receipt.acknowledged:
         return
-    archive = service.write_archive(read_events(folder), folder)
+    archive = service.write_archive(events, folder)
     receipt.archive = archive.path
     receipt.upload = archive.upload
     receipt.refused |= archive.refused
@@ -229,16 +230,16 @@ def main(folder: Path, mode: Mode, grace_seconds: float) -> int:
 
 def _note_problem(folder: Path, problem: str) -> None:
     receipt = read_receipt(folder)
-    receipt.problem = one_line(problem)
+    receipt.problem = visible(" ".join(problem.split())[:300])
     write_receipt(folder, receipt)
 
 
 def _try_to_send(folder: Path, mode: Mode, signals: StdinSignals) -> str | None:
     """Send a run; return the reason if not everything could be sent, else None."""
     try:
-        service = SERVICES[read_events(folder)[0].content["service"]]()
-    except (UserError, IndexError, KeyError) as error:
-        return f"the journal cannot be sent: {error}"
+        service = service_of(read_events(folder), folder)
+    except UserError as error:
+        return str(error)
     try:
         send(folder, mode, signals, service)
     except Exception as error:

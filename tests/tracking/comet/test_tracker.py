@@ -421,8 +421,12 @@ def test_a_damaged_journal_does_not_stop_the_run(
     server: CometServer, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (folder / "journal.jsonl").write_text("nonsense\n")
-    assert train(folder, 1) == "Comet: not tracked"
-    assert "journal.jsonl:1: not the next event of a run" in said(caplog)[0]
+    assert train(folder, 1).startswith("Comet: 1 epoch, 2 pictures at ")
+    (warning,) = said(caplog)
+    assert f"Comet: {folder}/journal.jsonl:1: not the next event of a run" in warning
+    assert "begun anew, kept with the ending .damaged-1" in warning
+    assert (folder / "journal.jsonl.damaged-1").read_text() == "nonsense\n"
+    assert_all_arrived(server, folder, 1)
 
 
 def test_online_without_a_key_is_refused() -> None:

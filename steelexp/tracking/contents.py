@@ -1,0 +1,126 @@
+"""What each kind of event holds. Events of any other shape are damage, or of another version."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Scalar = str | int | float | bool | None
+
+
+def _is_below(path: str) -> str:
+    parts = path.split("/")
+    if not all(parts) or {".", ".."} & set(parts) or "\0" in path:
+        raise ValueError("not a path below the run folder")
+    return path
+
+
+class Content(BaseModel):
+    """Fields of an event; JSON values of exactly these types."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class File(Content):
+    """A file of the run folder, such as an asset.
+
+    Attributes:
+        path: Path below the run folder.
+        sha256: Digest of its content.
+    """
+
+    path: Annotated[str, AfterValidator(_is_below)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Run(Content):
+    """The first event: what the run is, and the key of its experiment."""
+
+    service: str
+    key: Annotated[str, Field(pattern="^[0-9A-Za-z]+$")]
+    project: str
+    workspace: str | None
+    name: str
+    tags: list[str]
+    parameters: dict[str, Scalar]
+    others: dict[str, Scalar]
+    model: str | None
+
+
+class Epoch(Content):
+    """Metrics of an epoch; one that is undefined is NaN."""
+
+    epoch: int
+    step: int
+    metrics: dict[str, float]
+
+
+class Overlay(File):
+    """A picture, and the file of its polygon layers."""
+
+    epoch: int
+    step: int
+    name: str
+    layers: File | None
+
+
+class Table(Content):
+    """A table."""
+
+    name: str
+    headers: list[str]
+    rows: list[list[Scalar]]
+
+
+class Curve(Content):
+    """A curve."""
+
+    name: str
+    x: list[float]
+    y: list[float]
+
+
+class Confusion(Content):
+    """A confusion matrix, [ground truth, prediction]."""
+
+    name: str
+    title: str
+    matrix: list[list[float]]
+    labels: list[str]
+
+
+class Weights(File):
+    """Weights and the name under which they are registered."""
+
+    name: str
+
+
+class Others(Content):
+    """Any further values by name."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    __pydantic_extra__: dict[str, Scalar]
+
+
+CONTENTS: dict[str, type[Content]] = {
+    "run": Run,
+    "asset": File,
+    "epoch": Epoch,
+    "picture": Overlay,
+    "others": Others,
+    "table": Table,
+    "curve": Curve,
+    "confusion": Confusion,
+    "model": Weights,
+}
+
+
+def check_content(kind: str, content: Mapping[str, Any]) -> None:
+    """Check what an event of a kind holds.
+
+    Raises:
+        ValueError: There is no such kind, or its content has another shape.
+    """
+    if kind not in CONTENTS:
+        raise ValueError(f"kind {kind!r:.40} is none of {', '.join(CONTENTS)}")
+    CONTENTS[kind].model_validate(content)
