@@ -4,7 +4,11 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -14,6 +18,9 @@ import pytest
 from steelexp.__main__ import main
 from steelexp.data import rle
 from steelexp.records.store import run_folders
+from steelexp.training import checkpoint
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.slow
 
@@ -87,13 +94,13 @@ def ray_processes(title):
 
 
 @contextlib.contextmanager
-def killing_one(title, when):
+def killing_one(title, when, which=lambda process: True):
     """Kill one process with this title once `when` comes true; yields those that were killed."""
     killed, over = [], threading.Event()
 
     def watch():
         while not (killed or over.wait(0.02)):
-            if when() and (found := ray_processes(title)):
+            if when() and (found := [*filter(which, ray_processes(title))]):
                 os.kill(found[-1], signal.SIGKILL)
                 killed.append(found[-1])
 
@@ -108,17 +115,67 @@ def has_an_epoch(runs):
     return any(path.stat().st_size for path in runs.glob("**/epochs.jsonl"))
 
 
+def is_chief(process):
+    """Whether it holds a run folder."""
+    opened = []
+    with contextlib.suppress(OSError):
+        opened = [str(file.readlink()) for file in Path(f"/proc/{process}/fd").iterdir()]
+    return any(name.endswith("/.lock") for name in opened)
+
+
 @pytest.mark.timeout(1200)
-def test_a_worker_lost_in_mid_training(spec, tmp_path, capsys):
+@pytest.mark.parametrize("chief", [False, True], ids=["another", "chief"])
+def test_a_worker_lost_in_mid_training(spec, tmp_path, capsys, chief):
     runs = tmp_path / "runs"
     command = ["run", str(spec), "training.workers=2", "training.epochs=20", "--runs", str(runs)]
-    with killing_one("RayTrainWorker", lambda: has_an_epoch(runs)) as killed:
+    with killing_one(
+        "RayTrainWorker", lambda: has_an_epoch(runs), lambda process: is_chief(process) == chief
+    ) as killed:
         assert main(command) == 0
     assert len(killed) == 1
     assert "a worker was lost" in capsys.readouterr().out
     (folder,) = run_folders(runs)
     assert [epoch.epoch for epoch in folder.epochs] == [*range(1, 21)]
     assert folder.record is not None
+
+
+def killed_session(spec, runs, workers, lines):
+    """Train in a process of its own and kill it once so many epochs are written down."""
+    words = [f"training.workers={workers}", "training.epochs=20", "--runs", str(runs)]
+    session = subprocess.Popen(
+        [sys.executable, "-m", "steelexp", "run", str(spec), *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    )
+    while sum(path.read_bytes().count(b"\n") for path in runs.glob("**/epochs.jsonl")) < lines:
+        assert session.poll() is None
+        time.sleep(0.02)
+    session.kill()
+    session.wait()
+    while ray_processes("RayTrainWorker"):  # they end with their driver
+        time.sleep(0.1)
+
+
+@pytest.mark.timeout(1200)
+def test_the_number_of_workers_may_change_between_sessions(spec, tmp_path):
+    """One process, two workers, one process; the first kill is followed by a lost line."""
+    runs = tmp_path / "runs"
+    killed_session(spec, runs, workers=1, lines=2)
+    (folder,) = run_folders(runs)
+    lines = folder.path / "epochs.jsonl"
+    before = [json.dumps(asdict(epoch)) for epoch in folder.epochs]
+    if checkpoint.number_of(folder.last_weights) == len(before):
+        # The last checkpoint is written and its line is not.
+        lines.write_text("".join(lines.read_text().splitlines(keepends=True)[:-1]))
+
+    killed_session(spec, runs, workers=2, lines=len(before) + 2)
+    assert main(["run", str(spec), "training.epochs=20", "--runs", str(runs)]) == 0
+
+    assert [run.path for run in run_folders(runs)] == [folder.path]
+    assert [epoch.epoch for epoch in folder.epochs] == [*range(1, 21)]
+    assert [json.dumps(asdict(epoch)) for epoch in folder.epochs[: len(before)]] == before
+    assert folder.record is not None
+    assert folder.record.device.startswith("CPU")
 
 
 @pytest.mark.timeout(1200)
