@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +13,21 @@ import numpy as np
 from steelexp.data import rle
 from steelexp.lazy import h5py
 
-VOLATILE = {"seconds", "started", "finished", "time", "key", "check", "checksum", "sha256", "hours"}
-"""Keys of JSON files whose values are times, follow from times, or are drawn by Comet."""
+VOLATILE = {
+    "seconds",
+    "started",
+    "time",
+    "key",
+    "check",
+    "checksum",
+    "sha256",
+    "elapsed",
+    "epochs.jsonl",
+}
+"""Keys of JSON files whose values are times, hashes over times, or drawn by Comet."""
+
+EPOCHS = "steelexp_training_state/epochs"
+"""Dataset of a checkpoint with the epochs so far, which have their seconds."""
 
 SPEC = """
 name: {name}
@@ -50,8 +64,8 @@ SEARCH = """
 training: {epochs: 2, batch_size: 3, overlays: 0}
 tracking: {name: none}
 search:
-  tuner: {name: bayesian, initial: 2}
-  trials: 3
+  tuner: {name: random}
+  trials: 2
   space:
     optimizer.learning_rate: {log_uniform: [5.0e-4, 1.0e-2]}
 """
@@ -139,8 +153,11 @@ def saved_epochs(run: Path) -> int:
     if not path.is_file():
         return 0
     with h5py.File(path, "r") as file:
-        attributes = file["steelexp_training_state"].attrs
-        return int(json.loads(attributes["epoch"])["epoch"])
+        return len(_epochs(file[EPOCHS]))
+
+
+def _epochs(dataset: Any) -> Any:
+    return json.loads(dataset[()].tobytes())
 
 
 def contents(folder: Path) -> dict[str, Any]:
@@ -174,7 +191,10 @@ def _datasets(path: Path) -> Iterator[tuple[str, str]]:
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            arrays.append((name, hashlib.sha256(np.asarray(item[()]).tobytes()).hexdigest()))
+            array = np.asarray(item[()]).tobytes()
+            if name == EPOCHS:
+                array = json.dumps(lasting(_epochs(item))).encode()
+            arrays.append((name, hashlib.sha256(array).hexdigest()))
 
     with h5py.File(path, "r") as file:
         file.visititems(visit)
@@ -182,12 +202,12 @@ def _datasets(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def lasting(value: Any) -> Any:
-    """A JSON value without its volatile keys."""
+    """A JSON value without its volatile keys and the names of Comet's archives."""
     if isinstance(value, dict):
         return {key: lasting(item) for key, item in value.items() if key not in VOLATILE}
     if isinstance(value, list):
         return [lasting(item) for item in value]
-    return value
+    return re.sub(r"comet/\w+\.zip", "comet/*.zip", value) if isinstance(value, str) else value
 
 
 JOBS: dict[str, Job] = {"run": run_cases}

@@ -2,7 +2,7 @@
 
     nice python benchmarks/kills.py run [--kills 40] [--seed 0] [--work FOLDER] [--only NAME]
 
-Each case of a job is first run undisturbed. Then it is killed (SIGKILL) one to three times in a
+Each case of a job is first run undisturbed. Then it is killed (SIGKILL) two to four times in a
 folder of its own, begun again each time, at last without a kill, and its files are compared with
 the undisturbed ones: names and contents, bit for bit, without times, checks over times, and keys
 that Comet draws. Every other kill comes by the clock. The others come at an operation on a file
@@ -140,13 +140,13 @@ def place_of(path: str) -> str:
 
 
 def kill_and_go_on(case: Case, folder: Path, alone: Session, draw: random.Random) -> Iterator[str]:
-    """Kill a case one to three times, then let it end; yields the state that each kill left.
+    """Kill a case two to four times, then let it end; yields the state that each kill left.
 
     Raises:
         RuntimeError: The last session failed.
     """
     places = sorted(set(alone.operations))
-    for _ in range(draw.randint(1, 3)):
+    for _ in range(draw.randint(2, 4)):
         if draw.random() < 0.5:
             ran = session(case, folder, after=draw.uniform(0, alone.seconds))
         else:
