@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from steelexp.privacy import HOME, public, with_home
+
 SCRIPT = "steelexp"
 """Name of the installed script; recorded commands start with it, on any machine."""
 
@@ -84,8 +86,11 @@ def runs_words(runs: Path) -> list[str]:
 
 
 def recorded(*words: str | Path) -> str:
-    """A steelexp command for a record, which is read on other machines, too."""
-    return shlex.join([SCRIPT, *map(argument, words)])
+    """A steelexp command for a record, which is read on other machines, too.
+
+    Secrets in it are hidden, and a path below the home folder starts with "${HOME}".
+    """
+    return " ".join([SCRIPT, *(_public_word(argument(word)) for word in words)])
 
 
 def again_line(command: str, run: Path) -> str:
@@ -99,7 +104,7 @@ def again_line(command: str, run: Path) -> str:
         run: Run folder.
     """
     try:
-        words = shlex.split(command)[1:]
+        words = [with_home(word) for word in shlex.split(command)[1:]]
     except ValueError:  # an open quotation in a record that was changed
         words = []
     if len(words) < 2 or not Path(words[1]).exists():
@@ -113,6 +118,12 @@ def _program() -> list[str]:
         on_path = shutil.which(SCRIPT)
         return [SCRIPT if on_path and _same(script, on_path) else started_as]
     return [_interpreter(), "-m", "steelexp"]
+
+
+def _public_word(word: str) -> str:
+    """A word for a record, quoted; the shell replaces "${HOME}" in it."""
+    parts = public(word).split(HOME)
+    return f'"{HOME}"'.join(shlex.quote(part) if part or len(parts) == 1 else "" for part in parts)
 
 
 def _joined(words: Iterable[str | Path]) -> str:

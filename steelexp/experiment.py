@@ -17,6 +17,7 @@ from steelexp.metrics import definitions, lower_is_better
 from steelexp.model.loss_schedule import warm_up_weight
 from steelexp.network import compiled_network, evaluator_of
 from steelexp.plan import Plan
+from steelexp.privacy import public, public_values
 from steelexp.progress import say
 from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
@@ -117,7 +118,7 @@ def run(
             monitor=spec.training.monitor,
             metrics=result.metrics,
             definitions=definitions(),
-            split=plan.split_summary,
+            split=public_values(plan.split_summary),
             tiling=plan.tiling_summary,
             batch_size=spec.training.batch_size,
             weights=checkpoint.weights_hash(model),
@@ -126,11 +127,11 @@ def run(
             data=plan.dataset.manifest,
             white=plan.dataset.white,
             images=image_scores.FILE,
-            tracking=tracking_line,
+            tracking=public(tracking_line),
             provenance={
                 **code_and_machine,
                 "earlier_sessions": provenance.sessions_changes(folder.path),
-                "settings": effective_settings(spec),
+                "settings": public_values(effective_settings(spec)),
                 "initial_weights": plan.initial_weights,
             },
         )
@@ -173,7 +174,7 @@ def _start_or_resume(plan: Plan, model: Any) -> list[Epoch]:
         provenance.write_session(folder)
         folder.write(IMAGE_TABLE, image_table(plan.dataset))
         folder.write("split.csv", split_csv(plan.dataset, plan.split))
-        folder.write("split.json", json.dumps(plan.split_summary, indent=2) + "\n")
+        folder.write("split.json", json.dumps(public_values(plan.split_summary), indent=2) + "\n")
     if last is None:
         return []
     if changes := provenance.write_session(folder):

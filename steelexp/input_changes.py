@@ -10,6 +10,7 @@ from typing import Any
 from steelexp.data.image_table import FILE, contents_of, describe_changes, read_image_table
 from steelexp.data.splits.split import split_csv
 from steelexp.plan import Plan
+from steelexp.privacy import public_values
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 from steelexp.spec import ExperimentSpec, dump
@@ -31,7 +32,7 @@ def setting_changes(record: Record, spec: ExperimentSpec) -> list[str]:
     before = record.provenance.get("settings")
     if not isinstance(before, Mapping):
         return []
-    now = effective_settings(spec)
+    now = public_values(effective_settings(spec))
     return [
         f"{'' if key == 'seed' else 'setting '}{key} {_value(before, key)} -> {_value(now, key)}"
         for key in sorted(before.keys() | now.keys())

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from steelexp.privacy import public_values
 from steelexp.records.provenance import FILES, running_code
 from steelexp.records.store import RunFolder
 from steelexp.spec import ExperimentSpec, flat
@@ -41,5 +42,5 @@ def _parameters(spec: ExperimentSpec) -> dict[str, Any]:
     """Every setting under a dotted key; lists as text."""
     return {
         key: json.dumps(value) if isinstance(value, (list, dict)) else value
-        for key, value in flat(spec.model_dump(mode="json")).items()
+        for key, value in public_values(flat(spec.model_dump(mode="json"))).items()
     }

@@ -43,6 +43,7 @@ class CometServer:
     Attributes:
         url: what COMET_URL_OVERRIDE is to say.
         requests: everything taken, in order.
+        received: address, headers and body of each request, as bytes that can be searched.
         experiments: keys of the experiments that exist.
         views: saved dashboards, in order.
         registered: experiment keys of the versions of each registered model.
@@ -55,6 +56,7 @@ class CometServer:
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)
     experiments: set[str] = field(default_factory=set)
     views: list[dict[str, Any]] = field(default_factory=list)
     registered: dict[str, list[str]] = field(default_factory=dict)
@@ -231,6 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.server_of_tests.hostile(self)
             return
+        self.server_of_tests.received.append(_raw(self.path, self.headers, body))
         answer = self.server_of_tests.answer(_parse(self.path, self.headers, body))
         if answer is not None:
             self._reply(*answer)
@@ -271,6 +274,13 @@ def comet_server() -> Iterator[CometServer]:
         yield server
     finally:
         server.stop()
+
+
+def _raw(address: str, headers: Any, body: bytes) -> bytes:
+    """A request as bytes, its body unpacked."""
+    if headers.get("Content-Encoding") == "gzip":
+        body = gzip.decompress(body)
+    return f"{address}\n{headers}\n".encode() + body
 
 
 def _parse(address: str, headers: Any, body: bytes) -> Request:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from steelexp import __version__
 from steelexp.errors import named_path, reason
+from steelexp.privacy import public, without_secrets
 from steelexp.terminal import visible_lines
 
 _LONGEST = 300  # characters of a message that are repeated in the line
@@ -32,7 +33,7 @@ def crash_line(error: Exception) -> str:
     if isinstance(error, OSError):
         path = named_path(error)
         return f"{path}: {reason(error)}; {where}" if path else f"{reason(error)}; {where}"
-    text = f"{type(error).__name__}: {reason(error)}"[:_LONGEST]
+    text = without_secrets(f"{type(error).__name__}: {reason(error)}")[:_LONGEST]
     return f"this is a bug ({text}); {where}, please report it"
 
 
@@ -47,7 +48,7 @@ def _write_log(error: Exception) -> Path | None:
             *traceback.format_exception(error),
         ]
     )
-    content = visible_lines(text)
+    content = visible_lines(public(text))
     for folder in (Path(), Path(tempfile.gettempdir())):
         try:
             (folder / name).write_text(content, "utf-8")

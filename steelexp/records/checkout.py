@@ -20,6 +20,7 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
+from steelexp.privacy import public
 from steelexp.records.source import SUFFIXES
 
 _PROJECT = "steelexp"
@@ -51,7 +52,7 @@ class Checkout(NamedTuple):
         commit: Hash of the commit; "" if unknown or for an installed package.
         branch: Name of the branch; "" if there is none.
         dirty: Whether files of `PATHS` differ from the commit; None if unknown.
-        patch: Uncommitted changes, with untracked files, as a patch.
+        patch: Uncommitted changes, with untracked files, as a patch; secrets in it are hidden.
         untracked: Untracked modules and templates of the package.
         unknown: Reason why git's answer is missing; "" if it is not.
     """
@@ -85,7 +86,7 @@ def read_checkout(package: Path) -> Checkout:
         with tempfile.TemporaryDirectory(prefix="steelexp-git-") as folder:
             return _Git(top, Path(folder, "index")).checkout()
     except (_GitError, OSError) as error:
-        return Checkout(unknown=" ".join(str(error).split()))
+        return Checkout(unknown=public(" ".join(str(error).split())))
 
 
 class _Git:
@@ -123,7 +124,7 @@ class _Git:
         untracked = self._untracked()
         patch = [self._ask("diff", *_DIFF, commit, "--", *PATHS)]
         patch += [self._ask("diff", "--no-index", *_DIFF, "/dev/null", n, ok=1) for n in untracked]
-        text = b"".join(patch).decode("utf-8", "replace")
+        text = public(b"".join(patch).decode("utf-8", "replace"), code=True)
         branch = self._text("rev-parse", "--abbrev-ref", "HEAD")
         return Checkout(commit, branch, bool(text) or bool(untracked), text, tuple(untracked))
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from steelexp import __version__
 from steelexp.cores import available_cores
+from steelexp.privacy import public_values
 from steelexp.records.checkout import Checkout, read_checkout
 from steelexp.records.machine import instruction_sets, processor, variables
 from steelexp.records.packages import computing_packages, other_packages
@@ -83,7 +84,7 @@ def environment() -> dict[str, Any]:
 
 def facts() -> dict[str, Any]:
     """The code and the machine of this process."""
-    return {**running_code().facts(), **environment()}
+    return dict(public_values({**running_code().facts(), **environment()}))
 
 
 def write_session(folder: RunFolder) -> list[str]:

@@ -11,11 +11,13 @@ from pydantic import ValidationError
 from steelexp import bounded_yaml
 from steelexp.errors import UserError, cut, excerpt
 from steelexp.limits import ANCESTORS, KEY_TEXT, LINES, SPEC_BYTES
+from steelexp.privacy import without_home, without_secrets
 from steelexp.regular_file import read_regular_text
 from steelexp.spec.explain import explain, nearest
 from steelexp.spec.inheritance import merge, unite
 from steelexp.spec.renamed import old_names
 from steelexp.spec.schema import ExperimentSpec
+from steelexp.spec.secrets import secret_problems
 from steelexp.spec.space_problems import space_problems
 from steelexp.spec.yaml_tree import (
     Branch,
@@ -34,7 +36,8 @@ class SpecError(UserError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         more = ["and more problems; correct these first"] if len(problems) > LINES else []
-        super().__init__(*map(str, problems[:LINES]), *more)
+        lines = [without_secrets(str(problem)) for problem in problems[:LINES]]
+        super().__init__(*lines, *more)
         self.problems = tuple(problems)
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
@@ -66,6 +69,8 @@ def load(
         raise SpecError(problems)
     orphan = any(problem.key in {"", "extends"} for problem in problems)
     tree = loading.override(tree, overrides)
+    if secrets := list(secret_problems(tree)):
+        raise SpecError(secrets)
     try:
         spec = model.model_validate(tree.plain())
     except ValidationError as error:
@@ -83,7 +88,10 @@ def load(
 
 
 def dump(spec: ExperimentSpec) -> str:
-    """The resolved spec as YAML, every default written out."""
+    """The resolved spec as YAML, every default written out.
+
+    A path below the home folder starts with ${HOME}, which `load` reads back.
+    """
     values = spec.model_dump(mode="json")
     return yaml.dump(
         values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None
@@ -120,6 +128,7 @@ class _Dumper(yaml.SafeDumper):
     """
 
     def text(self, value: str) -> yaml.ScalarNode:
+        value = without_home(value)
         style = '"' if "\x85" in value else "'" if surprise_of(value) else None
         return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

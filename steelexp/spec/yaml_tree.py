@@ -15,6 +15,7 @@ import yaml
 
 from steelexp import bounded_yaml
 from steelexp.limits import KEY_TEXT, NUMBER_TEXT, SPEC_BYTES
+from steelexp.privacy import HOME, names_secret, with_home
 from steelexp.regular_file import read_regular_text
 
 
@@ -191,7 +192,10 @@ def expand(text: str, note: Callable[[str], None]) -> str:
     def value(match: re.Match[str]) -> str:
         name = match["name"]
         default = match["default"]
-        if setting := os.environ.get(name, ""):
+        if names_secret(name):
+            note(f"${{{name}}}: named like a secret, and a spec is recorded; leave it out")
+            return match[0]
+        if setting := os.environ.get(name, "") or (with_home(HOME) if name == "HOME" else ""):
             return setting
         if default is None:
             note(f"${{{name}}}: the variable {name} is not set; set it or write ${{{name}:-...}}")

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from steelexp.errors import reason
+from steelexp.privacy import public_values
 from steelexp.records.jsonl import DamageError
 from steelexp.tracking import delivery
 from steelexp.tracking.delivery import NO_PROCESS, SPARE_SECONDS
@@ -168,7 +169,8 @@ class JournaledTracker:
         if self._journal is None:
             return
         with self._warnings():
-            for new in news:
+            for kind, content in news:
+                new = (kind, public_values(content))
                 if (subject := _subject(*new)) not in self._recorded:
                     self._recorded.add(subject)
                     self._unwritten.append(new)

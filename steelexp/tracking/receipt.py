@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from steelexp.errors import UserError
+from steelexp.privacy import public_values
 from steelexp.records.document import read_document, write_document
 from steelexp.tracking.journal import NAME as JOURNAL
 from steelexp.tracking.journal import Event, damage, read_events
@@ -72,8 +73,8 @@ def read_progress(folder: Path) -> tuple[list[Event], Receipt]:
 
 
 def write_receipt(folder: Path, receipt: Receipt) -> None:
-    """Replace the receipt of a run."""
-    write_document(folder / NAME, receipt.model_dump(mode="json"))
+    """Replace the receipt of a run; what is private in it is hidden."""
+    write_document(folder / NAME, public_values(receipt.model_dump(mode="json")))
 
 
 def set_aside(folder: Path) -> str:

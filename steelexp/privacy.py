@@ -1,0 +1,205 @@
+"""What is private, and never recorded or sent: secrets, and the place of the home folder.
+
+One rule for all: a spec that holds a secret is refused, and every record, journal, patch and log is
+filtered. A secret is known in three ways: by the name of its variable or setting, by its form, such
+as the password in an address, and by its value, where this process finds that in its environment or
+in the files of the services it uses.
+
+A path below the home folder is written as ${HOME}/..., which a spec reads back. So neither the name
+of the account nor its folder leaves the machine.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+HIDDEN = "***"
+"""Text in the place of a secret."""
+
+HOME = "${HOME}"
+"""Text in the place of the home folder."""
+
+_SECRET_WORDS = frozenset(
+    {
+        *("apikey", "apikeys", "credential", "credentials", "passcode", "passphrase", "passwd"),
+        *("password", "passwords", "pwd", "secret", "secrets", "token", "tokens"),
+    }
+)
+_KEY_WORDS = frozenset({"key", "keys"})
+_PLACE_WORDS = frozenset({"dir", "file", "folder", "path"})
+
+_NAME = r"[A-Za-z_][\w.-]*"
+_ASSIGNMENT = re.compile(
+    rf"(?P<name>{_NAME})(?P<equals>[\"']?(?:\s*=\s*|\s*:\s*))"
+    r"(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&'\"(){}\[\]]+)"
+)
+_OPTION = re.compile(rf"(?P<name>--?{_NAME})(?P<equals>\s+)(?P<value>[^\s-][^\s]*)")
+
+_FORMS = tuple(
+    re.compile(form, re.DOTALL)
+    for form in (
+        r"(?<=://)[^\s/@:'\"]*:[^\s/@'\"]+(?=@)",  # user:password in an address
+        r"(?<=https://)[^\s/@:'\"]+(?=@)",  # a token in an address
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----",
+        r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",  # Amazon
+        r"\b(?:gh[oprsu]_\w{30,}|github_pat_\w{20,}|glpat-[\w-]{20,})",  # GitHub, GitLab
+        r"\bhf_[A-Za-z0-9]{30,}\b",  # Hugging Face
+        r"\bsk-[\w-]{20,}",  # OpenAI and others
+        r"\bxox[abeprs]-[\w-]{10,}",  # Slack
+        r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}",  # JSON Web Tokens
+        r"(?<=\bBearer )[\w.~+/-]{12,}=*",
+    )
+)
+
+_FILES = (
+    *("~/.comet.config", ".comet.config", "~/.kaggle/kaggle.json", ".env"),
+    *("~/.config/kaggle/kaggle.json",),
+)
+"""Files in which secrets of the services lie, as NAME=VALUE or as JSON."""
+
+_MOST_BYTES = 100_000  # of such a file
+
+
+def names_secret(name: str) -> bool:
+    """Whether a variable or setting is named like a secret: API_KEY, db.password, accessToken.
+
+    A name that ends like a place, such as TOKEN_FILE, tells where a secret is.
+    """
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+    parts = [word for word in re.split(r"[^a-z0-9]+", words) if word]
+    if not parts or parts[-1] in _PLACE_WORDS:
+        return False
+    is_key = len(parts) > 1 and parts[-1] in _KEY_WORDS  # "key" alone is a key of anything
+    return is_key or not _SECRET_WORDS.isdisjoint(parts)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a text holds a secret, by the names in it, by its form or by a known value."""
+    return without_secrets(text) != text
+
+
+def without_secrets(text: str, *, code: bool = False) -> str:
+    """A text with *** in the place of every secret.
+
+    Args:
+        text: Text of any kind.
+        code: Whether it is source code, where a name after `token=` is no secret but a quoted
+            word, or one of letters and digits, may be.
+    """
+    return _hidden_in(text, _known_values(), code=code)
+
+
+def without_home(text: str) -> str:
+    """A text with ${HOME} in the place of the home folder at the start of a path."""
+    for home in _homes():
+        text = re.sub(rf"(?<![\w.~-]){re.escape(home)}(?![\w.-])", lambda _: HOME, text)
+    return text
+
+
+def with_home(text: str) -> str:
+    """A text of `without_home` with the home folder of this account."""
+    return text.replace(HOME, os.path.expanduser("~"))  # noqa: PTH111  # never raises
+
+
+def public(text: str, *, code: bool = False) -> str:
+    """A text without secrets and without the home folder."""
+    return without_home(without_secrets(text, code=code))
+
+
+def public_values(values: Any) -> Any:
+    """Values as JSON has them, with every text filtered and what is named like a secret hidden."""
+    return _public_values(values, _known_values())
+
+
+def _public_values(values: Any, known: Sequence[str]) -> Any:
+    if isinstance(values, str):
+        return without_home(_hidden_in(values, known))
+    if isinstance(values, Mapping):
+        return {
+            name: HIDDEN
+            if isinstance(value, str) and value and names_secret(str(name))
+            else _public_values(value, known)
+            for name, value in values.items()
+        }
+    if isinstance(values, list | tuple):
+        return [_public_values(value, known) for value in values]
+    return values
+
+
+def _hidden_in(text: str, known: Sequence[str], *, code: bool = False) -> str:
+    for value in known:
+        text = text.replace(value, HIDDEN)
+    for form in _FORMS:
+        text = form.sub(HIDDEN, text)
+    if not code:
+        text = _OPTION.sub(_hide, text)
+    return _ASSIGNMENT.sub(_hide_in_code if code else _hide, text)
+
+
+def _hide(match: re.Match[str]) -> str:
+    """Hide the value of an assignment if its name and its look are those of a secret."""
+    value = match["value"]
+    if not names_secret(match["name"]):
+        return f"{match['name']}{match['equals']}{_ASSIGNMENT.sub(_hide, value)}"
+    is_word = match["name"].startswith("-") or match["equals"].lstrip("\"'") == "="
+    is_secret = is_word or value[0] in "\"'" or _is_mixed(value)
+    if len(value) < 4 or not is_secret:
+        return match[0]
+    return f"{match['name']}{match['equals']}{_hidden(value)}"
+
+
+def _hide_in_code(match: re.Match[str]) -> str:
+    value = match["value"]
+    if not names_secret(match["name"]):
+        return f"{match['name']}{match['equals']}{_ASSIGNMENT.sub(_hide_in_code, value)}"
+    is_quoted = value[0] in "\"'" and " " not in value
+    if len(value) < 8 or not (is_quoted or _is_mixed(value)):
+        return match[0]
+    return f"{match['name']}{match['equals']}{_hidden(value)}"
+
+
+def _hidden(value: str) -> str:
+    quote = value[0] if value[0] in "\"'" else ""
+    return f"{quote}{HIDDEN}{quote}"
+
+
+def _is_mixed(value: str) -> bool:
+    """Whether a word has letters and digits, as secrets have and words do not."""
+    return bool(re.fullmatch(r"(?=.*[A-Za-z])(?=.*\d)[\w+/=.~-]+", value))
+
+
+def _known_values() -> list[str]:
+    """Values of secrets that this process can see, the longest first."""
+    values = {value for name, value in os.environ.items() if names_secret(name)}
+    for name in _FILES:
+        values.update(_values_in(name))
+    return sorted(filter(_is_telling, values), key=len, reverse=True)
+
+
+def _values_in(name: str) -> Iterator[str]:
+    path = Path(os.path.expanduser(name))  # noqa: PTH111  # never raises
+    try:
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            return
+        text = path.read_text("utf-8", "replace")
+    except OSError:
+        return
+    for match in _ASSIGNMENT.finditer(text):
+        if names_secret(match["name"]):
+            yield match["value"].strip("\"'")
+
+
+def _is_telling(value: str) -> bool:
+    """Whether a value is long enough to be looked for; "true" and "none" stand in every text."""
+    return len(value) >= 8 or (len(value) >= 5 and _is_mixed(value))
+
+
+def _homes() -> list[str]:
+    """The home folder as it is named and as links lead to it; none where it is the root."""
+    home = os.path.expanduser("~")  # noqa: PTH111  # never raises
+    if not home.startswith("/"):
+        return []
+    homes = {home.rstrip("/"), os.path.realpath(home)}
+    return sorted(filter(None, (each if each != "/" else "" for each in homes)), key=len)[::-1]
