@@ -13,8 +13,8 @@ from pydantic import Field
 SPEC_BYTES = 2**18
 """Bytes of a spec or of another YAML file."""
 
-YAML_VALUES = 10_000
-"""Values of a YAML text, those that an alias repeats counted again: 1.5 s and 50 MB."""
+YAML_VALUES = 5_000
+"""Values of a YAML text, those that an alias repeats counted again: 1 s and 20 MB."""
 
 YAML_DEPTH = 32
 """Levels of mappings and lists within one another."""
@@ -43,14 +43,17 @@ IMAGE_PIXELS = 10**8
 IMAGE_BYTES = 2**30
 """Bytes of an image file: 100 million pixels of four channels of 16 bits, and more."""
 
+PNG_CHUNKS = 100_000
+"""Chunks of a PNG: encoders write one for each 8 kB to 64 kB."""
+
 IMAGE_SCANS = 100
 """Scans of a progressive JPEG, each of which is as long as the image; encoders write about 10."""
 
 TABLE_BYTES = 2**28
 """Bytes of a table of comma-separated values."""
 
-TABLE_ROWS = 2_000_000
-"""Rows of a table; with all columns they take 2 GB of memory."""
+TABLE_ROWS = 1_000_000
+"""Rows of a table; with all columns they take 1 GB of memory."""
 
 TABLE_COLUMNS = 100
 """Columns of a table."""

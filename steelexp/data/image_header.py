@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from steelexp.data.data_error import DataError
 from steelexp.data.file_memory import remembered
-from steelexp.limits import IMAGE_BYTES, IMAGE_PIXELS, IMAGE_SCANS
+from steelexp.limits import IMAGE_BYTES, IMAGE_PIXELS, IMAGE_SCANS, PNG_CHUNKS
 from steelexp.regular_file import read_regular
 
 COPY_AGAIN = "copy it again from its source"
@@ -137,7 +137,11 @@ def parse_header(content: bytes, path: Path) -> Header:
     """
     try:
         with open_image(content) as image:
-            problem = _size_problem(image.height, image.width) or _scan_problem(image, content)
+            problem = (
+                _size_problem(image.height, image.width)
+                or _scan_problem(image, content)
+                or _chunk_problem(image, content)
+            )
             if not problem:
                 header = _header(image, content)
                 problem = _problem(image, header)
@@ -234,6 +238,22 @@ def _size_problem(height: int, width: int) -> str:
         f"{height} x {width} pixels are more than {IMAGE_PIXELS / 1e6:.0f} million; cut the image "
         "into parts"
     )
+
+
+def _chunk_problem(image: Image.Image, content: bytes) -> str:
+    """Why a PNG is broken: OpenCV takes the memory that a chunk states, up to 2 GB."""
+    if image.format != "PNG":
+        return ""
+    place = 8
+    for _ in range(PNG_CHUNKS):
+        length = int.from_bytes(content[place : place + 4])
+        is_last = content[place + 4 : place + 8] == b"IEND"
+        place += 12 + length
+        if is_last and place <= len(content):
+            return ""
+        if place >= len(content):
+            return BROKEN
+    return f"a PNG of more than {PNG_CHUNKS:,} chunks; {SAVE_AGAIN}"
 
 
 def _scan_problem(image: Image.Image, content: bytes) -> str:

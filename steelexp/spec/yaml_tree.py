@@ -215,6 +215,7 @@ def _text_problem(text: str) -> str | None:
     return None
 
 
+_RESOLVER: Any = yaml.SafeLoader("")  # 0.3 ms to make
 _EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
 
 
@@ -255,5 +256,4 @@ def _implicit_tag(node: yaml.Node) -> str:
 
 
 def _resolve(text: str) -> str:
-    loader: Any = yaml.SafeLoader("")
-    return str(loader.resolve(yaml.ScalarNode, text, (True, False)))
+    return str(_RESOLVER.resolve(yaml.ScalarNode, text, (True, False)))

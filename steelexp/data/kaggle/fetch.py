@@ -205,6 +205,8 @@ def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
         problem = f"{size:,} bytes would become {unpacked:,}, which no images do"
     elif outside := next((each.filename for each in members if _leads_outside(each)), None):
         problem = f"{outside[:80]!a} is a link or leads out of the folder"
+    elif both := _files_that_are_folders(members):
+        problem = f"{both[0][:80]!a} is a file and a folder"
     else:
         return
     raise DataError(f"{archive}: not unpacked: {problem}; remove it, and ask where it came from")
@@ -214,6 +216,12 @@ def _leads_outside(member: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(member.filename.replace("\\", "/")).parts
     is_link = stat.S_ISLNK(member.external_attr >> 16)
     return is_link or ".." in parts or member.filename.startswith(("/", "\\"))
+
+
+def _files_that_are_folders(members: list[zipfile.ZipInfo]) -> list[str]:
+    names = {member.filename for member in members if not member.is_dir()}
+    folders = {str(parent) for name in names for parent in PurePosixPath(name).parents}
+    return sorted(names & folders)
 
 
 @contextmanager
