@@ -170,7 +170,7 @@ def _count_bytes(keys: Keys) -> npt.NDArray[np.int64]:
     """Number of pixels of each value, [256]."""
     if keys.size >= _EXACT:  # in rows of a part each
         parts = np.array_split(keys, -(-keys.size // _EXACT) + 1)
-        return np.sum([_count_bytes(part) for part in parts], axis=0)
+        return np.asarray(sum(map(_count_bytes, parts)), np.int64)
     # np.bincount converts to 64 bits: 1.7 ms for 256 x 1600 instead of 0.7.
     histogram = cv2.calcHist([np.ascontiguousarray(keys)], [0], None, [256], [0, 256])
     return histogram.ravel().astype(np.int64)
