@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 from steelexp import __version__
 from steelexp.command_line import program
@@ -24,6 +25,7 @@ from steelexp.commands.crash_log import crash_line
 from steelexp.commands.outcome import BROKEN_PIPE, BUG, FAILED, INTERRUPTED, WRONG_REQUEST
 from steelexp.commands.renamed_options import check_names
 from steelexp.errors import RunFailedError, UserError
+from steelexp.file_names import is_utf8
 from steelexp.last_words import last_words
 from steelexp.obstacles import MEMORY_FIX, obstacle_line
 from steelexp.standard_streams import LostReaderError, Output, standard_streams
@@ -104,7 +106,20 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if words is not None:
         words += rest
+    _check_utf8(args)
     return args
+
+
+def _check_utf8(args: argparse.Namespace) -> None:
+    """Check that what is written is UTF-8, which records and libraries take; inputs need not be.
+
+    Raises:
+        UserError: An argument is not.
+    """
+    for name, value in vars(args).items():
+        for word in value if isinstance(value, list) else [value]:
+            if isinstance(word, (str, Path)) and name not in args.inputs and not is_utf8(str(word)):
+                raise UserError(f"{word}: not a UTF-8 name; rename it")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
-    parser.set_defaults(prints_only=False)
+    parser.set_defaults(prints_only=False, inputs=())
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (
         run, check, evaluate, predict, export, reproduce, show, report, sync, dashboard, data,

@@ -17,6 +17,7 @@ FIXES = {
     errno.EFBIG: "raise the limit of a file's size: ulimit -f unlimited",
     errno.EMFILE: _MORE_FILES,
     errno.ENFILE: _MORE_FILES,
+    errno.ENAMETOOLONG: "choose shorter names",
     errno.EAGAIN: "end other processes, or raise their limit: ulimit -u",
 }
 """What helps against limits that are the same everywhere."""

@@ -16,7 +16,6 @@ _LIMITS = {
     errno.EROFS: "name another place, or make it writable",
     errno.EACCES: "name another place, or make it accessible to this account",
     errno.EPERM: "name another place, or make it accessible to this account",
-    errno.ENAMETOOLONG: "choose shorter names",
     errno.ENOMEM: MEMORY_FIX,
 } | FIXES
 

@@ -57,7 +57,7 @@ def add(commands: "Subparsers") -> None:
     )
 
     doctor = below.add_parser("doctor", help="list everything that is wrong with a data set")
-    doctor.set_defaults(act=examine_set)
+    doctor.set_defaults(act=examine_set, inputs=("data", "out"))
     doctor.add_argument(
         "data",
         type=Path,

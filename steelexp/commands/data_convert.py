@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def add_parser(below: "Subparsers") -> None:
     """Add the command."""
     parser = below.add_parser("convert", help="write a data set in another label form")
-    parser.set_defaults(act=convert)
+    parser.set_defaults(act=convert, inputs=("origin",))
     parser.add_argument(
         "origin",
         metavar="FROM",

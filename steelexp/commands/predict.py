@@ -15,6 +15,7 @@ from steelexp.commands.own_folder import set_aside
 from steelexp.commands.show import one_run
 from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE
 from steelexp.errors import UserError, explain_write_errors
+from steelexp.file_names import check_folder
 from steelexp.inference.image_files import ImageFile, image_files
 from steelexp.inference.labels import FOLDER as LABELS
 from steelexp.inference.labels import FORMS as LABEL_FORMS
@@ -52,7 +53,7 @@ def add(commands: "Subparsers") -> None:
         epilog=EPILOG.format(program=program()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(act=run_predict)
+    parser.set_defaults(act=run_predict, inputs=("paths",))
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or .onnx file")
     parser.add_argument(
         "paths", nargs="+", metavar="PATH", help="images, folders of images, 'globs/*.jpg'"
@@ -101,6 +102,7 @@ def run_predict(args: argparse.Namespace) -> int:
     images = image_files(args.paths)
     file, folder = _model(args)
     out = args.out or default_folder(folder / "predictions", args.paths, images)
+    check_folder(out, "--out")
     images = _outside(images, out)
     with explain_write_errors(out, "choose another folder with --out"):
         summary = _predicted(args, images, file, out)

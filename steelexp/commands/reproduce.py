@@ -13,6 +13,7 @@ from steelexp.commands.preview import plan_lines
 from steelexp.commands.run_plan import plan_of_run
 from steelexp.commands.show import one_run
 from steelexp.errors import UserError, explain_write_errors
+from steelexp.file_names import check_folder
 from steelexp.plan import Plan
 from steelexp.progress import say, show
 from steelexp.records import provenance
@@ -53,6 +54,7 @@ def add(commands: "Subparsers") -> None:
 
 def reproduce(args: argparse.Namespace) -> int:
     """Train again from the run's own spec, untracked, and compare every metric with its record."""
+    check_folder(args.runs, "--runs")
     folder = one_run(args.run)
     record = folder.finished_record()
     plan = _plan(folder, args.runs)

@@ -21,6 +21,7 @@ from steelexp.commands.search import (
 )
 from steelexp.commands.show import show_record
 from steelexp.errors import RunFailedError, UserError, explain_write_errors
+from steelexp.file_names import check_folder
 from steelexp.input_changes import same_spec_on_other_data
 from steelexp.plan import Plan
 from steelexp.progress import say, show
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     """Run every spec, one after the other; skip what is finished."""
     if args.dry_run and args.fresh:
         raise UserError("--fresh: without effect beside --dry-run; leave one of them out")
+    check_folder(args.runs, "--runs")
     every = requests(args.specs, args.seeds)
     check_executor(args, [request.spec for request in every])
     failed = _each(every, args, _preview if args.dry_run else _run_request)

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 def add(commands: "Subparsers") -> None:
     """Add the commands."""
     board = commands.add_parser("list", help="print the leaderboard of a folder of runs")
-    board.set_defaults(act=list_runs, prints_only=True)
+    board.set_defaults(act=list_runs, prints_only=True, inputs=("folder",))
     board.add_argument("folder", nargs="?", type=Path, default=RUNS, help="default: runs")
 
     one = commands.add_parser("show", help="print one run, or one search")
-    one.set_defaults(act=show_run, prints_only=True)
+    one.set_defaults(act=show_run, prints_only=True, inputs=("run",))
     one.add_argument("run", type=Path, metavar="RUN|SEARCH", help="folder of a run or a search")
 
 

@@ -4,6 +4,7 @@ Only the loss and dice_batch are measured on tiles.
 """
 
 import functools
+import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +31,7 @@ from steelexp.inference.windows import Kind, Layout, published_windows, sliding_
 from steelexp.metric_names import Part, full_name
 from steelexp.metrics import LOSS, METRICS, image_metrics
 from steelexp.overlays import overlay, polygons
+from steelexp.records.atomic import write_atomically
 from steelexp.records.postprocessing import ClassRules
 from steelexp.records.store import RunFolder
 from steelexp.spec.schema import TrainingSpec
@@ -265,8 +267,9 @@ class Evaluator:
         )
         picture = overlay.draw(image, truth, mask, classes=dataset.classes, title=title)
         path = folder.overlay(epoch, dataset.names[row])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
+        content = io.BytesIO()
+        picture.save(content, "PNG")
+        write_atomically(path, content.getvalue())
         scale = overlay.scale(image.shape)
         outlines = polygons.layers(truth, mask, classes=dataset.classes, scale=scale)
         folder.write(str(path.with_suffix(".json").relative_to(folder.path)), json.dumps(outlines))

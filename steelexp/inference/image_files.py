@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from steelexp.data.data_error import raise_if
 from steelexp.data.image_files import SUFFIXES, list_images, say_passed_over
+from steelexp.file_names import short_name
 
 
 class ImageFile(NamedTuple):
@@ -95,4 +96,4 @@ def group_name(patterns: Sequence[str]) -> str:
     resolved = path.resolve()
     first = resolved.name if resolved.is_dir() else resolved.stem
     rest = len(patterns) - 1
-    return (first or "images") + (f"_and_{rest}_more" if rest else "")
+    return short_name((first or "images") + (f"_and_{rest}_more" if rest else ""))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.file_names import short_name
 from steelexp.records.postprocessing import Postprocessing
 from steelexp.records.reevaluation import FOLDER
 
@@ -62,7 +63,7 @@ class ExternalEvaluation(BaseModel):
     @property
     def folder_name(self) -> str:
         """Name of its folder: other content of one name is another evaluation."""
-        return f"{self.name}-{self.manifest[:8]}"
+        return short_name(f"{self.name}-{self.manifest[:8]}")
 
 
 def read_external_evaluations(run: Path) -> Iterator[tuple[Path, ExternalEvaluation]]:

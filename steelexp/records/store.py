@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 
 from steelexp.errors import UserError
 from steelexp.file_lock import LockedError, file_lock
+from steelexp.file_names import short_name
 from steelexp.records.atomic import write_atomically
 from steelexp.records.jsonl import JsonLines
 from steelexp.records.record import Record, read_record
@@ -92,7 +93,7 @@ class RunFolder:
     def overlay(self, epoch: int, image: str) -> Path:
         """The picture of one image after one epoch; folders in its name are joined by __."""
         stem = PurePosixPath(image).with_suffix("").as_posix().replace("/", "__")
-        return self.path / "overlays" / f"epoch_{epoch:03d}" / f"{stem}.png"
+        return self.path / "overlays" / f"epoch_{epoch:03d}" / f"{short_name(stem)}.png"
 
     def overlays(self, epoch: int) -> list[Path]:
         """The pictures that were drawn after an epoch."""

@@ -145,7 +145,7 @@ def write_page(root: Path, out: Path | None = None, *, baseline: str | None = No
     file = out or root / NAME
     check_replaceable(file)
     text = page(root, baseline=baseline)
-    return write_atomically(file, text.encode())
+    return write_atomically(file, text.encode("utf-8", "backslashreplace"))
 
 
 def page(root: Path, *, baseline: str | None = None) -> str:

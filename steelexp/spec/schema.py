@@ -207,7 +207,8 @@ class ExperimentSpec(BaseModel):
 
     model_config = STRICT
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
+    # A file name has 255 bytes; those of trials and of what is kept aside are longer by some.
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)] = Field(
         description="Names the run's folder: letters, digits, dot, dash, underscore."
     )
     question: str = Field("", description="Question that the experiment answers.")
