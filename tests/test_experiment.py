@@ -35,6 +35,7 @@ from steelexp.training import checkpoint
 from steelexp.training.checkpoint import weights_hash
 from tests.comet_archive import Archive
 from tests.fakes import labelled
+from tests.file_schemas import check_files
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 # The searches vary others of these, and tests/test_trial.py runs one.
@@ -141,6 +142,7 @@ def test_a_run_leaves_what_the_design_promises(undisturbed: tuple[RunFolder, Rec
         best_metrics, abs=1e-6
     )  # evaluated again from the kept weights
     assert json.loads((folder.path / "record.json").read_text())["status"] == "finished"
+    assert check_files(folder.path) >= {"record", "evaluation"}
 
     scores = parquet.read_table(folder.path / record.images).to_pylist()
     assert len(scores) == 4 * 4
@@ -225,6 +227,7 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
     aside = folder.path / "evaluations" / "sliding_tta"
     reevaluation = Reevaluation.model_validate_json((aside / "reevaluation.json").read_bytes())
     assert (reevaluation.inference, reevaluation.tta) == ("sliding", True)
+    assert check_files(aside) == {"reevaluation", "evaluation"}
     assert set(reevaluation.metrics) == set(undisturbed[1].metrics)
     report = read_evaluation_report(aside)
     assert report is not None
@@ -262,6 +265,7 @@ def test_evaluate_on_other_data_stands_beside_the_record(
     ((place, evaluation),) = read_external_evaluations(folder.path)
     assert evaluation.relatives == Relatives(train=6, val=4, missing=0)  # the run's own images
     assert place.name == f"{tiny_severstal.name}-{evaluation.manifest[:8]}"
+    assert check_files(place) == {"external", "evaluation"}
     val = read_image_scores(folder.path / "image_scores.parquet", "val")
     other = read_image_scores(place / "image_scores.parquet", "test")
     rows = [other.images.index(name) for name in val.images]

@@ -402,7 +402,7 @@ class TestArguments:
             (["run"], "the following arguments are required: SPEC|FOLDER|key=value"),
             (["run", "a.yaml", "--fast"], "unknown arguments: --fast"),
             (["list", "runs", "more"], "unknown arguments: more"),
-            (["schema", "x"], "unknown arguments: x"),
+            (["schema", "x"], "invalid choice: 'x'"),
             (["data"], "the following arguments are required: WHAT"),
         ],
     )

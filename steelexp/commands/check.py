@@ -1,4 +1,4 @@
-"""The commands `check` and `schema`: whether specs are valid, and what a spec may hold."""
+"""The commands `check` and `schema`: whether specs are valid, and what files hold."""
 
 import argparse
 import json
@@ -13,8 +13,12 @@ from steelexp.data.sources import SOURCES
 from steelexp.errors import UserError
 from steelexp.plan import SpecModel, prepare
 from steelexp.progress import say
+from steelexp.records.file_schemas import FORMATS, file_schema
 from steelexp.spec import ExperimentSpec, json_schema, load
 from steelexp.spec.roots import named_roots
+
+SPEC = "spec"
+"""Kind of file of which `schema` prints the JSON Schema by default."""
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -27,8 +31,15 @@ def add(commands: "Subparsers") -> None:
     checks.add_argument("specs", nargs="+", metavar="SPEC|FOLDER", help="specs, folders of specs")
     checks.add_argument("--data", action="store_true", help="read the data sets as well")
 
-    commands.add_parser("schema", help="print the JSON Schema of a spec").set_defaults(
-        act=schema, prints_only=True
+    schemas = commands.add_parser("schema", help="print the JSON Schema of a kind of file")
+    schemas.set_defaults(act=schema, prints_only=True)
+    schemas.add_argument(
+        "kind",
+        nargs="?",
+        choices=(SPEC, *FORMATS),
+        default=SPEC,
+        help=f"{SPEC}, {', '.join(FORMATS)} (default: {SPEC})",
+        metavar="KIND",
     )
 
 
@@ -62,6 +73,7 @@ def _absence(spec: ExperimentSpec) -> str:
 
 
 def schema(args: argparse.Namespace) -> int:
-    """Print the JSON Schema of a spec."""
-    sys.stdout.write(json.dumps(json_schema(SpecModel), indent=2) + "\n")
+    """Print the JSON Schema of a spec, or of a kind of file that steelexp writes."""
+    content = json_schema(SpecModel) if args.kind == SPEC else file_schema(args.kind)
+    sys.stdout.write(json.dumps(content, indent=2) + "\n")
     return DONE

@@ -21,12 +21,13 @@ from steelexp.inference.labels import FOLDER as LABELS
 from steelexp.inference.labels import FORMS as LABEL_FORMS
 from steelexp.inference.predict import GRID, predict
 from steelexp.inference.predictor import Predictor, onnx_predictor
-from steelexp.inference.results_folder import SETTINGS, default_folder, input_paths
+from steelexp.inference.results_folder import default_folder, input_paths
 from steelexp.inference.tables import DEFECTS, ERRORS, SUBMISSION, Summary
 from steelexp.progress import say, show
 from steelexp.records.exports import export_path
 from steelexp.records.model_card import ModelCard
 from steelexp.records.postprocessing import describe_postprocessing
+from steelexp.records.prediction_settings import FILE as SETTINGS
 from steelexp.records.store import RunFolder
 from steelexp.run_model import load_predictor
 from steelexp.spreadsheet import formula_lines

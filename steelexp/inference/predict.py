@@ -36,19 +36,21 @@ from steelexp.inference.journal import Entry, PredictionJournal, prediction_line
 from steelexp.inference.labels import predicted_dataset, write_labels
 from steelexp.inference.predictor import Grey, Predictor, Scores
 from steelexp.inference.results_folder import (
-    INPUT,
     JOURNAL,
-    SETTINGS,
     check_settings,
     identity,
-    read_settings,
-    write_settings,
 )
 from steelexp.inference.tables import Summary, write_tables
 from steelexp.overlays import overlay
 from steelexp.overlays.contact_sheet import choose_images, contact_sheet
 from steelexp.progress import say, steps
 from steelexp.records.atomic import partial_path, write_atomically
+from steelexp.records.prediction_settings import FILE as SETTINGS
+from steelexp.records.prediction_settings import (
+    PredictionSettings,
+    read_prediction_settings,
+    write_prediction_settings,
+)
 from steelexp.records.store import RunFolder
 
 GRID = "grid.png"
@@ -114,19 +116,19 @@ def _open(
 ) -> tuple[PredictionJournal, list[ImageFile]]:
     """Open the journal of this job, or start a new one; the images that remain to predict."""
     file = out / SETTINGS
-    settings = {
-        "runtime": predictor.runtime,
-        "network": predictor.network,
-        "overlays": overlays,
-        "model": predictor.card.model_dump(mode="json", exclude={"network"}),
-        INPUT: list(paths),
-    }
+    settings = PredictionSettings(
+        runtime=predictor.runtime,
+        network=predictor.network,
+        overlays=overlays,
+        model=predictor.card.model_dump(mode="json", exclude={"network"}),
+        input=list(paths),
+    )
     own_files = {out / ".lock", partial_path(file)}
     content = [path.name for path in out.iterdir() if path not in own_files]
     if content and not file.is_file():
         raise UserError(f"{out}: not empty ({content[0]}, ...); give --out another folder")
-    before = read_settings(file) if content else {}
-    if content:
+    before = read_prediction_settings(file) if content else None
+    if before is not None:
         check_settings(before, settings, out)
     name = identity(settings)
     if (repaired := prediction_lines(out / JOURNAL, name).repair()) is not None:
@@ -147,7 +149,7 @@ def _open(
         )
         remaining |= {image.name for image in broken}
     if before != settings:
-        write_settings(file, settings)
+        write_prediction_settings(file, settings)
     return journal, [image for image in images if image.name in remaining]
 
 

@@ -3,24 +3,18 @@
 import glob
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from steelexp.checksum import hash_bytes
 from steelexp.errors import UserError
 from steelexp.inference.image_files import ImageFile, group_name
 from steelexp.inference.journal import PredictionJournal
 from steelexp.progress import say
-from steelexp.records.document import VERSION_KEY, read_document, write_document
+from steelexp.records.prediction_settings import FILE as SETTINGS
+from steelexp.records.prediction_settings import PredictionSettings, read_prediction_settings
 
-SETTINGS = "prediction.json"
 JOURNAL = "journal.jsonl"
-
-INPUT = "input"
-"""Key of the predicted paths in the settings. They identify no prediction: a folder may move."""
-
-_VERSION = 1  # of the settings
 
 _LONGEST_NAME = 60  # characters of an input's name before the hash; a file name has 255 bytes
 
@@ -57,10 +51,10 @@ def _other_input(folder: Path, paths: Sequence[str], images: Sequence[ImageFile]
     if not os.path.isfile(file):  # noqa: PTH113  # never raises
         return None
     try:
-        settings = read_settings(file)
+        settings = read_prediction_settings(file)
     except UserError:
         return None  # the prediction refuses it, or --fresh sets it aside
-    inputs = settings[INPUT]
+    inputs = settings.input
     if inputs == paths:
         return None
     if not any(map(_is_there, inputs)) and _has_moved(folder / JOURNAL, settings, images):
@@ -72,7 +66,7 @@ def _is_there(pattern: str) -> bool:
     return os.path.lexists(pattern) or bool(glob.glob(pattern, recursive=True))  # noqa: PTH207
 
 
-def _has_moved(journal: Path, settings: Mapping[str, Any], images: Sequence[ImageFile]) -> bool:
+def _has_moved(journal: Path, settings: PredictionSettings, images: Sequence[ImageFile]) -> bool:
     """Whether all images of a journal are among these images, with the same content."""
     try:
         lines = PredictionJournal(journal, identity(settings))
@@ -81,35 +75,19 @@ def _has_moved(journal: Path, settings: Mapping[str, Any], images: Sequence[Imag
     return lines.names() <= {image.name for image in images} and not lines.changed(images)
 
 
-def read_settings(file: Path) -> dict[str, Any]:
-    """The settings of an earlier prediction.
-
-    Raises:
-        UserError: The file cannot be read, is damaged, or is another one.
-    """
-    noun = "the settings of a prediction"
-    values = read_document(file, version=_VERSION, noun=noun, fix="begin anew with --fresh")
-    return {key: value for key, value in values.items() if key != VERSION_KEY}
-
-
-def write_settings(file: Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings of a prediction."""
-    write_document(file, {VERSION_KEY: _VERSION, **settings})
-
-
-def identity(settings: Mapping[str, Any]) -> str:
+def identity(settings: PredictionSettings) -> str:
     """The identity of a prediction, which its journal begins with: all settings but the input."""
-    rest = {key: value for key, value in settings.items() if key != INPUT}
-    return hash_bytes(json.dumps(rest, sort_keys=True).encode())
+    return hash_bytes(json.dumps(settings.identity(), sort_keys=True).encode())
 
 
-def check_settings(before: Mapping[str, Any], now: Mapping[str, Any], out: Path) -> None:
+def check_settings(before: PredictionSettings, now: PredictionSettings, out: Path) -> None:
     """Check that a folder has the prediction of these settings, of any input.
 
     Raises:
         UserError: It has a prediction with other settings.
     """
-    changed = [key for key in now if key != INPUT and before.get(key) != now[key]]
+    earlier = before.identity()
+    changed = [key for key, value in now.identity().items() if earlier[key] != value]
     if changed:
         raise UserError(
             f"{out}: holds a prediction with another {' and another '.join(changed)}; give --out "

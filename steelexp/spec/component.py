@@ -161,8 +161,13 @@ def component_model(
 
 def argument_descriptions(function: Callable[..., Any]) -> dict[str, str]:
     """Descriptions of the arguments by name, from the "Args:" of a Google-style docstring."""
-    _, _, args = (inspect.getdoc(function) or "").partition("Args:\n")
-    block = re.split(r"\n(?=\S)", args)[0]
+    return docstring_entries(inspect.getdoc(function) or "", "Args")
+
+
+def docstring_entries(docstring: str, heading: str) -> dict[str, str]:
+    """Descriptions by name below a heading of a Google-style docstring."""
+    _, _, below = docstring.partition(f"{heading}:\n")
+    block = re.split(r"\n(?=\S)", below)[0]
     entries = re.findall(r"^    (\w+): (.+(?:\n      +.+)*)", block, re.MULTILINE)
     return {name: re.sub(r"\s+", " ", text) for name, text in entries}
 

@@ -10,7 +10,7 @@ import pytest
 from steelexp.errors import UserError
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
-from steelexp.inference.results_folder import SETTINGS
+from steelexp.records.prediction_settings import FILE as SETTINGS
 from tests.damages import Outcome, damages, write_table
 from tests.predictors import pixel_predictor, write_images
 

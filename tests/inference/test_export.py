@@ -1,3 +1,4 @@
+import json
 import zipfile
 
 import cv2
@@ -12,6 +13,7 @@ from steelexp.inference.predictor import Predictor, onnx_predictor
 from steelexp.lazy import keras, tf
 from steelexp.model.unet import unet
 from tests.fakes import pixel_model
+from tests.file_schemas import check_values
 from tests.predictors import card, pixel_predictor
 
 STRIPS = [
@@ -57,6 +59,7 @@ def test_the_card_lies_where_others_find_it(tmp_path, model):
         texts.append(archive.read("steelexp.json").decode())
     for text in texts:
         read = read_card(text, tmp_path)
+        check_values("card", json.loads(text))
         assert read.network is not None
         assert read.model_copy(update={"network": None}) == card()
 

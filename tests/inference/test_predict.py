@@ -19,6 +19,7 @@ from steelexp.inference import tables as prediction_tables
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
 from steelexp.inference.predictor import onnx_predictor
+from tests.file_schemas import check_files
 from tests.kaggle_rules import broken_rules
 from tests.predictors import card, pixel_onnx, pixel_predictor, write_images
 
@@ -51,6 +52,7 @@ def test_one_image_by_hand(tmp_path):
     summary = predicted(tmp_path / "in", tmp_path / "out", mm_per_pixel=0.5)
 
     assert (summary.images, summary.clean, summary.errors) == (1, 0, [])
+    assert check_files(tmp_path / "out") == {"prediction"}
     bright, dark = table(tmp_path / "out" / "defects.csv")
     assert bright == {
         "image": "a.png",

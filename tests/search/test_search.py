@@ -17,6 +17,7 @@ from steelexp.search.search import search, trial_spec
 from steelexp.search.trials import Trials, read_trials
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import load
+from tests.file_schemas import check_files
 from tests.known_search import known_spec, known_trial, searched, trials_of
 
 
@@ -49,6 +50,7 @@ class TestWhatIsLeft:
 
     def test_search_json(self, spec, folder):
         best = searched(spec, folder)
+        assert check_files(folder) == {"search"}
         summary = json.loads((folder / "search.json").read_text())
         written = {key: value for key, value in summary.items() if key != "trials"}
         assert written == {

@@ -1,0 +1,103 @@
+"""JSON Schemas of the JSON files that runs, searches, exports and predictions leave.
+
+docs/schemas/ has them. A change of a file that a reader of the old one would not understand gets
+the next version; the schema of the old version stays there.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, get_args
+
+from pydantic import BaseModel
+
+from steelexp.checksum import KEY as CHECKSUM
+from steelexp.records.document import VERSION_KEY
+from steelexp.records.evaluation_report import EvaluationReport
+from steelexp.records.external_evaluation import ExternalEvaluation
+from steelexp.records.model_card import ModelCard
+from steelexp.records.prediction_settings import PredictionSettings
+from steelexp.records.record import Record
+from steelexp.records.reevaluation import Reevaluation
+from steelexp.records.search_file import SearchFile
+from steelexp.spec.component import docstring_entries
+
+
+class FileFormat(NamedTuple):
+    """A kind of file.
+
+    Attributes:
+        title: Name of the file, and what it is.
+        model: Model of its contents.
+        has_checksum: Whether it ends with a checksum of its other values.
+    """
+
+    title: str
+    model: type[BaseModel]
+    has_checksum: bool
+
+
+FORMATS: Final[Mapping[str, FileFormat]] = {
+    "record": FileFormat("record.json of a finished run", Record, False),
+    "evaluation": FileFormat("evaluation.json of an evaluation", EvaluationReport, False),
+    "reevaluation": FileFormat(
+        "reevaluation.json of a run with other inference settings", Reevaluation, False
+    ),
+    "external": FileFormat("external.json of a run on other data", ExternalEvaluation, False),
+    "search": FileFormat("search.json of a search", SearchFile, False),
+    "card": FileFormat("Model card of an exported network", ModelCard, True),
+    "prediction": FileFormat("prediction.json of a prediction", PredictionSettings, True),
+}
+"""Kind -> format; the commands `schema KIND` print the schemas."""
+
+
+def version_of(kind: str) -> int:
+    """Version of a kind of file that this version of steelexp writes and reads."""
+    field = FORMATS[kind].model.model_fields[VERSION_KEY]
+    version: int = get_args(field.annotation)[0]
+    return version
+
+
+def schema_name(kind: str) -> str:
+    """File name of a schema in docs/schemas/."""
+    return f"{kind}-{version_of(kind)}.schema.json"
+
+
+def file_schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema of a kind of file, with the descriptions of its docstrings.
+
+    The `$id` is a name and no address.
+
+    Args:
+        kind: Key of FORMATS.
+    """
+    title, model, has_checksum = FORMATS[kind]
+    content = model.model_json_schema()
+    for part in (content, *content.get("$defs", {}).values()):
+        _describe(part)
+    if has_checksum:
+        content["properties"][CHECKSUM] = {
+            "type": "string",
+            "pattern": "^[0-9a-f]{32}$",
+            "description": "XXH3 of 128 bits of the other values, as JSON with sorted keys and "
+            "without spaces.",
+        }
+    names = [VERSION_KEY, *content["required"], *([CHECKSUM] if has_checksum else [])]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:steelexp:{kind}:{version_of(kind)}",
+        **content,
+        "title": title,
+        "required": list(dict.fromkeys(names)),
+    }
+
+
+def _describe(part: dict[str, Any]) -> None:
+    """Turn the docstring of a model into a description of it and of each property."""
+    docstring = part.pop("description", "")
+    if summary := docstring.partition("\n\n")[0]:
+        part["description"] = " ".join(summary.split())
+    described = docstring_entries(docstring, "Attributes")
+    for name, entry in part.get("properties", {}).items():
+        entry.pop("title", None)
+        if name in described:
+            entry["description"] = re.sub(r"\bNone\b", "null", described[name])
