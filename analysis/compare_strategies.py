@@ -37,13 +37,14 @@ from steelexp.errors import UserError, explain_write_errors
 from steelexp.metrics import HEADLINES, PRIMARY
 from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
-from steelexp.terminal import Parser, print_error
+from steelexp.terminal import Parser, prepare_output, print_error
 
 FORMATS: Final = ("png", "pdf", "svg")
 
 
 def main(argv: list[str]) -> int:
     """Write the comparison that `argv` asks for; 0 if it is written, 2 if it cannot be."""
+    prepare_output()
     arguments = _parser().parse_args(argv)
     try:
         if arguments.metric not in HEADLINES:

@@ -28,8 +28,9 @@ from analysis.learning_curves import FORMATS
 from steelexp.command_line import command_line
 from steelexp.errors import UserError, explain_read_errors, explain_write_errors
 from steelexp.palette import CLASS_COLOURS, INK
+from steelexp.plain_figure import plain_figure
 from steelexp.progress import say
-from steelexp.terminal import Parser, print_error
+from steelexp.terminal import Parser, prepare_output, print_error
 
 SCHEMA_VERSION: Final = 3
 CLEAN: Final = "#b0b0b0"
@@ -71,6 +72,7 @@ class Overview:
 
 def main(argv: list[str]) -> int:
     """Run the command; exit code 0 if the overview is written, 2 on an error."""
+    prepare_output()
     arguments = _parser().parse_args(argv)
     try:
         if arguments.out.suffix not in FORMATS:
@@ -151,7 +153,7 @@ def draw(overview: Overview) -> Figure:
     columns = min(classes, 2 if width > WIDE * height else 4)
     rows = -(-classes // columns)
     below = rows * (12.0 / columns * 0.76 * height / width + 0.75) + 0.5
-    figure = Figure(
+    figure = plain_figure(
         figsize=(13.0, 4.2 + below), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
     )
     parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(4.2, below))
@@ -202,6 +204,7 @@ def _draw_pixels(axes: Axes, overview: Overview) -> None:
             share, (count, c), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlim(pixels.min() / 3, pixels.max() * 12)
     axes.set_title("share of the labelled pixels")
     axes.set_xlabel("labelled pixels, log scale")

@@ -32,7 +32,7 @@ from steelexp.errors import UserError, explain_write_errors
 from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
 from steelexp.spreadsheet import csv_text
-from steelexp.terminal import Parser, print_error
+from steelexp.terminal import Parser, prepare_output, print_error
 
 FORMATS: Final = ("png", "pdf", "svg")
 
@@ -41,6 +41,7 @@ EvaluatedImages = npt.NDArray[np.int64]
 
 def main(argv: list[str]) -> int:
     """Draw the gallery that `argv` asks for; 0 if it is drawn, 2 if it cannot be."""
+    prepare_output()
     arguments = _parser().parse_args(argv)
     try:
         if arguments.count < 1:

@@ -31,8 +31,9 @@ from steelexp.errors import UserError, explain_write_errors
 from steelexp.metric_names import axis_title, classes_of, full_name, parse_name
 from steelexp.metrics import LOSS, PRIMARY, is_bounded, lower_is_better
 from steelexp.palette import CLASS_COLOURS, INK, RUN_COLOURS
+from steelexp.plain_figure import plain_figure
 from steelexp.progress import say
-from steelexp.terminal import Parser, print_error
+from steelexp.terminal import Parser, prepare_output, print_error
 
 MARKERS: Final = ("", "o", "s", "^", "D", "v", "P", "X")
 VAL_LOSS: Final = full_name(LOSS, "val")
@@ -41,6 +42,7 @@ FORMATS: Final = (".png", ".pdf", ".svg")
 
 def main(argv: list[str]) -> int:
     """Draw the learning curves that `argv` asks for; 0 if they are drawn, 2 if they cannot be."""
+    prepare_output()
     arguments = _parser().parse_args(argv)
     try:
         if arguments.out.suffix not in FORMATS:
@@ -100,7 +102,9 @@ def draw(runs: list[Run], metric: str) -> Figure:
     names = {run.name for run in runs}
     if 1 < len(names) < len(runs):
         return draw_strategies(runs, metric)
-    figure = Figure(figsize=(11.0, 4.2), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
+    figure = plain_figure(
+        figsize=(11.0, 4.2), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+    )
     loss, score = figure.subplots(1, 2)
     if len(runs) == 1:
         loss.set_title(_wrapped(f"{runs[0].name}, seed {runs[0].seed}"), loc="left")

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from analysis.strategies.comparison_tables import figure, setting, table
+from analysis.strategies.comparison_tables import figure, plain_line, setting, table
 from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.metric_names import class_names
@@ -25,7 +25,7 @@ from steelexp.metrics import ALL_EMPTY, ON_IMAGES, PRIMARY
 from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
 from steelexp.spreadsheet import csv_text
-from steelexp.terminal import Parser, print_error
+from steelexp.terminal import Parser, prepare_output, print_error
 
 FORMATS: Final = (".md", ".csv")
 
@@ -34,6 +34,7 @@ Values = npt.NDArray[np.float64]
 
 def main(argv: list[str]) -> int:
     """Print the table that `argv` asks for; 0 if it is printed, 2 if it cannot be."""
+    prepare_output()
     arguments = _parser().parse_args(argv)
     out: Path | None = arguments.out
     try:
@@ -109,7 +110,9 @@ def markdown(evaluated: EvaluatedRuns, metric: str, values: dict[str, Values]) -
     meaning = (
         f"{metric}: {evaluated.record.definitions[metric]}. Mean ± standard deviation over runs."
     )
-    return "\n\n".join([setting(evaluated), meaning, table(head, body)]) + "\n"
+    return (
+        "\n\n".join([plain_line(setting(evaluated)), plain_line(meaning), table(head, body)]) + "\n"
+    )
 
 
 def _spread(values: Values) -> str:

@@ -27,11 +27,12 @@ from steelexp.errors import UserError, explain_write_errors
 from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
 from steelexp.spec.space_words import describe_value
-from steelexp.terminal import Parser, print_error
+from steelexp.terminal import Parser, prepare_output, print_error
 
 
 def main(argv: list[str]) -> int:
     """Write the history that `argv` asks for; 0 if it is written, 2 if it cannot be."""
+    prepare_output()
     arguments = _parser().parse_args(argv)
     try:
         search = read_search(arguments.search)

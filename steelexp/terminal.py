@@ -8,8 +8,9 @@ let it write a line of its own. So every line that is printed goes through `visi
 import argparse
 import logging
 import sys
+import warnings
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 def visible(text: str) -> str:
@@ -48,11 +49,12 @@ def print_error(*lines: str, before: str = "") -> None:
 
 
 def prepare_output() -> None:
-    """Let no output fail for its characters, and make warnings of the log visible as well."""
+    """Let no output fail for its characters, and make warnings visible as well."""
     with suppress(AttributeError):  # None, or a stream of a caller
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(_VisibleFormatter())
+    warnings.formatwarning = _visible_warning
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,6 +68,13 @@ class Parser(argparse.ArgumentParser):
 class _VisibleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return visible_lines(super().format(record))
+
+
+_format_warning = warnings.formatwarning
+
+
+def _visible_warning(*warning: Any, **place: Any) -> str:
+    return visible_lines(_format_warning(*warning, **place))
 
 
 def _spelled(code: int) -> str:

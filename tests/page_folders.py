@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -89,12 +90,19 @@ def report(
     *,
     reason: str = "3 groups of near-duplicates count",
 ) -> None:
-    """An evaluation report with something of everything."""
+    """Write an evaluation report with something of everything."""
+    folder.write("evaluation.json", json.dumps(evaluation_values(classes, reason=reason)))
+
+
+def evaluation_values(
+    classes: Sequence[str], *, reason: str = "3 groups of near-duplicates count"
+) -> dict[str, Any]:
+    """The values of an evaluation report with something of everything."""
     grid = [n / 100 for n in range(1, 100)]
     found = {"precision": 0.5, "recall": 0.25, "labelled": 4, "predicted": 5}
     strips = found | {"average_precision": None}
     each = dict.fromkeys(classes)
-    content = {
+    return {
         "schema_version": 1,
         "part": "test",
         "classes": list(classes),
@@ -122,7 +130,6 @@ def report(
         "images": dict.fromkeys(classes, strips),
         "components": {label: {"small": found, "large": found} for label in each},
     }
-    folder.write("evaluation.json", json.dumps(content))
 
 
 def _hostile_metrics() -> dict[str, float]:

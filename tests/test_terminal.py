@@ -1,6 +1,7 @@
 import logging
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,11 @@ class TestErrors:
         content = log.read_text("utf-8")
         assert r"\x1b]0;owned" in content
         assert all(line.isprintable() for line in content.split("\n"))
+
+    def test_of_a_warning(self):
+        prepare_output()
+        text = warnings.formatwarning(f"Glyph 27 ({HOSTILE})", UserWarning, "f.py", 1)
+        assert text == visible_lines(f"f.py:1: UserWarning: Glyph 27 ({HOSTILE})\n")
 
     def test_of_the_log(self, capfd):
         prepare_output()

@@ -15,6 +15,7 @@ from analysis.searches.search_figures import draw_scores, finish, score_of
 from analysis.searches.search_trials import Search, Trial
 from analysis.strategies.comparison_figures import LOWER
 from steelexp.palette import INK
+from steelexp.plain_figure import plain_figure
 
 APART: Final = 0.04  # of the panel's width: labels that are closer would run into one another
 UNITS: Final = ((2 * 3600.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
@@ -50,7 +51,7 @@ def draw_cost(search: Search) -> Figure | str:
     panels = [cost for cost in (_times(search), _epochs(search)) if cost.costs]
     if not panels:
         return "cost is not drawn: no trial has both a score and a cost"
-    figure = Figure(
+    figure = plain_figure(
         figsize=(1.4 + 4.8 * len(panels), 4.4),
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1),
     )

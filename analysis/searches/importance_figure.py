@@ -13,6 +13,7 @@ from analysis.searches.search_trials import Search
 from analysis.searches.setting_importance import Importances
 from analysis.strategies.comparison_figures import HIGHER, UNDECIDED, folded
 from steelexp.palette import INK
+from steelexp.plain_figure import plain_figure
 
 
 def draw_importance(search: Search, importance: Importances) -> Figure:
@@ -22,7 +23,7 @@ def draw_importance(search: Search, importance: Importances) -> Figure:
         for row in importance.settings
     ]
     lines = sum(name.count("\n") + 1 for name in names)
-    figure = Figure(
+    figure = plain_figure(
         figsize=(7.2, 1.8 + 0.2 * len(names) + 0.2 * lines),
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1),
     )

@@ -21,6 +21,7 @@ from analysis.searches.search_space import Setting
 from analysis.searches.search_trials import Search, Trial
 from analysis.strategies.comparison_figures import LOWER, UNDECIDED, folded
 from steelexp.palette import INK
+from steelexp.plain_figure import plain_figure
 from steelexp.spec.space_words import describe_value
 
 OFF: Final = -0.14  # the height of the slot below an axis: inactive, or failed
@@ -63,7 +64,7 @@ def draw_parallel(search: Search) -> Figure:
     names = [_name(setting.path) for setting in search.settings]
     most = max(len(setting.choices) for setting in search.settings)
     lines_of_name = max(name.count("\n") + 1 for name in names)
-    figure = Figure(
+    figure = plain_figure(
         figsize=(1.9 + 1.6 * count, max(4.0, 1.5 + 0.12 * most) + 0.16 * lines_of_name),
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1),
     )

@@ -16,6 +16,7 @@ from analysis.searches.search_trials import Search, Trial
 from analysis.strategies.comparison_figures import HIGHER, LOWER, UNDECIDED
 from steelexp.metric_names import axis_title
 from steelexp.palette import INK
+from steelexp.plain_figure import plain_figure
 
 FAR: Final = 4.0  # interquartile ranges beyond a quartile: worse scores are drawn at the edge
 MANY: Final = 100  # trials; with more the markers are small
@@ -51,7 +52,7 @@ def draw_progress(search: Search) -> Figure:
 
     Failed and unfinished trials are marked below. A line joins the rungs of one configuration.
     """
-    figure = Figure(figsize=(7.6, 4.4), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    figure = plain_figure(figsize=(7.6, 4.4), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     axes = figure.subplots()
     places = {trial.id: place for place, trial in enumerate(search.trials)}
     handles: list[Line2D] = []

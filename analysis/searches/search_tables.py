@@ -10,7 +10,7 @@ from analysis.searches.search_figures import best_so_far, score_of
 from analysis.searches.search_space import Setting
 from analysis.searches.search_trials import Search, Trial
 from analysis.searches.setting_importance import Importances
-from analysis.strategies.comparison_tables import signed, table
+from analysis.strategies.comparison_tables import plain_line, signed, table
 from steelexp.spec.space_words import describe_value
 from steelexp.spreadsheet import csv_text
 
@@ -74,10 +74,10 @@ def markdown(
         draws: Number of bootstrap draws.
     """
     pictures = {name: f"![{name}]({file})" for name, file in figures.items()}
-    beware = [f"- {text}" for text in warnings(search, importance)]
+    beware = [plain_line(f"- {text}") for text in warnings(search, importance)]
     parts = [
-        f"# Search {search.name}",
-        _setting(search),
+        plain_line(f"# Search {search.name}"),
+        plain_line(_setting(search)),
         *_best(search),
         *(["## Beware", "\n".join(beware)] if beware else []),
         *(["## Progress", pictures["progress"]] if "progress" in pictures else []),
@@ -91,7 +91,7 @@ def markdown(
         "## Trials, the best first",
         _trials(search),
         "## How to read this",
-        READING.format(objective=search.objective),
+        READING.format(objective=plain_line(search.objective)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -141,7 +141,7 @@ def _best(search: Search) -> list[str]:
     rows = [[setting.path, _value_text(best, setting)] for setting in search.settings]
     head = f"## Best: {describe_value(score_of(best))}, trial {best.id}"
     where = f"At epoch {best.best_epoch}, in `{best.folder}`." if best.folder else ""
-    return [part for part in (head, where, table(["setting", "value"], rows)) if part]
+    return [part for part in (head, plain_line(where), table(["setting", "value"], rows)) if part]
 
 
 def _value_text(trial: Trial, setting: Setting) -> str:
@@ -150,7 +150,7 @@ def _value_text(trial: Trial, setting: Setting) -> str:
 
 def _importance(search: Search, importance: Importances | str, draws: int) -> list[str]:
     if isinstance(importance, str):
-        return [f"No importance: {importance}."]
+        return [plain_line(f"No importance: {importance}.")]
     rows = (
         [
             row.path,

@@ -19,6 +19,7 @@ from analysis.strategies.comparison_tables import signed
 from steelexp.comparison.evaluated_runs import EvaluatedRuns
 from steelexp.metrics import PRIMARY
 from steelexp.palette import BLUE, INK, VERMILLION
+from steelexp.plain_figure import plain_figure
 
 HIGHER: Final = BLUE  # the marker's shape says the same
 LOWER: Final = VERMILLION
@@ -89,7 +90,7 @@ def _panels(comparison: Comparison, rows: int) -> tuple[Figure, list[Axes]]:
     columns = min(count, COLUMNS)
     lines = -(-count // columns)
     size = (2.2 + 2.35 * columns, 1.5 + lines * (0.9 + 0.36 * rows))
-    figure = Figure(
+    figure = plain_figure(
         figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.08, wspace=0.02)
     )
     grid = figure.subplots(lines, columns, squeeze=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
@@ -14,6 +15,7 @@ from steelexp.comparison.intervals import metric_intervals
 from steelexp.metric_names import Part, class_names, full_name
 from steelexp.metrics import ALL_EMPTY, HEADLINES, PRIMARY
 from steelexp.spreadsheet import csv_text
+from steelexp.terminal import visible
 
 PART_WORDS: Final[Mapping[Part, str]] = {
     "test": "test images",
@@ -79,13 +81,13 @@ def markdown(comparison: Comparison) -> str:
     """The whole comparison: what was compared, a table a class and metric, how to read them."""
     part = PART_WORDS[comparison.evaluated.images.part]
     parts = [
-        f"# Strategies beside {comparison.baseline}: {part}",
-        setting(comparison.evaluated),
+        plain_line(f"# Strategies beside {comparison.baseline}: {part}"),
+        plain_line(setting(comparison.evaluated)),
     ]
     for metric in HEADLINES:
         for label in comparison.labels:
             rows = comparison.of(metric, label)
-            parts += [f"## {_heading(rows[0])}", _table(comparison, rows)]
+            parts += [plain_line(f"## {_heading(rows[0])}"), _table(comparison, rows)]
     parts += ["## How to read this", *_notes(comparison)]
     return "\n\n".join(parts) + "\n"
 
@@ -151,10 +153,15 @@ def _cells(row: Row, tested: bool) -> list[str]:
     return cells
 
 
+def plain_line(text: str) -> str:
+    """A line of Markdown whose names are neither HTML, nor links, nor more lines."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", visible(text)).replace("](", "]\\(")
+
+
 def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     """Markdown, figures at the right."""
     rule = ["---"] + ["---:"] * (len(head) - 1)
-    rows = ([cell.replace("|", "\\|") for cell in row] for row in (head, rule, *body))
+    rows = ([plain_line(cell).replace("|", "\\|") for cell in row] for row in (head, rule, *body))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -195,7 +202,7 @@ def _notes(comparison: Comparison) -> list[str]:
     if empty is not None:
         notes.append(f"- Predicting nothing scores {empty:.3f} in dice_kaggle on these images.")
     notes.append(NOTES.format(strategies=strategies, cells=strategies * classes))
-    return ["\n".join([*notes, *warnings(comparison)])]
+    return ["\n".join([*notes, *map(plain_line, warnings(comparison))])]
 
 
 def _all_empty(part: Part) -> str:

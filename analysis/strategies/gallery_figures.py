@@ -18,6 +18,7 @@ from analysis.strategies.comparison_figures import folded, on_images
 from steelexp.comparison.evaluated_run import EvaluatedRun
 from steelexp.comparison.evaluated_runs import EvaluatedRuns
 from steelexp.palette import BLUE, INK, ORANGE, PURPLE
+from steelexp.plain_figure import plain_figure
 
 TRUE_POSITIVE: Final = BLUE
 FALSE_NEGATIVE: Final = ORANGE
@@ -33,7 +34,7 @@ def draw_pixels(evaluated: EvaluatedRuns, label: str, images: EvaluatedImages) -
     columns = min(len(images), COLUMNS)
     lines = -(-len(images) // columns)
     names = list(evaluated.strategies)
-    figure = Figure(
+    figure = plain_figure(
         figsize=(2.4 + 3.2 * columns, 1.2 + lines * (0.9 + 0.32 * len(names))),
         layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08),
     )
@@ -104,7 +105,7 @@ def draw_pictures(evaluated: EvaluatedRuns, label: str, images: EvaluatedImages)
     cell = 7.0 if stacked else 3.0
     rows, columns = (len(images) * len(firsts), 1) if stacked else (len(images), len(firsts))
     size = (cell * columns, 0.6 + rows * (cell * height / width + 0.3))
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05))
+    figure = plain_figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05))
     grid = figure.subplots(rows, columns, squeeze=False)
     place = evaluated.images.classes.index(label)
     cells = [(n, k) for n in range(len(images)) for k in range(len(firsts))]

@@ -12,6 +12,7 @@ from steelexp.comparison.evaluated_run import EvaluatedRun
 from steelexp.comparison.evaluated_runs import EvaluatedRuns
 from steelexp.metric_names import parse_name
 from steelexp.metrics import METRICS
+from steelexp.plain_figure import plain_figure
 from steelexp.spec.schema import PublishedSpec, TilingSpec
 
 
@@ -60,7 +61,7 @@ def _draw(evaluated: EvaluatedRuns, published: PublishedSpec) -> Figure:
         for name, runs in evaluated.strategies.items()
     }
     names = sorted(values, key=lambda name: -np.mean(values[name]))
-    figure = Figure(
+    figure = plain_figure(
         figsize=(7.0, 1.7 + 0.36 * len(names)), layout=ConstrainedLayoutEngine(h_pad=0.08)
     )
     axes = figure.subplots()

@@ -19,6 +19,7 @@ from analysis.strategies.comparison_figures import HIGHER, folded
 from steelexp.metric_names import axis_title
 from steelexp.metrics import lower_is_better
 from steelexp.palette import INK
+from steelexp.plain_figure import plain_figure
 
 COLUMNS: Final = 5
 OTHERS: Final = "#c4c4c4"
@@ -73,7 +74,7 @@ def draw_strategies(runs: Sequence[Run], metric: str) -> Figure:
     runs_of_strategy = strategies(runs, metric)
     columns = min(len(runs_of_strategy), COLUMNS)
     rows = -(-len(runs_of_strategy) // columns)
-    figure = Figure(
+    figure = plain_figure(
         figsize=(1.0 + 2.5 * columns, 1.0 + 2.5 * rows),
         layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.08),
     )

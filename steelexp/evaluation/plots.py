@@ -7,6 +7,7 @@ import numpy as np
 
 from steelexp.counts import Values
 from steelexp.palette import CLASS_COLOURS
+from steelexp.plain_figure import plain_figure
 from steelexp.records.evaluation_report import EvaluationReport
 
 if TYPE_CHECKING:
@@ -19,12 +20,10 @@ FEWEST = 100
 
 def draw(report: EvaluationReport) -> Mapping[str, "Figure"]:
     """The figures by name."""
-    from matplotlib.figure import Figure  # 0.5 s that --help and check need not pay
-
     drawers = {"pr": _pr, "calibration": _calibration, "confusion": _confusion}
     more = max(len(report.classes) - 8, 0)
     size = (6 + 0.62 * more, 5 + 0.55 * more)
-    figures = {name: Figure(figsize=size, layout="constrained") for name in drawers}
+    figures = {name: plain_figure(figsize=size, layout="constrained") for name in drawers}
     for name, figure in figures.items():
         drawers[name](figure.add_subplot(), report)
     return figures

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp.data.doctor.near_duplicates import NearPair
+from steelexp.plain_figure import plain_figure
 from steelexp.records.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -30,13 +31,11 @@ def write_pair_sheet(pairs: Sequence[NearPair], names: Sequence[str], file: Path
 
 def draw_pairs(pairs: Sequence[NearPair], names: Sequence[str]) -> "Figure":
     """The figure: a pair in a row, the more similar ones above."""
-    from matplotlib.figure import Figure  # 0.5 s that --help and check need not pay
-
     sides = [[pair for pair in pairs if pair.near_duplicates is near] for near in (True, False)]
     rows = max(len(side) for side in sides)
     height, width = pairs[0].pictures[0].shape
     above = width >= WIDE * height
-    figure = Figure(figsize=(12, 0.6 + rows * (1.9 if above else 1.7)), layout="constrained")
+    figure = plain_figure(figsize=(12, 0.6 + rows * (1.9 if above else 1.7)), layout="constrained")
     columns = figure.add_gridspec(1, 2)
     halves = [figure.add_subfigure(columns[0, number]) for number in range(2)]
     titles = ("near-duplicates, the least similar", "other images, the most similar")
