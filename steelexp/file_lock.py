@@ -25,7 +25,7 @@ class LockedError(Exception):
 
 
 @contextmanager
-def file_lock(path: Path, *, wait: bool = True, nested: bool = False) -> Iterator[None]:
+def file_lock(path: Path, *, wait: bool | float = True, nested: bool = False) -> Iterator[None]:
     """Hold a lock.
 
     On a file system without locks it lies in the temporary folder of this machine, which a line
@@ -33,17 +33,17 @@ def file_lock(path: Path, *, wait: bool = True, nested: bool = False) -> Iterato
 
     Args:
         path: File of the lock; it stays, because a removed one would be no lock for the next.
-        wait: Whether to wait for another process.
+        wait: Whether to wait for another process, or the seconds to wait at most.
         nested: Whether this process may take the lock again meanwhile.
 
     Raises:
-        LockedError: Another process has the lock, and `wait` is false.
+        LockedError: Another process has the lock, and the wait is over.
         OSError: The file cannot be made.
     """
     from filelock import Timeout  # imports asyncio, which --help and list need not
 
     try:
-        lock = _acquired(path, -1 if wait else 0, nested)
+        lock = _acquired(path, -1 if wait is True else float(wait), nested)
     except Timeout:
         raise LockedError(path) from None
     try:

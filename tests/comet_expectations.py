@@ -81,9 +81,13 @@ def in_a_process(folder: Path, epochs: int, pace: Pace = AT_ONCE) -> Forked:
     return Forked(act)
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def kill(process: Forked) -> None:
     """The run and, since a machine that goes down takes both, what sends it."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for pid in [process.pid, *map(int, children)]:
+    for pid in [process.pid, *children(process.pid)]:
         os.kill(pid, signal.SIGKILL)
     process.wait()

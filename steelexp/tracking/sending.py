@@ -28,8 +28,10 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import NoReturn
 
 from steelexp.errors import UserError, reason
+from steelexp.file_lock import LockedError, file_lock
 from steelexp.terminal import visible
 from steelexp.tracking.journal import Event, EventReader, file_size, read_events
 from steelexp.tracking.receipt import read_progress, read_receipt, write_receipt
@@ -61,7 +63,7 @@ UNSENT = 1
 BUSY = 3
 """Exit code: another process is sending the run."""
 
-LATE = "the server answers too slowly"
+LATE = "it took too long"
 
 
 class UnsentError(Exception):
@@ -195,33 +197,34 @@ def send(folder: Path, mode: Mode, signals: StdinSignals, service: Service) -> N
     sender.close()
 
 
-def main(folder: Path, mode: Mode, grace_seconds: float) -> int:
-    """Send a run under its lock; the receipt gets the reason if that fails.
+def main(folder: Path, mode: Mode, grace_seconds: float) -> NoReturn:
+    """Send a run under its lock and end this process; the receipt gets the reason if that fails.
 
     Args:
         folder: Run folder.
         mode: Whether events are sent, or written to an archive.
         grace_seconds: Seconds that sending may go on after the journal is complete.
-
-    Returns:
-        Exit code.
     """
-    from filelock import FileLock, Timeout  # loads asyncio, which --help does not need
+    try:
+        with file_lock(folder / ".sending", wait=LOCK_SECONDS):
+            # Ends under the lock: the client's threads must not outlive it.
+            os._exit(_exit_code(folder, mode, grace_seconds))
+    except LockedError:
+        os._exit(BUSY)
+    except Exception as error:
+        _note_problem(folder, reason(error))
+    finally:
+        os._exit(UNSENT)
 
+
+def _exit_code(folder: Path, mode: Mode, grace_seconds: float) -> int:
     def give_up() -> None:
         try:
             _note_problem(folder, LATE)
         finally:
             os._exit(UNSENT)
 
-    lock = FileLock(folder / ".sending")
-    try:
-        lock.acquire(timeout=LOCK_SECONDS)
-        problem = _try_to_send(folder, mode, StdinSignals(grace_seconds, give_up))
-    except Timeout:
-        return BUSY
-    except Exception as error:
-        problem = reason(error)
+    problem = _try_to_send(folder, mode, StdinSignals(grace_seconds, give_up))
     if problem is None:
         return OK
     _note_problem(folder, problem)
@@ -248,8 +251,4 @@ def _try_to_send(folder: Path, mode: Mode, signals: StdinSignals) -> str | None:
 
 
 if __name__ == "__main__":
-    exit_code = UNSENT
-    try:
-        exit_code = main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))  # type: ignore[arg-type]
-    finally:
-        os._exit(exit_code)
+    main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Servers that are broken or mean harm: the run ends in time, and `sync` sends the rest later."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from steelexp.tracking.receipt import read_receipt
 from steelexp.tracking.signals import LATE_SECONDS
 from steelexp.tracking.tracker import Tracker
 from tests import hostile_answers
-from tests.comet_expectations import assert_metrics, files_with, key_of
+from tests.comet_expectations import assert_metrics, children, files_with, in_a_process, key_of
 from tests.comet_server import API_KEY, CometServer, comet_server
-from tests.tracked_run import described, metrics_of
+from tests.tracked_run import Pace, described, metrics_of
 
 FINISH = 1.5
 """Seconds that a run here waits for its tracker at its end, in place of 60."""
@@ -153,3 +154,18 @@ def test_a_server_without_tls(server: CometServer, folder: Path) -> None:
     assert "has no valid TLS certificate, or does not speak TLS" in line
     os.environ["COMET_URL_OVERRIDE"] = server.url
     assert sync(folder)[0]
+
+
+def test_a_killed_run_leaves_no_process_that_hangs(server: CometServer, folder: Path) -> None:
+    server.hostile = hostile_answers.slow_headers
+    process = in_a_process(folder, 2, Pace(epoch=60))
+    until = time.monotonic() + 60
+    while not (sending := children(process.pid)):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    until = time.monotonic() + FINISH + LATE_SECONDS + SPARE
+    while any(Path(f"/proc/{pid}").exists() for pid in sending):
+        assert time.monotonic() < until
+        time.sleep(0.05)
