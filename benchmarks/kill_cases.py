@@ -79,12 +79,14 @@ class Case(NamedTuple):
         words: Words of the command, which runs in a folder of its own.
         state: Function from that folder to what a kill left there, in words.
         contents: Function from that folder to what it holds at the end, by name of the file.
+        prepare: Function that puts into that folder what the command needs there.
     """
 
     name: str
     words: Sequence[str]
     state: Callable[[Path], str]
     contents: Callable[[Path], dict[str, Any]]
+    prepare: Callable[[Path], object] = lambda folder: None
 
 
 Job = Callable[[Path], list[Case]]

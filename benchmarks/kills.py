@@ -26,7 +26,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.kill_cases import JOBS, Case, Job
+from benchmarks.kill_cases import JOBS as RUN_JOBS
+from benchmarks.kill_cases import Case, Job
+from benchmarks.kill_cases_of_results import RESULT_JOBS
+
+JOBS = RUN_JOBS | RESULT_JOBS
 
 Place = Callable[[str], str]
 SIGKILLED = -signal.SIGKILL
@@ -177,6 +181,7 @@ def campaign(job: Job, work: Path, kills: int, draw: random.Random, only: str) -
     for case in cases:
         folder = work / case.name / "alone"
         folder.mkdir(parents=True)
+        case.prepare(folder)
         alone[case.name] = session(case, folder)
         if alone[case.name].code:
             raise RuntimeError(f"{case.name} failed: {folder / 'output.txt'}")
@@ -189,6 +194,7 @@ def campaign(job: Job, work: Path, kills: int, draw: random.Random, only: str) -
         folder = work / case.name / f"killed-{number:03d}"
         number += 1
         folder.mkdir()
+        case.prepare(folder)
         left = list(kill_and_go_on(case, folder, alone[case.name], draw))
         states.update((case.name, state) for state in left)
         expected = case.contents(work / case.name / "alone")
