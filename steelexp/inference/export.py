@@ -22,6 +22,7 @@ from steelexp.command_line import install_line
 from steelexp.errors import RunFailedError, UserError, reason
 from steelexp.inference.card_text import card_text, read_card
 from steelexp.inference.onnx_file import card_bytes, onnx_content
+from steelexp.inference.onnx_graph import normalize
 from steelexp.inference.predictor import Grey, Predictor, Scores, onnx_predictor
 from steelexp.lazy import Tensor, silence, tf
 from steelexp.records.atomic import remove, replacing
@@ -149,29 +150,8 @@ def _write_onnx(module: Any, card: ModelCard, path: Path) -> None:
         proto, _ = tf2onnx.convert.from_function(
             module.scores, input_signature=module.scores.input_signature, opset=OPSET
         )
-    _name_sizes(proto)
-    _repeat_pixels(proto)
+    normalize(proto)
     path.write_bytes(onnx_content(proto, card))
-
-
-def _name_sizes(proto: Any) -> None:
-    """Name the unknown sizes N, H and W instead of tf2onnx's numbers."""
-    for value in (*proto.graph.input, *proto.graph.output):
-        for dimension, name in zip(value.type.tensor_type.shape.dim, "NHW", strict=False):
-            dimension.dim_param = name
-
-
-def _repeat_pixels(proto: Any) -> None:
-    """Set the attributes of nearest-neighbour upsampling to those of current ONNX.
-
-    tf2onnx writes the deprecated mode of TensorFlow; for integer factors both are equal.
-    """
-    current = {"coordinate_transformation_mode": b"asymmetric", "nearest_mode": b"floor"}
-    for node in proto.graph.node:
-        if any(attribute.s == b"tf_half_pixel_for_nn" for attribute in node.attribute):
-            for attribute in node.attribute:
-                if attribute.name in current:
-                    attribute.s = current[attribute.name]
 
 
 def _write_savedmodel(module: Any, card: ModelCard, path: Path) -> None:

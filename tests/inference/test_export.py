@@ -47,6 +47,13 @@ def test_an_export_scores_as_the_network_and_carries_the_card(tmp_path, model, f
     assert [each.name for each in path.parent.iterdir()] == [form]
 
 
+def test_two_exports_of_one_network_are_one_file(tmp_path, model):
+    """So that a prediction goes on after the network is exported again."""
+    for name in ("one", "other"):
+        export(model, card(), "onnx", tmp_path / name, STRIPS)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
 def test_the_card_lies_where_others_find_it(tmp_path, model):
     import onnx
 
