@@ -6,13 +6,14 @@ works here. It ends the line, after a colon, so that it can be copied.
 """
 
 import os
+import re
 import shlex
 import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from steelexp.privacy import HOME, public, with_home
+from steelexp.privacy import HOME, with_home, without_home, without_secrets
 
 SCRIPT = "steelexp"
 """Name of the installed script; recorded commands start with it, on any machine."""
@@ -86,11 +87,28 @@ def runs_words(runs: Path) -> list[str]:
 
 
 def recorded(*words: str | Path) -> str:
-    """A steelexp command for a record, which is read on other machines, too.
+    """A steelexp command for a record, which is read on other machines, too."""
+    return public_line(shlex.join([SCRIPT, *map(argument, words)]))
 
-    Secrets in it are hidden, and a path below the home folder starts with "${HOME}".
+
+def public_line(line: str) -> str:
+    """A command for a file that is passed on, without secrets and without the home folder.
+
+    The shell puts its own home folder in the place of "${HOME}", which stands outside of single
+    quotes.
+
+    Args:
+        line: Command whose words are quoted as `shlex.quote` does.
     """
-    return " ".join([SCRIPT, *(_public_word(argument(word)) for word in words)])
+    pieces = re.split(r"('[^']*')", without_secrets(line))
+    pieces[::2] = [without_home(piece).replace(HOME, f'"{HOME}"') for piece in pieces[::2]]
+    pieces[1::2] = [
+        f"'{without_home(piece[1:-1])}'".replace(HOME, f"'\"{HOME}\"'").replace("''", "")
+        if piece != "''"
+        else piece
+        for piece in pieces[1::2]
+    ]
+    return "".join(pieces)
 
 
 def again_line(command: str, run: Path) -> str:
@@ -118,12 +136,6 @@ def _program() -> list[str]:
         on_path = shutil.which(SCRIPT)
         return [SCRIPT if on_path and _same(script, on_path) else started_as]
     return [_interpreter(), "-m", "steelexp"]
-
-
-def _public_word(word: str) -> str:
-    """A word for a record, quoted; the shell replaces "${HOME}" in it."""
-    parts = public(word).split(HOME)
-    return f'"{HOME}"'.join(shlex.quote(part) if part or len(parts) == 1 else "" for part in parts)
 
 
 def _joined(words: Iterable[str | Path]) -> str:

@@ -171,3 +171,41 @@ def test_a_recorded_command_that_was_damaged_is_not_repeated(tmp_path):
     assert again_line("steelexp run 'a.yaml", tmp_path) == command_line("reproduce", tmp_path)
     hostile = again_line(f"steelexp run {tmp_path} ; rm -rf $(x)", tmp_path)
     assert hostile.endswith(f"run {tmp_path} ';' rm -rf '$(x)' --fresh")
+
+
+class TestPublicLine:
+    @pytest.fixture
+    def home(self, tmp_path, monkeypatch):
+        folder = tmp_path / "the home"
+        folder.mkdir()
+        monkeypatch.setenv("HOME", str(folder))
+        return folder
+
+    @pytest.mark.parametrize(
+        "word",
+        [
+            "{}/a.yaml",
+            "{}/my runs/a",
+            "data.root={}/x",
+            "data.root={}/it's",
+            "plain",
+            "two words",
+            "",
+        ],
+    )
+    def test_a_shell_reads_it_as_it_was(self, home, word):
+        line = lines.recorded("run", word.format(home), "seed=1")
+        assert str(home) not in line
+        command = f"printf '%s\\n' {line}"
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+        assert done.stdout == f"steelexp\nrun\n{word.format(home)}\nseed=1\n"
+
+    def test_secrets_are_hidden(self):
+        line = lines.recorded("run", "a.yaml", "tracking.api_key=abcdef")
+        assert line == "steelexp run a.yaml tracking.api_key=***"
+
+    def test_it_is_found_again(self, home):
+        (home / "a.yaml").write_text("")
+        line = lines.recorded("run", home / "a.yaml")
+        again = lines.again_line(line, home / "runs" / "a" / "1")
+        assert again == lines.command_line("run", home / "a.yaml", "--fresh")

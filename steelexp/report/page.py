@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steelexp import __version__, palette
-from steelexp.command_line import again_line, command_line, shell_word
+from steelexp.command_line import again_line, command_line, public_line, shell_word
 from steelexp.comparison.comparability import describe_data
 from steelexp.errors import UserError
 from steelexp.metric_names import full_name
 from steelexp.metrics import HEADLINES, LOSS, ON_IMAGES, PRIMARY
+from steelexp.privacy import without_home
 from steelexp.progress import duration
 from steelexp.records.atomic import write_atomically
 from steelexp.records.search_file import best_line
@@ -254,7 +255,7 @@ def _rendered(**content: Any) -> str:
         "signed": _signed,
         "duration": duration,
         "describe": describe_values,
-        "shell_word": shell_word,
+        "shell_word": lambda word: public_line(shell_word(word)),
         "visible": visible,
         "without_name": lambda values: {key: values[key] for key in values if key != "name"},
     }
@@ -262,9 +263,9 @@ def _rendered(**content: Any) -> str:
         "columns": ON_IMAGES,
         "primary": PRIMARY,
         "full_name": full_name,
-        "again_line": again_line,
-        "best_line": best_line,
-        "command_line": command_line,
+        "again_line": lambda *words: public_line(again_line(*words)),
+        "best_line": lambda *words: public_line(best_line(*words)),
+        "command_line": lambda *words: public_line(command_line(*words)),
         "describe_data": describe_data,
         "palette": palette,
         "post_columns": HEADLINES,
@@ -287,8 +288,11 @@ def _rendered(**content: Any) -> str:
 
 
 def _visible(value: object) -> object:
-    """What a template prints: markup as it is, all else as text without control characters."""
-    return value if hasattr(value, "__html__") else visible_lines(str(value))
+    """What a template prints: markup as it is, all else as text that shows no home folder.
+
+    Control characters are spelled out.
+    """
+    return value if hasattr(value, "__html__") else visible_lines(without_home(str(value)))
 
 
 def _figure(value: float | None, digits: int = 3) -> str:

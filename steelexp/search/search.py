@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from steelexp.command_line import public_line
 from steelexp.errors import RunFailedError, UserError
 from steelexp.metrics import lower_is_better
 from steelexp.progress import duration, say
@@ -179,7 +180,8 @@ def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:
     what = f"Trial {best.trial.id} of {spec.name}: {spec.training.monitor}"
     after = f"{best.outcome.score:.4f} after epoch {best.outcome.best_epoch}."
     # A line end in a path would end the comment.
-    text = "".join(f"# {visible(line)}\n" for line in (best_line(folder), f"{what} {after}"))
+    head = (public_line(best_line(folder)), f"{what} {after}")
+    text = "".join(f"# {visible(line)}\n" for line in head)
     best_spec = trial_spec(spec, best.trial, f"{spec.name}-best")
     write_atomically(path, (text + dump(best_spec)).encode())
 
