@@ -4,7 +4,9 @@ import hashlib
 import json
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,16 @@ from steelexp.data.image_table import read_image_table
 from steelexp.data.splits.kinds import random
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
+from steelexp.records import provenance
 from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.external_evaluation import Relatives, read_external_evaluations
 from steelexp.records.image_scores import read_image_scores
+from steelexp.records.packages import computing_packages
+from steelexp.records.provenance import running_code
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
 from steelexp.records.store import Epoch, RunFolder, read_epochs, run_folders
+from steelexp.report.reproduction import UNCHANGED
 from steelexp.run_model import load_model
 from steelexp.spec import dump, load
 from steelexp.tracking.comet import dashboard
@@ -444,6 +450,8 @@ def test_a_run_is_reproduced_to_the_last_digit(
     (again,) = run_folders(tmp_path / "again")
     assert f"{folder.path}: reproduced; the other run is {again.path}" in out
 
+    _check_named_causes(command, capsys)
+
     folder = RunFolder(tmp_path / folder.path.name)
     shutil.copytree(undisturbed[0].path, folder.path)
     changed = record.metrics | {"val_dice_positive": record.metrics["val_dice_positive"] + 0.25}
@@ -455,6 +463,50 @@ def test_a_run_is_reproduced_to_the_last_digit(
     assert f"{differ}; not all within 0." in out
     assert f"{folder.path}: NOT reproduced" in out
     assert main([*command, "--tolerance", "0.3"]) == 0
+
+
+def _check_named_causes(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """With other code, packages or variables, the earlier reproduction does not count."""
+    for change, words in CAUSES.items():
+        with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+            change(patch, Path(folder))
+            assert main(command) == 2
+            err = capsys.readouterr().err
+            assert f": an earlier reproduction, before this changed: {words}; add --fresh" in err
+        running_code.cache_clear()
+        computing_packages.cache_clear()
+    assert main(command) == 0
+    assert UNCHANGED in capsys.readouterr().out
+
+
+def _change_a_line(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Another learning rate in the source, as if the package were imported from a copy."""
+    package = Path(provenance.__file__).parents[1]
+    copy = shutil.copytree(package, folder / "steelexp")
+    with (copy / "model" / "optimizers.py").open("a") as stream:
+        stream.write("FACTOR = 2\n")
+    patch.setattr(provenance, "package_folder", lambda: copy)
+    running_code.cache_clear()
+
+
+def _change_a_package(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Another version of a package that TensorFlow requires, found before the installed one."""
+    place = folder / "opt_einsum-0.0.1.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text("Metadata-Version: 2.1\nName: opt_einsum\nVersion: 0.0.1\n")
+    patch.syspath_prepend(str(folder))
+    computing_packages.cache_clear()
+
+
+def _change_the_instruction_set(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+
+
+CAUSES = {
+    _change_a_line: "code steelexp/model/optimizers.py changed",
+    _change_a_package: f"package opt-einsum {metadata.version('opt-einsum')} -> 0.0.1",
+    _change_the_instruction_set: "ONEDNN_MAX_CPU_ISA not set -> AVX2",
+}
 
 
 def test_what_cannot_be_reproduced(
