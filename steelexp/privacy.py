@@ -59,6 +59,9 @@ _FILES = (
 )
 """Files in which secrets of the services lie, as NAME=VALUE or as JSON."""
 
+_FOLDERS_OF_SHELLS = {"PWD", "OLDPWD"}
+"""Variables of every shell; they are folders and no passwords."""
+
 _MOST_BYTES = 100_000  # of such a file
 
 
@@ -172,7 +175,11 @@ def _is_mixed(value: str) -> bool:
 
 def _known_values() -> list[str]:
     """Values of secrets that this process can see, the longest first."""
-    values = {value for name, value in os.environ.items() if names_secret(name)}
+    values = {
+        value
+        for name, value in os.environ.items()
+        if names_secret(name) and name not in _FOLDERS_OF_SHELLS
+    }
     for name in _FILES:
         values.update(_values_in(name))
     return sorted(filter(_is_telling, values), key=len, reverse=True)
