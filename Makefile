@@ -23,7 +23,7 @@ IDENTITY := $(shell { pwd -P; $(PYTHON) -c 'import sys; print(sys.version)' 2>&1
 READY := $(VENV)/.ready-$(IDENTITY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test slow check browser format lock check-lock clean
+.PHONY: help setup run test fuzz slow check browser format lock check-lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,12 @@ run: $(READY)  ## Run an experiment (default: the quickstart, about 5 minutes)
 
 test: check browser  ## Check everything, then run the default tests (at most 10 minutes)
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal $(TESTS)
+
+SECONDS ?= 60
+TARGETS ?=
+
+fuzz: $(READY)  ## Fuzz every reader (SECONDS=300 for each of TARGETS="spec rle"; default: 60 for all)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGETS)
 
 slow: $(READY) browser  ## Run the tests marked slow
 	$(BIN)/python -m pytest -m slow $(TESTS)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
+
 from steelexp.data.content import file_hashes, is_readable
 from steelexp.errors import UserError
 from steelexp.inference.defects import Defect
@@ -140,12 +142,9 @@ def prediction_lines(file: Path, identity: str) -> "JsonLines[Entry]":
     )
 
 
+_ENTRY = TypeAdapter(Entry)
+
+
 def _entry(values: Any) -> Entry:
     """Parse the values of a line."""
-    size = values.pop("size")
-    defects = values.pop("defects")
-    return Entry(
-        **values,
-        size=None if size is None else (size[0], size[1]),
-        defects=[Defect(*each) for each in defects],
-    )
+    return _ENTRY.validate_python(values)

@@ -6,6 +6,7 @@ FOLDER.fetching/    the unfinished download, which the next call resumes
     unpacked/       renamed to FOLDER when it is verified
 """
 
+import errno
 import functools
 import hashlib
 import shutil
@@ -176,7 +177,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     except DataError:
         raise
     except OSError as error:
-        if error.errno is not None:  # of the disk
+        if error.errno not in (None, errno.EINVAL):  # of the disk; a wrong place in the archive
             raise
         raise _damaged(archive, error) from error
     except Exception as error:  # on damaged archives zipfile raises nearly any
