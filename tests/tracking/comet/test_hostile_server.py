@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.tracking import journaled
-from steelexp.tracking.comet import session
+from steelexp.tracking.comet import dashboard, session
 from steelexp.tracking.comet.tracker import comet as tracker_of
 from steelexp.tracking.delivery import sync
 from steelexp.tracking.journal import read_events
@@ -37,6 +38,7 @@ ANSWERS = {
     "a reset": hostile_answers.reset,
     "500": hostile_answers.failure(500),
     "429": hostile_answers.failure(429),
+    "503 until tomorrow": hostile_answers.failure(503, ("Retry-After", "86400")),
 }
 
 DEFAULT = ("a byte now and then", "a body without an end", "a page of HTML")
@@ -169,3 +171,21 @@ def test_a_killed_run_leaves_no_process_that_hangs(server: CometServer, folder: 
     while any(Path(f"/proc/{pid}").exists() for pid in sending):
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        ("a header without an end", "no complete answer in 1 s"),
+        ("a page of HTML", "data is not json"),
+        ("500", "failed with status code 500"),
+    ],
+)
+def test_a_dashboard_is_refused_in_time(
+    server: CometServer, monkeypatch: pytest.MonkeyPatch, answer: str, line: str
+) -> None:
+    monkeypatch.setattr(dashboard, "PUSH_SECONDS", 1.0)
+    server.hostile = ANSWERS[answer]
+    with pytest.raises(UserError, match=line) as refused:
+        dashboard.push("steel", None, ["1"])
+    assert API_KEY not in str(refused.value)
