@@ -21,6 +21,7 @@ from steelexp.evaluation.external import evaluate_external
 from steelexp.evaluation.result import write_result
 from steelexp.labelled_data import LabelledData
 from steelexp.plan import SpecModel
+from steelexp.privacy import public, public_values
 from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
 from steelexp.records.external_evaluation import FILE, ExternalEvaluation, Relatives
@@ -69,7 +70,7 @@ def evaluate_on(
     try:
         relatives = _relatives(dataset, _read(spec.data, record.white), folder.path)
     except UserError as error:  # the run's own data are elsewhere
-        unknown = error.lines[0]
+        unknown = public(error.lines[0])
     with folder.hold(), pipeline.original_errors():
         result = evaluate_external(
             load_model(folder),
@@ -81,7 +82,7 @@ def evaluate_on(
         )
         evaluation = ExternalEvaluation(
             name=data.name,
-            data=data.settings.model_dump(mode="json"),
+            data=public_values(data.settings.model_dump(mode="json")),
             renamed=dict(renamed),
             manifest=dataset.manifest,
             images=len(dataset),

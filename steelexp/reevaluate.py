@@ -9,7 +9,7 @@ from steelexp.evaluation.result import write_result
 from steelexp.network import compiled_network, evaluator_of
 from steelexp.plan import Plan
 from steelexp.progress import say
-from steelexp.records import image_scores
+from steelexp.records import image_scores, provenance
 from steelexp.records.atomic import write_atomically
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import FILE, Reevaluation
@@ -46,6 +46,8 @@ def evaluate(plan: Plan, *, overlays: Sequence[str] = ()) -> Record:
             "metrics": result.metrics,
             "images": image_scores.FILE,
             "postprocessing": result.postprocessing,
+            "provenance": record.provenance
+            | {"evaluation_changes": provenance.changes_since(folder.path, record.provenance)},
         }
         record = record.model_copy(update=news)
         folder.write("record.json", record.model_dump_json(indent=2) + "\n")

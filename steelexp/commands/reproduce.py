@@ -17,7 +17,6 @@ from steelexp.file_names import check_folder
 from steelexp.plan import Plan
 from steelexp.progress import say, show
 from steelexp.records import provenance
-from steelexp.records.provenance_changes import changes
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 from steelexp.report.reproduction import change_lines, differences, headline_table, verdict
@@ -86,9 +85,7 @@ def _check_earlier(folder: RunFolder) -> None:
         UserError: It is not.
     """
     earlier = provenance.read_facts(folder.path / provenance.ENVIRONMENT)
-    files = provenance.read_source_files(folder.path / provenance.SOURCE)
-    words = changes(earlier, provenance.facts(), files, provenance.running_code().files)
-    if words:
+    if words := provenance.changes_since(folder.path, earlier):
         raise UserError(
             f"{folder.path}: an earlier reproduction, before this changed: {'; '.join(words)}; "
             "add --fresh to train another, or choose another folder with --runs"

@@ -3,6 +3,7 @@
 import functools
 import json
 import platform
+from collections.abc import Mapping
 from itertools import count, pairwise, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,6 +116,17 @@ def sessions_changes(folder: Path) -> list[list[str]]:
     files = [read_source_files(folder / _named(SOURCE, n + 1)) for n in range(len(sessions))]
     pairs = zip(pairwise(before), pairwise(files), strict=True)
     return [changes(*facts_, *sources) for facts_, sources in pairs]
+
+
+def changes_since(folder: Path, before: Mapping[str, Any]) -> list[str]:
+    """What differs between a run and this process.
+
+    Args:
+        folder: Run folder.
+        before: Facts of the run's record.
+    """
+    files = read_source_files(folder / SOURCE)
+    return changes(before, facts(), files, running_code().files)
 
 
 def read_facts(file: Path) -> dict[str, Any]:

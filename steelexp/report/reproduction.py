@@ -107,6 +107,8 @@ def change_lines(before: Facts, now: Facts, files: Files | None, files_now: File
     lines += _diff_command(before, now, files, files_now)
     if earlier := before.get("earlier_sessions"):
         lines.append(f"Its own sessions differ: {_each(earlier)}.")
+    if later := before.get("evaluation_changes"):
+        lines.append(f"Its metrics were evaluated again after this changed: {'; '.join(later)}.")
     return lines
 
 

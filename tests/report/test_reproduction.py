@@ -144,6 +144,12 @@ class TestChanges:
         lines = change_lines(mixed, PROVENANCE, None, {})
         assert lines == [UNCHANGED, "Its own sessions differ: cores 2 -> 1; cores 1 -> 2."]
 
+    def test_metrics_of_a_later_evaluation_are_said(self):
+        later = PROVENANCE | {"evaluation_changes": ["cores 2 -> 1"]}
+        lines = change_lines(later, PROVENANCE, None, {})
+        line = "Its metrics were evaluated again after this changed: cores 2 -> 1."
+        assert lines == [UNCHANGED, line]
+
 
 def test_headlines_side_by_side():
     console = Console(file=StringIO(), markup=False, width=100)
