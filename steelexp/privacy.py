@@ -199,8 +199,12 @@ def _values_in(name: str) -> Iterator[str]:
 
 
 def _is_telling(value: str) -> bool:
-    """Whether a value is long enough to be looked for; "true" and "none" stand in every text."""
-    return len(value) >= 8 or (len(value) >= 5 and _is_mixed(value))
+    """Whether a value is long enough to be looked for; "true" and "none" stand in every text.
+
+    A file or folder that exists is the place of a secret at most.
+    """
+    is_long = len(value) >= 8 or (len(value) >= 5 and _is_mixed(value))
+    return is_long and not (value.startswith("/") and os.path.exists(value))  # noqa: PTH110
 
 
 def _homes() -> list[str]:

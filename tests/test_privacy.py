@@ -128,6 +128,10 @@ class TestKnownValues:
         monkeypatch.setenv("MY_API_KEY", value)
         assert public(f"an error with {value} in it") == "an error with *** in it"
 
+    def test_a_place_is_no_secret(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("SERVICE_TOKEN", str(tmp_path))
+        assert public(f"{tmp_path}/data") == f"{tmp_path}/data"
+
     @pytest.mark.parametrize("value", ["", "true", "none", "1"])
     def test_short_words_are_no_secrets(self, monkeypatch, value):
         monkeypatch.setenv("MY_API_KEY", value)
