@@ -11,7 +11,7 @@ of the account nor its folder leaves the machine.
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,13 @@ _SECRET_WORDS = frozenset(
 _KEY_WORDS = frozenset({"key", "keys"})
 _PLACE_WORDS = frozenset({"dir", "file", "folder", "path"})
 
-_NAME = r"[A-Za-z_][\w.-]*"
+_NAME = r"[A-Za-z_][\w.-]{0,63}"
 _ASSIGNMENT = re.compile(
-    rf"(?P<name>{_NAME})(?P<equals>[\"']?(?:\s*=\s*|\s*:\s*))"
-    r"(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&'\"(){}\[\]]+)"
+    # What precedes a name, and its longest length, keep the search of a long word short.
+    rf"(?<![\w.-])(?P<name>-{{0,2}}{_NAME})(?P<equals>[\"']?(?:\s*=\s*|\s*:\s*))"
+    r"(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&'\"(){}\[\]=]+=*)"
 )
+_REST = re.compile(r"[^\s,;&'\"(){}\[\]]*")  # of a value that has equals signs
 _OPTION = re.compile(rf"(?P<name>--?{_NAME})(?P<equals>\s+)(?P<value>[^\s-][^\s]*)")
 
 _FORMS = tuple(
@@ -48,7 +50,7 @@ _FORMS = tuple(
         r"\bhf_[A-Za-z0-9]{30,}\b",  # Hugging Face
         r"\bsk-[\w-]{20,}",  # OpenAI and others
         r"\bxox[abeprs]-[\w-]{10,}",  # Slack
-        r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}",  # JSON Web Tokens
+        r"\beyJ[\w-]{8,999}\.[\w-]{8,9999}\.[\w-]{8,}",  # JSON Web Tokens
         r"(?<=\bBearer )[\w.~+/-]{12,}=*",
     )
 )
@@ -78,9 +80,14 @@ def names_secret(name: str) -> bool:
     return is_key or not _SECRET_WORDS.isdisjoint(parts)
 
 
-def holds_secret(text: str) -> bool:
-    """Whether a text holds a secret, by the names in it, by its form or by a known value."""
-    return without_secrets(text) != text
+def holds_secret(text: str, known: Sequence[str] | None = None) -> bool:
+    """Whether a text holds a secret, by the names in it, by its form or by a known value.
+
+    Args:
+        text: Text of any kind.
+        known: Result of `known_values` for many texts; None to look anew.
+    """
+    return _hidden_in(text, known_values() if known is None else known) != text
 
 
 def without_secrets(text: str, *, code: bool = False) -> str:
@@ -91,7 +98,7 @@ def without_secrets(text: str, *, code: bool = False) -> str:
         code: Whether it is source code, where a name after `token=` is no secret but a quoted
             word, or one of letters and digits, may be.
     """
-    return _hidden_in(text, _known_values(), code=code)
+    return _hidden_in(text, known_values(), code=code)
 
 
 def without_home(text: str) -> str:
@@ -113,7 +120,7 @@ def public(text: str, *, code: bool = False) -> str:
 
 def public_values(values: Any) -> Any:
     """Values as JSON has them, with every text filtered and what is named like a secret hidden."""
-    return _public_values(values, _known_values())
+    return _public_values(values, known_values())
 
 
 def _public_values(values: Any, known: Sequence[str]) -> Any:
@@ -137,35 +144,39 @@ def _hidden_in(text: str, known: Sequence[str], *, code: bool = False) -> str:
     for form in _FORMS:
         text = form.sub(HIDDEN, text)
     if not code:
-        text = _OPTION.sub(_hide, text)
-    return _ASSIGNMENT.sub(_hide_in_code if code else _hide, text)
+        text = _without_values(text, _OPTION, _is_secret)
+    return _without_values(text, _ASSIGNMENT, _is_secret_in_code if code else _is_secret)
 
 
-def _hide(match: re.Match[str]) -> str:
-    """Hide the value of an assignment if its name and its look are those of a secret."""
+def _without_values(
+    text: str, pattern: re.Pattern[str], is_secret: Callable[[re.Match[str]], bool]
+) -> str:
+    """Hide the values of names in a text; a value may hold a name with a value itself."""
+    pieces = []
+    begin = 0
+    place = 0
+    while match := pattern.search(text, place):
+        place = match.start("value")
+        if is_secret(match):
+            quote = text[place] if text[place] in "\"'" else ""
+            pieces += [text[begin:place], f"{quote}{HIDDEN}{quote}"]
+            rest = None if quote else _REST.match(text, match.end())
+            begin = place = rest.end() if rest else match.end()
+    return "".join([*pieces, text[begin:]])
+
+
+def _is_secret(match: re.Match[str]) -> bool:
+    """Whether the value of an assignment is a secret by its name and its look."""
     value = match["value"]
-    if not names_secret(match["name"]):
-        return f"{match['name']}{match['equals']}{_ASSIGNMENT.sub(_hide, value)}"
     is_word = match["name"].startswith("-") or match["equals"].lstrip("\"'") == "="
-    is_secret = is_word or value[0] in "\"'" or _is_mixed(value)
-    if len(value) < 4 or not is_secret:
-        return match[0]
-    return f"{match['name']}{match['equals']}{_hidden(value)}"
+    looks_so = is_word or value[0] in "\"'" or _is_mixed(value)
+    return len(value) >= 4 and looks_so and names_secret(match["name"])
 
 
-def _hide_in_code(match: re.Match[str]) -> str:
+def _is_secret_in_code(match: re.Match[str]) -> bool:
     value = match["value"]
-    if not names_secret(match["name"]):
-        return f"{match['name']}{match['equals']}{_ASSIGNMENT.sub(_hide_in_code, value)}"
     is_quoted = value[0] in "\"'" and " " not in value
-    if len(value) < 8 or not (is_quoted or _is_mixed(value)):
-        return match[0]
-    return f"{match['name']}{match['equals']}{_hidden(value)}"
-
-
-def _hidden(value: str) -> str:
-    quote = value[0] if value[0] in "\"'" else ""
-    return f"{quote}{HIDDEN}{quote}"
+    return len(value) >= 8 and (is_quoted or _is_mixed(value)) and names_secret(match["name"])
 
 
 def _is_mixed(value: str) -> bool:
@@ -173,7 +184,7 @@ def _is_mixed(value: str) -> bool:
     return bool(re.fullmatch(r"(?=.*[A-Za-z])(?=.*\d)[\w+/=.~-]+", value))
 
 
-def _known_values() -> list[str]:
+def known_values() -> list[str]:
     """Values of secrets that this process can see, the longest first."""
     values = {
         value

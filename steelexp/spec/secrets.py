@@ -1,8 +1,8 @@
 """Secrets in a spec, which is recorded in the run folder and sent to the tracker."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from steelexp.privacy import holds_secret, names_secret
+from steelexp.privacy import holds_secret, known_values, names_secret
 from steelexp.spec.yaml_tree import Branch, Leaf, Problem
 
 WAY_OUT = (
@@ -11,22 +11,25 @@ WAY_OUT = (
 )
 
 
-def secret_problems(tree: Branch, key: str = "") -> Iterator[Problem]:
+def secret_problems(tree: Branch) -> Iterator[Problem]:
     """A problem for each value that is a secret by its key, its look or its content.
 
     The messages do not repeat the values.
 
     Args:
         tree: Tree of a spec.
-        key: Dotted key of the tree.
     """
+    yield from _problems(tree, "", known_values())
+
+
+def _problems(tree: Branch, key: str, known: Sequence[str]) -> Iterator[Problem]:
     for name, node in tree.items.items():
         dotted = f"{key}.{name}" if key else name
         if isinstance(node, Branch):
-            yield from secret_problems(node, dotted)
+            yield from _problems(node, dotted, known)
         elif _is_given(node) and names_secret(name):
             yield _problem(node, dotted, "named like a secret")
-        elif holds_secret(str(node.value)):
+        elif holds_secret(str(node.value), known):
             yield _problem(node, dotted, "looks like a secret, or holds one")
 
 
