@@ -88,6 +88,9 @@ SEARCH_COMBINATIONS = 5_000
 TILES = 100_000
 """Tiles of one image."""
 
+MOST_STRIPS = 1_000_000
+"""Strips of a synthetic data set: 110 GB."""
+
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Epochs = Annotated[int, Field(gt=0, le=100_000)]
 BatchSize = Annotated[int, Field(gt=0, le=16_384)]
@@ -98,5 +101,5 @@ SearchPoints = Annotated[int, Field(gt=0, le=1_000)]
 TileSide = Annotated[int, Field(ge=32, le=8_192, multiple_of=32)]
 TileCount = Annotated[int, Field(gt=0, le=10_000)]
 Pixels = Annotated[int, Field(gt=0, le=8_192)]
-Strips = Annotated[int, Field(gt=0, le=1_000_000)]
+Strips = Annotated[int, Field(gt=0, le=MOST_STRIPS)]
 FilterCount = Annotated[int, Field(gt=0, le=4_096)]

@@ -25,6 +25,7 @@ BROKEN = f"the image is broken or cut short; {COPY_AGAIN}, or remove it and its 
 
 SAVE_AGAIN = "save it as PNG or TIFF with 8 or 16 bits a channel"
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION = 0x0112  # EXIF tag
 _BITS_PER_SAMPLE = 258  # TIFF tags
 _SAMPLE_FORMAT = 339
@@ -135,13 +136,11 @@ def parse_header(content: bytes, path: Path) -> Header:
     Raises:
         DataError: The file is no image that can be read; the message has the reason.
     """
+    if problem := _chunk_problem(content):  # before Pillow, whose refusals OpenCV tries again
+        raise DataError(f"{path}: {problem}")
     try:
         with open_image(content) as image:
-            problem = (
-                _size_problem(image.height, image.width)
-                or _scan_problem(image, content)
-                or _chunk_problem(image, content)
-            )
+            problem = _size_problem(image.height, image.width) or _scan_problem(image, content)
             if not problem:
                 header = _header(image, content)
                 problem = _problem(image, header)
@@ -240,11 +239,11 @@ def _size_problem(height: int, width: int) -> str:
     )
 
 
-def _chunk_problem(image: Image.Image, content: bytes) -> str:
+def _chunk_problem(content: bytes) -> str:
     """Why a PNG is broken: OpenCV takes the memory that a chunk states, up to 2 GB."""
-    if image.format != "PNG":
+    if not content.startswith(_PNG):
         return ""
-    place = 8
+    place = len(_PNG)
     for _ in range(PNG_CHUNKS):
         length = int.from_bytes(content[place : place + 4])
         is_last = content[place + 4 : place + 8] == b"IEND"

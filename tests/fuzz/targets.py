@@ -35,13 +35,13 @@ from steelexp.inference.card_text import card_text, read_card
 from steelexp.inference.defects import Defect
 from steelexp.inference.journal import Entry, PredictionJournal
 from steelexp.inference.onnx_file import onnx_content, read_onnx_card
-from steelexp.inference.results_folder import read_settings
 from steelexp.plan import SpecModel
 from steelexp.records.evaluation_report import FILE as EVALUATION
 from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.image_scores import ImageScores, read_image_scores, write_image_scores
 from steelexp.records.jsonl import JsonLines
 from steelexp.records.model_card import card_of
+from steelexp.records.prediction_settings import PredictionSettings, read_prediction_settings
 from steelexp.records.record import read_record
 from steelexp.records.search_file import read_search_file
 from steelexp.records.store import Epoch, RunFolder, read_epochs
@@ -407,6 +407,7 @@ def as_csv(rows: Sequence[str]) -> list[bytes]:
     return ["\n".join(rows).encode() + b"\n"]
 
 
+CARD = card_of(record())
 DETECTED = {"precision": 0.5, "recall": None, "labelled": 2, "predicted": 1}
 EVALUATED = {
     "schema_version": 1,
@@ -423,8 +424,10 @@ EVALUATED = {
     "images": {"1": DETECTED | {"average_precision": 0.5}},
     "components": {"1": {"small": DETECTED}},
 }
+PREDICTED = PredictionSettings(
+    runtime="keras", network="ab", overlays=True, model=values_of(CARD), input=["/x"]
+)
 MANIFEST = Settings(4, 0, 1.0, 0.5)
-CARD = card_of(record())
 COCO = "pycocotools/instances.json"
 LABELME = "labelme/a.json"
 OBJECTS = "supervisely/train/ann/a.png.json"
@@ -519,7 +522,7 @@ TARGETS: Mapping[str, Target] = {
         beside=True,
     ),
     "prediction-settings": document(
-        {"schema_version": 1, "digest": "ab"}, "prediction.json", read_settings
+        values_of(PREDICTED), "prediction.json", read_prediction_settings
     ),
     "record": document(values_of(record()), "record.json", read_record),
     "evaluation": document(EVALUATED, EVALUATION, read_evaluation_report, beside=True),

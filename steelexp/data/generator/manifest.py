@@ -6,6 +6,8 @@ from pathlib import Path
 
 from steelexp.data.data_error import DataError
 from steelexp.data.generator.prevalence import CLASS_STRIPS
+from steelexp.errors import cut
+from steelexp.limits import MOST_STRIPS
 
 FILE = "generator.json"
 
@@ -32,6 +34,9 @@ class Settings:
         for key, lowest in (("strips", 1), ("seed", 0)):
             if getattr(self, key) < lowest:
                 raise DataError(f"{key}: {getattr(self, key)} is less than {lowest}")
+        for key, most in (("strips", MOST_STRIPS), ("seed", 2**32 - 1)):
+            if getattr(self, key) > most:
+                raise DataError(f"{key}: {cut(str(getattr(self, key)), 20)} is more than {most:,}")
         for key in ("rarity", "defect_share"):
             if not 0 <= getattr(self, key) <= 1:
                 raise DataError(f"{key}: {getattr(self, key)} is not between 0 and 1")
