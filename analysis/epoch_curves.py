@@ -54,7 +54,7 @@ def read_runs(paths: list[Path]) -> list[Run]:
 
 
 def _read_run(folder: RunFolder) -> Run:
-    path = folder.path / "spec.yaml"
+    path = folder.file("spec.yaml")
     try:
         with explain_read_errors(path, "run the spec again"):
             spec = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """Run one experiment: train, restore the best epoch, evaluate, write the record."""
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from steelexp.privacy import public, public_values
 from steelexp.progress import say
 from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
-from steelexp.records.store import Epoch, RunFolder
+from steelexp.records.store import EPOCHS, Epoch, RunFolder
 from steelexp.spec import ExperimentSpec, dump
 from steelexp.spec.effects import effective_settings
 from steelexp.tracked_run import tracked_run
@@ -31,6 +32,7 @@ from steelexp.training import checkpoint, runtime
 from steelexp.training.devices import strategy, variable_scope
 from steelexp.training.fit import fit
 from steelexp.training.plateau import best_epoch
+from steelexp.training.resume import resume, save_epoch
 
 T = TypeVar("T")
 
@@ -67,8 +69,8 @@ def run(
     """
     spec = plan.spec
     folder = plan.folder
-    if folder.record is not None:
-        return folder.record
+    if folder.is_finished:
+        return mend(plan)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     code_and_machine = provenance.facts()
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
@@ -82,8 +84,11 @@ def run(
         for epoch in history:
             _track(folder, tracker, epoch)
 
+        epochs = list(history)
+
         def on_epoch_end(epoch: Epoch, best: bool) -> None:
-            _save_epoch(folder, model, epoch, best=best)
+            epochs.append(epoch)
+            save_epoch(folder, model, epochs, best=best, digest=plan.digest)
             _track(folder, tracker, epoch)
 
         try:
@@ -95,7 +100,7 @@ def run(
                 validate=lambda epoch: broadcast(evaluator.after_epoch(epoch, folder)),
                 on_epoch_end=on_epoch_end,
             )
-            checkpoint.restore(folder.best_weights, model)
+            checkpoint.restore(folder.best_weights, model, plan.digest)
             result = evaluator.result()
         except BaseException:
             say(tracker.finish({}))  # no metrics: the run failed or was interrupted
@@ -135,7 +140,27 @@ def run(
                 "initial_weights": plan.initial_weights,
             },
         )
-        folder.write("record.json", record.model_dump_json(indent=2) + "\n")
+        return folder.finish(record)
+
+
+def mend(plan: Plan) -> Record:
+    """Write the files of a finished run again that are no longer what the run wrote.
+
+    These are the files that follow from the plan, and epochs.jsonl, which the last checkpoint has.
+
+    Returns:
+        The record of the run.
+
+    Raises:
+        BusyError: Another process is at work in the folder.
+        UserError: The record is damaged, or epochs.jsonl and the last checkpoint are.
+    """
+    folder = plan.folder
+    with folder.hold():
+        describe(plan)
+        record = folder.finished_record()
+        if not folder.is_whole(EPOCHS):
+            resume(folder, functools.partial(_best_epoch, plan.spec), digest=plan.digest)
     return record
 
 
@@ -167,35 +192,30 @@ def _start_or_resume(plan: Plan, model: Any) -> list[Epoch]:
         The epochs that were trained before.
     """
     folder = plan.folder
-    spec = plan.spec
-    last = checkpoint.epoch_of(folder.last_weights)
-    if last is None or not (folder.path / "split.json").is_file():  # split.json is written last
-        folder.write("spec.yaml", dump(spec))
-        provenance.write_session(folder)
-        folder.write(IMAGE_TABLE, image_table(plan.dataset))
-        folder.write("split.csv", split_csv(plan.dataset, plan.split))
-        folder.write("split.json", json.dumps(public_values(plan.split_summary), indent=2) + "\n")
-    if last is None:
-        return []
-    if changes := provenance.write_session(folder):
+    describe(plan)
+    best = functools.partial(_best_epoch, plan.spec)
+    history = resume(folder, best, digest=plan.digest)
+    if (changes := provenance.write_session(folder)) and history:
         say(f"{folder.path}: going on otherwise than it began: {'; '.join(changes)}")
-    history = folder.epochs
-    if len(history) < last.epoch:  # killed between the two writes of _save_epoch
-        folder.append(last)
-        history = folder.epochs
-    if _best_epoch(spec, history) == last.epoch != checkpoint.number_of(folder.best_weights):
-        checkpoint.copy(folder.last_weights, folder.best_weights)
-    checkpoint.restore(folder.last_weights, model)
-    say(f"{folder.path}: going on after epoch {last.epoch}")
+    if history:
+        checkpoint.restore(folder.last_weights, model, plan.digest)
+        say(f"{folder.path}: going on after epoch {len(history)}")
     return history
 
 
-def _save_epoch(folder: RunFolder, model: Any, epoch: Epoch, *, best: bool) -> None:
-    """Save the weights with the epoch's record, then append the record to epochs.jsonl."""
-    checkpoint.save(folder.last_weights, model, epoch)
-    folder.append(epoch)
-    if best:
-        checkpoint.copy(folder.last_weights, folder.best_weights)
+def describe(plan: Plan) -> None:
+    """Write the files that follow from the plan, unless they are there."""
+    plan.folder.describe(plan.digest, _texts(plan))
+
+
+def _texts(plan: Plan) -> dict[str, str]:
+    """The files of a run that follow from its plan."""
+    return {
+        "spec.yaml": dump(plan.spec),
+        IMAGE_TABLE: image_table(plan.dataset),
+        "split.csv": split_csv(plan.dataset, plan.split),
+        "split.json": json.dumps(public_values(plan.split_summary), indent=2) + "\n",
+    }
 
 
 def _track(folder: RunFolder, tracker: Tracker, epoch: Epoch) -> None:

@@ -23,10 +23,16 @@ from steelexp.labelled_data import LabelledData
 from steelexp.plan import SpecModel
 from steelexp.privacy import public, public_values
 from steelexp.progress import say
-from steelexp.records.atomic import write_atomically
-from steelexp.records.external_evaluation import FILE, ExternalEvaluation, Relatives
+from steelexp.records.document import write_document
+from steelexp.records.external_evaluation import (
+    FILE,
+    ExternalEvaluation,
+    Relatives,
+    external_folder,
+)
 from steelexp.records.reevaluation import FOLDER
-from steelexp.records.store import RunFolder
+from steelexp.records.run_file import hashes_of
+from steelexp.records.store import EVALUATION, RunFolder
 from steelexp.run_model import load_model
 from steelexp.spec import ExperimentSpec, load
 from steelexp.spec.schema import DataSpec
@@ -63,7 +69,7 @@ def evaluate_on(
     once = data.settings.deduplicate
     rows = first_of_each_group(all_groups) if once else np.arange(len(every))
     dataset = select(every, rows)
-    spec: ExperimentSpec = load(folder.path / "spec.yaml", model=SpecModel)
+    spec: ExperimentSpec = load(folder.file("spec.yaml"), model=SpecModel)
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     relatives = None
     unknown = ""
@@ -80,6 +86,8 @@ def evaluate_on(
             postprocessing=record.postprocessing,
             source=folder.best_weights,
         )
+        place = folder.path / FOLDER / external_folder(data.name, dataset.manifest)
+        write_result(place, dataset, all_groups[rows], result)
         evaluation = ExternalEvaluation(
             name=data.name,
             data=public_values(data.settings.model_dump(mode="json")),
@@ -90,12 +98,11 @@ def evaluate_on(
             postprocessing=record.postprocessing,
             relatives=relatives,
             unknown_relatives=unknown,
+            files=hashes_of(place, EVALUATION),
         )
-        place = folder.path / FOLDER / evaluation.folder_name
-        write_result(place, dataset, all_groups[rows], result)
-        write_atomically(place / FILE, (evaluation.model_dump_json(indent=2) + "\n").encode())
+        write_document(place / FILE, evaluation.model_dump(mode="json"))
         run = tracked_run(spec, record.digest, folder)
-        say(tracker.evaluated(run, evaluation.folder_name, result.metrics))
+        say(tracker.evaluated(run, place.name, result.metrics))
     return evaluation, place
 
 

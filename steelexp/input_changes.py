@@ -89,7 +89,7 @@ def _data_changes(folder: RunFolder, record: Record, plan: Plan) -> Iterator[str
         yield f"classes {', '.join(classes[0])} -> {', '.join(classes[1])}"
     if record.white != plan.dataset.white:
         yield f"white level {record.white} -> {plan.dataset.white}"
-    before = read_image_table(folder.path / FILE)
+    before = read_image_table(folder.file(FILE))
     if before is None:
         yield (
             f"data: it had {record.image_count} images and now there are {len(plan.dataset)}; it "
@@ -103,7 +103,7 @@ def _split_changes(folder: RunFolder, record: Record, plan: Plan) -> Iterator[st
     """Images that moved to another part; images that came or went belong to the data."""
     if record.split["parts"]["digest"] == plan.split_summary["parts"]["digest"]:
         return
-    text = _text(folder.path / "split.csv")
+    text = _text(folder.file("split.csv"))
     if text is None:
         yield "split: its parts hold other images; the run keeps no split.csv, which would tell"
         return

@@ -31,7 +31,7 @@ def run_as_worker(spec: dict[str, Any], runs: Path, command: str, worker: Worker
         UserError: The run cannot start, or this worker's data or weights are not the chief's.
     """
     plan = prepare(SpecModel.model_validate(spec), runs)
-    digest, finished = worker.broadcast((plan.digest, plan.folder.record is not None))
+    digest, finished = worker.broadcast((plan.digest, plan.folder.is_finished))
     if plan.digest != digest:
         raise UserError(
             f"training.workers: on {platform.node()} the data, the split or the weights file is "
@@ -53,7 +53,7 @@ def _train_along(plan: Plan, worker: Worker) -> None:
         history, weights = worker.broadcast(None)
         last = plan.folder.last_weights
         if history and last.is_file():
-            checkpoint.restore(last, model)
+            checkpoint.restore(last, model, plan.digest)
         if checkpoint.weights_hash(model) != weights:
             raise UserError(
                 f"{last}: {platform.node()} has other weights there than the chief; give --runs a "

@@ -10,10 +10,13 @@ from steelexp.network import compiled_network, evaluator_of
 from steelexp.plan import Plan
 from steelexp.progress import say
 from steelexp.records import image_scores, provenance
-from steelexp.records.atomic import write_atomically
+from steelexp.records.document import write_document
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import FILE, Reevaluation
 from steelexp.records.reevaluation import FOLDER as EVALUATIONS
+from steelexp.records.run_file import hashes_of
+from steelexp.records.store import EPOCHS, EVALUATION
+from steelexp.run_model import check_recorded_weights
 from steelexp.tracked_run import tracked_run
 from steelexp.tracking.tracker import Tracker
 from steelexp.tracking.trackers import TRACKERS
@@ -50,7 +53,7 @@ def evaluate(plan: Plan, *, overlays: Sequence[str] = ()) -> Record:
             | {"evaluation_changes": provenance.changes_since(folder.path, record.provenance)},
         }
         record = record.model_copy(update=news)
-        folder.write("record.json", record.model_dump_json(indent=2) + "\n")
+        record = folder.finish(record)
         say(
             tracker.evaluated(
                 tracked_run(plan.spec, plan.digest, plan.folder), "best", result.metrics
@@ -85,9 +88,9 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
             definition=inference.definition,
             metrics=dict(result.metrics),
             postprocessing=result.postprocessing,
+            files=hashes_of(folder, EVALUATION),
         )
-        text = evaluation.model_dump_json(indent=2) + "\n"
-        write_atomically(folder / FILE, text.encode())
+        write_document(folder / FILE, evaluation.model_dump(mode="json"))
         say(
             tracker.evaluated(
                 tracked_run(plan.spec, plan.digest, plan.folder), inference.name, result.metrics
@@ -99,17 +102,16 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
 def _finished(plan: Plan) -> tuple[Record, Evaluator]:
     """The record of a run, and an evaluator of the weights of its best epoch.
 
-    The record gets their hash.
-
     Raises:
-        UserError: The run is unfinished.
+        UserError: The run is unfinished, or its epochs or weights are damaged.
     """
     spec = plan.spec
     record = plan.folder.finished_record()
+    plan.folder.file(EPOCHS)  # its hash is written again with the record
     runtime.prepare(seed=spec.seed, precision=spec.training.precision)
     model, _ = compiled_network(plan)
-    checkpoint.restore(plan.folder.best_weights, model)
-    record = record.model_copy(update={"weights": checkpoint.weights_hash(model)})
+    checkpoint.restore(plan.folder.best_weights, model, plan.digest)
+    check_recorded_weights(plan.folder, record, model)
     return record, evaluator_of(plan, model)
 
 

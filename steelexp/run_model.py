@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from steelexp.command_line import command_line
 from steelexp.errors import UserError, reason
 from steelexp.inference.predictor import Predictor
 from steelexp.inference.scoring import build_scorer
@@ -11,10 +10,13 @@ from steelexp.model.finiteness import check_weights
 from steelexp.network import network_without_weights
 from steelexp.plan import SpecModel
 from steelexp.records.model_card import ModelCard, card_of
-from steelexp.records.store import RunFolder
+from steelexp.records.record import Record
+from steelexp.records.store import RECORD, RunFolder
 from steelexp.spec import ExperimentSpec, load
-from steelexp.training import runtime
-from steelexp.training.checkpoint import weights_hash
+from steelexp.training import checkpoint, runtime
+from steelexp.training.checkpoint import CheckpointError, weights_hash
+
+_RESTORE = "restore it, or begin anew with --fresh"
 
 
 def run_card(folder: RunFolder) -> ModelCard:
@@ -39,29 +41,39 @@ def load_model(folder: RunFolder, *, precision: str | None = None) -> Any:
     Raises:
         UserError: The run is unfinished, or its weights are missing or of another network.
     """
-    card = run_card(folder)
-    classes = len(card.classes)
-    spec: ExperimentSpec = load(folder.path / "spec.yaml", model=SpecModel)
+    record = folder.finished_record()
+    classes = len(card_of(record).classes)
+    spec: ExperimentSpec = load(folder.file("spec.yaml"), model=SpecModel)
     runtime.prepare(seed=spec.seed, precision=precision or spec.training.precision)
     model = network_without_weights(spec.model, classes)
-    _load(model, folder.best_weights)
+    _load(model, folder.best_weights, record.digest)
     check_weights(model, folder.best_weights)
-    if card.weights not in (None, weights_hash(model)):
-        raise UserError(
-            f"{folder.best_weights}: not the weights that record.json was written for; restore "
-            f"them, or evaluate them: {command_line('evaluate', folder.path)}"
-        )
+    check_recorded_weights(folder, record, model)
     return model
 
 
-def _load(model: Any, weights: Path) -> None:
+def check_recorded_weights(folder: RunFolder, record: Record, model: Any) -> None:
+    """Check that a network has the weights that the record of its run was written for.
+
+    Raises:
+        UserError: It has others.
+    """
+    if record.weights != weights_hash(model):
+        raise UserError(
+            f"{folder.best_weights}: not the weights that {RECORD} was written for; {_RESTORE}"
+        )
+
+
+def _load(model: Any, weights: Path, digest: str) -> None:
     if not weights.is_file():
         raise UserError(f"{weights}: no such file; the run's weights were moved or removed")
     try:
-        model.load_weights(weights)
-    except (OSError, ValueError) as error:
+        checkpoint.load_weights(weights, model, digest)
+    except CheckpointError as error:
+        raise UserError(f"{error}; {_RESTORE}") from None
+    except ValueError as error:
         raise UserError(
-            f"{weights}: not the weights of this run's network ({reason(error)})"
+            f"{weights}: not the weights of this run's network ({reason(error)}); {_RESTORE}"
         ) from None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from steelexp import experiment
 from steelexp.command_line import recorded, runs_words
 from steelexp.lazy import keras, tf
-from steelexp.plan import SpecModel, prepare
+from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.progress import say
 from steelexp.records.store import RunFolder
 from steelexp.search.executor import Outcome, Trial
@@ -42,7 +42,7 @@ class TrialRunner:
         searched = SpecModel.model_validate(self.spec)
         plan = prepare(trial_spec(searched, trial), self.folder)
         run = RunFolder(self.folder / "trials" / trial.id / plan.digest)
-        inherited = _inherit(self.folder, trial, run)
+        inherited = _inherit(self.folder, trial, replace(plan, folder=run))
         folder = run.path.relative_to(self.folder).as_posix()
         try:
             record = experiment.run(
@@ -69,7 +69,7 @@ class TrialRunner:
         )
 
 
-def _inherit(search: Path, trial: Trial, run: RunFolder) -> int:
+def _inherit(search: Path, trial: Trial, plan: Plan) -> int:
     """Copy weights and epochs of the continued trial into the run folder.
 
     The weights of the last epoch are copied last: with them the run can be resumed.
@@ -81,12 +81,15 @@ def _inherit(search: Path, trial: Trial, run: RunFolder) -> int:
         return 0
     (record,) = (search / "trials" / trial.continues).glob("*/record.json")
     earlier = RunFolder(record.parent)
+    run = plan.folder
     if not run.last_weights.is_file():
-        run.last_weights.parent.mkdir(parents=True, exist_ok=True)
-        epochs = earlier.path / "epochs.jsonl"
-        checkpoint.copy(epochs, run.path / epochs.name)
-        checkpoint.copy(earlier.best_weights, run.best_weights)
-        checkpoint.copy(earlier.last_weights, run.last_weights)
+        experiment.describe(plan)
+        run.rewrite_epochs(earlier.epochs)
+        for source, target in (
+            (earlier.best_weights, run.best_weights),
+            (earlier.last_weights, run.last_weights),
+        ):
+            checkpoint.copy(source, target, digest=earlier.digest, new_digest=plan.digest)
         say(f"trial {trial.id}: goes on with the weights of {trial.continues}")
     return len(earlier.epochs)
 

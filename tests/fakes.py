@@ -12,6 +12,9 @@ from steelexp.checksum import hash_bytes
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.tiling import Tiles
 from steelexp.lazy import keras, tf
+from steelexp.model.losses import bce
+from steelexp.model.optimizers import adam
+from steelexp.training.fit import compile_model
 
 
 def dataset_of(
@@ -98,3 +101,15 @@ def synthetic_dataset(*sizes, names=None):
 def tiny_tiling(height, width, rng):
     """Two tiles of 2 x 3; the second reaches one column over the edge of a 3 x 4 image."""
     return Tiles((2, 3), np.array([[0, 0], [1, 2]]))
+
+
+def compiled(slope=0.01, classes=2, factor=1.0):
+    """A pixel model with loss and optimizer, which can be trained and saved."""
+    model = pixel_model(*[(slope, -1.0)] * classes)
+    compile_model(
+        model,
+        loss=lambda y, logits, valid: factor * bce(y, logits),
+        optimizer=adam(learning_rate=0.01),
+        classes=classes,
+    )
+    return model

@@ -1,9 +1,11 @@
 """Run folders as finished runs leave them."""
 
 from pathlib import Path
+from typing import Any
 
 from steelexp.plan import SpecModel
 from steelexp.records.record import Record
+from steelexp.records.run_file import hashes_of, read_run_file, write_run_file
 from steelexp.records.store import RunFolder
 from steelexp.spec import dump
 
@@ -52,6 +54,7 @@ def record(**fields: object) -> Record:
         },
         "tiling": {"kind": "columns"},
         "batch_size": 16,
+        "weights": "sha",
         "threshold": 0.5,
         "data": "sha",
         "images": "image_scores.parquet",
@@ -64,13 +67,13 @@ def record(**fields: object) -> Record:
 def finished(path: Path, **fields: object) -> RunFolder:
     """Write spec.yaml and record.json of a finished run."""
     made = record(**fields)
-    folder = unfinished(path, name=made.name, seed=made.seed)
-    folder.write("record.json", made.model_dump_json(indent=2) + "\n")
+    folder = unfinished(path, made.digest, name=made.name, seed=made.seed)
+    folder.finish(made)
     return folder
 
 
-def unfinished(path: Path, **fields: object) -> RunFolder:
-    """Write spec.yaml of a run that has only begun."""
+def unfinished(path: Path, digest: str = "3f9c1a7e", **fields: object) -> RunFolder:
+    """Write spec.yaml and run.json of a run that has only begun."""
     values: dict[str, object] = {
         "name": "b4_dice",
         "data": {"source": "synthetic", "root": "drawn"},
@@ -85,5 +88,30 @@ def unfinished(path: Path, **fields: object) -> RunFolder:
         "seed": 42,
     }
     folder = RunFolder(path)
-    folder.write("spec.yaml", dump(SpecModel.model_validate(values | fields)))
+    folder.describe(digest, {"spec.yaml": dump(SpecModel.model_validate(values | fields))})
+    return folder
+
+
+def change_record(path: Path, **fields: object) -> Record:
+    """Write the record of a finished run again with other fields, and run.json with its digest."""
+    made = Record.model_validate(record_values(path) | fields)
+    run_file = read_run_file(path)
+    assert run_file is not None
+    write_run_file(path, made.digest, run_file.files)
+    return RunFolder(path).finish(made)
+
+
+def record_values(path: Path) -> dict[str, Any]:
+    """The fields of the record of a finished run."""
+    return RunFolder(path).finished_record().model_dump(mode="json")
+
+
+def reseal(path: Path) -> RunFolder:
+    """Write the hashes of a run's files again, after a test has changed some."""
+    folder = RunFolder(path)
+    run_file = read_run_file(path)
+    assert run_file is not None
+    write_run_file(path, run_file.digest, hashes_of(path, run_file.files))
+    if folder.is_finished:
+        folder.finish(folder.finished_record())
     return folder

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.terminal import visible
-from tests.finished_runs import PARTS
-from tests.page_folders import picture, report
+from tests.finished_runs import PARTS, reseal
+from tests.page_folders import picture, write_report
 from tests.simulated_runs import Study, write_study
 from tests.simulated_searches import SPACE, search, trial
 
@@ -88,7 +88,8 @@ def _run_files(folder: RunFolder, classes: tuple[str, ...], number: int) -> None
         file = folder.overlay(epoch, f"{FILE_ATTACK}.jpg")
         file.parent.mkdir(parents=True, exist_ok=True)
         picture(file, epoch)
-    report(folder, classes, reason=attack("reason"))
+    write_report(folder.path, classes, reason=attack("reason"))
+    reseal(folder.path)
 
 
 def _spec_texts(number: int) -> dict[str, str]:

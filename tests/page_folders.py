@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from steelexp.records.store import Epoch, RunFolder
-from tests.finished_runs import finished, unfinished
+from tests.finished_runs import change_record, finished, reseal, unfinished
 from tests.simulated_runs import CLASSES, Study, write_study
 from tests.simulated_searches import SPACE, search, trial
 
@@ -25,7 +25,8 @@ def thirty_runs(root: Path) -> Path:
     for path in write_study(root / "runs", study):
         folder = RunFolder(path)
         epochs(folder)
-        report(folder)
+        write_report(path)
+        reseal(path)
         for epoch in range(1, EPOCHS + 1):
             for n, picture in enumerate(pictures):
                 link = folder.overlay(epoch, f"image_{n}.jpg")
@@ -40,11 +41,12 @@ def all_sorts(root: Path) -> Path:
     hostile = finished(root / HOSTILE / "0", name="hostile", metrics=_hostile_metrics())
     spec = hostile.path / "spec.yaml"
     spec.write_text(spec.read_text().replace("question: ''", f'question: "{HOSTILE}"'))
+    reseal(hostile.path)
     unnamed = finished(root / "unnamed" / "0", name="unnamed")
     spec = unnamed.path / "spec.yaml"
     spec.write_text(spec.read_text().replace("name: unnamed", f'name: "{HOSTILE}"'))
-    record = json.loads((unnamed.path / "record.json").read_text()) | {"name": HOSTILE}
-    unnamed.write("record.json", json.dumps(record))
+    reseal(unnamed.path)
+    change_record(unnamed.path, name=HOSTILE)
     going = unfinished(root / "going" / "0", name="going")
     epochs(going, 1)
     broken = finished(root / "broken" / "0", name="broken")
@@ -62,6 +64,7 @@ def quick_search(folder: Path) -> Path:
     ]
     run = finished(folder / given[1]["folder"], name="quick-0001")
     epochs(run)
+    reseal(run.path)
     content = search(given, space={path: dict(entry) for path, entry in SPACE.items()})
     (folder / "search.json").write_text(json.dumps(content))
     return folder
@@ -84,14 +87,15 @@ def epochs(folder: RunFolder, count: int = EPOCHS) -> None:
         folder.append(Epoch(epoch, 10 * epoch, 1.0, overall | of_class))
 
 
-def report(
-    folder: RunFolder,
+def write_report(
+    folder: Path,
     classes: Sequence[str] = CLASSES,
     *,
     reason: str = "3 groups of near-duplicates count",
 ) -> None:
     """Write an evaluation report with something of everything."""
-    folder.write("evaluation.json", json.dumps(evaluation_values(classes, reason=reason)))
+    values = evaluation_values(classes, reason=reason)
+    (folder / "evaluation.json").write_text(json.dumps(values))
 
 
 def evaluation_values(

@@ -152,7 +152,6 @@ def write_run(
         for metric, value in image_metrics(pixels, kept, part).items()
     }
     values["val_dice_batch"] = round(values["val_dice_positive"] + 0.05, 6)
-    folder = unfinished(path, name=name, seed=seed)
     tables = {
         part: ImageScores(_image_names(part, pixels), groups[part], kept, pixels)
         for part, pixels in parts.items()
@@ -167,7 +166,8 @@ def write_run(
         "split": _split(parts, groups),
     }
     made = record(**(given | fields))
-    folder.write("record.json", made.model_dump_json(indent=2) + "\n")
+    folder = unfinished(path, made.digest, name=name, seed=seed)
+    folder.finish(made)
     return folder
 
 

@@ -24,6 +24,7 @@ from steelexp.data.splits.kinds import random
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
 from steelexp.records import provenance
+from steelexp.records.document import read_document
 from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.external_evaluation import Relatives, read_external_evaluations
 from steelexp.records.image_scores import read_image_scores
@@ -31,6 +32,7 @@ from steelexp.records.packages import computing_packages
 from steelexp.records.provenance import running_code
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
+from steelexp.records.run_file import hashes_of, read_run_file, write_run_file
 from steelexp.records.store import Epoch, RunFolder, read_epochs, run_folders
 from steelexp.report.reproduction import UNCHANGED
 from steelexp.run_model import load_model
@@ -42,6 +44,7 @@ from steelexp.training.checkpoint import weights_hash
 from tests.comet_archive import Archive
 from tests.fakes import labelled
 from tests.file_schemas import check_files
+from tests.finished_runs import reseal
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 # The searches vary others of these, and tests/test_trial.py runs one.
@@ -231,11 +234,12 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
     assert main(["evaluate", str(tmp_path), "--inference", "sliding", "--tta"]) == 0
     assert [path.read_bytes() for path in own] == before
     aside = folder.path / "evaluations" / "sliding_tta"
-    reevaluation = Reevaluation.model_validate_json((aside / "reevaluation.json").read_bytes())
+    values = read_document(aside / "reevaluation.json", version=2, noun="", fix="")
+    reevaluation = Reevaluation.model_validate(values)
     assert (reevaluation.inference, reevaluation.tta) == ("sliding", True)
     assert check_files(aside) == {"reevaluation", "evaluation"}
     assert set(reevaluation.metrics) == set(undisturbed[1].metrics)
-    report = read_evaluation_report(aside)
+    report = read_evaluation_report(aside, reevaluation.files)
     assert report is not None
     assert report.intervals.keys() | report.no_interval.keys()
     for name in ("image_scores.parquet", "plots/pr.png"):
@@ -279,7 +283,7 @@ def test_evaluate_on_other_data_stands_beside_the_record(
     others = [event.content for event in read_events(folder.path) if event.kind == "others"]
     dice = evaluation.metrics["test_dice_positive"]
     assert [each for each in others if each.get(f"{place.name}/test_dice_positive") == dice]
-    assert read_evaluation_report(place) is not None
+    assert read_evaluation_report(place, evaluation.files) is not None
     out = capsys.readouterr().out
     assert f"{evaluation.metrics['test_dice_kaggle']:.4f}" in out
     assert f"{undisturbed[1].metrics['val_dice_kaggle']:.4f}" in out
@@ -301,6 +305,7 @@ def test_other_data_may_be_a_mask_folder_with_other_names_and_the_own_data_may_b
     shutil.copytree(undisturbed[0].path, folder.path)
     text = (folder.path / "spec.yaml").read_text()
     (folder.path / "spec.yaml").write_text(text.replace(str(tiny_severstal), f"{tmp_path}/gone"))
+    reseal(folder.path)
     root = tmp_path / "line2"
     for name in ("images", "masks"):
         (root / name).mkdir(parents=True)
@@ -328,8 +333,7 @@ def test_other_data_of_more_bits_are_scaled_by_the_white_level_of_the_run(
     """Grey values times 16 at white 255 x 16 are the same images as those of 8 bits."""
     folder = RunFolder(tmp_path / "tiny" / undisturbed[0].path.name)
     shutil.copytree(undisturbed[0].path, folder.path)
-    record = undisturbed[1].model_copy(update={"white": 255 * 16})
-    (folder.path / "record.json").write_text(record.model_dump_json())
+    folder.finish(undisturbed[1].model_copy(update={"white": 255 * 16}))
     grey = np.random.default_rng(0).integers(0, 255, (50, 90)).astype(np.uint16)
     mask = np.zeros((50, 90), np.uint8)
     mask[10:30, 10:40] = 2
@@ -367,23 +371,25 @@ def test_evaluate_refuses_other_data(
 ) -> None:
     folder = tmp_path / "tiny" / "0badc0de"
     shutil.copytree(undisturbed[0].path, folder)
-    text = undisturbed[1].model_copy(update={"digest": "0badc0de", "data": "sha"}).model_dump_json()
-    (folder / "record.json").write_text(text)
+    another_run(folder, data="sha")
     table = folder / "images.csv"
     first, *rows = table.read_text().splitlines(keepends=True)
     cases = {
         "".join([first, *rows]): "for a reason that it does not record",
         "".join([first, *rows[1:], "a.png,1,2\n"]): "1 image added: 0.png; 1 image removed: a.png",
-        "a,b\n": "not a table of image,image_hash,label_hash; restore it, or remove it",
+        "a,b\n": "not a table of image,image_hash,label_hash; restore it",
     }
     for content, line in cases.items():
         table.write_text(content)
+        reseal(folder)
         assert main(["evaluate", str(folder)]) == 2
         assert line in capsys.readouterr().err
+    table.write_text("a,b,c\n")
+    assert main(["evaluate", str(folder)]) == 2
+    assert "images.csv: damaged" in capsys.readouterr().err
     table.unlink()
     assert main(["evaluate", str(folder)]) == 2
-    line = "it had 10 images and now there are 10; it keeps no images.csv, which would tell"
-    assert line in capsys.readouterr().err
+    assert "images.csv: cannot be read: No such file" in capsys.readouterr().err
     (folder / "record.json").unlink()
     assert main(["evaluate", str(folder)]) == 0
     assert "unfinished, left out" in capsys.readouterr().out
@@ -455,7 +461,7 @@ def test_a_run_is_reproduced_to_the_last_digit(
     folder = RunFolder(tmp_path / folder.path.name)
     shutil.copytree(undisturbed[0].path, folder.path)
     changed = record.metrics | {"val_dice_positive": record.metrics["val_dice_positive"] + 0.25}
-    folder.write("record.json", record.model_copy(update={"metrics": changed}).model_dump_json())
+    folder.finish(record.model_copy(update={"metrics": changed}))
     command[1] = str(folder.path)
     assert main(command) == 1  # held against the same reproduction, which is not trained again
     out = capsys.readouterr().out
@@ -512,18 +518,24 @@ CAUSES = {
 def test_what_cannot_be_reproduced(
     undisturbed: tuple[RunFolder, Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, record = undisturbed
+    folder, _ = undisturbed
     assert main(["reproduce", str(folder.path), "--runs", str(folder.path.parents[1])]) == 2
     assert "the run itself is there; name another folder" in capsys.readouterr().err
     other = tmp_path / "tiny" / "0badc0de"
     shutil.copytree(folder.path, other)
-    text = record.model_copy(update={"digest": "0badc0de"}).model_dump_json()
-    (other / "record.json").write_text(text)
+    another_run(other)
     assert main(["reproduce", str(other), "--runs", str(tmp_path / "again")]) == 2
     assert "for a reason that it does not record" in capsys.readouterr().err
     (other / "record.json").unlink()
     assert main(["reproduce", str(other), "--runs", str(tmp_path / "again")]) == 2
     assert "unfinished; run its spec again to go on" in capsys.readouterr().err
+
+
+def another_run(folder: Path, **fields: object) -> None:
+    """Make a copied run folder one of the digest 0badc0de."""
+    record = RunFolder(folder).finished_record()
+    write_run_file(folder, "0badc0de", hashes_of(folder, read_run_file(folder).files))
+    RunFolder(folder).finish(record.model_copy(update={"digest": "0badc0de", **fields}))
 
 
 class Killed(BaseException):

@@ -17,7 +17,7 @@ from steelexp.data.dataset import DataError
 from steelexp.model.losses import LOSSES
 from steelexp.records.store import BusyError, Epoch
 from steelexp.training.fit import DivergedError
-from tests.finished_runs import METRICS, finished, unfinished
+from tests.finished_runs import METRICS, finished, reseal, unfinished
 from tests.simulated_searches import THREE_TRIALS
 
 ROOT = Path(__file__).parents[1]
@@ -307,8 +307,10 @@ class TestShow:
     @pytest.mark.parametrize(
         ("name", "text", "message"),
         [
-            ("record.json", "{}", "runs/a/record.json: not a record that this version reads (name"),
-            ("spec.yaml", "name: a", "runs/a/spec.yaml: not a spec that this version wrote ("),
+            ("record.json", "{", "runs/a/record.json: not a record ("),
+            ("record.json", "{}", "runs/a/record.json: no schema_version, and this version of"),
+            ("run.json", "{", "runs/a/run.json: not the description of a run ("),
+            ("spec.yaml", "name: a", "runs/a/spec.yaml: damaged: it is not what the run wrote; "),
         ],
     )
     def test_a_damaged_run(self, steelexp, folder, name, text, message):
@@ -316,6 +318,13 @@ class TestShow:
         code, out, err = steelexp("show", "runs/a")
         assert (code, out, len(err)) == (2, [], 1)
         assert err[0].startswith(f"steelexp: {message}")
+
+    def test_a_run_of_another_spec(self, steelexp, folder):
+        finished(Path("runs/a")).write("spec.yaml", "name: a")
+        reseal(Path("runs/a"))
+        code, out, err = steelexp("show", "runs/a")
+        assert (code, out, len(err)) == (2, [], 1)
+        assert err[0].startswith("steelexp: runs/a/spec.yaml: not a spec that this version wrote (")
 
 
 class TestDraw:

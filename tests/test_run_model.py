@@ -5,14 +5,30 @@ from steelexp.errors import UserError
 from steelexp.lazy import keras
 from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.finiteness import NotFiniteError
+from steelexp.model.losses import bce
+from steelexp.model.optimizers import adam
 from steelexp.plan import SpecModel
 from steelexp.records.postprocessing import ClassRules, Postprocessing
+from steelexp.records.store import Epoch
 from steelexp.run_model import load_predictor
 from steelexp.spec import load
+from steelexp.training import checkpoint
 from steelexp.training.checkpoint import weights_hash
+from steelexp.training.fit import compile_model
 from tests.finished_runs import record, unfinished
 
 RULES = {"1": ClassRules(threshold=0.6), "2": ClassRules(threshold=0.3, min_area=9)}
+
+
+def save(folder, network, digest="3f9c1a7e"):
+    """Write the weights of the best epoch as a run does."""
+    compile_model(
+        network,
+        loss=lambda y, logits, valid: bce(y, logits),
+        optimizer=adam(learning_rate=0.01),
+        classes=network.output_shape[-1],
+    )
+    checkpoint.save(folder.best_weights, network, [Epoch(1, 4, 1.0, {"loss": 0.1})], digest)
 
 
 def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path):
@@ -24,13 +40,16 @@ def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path
         "resolution": "half",
     }
     folder = unfinished(tmp_path, model=model)
-    finished_record = record(postprocessing=Postprocessing(metric="dice_kaggle", classes=RULES))
-    folder.write("record.json", finished_record.model_dump_json())
     keras.utils.set_random_seed(0)
     spec = load(folder.path / "spec.yaml", model=SpecModel)
     network = spec.model.model_copy(update={"weights": "none"}).bind(ARCHITECTURES)(2)
-    folder.best_weights.parent.mkdir()
-    network.save_weights(folder.best_weights, save_format="h5")
+    save(folder, network)
+    folder.finish(
+        record(
+            weights=weights_hash(network),
+            postprocessing=Postprocessing(metric="dice_kaggle", classes=RULES),
+        )
+    )
 
     grey = np.random.default_rng(0).integers(0, 256, (64, 96), np.uint8)
     wanted = 1 / (1 + np.exp(-network(grey[None, ..., None]).numpy()[0].astype(np.float64)))
@@ -45,17 +64,16 @@ def test_other_weights_than_the_records_are_refused(tmp_path):
     model = {"architecture": "unet", "backbone": "mobilenet", "weights": "none"}
     folder = unfinished(tmp_path, model=model | {"decoder_filters": [2, 2, 2, 2, 2]})
     spec = load(folder.path / "spec.yaml", model=SpecModel)
-    folder.best_weights.parent.mkdir()
     hashes = []
     for seed in (0, 0, 1):
         keras.utils.set_random_seed(seed)
         network = spec.model.bind(ARCHITECTURES)(2)
-        network.save_weights(folder.best_weights, save_format="h5")
+        save(folder, network)
         hashes.append(weights_hash(network))
     assert hashes[0] == hashes[1] != hashes[2]
-    folder.write("record.json", record(weights=hashes[2]).model_dump_json())
+    folder.finish(record(weights=hashes[2]))
     assert load_predictor(folder).card.weights == hashes[2]
-    folder.write("record.json", record(weights=hashes[0]).model_dump_json())
+    folder.finish(record(weights=hashes[0]))
     with pytest.raises(UserError, match=r"best\.h5: not the weights that record\.json was written"):
         load_predictor(folder)
 
@@ -65,12 +83,39 @@ def test_what_a_run_lacks_is_said(tmp_path):
         load_predictor(unfinished(tmp_path / "a"))
     model = {"architecture": "unet", "backbone": "mobilenet", "decoder_filters": [2, 2, 2, 2, 2]}
     folder = unfinished(tmp_path / "b", model=model | {"weights": "none"})
-    folder.write("record.json", record().model_dump_json())
+    folder.finish(record())
     with pytest.raises(UserError, match="no such file; the run's weights were moved"):
         load_predictor(folder)
     folder.best_weights.parent.mkdir()
     folder.best_weights.write_bytes(b"none")
+    with pytest.raises(UserError, match=r"best\.h5: not a checkpoint .*, or damaged; restore it"):
+        load_predictor(folder)
+
+
+def test_weights_of_another_network_or_run_are_refused(tmp_path):
+    model = {"architecture": "unet", "backbone": "mobilenet", "decoder_filters": [2, 2, 2, 2, 2]}
+    folder = unfinished(tmp_path, model=model | {"weights": "none"})
+    folder.finish(record())
+    spec = load(folder.path / "spec.yaml", model=SpecModel)
+    save(folder, spec.model.bind(ARCHITECTURES)(2), digest="0b5e77d2")
+    with pytest.raises(UserError, match=r"best\.h5: of another run \(0b5e77d2, and .* 3f9c1a7e\)"):
+        load_predictor(folder)
+    save(folder, spec.model.bind(ARCHITECTURES)(3))
     with pytest.raises(UserError, match="not the weights of this run's network"):
+        load_predictor(folder)
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    model = {"architecture": "unet", "backbone": "mobilenet", "decoder_filters": [2, 2, 2, 2, 2]}
+    folder = unfinished(tmp_path, model=model | {"weights": "none"})
+    network = load(folder.path / "spec.yaml", model=SpecModel).model.bind(ARCHITECTURES)(2)
+    save(folder, network)
+    folder.finish(record(weights=weights_hash(network)))
+    load_predictor(folder)
+    content = bytearray(folder.best_weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    folder.best_weights.write_bytes(content)
+    with pytest.raises(UserError, match=r"best\.h5: damaged: .*; restore it, or begin anew"):
         load_predictor(folder)
 
 
@@ -82,8 +127,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
     network = spec.model.bind(ARCHITECTURES)(2)
     weights = network.weights[-1]
     weights.assign(np.full(weights.shape, value))
-    folder.best_weights.parent.mkdir()
-    network.save_weights(folder.best_weights, save_format="h5")
-    folder.write("record.json", record(weights=weights_hash(network)).model_dump_json())
+    save(folder, network)
+    folder.finish(record(weights=weights_hash(network)))
     with pytest.raises(NotFiniteError, match=r"best\.h5: the weights \S+ hold NaN or infinity"):
         load_predictor(folder)

@@ -1,6 +1,7 @@
 """Trials that really train, in seconds, through the command line and by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from steelexp.__main__ import main
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
 from steelexp.records.search_file import best_line
-from steelexp.records.store import RunFolder, run_folders
+from steelexp.records.store import Epoch, RunFolder, run_folders
 from steelexp.search.executor import Trial
 from steelexp.search.search import trial_spec
 from steelexp.spec import ExperimentSpec, load
@@ -20,6 +21,8 @@ from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
 from steelexp.training.fit import DivergedError
 from steelexp.trial import TrialRunner
+from tests.fakes import compiled
+from tests.finished_runs import finished
 
 SPEC = """\
 name: tiny
@@ -137,34 +140,37 @@ class Killed(BaseException):
     """In place of SIGKILL."""
 
 
-@pytest.mark.parametrize("call", [1, 2, 3])
+@pytest.mark.parametrize("call", [1, 2])
 def test_a_kill_while_weights_are_handed_on(
     spec: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
-    earlier = RunFolder(tmp_path / "trials" / "0000" / "ab")
-    earlier.last_weights.parent.mkdir(parents=True)
-    for path in (earlier.path / "epochs.jsonl", earlier.best_weights, earlier.last_weights):
-        path.write_text(path.name)
-    earlier.write("record.json", "{}")
+    earlier = finished(tmp_path / "trials" / "0000" / "ab", digest="ab")
+    epoch = Epoch(1, step=2, seconds=1.0, metrics={"loss": 0.5})
+    network = compiled()
+    earlier.append(epoch)
+    for path in (earlier.best_weights, earlier.last_weights):
+        checkpoint.save(path, network, [epoch], "ab")
+    earlier.finish(earlier.finished_record())
     continued = Trial("0001", {}, epochs=2, continues="0000")
-    run, copy, calls = RunFolder(tmp_path / "trials" / "0001" / "cd"), checkpoint.copy, []
+    run = RunFolder(tmp_path / "trials" / "0001" / "cd")
+    plan = replace(prepare(spec, tmp_path), folder=run)
+    copy, calls = checkpoint.copy, []
 
-    def dying(source: Path, target: Path) -> None:
+    def dying(source: Path, target: Path, **digests: str) -> None:
         calls.append(target)
         if len(calls) == call:
             raise Killed
-        copy(source, target)
+        copy(source, target, **digests)
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "copy", dying)
         with pytest.raises(Killed):
-            trial._inherit(tmp_path, continued, run)
+            trial._inherit(tmp_path, continued, plan)
     assert not run.last_weights.exists()  # or the run would be resumed without its history
-    trial._inherit(tmp_path, continued, run)
-    assert run.last_weights.read_text() == "last.h5"
-    assert (run.path / "epochs.jsonl").read_text() == "epochs.jsonl"
+    assert trial._inherit(tmp_path, continued, plan) == 1
+    assert checkpoint.epochs_of(run.last_weights, plan.digest) == run.epochs == [epoch]
     run.last_weights.write_text("further")
-    trial._inherit(tmp_path, continued, run)
+    trial._inherit(tmp_path, continued, plan)
     assert run.last_weights.read_text() == "further"
 
 

@@ -140,10 +140,10 @@ def _check_external(args: argparse.Namespace, inference: InferenceSettings) -> N
 
 def _evaluate_on_other_data(folder: RunFolder, args: argparse.Namespace) -> None:
     record = folder.finished_record()
-    run_spec = load(folder.path / "spec.yaml", model=SpecModel)
+    run_spec = load(folder.file("spec.yaml"), model=SpecModel)
     data = labelled_data(args.data, own=run_spec.data, classes=args.classes)
     evaluation, place = evaluate_on(folder, data, renamed=args.rename)
-    own_report = read_evaluation_report(folder.path)
-    report = read_evaluation_report(place)
+    own_report = read_evaluation_report(folder.path, record.files)
+    report = read_evaluation_report(place, evaluation.files)
     show(external_table(record, own_report, evaluation, report))
     say(*external_lines(evaluation, report), f"Folder: {place}")

@@ -113,7 +113,7 @@ def _images(
 
 def _own_images(folder: RunFolder) -> Dataset | None:
     """The run's data set, if it is there."""
-    spec = load(folder.path / "spec.yaml", model=SpecModel)
+    spec = load(folder.file("spec.yaml"), model=SpecModel)
     roots = named_roots(spec.data.settings.get("root", "")).values()
     if not all(Path(root).is_dir() for root in roots):
         return None

@@ -121,7 +121,8 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
     plan = extended_plan(spec, args.runs)
     if args.fresh and (aside := set_aside(plan.folder.path, "spec.yaml", "a run")):
         say(f"The earlier run is kept as {aside}")
-    if plan.folder.record is not None:
+    if plan.folder.is_finished:
+        experiment.mend(plan)
         say(f"{plan.folder.path} is finished already; --fresh runs it again")
     else:
         if news := same_spec_on_other_data(plan):

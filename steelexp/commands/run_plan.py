@@ -23,6 +23,9 @@ def plan_of_run(folder: RunFolder, runs: Path, *, overrides: Sequence[str] = ())
     """
     record = folder.finished_record()
     spec = load(folder.path / "spec.yaml", overrides, model=SpecModel)
+    if not folder.is_whole("spec.yaml") and (settings := setting_changes(record, spec)):
+        raise _changed(folder, settings)
+    folder.file("spec.yaml")
     try:
         plan = prepare(spec, runs)
     except UserError as error:

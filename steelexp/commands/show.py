@@ -74,7 +74,7 @@ def one_run(path: Path) -> RunFolder:
 def show_record(folder: RunFolder) -> None:
     """Print the metrics of a finished run, what they were measured on, and how to run it again."""
     record = folder.record
-    spec = read_resolved(folder.path / "spec.yaml")
+    spec = read_resolved(folder.file("spec.yaml"))
     if record is None:
         say(f"{folder.path}: unfinished, {len(folder.epochs)} epochs; run its spec again to go on")
         return
@@ -83,5 +83,6 @@ def show_record(folder: RunFolder) -> None:
     for line in run_lines(record, spec, folder):
         say(line)
     for place, evaluation in read_external_evaluations(folder.path):
-        say(f"{headline(evaluation, read_evaluation_report(place))} Folder: {place}")
+        report = read_evaluation_report(place, evaluation.files)
+        say(f"{headline(evaluation, report)} Folder: {place}")
     say(f"Again: {again_line(record.command, folder.path)}")

@@ -97,7 +97,7 @@ def read_run(folder: RunFolder, record: Record, spec: ExperimentSpec, part: Part
             f"{folder.path}: it has no tuned post-processing; where there are test images, tune "
             f"one: {command_line('evaluate', folder.path)}"
         )
-    scores = read_image_scores(folder.path / record.images, part)
+    scores = read_image_scores(folder.file(record.images), part)
     if len(scores.images) != expected:
         raise UserError(
             f"{folder.path / record.images}: {len(scores.images)} {part} images, the record has "

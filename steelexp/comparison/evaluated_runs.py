@@ -60,7 +60,7 @@ def read_evaluated(paths: Sequence[Path], part: Part) -> EvaluatedRuns:
     unreadable = []
     for folder, record in finished:
         try:
-            spec = read_resolved(folder.path / "spec.yaml")
+            spec = read_resolved(folder.file("spec.yaml"))
             runs.append(read_run(folder, record, spec, part))
         except UserError as error:
             unreadable.append(str(error))

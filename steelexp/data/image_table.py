@@ -48,12 +48,12 @@ def read_image_table(file: Path) -> Contents | None:
     if not file.is_file():
         return None
     with (
-        explain_read_errors(file, "restore it, or remove it"),
+        explain_read_errors(file, "restore it"),
         file.open(newline="", encoding="utf-8") as stream,
     ):
         rows = list(csv.reader(stream))
     if not rows or tuple(rows[0]) != HEADER or any(len(row) != len(HEADER) for row in rows):
-        raise UserError(f"{file}: not a table of {','.join(HEADER)}; restore it, or remove it")
+        raise UserError(f"{file}: not a table of {','.join(HEADER)}; restore it")
     return {original(name): Content(image, labels) for name, image, labels in rows[1:]}
 
 

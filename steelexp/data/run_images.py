@@ -10,6 +10,7 @@ from steelexp.data.image_table import FILE, read_image_table
 from steelexp.data.splits.file import read_split
 from steelexp.data.splits.split import Rows
 from steelexp.errors import UserError
+from steelexp.records.store import RunFolder
 
 SPLIT = "split.csv"
 
@@ -38,13 +39,14 @@ def run_images(run: Path, dataset: Dataset) -> RunImages:
     Raises:
         UserError: The run keeps no table of its images, or a table cannot be read.
     """
-    contents = read_image_table(run / FILE)
+    folder = RunFolder(run)
+    contents = read_image_table(folder.file(FILE))
     if contents is None:
         raise UserError(f"{run}: it keeps no {FILE}, which would tell its images")
     rows = {content: row for row, content in enumerate(dataset.image_hashes)}
     parts: dict[str, list[int]] = {"train": [], "val": []}
     missing = 0
-    for name, part in read_split(run / SPLIT).items():
+    for name, part in read_split(folder.file(SPLIT)).items():
         if part not in parts:
             continue
         row = rows.get(contents[name].image) if name in contents else None

@@ -50,6 +50,19 @@ def write_atomically(path: Path, content: bytes | memoryview) -> Path:
     return path
 
 
+def give_second_name(path: Path, name: Path) -> None:
+    """Give a file a second name, in the place of the file that had it.
+
+    The file keeps its first name, so that a power cut cannot leave it without one. A file system
+    without hard links gets a copy.
+    """
+    with replacing(name) as beside:
+        try:
+            beside.hardlink_to(path)
+        except OSError:
+            shutil.copyfile(path, beside)
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, written through."""
     if path.is_dir():

@@ -31,14 +31,17 @@ def write_document(path: Path, values: Mapping[str, Any], *, indent: int | None 
     return write_atomically(path, (content + "\n").encode())
 
 
-def read_document(path: Path, *, version: int, noun: str, fix: str) -> dict[str, Any]:
+def read_document(
+    path: Path, *, version: int, noun: str, fix: str, version_fix: str | None = None
+) -> dict[str, Any]:
     """Read the values of a document, without their checksum.
 
     Args:
         path: File to read.
         version: The `schema_version` that is read.
         noun: Name of such a document for messages: "a record".
-        fix: What the user can do about a damaged or foreign one.
+        fix: What the user can do about a damaged one.
+        version_fix: What the user can do about one of another version; None for the same.
 
     Raises:
         VersionError: Another version of steelexp wrote it.
@@ -53,7 +56,7 @@ def read_document(path: Path, *, version: int, noun: str, fix: str) -> dict[str,
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not {noun} ({reason(error)}); {fix}") from None
     if (found := values.get(VERSION_KEY)) != version:
-        raise VersionError(f"{path}: {_of_another_version(found, version)}; {fix}")
+        raise VersionError(f"{path}: {_of_another_version(found, version)}; {version_fix or fix}")
     try:
         return without_checksum(values)
     except ChecksumError as error:
@@ -61,9 +64,5 @@ def read_document(path: Path, *, version: int, noun: str, fix: str) -> dict[str,
 
 
 def _of_another_version(found: object, version: int) -> str:
-    if found is None:
-        return f"no {VERSION_KEY}, and this version of steelexp reads {version}"
-    return (
-        f"{VERSION_KEY} {found!r:.20} and this version of steelexp reads {version}; "
-        "the version that wrote it reads it"
-    )
+    version_found = f"no {VERSION_KEY}" if found is None else f"{VERSION_KEY} {found!r:.20}"
+    return f"{version_found}, and this version of steelexp reads {version}"

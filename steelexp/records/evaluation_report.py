@@ -1,5 +1,6 @@
 """evaluation.json: the intervals, curves and detection rates of an evaluation."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from steelexp.command_line import command_line
 from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.records.run_file import check_hash
 
 FILE = "evaluation.json"
 
@@ -123,17 +125,22 @@ class EvaluationReport(_Part):
     components: dict[str, dict[str, Detection]]
 
 
-def read_evaluation_report(folder: Path) -> EvaluationReport | None:
-    """The evaluation report of a finished run; None where an earlier version left none.
+def read_evaluation_report(folder: Path, files: Mapping[str, str]) -> EvaluationReport | None:
+    """The evaluation report of a finished run; None where there is none.
+
+    Args:
+        folder: Folder of the evaluation.
+        files: Hashes that the evaluation's own file, such as record.json, has of the others.
 
     Raises:
-        UserError: the file is not an evaluation report.
+        UserError: The file is damaged, or not an evaluation report.
     """
     file = folder / FILE
-    if not file.is_file():
+    if FILE not in files and not file.is_file():
         return None
     fix = f"evaluate the run again: {command_line('evaluate', folder)}"
     try:
+        check_hash(file, files.get(FILE), fix=fix)
         with explain_read_errors(file, fix):
             return EvaluationReport.model_validate_json(file.read_bytes())
     except ValidationError as error:

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.errors import UserError, reason
 from steelexp.file_names import short_name
+from steelexp.records.document import read_document
 from steelexp.records.postprocessing import Postprocessing
 from steelexp.records.reevaluation import FOLDER
 
 FILE = "external.json"
+VERSION: Final = 2
 
 
 class Relatives(BaseModel):
@@ -45,11 +47,12 @@ class ExternalEvaluation(BaseModel):
         postprocessing: Rules of the run, applied as they are.
         relatives: Data leakage; None where it could not be counted.
         unknown_relatives: Reason why it could not; "" where it could.
+        files: Name -> hash of the files beside it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = VERSION
     name: str
     data: dict[str, Any]
     renamed: dict[str, str]
@@ -59,11 +62,12 @@ class ExternalEvaluation(BaseModel):
     postprocessing: Postprocessing | None
     relatives: Relatives | None
     unknown_relatives: str
+    files: dict[str, str]
 
-    @property
-    def folder_name(self) -> str:
-        """Name of its folder: other content of one name is another evaluation."""
-        return short_name(f"{self.name}-{self.manifest[:8]}")
+
+def external_folder(name: str, manifest: str) -> str:
+    """Name of the folder of an evaluation: other content of one name is another evaluation."""
+    return short_name(f"{name}-{manifest[:8]}")
 
 
 def read_external_evaluations(run: Path) -> Iterator[tuple[Path, ExternalEvaluation]]:
@@ -77,11 +81,9 @@ def read_external_evaluations(run: Path) -> Iterator[tuple[Path, ExternalEvaluat
     """
     for file in sorted((run / FOLDER).glob(f"*/{FILE}")):
         fix = "evaluate the run on these data again"
+        values = read_document(file, version=VERSION, noun="an evaluation", fix=fix)
         try:
-            with explain_read_errors(file, fix):
-                evaluation = ExternalEvaluation.model_validate_json(file.read_bytes())
+            evaluation = ExternalEvaluation.model_validate(values)
         except ValidationError as error:
-            raise UserError(
-                f"{file}: not an evaluation that this version reads ({reason(error)}); {fix}"
-            ) from None
+            raise UserError(f"{file}: not an evaluation ({reason(error)}); {fix}") from None
         yield file.parent, evaluation

@@ -37,12 +37,12 @@ class FileFormat(NamedTuple):
 
 
 FORMATS: Final[Mapping[str, FileFormat]] = {
-    "record": FileFormat("record.json of a finished run", Record, False),
+    "record": FileFormat("record.json of a finished run", Record, True),
     "evaluation": FileFormat("evaluation.json of an evaluation", EvaluationReport, False),
     "reevaluation": FileFormat(
-        "reevaluation.json of a run with other inference settings", Reevaluation, False
+        "reevaluation.json of a run with other inference settings", Reevaluation, True
     ),
-    "external": FileFormat("external.json of a run on other data", ExternalEvaluation, False),
+    "external": FileFormat("external.json of a run on other data", ExternalEvaluation, True),
     "search": FileFormat("search.json of a search", SearchFile, False),
     "card": FileFormat("Model card of an exported network", ModelCard, True),
     "prediction": FileFormat("prediction.json of a prediction", PredictionSettings, True),

@@ -146,12 +146,20 @@ class JsonLines(Generic[T]):
                 end = line.end
         except DamageError as error:
             content = self.path.read_bytes()
-            aside = write_atomically(_free_name(self.path), content)
+            aside = self.keep_aside()
             write_atomically(self.path, content[:end])
             lost = content[end:].count(b"\n")
             why = str(error).removesuffix(f"; {self.fix}")
             return f"{why}; kept as {aside.name} and gone on before it, without {lost} of its lines"
         return None
+
+    def rewrite(self, values: Iterable[Mapping[str, Any]]) -> None:
+        """Write the whole journal anew, atomically."""
+        write_atomically(self.path, _lines(values, self.identity.encode()))
+
+    def keep_aside(self) -> Path:
+        """Copy the journal, damaged as it is, to a new name beside it."""
+        return write_atomically(_free_name(self.path), self.path.read_bytes())
 
     def damage(self, start: int, why: str) -> DamageError:
         """The error about the line that begins at a byte."""

@@ -1,17 +1,19 @@
 """The record of a finished run: enough to compare it, explain it and run it again."""
 
-import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.errors import UserError, reason
+from steelexp.records.document import read_document, write_document
 from steelexp.records.postprocessing import Postprocessing
 
-VERSION: Final = 3
-OF_0_1: Final = (1, 2)
-"""Schema versions of the records that version 0.1 wrote."""
+VERSION: Final = 4
+_FIX: Final = (
+    "restore it; or remove it and run the spec again, which evaluates the weights and writes it"
+)
+_VERSION_FIX: Final = "read it with the version that wrote it, or run the spec again with --fresh"
 
 
 class Record(BaseModel):
@@ -39,20 +41,21 @@ class Record(BaseModel):
         split: Kind and settings of the split; images per class, hash and leaks of its parts.
         tiling: Kind and settings of the tiling; number of tiles and share of pixels in none.
         batch_size: Tiles in a batch; `dice_batch` depends on it.
-        weights: Hash of the weights of the best epoch; None in the record of an older run.
+        weights: Hash of the weights of the best epoch.
         threshold: Score threshold.
         postprocessing: Post-processing tuned on the validation images; None without test images.
         data: sha256 of the contents of the data set.
         white: White level of images of more than 8 bits; None if there were none.
         orientation: Treatment of the orientation in the images' metadata.
         images: File with pixels per image and class.
+        files: Name -> hash of each file that came out of the run.
         tracking: Line of the tracker about the experiment.
         provenance: Git state, versions, machine.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    schema_version: Literal[3] = VERSION
+    schema_version: Literal[4] = VERSION
     name: str
     digest: str
     status: Literal["finished"] = "finished"
@@ -72,13 +75,14 @@ class Record(BaseModel):
     split: dict[str, Any]
     tiling: dict[str, Any]
     batch_size: int
-    weights: str | None = None
+    weights: str
     threshold: float
     postprocessing: Postprocessing | None = None
     data: str
     white: int | None = None
     orientation: Literal["applied"] = "applied"
     images: str
+    files: dict[str, str] = {}
     tracking: str
     provenance: dict[str, Any]
 
@@ -89,6 +93,11 @@ class Record(BaseModel):
         return sum(parts.get(name, 0) for name in ("train", "val", "test", "unused"))
 
 
+def write_record(file: Path, record: Record) -> None:
+    """Write the record of a finished run."""
+    write_document(file, record.model_dump(mode="json"))
+
+
 def read_record(file: Path) -> Record:
     """Read the record of a finished run.
 
@@ -96,36 +105,12 @@ def read_record(file: Path) -> Record:
         file: record.json of a run folder.
 
     Raises:
-        UserError: The file cannot be read, is not a record, or another version wrote it.
+        UserError: The file cannot be read, is damaged, or another version wrote it.
     """
-    with explain_read_errors(file, "make it readable for this account"):
-        content = file.read_bytes()
-    if (version := _version(content)) != VERSION:
-        raise UserError(f"{file}: {_of_another_version(version)}")
+    values = read_document(
+        file, version=VERSION, noun="a record", fix=_FIX, version_fix=_VERSION_FIX
+    )
     try:
-        return Record.model_validate_json(content)
+        return Record.model_validate(values)
     except ValidationError as error:
-        raise UserError(
-            f"{file}: not a record that this version reads ({reason(error)}); use the version "
-            "that wrote it, or run the spec again with --fresh"
-        ) from None
-
-
-def _version(content: bytes) -> object:
-    """The schema version that a record names; the present one where it names none."""
-    try:
-        return dict(json.loads(content)).get("schema_version", VERSION)
-    except (ValueError, TypeError):
-        return VERSION
-
-
-def _of_another_version(version: object) -> str:
-    written_by = (
-        "version 0.1 of steelexp wrote this run"
-        if version in OF_0_1
-        else f"another version of steelexp wrote this run (schema_version {version})"
-    )
-    return (
-        f"{written_by}, and this version does not read it; train it again from its spec, or move "
-        "its folder elsewhere and read it with the version that wrote it"
-    )
+        raise UserError(f"{file}: not a record ({reason(error)}); {_FIX}") from None

@@ -20,13 +20,15 @@ class Reevaluation(BaseModel):
         definition: Inference settings in words.
         metrics: Metrics by full name.
         postprocessing: Rules tuned on the validation images with the same inference settings.
+        files: Name -> hash of the files beside it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     inference: str
     tta: bool
     definition: str
     metrics: dict[str, float]
     postprocessing: Postprocessing | None
+    files: dict[str, str]

@@ -3,27 +3,45 @@
 runs/b4_dice/3f9c1a7e/
   spec.yaml  environment.json  changes.patch   what was run
   images.csv  split.csv  split.json            on which images, and what crosses the split
+  run.json                                     the digest, and the hashes of these files
   epochs.jsonl                                 one line an epoch, appended and flushed
   journal.jsonl  sent.json                     what is tracked, and what of it Comet has
   weights/  overlays/  comet/                  what came out
   image_scores.parquet  evaluation.json  plots/       how it was evaluated
   evaluations/                                 the same in other ways, when asked
-  record.json                                  the last act
+  record.json                                  the last act, with the hashes of what came out
+
+`file` returns the path of a file that is what the run wrote, or says what is wrong.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from pydantic import TypeAdapter
 
+from steelexp.command_line import command_line
 from steelexp.errors import UserError
 from steelexp.file_lock import LockedError, file_lock
 from steelexp.file_names import short_name
+from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
 from steelexp.records.jsonl import JsonLines
-from steelexp.records.record import Record, read_record
+from steelexp.records.record import Record, read_record, write_record
+from steelexp.records.run_file import FILE as RUN_FILE
+from steelexp.records.run_file import check_hash, hashes_of, read_run_file, write_run_file
+
+RECORD: Final = "record.json"
+EPOCHS: Final = "epochs.jsonl"
+EVALUATION: Final = ("image_scores.parquet", "evaluation.json")
+"""The files of an evaluation."""
+
+PRODUCTS: Final = (EPOCHS, *EVALUATION)
+"""What came out of a run, in files whose hashes its record has."""
+
+AGAIN: Final = "run its spec again, which writes it anew, or restore it"
 
 
 class BusyError(UserError):
@@ -54,16 +72,101 @@ class RunFolder:
     path: Path
 
     @property
+    def digest(self) -> str:
+        """Digest of the run; empty where the folder describes none yet."""
+        run_file = read_run_file(self.path)
+        return "" if run_file is None else run_file.digest
+
+    @property
     def record(self) -> Record | None:
         """The record of a finished run; None before.
 
         Raises:
-            UserError: it is not a record, or another version wrote it.
+            UserError: It is not a record, another version wrote it, or it is of another run.
         """
-        file = self.path / "record.json"
+        file = self.path / RECORD
         if not file.is_file():
             return None
-        return read_record(file)
+        record = read_record(file)
+        if record.digest != self.digest:
+            raise UserError(
+                f"{file}: of the run {record.digest}, and {RUN_FILE} is "
+                f"{f'of {self.digest}' if self.digest else 'missing'}; restore the files of one "
+                "run, or run the spec again"
+            )
+        return record
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a record, be it damaged."""
+        return (self.path / RECORD).is_file()
+
+    def finish(self, record: Record) -> Record:
+        """Write the record of a finished run, with the hashes of what came out."""
+        record = record.model_copy(update={"files": hashes_of(self.path, PRODUCTS)})
+        write_record(self.path / RECORD, record)
+        return record
+
+    def describe(self, digest: str, texts: Mapping[str, str]) -> None:
+        """Write the files that describe the run, and run.json last.
+
+        Where run.json is of this run, only the files that are no longer what it says are written,
+        and a line names them.
+
+        Args:
+            digest: Digest of the run.
+            texts: Name -> text of each file.
+        """
+        hashes = self._described_files(digest)
+        news = {name: text for name, text in texts.items() if not self._is_whole(name, hashes)}
+        for name, text in news.items():
+            if name in hashes:
+                say(f"{self.path / name}: damaged; written again")
+            self.write(name, text)
+        if news or not hashes:
+            write_run_file(self.path, digest, hashes | hashes_of(self.path, news))
+
+    def file(self, name: str) -> Path:
+        """The path of a file that is what the run wrote.
+
+        Args:
+            name: Name of a file that describes the run, or that came out.
+
+        Raises:
+            UserError: It cannot be read or is damaged.
+        """
+        if name in PRODUCTS and (record := self.record) is not None:
+            hashes = record.files
+            fix = AGAIN if name == EPOCHS else f"evaluate the run again: {_evaluate(self.path)}"
+        else:
+            run_file = read_run_file(self.path)
+            hashes = {} if run_file is None else run_file.files
+            fix = AGAIN
+        return check_hash(self.path / name, hashes.get(name), fix=fix)
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a file is there and is what the run wrote."""
+        try:
+            self.file(name)
+        except UserError:
+            return False
+        return (self.path / name).is_file()
+
+    def _described_files(self, digest: str) -> dict[str, str]:
+        """The hashes of run.json; none where it is missing, damaged or of another run."""
+        try:
+            run_file = read_run_file(self.path)
+        except UserError as error:
+            say(f"{error}; written again")
+            return {}
+        return run_file.files if run_file is not None and run_file.digest == digest else {}
+
+    def _is_whole(self, name: str, hashes: Mapping[str, str]) -> bool:
+        try:
+            check_hash(self.path / name, hashes.get(name), fix="")
+        except UserError:
+            return False
+        return name in hashes
 
     def finished_record(self) -> Record:
         """The record of a finished run.
@@ -78,12 +181,18 @@ class RunFolder:
     @property
     def epochs(self) -> list[Epoch]:
         """The epochs so far."""
+        self.file(EPOCHS) if self.epochs_file.exists() else None
         return read_epochs(self.path)
 
     @property
     def last_weights(self) -> Path:
         """Weights and optimizer state after the last epoch."""
         return self.path / "weights" / "last.h5"
+
+    @property
+    def previous_weights(self) -> Path:
+        """The same after the epoch before."""
+        return self.path / "weights" / "previous.h5"
 
     @property
     def best_weights(self) -> Path:
@@ -119,7 +228,19 @@ class RunFolder:
 
     def append(self, epoch: Epoch) -> None:
         """Add an epoch to epochs.jsonl."""
-        _epoch_lines(self.path).append(asdict(epoch))
+        _epoch_lines(self).append(asdict(epoch))
+
+    @property
+    def epochs_file(self) -> Path:
+        """The file of the epochs."""
+        return self.path / EPOCHS
+
+    def rewrite_epochs(self, epochs: Sequence[Epoch]) -> Path | None:
+        """Write epochs.jsonl anew; return where the old one is kept."""
+        lines = _epoch_lines(self)
+        aside = lines.keep_aside() if self.epochs_file.exists() else None
+        lines.rewrite(map(asdict, epochs))
+        return aside
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file atomically."""
@@ -147,7 +268,7 @@ def read_epochs(folder: Path) -> list[Epoch]:
     Raises:
         DamageError: A line is not the epoch that has to follow.
     """
-    lines = _epoch_lines(folder)
+    lines = _epoch_lines(RunFolder(folder))
     epochs: list[Epoch] = []
     for line in lines.read():
         if line.entry.epoch != len(epochs) + 1:
@@ -157,13 +278,18 @@ def read_epochs(folder: Path) -> list[Epoch]:
     return epochs
 
 
-def _epoch_lines(folder: Path) -> JsonLines[Epoch]:
+def _epoch_lines(folder: RunFolder) -> JsonLines[Epoch]:
     return JsonLines(
-        folder / "epochs.jsonl",
+        folder.epochs_file,
         parse=TypeAdapter(Epoch).validate_python,
         noun="an epoch",
-        fix="restore this line, or run the spec again with --fresh",
+        fix=AGAIN,
+        identity=folder.digest,
     )
+
+
+def _evaluate(folder: Path) -> str:
+    return command_line("evaluate", folder)
 
 
 def run_folders(root: Path) -> Iterator[RunFolder]:

@@ -13,7 +13,7 @@ from steelexp.errors import UserError, reason
 from steelexp.metric_names import classes_of, full_name, reported_part
 from steelexp.records.evaluation_report import EvaluationReport, read_evaluation_report
 from steelexp.records.record import Record
-from steelexp.records.store import Epoch, RunFolder
+from steelexp.records.store import Epoch, RunFolder, read_epochs
 from steelexp.spec import ExperimentSpec, read_resolved
 from steelexp.spec.roots import named_roots
 
@@ -196,14 +196,21 @@ def read_run(folder: RunFolder) -> Run:
         )
     return Run(
         folder=folder,
-        spec=_attempt(lambda: read_resolved(folder.path / "spec.yaml"), problems),
+        spec=_attempt(lambda: read_resolved(folder.file("spec.yaml")), problems),
         record=record if parts else None,  # a page cannot show a record without its split
         parts=parts,
         provenance=provenance or Provenance(),
-        epochs=tuple(_attempt(lambda: folder.epochs, problems) or ()),
-        evaluation=_attempt(lambda: read_evaluation_report(folder.path), problems),
-        problems=tuple(problems),
+        epochs=tuple(_attempt(lambda: _epochs(folder, record), problems) or ()),
+        evaluation=_attempt(
+            lambda: read_evaluation_report(folder.path, record.files if record else {}), problems
+        ),
+        problems=tuple(dict.fromkeys(problems)),  # a damaged run.json stops several from reading
     )
+
+
+def _epochs(folder: RunFolder, record: Record | None) -> list[Epoch]:
+    """The epochs, also where the record cannot be read."""
+    return read_epochs(folder.path) if record is None else folder.epochs
 
 
 def _attempt(read: Callable[[], T], problems: list[str]) -> T | None:

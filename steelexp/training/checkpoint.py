@@ -1,76 +1,120 @@
-"""Weights, optimizer state and the epoch they belong to, in one file.
+"""Weights, optimizer state and the epochs behind them, in one file that notices damage.
 
-An HDF5 file of weights that Keras reads by itself, with the optimizer's variables and the epoch's
-record beside them. Being one file, it cannot be renamed into place by half.
+An HDF5 file of weights that Keras reads by itself, with the optimizer's variables and the epochs so
+far beside them. HDF5 leaves the first bytes of a file to the user: there stand the digest of the
+run and the hash of the rest, which is compared before HDF5 opens the file, because a damaged file
+can bring its library down. Being one file, it cannot be renamed into place by half.
 """
 
 import io
 import json
-import shutil
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from steelexp.checksum import hash_bytes
-from steelexp.errors import UserError, reason
+from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.lazy import h5py, keras
-from steelexp.model.finiteness import check_weights
-from steelexp.records.atomic import replacing, write_atomically
+from steelexp.records.atomic import give_second_name, replacing, sync
 from steelexp.records.store import Epoch
 
 _GROUP = "steelexp_training_state"
+_EPOCHS = "epochs"
+
+_USER_BLOCK = 512
+"""Bytes before the HDF5 file; the least that HDF5 takes."""
+
+_HEADER = re.compile(rb"steelexp checkpoint 1\nrun (\w*)\nxxh3 ([0-9a-f]{32})\n\0*", re.ASCII)
 
 
-def save(path: Path, model: Any, epoch: Epoch) -> None:
-    """Write weights, optimizer state and epoch beside, then rename.
+class CheckpointError(UserError):
+    """A file is not a whole checkpoint of the run."""
+
+
+def save(
+    path: Path, model: Any, epochs: Sequence[Epoch], digest: str, *, previous: Path | None = None
+) -> None:
+    """Write weights, optimizer state and epochs beside, then rename.
 
     HDF5 writes to memory, because on a full disk it brings the process down. Keras's `save_weights`
     takes a path only, so that its part is called here.
+
+    Args:
+        path: File to write.
+        model: Compiled network.
+        epochs: The epochs so far; the last one left these weights.
+        digest: Digest of the run.
+        previous: Second name of the file that stood there; None if it is not kept.
     """
     content = io.BytesIO()
-    with h5py.File(content, "w") as file:
+    with h5py.File(content, "w", userblock_size=_USER_BLOCK) as file:
         keras.src.saving.legacy.hdf5_format.save_weights_to_hdf5_group(file, model)
         group = file.create_group(_GROUP)
-        group.attrs["epoch"] = json.dumps(asdict(epoch))
+        text = json.dumps([asdict(epoch) for epoch in epochs])
+        group.create_dataset(_EPOCHS, data=np.frombuffer(text.encode(), np.uint8))
         for i, variable in enumerate(_state(model.optimizer)):
             group.create_dataset(f"{i:05d}", data=variable.numpy())
-    write_atomically(path, content.getbuffer())
+    _write(path, content.getbuffer(), digest, previous)
 
 
-def copy(source: Path, target: Path) -> None:
-    """Copy beside, then rename."""
-    with replacing(target) as beside:
-        shutil.copyfile(source, beside)
+def copy(source: Path, target: Path, *, digest: str, new_digest: str | None = None) -> None:
+    """Copy a checkpoint beside, then rename.
+
+    Args:
+        source: Checkpoint of a run.
+        target: File to write.
+        digest: Digest of the run.
+        new_digest: Digest of the run that goes on from it; None for the same run.
+
+    Raises:
+        CheckpointError: The source is not a whole checkpoint of the run.
+    """
+    _write(target, memoryview(bytearray(_content(source, digest))), new_digest or digest, None)
 
 
-def epoch_of(path: Path) -> Epoch | None:
-    """The epoch whose state the file holds; None where there is no such file."""
+def epochs_of(path: Path, digest: str) -> list[Epoch] | None:
+    """The epochs up to the one whose state the file holds; None where there is no such file.
+
+    Raises:
+        CheckpointError: The file is not a whole checkpoint of the run.
+    """
     if not path.is_file():
         return None
-    with _open(path) as file:
-        return Epoch(**json.loads(file[_GROUP].attrs["epoch"]))
+    with _open(path, digest) as file:
+        return [Epoch(**epoch) for epoch in json.loads(file[_GROUP][_EPOCHS][()].tobytes())]
 
 
-def number_of(path: Path) -> int | None:
-    """The number of that epoch."""
-    epoch = epoch_of(path)
-    return None if epoch is None else epoch.epoch
+def restore(path: Path, model: Any, digest: str) -> None:
+    """Load weights and optimizer state; the learning rate follows from the epochs behind.
 
-
-def restore(path: Path, model: Any) -> None:
-    """Load weights and optimizer state; the learning rate follows from the epochs behind."""
+    Raises:
+        CheckpointError: The file is not a whole checkpoint of the run.
+    """
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     inner.build(model.trainable_variables)
     state = _state(optimizer)
-    with _open(path) as file:
+    with _open(path, digest) as file:
         values = [file[_GROUP][f"{i:05d}"][()] for i in range(len(state))]
-        model.load_weights(path)
-    check_weights(model, path)
+        _load_weights(file, model)
     for variable, value in zip(state, values, strict=True):
         variable.assign(value)
+
+
+def load_weights(path: Path, model: Any, digest: str) -> None:
+    """Load the weights alone, into a network that need not be compiled.
+
+    Raises:
+        CheckpointError: The file is not a whole checkpoint of the run.
+        ValueError: It is one of another network.
+    """
+    with _open(path, digest) as file:
+        _load_weights(file, model)
 
 
 def weights_hash(model: Any) -> str:
@@ -81,19 +125,45 @@ def weights_hash(model: Any) -> str:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Any]:
-    """Open a checkpoint for reading.
-
-    Raises:
-        UserError: the file is missing, damaged or of another kind.
-    """
+def _open(path: Path, digest: str) -> Iterator[Any]:
+    """Open a checkpoint for reading."""
+    content = io.BytesIO(_content(path, digest))
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(content, "r") as file:
             yield file
     except (OSError, KeyError) as error:
-        raise UserError(
-            f"{path}: not a whole checkpoint ({reason(error)}); run the spec again with --fresh"
-        ) from error
+        raise CheckpointError(f"{path}: not a whole checkpoint ({reason(error)})") from error
+
+
+def _content(path: Path, digest: str) -> bytes:
+    """The bytes of a whole checkpoint of a run."""
+    with explain_read_errors(path, "make it readable for this account"):
+        content = path.read_bytes()
+    header = _HEADER.fullmatch(content[:_USER_BLOCK])
+    if header is None:
+        raise CheckpointError(f"{path}: not a checkpoint of this version of steelexp, or damaged")
+    run, checksum = (each.decode() for each in header.groups())
+    if hash_bytes(memoryview(content)[_USER_BLOCK:]) != checksum:
+        raise CheckpointError(f"{path}: damaged: it is not what its hash was written for")
+    if run != digest:
+        raise CheckpointError(f"{path}: of another run ({run}, and this one is {digest})")
+    return content
+
+
+def _write(path: Path, content: memoryview, digest: str, previous: Path | None) -> None:
+    """Fill in the user block of a checkpoint's bytes and write them."""
+    checksum = hash_bytes(content[_USER_BLOCK:])
+    header = f"steelexp checkpoint 1\nrun {digest}\nxxh3 {checksum}\n".encode()
+    content[:_USER_BLOCK] = header.ljust(_USER_BLOCK, b"\0")
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+        if previous is not None and path.is_file():
+            sync(beside)
+            give_second_name(path, previous)
+
+
+def _load_weights(file: Any, model: Any) -> None:
+    keras.src.saving.legacy.hdf5_format.load_weights_from_hdf5_group(file, model)
 
 
 def _state(optimizer: Any) -> list[Any]:

@@ -1,6 +1,5 @@
 """The command: what it writes, draws and refuses."""
 
-import json
 import shutil
 from itertools import pairwise
 
@@ -23,7 +22,7 @@ from analysis.strategies.comparison_tables import markdown, probability, signed
 from analysis.strategies.published_figure import draw_published
 from steelexp.command_line import program
 from steelexp.comparison.evaluated_runs import read_evaluated
-from tests.finished_runs import unfinished
+from tests.finished_runs import change_record, record_values, reseal, unfinished
 from tests.simulated_runs import CLASSES, Study, write_study
 
 EFFECTS = {"b4_dice": 0.0, "b4_focal": 0.3, "b4_weighted_bce": -0.3, "b4_bce_dice": 0.0}
@@ -111,11 +110,11 @@ def test_all_is_written(study, tmp_path, capsys):
     assert rows.loc[rows["metric"] == "dice_kaggle", "p"].isna().all()
     runs = pd.read_csv(out / "runs.csv", dtype={"class": str})
     assert len(runs) == 2 * 5 * 12
-    record = json.loads((study / "b4_focal" / "2" / "record.json").read_text())
+    metrics = record_values(study / "b4_focal" / "2")["metrics"]
     one = runs[(runs["strategy"] == "b4_focal") & (runs["seed"] == 2)]
     for row in one.itertuples(index=False):
         name = row[0] if row[1] == ALL else f"{row[0]}/{row[1]}"
-        assert row[4] == pytest.approx(record["metrics"][f"test_{name}"])
+        assert row[4] == pytest.approx(metrics[f"test_{name}"])
 
 
 def test_markdown_says_what_was_compared_and_how(comparison):
@@ -175,9 +174,9 @@ def test_unfinished_runs_and_rare_classes_are_named(tmp_path, capsys):
 def test_val_images_and_leaks_are_said_in_every_title(tmp_path):
     runs = tmp_path / "runs"
     for folder in write_study(runs, Study(EFFECTS, groups=20)):
-        record = json.loads((folder / "record.json").read_text())
-        record["split"]["parts"]["leak"]["val"] = 5
-        (folder / "record.json").write_text(json.dumps(record))
+        split = record_values(folder)["split"]
+        split["parts"]["leak"]["val"] = 5
+        change_record(folder, split=split)
     found = compare(read_evaluated([runs], "val"), "b4_dice")
     text = markdown(found)
     assert "validation images, which picked the epochs" in text.splitlines()[0]
@@ -237,6 +236,7 @@ def test_a_class_that_no_image_holds_is_drawn_as_such(tmp_path):
         table = pd.read_parquet(file)
         table.loc[table["class"] == "3", ["tp", "fn"]] = 0
         table.to_parquet(file)
+        reseal(file.parent)
     evaluated = read_evaluated([tmp_path], "test")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("analysis.strategies.comparison._check_record", lambda *_: None)
@@ -282,17 +282,20 @@ def test_published_figure_is_drawn_on_its_own_axis_only(comparison):
 
 def test_no_published_figure_where_no_spec_has_one_or_tiles_differ(study, tmp_path):
     shutil.copytree(study, tmp_path / "runs")
-    record = tmp_path / "runs" / "b4_focal" / "1" / "record.json"
-    record.write_text(record.read_text().replace('"batch_size": 16', '"batch_size": 8'))
+    folder = tmp_path / "runs" / "b4_focal" / "1"
+    change_record(folder, batch_size=8)
     evaluated = read_evaluated([tmp_path / "runs"], "test")
     reason = draw_published(evaluated, "b4_dice")
     assert reason.startswith("published val_dice_batch is not drawn: it depends on the batch size")
-    record.write_text(record.read_text().replace("val_dice_batch", "val_other"))
+    metrics = record_values(folder)["metrics"]
+    metrics["val_other"] = metrics.pop("val_dice_batch")
+    change_record(folder, metrics=metrics, monitor="val_other")
     evaluated = read_evaluated([tmp_path / "runs"], "test")
     assert draw_published(evaluated, "b4_dice").endswith("has no val_dice_batch")
     for spec in tmp_path.glob("runs/*/*/spec.yaml"):
         values = yaml.safe_load(spec.read_text())
         spec.write_text(yaml.safe_dump(values | {"published": None}))
+        reseal(spec.parent)
     assert draw_published(read_evaluated([tmp_path / "runs"], "test"), "b4_dice") == ""
 
 

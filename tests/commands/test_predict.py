@@ -15,6 +15,7 @@ from PIL import Image
 
 from steelexp.__main__ import main
 from steelexp.command_line import program
+from steelexp.records.store import RunFolder
 from tests.finished_runs import record, unfinished
 from tests.predictors import card, pixel_onnx, write_images
 
@@ -24,7 +25,7 @@ def folder(tmp_path, monkeypatch):
     """The working directory: images/, and a run with an exported network."""
     monkeypatch.chdir(tmp_path)
     write_images(tmp_path / "images", 4)
-    unfinished(tmp_path / "runs" / "a" / "0a1b2c3d")
+    unfinished(tmp_path / "runs" / "a" / "0a1b2c3d", "0a1b2c3d")
     pixel_onnx(tmp_path / "runs" / "a" / "0a1b2c3d" / "exports" / "model.onnx")
     return tmp_path
 
@@ -64,7 +65,7 @@ def test_a_run_and_its_export_give_the_same(folder, steelexp):
 
 def test_an_export_of_other_weights_than_the_runs_is_refused(folder, steelexp):
     run = folder / "runs" / "a" / "0a1b2c3d"
-    (run / "record.json").write_text(record(weights="of now", digest="0a1b2c3d").model_dump_json())
+    RunFolder(run).finish(record(weights="of now", digest="0a1b2c3d"))
     code, _, (line,) = steelexp("predict", "runs/a", "images", "--runtime", "onnx")
     assert code == 2
     assert "model.onnx: exported from other weights than the run's now; export it again: " in line

@@ -18,6 +18,7 @@ from steelexp.records.postprocessing import ClassRules
 from steelexp.records.store import RunFolder
 from steelexp.report.page import page
 from steelexp.spec import read_resolved
+from tests.finished_runs import reseal
 from tests.simulated_runs import CLASSES, Study, write_study
 
 BLANK = ScoredImage(0, np.zeros((1, 1, len(CLASSES)), np.float32), np.zeros((1, 1), np.uint8))
@@ -44,6 +45,7 @@ def runs(tmp_path):
             post=False,
         )
         folder.write(FILE, evaluation.model_dump_json())
+        reseal(path)
     return tmp_path / "runs"
 
 
@@ -72,7 +74,9 @@ def test_one_interval_for_one_difference(runs, tables):
 def test_one_interval_for_one_run(runs, tables):
     text = page(runs)
     for path in sorted(runs.glob("*/*")):
-        intervals = read_evaluation_report(path).intervals
+        files = RunFolder(path).finished_record().files
+        assert FILE in files
+        intervals = read_evaluation_report(path, files).intervals
         of_run = tables[1][
             (tables[1]["strategy"] == path.parent.name) & (tables[1]["seed"] == int(path.name))
         ]

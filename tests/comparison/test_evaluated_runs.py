@@ -1,6 +1,5 @@
 """Which runs may be compared, and what is said of those that may not."""
 
-import json
 import re
 import shutil
 
@@ -9,9 +8,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from steelexp.command_line import command_line
 from steelexp.comparison.evaluated_runs import read_evaluated
 from steelexp.errors import UserError
-from tests.finished_runs import unfinished
+from steelexp.records.document import write_document
+from tests.finished_runs import change_record, record_values, reseal, unfinished
 from tests.simulated_runs import Study, write_study
 
 SMALL = Study({"b4_dice": 0.0, "b4_focal": 0.0}, seeds=2, groups=20)
@@ -24,14 +25,10 @@ def runs(tmp_path):
     return tmp_path
 
 
-def change_record(folder, **fields):
-    file = folder / "record.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
-
-
 def change_images(folder, change):
     table = pd.read_parquet(folder / "image_scores.parquet")
     change(table).to_parquet(folder / "image_scores.parquet", index=False)
+    reseal(folder)
 
 
 def change_spec(folder, change):
@@ -39,6 +36,7 @@ def change_spec(folder, change):
     spec = yaml.safe_load(file.read_text())
     change(spec)
     file.write_text(yaml.safe_dump(spec))
+    reseal(folder)
 
 
 def refused(runs, part="test"):
@@ -131,9 +129,9 @@ def test_other_data_thresholds_and_definitions(runs, fields, expected):
 
 
 def test_another_split(runs):
-    record = json.loads((runs / "b4_focal" / "0" / "record.json").read_text())
-    record["split"]["parts"]["digest"] = "fedcba9876543210"
-    change_record(runs / "b4_focal" / "0", split=record["split"])
+    split = record_values(runs / "b4_focal" / "0")["split"]
+    split["parts"]["digest"] = "fedcba9876543210"
+    change_record(runs / "b4_focal" / "0", split=split)
     (line,) = refused(runs).splitlines()
     assert "other images (split) than" in line
     assert "fedcba987654, not 0123456789ab" in line
@@ -141,16 +139,15 @@ def test_another_split(runs):
 
 def test_versions_of_data_and_split_are_named(runs):
     for folder in runs.glob("*/*"):
-        record = json.loads((folder / "record.json").read_text())
-        record["split"] |= {"kind": "file", "version": 1}
-        change_record(folder, split=record["split"])
-    record["split"]["version"] = 2
-    record["split"]["without_row"] = 3
-    record["split"]["parts"] |= {"digest": "fedcba9876543210", "train": 140, "unused": 2}
-    change_record(runs / "b4_focal" / "1", split=record["split"], data="f" * 64)
+        split = record_values(folder)["split"] | {"kind": "file", "version": 1}
+        change_record(folder, split=split)
+    split["version"] = 2
+    split["without_row"] = 3
+    split["parts"] |= {"digest": "fedcba9876543210", "train": 140, "unused": 2}
+    change_record(runs / "b4_focal" / "1", split=split, data="f" * 64)
     lines = refused(runs).splitlines()
     assert len(lines) == 2
-    images = 100 + record["split"]["parts"]["val"] + record["split"]["parts"]["test"]
+    images = 100 + split["parts"]["val"] + split["parts"]["test"]
     assert (
         f"({images + 42} images, split version 2 and 3 images without a row; not {images} images, "
         "split version 1)"
@@ -166,9 +163,9 @@ def test_all_reasons_at_once(runs):
 
 def test_no_test_images_names_the_way_out(runs):
     for folder in runs.glob("*/*"):
-        record = json.loads((folder / "record.json").read_text())
-        record["split"]["parts"]["test"] = 0
-        change_record(folder, split=record["split"])
+        split = record_values(folder)["split"]
+        split["parts"]["test"] = 0
+        change_record(folder, split=split)
         change_images(folder, lambda table: table[table["part"] == "val"])
     lines = refused(runs).splitlines()
     assert len(lines) == 4
@@ -196,9 +193,22 @@ def test_tables_that_are_not_of_images(runs):
     change_images(path.parent, lambda table: table.drop(columns="group"))
     assert "not a table of images and classes" in refused(runs)
     path.write_bytes(b"torn")
-    assert "evaluate the run again" in refused(runs)
+    reseal(path.parent)
+    line = refused(runs)
+    assert line.startswith(f"{path}: not a table")
+    assert "evaluate the run again" in line
     path.unlink()
+    reseal(path.parent)
     assert f"{path}: not a table" in refused(runs)
+
+
+@pytest.mark.parametrize("change", [lambda file: file.write_bytes(b"torn"), lambda f: f.unlink()])
+def test_tables_that_are_not_what_the_run_wrote(runs, change):
+    path = runs / "b4_dice" / "0" / "image_scores.parquet"
+    change(path)
+    line = refused(runs)
+    assert line.startswith(f"{path}: ")
+    assert line.endswith(f"; evaluate the run again: {command_line('evaluate', path.parent)}")
 
 
 def test_a_table_shorter_than_its_record(runs):
@@ -209,7 +219,10 @@ def test_a_table_shorter_than_its_record(runs):
 
 
 def test_a_spec_that_is_none(runs):
-    (runs / "b4_dice" / "0" / "spec.yaml").write_text("- 1\n")
+    file = runs / "b4_dice" / "0" / "spec.yaml"
+    file.write_text("- 1\n")
+    assert refused(runs).startswith(f"{file}: damaged: it is not what the run wrote; ")
+    reseal(file.parent)
     assert "not a spec" in refused(runs)
 
 
@@ -249,6 +262,7 @@ def test_two_networks_that_predict_nothing_are_no_copies(runs):
 
 
 def test_a_record_of_another_version(runs):
-    change_record(runs / "b4_dice" / "0", schema_version=99)
-    with pytest.raises(UserError, match="another version of steelexp wrote this run"):
+    file = runs / "b4_dice" / "0" / "record.json"
+    write_document(file, record_values(file.parent) | {"schema_version": 99})
+    with pytest.raises(UserError, match=r"schema_version 99, and this version of .* reads 4"):
         read_evaluated([runs], "test")

@@ -53,7 +53,7 @@ def test_everything_is_written_and_read_again(result, tmp_path):
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
     plots = [f"plots/{name}.png" for name in ("calibration", "confusion", "pr")]
     assert files == ["evaluation.json", "image_scores.parquet", *plots]
-    assert read_evaluation_report(folder) == result.report
+    assert read_evaluation_report(folder, {}) == result.report
     for plot in plots:
         with Image.open(folder / plot) as picture:
             assert picture.size == (900, 750)

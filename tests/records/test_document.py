@@ -62,8 +62,8 @@ def test_every_flip_of_a_bit_is_named_or_changes_nothing(path):
 @pytest.mark.parametrize(
     ("version", "said"),
     [
-        (1, "schema_version 1 and this version of steelexp reads 2"),
-        (3, "schema_version 3 and this version of steelexp reads 2"),
+        (1, "schema_version 1, and this version of steelexp reads 2"),
+        (3, "schema_version 3, and this version of steelexp reads 2"),
         (None, "no schema_version, and this version of steelexp reads 2"),
     ],
 )
@@ -72,7 +72,10 @@ def test_another_version_is_named(path, version, said):
     write_document(path, values)
     with pytest.raises(VersionError) as caught:
         read(path)
-    assert str(caught.value).startswith(f"{path}: {said}")
+    assert str(caught.value) == f"{path}: {said}; evaluate again"
+    with pytest.raises(VersionError) as caught:
+        read_document(path, version=2, noun="a record", fix="restore it", version_fix="begin anew")
+    assert str(caught.value) == f"{path}: {said}; begin anew"
 
 
 def test_a_file_that_is_not_there(path):

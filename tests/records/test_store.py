@@ -5,16 +5,19 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from steelexp.command_line import command_line
 from steelexp.errors import UserError
+from steelexp.records.document import write_document
 from steelexp.records.jsonl import JsonLines
 from steelexp.records.store import BusyError, Epoch, RunFolder, read_epochs, run_folders
-from tests.finished_runs import record
+from tests.finished_runs import finished, record, unfinished
 
 ROOT = Path(__file__).parents[2]
 FIRST = Epoch(1, step=10, seconds=2.5, metrics={"loss": 0.5, "val_dice_positive/1": 0.25})
@@ -135,19 +138,34 @@ class TestEpochs:
 class TestRecord:
     def test_is_none_before_the_end(self, folder):
         assert folder.record is None
+        assert not folder.is_finished
 
     def test_comes_back(self, folder):
-        folder.write("record.json", record().model_dump_json(indent=2) + "\n")
+        finished(folder.path)
         assert folder.record == record()
+        assert folder.is_finished
+
+    def test_has_the_hashes_of_what_came_out(self, folder):
+        unfinished(folder.path)
+        folder.append(FIRST)
+        folder.write("evaluation.json", "{}")
+        folder.write("notes.txt", "of nobody")
+        made = folder.finish(record())
+        assert made.files == {
+            name: xxhash.xxh3_128_hexdigest((folder.path / name).read_bytes())
+            for name in ("epochs.jsonl", "evaluation.json")
+        }
+        assert folder.record == made
 
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            ("", "Invalid JSON: EOF"),
-            ('{"name": "b4', "Invalid JSON: EOF"),
-            ("{}", "name: Field required"),
-            ("[]", "Input should be an object"),
-            (b"\xff", "Invalid JSON"),
+            ("", "not a record (Expecting value"),
+            ('{"name": "b4', "not a record (Unterminated string"),
+            ("{}", "no schema_version"),
+            ("[]", "not a record (list in place of an object)"),
+            (b"\xff", "not a record ('utf-8' codec can't decode"),
+            ('{"schema_version": 4}', "damaged: its checksum is missing"),
         ],
     )
     def test_that_is_none_is_said(self, folder, text, reason):
@@ -155,15 +173,130 @@ class TestRecord:
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
         with pytest.raises(UserError) as caught:
             folder.record  # noqa: B018
-        assert str(caught.value).startswith(
-            f"{file}: not a record that this version reads ({reason}"
-        )
+        assert str(caught.value).startswith(f"{file}: {reason}")
+        assert folder.is_finished
+
+    def test_with_another_field_is_said(self, folder):
+        unfinished(folder.path)
+        write_document(folder.path / "record.json", record().model_dump() | {"loss": 0.1})
+        with pytest.raises(UserError, match=r"record\.json: not a record \(loss: Extra inputs"):
+            folder.record  # noqa: B018
 
     def test_of_another_version(self, folder):
-        text = record().model_dump_json().replace('"schema_version":3', '"schema_version":2')
-        folder.write("record.json", text)
-        with pytest.raises(UserError, match=r"version 0\.1 of steelexp wrote this run"):
+        finished(folder.path)
+        write_document(folder.path / "record.json", record().model_dump() | {"schema_version": 2})
+        with pytest.raises(UserError, match=r"schema_version 2, and this version .* reads 4"):
             folder.record  # noqa: B018
+
+    def test_of_another_run(self, folder):
+        unfinished(folder.path, "3f9c1a7e")
+        folder.finish(record(digest="0b5e77d2"))
+        with pytest.raises(UserError) as caught:
+            folder.record  # noqa: B018
+        assert str(caught.value) == (
+            f"{folder.path / 'record.json'}: of the run 0b5e77d2, and run.json is of 3f9c1a7e; "
+            "restore the files of one run, or run the spec again"
+        )
+
+    def test_without_the_description_of_its_run(self, folder):
+        folder.finish(record())
+        with pytest.raises(UserError, match=r"of the run 3f9c1a7e, and run\.json is missing"):
+            folder.record  # noqa: B018
+
+
+class TestFile:
+    def test_is_the_path_of_what_the_run_wrote(self, folder):
+        finished(folder.path)
+        assert folder.file("spec.yaml") == folder.path / "spec.yaml"
+        assert folder.is_whole("spec.yaml")
+
+    @pytest.mark.parametrize("is_finished", [False, True])
+    def test_that_describes_the_run_and_was_changed(self, folder, is_finished):
+        (finished if is_finished else unfinished)(folder.path)
+        file = folder.path / "spec.yaml"
+        file.write_text(file.read_text().replace("seed: 42", "seed: 43"))
+        with pytest.raises(UserError) as caught:
+            folder.file("spec.yaml")
+        assert str(caught.value) == (
+            f"{file}: damaged: it is not what the run wrote; run its spec again, which writes it "
+            "anew, or restore it"
+        )
+        assert not folder.is_whole("spec.yaml")
+
+    def test_that_describes_the_run_and_is_lost(self, folder):
+        unfinished(folder.path)
+        (folder.path / "spec.yaml").unlink()
+        with pytest.raises(UserError, match=r"spec\.yaml: .*run its spec again"):
+            folder.file("spec.yaml")
+        assert not folder.is_whole("spec.yaml")
+
+    def test_that_came_out_and_was_changed(self, folder):
+        unfinished(folder.path)
+        folder.write("evaluation.json", "{}")
+        folder.finish(record())
+        assert folder.is_whole("evaluation.json")
+        folder.write("evaluation.json", "[]")
+        with pytest.raises(UserError) as caught:
+            folder.file("evaluation.json")
+        assert str(caught.value) == (
+            f"{folder.path / 'evaluation.json'}: damaged: it is not what the run wrote; evaluate "
+            f"the run again: {command_line('evaluate', folder.path)}"
+        )
+
+    def test_of_epochs_that_a_finished_run_lost(self, folder):
+        unfinished(folder.path)
+        for epoch in (FIRST, SECOND):
+            folder.append(epoch)
+        folder.finish(record())
+        whole = folder.epochs_file.read_bytes()
+        assert folder.epochs == [FIRST, SECOND]
+        folder.epochs_file.write_bytes(whole[: whole.index(b"\n") + 1])
+        with pytest.raises(UserError, match=r"epochs\.jsonl: damaged: .*run its spec again"):
+            folder.epochs  # noqa: B018
+
+
+class TestDescribe:
+    TEXTS: ClassVar = {"spec.yaml": "name: b4\n", "split.csv": "a.jpg,train\n"}
+
+    def texts(self, folder):
+        return {name: (folder.path / name).read_text() for name in self.TEXTS}
+
+    def test_writes_the_files_and_whose_they_are(self, folder):
+        folder.describe("3f9c1a7e", self.TEXTS)
+        assert self.texts(folder) == self.TEXTS
+        assert folder.digest == "3f9c1a7e"
+        assert all(map(folder.is_whole, self.TEXTS))
+
+    def test_leaves_what_is_whole(self, folder, capsys):
+        folder.describe("3f9c1a7e", self.TEXTS)
+        folder.describe("3f9c1a7e", dict.fromkeys(self.TEXTS, "of a later version"))
+        assert self.texts(folder) == self.TEXTS
+        assert capsys.readouterr().err == ""
+
+    def test_writes_what_is_damaged_again_and_says_so(self, folder, capsys):
+        folder.describe("3f9c1a7e", self.TEXTS)
+        folder.write("split.csv", "a.jpg,test\n")
+        folder.describe("3f9c1a7e", self.TEXTS)
+        assert self.texts(folder) == self.TEXTS
+        said = capsys.readouterr()
+        assert said.out + said.err == f"{folder.path / 'split.csv'}: damaged; written again\n"
+
+    def test_writes_all_again_where_nothing_says_whose_they_are(self, folder, capsys):
+        folder.describe("3f9c1a7e", self.TEXTS)
+        folder.write("run.json", "{")
+        folder.write("split.csv", "a.jpg,test\n")
+        folder.describe("3f9c1a7e", self.TEXTS)
+        assert self.texts(folder) == self.TEXTS
+        assert folder.digest == "3f9c1a7e"
+        said = capsys.readouterr()
+        assert "run.json: not the description of a run" in said.out + said.err
+
+    def test_of_another_run_writes_all(self, folder):
+        folder.describe("3f9c1a7e", self.TEXTS)
+        others = dict.fromkeys(self.TEXTS, "other")
+        folder.describe("0b5e77d2", others)
+        assert self.texts(folder) == others
+        assert folder.digest == "0b5e77d2"
 
 
 HOLD = (

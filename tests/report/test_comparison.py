@@ -1,4 +1,3 @@
-import json
 import shutil
 
 import pandas as pd
@@ -7,6 +6,7 @@ import pytest
 from steelexp.records.store import RunFolder
 from steelexp.report.comparison import comparisons, runs_apart
 from steelexp.report.runs import read_run
+from tests.finished_runs import change_record, record_values, reseal
 from tests.simulated_runs import Study, write_study
 
 
@@ -30,11 +30,11 @@ def test_means_are_the_records(study):
 
 
 def change_split(folder, **values):
-    record = json.loads((folder / "record.json").read_text())
+    split = record_values(folder)["split"]
     parts = {key: values.pop(key) for key in ("digest", "train") if key in values}
-    record["split"] |= {"kind": "file"} | values
-    record["split"]["parts"] |= parts
-    (folder / "record.json").write_text(json.dumps(record))
+    split |= {"kind": "file"} | values
+    split["parts"] |= parts
+    change_record(folder, split=split)
 
 
 def test_versions_of_a_data_set_are_set_apart_by_name(study):
@@ -72,6 +72,7 @@ def test_a_run_on_other_labels_is_left_out_with_the_reason(study):
     table = pd.read_parquet(study[1] / "image_scores.parquet")
     table["fn"] += 1
     table.to_parquet(study[1] / "image_scores.parquet")
+    reseal(study[1])
     (comparison,) = comparisons(read(study))
     assert runs_of(comparison) == {"b4_dice": 1, "b4_focal": 2}
     (reason,) = reasons(comparison)
@@ -94,6 +95,7 @@ def test_a_copied_run_is_no_other_seed(study, tmp_path):
 def test_one_name_with_two_specs_is_set_apart(study):
     spec = study[1] / "spec.yaml"
     spec.write_text(spec.read_text().replace("epochs: 4", "epochs: 5"))
+    reseal(study[1])
     (comparison,) = comparisons(read(study))
     assert runs_of(comparison) == {"b4_dice": 1, "b4_focal": 2}
     assert "with another training.epochs; give one of them a name" in reasons(comparison)[0]
@@ -106,8 +108,7 @@ def test_one_name_with_two_specs_is_set_apart(study):
 )
 def test_runs_with_other_conditions_are_another_comparison(study, change):
     for path in study[2:]:
-        record = json.loads((path / "record.json").read_text())
-        (path / "record.json").write_text(json.dumps(record | change))
+        change_record(path, **change)
     assert [list(each.strategies) for each in comparisons(read(study))] == [
         ["b4_dice"],
         ["b4_focal"],

@@ -4,28 +4,28 @@ import signal
 import h5py
 import numpy as np
 import pytest
+import xxhash
 
-from steelexp.errors import UserError
 from steelexp.lazy import keras
-from steelexp.model.losses import bce
-from steelexp.model.optimizers import adam
 from steelexp.records.store import Epoch
 from steelexp.training import checkpoint
-from steelexp.training.fit import compile_model
-from tests.fakes import pixel_model
+from steelexp.training.checkpoint import CheckpointError
+from tests.damages import damages
+from tests.fakes import compiled, pixel_model
 
-EPOCH = Epoch(3, 12, 1.5, {"loss": 0.1, "val_dice_positive/2": 1 / 3})
+RUN = "3f9c1a7e"
 
 
-def compiled(slope=0.01, classes=2, factor=1.0):
-    model = pixel_model(*[(slope, -1.0)] * classes)
-    compile_model(
-        model,
-        loss=lambda y, logits, valid: factor * bce(y, logits),
-        optimizer=adam(learning_rate=0.01),
-        classes=classes,
-    )
-    return model
+def epochs(count):
+    return [Epoch(n, 4 * n, 1.5, {"loss": 0.1, "val_dice/2": 1 / n}) for n in range(1, count + 1)]
+
+
+EPOCHS = epochs(3)
+
+
+def number_of(path):
+    """The number of the epoch whose state a file holds."""
+    return len(checkpoint.epochs_of(path, RUN))
 
 
 def train(model, steps, seed=0):
@@ -60,12 +60,12 @@ def mixed_float16():
 def test_a_restored_model_goes_on_as_if_it_had_not_been_stopped(path):
     model = compiled()
     train(model, 3)
-    checkpoint.save(path, model, EPOCH)
+    checkpoint.save(path, model, EPOCHS, RUN)
     stopped = state(model)
 
     fresh = compiled(slope=0.02)
     assert all((v == 0).all() for v in (w.numpy() for w in fresh.optimizer.variables[2:]))
-    checkpoint.restore(path, fresh)
+    checkpoint.restore(path, fresh, RUN)
     assert_equal(state(fresh), stopped)
     train(model, 1, seed=1)
     train(fresh, 1, seed=1)
@@ -77,7 +77,7 @@ def test_adams_moments_are_in_the_file(path):
     # Without them the next step would be another one.
     model = compiled()
     train(model, 3)
-    checkpoint.save(path, model, EPOCH)
+    checkpoint.save(path, model, EPOCHS, RUN)
     fresh = compiled()
     fresh.load_weights(path)
     train(model, 1, seed=1)
@@ -93,10 +93,10 @@ def test_the_loss_scale_of_mixed_precision_is_kept(path):
     initial = float(model.optimizer.loss_scale)
     train(model, 12)
     assert 1 < float(model.optimizer.loss_scale) < initial
-    checkpoint.save(path, model, EPOCH)
+    checkpoint.save(path, model, EPOCHS, RUN)
 
     fresh = compiled(slope=0.02, factor=50.0)
-    checkpoint.restore(path, fresh)
+    checkpoint.restore(path, fresh, RUN)
     assert float(fresh.optimizer.loss_scale) == float(model.optimizer.loss_scale)
     assert int(fresh.optimizer.dynamic_counter) == int(model.optimizer.dynamic_counter) > 0
     train(model, 2, seed=1)
@@ -106,53 +106,95 @@ def test_the_loss_scale_of_mixed_precision_is_kept(path):
 
 def test_the_rate_is_not_kept_because_it_follows_from_the_history(path):
     model = compiled()
-    checkpoint.save(path, model, EPOCH)
+    checkpoint.save(path, model, EPOCHS, RUN)
     model.optimizer.learning_rate.assign(0.25)
-    checkpoint.restore(path, model)
+    checkpoint.restore(path, model, RUN)
     assert float(model.optimizer.learning_rate) == 0.25
 
 
 def test_keras_reads_the_weights_by_itself(path):
     model = compiled()
-    checkpoint.save(path, model, EPOCH)
+    checkpoint.save(path, model, EPOCHS, RUN)
     fresh = pixel_model((0.5, 0.5), (0.5, 0.5))
     fresh.load_weights(path)
     assert_equal(fresh.get_weights(), model.get_weights())
 
 
 def test_the_weights_of_another_model_are_refused(path):
-    checkpoint.save(path, compiled(classes=2), EPOCH)
+    checkpoint.save(path, compiled(classes=2), EPOCHS, RUN)
     with pytest.raises(ValueError, match="pixel/kernel"):
-        checkpoint.restore(path, compiled(classes=3))
+        checkpoint.restore(path, compiled(classes=3), RUN)
 
 
-def test_epoch_of_gives_back_the_epoch(path):
-    checkpoint.save(path, compiled(), EPOCH)
-    assert checkpoint.epoch_of(path) == EPOCH
-    assert checkpoint.number_of(path) == 3
+def test_the_epochs_come_back(path):
+    checkpoint.save(path, compiled(), EPOCHS, RUN)
+    assert checkpoint.epochs_of(path, RUN) == EPOCHS
 
 
-def test_epoch_of_a_missing_file_is_none(path):
-    assert checkpoint.epoch_of(path) is None
-    assert checkpoint.number_of(path) is None
+def test_the_epochs_of_a_missing_file_are_none(path):
+    assert checkpoint.epochs_of(path, RUN) is None
+
+
+def test_the_file_before_gets_another_name(path):
+    previous = path.with_name("previous.h5")
+    model = compiled()
+    for count in (1, 2, 3):
+        checkpoint.save(path, model, epochs(count), RUN, previous=previous)
+    assert (number_of(path), number_of(previous)) == (3, 2)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["last.h5", "previous.h5"]
+
+
+def test_the_header_says_the_run_and_the_hash(path):
+    checkpoint.save(path, compiled(), EPOCHS, RUN)
+    content = path.read_bytes()
+    checksum = xxhash.xxh3_128_hexdigest(content[512:])
+    header = f"steelexp checkpoint 1\nrun 3f9c1a7e\nxxh3 {checksum}\n"
+    assert content[:512] == header.encode().ljust(512, b"\0")
+
+
+def test_a_checkpoint_of_another_run_is_refused(path):
+    checkpoint.save(path, compiled(), EPOCHS, "00000000")
+    said = r"last\.h5: of another run \(00000000, and this one is 3f9c1a7e\)"
+    with pytest.raises(CheckpointError, match=said):
+        checkpoint.epochs_of(path, RUN)
+    taken = path.with_name("best.h5")
+    with pytest.raises(CheckpointError, match=said):
+        checkpoint.copy(path, taken, digest=RUN)
+    checkpoint.copy(path, taken, digest="00000000", new_digest=RUN)
+    assert checkpoint.epochs_of(taken, RUN) == EPOCHS
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damages_are_noticed(path, tmp_path, seed):
+    model = compiled()
+    checkpoint.save(path, model, EPOCHS, RUN)
+    other = tmp_path / "other.h5"
+    checkpoint.save(other, model, EPOCHS, "00000000")
+    whole = path.read_bytes()
+    for damage in damages(path, np.random.default_rng(seed), other=other, bits=40):
+        damage.apply(path)
+        if path.exists():
+            with pytest.raises(CheckpointError):
+                checkpoint.restore(path, compiled(), RUN)
+        path.write_bytes(whole)
 
 
 def test_a_later_epoch_replaces_an_earlier_one(path):
     model = compiled()
-    checkpoint.save(path, model, EPOCH)
+    checkpoint.save(path, model, EPOCHS, RUN)
     train(model, 1)
-    checkpoint.save(path, model, Epoch(4, 16, 1.0, {}))
-    assert checkpoint.number_of(path) == 4
+    checkpoint.save(path, model, epochs(4), RUN)
+    assert number_of(path) == 4
     assert [file.name for file in path.parent.iterdir()] == ["last.h5"]
     fresh = compiled()
-    checkpoint.restore(path, fresh)
+    checkpoint.restore(path, fresh, RUN)
     assert_equal(state(fresh), state(model))
 
 
 @pytest.mark.parametrize("fault", ["create_dataset", "replace"])
 def test_killed_while_writing_leaves_the_old_file(path, monkeypatch, fault):
     model = compiled()
-    checkpoint.save(path, model, EPOCH)
+    checkpoint.save(path, model, EPOCHS, RUN)
     before = path.read_bytes()
 
     def killed(*_, **__):
@@ -162,27 +204,27 @@ def test_killed_while_writing_leaves_the_old_file(path, monkeypatch, fault):
     with monkeypatch.context() as patch:
         patch.setattr(holder, fault, killed)
         with pytest.raises(KeyboardInterrupt):
-            checkpoint.save(path, model, Epoch(4, 16, 1.0, {}))
+            checkpoint.save(path, model, epochs(4), RUN)
     assert path.read_bytes() == before
-    assert checkpoint.number_of(path) == 3
+    assert number_of(path) == 3
 
-    checkpoint.save(path, model, Epoch(5, 20, 1.0, {}))
-    assert checkpoint.number_of(path) == 5
+    checkpoint.save(path, model, epochs(5), RUN)
+    assert number_of(path) == 5
 
 
 def test_a_full_disk_leaves_the_old_file(path):
     model = compiled()
-    checkpoint.save(path, model, EPOCH)
+    checkpoint.save(path, model, EPOCHS, RUN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
         with pytest.raises(OSError, match="File too large") as caught:
-            checkpoint.save(path, model, Epoch(4, 16, 1.0, {}))
+            checkpoint.save(path, model, epochs(4), RUN)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert caught.value.filename == str(path)
-    assert checkpoint.number_of(path) == 3
+    assert number_of(path) == 3
     assert [file.name for file in path.parent.iterdir()] == ["last.h5"]
 
 
@@ -193,28 +235,29 @@ def test_a_file_that_is_no_checkpoint_is_named(path, content):
         h5py.File(path, "w").close()  # HDF5, and nothing of ours in it
     else:
         path.write_bytes(content)
-    said = r"last\.h5: not a whole checkpoint .*; run the spec again with --fresh"
-    with pytest.raises(UserError, match=said):
-        checkpoint.epoch_of(path)
-    with pytest.raises(UserError, match=said):
-        checkpoint.restore(path, compiled())
+    said = r"last\.h5: not a checkpoint of this version of steelexp, or damaged"
+    with pytest.raises(CheckpointError, match=said):
+        checkpoint.epochs_of(path, RUN)
+    with pytest.raises(CheckpointError, match=said):
+        checkpoint.restore(path, compiled(), RUN)
 
 
 def test_killed_while_copying_leaves_the_old_file(path, monkeypatch):
     best = path.with_name("best.h5")
-    checkpoint.save(path, compiled(), EPOCH)
-    checkpoint.copy(path, best)
+    checkpoint.save(path, compiled(), EPOCHS, RUN)
+    checkpoint.copy(path, best, digest=RUN)
     assert best.read_bytes() == path.read_bytes()
-    checkpoint.save(path, compiled(), Epoch(4, 16, 1.0, {}))
+    checkpoint.save(path, compiled(), epochs(4), RUN)
+    write_bytes = type(path).write_bytes
 
-    def killed(source, target):
-        target.write_bytes(source.read_bytes()[:100])
+    def killed(target, content):
+        write_bytes(target, content[:100])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.shutil, "copyfile", killed)
+        patch.setattr(type(path), "write_bytes", killed)
         with pytest.raises(KeyboardInterrupt):
-            checkpoint.copy(path, best)
-    assert checkpoint.number_of(best) == 3
-    checkpoint.copy(path, best)
-    assert checkpoint.number_of(best) == 4
+            checkpoint.copy(path, best, digest=RUN)
+    assert number_of(best) == 3
+    checkpoint.copy(path, best, digest=RUN)
+    assert number_of(best) == 4

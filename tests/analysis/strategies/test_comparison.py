@@ -8,6 +8,7 @@ from steelexp.comparison.evaluated_runs import read_evaluated
 from steelexp.counts import Counts
 from steelexp.errors import UserError
 from steelexp.metrics import PRIMARY
+from tests.finished_runs import change_record, record_values
 from tests.simulated_runs import Study, write_run, write_study
 
 # --- rows by hand
@@ -85,9 +86,9 @@ def test_a_baseline_without_runs_and_a_baseline_alone_are_refused(tmp_path):
 
 def test_a_record_that_its_images_do_not_bear_out_is_refused(tmp_path):
     write_study(tmp_path, Study({"b4_dice": 0.0, "b4_focal": 0.0}, seeds=1))
-    file = tmp_path / "b4_focal" / "0" / "record.json"
-    text = file.read_text()
-    start = text.index('"test_dice_kaggle": ') + len('"test_dice_kaggle": ')
-    file.write_text(text[:start] + "0.5" + text[text.index(",", start) :])
+    folder = tmp_path / "b4_focal" / "0"
+    metrics = record_values(folder)["metrics"]
+    assert "test_dice_kaggle" in metrics
+    change_record(folder, metrics=metrics | {"test_dice_kaggle": 0.5})
     with pytest.raises(UserError, match=r"its record has dice_kaggle 0.500000, its images give"):
         compare(read_evaluated([tmp_path], "test"), "b4_dice")

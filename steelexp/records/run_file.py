@@ -1,0 +1,84 @@
+"""run.json: which run a folder holds, and the hashes of the files that describe it."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from steelexp.checksum import hash_bytes
+from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.records.document import read_document, write_document
+
+FILE: Final = "run.json"
+VERSION: Final = 1
+_FIX: Final = "run its spec again, which writes it anew, or restore it"
+
+
+class RunFile(BaseModel):
+    """Contents of `run.json`, which is written when a run begins.
+
+    Attributes:
+        schema_version: Version of this file.
+        digest: Digest of the run.
+        files: Name -> hash of each file that describes the run.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    schema_version: Literal[1] = VERSION
+    digest: str
+    files: dict[str, str]
+
+
+def write_run_file(folder: Path, digest: str, files: Mapping[str, str]) -> None:
+    """Write run.json.
+
+    Args:
+        folder: Run folder.
+        digest: Digest of the run.
+        files: Name -> hash of each file that describes the run.
+    """
+    made = RunFile(digest=digest, files=dict(files))
+    write_document(folder / FILE, made.model_dump(mode="json"))
+
+
+def read_run_file(folder: Path) -> RunFile | None:
+    """Read run.json; None where there is none.
+
+    Raises:
+        UserError: It cannot be read, or is damaged.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        return None
+    values = read_document(file, version=VERSION, noun="the description of a run", fix=_FIX)
+    try:
+        return RunFile.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{file}: not the description of a run ({reason(error)}); {_FIX}") from None
+
+
+def hashes_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Name -> hash of those of the files that are there."""
+    paths = {name: folder / name for name in names}
+    return {name: hash_bytes(path.read_bytes()) for name, path in paths.items() if path.is_file()}
+
+
+def check_hash(file: Path, wanted: str | None, *, fix: str) -> Path:
+    """The file, whose content is what its hash was written for.
+
+    Args:
+        file: File to check.
+        wanted: Hash; None where none was written, and nothing is checked.
+        fix: What the user can do about another content.
+
+    Raises:
+        UserError: The file cannot be read, or its content is another.
+    """
+    if wanted is not None:
+        with explain_read_errors(file, fix):
+            content = file.read_bytes()
+        if hash_bytes(content) != wanted:
+            raise UserError(f"{file}: damaged: it is not what the run wrote; {fix}")
+    return file

@@ -1,0 +1,144 @@
+"""The state of a run between sessions: checkpoints and epochs.jsonl, and how they agree.
+
+weights/last.h5       after the last epoch
+weights/previous.h5   after the one before, should last.h5 be damaged
+weights/best.h5       after the best epoch
+
+Each checkpoint holds the epochs up to its own. An epoch is saved in this order, each step on disk
+before the next: last.h5 gets its second name, the new last.h5, the line in epochs.jsonl, best.h5.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from steelexp.errors import UserError
+from steelexp.progress import say
+from steelexp.records.store import AGAIN, Epoch, RunFolder
+from steelexp.training import checkpoint
+from steelexp.training.checkpoint import CheckpointError
+
+BestEpoch = Callable[[Sequence[Epoch]], int]
+"""Function from epochs to the number of the best one."""
+
+
+def save_epoch(
+    folder: RunFolder, model: Any, epochs: Sequence[Epoch], *, best: bool, digest: str
+) -> None:
+    """Save the state after an epoch.
+
+    Args:
+        folder: Run folder.
+        model: Network.
+        epochs: Epochs so far.
+        best: Whether the last of them is the best so far.
+        digest: Digest of the run.
+    """
+    checkpoint.save(folder.last_weights, model, epochs, digest, previous=folder.previous_weights)
+    folder.append(epochs[-1])
+    if best:
+        checkpoint.copy(folder.last_weights, folder.best_weights, digest=digest)
+
+
+def resume(folder: RunFolder, best_epoch: BestEpoch, *, digest: str) -> list[Epoch]:
+    """Find the latest whole state of a run and bring its files into agreement with it.
+
+    What a kill leaves is completed without a word. What was damaged is made again from another
+    checkpoint, and a line says so. A damaged epochs.jsonl is kept beside.
+
+    Args:
+        folder: Run folder.
+        best_epoch: Function from epochs to the number of the best one.
+        digest: Digest of the run.
+
+    Returns:
+        The epochs of last.h5; empty where the run has none.
+
+    Raises:
+        UserError: There are epochs and no whole checkpoint, or the best one is lost.
+    """
+    states = dict(_states(folder, digest))
+    whole = {path: state for path, state in states.items() if isinstance(state, list)}
+    if not whole:
+        _refuse_epochs_without_weights(folder, states)
+        return []
+    latest = max(whole, key=lambda path: len(whole[path]))
+    epochs = whole[latest]
+    if latest != folder.last_weights:
+        if isinstance(damage := states.get(folder.last_weights), CheckpointError):
+            say(f"{damage}; {latest.name} takes its place")
+        checkpoint.copy(latest, folder.last_weights, digest=digest)
+    _agree(folder, epochs)
+    number = best_epoch(epochs)
+    if len(whole.get(folder.best_weights, ())) != number:
+        _make_best(folder, whole, number, states.get(folder.best_weights), digest)
+    return epochs
+
+
+def _states(folder: RunFolder, digest: str) -> Iterator[tuple[Path, list[Epoch] | CheckpointError]]:
+    """The epochs of each checkpoint, or why it has none."""
+    for path in (folder.last_weights, folder.previous_weights, folder.best_weights):
+        try:
+            epochs = checkpoint.epochs_of(path, digest)
+        except CheckpointError as error:
+            yield path, error
+        else:
+            if epochs:
+                yield path, epochs
+
+
+def _refuse_epochs_without_weights(folder: RunFolder, states: dict[Path, Any]) -> None:
+    """Raise where something is left of epochs that no checkpoint holds."""
+    causes = [str(error) for error in states.values()]
+    epochs = folder.epochs_file
+    if not causes and epochs.is_file() and b"\n" in epochs.read_bytes():
+        causes = [f"{folder.path}: it has epochs and no {folder.last_weights.name}"]
+    if causes:
+        raise UserError(f"{'; '.join(causes)}; restore a checkpoint, or begin anew with --fresh")
+
+
+def _agree(folder: RunFolder, epochs: Sequence[Epoch]) -> None:
+    """Bring epochs.jsonl into agreement with the epochs of a checkpoint."""
+    try:
+        written = folder.epochs
+    except UserError as error:
+        why = str(error)
+    else:
+        if written == epochs:
+            return
+        if written == epochs[:-1]:  # killed between the two writes of save_epoch
+            folder.append(epochs[-1])
+            return
+        why = f"{folder.epochs_file}: not the epochs of {folder.last_weights.name}"
+    aside = folder.rewrite_epochs(epochs)
+    kept = f"; the damaged file is kept as {aside.name}" if aside else ""
+    say(f"{why.removesuffix(f'; {AGAIN}')}; written again from {folder.last_weights.name}{kept}")
+
+
+def _make_best(
+    folder: RunFolder,
+    whole: Mapping[Path, Sequence[Epoch]],
+    best: int,
+    state: object,
+    digest: str,
+) -> None:
+    """Make best.h5 again from another checkpoint.
+
+    Args:
+        folder: Run folder.
+        whole: Epochs of each whole checkpoint.
+        best: Number of the best epoch.
+        state: What best.h5 is now.
+        digest: Digest of the run.
+
+    Raises:
+        UserError: No checkpoint holds that epoch any more.
+    """
+    path = folder.best_weights
+    why = state if isinstance(state, CheckpointError) else f"{path}: not of the best epoch"
+    source = next((each for each, epochs in whole.items() if len(epochs) == best), None)
+    if source is None:
+        raise UserError(f"{why}; restore it (it is of epoch {best}), or begin anew with --fresh")
+    if isinstance(state, CheckpointError):
+        say(f"{state}; made again from {source.name}")
+    checkpoint.copy(source, path, digest=digest)
