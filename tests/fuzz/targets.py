@@ -326,17 +326,11 @@ def values_of(model: Any) -> Any:
 @functools.cache
 def checkpoints() -> list[bytes]:
     """A checkpoint, as `training.checkpoint.save` writes it."""
-    from steelexp.model.losses import bce
-    from steelexp.model.optimizers import adam
-    from steelexp.training.fit import compile_model
-    from tests.fakes import pixel_model
+    from tests.fakes import compiled
 
-    model = pixel_model((0.01, -1.0), (0.01, -1.0))
-    loss = lambda y, logits, valid: bce(y, logits)  # noqa: E731
-    compile_model(model, loss=loss, optimizer=adam(learning_rate=0.01), classes=2)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "last.h5")
-        checkpoint.save(path, model, Epoch(3, 12, 1.5, {"loss": 0.1}))
+        checkpoint.save(path, compiled(), [Epoch(1, 12, 1.5, {"loss": 0.1})], "3f9c1a7e")
         return [path.read_bytes()]
 
 
@@ -525,7 +519,9 @@ TARGETS: Mapping[str, Target] = {
         values_of(PREDICTED), "prediction.json", read_prediction_settings
     ),
     "record": document(values_of(record()), "record.json", read_record),
-    "evaluation": document(EVALUATED, EVALUATION, read_evaluation_report, beside=True),
+    "evaluation": document(
+        EVALUATED, EVALUATION, lambda folder: read_evaluation_report(folder, {}), beside=True
+    ),
     "search": document(THREE_TRIALS, "search.json", read_search_file, beside=True),
     "card": Target(
         lambda: [card_text(CARD).encode()],
@@ -545,7 +541,9 @@ TARGETS: Mapping[str, Target] = {
     "image-scores": Target(
         scores_files, reading("image_scores.parquet", lambda path: read_image_scores(path, "val"))
     ),
-    "checkpoint": Target(checkpoints, reading("last.h5", checkpoint.epoch_of)),
+    "checkpoint": Target(
+        checkpoints, reading("last.h5", lambda path: checkpoint.epochs_of(path, "3f9c1a7e"))
+    ),
     **{
         f"cache-{name}": Target(
             functools.partial(lambda name: [cache_files()[name]], name),
