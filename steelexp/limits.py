@@ -2,8 +2,8 @@
 
 A larger input is refused before its content is looked at.
 
-Each limit is well above what data of inspected steel need. docs/limits.md has a table, with the time
-and memory that inputs at the limits took.
+Each limit is well above what data of inspected steel need. docs/limits.md has a table, with the
+time and memory that inputs at the limits took.
 """
 
 from typing import Annotated
