@@ -35,7 +35,7 @@ def hostile_runs(root: Path) -> tuple[Path, set[str]]:
         "val": 12,
         "test": 47,  # as drawn; a record of other images is not compared
         "digest": attack("digest of the split"),
-        "images_per_class": {"train": dict.fromkeys(classes, 3)},
+        "images_per_class": dict.fromkeys(("train", "val", "test"), dict.fromkeys(classes, 3)),
     }
     study = Study(seeds=2, groups=20, held=(0.5, 0.5), tuned=0.1)
     names = ("started", "device", "data", "tracking", "monitor")
