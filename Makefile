@@ -23,7 +23,7 @@ IDENTITY := $(shell { pwd -P; $(PYTHON) -c 'import sys; print(sys.version)' 2>&1
 READY := $(VENV)/.ready-$(IDENTITY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz slow check browser format lock check-lock clean
+.PHONY: help setup run test fuzz slow check schemas browser format lock check-lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,12 @@ check: $(READY)  ## Check format, lint, types, layers and the shipped specs
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m steelexp check experiments
 	$(BIN)/python -m steelexp schema > experiments/spec.schema.json
+
+schemas: $(READY)  ## Write the JSON Schemas of the files that steelexp writes
+	@for kind in record run evaluation reevaluation external search card prediction; do \
+	  text=$$($(BIN)/python -m steelexp schema $$kind) || exit; \
+	  version=$$(echo "$$text" | sed -n 's/.*urn:steelexp:[a-z]*:\([0-9]*\).*/\1/p'); \
+	  echo "$$text" > docs/schemas/$$kind-$$version.schema.json; done
 
 browser:  ## Install Chromium for the tests of the HTML page, with apt-get
 	@for name in "$$STEELEXP_CHROMIUM" chromium chromium-browser google-chrome; do \

@@ -6,6 +6,7 @@ from pathlib import Path
 from steelexp.checksum import ChecksumError, with_checksum, without_checksum
 from steelexp.command_line import command_line
 from steelexp.errors import UserError, reason
+from steelexp.records.document import check_version
 from steelexp.records.model_card import SCHEMA_VERSION, ModelCard
 
 
@@ -28,12 +29,7 @@ def read_card(text: str | bytes, file: Path, *, network: str | None = None) -> M
     fix = f"export the run again: {command_line('export', 'RUN')}"
     try:
         values = json.loads(text)
-        version = values["schema_version"]
-        if version != SCHEMA_VERSION:
-            raise UserError(
-                f"{file}: not a model card that this version reads (schema_version {version!r:.20}"
-                f", and it reads {SCHEMA_VERSION}); {fix}"
-            )
+        check_version(dict(values), SCHEMA_VERSION, file, fix)
         card = ModelCard.model_validate(without_checksum(values))
     except ChecksumError as error:
         raise UserError(f"{file}: its model card is damaged ({error}); {fix}") from None

@@ -47,6 +47,22 @@ def read_document(
         VersionError: Another version of steelexp wrote it.
         UserError: It cannot be read, or is damaged.
     """
+    values = read_values(path, version=version, noun=noun, fix=fix, version_fix=version_fix)
+    try:
+        return without_checksum(values)
+    except ChecksumError as error:
+        raise UserError(f"{path}: damaged: {error}; {fix}") from None
+
+
+def read_values(
+    path: Path, *, version: int, noun: str, fix: str, version_fix: str | None = None
+) -> dict[str, Any]:
+    """Read the values of a JSON file that has a version; arguments as of `read_document`.
+
+    Raises:
+        VersionError: Another version of steelexp wrote it.
+        UserError: It cannot be read.
+    """
     with explain_read_errors(path, fix):
         content = path.read_bytes()
     try:
@@ -55,14 +71,23 @@ def read_document(
             raise ValueError(f"{type(values).__name__} in place of an object")
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not {noun} ({reason(error)}); {fix}") from None
-    if (found := values.get(VERSION_KEY)) != version:
-        raise VersionError(f"{path}: {_of_another_version(found, version)}; {version_fix or fix}")
-    try:
-        return without_checksum(values)
-    except ChecksumError as error:
-        raise UserError(f"{path}: damaged: {error}; {fix}") from None
+    check_version(values, version, path, version_fix or fix)
+    return values
 
 
-def _of_another_version(found: object, version: int) -> str:
-    version_found = f"no {VERSION_KEY}" if found is None else f"{VERSION_KEY} {found!r:.20}"
-    return f"{version_found}, and this version of steelexp reads {version}"
+def check_version(values: Mapping[str, Any], version: int, path: Path, fix: str) -> None:
+    """Check the version of the values of a file.
+
+    Args:
+        values: Values of the file.
+        version: The `schema_version` that is read.
+        path: File, for the message.
+        fix: What the user can do about one of another version.
+
+    Raises:
+        VersionError: It is another version, or there is none.
+    """
+    found = values.get(VERSION_KEY)
+    if found != version or isinstance(found, bool):
+        text = f"no {VERSION_KEY}" if found is None else f"{VERSION_KEY} {found!r:.20}"
+        raise VersionError(f"{path}: {text}, and this version of steelexp reads {version}; {fix}")

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from steelexp.command_line import command_line
-from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.errors import UserError, reason
+from steelexp.records.document import read_values
 from steelexp.records.run_file import check_hash
 
 FILE = "evaluation.json"
+VERSION: Final = 1
 
 Value = float | None
 """A figure; None where it is not defined, such as a precision where nothing is predicted."""
@@ -110,7 +112,7 @@ class EvaluationReport(_Part):
         components: Detection of components by size: small below 32 x 32 pixels, large from 96 x 96.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1] = VERSION
     part: Literal["test", "val"]
     classes: list[str]
     masks: Literal["postprocessing", "threshold"]
@@ -139,11 +141,9 @@ def read_evaluation_report(folder: Path, files: Mapping[str, str]) -> Evaluation
     if FILE not in files and not file.is_file():
         return None
     fix = f"evaluate the run again: {command_line('evaluate', folder)}"
+    check_hash(file, files.get(FILE), fix=fix)
+    values = read_values(file, version=VERSION, noun="an evaluation report", fix=fix)
     try:
-        check_hash(file, files.get(FILE), fix=fix)
-        with explain_read_errors(file, fix):
-            return EvaluationReport.model_validate_json(file.read_bytes())
+        return EvaluationReport.model_validate(values)
     except ValidationError as error:
-        raise UserError(
-            f"{file}: not an evaluation report that this version reads ({reason(error)}); {fix}"
-        ) from None
+        raise UserError(f"{file}: not an evaluation report ({reason(error)}); {fix}") from None

@@ -4,8 +4,9 @@ docs/schemas/ has them. A change of a file that a reader of the old one would no
 the next version; the schema of the old version stays there.
 """
 
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, get_args
 
 from pydantic import BaseModel
@@ -18,6 +19,7 @@ from steelexp.records.model_card import ModelCard
 from steelexp.records.prediction_settings import PredictionSettings
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
+from steelexp.records.run_file import RunFile
 from steelexp.records.search_file import SearchFile
 from steelexp.spec.component import docstring_entries
 
@@ -38,6 +40,7 @@ class FileFormat(NamedTuple):
 
 FORMATS: Final[Mapping[str, FileFormat]] = {
     "record": FileFormat("record.json of a finished run", Record, True),
+    "run": FileFormat("run.json of a run", RunFile, True),
     "evaluation": FileFormat("evaluation.json of an evaluation", EvaluationReport, False),
     "reevaluation": FileFormat(
         "reevaluation.json of a run with other inference settings", Reevaluation, True
@@ -71,9 +74,12 @@ def file_schema(kind: str) -> dict[str, Any]:
         kind: Key of FORMATS.
     """
     title, model, has_checksum = FORMATS[kind]
-    content = model.model_json_schema()
-    for part in (content, *content.get("$defs", {}).values()):
-        _describe(part)
+    schema = model.model_json_schema()
+    models = {each.__name__: each for each in _models(model)}
+    content = _described(schema, model)
+    if "$defs" in schema:
+        parts = schema["$defs"].items()
+        content["$defs"] = {name: _described(part, models[name]) for name, part in parts}
     if has_checksum:
         content["properties"][CHECKSUM] = {
             "type": "string",
@@ -91,13 +97,25 @@ def file_schema(kind: str) -> dict[str, Any]:
     }
 
 
-def _describe(part: dict[str, Any]) -> None:
-    """Turn the docstring of a model into a description of it and of each property."""
-    docstring = part.pop("description", "")
-    if summary := docstring.partition("\n\n")[0]:
-        part["description"] = " ".join(summary.split())
-    described = docstring_entries(docstring, "Attributes")
-    for name, entry in part.get("properties", {}).items():
-        entry.pop("title", None)
-        if name in described:
-            entry["description"] = re.sub(r"\bNone\b", "null", described[name])
+def _described(part: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a model with its docstring as descriptions, of it and of each property."""
+    described: dict[str, str] = {}
+    for each in reversed(model.__mro__):
+        described |= docstring_entries(inspect.cleandoc(each.__doc__ or ""), "Attributes")
+    summary = inspect.cleandoc(model.__doc__ or "").partition("\n\n")[0]
+    properties = {
+        name: {key: value for key, value in entry.items() if key != "title"}
+        | {"description": re.sub(r"\bNone\b", "null", described[name])}
+        for name, entry in part["properties"].items()
+    }
+    return {**part, "description": " ".join(summary.split()), "properties": properties}
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a model or an annotation names, itself included."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from _models(field.annotation)
+    for argument in get_args(annotation):
+        yield from _models(argument)

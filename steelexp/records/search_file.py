@@ -6,7 +6,8 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steelexp.command_line import command_line, runs_words
-from steelexp.errors import UserError, explain_read_errors
+from steelexp.errors import UserError
+from steelexp.records.document import read_values
 
 FILE: Final = "search.json"
 BEST: Final = "best.yaml"
@@ -50,7 +51,13 @@ class SearchTrial(_Part):
 
 
 class Budget(_Part):
-    """What the search may spend; None is no limit."""
+    """What the search may spend; None is no limit.
+
+    Attributes:
+        trials: Number of trials.
+        epochs: Number of epochs of all trials.
+        hours: Hours of training.
+    """
 
     trials: int | None = None
     epochs: int | None = None
@@ -74,7 +81,7 @@ class SearchFile(_Part):
         trials: Trials in the order in which they were proposed.
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[1] = SCHEMA_VERSION
     name: str
     objective: str
     direction: Literal["max", "min"]
@@ -100,26 +107,18 @@ def read_search_file(folder: Path) -> SearchFile:
             each.
     """
     file = folder / FILE
-    try:
-        with explain_read_errors(file, "give the folder of a search, RUNS/<name>/search"):
-            return SearchFile.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        raise UserError(_unreadable(file, error)) from None
-
-
-def _unreadable(file: Path, error: ValidationError) -> str:
-    """All that is wrong, a line each; of another version that alone."""
-    problems = {".".join(map(str, each["loc"])): each for each in error.errors()}
-    if version := problems.get("schema_version"):
-        return (
-            f"{file}: schema_version: {version['input']!r}, and this version of steelexp reads "
-            f"{SCHEMA_VERSION}; use the version that wrote it"
-            if version["type"] == "literal_error"
-            else f"{file}: schema_version: missing; not the search.json of a search"
-        )
-    return "\n".join(
-        f"{file}: {key or 'not JSON'}: {each['msg']}" for key, each in problems.items()
+    values = read_values(
+        file,
+        version=SCHEMA_VERSION,
+        noun="the search.json of a search",
+        fix="give the folder of a search, RUNS/<name>/search",
+        version_fix="read it with the version that wrote it, or search again with --fresh",
     )
+    try:
+        return SearchFile.model_validate(values)
+    except ValidationError as error:
+        problems = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
+        raise UserError(*(f"{file}: {key}: {text}" for key, text in problems)) from None
 
 
 def best_line(folder: Path) -> str:

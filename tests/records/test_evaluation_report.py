@@ -43,6 +43,6 @@ def test_that_was_changed_is_named_with_a_way_out(tmp_path, files):
 def test_what_is_no_report_is_named_with_a_way_out(tmp_path):
     (tmp_path / FILE).write_text('{"schema_version": 2}')
     with pytest.raises(
-        UserError, match=r"evaluation.json: not an evaluation report .*steelexp evaluate"
+        UserError, match=r"evaluation.json: schema_version 2, .* reads 1; .*steelexp evaluate"
     ):
         read_evaluation_report(tmp_path, hashes_of(tmp_path, [FILE]))

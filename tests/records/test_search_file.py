@@ -27,10 +27,10 @@ def test_all_that_is_wrong_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{}", "schema_version: missing"),
-        ('{"schema_version": 2}', "schema_version: 2, and this version of steelexp reads 1"),
-        ("[]", "not JSON"),
-        ("no JSON", "not JSON"),
+        ("{}", "no schema_version, and this version of steelexp reads 1"),
+        ('{"schema_version": 2}', "schema_version 2, and this version of steelexp reads 1"),
+        ("[]", "not the search.json of a search"),
+        ("no JSON", "not the search.json of a search"),
     ],
 )
 def test_anything_else_is_refused(tmp_path, text, said):

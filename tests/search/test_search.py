@@ -48,6 +48,13 @@ class TestWhatIsLeft:
             .startswith(f"# {best_line(folder)}\n# Trial {best.trial.id} of known: ")
         )
 
+    def test_a_folder_with_a_line_end_does_not_end_the_comment(self, spec, tmp_path):
+        folder = tmp_path / "a\nname: injected" / "known" / "search"
+        searched(spec, folder)
+        lines = (folder / "best.yaml").read_text().splitlines()
+        assert [line[:2] for line in lines[:3]] == ["# ", "# ", "na"]
+        assert load(folder / "best.yaml", model=SpecModel).name == "known-best"
+
     def test_search_json(self, spec, folder):
         best = searched(spec, folder)
         assert check_files(folder) == {"search"}
