@@ -8,7 +8,7 @@ from steelexp.terminal import visible
 from tests.finished_runs import PARTS, reseal
 from tests.page_folders import picture, write_report
 from tests.simulated_runs import Study, write_study
-from tests.simulated_searches import SPACE, search, trial
+from tests.simulated_searches import SPACE, search, trial, write_search
 
 ATTACK = (
     "\"'></style></title></script><script>window.hacked=1;alert(1)</script>"
@@ -110,7 +110,6 @@ def _write_search(folder: Path) -> set[str]:
     trials[0]["continues"] = attack("continues")
     texts = {"name": attack("search"), "objective": attack("objective")}
     tuner = {"name": attack("tuner"), attack("tuner key"): attack("tuner value")}
-    folder.mkdir(parents=True)
     content = search(trials, space=space, tuner=tuner, **texts)
-    (folder / "search.json").write_text(json.dumps(content))
+    write_search(folder, content)
     return {*texts.values(), path, tuner["name"], attack("failure"), attack("continues")}

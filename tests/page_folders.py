@@ -11,7 +11,7 @@ from PIL import Image
 from steelexp.records.store import Epoch, RunFolder
 from tests.finished_runs import change_record, finished, reseal, unfinished
 from tests.simulated_runs import CLASSES, Study, write_study
-from tests.simulated_searches import SPACE, search, trial
+from tests.simulated_searches import SPACE, search, trial, write_search
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 STRATEGIES = ("dice", "focal", "dice_weights", *(f"dice_{n}" for n in range(7)))
@@ -66,8 +66,7 @@ def quick_search(folder: Path) -> Path:
     epochs(run)
     reseal(run.path)
     content = search(given, space={path: dict(entry) for path, entry in SPACE.items()})
-    (folder / "search.json").write_text(json.dumps(content))
-    return folder
+    return write_search(folder, content)
 
 
 def epochs(folder: RunFolder, count: int = EPOCHS) -> None:

@@ -1,12 +1,14 @@
 """Searches whose truth is known: search.json as a search leaves it, of a function of the values."""
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from steelexp.records.document import write_document
+from steelexp.records.search_file import SCHEMA_VERSION
 
 SPACE: Mapping[str, Mapping[str, Any]] = {
     "optimizer.learning_rate": {"log_uniform": [1.0e-4, 1.0e-2]},
@@ -70,7 +72,7 @@ def search(trials: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     pick = max if direction == "max" else min
     best = pick(scored, key=lambda each: each["score"])["id"] if scored else None
     return {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "name": "quick_search",
         "objective": "val_dice_positive",
         "direction": direction,
@@ -151,13 +153,13 @@ def hyperband_search(
 def write_search(folder: Path, content: Mapping[str, Any]) -> Path:
     """Write search.json into a folder and give the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "search.json").write_text(json.dumps(content))
+    write_document(folder / "search.json", content)
     return folder
 
 
 _FOCAL = {"optimizer.learning_rate": 0.00123456, "loss.name": "focal", "loss.gamma": 2.0}
 THREE_TRIALS: Mapping[str, Any] = {
-    "schema_version": 1,
+    "schema_version": SCHEMA_VERSION,
     "name": "b4",
     "objective": "val_dice_positive",
     "direction": "max",

@@ -18,7 +18,7 @@ from steelexp.model.losses import LOSSES
 from steelexp.records.store import BusyError, Epoch
 from steelexp.training.fit import DivergedError
 from tests.finished_runs import METRICS, finished, reseal, unfinished
-from tests.simulated_searches import THREE_TRIALS
+from tests.simulated_searches import THREE_TRIALS, write_search
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("experiments/**/*.yaml"))
@@ -291,7 +291,7 @@ class TestShow:
         assert steelexp("show", str(run.path)) == (0, message, [])
 
     def test_a_search(self, steelexp, tmp_path):
-        (tmp_path / "search.json").write_text(json.dumps(THREE_TRIALS))
+        write_search(tmp_path, THREE_TRIALS)
         code, out, err = steelexp("show", str(tmp_path))
         assert (code, err) == (0, [])
         assert out[0].rstrip() == "b4: 3 trials, running"

@@ -1,7 +1,6 @@
 """Every command that a message names can be typed as it stands."""
 
 import ast
-import json
 import re
 import shlex
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from steelexp.__main__ import _parsed, main
 from steelexp.command_line import RUNS, program
 from tests.finished_runs import finished, unfinished
-from tests.simulated_searches import THREE_TRIALS
+from tests.simulated_searches import THREE_TRIALS, write_search
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [path for folder in ("steelexp", "analysis") for path in (ROOT / folder).rglob("*.py")]
@@ -106,7 +105,7 @@ def folder(tmp_path, monkeypatch):
     unfinished(tmp_path / "begun" / "b4" / "3")
     search = tmp_path / "my runs" / "q" / "search"
     search.mkdir(parents=True)
-    (search / "search.json").write_text(json.dumps(THREE_TRIALS))
+    write_search(search, THREE_TRIALS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STEELEXP_CACHE", str(tmp_path / "cache"))
     return tmp_path

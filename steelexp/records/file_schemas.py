@@ -46,7 +46,7 @@ FORMATS: Final[Mapping[str, FileFormat]] = {
         "reevaluation.json of a run with other inference settings", Reevaluation, True
     ),
     "external": FileFormat("external.json of a run on other data", ExternalEvaluation, True),
-    "search": FileFormat("search.json of a search", SearchFile, False),
+    "search": FileFormat("search.json of a search", SearchFile, True),
     "card": FileFormat("Model card of an exported network", ModelCard, True),
     "prediction": FileFormat("prediction.json of a prediction", PredictionSettings, True),
 }

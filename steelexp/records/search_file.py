@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steelexp.command_line import command_line, runs_words
 from steelexp.errors import UserError
-from steelexp.records.document import read_values
+from steelexp.records.document import read_document
 
 FILE: Final = "search.json"
 BEST: Final = "best.yaml"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 class _Part(BaseModel):
@@ -81,7 +81,7 @@ class SearchFile(_Part):
         trials: Trials in the order in which they were proposed.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     name: str
     objective: str
     direction: Literal["max", "min"]
@@ -107,12 +107,14 @@ def read_search_file(folder: Path) -> SearchFile:
             each.
     """
     file = folder / FILE
-    values = read_values(
+    values = read_document(
         file,
         version=SCHEMA_VERSION,
         noun="the search.json of a search",
-        fix="give the folder of a search, RUNS/<name>/search",
-        version_fix="read it with the version that wrote it, or search again with --fresh",
+        fix="give the folder of a search, RUNS/<name>/search, or repeat its command, which writes "
+        "the file anew",
+        version_fix="read it with the version that wrote it, or repeat the search's command, which "
+        "writes the file anew",
     )
     try:
         return SearchFile.model_validate(values)

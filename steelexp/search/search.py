@@ -12,6 +12,7 @@ from steelexp.errors import RunFailedError, UserError
 from steelexp.metrics import lower_is_better
 from steelexp.progress import duration, say
 from steelexp.records.atomic import write_atomically
+from steelexp.records.document import write_document
 from steelexp.records.search_file import BEST, FILE, SCHEMA_VERSION, best_line
 from steelexp.records.store import RunFolder
 from steelexp.search.budget import Budget
@@ -170,7 +171,7 @@ def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, status: str) -
         "best": None if best is None else best.trial.id,
         "trials": [row.summary() for row in trials.rows.values()],
     }
-    write_atomically(folder / FILE, (json.dumps(content, indent=1) + "\n").encode())
+    write_document(folder / FILE, content, indent=1)
 
 
 def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:

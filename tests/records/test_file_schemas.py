@@ -75,7 +75,7 @@ class TestSchemas:
         [
             ("record", with_checksum(record().model_dump(mode="json"))),
             ("evaluation", evaluation_values(("1", "2"))),
-            ("search", THREE_TRIALS),
+            ("search", with_checksum(THREE_TRIALS)),
             ("card", json.loads(card_text(card_of(record())))),
         ],
     )

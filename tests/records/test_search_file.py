@@ -1,11 +1,9 @@
-import json
-
 import pytest
 
 from steelexp.errors import UserError
 from steelexp.records.search_file import read_search_file
 from tests.known_search import known_spec, searched
-from tests.simulated_searches import THREE_TRIALS
+from tests.simulated_searches import THREE_TRIALS, write_search
 
 
 def test_what_a_search_writes_is_read(tmp_path):
@@ -19,7 +17,7 @@ def test_what_a_search_writes_is_read(tmp_path):
 
 def test_all_that_is_wrong_is_said(tmp_path):
     wrong = THREE_TRIALS | {"seed": "x", "status": "lost"}
-    (tmp_path / "search.json").write_text(json.dumps(wrong))
+    write_search(tmp_path, wrong)
     with pytest.raises(UserError, match=r"(?s)search\.json: seed: .*search\.json: status: "):
         read_search_file(tmp_path)
 
@@ -27,8 +25,8 @@ def test_all_that_is_wrong_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{}", "no schema_version, and this version of steelexp reads 1"),
-        ('{"schema_version": 2}', "schema_version 2, and this version of steelexp reads 1"),
+        ("{}", "no schema_version, and this version of steelexp reads 2"),
+        ('{"schema_version": 1}', "schema_version 1, and this version of steelexp reads 2"),
         ("[]", "not the search.json of a search"),
         ("no JSON", "not the search.json of a search"),
     ],
@@ -43,4 +41,13 @@ def test_there_is_none(tmp_path):
     with pytest.raises(
         UserError, match=r"search\.json: cannot be read: No such file or directory; give the folder"
     ):
+        read_search_file(tmp_path)
+
+
+def test_a_changed_score_is_damage(tmp_path):
+    file = write_search(tmp_path, THREE_TRIALS) / "search.json"
+    text = file.read_text()
+    assert text.count("0.25") == 1
+    file.write_text(text.replace("0.25", "0.75"))
+    with pytest.raises(UserError, match=r"search\.json: damaged: .*; .*repeat its command"):
         read_search_file(tmp_path)

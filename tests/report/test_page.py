@@ -14,6 +14,7 @@ from steelexp.command_line import program
 from steelexp.report.page import PageError, page, write_page
 from tests.finished_runs import finished, reseal, unfinished
 from tests.page_folders import HOSTILE, all_sorts, quick_search, write_report
+from tests.simulated_searches import write_search
 
 TEMPLATES = Path(sys.modules["steelexp.report"].__path__[0]) / "templates"
 
@@ -163,7 +164,7 @@ def test_a_search_alone_is_a_page(tmp_path):
 def test_a_search_without_scores_or_unreadable_is_a_page(tmp_path, trials):
     folder = quick_search(tmp_path / "quick" / "search")
     content = json.loads((folder / "search.json").read_text()) | {"trials": trials, "best": None}
-    (folder / "search.json").write_text(json.dumps(content))
+    write_search(folder, {name: each for name, each in content.items() if name != "checksum"})
     wanted = "No trial has finished yet." if trials == [] else "It cannot be read"
     assert wanted in Text(page(folder)).text
 

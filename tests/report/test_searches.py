@@ -1,16 +1,14 @@
-import json
-
 import pytest
 
 from steelexp.report.searches import searches
-from tests.simulated_searches import random_search, search, trial
+from tests.simulated_searches import random_search, search, trial, write_search
 
 
 def written(folder, content):
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "search.json").write_text(
-        content if isinstance(content, str) else json.dumps(content)
-    )
+    if not isinstance(content, str):
+        return write_search(folder, content)
+    (folder / "search.json").write_text(content)
     return folder
 
 
@@ -34,7 +32,7 @@ def test_without_a_finished_trial_there_is_no_best(tmp_path):
     assert found.best is None
 
 
-@pytest.mark.parametrize("content", ["{", "[]", search([]) | {"schema_version": 2}])
+@pytest.mark.parametrize("content", ["{", "[]", search([]) | {"schema_version": 3}])
 def test_what_is_not_one_is_named(tmp_path, content):
     (found,) = searches(written(tmp_path / "quick" / "search", content))
     assert found.file is None
