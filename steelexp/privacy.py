@@ -205,7 +205,7 @@ def _values_in(name: str) -> Iterator[str]:
     except OSError:
         return
     for match in _ASSIGNMENT.finditer(text):
-        if names_secret(match["name"]):
+        if names_secret(match["name"]) or match["name"] == "key":  # Kaggle's name of it
             yield match["value"].strip("\"'")
 
 

@@ -143,7 +143,7 @@ class TestKnownValues:
         [
             ("ann/.comet.config", "[comet]\napi_key=correcthorsebattery\nworkspace=team\n"),
             (".comet.config", "[comet]\napi_key = correcthorsebattery\n"),
-            ("ann/.kaggle/kaggle.json", '{"username": "ann", "api_key": "correcthorsebattery"}'),
+            ("ann/.kaggle/kaggle.json", '{"username": "ann", "key": "correcthorsebattery"}'),
             (".env", "DEBUG=1\nexport DB_PASSWORD='correcthorsebattery'\n"),
         ],
     )

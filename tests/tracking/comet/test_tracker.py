@@ -33,6 +33,7 @@ from tests.comet_expectations import (
 )
 from tests.comet_server import API_KEY, CometServer, Request, comet_server, point_to
 from tests.forked import Forked
+from tests.leaks import leaks, sent, written
 from tests.tracked_run import STRIPS, Pace, described, metrics_of, train
 from tests.tracking.test_results import JUDGEMENT
 
@@ -510,3 +511,15 @@ def test_key_in_comets_own_file_and_a_process_of_its_own(
     assert done.stdout == f"Comet: 1 epoch, 2 pictures at http://comet/{key_of(folder)}\n"
     assert done.stderr == ""
     assert_all_arrived(server, folder, 1)
+
+
+def test_comet_is_not_told_the_account(
+    server: CometServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """comet_ml would name it in a notification at the end."""
+    for name in ("USER", "LOGNAME"):
+        monkeypatch.setenv(name, "zebediah")
+    train(folder, 1)
+    assert leaks(sent(server) | written(folder), {"account": "zebediah", "key": API_KEY}) == []
+    assert any("/batch/logger/experiment/metric" in name for name in sent(server))
+    assert not any("/notification/" in name for name in sent(server))
