@@ -194,9 +194,9 @@ def test_values_are_filtered_at_any_depth(ann):
 
 def test_the_folder_of_a_shell_is_no_password(monkeypatch):
     """A spec names data below it."""
-    monkeypatch.setenv("PWD", "/home/somebody/steel")
-    monkeypatch.setenv("OLDPWD", "/home/somebody/other")
-    assert not holds_secret("/home/somebody/steel/data, /home/somebody/other/data")
+    monkeypatch.setenv("PWD", "/data/somebody/steel")
+    monkeypatch.setenv("OLDPWD", "/data/somebody/other")
+    assert not holds_secret("/data/somebody/steel/data, /data/somebody/other/data")
 
 
 @pytest.mark.parametrize(
