@@ -10,7 +10,7 @@ from steelexp.counts import Counts
 from steelexp.data.bits import Bits, word_of
 from steelexp.lazy import Tensor, keras, tf
 from steelexp.metrics import LOSS
-from steelexp.model.finiteness import scores_of
+from steelexp.model.finiteness import are_numbers
 from steelexp.model.loss_schedule import Loss
 from steelexp.model.truth import truth_of
 
@@ -56,8 +56,9 @@ def whole_image_counter(
     def count(grey: Tensor, bits: Tensor) -> Tensor:
         height = tf.shape(bits)[1]
         width = tf.shape(bits)[2]
-        scores = scores_of(model(grey, training=False)[:, :height, :width])
-        finite = tf.reduce_all(tf.math.is_finite(scores), [1, 2, 3])
+        logits = model(grey, training=False)[:, :height, :width]
+        finite = are_numbers(logits)
+        scores = tf.sigmoid(logits)
         predicted = scores >= threshold  # [B, H, W, C]
         y_true, valid = truth_of(bits, classes, has_ignore=has_ignore)
         truth = y_true > 0

