@@ -20,6 +20,7 @@ import numpy as np
 from steelexp.checksum import hash_bytes
 from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.lazy import h5py, keras
+from steelexp.model.finiteness import check_weights
 from steelexp.records.atomic import give_second_name, replacing, sync
 from steelexp.records.store import Epoch
 
@@ -94,6 +95,7 @@ def restore(path: Path, model: Any, digest: str) -> None:
 
     Raises:
         CheckpointError: The file is not a whole checkpoint of the run.
+        NotFiniteError: Its weights hold NaN or infinity.
     """
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", optimizer)
@@ -102,6 +104,7 @@ def restore(path: Path, model: Any, digest: str) -> None:
     with _open(path, digest) as file:
         values = [file[_GROUP][f"{i:05d}"][()] for i in range(len(state))]
         _load_weights(file, model)
+    check_weights(model, path)
     for variable, value in zip(state, values, strict=True):
         variable.assign(value)
 
