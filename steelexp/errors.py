@@ -104,21 +104,32 @@ def explain_read_errors(file: Path, fix: str) -> Iterator[None]:
 
 @contextmanager
 def name_path(path: Path, *, temporary: Path | None = None) -> Iterator[None]:
-    """Name a path in system errors that name none, or that name the temporary file of it."""
+    """Name a path in system errors that name none, or that name its temporary file or folder.
+
+    Args:
+        path: Path to name; of an error within a temporary folder, the path within this one.
+        temporary: Where it is written before it is renamed.
+    """
     try:
         yield
     except OSError as error:
         named = named_path(error)
-        if isinstance(error, ConnectionError) or (named is not None and named != temporary):
+        if isinstance(error, ConnectionError):
             raise
+        if named is not None:
+            if temporary is None or not named.is_relative_to(temporary):
+                raise
+            path /= named.relative_to(temporary)
         # A new one: an error without a number would lose its text together with its first path.
         raise OSError(error.errno or errno.EIO, reason(error), str(path)) from error
 
 
 def named_path(error: OSError) -> Path | None:
-    """The path that a system error names."""
-    if isinstance(error.filename, (str, bytes)) and error.filename:
-        return Path(os.fsdecode(error.filename))
+    """The path that a system error names; of a copy that the disk does not take, the target."""
+    is_copy = error.errno in _DISK and error.filename2 is not None
+    name = error.filename2 if is_copy else error.filename
+    if isinstance(name, (str, bytes)) and name:
+        return Path(os.fsdecode(name))
     return None
 
 

@@ -30,6 +30,7 @@ from steelexp.data.cache_checks import CacheChecks, Checksums, checksum, checksu
 from steelexp.data.cache_root import CACHE_FIX
 from steelexp.data.dataset import DataError, Dataset, digest, raise_if
 from steelexp.data.ignored import without_ignored_labels
+from steelexp.data.reserved_space import reserve
 from steelexp.errors import explain_write_errors
 from steelexp.file_lock import LockedError, file_lock
 from steelexp.progress import say, steps
@@ -181,6 +182,7 @@ def _build(dataset: Dataset, folder: Path) -> None:
     with replacing(folder) as partial:
         partial.mkdir()
         grey, bits = _map_files(partial, dataset, "w+")
+        _reserve(partial, dataset)
         checksums = _decode(dataset, grey, bits)
         for array in (grey, bits):
             array.flush()
@@ -188,6 +190,17 @@ def _build(dataset: Dataset, folder: Path) -> None:
         content = json.dumps(_description(dataset, checksums.tobytes()))
         (partial / "cache.json").write_text(content + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)  # a damaged cache
+
+
+def _reserve(folder: Path, dataset: Dataset) -> None:
+    """Take the disk space of all images, and of the masks that can have a bit."""
+    pixels = dataset.sizes.astype(np.int64).prod(axis=1)
+    starts = np.r_[0, pixels.cumsum()]
+    (grey, _), (bits, word) = _files(dataset)
+    size = np.dtype(word).itemsize
+    reserve(folder / grey, [(0, int(starts[-1]))])
+    rows = np.flatnonzero(dataset.has_bits).tolist()
+    reserve(folder / bits, [(int(starts[row]) * size, int(pixels[row]) * size) for row in rows])
 
 
 def _description(dataset: Dataset, checksums: bytes) -> dict[str, Any]:
