@@ -2,7 +2,8 @@
 
 A line: {"number": 3, "kind": "picture", "time": ..., "content": {"path": ..., "sha256": ..., ...}}.
 Numbers count from 1 without a gap. Event 1 is of kind "run" and fixes the experiment's key. Files
-are named by their path below the run folder, with a digest, so that they can be sent later.
+are named by their path below the run folder, with a digest, so that they can be sent later. The
+checks of the lines begin with the digest of the run, so the journal of another run is noticed.
 """
 
 import errno
@@ -18,6 +19,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from steelexp.records.jsonl import DamageError, JsonLines
+from steelexp.records.store import RunFolder
 from steelexp.tracking.contents import check_content
 
 NAME = "journal.jsonl"
@@ -120,7 +122,13 @@ def damage(folder: Path, why: str) -> DamageError:
 
 
 def _journal_lines(folder: Path) -> JsonLines[Event]:
-    return JsonLines(folder / NAME, parse=_event, noun="the next event of a run", fix=FIX)
+    return JsonLines(
+        folder / NAME,
+        parse=_event,
+        noun="the next event of this run",
+        fix=FIX,
+        identity=RunFolder(folder).digest,
+    )
 
 
 def _event(values: Any) -> Event:

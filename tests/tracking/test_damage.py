@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from steelexp.errors import UserError
+from steelexp.records.run_file import write_run_file
 from steelexp.tracking import delivery, services
 from steelexp.tracking.journal import read_events
 from steelexp.tracking.journaled import JournaledTracker
@@ -68,13 +69,15 @@ def test_no_damage_sends_anything_twice_or_wrongly(
     file: str,
     every: int,
 ) -> None:
-    run = tmp_path / "run"
-    tell(run, 2)
-    tell(run, 4, "offline")
+    run, other = tmp_path / "run", tmp_path / "other"
+    for each in (other, run):
+        write_run_file(each, each.name, {})
+        tell(each, 2)
+        tell(each, 4, "offline")
     key = str(read_events(run)[0].content["key"])
     before = server.path.read_bytes()
     outcomes = []
-    chosen = list(damages(run / file, np.random.default_rng(0)))[::every]
+    chosen = list(damages(run / file, np.random.default_rng(0), other=other / file))[::every]
     for number, damage in enumerate(chosen):
         folder = tmp_path / str(number)
         shutil.copytree(run, folder)
@@ -93,6 +96,18 @@ def test_no_damage_sends_anything_twice_or_wrongly(
         outcomes.append(Outcome(file, damage.name, f"sync: {sync.outcome}; run: {went_on}"))
     write_table(outcomes)
     assert len(outcomes) >= 15 // every
+
+
+def test_journal_and_receipt_of_another_run_are_noticed(server: FileServer, tmp_path: Path) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    for each in (other, run):
+        write_run_file(each, each.name, {})
+        tell(each, 2, "offline")
+    for name in ("journal.jsonl", "sent.json"):
+        shutil.copy(other / name, run)
+    with pytest.raises(UserError, match=r"run/journal.jsonl:1: not the next event of this run \("):
+        delivery.sync(run)
+    assert server.events == []
 
 
 def test_a_finished_run_whose_journal_lost_its_end_says_so(
@@ -115,5 +130,5 @@ def test_an_evaluation_of_a_run_with_a_damaged_journal_begins_no_other_experimen
     damaged = file.read_bytes()
     tracker = JournaledTracker("file", project="steel", workspace=None, mode="online")
     assert tracker.evaluated(described(tmp_path), "tta", {"val_dice": 0.5}) == "File: not tracked"
-    assert f"File: {file}:3: not the next event of a run (" in caplog.records[0].getMessage()
+    assert f"File: {file}:3: not the next event of this run (" in caplog.records[0].getMessage()
     assert (file.read_bytes(), server.path.read_bytes()) == (damaged, before)

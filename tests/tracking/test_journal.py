@@ -56,7 +56,7 @@ def test_a_whole_line_that_is_no_event_is_damage(folder: Path, line: str) -> Non
     Journal(folder).append(run())
     with (folder / "journal.jsonl").open("a") as stream:
         stream.write(line + "\n")
-    with pytest.raises(UserError, match=r"journal.jsonl:2: not the next event of a run \("):
+    with pytest.raises(UserError, match=r"journal.jsonl:2: not the next event of this run \("):
         read_events(folder)
 
 
@@ -82,7 +82,7 @@ def test_a_number_left_out_is_damage(folder: Path) -> None:
     event = {"number": 2, "kind": "epoch", "time": 0.0, "content": epoch(1)[1]}
     JsonLines(folder / "journal.jsonl", dict, "an event", "").append(event)
     with pytest.raises(
-        UserError, match=r"journal.jsonl:1: not the next event of a run \(number 2 after 0\)"
+        UserError, match=r"journal.jsonl:1: not the next event of this run \(number 2 after 0\)"
     ):
         read_events(folder)
 
@@ -139,7 +139,7 @@ def test_an_event_of_another_shape_is_damage(folder: Path, shape: str) -> None:
     journal = Journal(folder)
     journal.append(run())
     journal.append(SHAPES[shape])
-    with pytest.raises(UserError, match=r"journal.jsonl:2: not the next event of a run \("):
+    with pytest.raises(UserError, match=r"journal.jsonl:2: not the next event of this run \("):
         read_events(folder)
 
 
