@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from steelexp import __version__
+from steelexp.checksum import with_checksum, without_checksum
 from steelexp.cores import available_cores
+from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.privacy import public_values
 from steelexp.records.checkout import Checkout, read_checkout
 from steelexp.records.machine import instruction_sets, processor, variables
 from steelexp.records.packages import computing_packages, other_packages
-from steelexp.records.provenance_changes import changes
+from steelexp.records.provenance_changes import Facts, Files, changes
 from steelexp.records.source import package_folder, source_files, source_hash
 from steelexp.records.store import RunFolder
 
@@ -98,8 +100,7 @@ def write_session(folder: RunFolder) -> list[str]:
     sessions = _sessions(folder.path)
     words = []
     if sessions:
-        files = read_source_files(sessions[-1].with_name(_named(SOURCE, len(sessions))))
-        words = changes(read_facts(sessions[-1]), now, files, running_code().files)
+        words = _changes_between(_session(folder.path, len(sessions)), (now, running_code().files))
         if not words:
             return []
     number = len(sessions) + 1
@@ -111,11 +112,9 @@ def write_session(folder: RunFolder) -> list[str]:
 
 def sessions_changes(folder: Path) -> list[list[str]]:
     """What each session that differs from the one before it changed; empty as a rule."""
-    sessions = _sessions(folder)
-    before = [read_facts(file) for file in sessions]
-    files = [read_source_files(folder / _named(SOURCE, n + 1)) for n in range(len(sessions))]
-    pairs = zip(pairwise(before), pairwise(files), strict=True)
-    return [changes(*facts_, *sources) for facts_, sources in pairs]
+    numbers = range(1, len(_sessions(folder)) + 1)
+    pairs = pairwise(_session(folder, number) for number in numbers)
+    return [_changes_between(*pair) for pair in pairs]
 
 
 def changes_since(folder: Path, before: Mapping[str, Any]) -> list[str]:
@@ -130,15 +129,48 @@ def changes_since(folder: Path, before: Mapping[str, Any]) -> list[str]:
 
 
 def read_facts(file: Path) -> dict[str, Any]:
-    """The facts about a session; empty where the file is not such a file."""
-    values = _read(file)
-    return values if isinstance(values, dict) else {}
+    """The facts about a session; empty where there is no such file.
+
+    Raises:
+        UserError: The file cannot be read, or is damaged.
+    """
+    if not file.is_file():
+        return {}
+    fix = "restore it, or begin anew with --fresh"
+    with explain_read_errors(file, fix):
+        content = file.read_bytes()
+    try:
+        values = json.loads(content)
+        if not isinstance(values, dict):
+            raise ValueError(f"{type(values).__name__} in place of an object")
+        return without_checksum(values)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file}: damaged: {reason(error)}; {fix}") from None
 
 
 def read_source_files(file: Path) -> dict[str, str] | None:
-    """The hash of each source file of a session; None where it does not record them."""
-    values = _read(file)
-    return {str(k): str(v) for k, v in values.items()} if isinstance(values, dict) else None
+    """The hash of each source file of a session; None where they are not recorded or damaged."""
+    try:
+        return read_facts(file) or None
+    except UserError:
+        return None
+
+
+def _session(folder: Path, number: int) -> tuple[Facts, Files | None] | None:
+    """Facts and source files of a session; None where the facts are damaged."""
+    try:
+        facts_of_session = read_facts(folder / _named(ENVIRONMENT, number))
+    except UserError:
+        return None
+    return facts_of_session, read_source_files(folder / _named(SOURCE, number))
+
+
+def _changes_between(
+    before: tuple[Facts, Files | None] | None, now: tuple[Facts, Files | None] | None
+) -> list[str]:
+    if before is None or now is None:
+        return [f"{ENVIRONMENT} of a session is damaged, so what changed is unknown"]
+    return changes(before[0], now[0], before[1], now[1])
 
 
 def _sessions(folder: Path) -> list[Path]:
@@ -154,12 +186,6 @@ def _named(name: str, session: int) -> str:
     return name if session == 1 else f"{path.stem}-{session}{path.suffix}"
 
 
-def _read(file: Path) -> Any:
-    try:
-        return json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def _json(values: Any) -> str:
-    return json.dumps(values, indent=2) + "\n"
+def _json(values: Mapping[str, Any]) -> str:
+    """Values as JSON with their checksum."""
+    return json.dumps(with_checksum(values), indent=2) + "\n"

@@ -9,6 +9,7 @@ import pytest
 
 import steelexp
 from steelexp.cores import available_cores
+from steelexp.errors import UserError
 from steelexp.records import packages, provenance
 from steelexp.records.checkout import Checkout
 from steelexp.records.machine import VARIABLES
@@ -148,6 +149,28 @@ class TestSessions:
         ]
         facts = json.loads((tmp_path / "environment.json").read_text())
         assert facts["source"] == source_hash({"steelexp/a.py": "1", "steelexp/b.py": "1"})
+
+    @pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b"\xff", b'{"cores": 1'])
+    def test_a_damaged_file_is_not_taken_for_the_same(self, tmp_path, code, damage):
+        folder = RunFolder(tmp_path)
+        code(a="1")
+        write_session(folder)
+        (tmp_path / "environment.json").write_bytes(damage)
+        with pytest.raises(UserError, match=r"environment\.json: (damaged|not UTF-8)"):
+            provenance.read_facts(tmp_path / "environment.json")
+        words = "environment.json of a session is damaged, so what changed is unknown"
+        assert write_session(folder) == [words]
+        assert provenance.sessions_changes(tmp_path) == [[words]]
+
+    def test_a_changed_fact_is_damage(self, tmp_path, code):
+        code(a="1")
+        write_session(RunFolder(tmp_path))
+        for name in ("environment.json", "source.json"):
+            text = (tmp_path / name).read_text()
+            (tmp_path / name).write_text(text.replace("1", "2", 1))
+        with pytest.raises(UserError, match="damaged"):
+            provenance.read_facts(tmp_path / "environment.json")
+        assert provenance.read_source_files(tmp_path / "source.json") is None
 
 
 class TestWords:
