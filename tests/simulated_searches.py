@@ -73,6 +73,7 @@ def search(trials: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     best = pick(scored, key=lambda each: each["score"])["id"] if scored else None
     return {
         "schema_version": SCHEMA_VERSION,
+        "journal": "",
         "name": "quick_search",
         "objective": "val_dice_positive",
         "direction": direction,
@@ -160,6 +161,7 @@ def write_search(folder: Path, content: Mapping[str, Any]) -> Path:
 _FOCAL = {"optimizer.learning_rate": 0.00123456, "loss.name": "focal", "loss.gamma": 2.0}
 THREE_TRIALS: Mapping[str, Any] = {
     "schema_version": SCHEMA_VERSION,
+    "journal": "",
     "name": "b4",
     "objective": "val_dice_positive",
     "direction": "max",

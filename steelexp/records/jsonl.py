@@ -202,6 +202,15 @@ class JsonLines(Generic[T]):
             raise self.damage(start, reason(error)) from None
 
 
+def first_check(path: Path) -> str | None:
+    """The check of a journal's first line, which tells it from others; None without one."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        line = stream.readline()
+    return line[-_TAIL:][len(_BEFORE) : -len(_AFTER)].decode("ascii", errors="replace")
+
+
 def _lines(values: Iterable[Mapping[str, Any]], check: bytes) -> bytes:
     lines = []
     for each in values:

@@ -8,9 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from steelexp.command_line import command_line, runs_words
 from steelexp.errors import UserError
 from steelexp.records.document import read_document
+from steelexp.records.jsonl import first_check
 
 FILE: Final = "search.json"
 BEST: Final = "best.yaml"
+JOURNAL: Final = "trials.jsonl"
 SCHEMA_VERSION: Final = 2
 
 
@@ -69,6 +71,7 @@ class SearchFile(_Part):
 
     Attributes:
         schema_version: Version of this file.
+        journal: Check of the first line of trials.jsonl, which tells this search from others.
         name: Name of the spec.
         objective: Full name of the metric, such as "val_dice_positive".
         direction: whether the objective is made large or small.
@@ -82,6 +85,7 @@ class SearchFile(_Part):
     """
 
     schema_version: Literal[2] = SCHEMA_VERSION
+    journal: str
     name: str
     objective: str
     direction: Literal["max", "min"]
@@ -117,10 +121,16 @@ def read_search_file(folder: Path) -> SearchFile:
         "writes the file anew",
     )
     try:
-        return SearchFile.model_validate(values)
+        search = SearchFile.model_validate(values)
     except ValidationError as error:
         problems = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
         raise UserError(*(f"{file}: {key}: {text}" for key, text in problems)) from None
+    if first_check(folder / JOURNAL) not in (None, search.journal):
+        raise UserError(
+            f"{file}: of another search than {JOURNAL} beside it; repeat the command of the one "
+            "that belongs here, which writes the file anew"
+        )
+    return search
 
 
 def best_line(folder: Path) -> str:

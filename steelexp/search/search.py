@@ -13,7 +13,8 @@ from steelexp.metrics import lower_is_better
 from steelexp.progress import duration, say
 from steelexp.records.atomic import write_atomically
 from steelexp.records.document import write_document
-from steelexp.records.search_file import BEST, FILE, SCHEMA_VERSION, best_line
+from steelexp.records.jsonl import first_check
+from steelexp.records.search_file import BEST, FILE, JOURNAL, SCHEMA_VERSION, best_line
 from steelexp.records.store import RunFolder
 from steelexp.search.budget import Budget
 from steelexp.search.executor import Executor, Outcome, Trial
@@ -44,7 +45,7 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
     """
     assert spec.search is not None
     with RunFolder(folder).hold():
-        trials = read_trials(folder / "trials.jsonl")
+        trials = read_trials(folder / JOURNAL)
         _check_the_same(trials, identity(spec, digest), folder)
         proposals = proposer(spec.search, question(spec))
         tuner = Tuner(proposals, spec.search.seed)
@@ -160,6 +161,7 @@ def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, status: str) -
     best = trials.best(direction(spec))
     content = {
         "schema_version": SCHEMA_VERSION,
+        "journal": first_check(trials.path),
         "name": spec.name,
         "objective": spec.training.monitor,
         "direction": direction(spec),

@@ -51,3 +51,12 @@ def test_a_changed_score_is_damage(tmp_path):
     file.write_text(text.replace("0.25", "0.75"))
     with pytest.raises(UserError, match=r"search\.json: damaged: .*; .*repeat its command"):
         read_search_file(tmp_path)
+
+
+def test_a_file_of_another_search_is_refused(tmp_path):
+    for name, seed in (("one", 0), ("other", 1)):
+        searched(known_spec(tmp_path, f"search.seed={seed}"), tmp_path / name)
+        assert read_search_file(tmp_path / name).seed == seed
+    (tmp_path / "other" / "search.json").replace(tmp_path / "one" / "search.json")
+    with pytest.raises(UserError, match=r"of another search than trials\.jsonl beside it"):
+        read_search_file(tmp_path / "one")

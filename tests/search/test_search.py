@@ -10,6 +10,7 @@ import yaml
 
 from steelexp.errors import RunFailedError, UserError
 from steelexp.plan import SpecModel
+from steelexp.records.jsonl import first_check
 from steelexp.records.search_file import best_line
 from steelexp.records.store import BusyError, RunFolder
 from steelexp.search.executor import Outcome
@@ -64,6 +65,7 @@ class TestWhatIsLeft:
         }
         assert written == {
             "schema_version": 2,
+            "journal": first_check(folder / "trials.jsonl"),
             "name": "known",
             "objective": "val_dice_positive",
             "direction": "max",
