@@ -1,6 +1,8 @@
 """Kill a command at random moments, let it go on, and compare what it leaves with one left alone.
 
-    nice python benchmarks/kills.py run [--kills 40] [--seed 0] [--work FOLDER] [--only NAME]
+    nice python benchmarks/kills.py JOB [--kills 40] [--seed 0] [--work FOLDER] [--only NAME]
+
+JOB is run, predict, export, cache or generate.
 
 Each case of a job is first run undisturbed. Then it is killed (SIGKILL) two to four times in a
 folder of its own, begun again each time, at last without a kill, and its files are compared with

@@ -75,6 +75,18 @@ def test_an_export_of_other_weights_than_the_runs_is_refused(folder, steelexp):
     assert steelexp("predict", "runs/a", "images", "--runtime", "onnx")[0] == 0
 
 
+def test_the_export_of_another_run_is_refused(folder, steelexp):
+    run = folder / "runs" / "a" / "0a1b2c3d"
+    RunFolder(run).finish(record(digest="0a1b2c3d"))
+    pixel_onnx(
+        run / "exports" / "model.onnx", named=card().model_copy(update={"digest": "ffffffff"})
+    )
+    code, _, (line,) = steelexp("predict", "runs/a", "images", "--runtime", "onnx")
+    assert code == 2
+    assert "model.onnx: exported from another run, pixels ffffffff; export this one: " in line
+    assert line.endswith(" export runs/a/0a1b2c3d")
+
+
 def test_a_model_card_of_version_01_is_refused_in_a_line(folder, steelexp):
     """Its rules had other names."""
     values = json.loads(card().model_dump_json()) | {"schema_version": 1}
@@ -83,7 +95,7 @@ def test_a_model_card_of_version_01_is_refused_in_a_line(folder, steelexp):
     file = pixel_onnx(folder / "old.onnx", text=json.dumps(values))
     code, _, (line,) = steelexp("predict", str(file), "images")
     assert code == 2
-    assert f"{file}: not a model card that this version reads (" in line
+    assert f"{file}: schema_version 1, and this version of steelexp reads 2; export the" in line
     assert line.endswith(f"export the run again: {program()} export RUN")
     assert not (folder / "predictions" / "images").exists()
 
