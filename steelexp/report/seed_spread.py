@@ -74,7 +74,7 @@ def spread_lines(before: Record, after: Record, others: Sequence[Record]) -> lis
     rows = spreads(before, after, others)
     within = bool(rows) and all(row.is_within for row in rows)
     numbers = "; ".join(
-        f"{row.metric} differs by {row.difference:.4f}, seeds by {row.spread:.4f}" for row in rows
+        f"{row.metric} differs by {row.difference:.2g}, seeds by {row.spread:.2g}" for row in rows
     )
     verdict = f"{'Within' if within else 'NOT within'} the spread of its {len(others) + 1} seeds"
     return [f"{verdict} (the largest difference between two of them): {numbers}."]

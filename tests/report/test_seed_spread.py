@@ -37,7 +37,7 @@ def test_the_spread_is_the_largest_difference_between_two_seeds(again, within):
     words = "Within" if within else "NOT within"
     assert line.startswith(
         f"{words} the spread of its 3 seeds (the largest difference between two of them): "
-        f"val_dice_positive differs by {abs(again - 0.5):.4f}, seeds by 0.2500"
+        f"val_dice_positive differs by {abs(again - 0.5):.2g}, seeds by 0.25"
     )
 
 
