@@ -79,6 +79,12 @@ ARCHIVE_RATIO = 100
 ARCHIVE_FILES = 200_000
 """Files in an archive: Severstal has 18,076."""
 
+RUN_FILE_BYTES = 2**30
+"""Bytes of a JSON file or a journal in a run folder."""
+
+WEIGHTS_BYTES = 2**34
+"""Bytes of a file of weights, and of an exported network."""
+
 SEARCH_VALUES = 10_000
 """Values of one setting in a search."""
 

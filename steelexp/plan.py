@@ -28,11 +28,13 @@ from steelexp.data.tiling import TILINGS, coverage
 from steelexp.data.variant import first_of_each_group, long_tailed, select
 from steelexp.data.white_level import set_white_level
 from steelexp.errors import explain_read_errors
+from steelexp.limits import WEIGHTS_BYTES
 from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, count_classes
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.records.store import RunFolder
+from steelexp.regular_file import read_regular
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import ExperimentSpec, Registry, digest, experiment_model
 from steelexp.tracking.trackers import TRACKERS
@@ -245,7 +247,7 @@ def _weights_digest(spec: ExperimentSpec) -> str | None:
     if not path.is_file():
         return None
     with explain_read_errors(path, "choose another file with model.weights"):
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(read_regular(path, WEIGHTS_BYTES)).hexdigest()
 
 
 def _uncovered(dataset: Dataset, rows: npt.NDArray[np.int64], tiling: Tiling, seed: int) -> float:

@@ -10,6 +10,7 @@ import xxhash
 from steelexp.data.data_error import DataError
 from steelexp.data.file_memory import remembered
 from steelexp.errors import reason
+from steelexp.limits import IMAGE_BYTES
 
 _BUFFER_BYTES = 2**20
 
@@ -26,8 +27,8 @@ def file_hashes(paths: Sequence[Path]) -> tuple[str, ...]:
 
 
 def is_readable(path: Path) -> bool:
-    """Whether a path is a file that this account may read."""
-    return path.is_file() and os.access(path, os.R_OK)
+    """Whether a path is a file that this account may read, no larger than images are."""
+    return path.is_file() and os.access(path, os.R_OK) and path.stat().st_size <= IMAGE_BYTES
 
 
 def _hash_file(path: Path) -> str:

@@ -16,8 +16,10 @@ from steelexp.inference.onnx_file import read_onnx_card
 from steelexp.inference.postprocessing import postprocess
 from steelexp.inference.scoring import score_windows
 from steelexp.inference.windows import sliding_windows
+from steelexp.limits import WEIGHTS_BYTES
 from steelexp.model.finiteness import check_scores
 from steelexp.records.model_card import ModelCard
+from steelexp.regular_file import read_regular
 
 Grey = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
@@ -106,7 +108,7 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
             f"--runtime onnx: ONNX Runtime is missing: {install_line('export')}"
         ) from None
     with explain_read_errors(file, "export the run again"):
-        content = file.read_bytes()
+        content = read_regular(file, WEIGHTS_BYTES)
     card = read_onnx_card(content, file)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from steelexp.checksum import ChecksumError, with_checksum, without_checksum
 from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.limits import RUN_FILE_BYTES
 from steelexp.records.atomic import write_atomically
+from steelexp.regular_file import read_regular
 
 VERSION_KEY: Final = "schema_version"
 
@@ -64,7 +66,7 @@ def read_values(
         UserError: It cannot be read.
     """
     with explain_read_errors(path, fix):
-        content = path.read_bytes()
+        content = read_regular(path, RUN_FILE_BYTES)
     try:
         values = json.loads(content)
         if not isinstance(values, dict):

@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from steelexp.checksum import hash_bytes
 from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.limits import WEIGHTS_BYTES
 from steelexp.records.document import read_document, write_document
+from steelexp.regular_file import read_regular
 
 FILE: Final = "run.json"
 VERSION: Final = 1
@@ -78,7 +80,7 @@ def check_hash(file: Path, wanted: str | None, *, fix: str) -> Path:
     """
     if wanted is not None:
         with explain_read_errors(file, fix):
-            content = file.read_bytes()
+            content = read_regular(file, WEIGHTS_BYTES)
         if hash_bytes(content) != wanted:
             raise UserError(f"{file}: damaged: it is not what the run wrote; {fix}")
     return file

@@ -20,9 +20,11 @@ import numpy as np
 from steelexp.checksum import hash_bytes
 from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.lazy import h5py, keras
+from steelexp.limits import WEIGHTS_BYTES
 from steelexp.model.finiteness import check_weights
 from steelexp.records.atomic import give_second_name, replacing, sync
 from steelexp.records.store import Epoch
+from steelexp.regular_file import read_regular
 
 _GROUP = "steelexp_training_state"
 _EPOCHS = "epochs"
@@ -141,7 +143,7 @@ def _open(path: Path, digest: str) -> Iterator[Any]:
 def _content(path: Path, digest: str) -> bytes:
     """The bytes of a whole checkpoint of a run."""
     with explain_read_errors(path, "make it readable for this account"):
-        content = path.read_bytes()
+        content = read_regular(path, WEIGHTS_BYTES)
     header = _HEADER.fullmatch(content[:_USER_BLOCK])
     if header is None:
         raise CheckpointError(f"{path}: not a checkpoint of this version of steelexp, or damaged")

@@ -319,8 +319,34 @@ def _written(content: bytes) -> Callable[[Path], Any]:
     return lambda path: path.write_bytes(content)
 
 
+MANY = 120 * 2**20  # bytes, close to the largest file that is read
+LARGE: dict[str, tuple[Make, str]] = {
+    "120 MB of empty polygons": (
+        lambda: in_coco("[" + "[]," * (MANY // 3) + "[]]"),
+        "a polygon of 0 points",
+    ),
+    "120 MB of annotations": (
+        lambda: in_coco("[]").replace(
+            '"annotations": [',
+            '"annotations": [' + '{"image_id":1,"category_id":2},' * (MANY // 32),
+        ),
+        "there is no class 'category_id 2'",
+    ),
+}
 SETS = {"coco": COCO, "labelme": LABELME, "supervisely": SUPERVISELY, "yolo": YOLO}
 CASES = [
+    *(
+        Case(
+            f"coco: {name}",
+            label_set("coco", make),
+            functools.partial(_read, "coco"),
+            line,
+            60.0,
+            6_000.0,
+            is_large=True,
+        )
+        for name, (make, line) in LARGE.items()
+    ),
     *(
         Case(
             f"{form}: {name}",
