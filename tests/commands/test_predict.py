@@ -281,7 +281,7 @@ def test_a_refused_prediction_leaves_the_settings_of_the_first(folder, steelexp)
             ("a.onnx", "images", "--runtime", "tensorflow"),
             "a.onnx is for onnx; name its run folder",
         ),
-        (("runs/a", "images", "--runtime", "onnx", "--out", "images"), "images: not empty"),
+        (("runs/a", "images", "--runtime", "onnx", "--out", "images"), "images: the images lie in"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(folder, steelexp, words, problem):
