@@ -16,6 +16,7 @@ The cache lies in the folder of the case, so it is killed too. The data set is t
 """
 
 import argparse
+import importlib
 import os
 import random
 import shutil
@@ -228,6 +229,8 @@ def main() -> int:
     from steelexp.lazy import keras
 
     keras.layers  # noqa: B018 - imports TensorFlow, which every child would import
+    for name in ("matplotlib.pyplot", "pyarrow.parquet", "skimage.measure"):
+        importlib.import_module(name)
     with tempfile.TemporaryDirectory() as temporary:
         work = (args.work or Path(temporary)).resolve()
         return campaign(JOBS[args.job], work, args.kills, draw, args.only)
