@@ -96,11 +96,12 @@ def write_labels(dataset: Dataset, forms: Sequence[str], out: Path) -> None:
         if folder.is_dir():
             aside = _set_aside(folder)
             say(f"{folder}: the predictions have changed; the earlier labels are kept as {aside}")
+        # Before the labels: after a kill in between they are missing, and written anew.
+        state[form] = dataset.manifest
+        write_atomically(out / STATE, (json.dumps(state, indent=2) + "\n").encode())
         folder.parent.mkdir(parents=True, exist_ok=True)
         for loss in _write(form, dataset, folder):
             say(f"{folder}: not the same: {loss}")
-        state[form] = dataset.manifest
-        write_atomically(out / STATE, (json.dumps(state, indent=2) + "\n").encode())
 
 
 def _write(form: str, dataset: Dataset, folder: Path) -> list[str]:
