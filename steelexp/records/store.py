@@ -181,7 +181,8 @@ class RunFolder:
     @property
     def epochs(self) -> list[Epoch]:
         """The epochs so far."""
-        self.file(EPOCHS) if self.epochs_file.exists() else None
+        if self.is_finished or self.epochs_file.exists():
+            self.file(EPOCHS)
         return read_epochs(self.path)
 
     @property
