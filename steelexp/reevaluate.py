@@ -1,6 +1,8 @@
 """Re-evaluation of finished runs from the weights of their best epoch."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
 
 from steelexp.data import pipeline
 from steelexp.data.dataset import raise_if
@@ -21,6 +23,9 @@ from steelexp.tracked_run import tracked_run
 from steelexp.tracking.tracker import Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
+
+CHANGES: Final = "evaluation_changes"
+"""Key of a record's provenance: what changed between the training and a later evaluation."""
 
 
 def evaluate(plan: Plan, *, overlays: Sequence[str] = ()) -> Record:
@@ -49,8 +54,7 @@ def evaluate(plan: Plan, *, overlays: Sequence[str] = ()) -> Record:
             "metrics": result.metrics,
             "images": image_scores.FILE,
             "postprocessing": result.postprocessing,
-            "provenance": record.provenance
-            | {"evaluation_changes": provenance.changes_since(folder.path, record.provenance)},
+            "provenance": _provenance(folder.path, record),
         }
         record = record.model_copy(update=news)
         record = folder.finish(record)
@@ -97,6 +101,13 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
             )
         )
     return evaluation
+
+
+def _provenance(folder: Path, record: Record) -> dict[str, Any]:
+    """The provenance of a record, with what changed until this evaluation of its run, if any."""
+    facts = {key: value for key, value in record.provenance.items() if key != CHANGES}
+    changes = provenance.changes_since(folder, facts)
+    return facts | ({CHANGES: changes} if changes else {})
 
 
 def _finished(plan: Plan) -> tuple[Record, Evaluator]:
