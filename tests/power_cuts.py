@@ -11,7 +11,9 @@ the rest, each may survive, or not, or by half: a file may keep its old content,
 new one, or zeros in the place of blocks; names may be lost in any order.
 """
 
+import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -69,6 +71,7 @@ class Trace:
     steps: list[Step] = field(default_factory=list)
     _names: dict[str, int] = field(default_factory=dict)
     _states: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _lock: Any = None  # of threads that write at the same time; a pickle has none
 
     def mark(self, what: str) -> None:
         """Note that the program has acknowledged something."""
@@ -77,11 +80,18 @@ class Trace:
 
     def look(self) -> None:
         """Note what was written and named since the last look."""
+        with self._lock or contextlib.nullcontext():
+            self._look()
+
+    def _look(self) -> None:
         found = {}
         for path in sorted(self.folder.rglob("*")):
             if not path.is_file():
                 continue
-            status = path.stat()
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # another thread has just renamed it
+                continue
             name = path.relative_to(self.folder).as_posix()
             found[name] = status.st_ino
             if self._names.get(name) != status.st_ino:
@@ -174,7 +184,7 @@ def _name(names: dict[str, int], step: Step) -> None:
 def record(folder: Path) -> Iterator[Trace]:
     """Record what this process does on the disk below a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    trace = Trace(folder.resolve())
+    trace = Trace(folder.resolve(), _lock=threading.RLock())
 
     def before(function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -192,3 +202,4 @@ def record(folder: Path) -> Iterator[Trace]:
     with mock.patch.multiple(os, fsync=fsync, **changes):
         yield trace
         trace.look()
+    trace._lock = None
