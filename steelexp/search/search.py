@@ -19,7 +19,7 @@ from steelexp.records.store import RunFolder
 from steelexp.search.budget import Budget
 from steelexp.search.executor import Executor, Outcome, Trial
 from steelexp.search.identity import differences, identity
-from steelexp.search.trials import Row, Trials, read_trials
+from steelexp.search.trials import Row, Trials, read_trials, repair_trials
 from steelexp.search.tuner import Tuner
 from steelexp.search.tuners import Question, proposer
 from steelexp.spec import ExperimentSpec, dump, substitute
@@ -45,6 +45,8 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
     """
     assert spec.search is not None
     with RunFolder(folder).hold():
+        if (damage := repair_trials(folder / JOURNAL)) is not None:
+            say(damage)
         trials = read_trials(folder / JOURNAL)
         _check_the_same(trials, identity(spec, digest), folder)
         proposals = proposer(spec.search, question(spec))

@@ -128,3 +128,14 @@ def read_trials(path: Path) -> Trials:
     trials = Trials(path)
     trials._lines.entries()
     return trials
+
+
+def repair_trials(path: Path) -> str | None:
+    """Let the journal of a search go on before its first damaged line.
+
+    The trials behind it are proposed again. Their run folders are there, so none is trained again.
+
+    Returns:
+        A line that says so; None where nothing is damaged.
+    """
+    return Trials(path)._lines.repair()

@@ -9,7 +9,7 @@ from steelexp.errors import UserError
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.training import checkpoint
 from steelexp.training.resume import resume, save_epoch
-from tests.damages import damages
+from tests.damages import Outcome, damages, write_table
 from tests.fakes import compiled
 from tests.power_cuts import record
 
@@ -139,15 +139,18 @@ def test_damages_are_mended_or_named(whole, tmp_path, model, name, capsys):
     for path in (other.last_weights, other.best_weights, other.previous_weights):
         checkpoint.save(path, model, other.epochs, "00000000")
     rng = np.random.default_rng(0)
+    outcomes = []
     for number, damage in enumerate(damages(whole.path / name, rng, other=other.path / name)):
         folder = RunFolder(tmp_path / str(number))
         shutil.copytree(whole.path, folder.path)
         damage.apply(folder.path / name)
         begun(folder.path)  # as a run does first
         check(folder, model, 4, 5)
+        said = capsys.readouterr().out
         train(folder, model, folder.epochs, until=6)
         assert best_epoch(folder.epochs) == 5
-        capsys.readouterr()
+        outcomes.append(Outcome(name, damage.name, "mended" if said else "gone on without it"))
+    write_table(outcomes)
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(600, marks=pytest.mark.slow)])
