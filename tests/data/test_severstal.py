@@ -296,9 +296,10 @@ def test_an_image_cut_short_is_refused_when_it_is_read(tmp_path, suffix, fractio
     strips = severstal(root=str(folder))
     assert strips.image(0).shape == (64, 96)
     path.write_bytes(whole[: int(len(whole) * fraction)])
-    assert severstal(root=str(folder)).sizes.tolist() == [[64, 96]]
+    if suffix != ".png":  # whose chunks tell their sizes
+        assert severstal(root=str(folder)).sizes.tolist() == [[64, 96]]
     with pytest.raises(DataError) as refused:
-        strips.image(0)
+        severstal(root=str(folder)).image(0)
     assert str(refused.value).startswith(broken(path))
 
 

@@ -25,7 +25,7 @@ def stacked(*, root: str, class_count: int = 2) -> Dataset:
     file = Path(root, "stack.png")
     stack = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
     if stack is None:
-        raise DataError(f"{file}: not a stack\n{file}: look at it")
+        raise DataError(f"{file}: not a stack", f"{file}: look at it")
     images = np.split(stack, len(stack) // 32)
     names = tuple(f"{k:02d}.png" for k in range(len(images)))
     for name, image in zip(names, images, strict=True):

@@ -1,6 +1,7 @@
 """Obstacles on the run's own machine: the run goes on, and its closing line comes in time."""
 
 import errno
+import itertools
 import os
 import resource
 import sys
@@ -98,9 +99,10 @@ def test_with_too_many_open_files_the_run_goes_on(
     tracker = tracker_of(project="steel")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     run = described(folder)
-    spare = os.open(os.devnull, os.O_RDONLY)
-    os.close(spare)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (spare + 2, limits[1]))  # a file, and no pipe more
+    taken = {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+    free = (number for number in itertools.count() if number not in taken)
+    *_, third = itertools.islice(free, 3)  # a file and its folder, and no pipes for a process
+    resource.setrlimit(resource.RLIMIT_NOFILE, (third + 1, limits[1]))
     try:
         tracker.start(run)
         tracker.epoch(1, metrics_of(1), 50)
