@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+_BLOCK = 1 << 16
+
 
 def open_regular(path: Path, most: int) -> BinaryIO:
     """Open a regular file to read its bytes.
@@ -43,7 +45,10 @@ def read_regular(path: Path, most: int) -> bytes:
         OSError: As in `open_regular`.
     """
     with open_regular(path, most) as stream:
-        content = stream.read(most + 1)  # files of /proc state no size
+        # A read of `most` bytes would ask for their memory, however small the file is.
+        content = stream.read(os.fstat(stream.fileno()).st_size + 1)
+        while len(content) <= most and (block := stream.read(_BLOCK)):
+            content += block  # a file that grows, or one of /proc, which states no size
     if len(content) > most:
         raise OSError(*_too_large(len(content), most), str(path))
     return content
