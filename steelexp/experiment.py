@@ -13,6 +13,7 @@ from steelexp.data.image_table import FILE as IMAGE_TABLE
 from steelexp.data.image_table import image_table
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.splits.split import split_csv
+from steelexp.errors import UserError
 from steelexp.evaluation.result import write_result
 from steelexp.metrics import definitions, lower_is_better
 from steelexp.model.loss_schedule import warm_up_weight
@@ -32,7 +33,7 @@ from steelexp.training import checkpoint, runtime
 from steelexp.training.devices import strategy, variable_scope
 from steelexp.training.fit import fit
 from steelexp.training.plateau import best_epoch
-from steelexp.training.resume import resume, save_epoch
+from steelexp.training.resume import resume, save_epoch, saved_epochs
 
 T = TypeVar("T")
 
@@ -147,6 +148,7 @@ def mend(plan: Plan) -> Record:
     """Write the files of a finished run again that are no longer what the run wrote.
 
     These are the files that follow from the plan, and epochs.jsonl, which the last checkpoint has.
+    Where all are whole, nothing is written, so that the folder may be read-only.
 
     Returns:
         The record of the run.
@@ -156,12 +158,25 @@ def mend(plan: Plan) -> Record:
         UserError: The record is damaged, or epochs.jsonl and the last checkpoint are.
     """
     folder = plan.folder
-    with folder.hold():
-        describe(plan)
-        record = folder.finished_record()
-        if not folder.is_whole(EPOCHS):
-            resume(folder, functools.partial(_best_epoch, plan.spec), digest=plan.digest)
+    if not folder.is_described(plan.digest, _texts(plan)):
+        with folder.hold():
+            describe(plan)
+    record = folder.finished_record()
+    if not folder.is_whole(EPOCHS):
+        with folder.hold():
+            _mend_epochs(plan, record)
     return record
+
+
+def _mend_epochs(plan: Plan, record: Record) -> None:
+    """Write epochs.jsonl of a finished run again, if a checkpoint holds all of its epochs."""
+    folder = plan.folder
+    if saved_epochs(folder, digest=plan.digest) < record.epochs:
+        raise UserError(
+            f"{folder.epochs_file}: damaged, and no checkpoint holds its {record.epochs} epochs; "
+            "restore it, or begin anew with --fresh"
+        )
+    resume(folder, functools.partial(_best_epoch, plan.spec), digest=plan.digest)
 
 
 def network_on_devices(plan: Plan) -> tuple[Any, Any, str]:

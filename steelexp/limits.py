@@ -80,7 +80,10 @@ ARCHIVE_FILES = 200_000
 """Files in an archive: Severstal has 18,076."""
 
 RUN_FILE_BYTES = 2**30
-"""Bytes of a JSON file or a journal in a run folder."""
+"""Bytes of a JSON file in a run folder."""
+
+JOURNAL_BYTES = 2**36
+"""Bytes of a journal, read by lines: a prediction of noisy images takes 2 MB an image."""
 
 WEIGHTS_BYTES = 2**34
 """Bytes of a file of weights, and of an exported network."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from steelexp import experiment
 from steelexp.command_line import recorded, runs_words
+from steelexp.errors import UserError
 from steelexp.lazy import keras, tf
 from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.progress import say
@@ -76,13 +77,16 @@ def _inherit(search: Path, trial: Trial, plan: Plan) -> int:
 
     Returns:
         The number of epochs that the continued trial was trained for.
+
+    Raises:
+        UserError: The continued trial has no finished run.
     """
     if trial.continues is None:
         return 0
-    (record,) = (search / "trials" / trial.continues).glob("*/record.json")
-    earlier = RunFolder(record.parent)
+    earlier = _finished_run(search / "trials" / trial.continues)
     run = plan.folder
-    if not run.last_weights.is_file():
+    checkpoints = (run.last_weights, run.previous_weights)
+    if not run.is_finished and not any(map(Path.is_file, checkpoints)):
         experiment.describe(plan)
         run.rewrite_epochs(earlier.epochs)
         for source, target in (
@@ -92,6 +96,24 @@ def _inherit(search: Path, trial: Trial, plan: Plan) -> int:
             checkpoint.copy(source, target, digest=earlier.digest, new_digest=plan.digest)
         say(f"trial {trial.id}: goes on with the weights of {trial.continues}")
     return len(earlier.epochs)
+
+
+def _finished_run(trial: Path) -> RunFolder:
+    """The finished run of a trial.
+
+    Args:
+        trial: Folder of the trial.
+
+    Raises:
+        UserError: There is none, or there are several.
+    """
+    records = list(trial.glob("*/record.json"))
+    if len(records) != 1:
+        raise UserError(
+            f"{trial}: {len(records)} finished runs, and another trial goes on from one; restore "
+            "it, or begin anew with --fresh"
+        )
+    return RunFolder(records[0].parent)
 
 
 def _reason(error: Exception) -> str:

@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from steelexp.data import rle
 from steelexp.data.dataset import DataError
 from steelexp.data.image_table import read_image_table
 from steelexp.data.splits.kinds import random
+from steelexp.errors import UserError
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
 from steelexp.records import provenance
@@ -33,7 +35,7 @@ from steelexp.records.provenance import running_code
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
 from steelexp.records.run_file import hashes_of, read_run_file, write_run_file
-from steelexp.records.store import Epoch, RunFolder, read_epochs, run_folders
+from steelexp.records.store import BusyError, Epoch, RunFolder, read_epochs, run_folders
 from steelexp.report.reproduction import UNCHANGED
 from steelexp.run_model import load_model
 from steelexp.spec import dump, load
@@ -443,6 +445,42 @@ def test_equal_seeds_give_equal_runs_and_a_finished_one_is_not_run_again(
     assert first.read_bytes() != before
     (aside,) = runs.glob("*/*.old-1/record.json")
     assert aside.read_bytes() == before
+
+
+def test_a_finished_run_that_is_whole_is_not_written_to(
+    tiny_spec: Path, undisturbed: tuple[RunFolder, Record], tmp_path: Path
+) -> None:
+    folder, record = undisturbed
+    plan = prepare(load(tiny_spec, model=SpecModel), folder.path.parents[1])
+    copy = RunFolder(shutil.copytree(folder.path, tmp_path / "run"))
+    plan = replace(plan, folder=copy)
+    with copy.hold():  # so that another hold, which writes, is refused
+        assert experiment.mend(plan) == record
+        (copy.path / "split.csv").write_text("x")
+        with pytest.raises(BusyError):
+            experiment.mend(plan)
+    assert experiment.mend(plan) == record
+    assert copy.is_whole("split.csv")
+
+
+def test_epochs_that_no_checkpoint_has_are_named_and_left(
+    tiny_spec: Path, undisturbed: tuple[RunFolder, Record], tmp_path: Path
+) -> None:
+    folder, record = undisturbed
+    plan = prepare(load(tiny_spec, model=SpecModel), folder.path.parents[1])
+    copy = RunFolder(shutil.copytree(folder.path, tmp_path / "run"))
+    damaged = copy.epochs_file.read_bytes().replace(b"step", b"stop", 1)
+    copy.epochs_file.write_bytes(damaged)
+    plan = replace(plan, folder=copy)
+    for path in (copy.last_weights, copy.previous_weights, copy.best_weights):
+        if len(checkpoint.epochs_of(path, record.digest) or ()) == record.epochs:
+            path.unlink()
+    with pytest.raises(UserError, match="damaged, and no checkpoint holds its 3 epochs; restore"):
+        experiment.mend(plan)
+    assert copy.epochs_file.read_bytes() == damaged
+    shutil.copy(folder.last_weights, copy.last_weights)
+    assert experiment.mend(plan) == record
+    assert copy.epochs == folder.epochs
 
 
 def test_a_run_is_reproduced_to_the_last_digit(

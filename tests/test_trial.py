@@ -10,6 +10,7 @@ import pytest
 
 from steelexp import experiment, trial
 from steelexp.__main__ import main
+from steelexp.errors import UserError
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
 from steelexp.records.search_file import best_line
@@ -172,6 +173,33 @@ def test_a_kill_while_weights_are_handed_on(
     run.last_weights.write_text("further")
     trial._inherit(tmp_path, continued, plan)
     assert run.last_weights.read_text() == "further"
+
+
+@pytest.mark.parametrize("left", ["weights/previous.h5", "record.json"])
+def test_a_trial_that_went_on_inherits_nothing_again(
+    spec: ExperimentSpec, tmp_path: Path, left: str
+) -> None:
+    finished(tmp_path / "trials" / "0000" / "ab", digest="ab")
+    run = RunFolder(tmp_path / "trials" / "0001" / "cd")
+    run.best_weights.parent.mkdir(parents=True)
+    for name in (left, "weights/best.h5"):
+        (run.path / name).write_text("of the second epoch")
+    plan = replace(prepare(spec, tmp_path), folder=run)
+    trial._inherit(tmp_path, Trial("0001", {}, epochs=2, continues="0000"), plan)
+    assert run.best_weights.read_text() == "of the second epoch"
+
+
+@pytest.mark.parametrize("digests", [[], ["ab", "cd"]])
+def test_a_continued_trial_without_its_finished_run_is_named(
+    spec: ExperimentSpec, tmp_path: Path, digests: list[str]
+) -> None:
+    for digest in digests:
+        finished(tmp_path / "trials" / "0000" / digest, digest=digest)
+    said = f"trials/0000: {len(digests)} finished runs, and another trial goes on from one; restore"
+    with pytest.raises(UserError, match=said):
+        trial._inherit(
+            tmp_path, Trial("0001", {}, epochs=2, continues="0000"), prepare(spec, tmp_path)
+        )
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, Final, Generic, NamedTuple, TypeVar
 
 from steelexp.checksum import short_hash
 from steelexp.errors import UserError, explain_read_errors, name_path, reason
-from steelexp.limits import RUN_FILE_BYTES
+from steelexp.limits import JOURNAL_BYTES
 from steelexp.records.atomic import make_folder, sync, sync_open, write_atomically
 from steelexp.regular_file import open_regular
 
@@ -172,7 +172,7 @@ class JsonLines(Generic[T]):
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
         fix = "make it readable for this account"
-        with explain_read_errors(self.path, fix), open_regular(self.path, RUN_FILE_BYTES) as stream:
+        with explain_read_errors(self.path, fix), open_regular(self.path, JOURNAL_BYTES) as stream:
             yield stream
 
     def _check_before(self, stream: Any, start: int) -> bytes:

@@ -14,7 +14,7 @@ runs/b4_dice/3f9c1a7e/
 `file` returns the path of a file that is what the run wrote, or says what is wrong.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -27,7 +27,7 @@ from steelexp.errors import UserError
 from steelexp.file_lock import LockedError, file_lock
 from steelexp.file_names import short_name
 from steelexp.progress import say
-from steelexp.records.atomic import write_atomically
+from steelexp.records.atomic import make_folder, write_atomically
 from steelexp.records.jsonl import JsonLines
 from steelexp.records.record import Record, read_record, write_record
 from steelexp.records.run_file import FILE as RUN_FILE
@@ -126,6 +126,21 @@ class RunFolder:
         if news or not hashes:
             write_run_file(self.path, digest, hashes | hashes_of(self.path, news))
 
+    def is_described(self, digest: str, names: Iterable[str]) -> bool:
+        """Whether run.json is of a run, and the files that describe it are whole.
+
+        Args:
+            digest: Digest of the run.
+            names: Names of the files.
+        """
+        try:
+            run_file = read_run_file(self.path)
+        except UserError:
+            return False
+        if run_file is None or run_file.digest != digest:
+            return False
+        return all(self._is_whole(name, run_file.files) for name in names)
+
     def file(self, name: str) -> Path:
         """The path of a file that is what the run wrote.
 
@@ -216,7 +231,7 @@ class RunFolder:
         Raises:
             BusyError: another process holds it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         with ExitStack() as stack:
             try:
                 stack.enter_context(file_lock(self.path / ".lock", wait=False))

@@ -6,6 +6,7 @@ run and the hash of the rest, which is compared before HDF5 opens the file, beca
 can bring its library down. Being one file, it cannot be renamed into place by half.
 """
 
+import errno
 import io
 import json
 import re
@@ -143,7 +144,12 @@ def _open(path: Path, digest: str) -> Iterator[Any]:
 def _content(path: Path, digest: str) -> bytes:
     """The bytes of a whole checkpoint of a run."""
     with explain_read_errors(path, "make it readable for this account"):
-        content = read_regular(path, WEIGHTS_BYTES)
+        try:
+            content = read_regular(path, WEIGHTS_BYTES)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise CheckpointError(f"{path}: damaged: {reason(error)}") from error  # a bad sector
     header = _HEADER.fullmatch(content[:_USER_BLOCK])
     if header is None:
         raise CheckpointError(f"{path}: not a checkpoint of this version of steelexp, or damaged")

@@ -75,6 +75,12 @@ def resume(folder: RunFolder, best_epoch: BestEpoch, *, digest: str) -> list[Epo
     return epochs
 
 
+def saved_epochs(folder: RunFolder, *, digest: str) -> int:
+    """The number of epochs that the latest whole checkpoint holds; 0 without one."""
+    states = (state for _, state in _states(folder, digest))
+    return max((len(state) for state in states if isinstance(state, list)), default=0)
+
+
 def _states(folder: RunFolder, digest: str) -> Iterator[tuple[Path, list[Epoch] | CheckpointError]]:
     """The epochs of each checkpoint, or why it has none."""
     for path in (folder.last_weights, folder.previous_weights, folder.best_weights):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from steelexp.command_line import command_line
 from steelexp.errors import UserError
+from steelexp.records import atomic
 from steelexp.records.document import write_document
 from steelexp.records.jsonl import JsonLines
 from steelexp.records.store import BusyError, Epoch, RunFolder, read_epochs, run_folders
@@ -291,6 +292,17 @@ class TestDescribe:
         said = capsys.readouterr()
         assert "run.json: not the description of a run" in said.out + said.err
 
+    def test_says_whether_it_has_anything_to_write(self, folder):
+        assert not folder.is_described("3f9c1a7e", self.TEXTS)
+        folder.describe("3f9c1a7e", self.TEXTS)
+        assert folder.is_described("3f9c1a7e", self.TEXTS)
+        assert not folder.is_described("0b5e77d2", self.TEXTS)
+        assert not folder.is_described("3f9c1a7e", ["images.csv"])
+        folder.write("split.csv", "a.jpg,test\n")
+        assert not folder.is_described("3f9c1a7e", self.TEXTS)
+        folder.write("run.json", "{")
+        assert not folder.is_described("3f9c1a7e", self.TEXTS)
+
     def test_of_another_run_writes_all(self, folder):
         folder.describe("3f9c1a7e", self.TEXTS)
         others = dict.fromkeys(self.TEXTS, "other")
@@ -351,6 +363,12 @@ class TestHold:
             raise ZeroDivisionError
         with folder.hold():
             pass
+
+    def test_writes_the_name_of_a_new_folder_through(self, tmp_path, monkeypatch):
+        synced = []
+        monkeypatch.setattr(atomic, "sync", synced.append)
+        with RunFolder(tmp_path / "runs" / "b4" / "3f9c1a7e").hold():
+            assert synced == [tmp_path, tmp_path / "runs", tmp_path / "runs" / "b4"]
 
     def test_keeps_the_folder_from_being_set_aside(self, folder, holder):
         with pytest.raises(BusyError):

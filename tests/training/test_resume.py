@@ -1,5 +1,7 @@
 """The state of a run after kills, damages and power cuts, on a network of a few weights."""
 
+import errno
+import os
 import shutil
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from steelexp.errors import UserError
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.training import checkpoint
-from steelexp.training.resume import resume, save_epoch
+from steelexp.training.resume import resume, save_epoch, saved_epochs
 from tests.damages import Outcome, damages, write_table
 from tests.fakes import compiled
 from tests.power_cuts import record
@@ -96,6 +98,32 @@ def test_a_damaged_last_checkpoint_is_replaced_by_the_best_of_the_same_epoch(fol
         f"{folder.last_weights}: not a checkpoint of this version of steelexp, or damaged; "
         "best.h5 takes its place\n"
     )
+
+
+def test_a_last_checkpoint_on_a_bad_sector_is_damaged(folder, model, capsys, monkeypatch):
+    read = checkpoint.read_regular
+    is_bad = [True]
+
+    def failing(path, most):
+        if path == folder.last_weights and is_bad:
+            is_bad.clear()  # the file that takes its place is on another sector
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return read(path, most)
+
+    monkeypatch.setattr(checkpoint, "read_regular", failing)
+    check(folder, model, 5, 5)
+    assert capsys.readouterr().out == (
+        f"{folder.last_weights}: damaged: Input/output error; best.h5 takes its place\n"
+    )
+
+
+def test_the_saved_epochs_are_those_of_the_latest_whole_checkpoint(folder):
+    assert saved_epochs(folder, digest=RUN) == 5
+    for path in (folder.last_weights, folder.best_weights):
+        path.write_bytes(b"x")
+    assert saved_epochs(folder, digest=RUN) == 4
+    folder.previous_weights.unlink()
+    assert saved_epochs(folder, digest=RUN) == 0
 
 
 def test_without_it_the_one_before_takes_its_place_and_an_epoch_is_named(folder, model, capsys):
