@@ -23,7 +23,7 @@ from steelexp.privacy import public, public_values
 from steelexp.progress import say
 from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
-from steelexp.records.store import EPOCHS, Epoch, RunFolder
+from steelexp.records.store import EPOCHS, BusyError, Epoch, RunFolder
 from steelexp.spec import ExperimentSpec, dump
 from steelexp.spec.effects import effective_settings
 from steelexp.tracked_run import tracked_run
@@ -79,6 +79,11 @@ def run(
     evaluator = evaluator_of(plan, model)
 
     with folder.hold(), pipeline.original_errors():
+        if folder.is_finished:
+            raise BusyError(
+                f"{folder.path}: another process has just finished this experiment; the same "
+                "command shows it"
+            )
         history = _start_or_resume(plan, model)
         broadcast((history, checkpoint.weights_hash(model)))
         tracker.start(tracked_run(spec, plan.digest, folder, trial))

@@ -463,6 +463,26 @@ def test_a_finished_run_that_is_whole_is_not_written_to(
     assert copy.is_whole("split.csv")
 
 
+def test_a_run_that_another_process_has_just_finished_is_not_run_again(
+    tiny_spec: Path,
+    undisturbed: tuple[RunFolder, Record],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, record = undisturbed
+    facts = provenance.facts
+    plan = prepare(load(tiny_spec, model=SpecModel), tmp_path)
+
+    def facts_after_the_other() -> dict[str, Any]:
+        shutil.copytree(folder.path, plan.folder.path)
+        return facts()
+
+    monkeypatch.setattr(provenance, "facts", facts_after_the_other)
+    with pytest.raises(BusyError, match="another process has just finished this experiment"):
+        experiment.run(plan, command="steelexp run tiny.yaml")
+    assert plan.folder.record == record
+
+
 def test_epochs_that_no_checkpoint_has_are_named_and_left(
     tiny_spec: Path, undisturbed: tuple[RunFolder, Record], tmp_path: Path
 ) -> None:

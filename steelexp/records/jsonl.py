@@ -25,7 +25,13 @@ from typing import Any, BinaryIO, Final, Generic, NamedTuple, TypeVar
 from steelexp.checksum import short_hash
 from steelexp.errors import UserError, explain_read_errors, name_path, reason
 from steelexp.limits import JOURNAL_BYTES
-from steelexp.records.atomic import make_folder, sync, sync_open, write_atomically
+from steelexp.records.atomic import (
+    give_second_name,
+    make_folder,
+    sync,
+    sync_open,
+    write_atomically,
+)
 from steelexp.regular_file import open_regular
 
 T = TypeVar("T")
@@ -160,8 +166,13 @@ class JsonLines(Generic[T]):
         write_atomically(self.path, _lines(values, self.identity.encode()))
 
     def keep_aside(self) -> Path:
-        """Copy the journal, damaged as it is, to a new name beside it."""
-        return write_atomically(_free_name(self.path), self.path.read_bytes())
+        """Give the journal, damaged as it is, a new name as well; write it anew afterwards.
+
+        Its bytes are not read, because a bad sector may be among them.
+        """
+        aside = _free_name(self.path)
+        give_second_name(self.path, aside)
+        return aside
 
     def damage(self, start: int, why: str) -> DamageError:
         """The error about the line that begins at a byte."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from steelexp.errors import UserError
+from steelexp.records import jsonl
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.training import checkpoint
 from steelexp.training.resume import resume, save_epoch, saved_epochs
@@ -115,6 +116,24 @@ def test_a_last_checkpoint_on_a_bad_sector_is_damaged(folder, model, capsys, mon
     assert capsys.readouterr().out == (
         f"{folder.last_weights}: damaged: Input/output error; best.h5 takes its place\n"
     )
+
+
+def test_epochs_on_a_bad_sector_are_written_again(folder, model, capsys, monkeypatch):
+    read = jsonl.open_regular
+    bad = folder.epochs_file.stat().st_ino
+
+    def failing(path, most):
+        if path.stat().st_ino == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return read(path, most)
+
+    monkeypatch.setattr(jsonl, "open_regular", failing)
+    check(folder, model, 5, 5)
+    assert capsys.readouterr().out == (
+        f"{folder.epochs_file}: cannot be read: Input/output error; make it readable for this "
+        "account; written again from last.h5; the damaged file is kept as epochs.jsonl.damaged-1\n"
+    )
+    assert (folder.path / "epochs.jsonl.damaged-1").stat().st_ino == bad
 
 
 def test_the_saved_epochs_are_those_of_the_latest_whole_checkpoint(folder):
