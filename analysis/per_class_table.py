@@ -80,8 +80,8 @@ def per_class(evaluated: EvaluatedRuns, metric: str) -> dict[str, Values]:
     Raises:
         UserError: the records have no such metric per class.
     """
-    known = evaluated.record.definitions
-    names = [each.name for each in ON_IMAGES if each.name in known]
+    definitions = evaluated.record.definitions
+    names = [each.name for each in ON_IMAGES if each.name in definitions]
     if metric not in names:
         raise UserError(f"--metric {metric}: not known per class; {', '.join(names)}")
     keys = class_names(metric, evaluated.images.classes)

@@ -82,7 +82,7 @@ def _run(arguments: Sequence[str] | None, output: Output) -> int:
 
 def _killed(args: argparse.Namespace) -> str:
     """The line after an end that no error precedes."""
-    return f"steelexp: killed, or out of memory; if it was that, {MEMORY_FIX}{_way_on(args)}"
+    return f"steelexp: killed, or out of memory. If memory was short, {MEMORY_FIX}{_way_on(args)}"
 
 
 def _way_on(args: argparse.Namespace) -> str:

@@ -58,7 +58,9 @@ class _Composer(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         if isinstance(event, yaml.AliasEvent):
             if id(node) not in self.sizes:
-                raise _error("an alias that contains itself", event.start_mark)
+                raise _error(
+                    "an alias that contains itself; write its content out", event.start_mark
+                )
             self.values += self.sizes[id(node)]
             self._check(event.start_mark)
         else:
@@ -66,16 +68,16 @@ class _Composer(yaml.SafeLoader):
         self.depth -= 1
         if isinstance(node, yaml.ScalarNode) and len(node.value) > YAML_TEXT:
             reason = f"a text of {len(node.value):,} characters, and at most {YAML_TEXT:,} are read"
-            raise _error(reason, event.start_mark)
+            raise _error(f"{reason}; shorten it", event.start_mark)
         return node
 
     def _check(self, mark: Any) -> None:
         if self.values > YAML_VALUES:
             reason = f"more than {YAML_VALUES:,} values, those that aliases repeat included"
-            raise _error(reason, mark)
+            raise _error(f"{reason}; state fewer", mark)
         if self.depth > YAML_DEPTH:
-            raise _error(f"nested more than {YAML_DEPTH} levels deep", mark)
+            raise _error(f"nested more than {YAML_DEPTH} levels deep; use fewer levels", mark)
 
 
 def _error(reason: str, mark: Any) -> LimitError:
-    return LimitError(problem=f"{reason}; write less, or write it out", problem_mark=mark)
+    return LimitError(problem=reason, problem_mark=mark)

@@ -49,7 +49,7 @@ def without_checksum(values: Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, RecursionError):  # NaN, or nested too deeply to be ours
         right = False
     if not right:
-        raise ChecksumError("its checksum is of other values")
+        raise ChecksumError("its checksum does not match its content")
     return rest
 
 

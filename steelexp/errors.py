@@ -68,7 +68,7 @@ def explain_write_errors(place: Path, fix: str) -> Iterator[None]:
 
     Args:
         place: File or folder that is written.
-        fix: What the user can do, such as "choose another folder with --out".
+        fix: Way out, such as "choose another folder with --out".
 
     Raises:
         UserError: The place cannot be written.
@@ -88,7 +88,7 @@ def explain_read_errors(file: Path, fix: str) -> Iterator[None]:
 
     Args:
         file: File that is read.
-        fix: What the user can do, such as "export the run again".
+        fix: Way out, such as "export the run again".
 
     Raises:
         UserError: The file cannot be read, or is not UTF-8 text.
@@ -108,7 +108,7 @@ def name_path(path: Path, *, temporary: Path | None = None) -> Iterator[None]:
 
     Args:
         path: Path to name; of an error within a temporary folder, the path within this one.
-        temporary: Where it is written before it is renamed.
+        temporary: Path at which it is written before it is renamed.
     """
     try:
         yield

@@ -216,7 +216,7 @@ def _start_or_resume(plan: Plan, model: Any) -> list[Epoch]:
     best = functools.partial(_best_epoch, plan.spec)
     history = resume(folder, best, digest=plan.digest)
     if (changes := provenance.write_session(folder)) and history:
-        say(f"{folder.path}: going on otherwise than it began: {'; '.join(changes)}")
+        say(f"{folder.path}: going on, but this has changed since it began: {'; '.join(changes)}")
     if history:
         checkpoint.restore(folder.last_weights, model, plan.digest)
         say(f"{folder.path}: going on after epoch {len(history)}")

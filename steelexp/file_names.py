@@ -7,7 +7,7 @@ from pathlib import Path
 from steelexp.errors import UserError
 
 _LONGEST = 240  # bytes of a name, which gets an ending; file systems take 255
-_KEPT = 50  # characters of a longer name; at most four bytes each
+_BEGINNING = 50  # characters of a longer name; at most four bytes each
 
 PATH_BYTES = 4096 - 512
 """Bytes of the path of a folder of results; the system takes 4096 for a path of a file in it."""
@@ -18,7 +18,7 @@ def short_name(name: str) -> str:
     content = os.fsencode(name)
     if len(content) <= _LONGEST:
         return name
-    return f"{name[:_KEPT]}-{hashlib.sha256(content).hexdigest()[:12]}"
+    return f"{name[:_BEGINNING]}-{hashlib.sha256(content).hexdigest()[:12]}"
 
 
 def is_utf8(name: str) -> bool:
@@ -43,6 +43,6 @@ def check_folder(folder: Path, option: str) -> None:
     size = len(os.fsencode(folder.absolute()))
     if size > PATH_BYTES:
         raise UserError(
-            f"{option}: the path of {folder.name} has {size} bytes; {PATH_BYTES} are taken; "
+            f"{option}: the path of {folder.name} has {size} bytes, and at most {PATH_BYTES} fit; "
             "choose a shorter one"
         )

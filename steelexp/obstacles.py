@@ -5,8 +5,8 @@ import errno
 from steelexp.errors import FIXES, named_path, reason
 
 MEMORY_FIX = (
-    "lower training.batch_size or the size of tiles or images, set data.cache=disk, or give it "
-    "more memory"
+    "lower training.batch_size or the size of tiles or images, set data.cache=disk, or give the "
+    "job more memory"
 )
 """What helps when memory runs out."""
 

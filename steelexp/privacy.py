@@ -80,14 +80,14 @@ def names_secret(name: str) -> bool:
     return is_key or not _SECRET_WORDS.isdisjoint(parts)
 
 
-def holds_secret(text: str, known: Sequence[str] | None = None) -> bool:
+def holds_secret(text: str, secrets: Sequence[str] | None = None) -> bool:
     """Whether a text holds a secret, by the names in it, by its form or by a known value.
 
     Args:
         text: Text of any kind.
-        known: Result of `known_values` for many texts; None to look anew.
+        secrets: Result of `known_values`, for many texts; None looks them up again.
     """
-    return _hidden_in(text, known_values() if known is None else known) != text
+    return _hidden_in(text, known_values() if secrets is None else secrets) != text
 
 
 def without_secrets(text: str, *, code: bool = False) -> str:
@@ -123,23 +123,23 @@ def public_values(values: Any) -> Any:
     return _public_values(values, known_values())
 
 
-def _public_values(values: Any, known: Sequence[str]) -> Any:
+def _public_values(values: Any, secrets: Sequence[str]) -> Any:
     if isinstance(values, str):
-        return without_home(_hidden_in(values, known))
+        return without_home(_hidden_in(values, secrets))
     if isinstance(values, Mapping):
         return {
             name: HIDDEN
             if isinstance(value, str) and value and names_secret(str(name))
-            else _public_values(value, known)
+            else _public_values(value, secrets)
             for name, value in values.items()
         }
     if isinstance(values, list | tuple):
-        return [_public_values(value, known) for value in values]
+        return [_public_values(value, secrets) for value in values]
     return values
 
 
-def _hidden_in(text: str, known: Sequence[str], *, code: bool = False) -> str:
-    for value in known:
+def _hidden_in(text: str, secrets: Sequence[str], *, code: bool = False) -> str:
+    for value in secrets:
         text = text.replace(value, HIDDEN)
     for form in _FORMS:
         text = form.sub(HIDDEN, text)

@@ -25,7 +25,7 @@ def open_regular(path: Path, most: int) -> BinaryIO:
         # A pipe opens at once with this flag, instead of when somebody writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except ValueError as error:  # NUL, lone surrogates
-        raise OSError(errno.EINVAL, f"no path of a file ({error})", ascii(str(path))) from None
+        raise OSError(errno.EINVAL, f"not a valid path ({error})", ascii(str(path))) from None
     stream = io.FileIO(descriptor, "rb")
     status = os.fstat(descriptor)
     if problem := _problem(status, most):

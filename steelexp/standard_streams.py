@@ -12,7 +12,7 @@ from typing import Any, TextIO, cast
 
 from steelexp.errors import UserError, reason
 
-NOTE = "steelexp: nobody takes the output any more ({reason}); the job goes on without it\n"
+NOTE = "steelexp: the output cannot be written any more ({reason}); the job goes on without it\n"
 
 
 class LostReaderError(BrokenPipeError):

@@ -536,7 +536,7 @@ def _check_named_causes(command: list[str], capsys: pytest.CaptureFixture[str]) 
             change(patch, Path(folder))
             assert main(command) == 2
             err = capsys.readouterr().err
-            assert f": an earlier reproduction, before this changed: {words}; add --fresh" in err
+            assert f": holds an earlier reproduction. Changed since: {words}. Add --fresh" in err
         running_code.cache_clear()
         computing_packages.cache_clear()
     assert main(command) == 0

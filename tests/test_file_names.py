@@ -37,7 +37,8 @@ def test_an_overlay_can_be_written_however_long_the_images_name_is(tmp_path):
 def test_a_folder_whose_files_could_have_no_paths(tmp_path):
     check_folder(Path("runs"), "--runs")
     deep = tmp_path.joinpath(*["a" * 250] * 15)
-    said = rf"^--runs: the path of a+ has \d+ bytes; {PATH_BYTES} are taken; choose a shorter one$"
+    size = rf"^--runs: the path of a+ has \d+ bytes, and at most {PATH_BYTES} fit; "
+    said = f"{size}choose a shorter one$"
     with pytest.raises(UserError, match=said):
         check_folder(deep, "--runs")
 

@@ -41,7 +41,7 @@ def test_a_command_that_prints_says_that_its_output_is_full(tmp_path):
 )
 def test_a_job_goes_on_without_its_output(tmp_path, shell, why):
     code, out, err = steelexp(tmp_path, *GENERATE, **shell)
-    line = f"steelexp: nobody takes the output any more ({why}); the job goes on without it\n"
+    line = f"steelexp: the output cannot be written any more ({why}); the job goes on without it\n"
     assert (code, out, err) == (0, "", line)
     assert (tmp_path / "set" / "train.csv").is_file()
 
@@ -60,6 +60,8 @@ def test_a_killed_job_has_a_last_line(tmp_path):
     words = ["data", "generate", "set", "--strips", "100000"]
     code, _, err = steelexp(tmp_path, *words, before="ulimit -t 3; exec")
     assert code == -9
-    assert err.startswith("steelexp: killed, or out of memory; if it was that, lower training.")
+    assert err.startswith(
+        "steelexp: killed, or out of memory. If memory was short, lower training."
+    )
     assert err.count("\n") == 1
     assert not (tmp_path / "set").exists()

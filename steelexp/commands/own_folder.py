@@ -13,7 +13,7 @@ def set_aside(folder: Path, mark: str, noun: str) -> Path | None:
     Args:
         folder: Folder.
         mark: Name of a file that steelexp writes there first, such as "spec.yaml".
-        noun: What the folder should hold, such as "a run".
+        noun: Name of what the folder should hold, for the message: "a run".
 
     Returns:
         The new path; None where there was nothing to move.

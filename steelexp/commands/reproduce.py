@@ -87,8 +87,8 @@ def _check_earlier(folder: RunFolder) -> None:
     earlier = provenance.read_facts(folder.path / provenance.ENVIRONMENT)
     if words := provenance.changes_since(folder.path, earlier):
         raise UserError(
-            f"{folder.path}: an earlier reproduction, before this changed: {'; '.join(words)}; "
-            "add --fresh to train another, or choose another folder with --runs"
+            f"{folder.path}: holds an earlier reproduction. Changed since: {'; '.join(words)}. Add "
+            "--fresh to train again, or choose another folder with --runs"
         )
 
 

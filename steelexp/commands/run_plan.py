@@ -40,6 +40,6 @@ def plan_of_run(folder: RunFolder, runs: Path, *, overrides: Sequence[str] = ())
 
 def _changed(folder: RunFolder, changes: Sequence[str]) -> UserError:
     return UserError(
-        f"{folder.path}: no longer what was trained, so its scores cannot be reproduced: "
-        f"{'; '.join(changes)}. Restore it, or run its spec anew"
+        f"{folder.path}: its scores cannot be reproduced, because its inputs have changed: "
+        f"{'; '.join(changes)}. Restore them, or run its spec anew"
     )

@@ -48,6 +48,7 @@ def _is_sent(folder: Path, deadline: float) -> bool:
     try:
         is_complete, line = delivery.sync(folder, deadline - time.monotonic())
     except UserError as error:
-        is_complete, line = False, f"not sent: {error}"
+        is_complete = False
+        line = f"not sent: {error}"
     say(f"{folder}: {line}")
     return is_complete

@@ -30,7 +30,7 @@ class Layout:
     """How the doctor recognises and reads a data source.
 
     Attributes:
-        content: What the folder holds, for messages.
+        content: Content of the folder, for messages.
         matches: Function that tells whether a folder has this layout.
         survey: Function from the loader's settings, without the subset, to every image with its
             labels and all their problems; only `root` is needed. None to take the images from the

@@ -96,7 +96,7 @@ class PredictionJournal:
 
         The hashes are remembered until a file changes: 12,500 overlays are 5 GB.
         """
-        written = {
+        files_by_image = {
             image: {
                 self.file.parent / name: digest
                 for name, digest in self.entry(image.name).files.items()
@@ -104,11 +104,11 @@ class PredictionJournal:
             for image in images
             if image.name in self._offsets
         }
-        paths = [path for files in written.values() for path in files if is_readable(path)]
+        paths = [path for files in files_by_image.values() for path in files if is_readable(path)]
         hashes = dict(zip(paths, file_hashes(paths), strict=True))
         return [
             image
-            for image, files in written.items()
+            for image, files in files_by_image.items()
             if any(hashes.get(path) != digest for path, digest in files.items())
         ]
 

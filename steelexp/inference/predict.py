@@ -132,7 +132,7 @@ def _open(
         check_settings(before, settings, out)
     name = identity(settings)
     if (repaired := prediction_lines(out / JOURNAL, name).repair()) is not None:
-        say(f"{repaired}; their images are predicted again")
+        say(f"{repaired}. Their images are predicted again")
     journal = PredictionJournal(out / JOURNAL, name)
     other_images = sorted(journal.names() - {image.name for image in images})
     if other_images:

@@ -46,7 +46,7 @@ def pixel_mean(losses: Tensor, valid: Tensor | None) -> Tensor:
 
     Args:
         losses: Loss of each pixel, [B, h, w, C]; 0 at ignored pixels.
-        valid: As in `as_float32`.
+        valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
 
     Returns:
         Mean of each tile, [B]; 0 for a tile that is ignored as a whole.

@@ -113,8 +113,8 @@ class _Git:
         Raises:
             _GitError: Git fails, or takes too long.
         """
-        found = Path(os.fsdecode(self._ask("rev-parse", "--show-toplevel").rstrip(b"\n")))
-        if found.resolve() != self._top.resolve():
+        top = Path(os.fsdecode(self._ask("rev-parse", "--show-toplevel").rstrip(b"\n")))
+        if top.resolve() != self._top.resolve():
             return INSTALLED
         commit = self._text("rev-parse", "--verify", "HEAD^{commit}")
         tracked = self._ask("ls-tree", "-z", "--name-only", "HEAD", "--", *self._identity())
@@ -134,8 +134,8 @@ class _Git:
 
     def _untracked(self) -> list[str]:
         """Untracked modules and templates of the package, ignored ones too."""
-        listed = self._ask("ls-files", "-z", "--others", "--", *_SOURCE)
-        return [os.fsdecode(name) for name in listed.split(b"\0") if name]
+        names = self._ask("ls-files", "-z", "--others", "--", *_SOURCE)
+        return [os.fsdecode(name) for name in names.split(b"\0") if name]
 
     def _text(self, *words: str) -> str:
         return self._ask(*words).decode("utf-8", "replace").strip()

@@ -42,8 +42,8 @@ def read_document(
         path: File to read.
         version: The `schema_version` that is read.
         noun: Name of such a document for messages: "a record".
-        fix: What the user can do about a damaged one.
-        version_fix: What the user can do about one of another version; None for the same.
+        fix: Way out if the document is damaged.
+        version_fix: Way out if it is of another version; None for the same.
 
     Raises:
         VersionError: Another version of steelexp wrote it.
@@ -84,12 +84,14 @@ def check_version(values: Mapping[str, Any], version: int, path: Path, fix: str)
         values: Values of the file.
         version: The `schema_version` that is read.
         path: File, for the message.
-        fix: What the user can do about one of another version.
+        fix: Way out if it is of another version.
 
     Raises:
         VersionError: It is another version, or there is none.
     """
-    found = values.get(VERSION_KEY)
-    if found != version or isinstance(found, bool):
-        text = f"no {VERSION_KEY}" if found is None else f"{VERSION_KEY} {found!r:.20}"
+    file_version = values.get(VERSION_KEY)
+    if file_version != version or isinstance(file_version, bool):
+        text = (
+            f"no {VERSION_KEY}" if file_version is None else f"{VERSION_KEY} {file_version!r:.20}"
+        )
         raise VersionError(f"{path}: {text}, and this version of steelexp reads {version}; {fix}")

@@ -71,9 +71,9 @@ class JsonLines(Generic[T]):
     Attributes:
         path: The file; it need not exist.
         parse: Values of a line -> entry; raises ValueError, KeyError or TypeError for any others.
-        noun: What a line is, for messages: "an epoch".
-        fix: What the user can do about a damaged line.
-        identity: What the journal belongs to, such as the digest of a run.
+        noun: Name of a line for messages: "an epoch".
+        fix: Way out if a line is damaged.
+        identity: Owner of the journal, such as the digest of a run.
     """
 
     path: Path
@@ -156,9 +156,10 @@ class JsonLines(Generic[T]):
             content = self.path.read_bytes()
             aside = self.keep_aside()
             write_atomically(self.path, content[:end])
-            lost = content[end:].count(b"\n")
+            count = content[end:].count(b"\n")
             why = str(error).removesuffix(f"; {self.fix}")
-            return f"{why}; kept as {aside.name} and gone on before it, without {lost} of its lines"
+            note = f"The damaged journal is kept as {aside.name}"
+            return f"{why}. {note}. Lines left out from there on: {count}"
         return None
 
     def rewrite(self, values: Iterable[Mapping[str, Any]]) -> None:

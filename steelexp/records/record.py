@@ -11,7 +11,7 @@ from steelexp.records.postprocessing import Postprocessing
 
 VERSION: Final = 4
 _FIX: Final = (
-    "restore it; or remove it and run the spec again, which evaluates the weights and writes it"
+    "restore it, or remove it and run the spec again, which evaluates the weights and writes it"
 )
 _VERSION_FIX: Final = "read it with the version that wrote it, or run the spec again with --fresh"
 

@@ -41,8 +41,8 @@ def write_run_file(folder: Path, digest: str, files: Mapping[str, str]) -> None:
         digest: Digest of the run.
         files: Name -> hash of each file that describes the run.
     """
-    made = RunFile(digest=digest, files=dict(files))
-    write_document(folder / FILE, made.model_dump(mode="json"))
+    run_file = RunFile(digest=digest, files=dict(files))
+    write_document(folder / FILE, run_file.model_dump(mode="json"))
 
 
 def read_run_file(folder: Path) -> RunFile | None:
@@ -73,7 +73,7 @@ def check_hash(file: Path, wanted: str | None, *, fix: str) -> Path:
     Args:
         file: File to check.
         wanted: Hash; None where none was written, and nothing is checked.
-        fix: What the user can do about another content.
+        fix: Way out if the content is another.
 
     Raises:
         UserError: The file cannot be read, or its content is another.

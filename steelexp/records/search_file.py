@@ -127,8 +127,8 @@ def read_search_file(folder: Path) -> SearchFile:
         raise UserError(*(f"{file}: {key}: {text}" for key, text in problems)) from None
     if first_check(folder / JOURNAL) not in (None, search.journal):
         raise UserError(
-            f"{file}: of another search than {JOURNAL} beside it; repeat the command of the one "
-            "that belongs here, which writes the file anew"
+            f"{file}: belongs to another search than {JOURNAL} beside it; repeat the command of "
+            "the search in this folder, which writes the file anew"
         )
     return search
 

@@ -192,7 +192,7 @@ def _branch(override: str, problems: list[Problem]) -> Branch:
     key, equals, text = override.partition("=")
     where = f"argument {excerpt(override, 80)}"
     if len(key) > KEY_TEXT or not key.isprintable():
-        problems.append(Problem(where, "", f"a key has at most {KEY_TEXT} characters that print"))
+        problems.append(Problem(where, "", f"a key has at most {KEY_TEXT} printable characters"))
         return Branch({}, where)
     if not equals or not all(key.split(".")):
         problems.append(Problem(where, "", "key=value with a dotted key is expected"))

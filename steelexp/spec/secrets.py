@@ -6,8 +6,8 @@ from steelexp.privacy import holds_secret, known_values, names_secret
 from steelexp.spec.yaml_tree import Branch, Leaf, Problem
 
 WAY_OUT = (
-    "a spec is recorded and sent to the tracker, so leave it out, and set it where its service "
-    "looks for it, such as the variable COMET_API_KEY"
+    "a spec is recorded and sent to the tracker, so remove the secret and set it as an environment "
+    "variable, such as COMET_API_KEY"
 )
 
 
@@ -22,14 +22,14 @@ def secret_problems(tree: Branch) -> Iterator[Problem]:
     yield from _problems(tree, "", known_values())
 
 
-def _problems(tree: Branch, key: str, known: Sequence[str]) -> Iterator[Problem]:
+def _problems(tree: Branch, key: str, secrets: Sequence[str]) -> Iterator[Problem]:
     for name, node in tree.items.items():
         dotted = f"{key}.{name}" if key else name
         if isinstance(node, Branch):
-            yield from _problems(node, dotted, known)
+            yield from _problems(node, dotted, secrets)
         elif _is_given(node) and names_secret(name):
             yield _problem(node, dotted, "named like a secret")
-        elif holds_secret(str(node.value), known):
+        elif holds_secret(str(node.value), secrets):
             yield _problem(node, dotted, "looks like a secret, or holds one")
 
 

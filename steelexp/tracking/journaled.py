@@ -21,8 +21,8 @@ from steelexp.privacy import public_values
 from steelexp.records.jsonl import DamageError
 from steelexp.tracking import delivery
 from steelexp.tracking.delivery import NO_PROCESS, SPARE_SECONDS
+from steelexp.tracking.journal import FIX, Journal, file_entry
 from steelexp.tracking.journal import NAME as JOURNAL
-from steelexp.tracking.journal import Journal, file_entry
 from steelexp.tracking.receipt import read_progress, read_receipt, set_aside
 from steelexp.tracking.results import results
 from steelexp.tracking.service import Mode
@@ -74,7 +74,9 @@ class JournaledTracker:
             try:
                 read_progress(run.folder)
             except DamageError as error:
-                self._warn(f"{error}; begun anew, kept with the ending {set_aside(run.folder)}")
+                why = str(error).removesuffix(f"; {FIX}")
+                ending = set_aside(run.folder)
+                self._warn(f"{why}; kept with the ending {ending}, and tracked as a new experiment")
         self._open(run)
 
     def _open(self, run: TrackedRun) -> None:
@@ -174,7 +176,7 @@ class JournaledTracker:
                 if (subject := _subject(*new)) not in self._recorded:
                     self._recorded.add(subject)
                     self._unwritten.append(new)
-        with self._warnings("not noted: "):
+        with self._warnings("not recorded: "):
             if self._unwritten:
                 self._journal.append(*self._unwritten)
                 self._unwritten.clear()

@@ -155,7 +155,7 @@ def _content(path: Path, digest: str) -> bytes:
         raise CheckpointError(f"{path}: not a checkpoint of this version of steelexp, or damaged")
     run, checksum = (each.decode() for each in header.groups())
     if hash_bytes(memoryview(content)[_USER_BLOCK:]) != checksum:
-        raise CheckpointError(f"{path}: damaged: it is not what its hash was written for")
+        raise CheckpointError(f"{path}: damaged: its content does not match its hash")
     if run != digest:
         raise CheckpointError(f"{path}: of another run ({run}, and this one is {digest})")
     return content

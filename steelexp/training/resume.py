@@ -100,25 +100,26 @@ def _refuse_epochs_without_weights(folder: RunFolder, states: dict[Path, Any]) -
     if not causes and epochs.is_file() and b"\n" in epochs.read_bytes():
         causes = [f"{folder.path}: it has epochs and no {folder.last_weights.name}"]
     if causes:
-        raise UserError(f"{'; '.join(causes)}; restore a checkpoint, or begin anew with --fresh")
+        *others, last = causes
+        raise UserError(*others, f"{last}; restore a checkpoint, or begin anew with --fresh")
 
 
 def _agree(folder: RunFolder, epochs: Sequence[Epoch]) -> None:
     """Bring epochs.jsonl into agreement with the epochs of a checkpoint."""
     try:
-        written = folder.epochs
+        entries = folder.epochs
     except UserError as error:
         why = str(error)
     else:
-        if written == epochs:
+        if entries == epochs:
             return
-        if written == epochs[:-1]:  # killed between the two writes of save_epoch
+        if entries == epochs[:-1]:  # killed between the two writes of save_epoch
             folder.append(epochs[-1])
             return
         why = f"{folder.epochs_file}: not the epochs of {folder.last_weights.name}"
     aside = folder.rewrite_epochs(epochs)
-    kept = f"; the damaged file is kept as {aside.name}" if aside else ""
-    say(f"{why.removesuffix(f'; {AGAIN}')}; written again from {folder.last_weights.name}{kept}")
+    note = f". The damaged file is kept as {aside.name}" if aside else ""
+    say(f"{why.removesuffix(f'; {AGAIN}')}; written again from {folder.last_weights.name}{note}")
 
 
 def _make_best(
@@ -134,7 +135,7 @@ def _make_best(
         folder: Run folder.
         whole: Epochs of each whole checkpoint.
         best: Number of the best epoch.
-        state: What best.h5 is now.
+        state: State of best.h5: its epochs, its damage, or None.
         digest: Digest of the run.
 
     Raises:

@@ -142,7 +142,7 @@ def test_the_doctor_replaces_an_earlier_look_alone(folder, steelexp):
     picture.parent.mkdir()
     picture.write_text("mine")
     line = (
-        "steelexp: mine/near_duplicates.png: not of an earlier look of the doctor, so it is not "
+        "steelexp: mine/near_duplicates.png: not written by the doctor, so it is not "
         "replaced; choose another folder with --out"
     )
     assert steelexp("data", "doctor", "set", "--out", "mine") == (2, [line])

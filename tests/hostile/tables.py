@@ -178,7 +178,7 @@ CASES = [
     ),
     Case("split: a device", lambda folder: Path("/dev/zero"), read_table, "not a regular file"),
     Case("split: a folder", lambda folder: folder, read_table, "Is a directory"),
-    Case("split: a NUL", lambda folder: folder / "a\0b", read_table, "no path of a file"),
+    Case("split: a NUL", lambda folder: folder / "a\0b", read_table, "not a valid path"),
     *(
         Case(f"{form}: {name}", functools.partial(_in_place_of_the_table, make), read, line)
         for form, read in (("severstal", _severstal), ("csv", _csv))

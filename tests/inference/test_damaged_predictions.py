@@ -86,7 +86,7 @@ def test_a_journal_is_mended_with_a_line_and_kept(whole, tmp_path, capsys):
     predicted(tmp_path / "in", whole)
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith(f"{file}:2: not an image's prediction (it does not go on from")
-    assert said[0].endswith("without 1 of its lines; their images are predicted again")
+    assert said[0].endswith("Lines left out from there on: 1. Their images are predicted again")
     assert (whole / "journal.jsonl.damaged-1").read_bytes() == lines[0] + lines[2]
     assert said[1] == f"{whole}: 1 of 3 images are predicted already"
 
@@ -111,5 +111,5 @@ def test_the_journal_of_another_prediction_is_not_believed(whole, tmp_path, caps
     wanted = files(whole)
     shutil.copy(tmp_path / "other" / "journal.jsonl", whole / "journal.jsonl")
     predicted(tmp_path / "in", whole)
-    assert "without 3 of its lines" in capsys.readouterr().out
+    assert "Lines left out from there on: 3" in capsys.readouterr().out
     assert files(whole) == wanted

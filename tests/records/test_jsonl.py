@@ -241,8 +241,8 @@ def test_a_repair_goes_on_before_the_damage_and_loses_nothing(path):
     damaged = whole[0] + whole[1].replace(b"2", b"7", 1) + whole[2]
     path.write_bytes(damaged)
     assert lines.repair() == (
-        f"{path}:2: not a number (it does not go on from the line before); kept as "
-        "journal.jsonl.damaged-1 and gone on before it, without 2 of its lines"
+        f"{path}:2: not a number (it does not go on from the line before). The damaged journal is "
+        "kept as journal.jsonl.damaged-1. Lines left out from there on: 2"
     )
     assert lines.entries() == [1]
     assert path.with_name("journal.jsonl.damaged-1").read_bytes() == damaged

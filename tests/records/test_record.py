@@ -37,8 +37,8 @@ def test_with_another_value_is_refused_in_a_line(tmp_path):
     with pytest.raises(UserError) as caught:
         read_record(file)
     assert str(caught.value) == (
-        f"{file}: damaged: its checksum is of other values; restore it; or remove it and run the "
-        "spec again, which evaluates the weights and writes it"
+        f"{file}: damaged: its checksum does not match its content; restore it, or remove "
+        "it and run the spec again, which evaluates the weights and writes it"
     )
 
 

@@ -58,5 +58,5 @@ def test_a_file_of_another_search_is_refused(tmp_path):
         searched(known_spec(tmp_path, f"search.seed={seed}"), tmp_path / name)
         assert read_search_file(tmp_path / name).seed == seed
     (tmp_path / "other" / "search.json").replace(tmp_path / "one" / "search.json")
-    with pytest.raises(UserError, match=r"of another search than trials\.jsonl beside it"):
+    with pytest.raises(UserError, match=r"belongs to another search than trials\.jsonl beside it"):
         read_search_file(tmp_path / "one")

@@ -28,7 +28,7 @@ def test_a_secret_is_refused_and_not_repeated(override, key):
     (problem,) = error.value.problems
     assert problem.key == key
     text = str(error.value)
-    assert "a spec is recorded and sent to the tracker, so leave it out" in text
+    assert "a spec is recorded and sent to the tracker, so remove the secret" in text
     assert SECRET not in text
     assert "AKIA" not in text
 

@@ -131,7 +131,7 @@ class TestStructure:
             ("a: *b\n", "line 1: not YAML: found undefined alias 'b'"),
             (
                 "a: &x {b: *x}\n",
-                "line 1: an alias that contains itself; write less, or write it out",
+                "line 1: an alias that contains itself; write its content out",
             ),
             ("? [a, b]\n: 1\n", "line 1: a key is one word"),
             ("a: !!python/name:os.system x\n", "line 1: a: tag:yaml.org,2002:python/name:os.sys"),

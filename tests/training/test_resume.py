@@ -131,7 +131,7 @@ def test_epochs_on_a_bad_sector_are_written_again(folder, model, capsys, monkeyp
     check(folder, model, 5, 5)
     assert capsys.readouterr().out == (
         f"{folder.epochs_file}: cannot be read: Input/output error; make it readable for this "
-        "account; written again from last.h5; the damaged file is kept as epochs.jsonl.damaged-1\n"
+        "account; written again from last.h5. The damaged file is kept as epochs.jsonl.damaged-1\n"
     )
     assert (folder.path / "epochs.jsonl.damaged-1").stat().st_ino == bad
 
@@ -152,7 +152,7 @@ def test_without_it_the_one_before_takes_its_place_and_an_epoch_is_named(folder,
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("of this version of steelexp, or damaged; previous.h5 takes its place")
     assert second == (
-        f"{folder.epochs_file}: not the epochs of last.h5; written again from last.h5; the damaged "
+        f"{folder.epochs_file}: not the epochs of last.h5; written again from last.h5. The damaged "
         "file is kept as epochs.jsonl.damaged-1"
     )
     kept = folder.epochs_file.with_name("epochs.jsonl.damaged-1")

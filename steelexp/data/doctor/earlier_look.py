@@ -25,7 +25,7 @@ def check_replaceable(folder: Path) -> None:
     there = [file for file in files if os.path.lexists(file)]
     if there and not _is_report(folder / REPORT):
         raise UserError(
-            f"{there[0]}: not of an earlier look of the doctor, so it is not replaced; choose "
+            f"{there[0]}: not written by the doctor, so it is not replaced; choose "
             "another folder with --out"
         )
 

@@ -20,7 +20,7 @@ def write_pair_sheet(pairs: Sequence[NearPair], names: Sequence[str], file: Path
     """Draw the near-duplicates on the left and the other pairs on the right, and save the picture.
 
     Args:
-        pairs: At least one pair.
+        pairs: Pairs to draw, at least one.
         names: Name of each image of the data set.
         file: Path of the PNG file.
     """

@@ -45,7 +45,7 @@ def class_bits(
     Raises:
         DataError: A name occurs twice, is no class of the files, or is both a class and ignored.
     """
-    present_names = listed(stated) or "none"
+    present_names = join_names(stated) or "none"
     if ignore is not None and ignore not in stated:
         raise DataError(f"data.ignore: {place} has no class {ignore!r}; it has {present_names}")
     if classes is not None and len(set(classes)) < len(classes):
@@ -99,7 +99,7 @@ def _number_or_text(part: str) -> tuple[int, int, str]:
     return (0, len(digits), digits) if part.isdecimal() else (1, 0, part)
 
 
-def listed(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     """Names between commas; the first 20 of many, since each of a million issues names them."""
     first = list(itertools.islice(names, 21))
     return ", ".join(first[:20]) + (" and others" if len(first) > 20 else "")
@@ -109,5 +109,5 @@ def unknown_class(
     file: Path, row: int | None, key: str, name: str, class_table: ClassBits
 ) -> Issue:
     """The issue of a class that the data set does not have."""
-    text = f"{key}: there is no class {name!r}; known: {listed(class_table.bits)}"
+    text = f"{key}: there is no class {name!r}; known: {join_names(class_table.bits)}"
     return Issue("unknown class", file, row, text)

@@ -146,8 +146,8 @@ def read_coco(
     class_table = class_bits(list(dict.fromkeys(names.values())), classes, ignore, file)
     by_id, image_issues = _image_entries(content.images, file, folder)
     area_issues = _add_areas(content.annotations, names, class_table, by_id, file)
-    listed = (each for each in by_id.values() if os.path.lexists(each.path))
-    present = sorted(listed, key=lambda image: image.name)
+    on_disk = (each for each in by_id.values() if os.path.lexists(each.path))
+    present = sorted(on_disk, key=lambda image: image.name)
     return Reading(
         "coco",
         file,

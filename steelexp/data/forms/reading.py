@@ -21,7 +21,7 @@ from steelexp.data.dataset import (
     raise_if,
     sample_subset,
 )
-from steelexp.data.forms.class_names import listed
+from steelexp.data.forms.class_names import join_names
 from steelexp.data.forms.shapes import Patch, ShapeError, Size
 from steelexp.data.image_files import similar_name
 from steelexp.data.image_header import image_sizes, read_headers
@@ -273,6 +273,6 @@ def _check_class_count(reading: Reading) -> None:
     count = len(reading.classes) + reading.has_ignore
     if count > MOST_CLASSES:
         raise DataError(
-            f"{reading.place}: {count} classes ({listed(reading.classes)}), and at most "
+            f"{reading.place}: {count} classes ({join_names(reading.classes)}), and at most "
             f"{MOST_CLASSES} are supported; merge some"
         )

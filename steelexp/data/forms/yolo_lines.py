@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from steelexp.data.forms.class_names import ClassBits, listed
+from steelexp.data.forms.class_names import ClassBits, join_names
 from steelexp.data.forms.reading import Area
 from steelexp.data.forms.shapes import Patch, Ring, ShapeError, Size, fill_polygons, ring_of
 from steelexp.data.issue import Issue
@@ -51,7 +51,7 @@ def read_lines(
 
 
 def _describe(numbered: dict[int, str], class_table: ClassBits) -> str:
-    return listed(f"{k} ({name})" for k, name in numbered.items() if name in class_table.bits)
+    return join_names(f"{k} ({name})" for k, name in numbered.items() if name in class_table.bits)
 
 
 def _ring(words: list[str]) -> Ring:

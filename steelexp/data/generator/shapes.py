@@ -37,7 +37,7 @@ class Geometry:
         border: Share of the components of such an area that touch the upper or lower border.
         full: Share that touch both.
         aspect: Median ratio of height to width of a component that touches no border.
-        border_aspect: The same of a component that touches one border.
+        border_aspect: Median ratio of a component that touches one border.
         spread: Standard deviation of the logarithm of the ratio.
         tilt: Standard deviation of the angle to the rolling direction in degrees.
         irregularity: Standard deviation of the waves on the outline.

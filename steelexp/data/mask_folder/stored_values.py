@@ -76,7 +76,7 @@ class Code:
     Attributes:
         bits: Mask bits by key of the stored value; 0 for the background.
         reason: Origin of the values, for messages about other values.
-        way_out: What to do about other values; "" if the reason says it.
+        way_out: Advice about other values; "" if the reason says it.
         colours: Whether a mask with a palette is read as its colours, else as palette indices;
             None refuses such masks.
         only_class: Whether 255 is the class in masks that hold nothing else but 0.

@@ -45,7 +45,7 @@ def is_held(event: Event, server: ServerContents) -> bool:
 
 def is_listed(event: Event) -> bool:
     """Whether the server can be asked for it."""
-    return event.kind in LISTED
+    return event.kind in LISTED_KINDS
 
 
 def _run(event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents) -> None:
@@ -165,7 +165,7 @@ KINDS: dict[str, Callable[[Event, "CometExperiment", Path, ServerContents], None
     "model": _model,
 }
 
-LISTED = frozenset(set(KINDS) - {"run", "others"})
+LISTED_KINDS = frozenset(set(KINDS) - {"run", "others"})
 """Kinds that the server lists, as metrics or as files."""
 
 

@@ -425,7 +425,7 @@ def test_a_damaged_journal_does_not_stop_the_run(
     assert train(folder, 1).startswith("Comet: 1 epoch, 2 pictures at ")
     (warning,) = said(caplog)
     assert f"Comet: {folder}/journal.jsonl:1: not the next event of this run" in warning
-    assert "begun anew, kept with the ending .damaged-1" in warning
+    assert "kept with the ending .damaged-1, and tracked as a new experiment" in warning
     assert (folder / "journal.jsonl.damaged-1").read_text() == "nonsense\n"
     assert_all_arrived(server, folder, 1)
 
