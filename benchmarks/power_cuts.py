@@ -67,13 +67,13 @@ def _act(case: Case, folder: Path, steps: Path) -> None:
 
 
 def cases(work: Path, only: str) -> Iterator[Case]:
-    """The cases whose name contains a text."""
+    """The cases whose name contains a text; not those whose second process is not recorded."""
     runs = work / "of_runs"
     predictions = work / "of_predictions"
     for folder in (runs, predictions):
         folder.mkdir(parents=True)
-    yield from (case for case in run_cases(runs) if only in case.name)
-    yield from (case for case in predict_cases(predictions) if only in case.name)
+    every = [*run_cases(runs), *predict_cases(predictions)]
+    yield from (case for case in every if only in case.name and case.name != "tracked")
 
 
 def campaign(work: Path, cuts: int, seed: int, only: str) -> int:

@@ -30,10 +30,10 @@ class Step(NamedTuple):
     """One step of a program on the disk.
 
     Attributes:
-        kind: write, name, sync_file, sync_folder or mark.
+        kind: write, name, move, sync_file, sync_folder or mark.
         path: Path below the folder; of a mark, what was reached.
         inode: Number of the file; None where a name is removed.
-        content: Content of a file that was written.
+        content: Content of a file that was written; earlier path of a folder that was moved.
     """
 
     kind: str
@@ -104,6 +104,12 @@ class Trace:
             self.steps.append(Step("name", name))
         self._names = found
 
+    def move(self, source: Path, target: Path) -> None:
+        """Note that a folder has another name; the names in it follow."""
+        before, after = (path.relative_to(self.folder).as_posix() for path in (source, target))
+        self.steps.append(Step("move", after, None, before.encode()))
+        self._names = {_moved(name, before, after): n for name, n in self._names.items()}
+
     def sync(self, number: int) -> None:
         """Note the fsync of a file descriptor."""
         self.look()
@@ -141,7 +147,7 @@ class _Disk:
     def take(self, step: Step) -> None:
         if step.kind == "write" and step.inode is not None:
             self._new_content[step.inode] = step.content
-        elif step.kind == "name":
+        elif step.kind in ("name", "move"):
             self._new_names.append(step)
         elif step.kind == "sync_file" and step.inode in self._new_content:
             self._content[step.inode] = self._new_content.pop(step.inode)
@@ -173,8 +179,16 @@ class _Disk:
         return choices[int(rng.integers(len(choices)))]
 
 
+def _moved(name: str, before: str, after: str) -> str:
+    return after + name.removeprefix(before) if name.startswith(f"{before}/") else name
+
+
 def _name(names: dict[str, int], step: Step) -> None:
-    if step.inode is None:
+    if step.kind == "move":
+        moved = {_moved(n, step.content.decode(), step.path): i for n, i in names.items()}
+        names.clear()
+        names.update(moved)
+    elif step.inode is None:
         names.pop(step.path, None)
     else:
         names[step.path] = step.inode
@@ -195,10 +209,25 @@ def record(folder: Path) -> Iterator[Trace]:
 
         return wrapper
 
+    def renaming(function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(source: Any, target: Any, **kwargs: Any) -> Any:
+            trace.look()
+            paths = [Path(path).absolute() for path in (source, target)]
+            is_inside = all(trace.folder in path.parents for path in paths)
+            is_folder = is_inside and paths[0].is_dir()
+            result = function(source, target, **kwargs)
+            if is_folder:
+                trace.move(*paths)
+            trace.look()
+            return result
+
+        return wrapper
+
     def fsync(number: int) -> None:
         trace.sync(number)
 
-    changes = {name: before(getattr(os, name)) for name in ("replace", "rename", "unlink")}
+    changes = {name: renaming(getattr(os, name)) for name in ("replace", "rename")}
+    changes["unlink"] = before(os.unlink)
     with mock.patch.multiple(os, fsync=fsync, **changes):
         yield trace
         trace.look()

@@ -179,7 +179,7 @@ def _build(dataset: Dataset, folder: Path) -> None:
     free = shutil.disk_usage(folder.parent).free
     _check_room(needed, free, f"{folder.parent}", "another STEELEXP_CACHE")
     say(f"Decoding {len(dataset)} images into {folder}, {needed / 1e9:.2f} GB, once")
-    with replacing(folder) as partial:
+    with replacing(folder, write_through=False) as partial:
         partial.mkdir()
         grey, bits = _map_files(partial, dataset, "w+")
         _reserve(partial, dataset)

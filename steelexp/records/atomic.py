@@ -20,14 +20,13 @@ _NO_FSYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, write_through: bool = True) -> Iterator[Path]:
     """A path beside, for the block to write; it is renamed to `path` unless the block raises.
-
-    A file is written through. The files of a folder are not: a cache checks its own, and other
-    folders are made again from what they were made of.
 
     Args:
         path: File, or folder that is absent or empty; folders above it are made.
+        write_through: Whether a file, or all files of a folder, reach the disk before the name.
+            A cache checks its files when they are read, and needs no time for it.
     """
     beside = partial_path(path)
     with name_path(path, temporary=beside):
@@ -35,8 +34,8 @@ def replacing(path: Path) -> Iterator[Path]:
         remove(beside)  # what a killed process left
         try:
             yield beside
-            if beside.is_file():
-                sync(beside)
+            if write_through:
+                _sync_all(beside)
             beside.replace(path)
             sync(path.parent)
         finally:
@@ -48,6 +47,15 @@ def write_atomically(path: Path, content: bytes | memoryview) -> Path:
     with replacing(path) as beside:
         beside.write_bytes(content)
     return path
+
+
+def _sync_all(path: Path) -> None:
+    """Write a file, or a folder with all that it holds, through to the disk."""
+    if path.is_dir():
+        for each in path.iterdir():
+            _sync_all(each)
+    if path.exists():
+        sync(path)
 
 
 def give_second_name(path: Path, name: Path) -> None:

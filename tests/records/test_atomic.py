@@ -3,9 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from steelexp.records.atomic import partial_path, replacing, write_atomically
+from tests.power_cuts import record
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,3 +95,14 @@ def test_errors_name_the_file_and_not_the_temporary_one(tmp_path):
     with pytest.raises(IsADirectoryError) as caught:
         write_atomically(tmp_path / "taken", b"new")
     assert caught.value.filename == str(tmp_path / "taken")
+
+
+def test_a_folder_is_written_through_before_it_has_its_name(tmp_path):
+    with record(tmp_path / "there") as trace:
+        with replacing(trace.folder / "labels") as beside:
+            (beside / "images").mkdir(parents=True)
+            (beside / "images" / "a.png").write_bytes(b"abc")
+        trace.mark("done")
+    for cut in trace.cuts(np.random.default_rng(0), 50):
+        content = cut.files.get("labels/images/a.png")
+        assert content in (b"abc", None if not cut.marks else b"abc")
