@@ -24,7 +24,7 @@ OF_EACH_EPOCH = {
     "steelexp.checksum": ("hash_bytes", "short_hash", "with_checksum", "without_checksum"),
     "steelexp.records.atomic": ("sync", "sync_open", "give_second_name", "make_folder"),
     "steelexp.model.finiteness": ("check_scores", "check_weights", "not_finite"),
-    "steelexp.training.checkpoint": ("copy",),
+    "steelexp.training.checkpoint": ("copy", "copy_to_run"),
 }
 OF_A_RUN = {
     "steelexp.records.provenance": ("running_code", "facts", "write_session"),

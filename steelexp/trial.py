@@ -93,7 +93,7 @@ def _inherit(search: Path, trial: Trial, plan: Plan) -> int:
             (earlier.best_weights, run.best_weights),
             (earlier.last_weights, run.last_weights),
         ):
-            checkpoint.copy(source, target, digest=earlier.digest, new_digest=plan.digest)
+            checkpoint.copy_to_run(source, target, digest=earlier.digest, new_digest=plan.digest)
         say(f"trial {trial.id}: goes on with the weights of {trial.continues}")
     return len(earlier.epochs)
 

@@ -155,7 +155,7 @@ def test_a_kill_while_weights_are_handed_on(
     continued = Trial("0001", {}, epochs=2, continues="0000")
     run = RunFolder(tmp_path / "trials" / "0001" / "cd")
     plan = replace(prepare(spec, tmp_path), folder=run)
-    copy, calls = checkpoint.copy, []
+    copy, calls = checkpoint.copy_to_run, []
 
     def dying(source: Path, target: Path, **digests: str) -> None:
         calls.append(target)
@@ -164,7 +164,7 @@ def test_a_kill_while_weights_are_handed_on(
         copy(source, target, **digests)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "copy", dying)
+        patch.setattr(checkpoint, "copy_to_run", dying)
         with pytest.raises(Killed):
             trial._inherit(tmp_path, continued, plan)
     assert not run.last_weights.exists()  # or the run would be resumed without its history

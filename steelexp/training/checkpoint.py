@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -66,19 +67,30 @@ def save(
     _write(path, content.getbuffer(), digest, previous)
 
 
-def copy(source: Path, target: Path, *, digest: str, new_digest: str | None = None) -> None:
-    """Copy a checkpoint beside, then rename.
+def copy(source: Path, target: Path) -> None:
+    """Copy a checkpoint beside, then rename. A reader of the copy checks its hash.
+
+    Args:
+        source: Checkpoint of a run.
+        target: File to write.
+    """
+    with replacing(target) as beside:
+        shutil.copyfile(source, beside)
+
+
+def copy_to_run(source: Path, target: Path, *, digest: str, new_digest: str) -> None:
+    """Copy a checkpoint for another run, which goes on from it.
 
     Args:
         source: Checkpoint of a run.
         target: File to write.
         digest: Digest of the run.
-        new_digest: Digest of the run that goes on from it; None for the same run.
+        new_digest: Digest of the other run.
 
     Raises:
         CheckpointError: The source is not a whole checkpoint of the run.
     """
-    _write(target, memoryview(bytearray(_content(source, digest))), new_digest or digest, None)
+    _write(target, memoryview(bytearray(_content(source, digest))), new_digest, None)
 
 
 def epochs_of(path: Path, digest: str) -> list[Epoch] | None:

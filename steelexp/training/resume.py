@@ -37,7 +37,7 @@ def save_epoch(
     checkpoint.save(folder.last_weights, model, epochs, digest, previous=folder.previous_weights)
     folder.append(epochs[-1])
     if best:
-        checkpoint.copy(folder.last_weights, folder.best_weights, digest=digest)
+        checkpoint.copy(folder.last_weights, folder.best_weights)
 
 
 def resume(folder: RunFolder, best_epoch: BestEpoch, *, digest: str) -> list[Epoch]:
@@ -67,7 +67,7 @@ def resume(folder: RunFolder, best_epoch: BestEpoch, *, digest: str) -> list[Epo
     if latest != folder.last_weights:
         if isinstance(damage := states.get(folder.last_weights), CheckpointError):
             say(f"{damage}; {latest.name} takes its place")
-        checkpoint.copy(latest, folder.last_weights, digest=digest)
+        checkpoint.copy(latest, folder.last_weights)
     _agree(folder, epochs)
     number = best_epoch(epochs)
     if len(whole.get(folder.best_weights, ())) != number:
@@ -148,4 +148,4 @@ def _make_best(
         raise UserError(f"{why}; restore it (it is of epoch {best}), or begin anew with --fresh")
     if isinstance(state, CheckpointError):
         say(f"{state}; made again from {source.name}")
-    checkpoint.copy(source, path, digest=digest)
+    checkpoint.copy(source, path)

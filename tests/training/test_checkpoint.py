@@ -159,8 +159,8 @@ def test_a_checkpoint_of_another_run_is_refused(path):
         checkpoint.epochs_of(path, RUN)
     taken = path.with_name("best.h5")
     with pytest.raises(CheckpointError, match=said):
-        checkpoint.copy(path, taken, digest=RUN)
-    checkpoint.copy(path, taken, digest="00000000", new_digest=RUN)
+        checkpoint.copy_to_run(path, taken, digest=RUN, new_digest=RUN)
+    checkpoint.copy_to_run(path, taken, digest="00000000", new_digest=RUN)
     assert checkpoint.epochs_of(taken, RUN) == EPOCHS
 
 
@@ -245,19 +245,18 @@ def test_a_file_that_is_no_checkpoint_is_named(path, content):
 def test_killed_while_copying_leaves_the_old_file(path, monkeypatch):
     best = path.with_name("best.h5")
     checkpoint.save(path, compiled(), EPOCHS, RUN)
-    checkpoint.copy(path, best, digest=RUN)
+    checkpoint.copy(path, best)
     assert best.read_bytes() == path.read_bytes()
     checkpoint.save(path, compiled(), epochs(4), RUN)
-    write_bytes = type(path).write_bytes
 
-    def killed(target, content):
-        write_bytes(target, content[:100])
+    def killed(source, target):
+        target.write_bytes(source.read_bytes()[:100])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(path), "write_bytes", killed)
+        patch.setattr(checkpoint.shutil, "copyfile", killed)
         with pytest.raises(KeyboardInterrupt):
-            checkpoint.copy(path, best, digest=RUN)
+            checkpoint.copy(path, best)
     assert number_of(best) == 3
-    checkpoint.copy(path, best, digest=RUN)
+    checkpoint.copy(path, best)
     assert number_of(best) == 4
