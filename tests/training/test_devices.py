@@ -62,12 +62,12 @@ found = {}
 for kind in ("one", "all"):
     count, model = compiled(kind)
     losses = epochs(model, 2)
-    checkpoint.save(Path(sys.argv[1], kind), model, Epoch(2, 4, 0.0, {}))
+    checkpoint.save(Path(sys.argv[1], kind), model, [Epoch(1, 2, 0.0, {})], "ab")
     scores = tf.function(lambda grey: model(grey, training=False))(grey).numpy()
     losses += epochs(model, 1)
     found[kind] = {"devices": count, "losses": losses, "score": float(scores.mean())}
 _, model = compiled("one")
-checkpoint.restore(Path(sys.argv[1], "all"), model)
+checkpoint.restore(Path(sys.argv[1], "all"), model, "ab")
 found["resumed on one"] = epochs(model, 1)
 print(json.dumps(found))
 """
