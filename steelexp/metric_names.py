@@ -19,6 +19,14 @@ PART_WORDS: Mapping[Part, str] = {
 }
 
 
+BEST = "best"
+"""Group of the final metrics of the best weights at a tracking service."""
+
+LOWER = "lower"
+UPPER = "upper"
+"""Groups of the lower and the upper bound of the 95 % interval of a final metric."""
+
+
 class MetricName(NamedTuple):
     """A full name, taken apart.
 
@@ -36,6 +44,14 @@ class MetricName(NamedTuple):
 def full_name(metric: str, part: Part | None, label: str | None = None) -> str:
     """The full name of a value: "val_dice_positive/1" of dice_positive, val and 1."""
     return (f"{part}_" if part else "") + metric + ("" if label is None else f"/{label}")
+
+
+def grouped_name(group: str, name: str) -> str:
+    """A full name in a group at a tracking service: "best/test_dice_positive/1".
+
+    The group comes first: what comes after a slash could be the name of a class.
+    """
+    return f"{group}/{name}"
 
 
 def class_names(metric: str, classes: Sequence[str], part: Part | None = None) -> list[str]:

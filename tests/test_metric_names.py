@@ -1,10 +1,13 @@
 import pytest
 
 from steelexp.metric_names import (
+    BEST,
+    LOWER,
     axis_title,
     class_names,
     classes_of,
     full_name,
+    grouped_name,
     parse_name,
     reported_part,
 )
@@ -27,6 +30,11 @@ def test_names_are_built_and_parsed(metric, part, label, name):
 
 def test_all_classes_come_last():
     assert class_names("dice", ("a", "b"), "val") == ["val_dice/a", "val_dice/b", "val_dice"]
+
+
+def test_the_group_of_a_service_comes_before_the_name():
+    assert grouped_name(BEST, "val_dice/a/b") == "best/val_dice/a/b"
+    assert grouped_name(LOWER, "test_post_dice") == "lower/test_post_dice"
 
 
 def test_the_title_of_an_axis():

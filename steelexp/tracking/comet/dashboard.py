@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from steelexp.command_line import script_line
 from steelexp.errors import UserError
-from steelexp.metric_names import full_name
+from steelexp.metric_names import BEST, full_name, grouped_name
 from steelexp.metrics import CURVES, HEADLINES, LOSS, PRIMARY
 from steelexp.tracking.comet import client as comet_client
 
@@ -28,9 +28,9 @@ GRID = 6
 OBJECTIVE = full_name(PRIMARY, "val")
 COMPARED = tuple(full_name(name, "val") for name in CURVES)
 SEARCHED = ("loss.name", "optimizer.learning_rate", "training.batch_size")
-BEST = (
-    *(f"best/{full_name(name, 'val')}" for name in HEADLINES),
-    f"best/{full_name(PRIMARY, 'test')}",
+BEST_COLUMNS = (
+    *(grouped_name(BEST, full_name(name, "val")) for name in HEADLINES),
+    grouped_name(BEST, full_name(PRIMARY, "test")),
 )
 
 Panel = dict[str, Any]
@@ -164,7 +164,7 @@ def push(project: str, workspace: str | None, classes: Sequence[str]) -> str:
     if comet_client.api_key() is None:
         login = script_line("comet", "login")
         raise UserError(f"no Comet API key is configured: set COMET_API_KEY, or run: {login}")
-    state = view_state(dashboard(classes), [*BEST, *SEARCHED])
+    state = view_state(dashboard(classes), [*BEST_COLUMNS, *SEARCHED])
     save = functools.partial(comet_client.save_view, NAME, state, project, workspace)
     try:
         where = _call_in_time(save)

@@ -5,7 +5,7 @@ import pytest
 from steelexp.__main__ import main
 from steelexp.errors import UserError
 from steelexp.tracking.comet.dashboard import (
-    BEST,
+    BEST_COLUMNS,
     SEARCHED,
     dashboard,
     metrics_of,
@@ -27,11 +27,11 @@ def test_pushed_again_it_is_the_same_view(
     assert said.err == ""
     (view,) = server.views
     assert (view["templateName"], view["projectId"]) == ("Defect segmentation", "project")
-    state = view_state(dashboard(CLASSES), [*BEST, *SEARCHED])
+    state = view_state(dashboard(CLASSES), [*BEST_COLUMNS, *SEARCHED])
     assert view["v3"] == state["v3"]
     table = json.loads(view["reactGridTableState"])
     assert table["columnSorting"] == [{"columnName": "best/val_dice_positive", "direction": "desc"}]
-    assert table["columnOrders"][3:] == ["Name", *BEST, *SEARCHED]
+    assert table["columnOrders"][3:] == ["Name", *BEST_COLUMNS, *SEARCHED]
 
 
 def test_it_shows_curves_classes_overlays_strategies_and_search() -> None:
@@ -47,7 +47,7 @@ def test_it_shows_curves_classes_overlays_strategies_and_search() -> None:
 
 
 def test_panels_have_a_place_each_and_ids_of_their_own() -> None:
-    placed = view_state(dashboard(CLASSES), BEST)["v3"]["sections"]
+    placed = view_state(dashboard(CLASSES), BEST_COLUMNS)["v3"]["sections"]
     ids = [panel["chartId"] for section in placed for panel in section["panels"]]
     assert len(set(ids)) == len(ids)
     for section in placed:
