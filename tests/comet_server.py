@@ -49,6 +49,7 @@ class CometServer:
         registered: experiment keys of the versions of each registered model.
         failing: answer every request for data with this HTTP status, and take nothing.
         forgetting: take a request that this is true of, and answer it with a broken connection.
+        refusing: answer a request that this is true of with HTTP status 500.
         hanging: while set, answer nothing.
         throttled: so many requests for data are answered with 429.
         hostile: answers every request in place of this server.
@@ -62,6 +63,7 @@ class CometServer:
     registered: dict[str, list[str]] = field(default_factory=dict)
     failing: int | None = None
     forgetting: Callable[[Request], bool] = lambda request: False
+    refusing: Callable[[Request], bool] = lambda request: False
     hanging: threading.Event = field(default_factory=threading.Event)
     throttled: int = 0
     hostile: Callable[[BaseHTTPRequestHandler], None] | None = None
@@ -90,8 +92,22 @@ class CometServer:
         return [
             (value["metricName"], value["metricValue"], value["step"], value["epoch"])
             for value in self._batch(key, "metric")
-            if value["metricName"] != "process duration"  # the client's own
         ]
+
+    def metric_times(self, key: str) -> set[tuple[str, int, int]]:
+        """Return name, step and time of each metric, in milliseconds since 1970."""
+        values = self._batch(key, "metric")
+        return {(v["metricName"], v["step"], v["timestamp"]) for v in values}
+
+    def parameter_times(self, key: str) -> set[int]:
+        """Return the times of the parameters that were logged by name."""
+        values = self._batch(key, "parameter")
+        return {value["timestamp"] for value in values if value["source"] == "manual"}
+
+    def duration(self, key: str) -> tuple[int, int]:
+        """Return when the experiment began and ended, as it was told last."""
+        body = self._sent(key, "/offline-metadata")[-1].body
+        return body["startTimestamp"], body["endTimestamp"]
 
     def parameters(self, key: str) -> dict[str, Any]:
         """Return the parameters that were logged by name."""
@@ -143,6 +159,8 @@ class CometServer:
             return 200, {"version": "4.99.0"}
         if self.failing is not None and request.key:
             return self.failing, {"msg": "out of order"}
+        if self.refusing(request):
+            return 500, {"msg": "not this"}
         if self.throttled and request.key and "/rest/v2/experiment" not in request.path:
             self.throttled -= 1
             return 429, {"msg": "too many requests"}

@@ -11,7 +11,7 @@ import hashlib
 import math
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,17 @@ def read_events(folder: Path) -> list[Event]:
         DamageError: A line is not the event that has to follow.
     """
     return EventReader(folder).read_new()
+
+
+def end_of(events: Sequence[Event]) -> float:
+    """Time at which a run ended, or its last event so far; a later evaluation is not part of it."""
+    ends = [event.time for event in events if is_end(event)]
+    return ends[-1] if ends else events[-1].time
+
+
+def is_end(event: Event) -> bool:
+    """Whether a session of a run ended with an event."""
+    return event.kind == "others" and "status" in event.content
 
 
 def damage(folder: Path, why: str) -> DamageError:

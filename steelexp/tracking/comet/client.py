@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from steelexp.errors import UserError
+from steelexp.tracking.comet import clock
 from steelexp.tracking.journal import Event
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def load() -> ModuleType:
     from steelexp.tracking.comet import session
 
     session.install()
+    clock.install()
     return comet_ml
 
 
@@ -170,7 +172,7 @@ def contents(key: str, *, model: str | None) -> ServerContents:
 
 
 @contextmanager
-def archive(run: Event, folder: Path) -> Iterator["CometExperiment"]:
+def archive(run: Event, folder: Path, *, ended: float) -> Iterator["CometExperiment"]:
     """Write what is logged into the experiment that this yields to comet/KEY.zip.
 
     `comet upload` sends it, and continues the experiment of the same key where there is one.
@@ -178,6 +180,7 @@ def archive(run: Event, folder: Path) -> Iterator["CometExperiment"]:
     Args:
         run: First event of the journal.
         folder: Run folder.
+        ended: Time at which the run ended, in seconds since 1970.
 
     Raises:
         UserError: comet_ml wrote no archive.
@@ -185,14 +188,48 @@ def archive(run: Event, folder: Path) -> Iterator["CometExperiment"]:
     folder = folder / FOLDER
     folder.mkdir(exist_ok=True)
     _remove_unfinished(folder)
-    experiment: Any = _open(run.content, folder)
-    experiment.start_time = round(run.time * 1000)  # else it lasted as long as the writing
+    with clock.at(run.time):
+        experiment = _open(run.content, folder)
     yield experiment
-    experiment.end()
+    _end(experiment, ended)
     file = next(folder.glob(UNFINISHED), None)
     if file is None:
         raise UserError("comet_ml wrote no archive")
     file.replace(folder / f"{run.content['key']}.zip")
+
+
+def close(experiment: "CometExperiment", *, began: float, ended: float) -> None:
+    """End a live experiment, which then lasted as long as its run and not as long as its sending.
+
+    Args:
+        experiment: Live experiment.
+        began: Time at which the run began, in seconds since 1970.
+        ended: Time at which it ended.
+    """
+    live: Any = experiment
+    mark_as_ended = live._mark_as_ended
+
+    def mark_with_times() -> None:
+        """The times come last, as in `comet upload`: at the end the server notes its own."""
+        mark_as_ended()
+        send_times(experiment, began=began, ended=ended)
+
+    live._mark_as_ended = mark_with_times
+    _end(experiment, ended)
+
+
+def send_times(experiment: "CometExperiment", *, began: float, ended: float) -> None:
+    """Tell the server when a run began and ended, both in seconds since 1970."""
+    live: Any = experiment
+    begin, end = (round(1000 * time) for time in (began, ended))
+    live.connection.offline_experiment_start_end_time(live.run_id, begin, end)
+
+
+def _end(experiment: "CometExperiment", ended: float) -> None:
+    """End an experiment, without the client's metric of how long its own process took."""
+    experiment._log_metric = _send_nothing  # type: ignore[method-assign]
+    with clock.at(ended):
+        experiment.end()
 
 
 def _remove_unfinished(folder: Path) -> None:

@@ -3,9 +3,11 @@
 import json
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steelexp.tracking.comet import clock
 from steelexp.tracking.comet.client import ServerContents
 from steelexp.tracking.journal import Event, unchanged
 from steelexp.tracking.service import RefusedError
@@ -26,7 +28,8 @@ def log(event: Event, experiment: "CometExperiment", folder: Path, server: Serve
     Raises:
         RefusedError: it cannot be sent, now or later.
     """
-    KINDS[event.kind](event, experiment, folder, server)
+    with clock.at(event.time):
+        KINDS[event.kind](event, experiment, folder, server)
 
 
 def is_held(event: Event, server: ServerContents) -> bool:
@@ -60,9 +63,7 @@ def _asset(
     event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
 ) -> None:
     path = _file(event.content, folder)
-    logged = experiment.log_asset(
-        str(path), path.name, overwrite=True, metadata={"event": event.number}
-    )
+    logged = experiment.log_asset(str(path), path.name, overwrite=True, metadata=_metadata(event))
     _check(logged, path.name)
 
 
@@ -93,7 +94,7 @@ def _picture(
         step=content["step"],
         # A layer without polygons makes the whole picture be refused.
         annotations=[layer for layer in layers if layer["data"]],
-        metadata={"epoch": content["epoch"], "event": event.number},
+        metadata={"epoch": content["epoch"], **_metadata(event)},
     )
     _check(logged, content["name"])
 
@@ -118,7 +119,7 @@ def _curve(
 ) -> None:
     content = event.content
     logged = experiment.log_curve(
-        content["name"], content["x"], content["y"], True, None, {"event": event.number}
+        content["name"], content["x"], content["y"], True, None, _metadata(event)
     )
     _check(logged, content["name"])
 
@@ -135,7 +136,7 @@ def _confusion(
         column_label="Prediction",
         file_name=content["name"],
         overwrite=True,
-        metadata={"event": event.number},
+        metadata=_metadata(event),
     )
     _check(logged, content["name"])
 
@@ -147,7 +148,7 @@ def _model(
     content = event.content
     path = _file(content, folder)
     logged = experiment.log_model(
-        content["name"], str(path), path.name, overwrite=True, metadata={"event": event.number}
+        content["name"], str(path), path.name, overwrite=True, metadata=_metadata(event)
     )
     _check(logged, path.name)
     experiment.register_model(content["name"])
@@ -167,6 +168,12 @@ KINDS: dict[str, Callable[[Event, "CometExperiment", Path, ServerContents], None
 
 LISTED_KINDS = frozenset(set(KINDS) - {"run", "others"})
 """Kinds that the server lists, as metrics or as files."""
+
+
+def _metadata(event: Event) -> dict[str, Any]:
+    """What a file is known by at the server, and when it was written."""
+    written = datetime.fromtimestamp(event.time, UTC).isoformat(timespec="milliseconds")
+    return {"event": event.number, "time": written}
 
 
 def _defined(metrics: dict[str, float]) -> list[str]:

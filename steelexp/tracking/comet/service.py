@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from steelexp.tracking.comet import client, events
 from steelexp.tracking.comet.client import ServerContents
-from steelexp.tracking.journal import Event, file_size
+from steelexp.tracking.journal import Event, end_of, file_size, is_end, read_events
 from steelexp.tracking.service import Archive, Connection, Mode, RefusedError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class CometConnection:
     def __init__(self, run: Event, folder: Path) -> None:
         self._folder = folder
         self._run = run.content
+        self._began = run.time
         self._capture = ErrorCapture()
         self._experiment: CometExperiment = client.open_live(run.content)
         self._contents: ServerContents | None = None
@@ -75,6 +76,8 @@ class CometConnection:
             RefusedError: The event can never be sent.
         """
         events.log(event, self._experiment, self._folder, self._contents or ServerContents())
+        if is_end(event):  # raises where the server does not take them
+            client.send_times(self._experiment, began=self._began, ended=event.time)
 
     def flush(self, batch: Sequence[Event], *, seconds: float) -> bool:
         """Wait until the client has sent these events; False where some may be lost."""
@@ -82,8 +85,8 @@ class CometConnection:
         return client.flush(self._experiment, files=files, seconds=seconds)
 
     def close(self) -> None:
-        """Tell the server that the experiment is over."""
-        self._experiment.end()
+        """Tell the server that the experiment is over, and from when to when the run was."""
+        client.close(self._experiment, began=self._began, ended=end_of(read_events(self._folder)))
 
 
 class CometService:
@@ -108,7 +111,7 @@ class CometService:
     def write_archive(self, journal: Sequence[Event], folder: Path) -> Archive:
         """Write the journal as the offline archive of `comet upload`."""
         refused = {}
-        with client.archive(journal[0], folder) as experiment:
+        with client.archive(journal[0], folder, ended=end_of(journal)) as experiment:
             for event in journal:
                 try:
                     events.log(event, experiment, folder, ServerContents())
