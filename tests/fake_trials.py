@@ -11,15 +11,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from steelexp.progress import say
 from steelexp.records.store import BusyError, Epoch, RunFolder
-from steelexp.search.executor import Outcome, Trial
+from steelexp.search.executor import Executor, Outcome, Trial
+from steelexp.search.process_executor import ProcessExecutor
 from steelexp.search.ray_executor import RayExecutor
 
 
 def run_trial(trial: Trial, folder: Path = Path()) -> Outcome:
     """Go on from the last epoch, as a training does.
 
-    Values that it obeys: `gate`: epoch k waits for the file `k` in this folder; `bug`; `suicide`.
+    Values that it obeys: `gate`: epoch k waits for the file `k` in this folder; `bug`; `suicide`;
+    `prints`: a text, on both streams.
     """
     run, wanted = RunFolder(folder / trial.id), trial.epochs or 1
     try:
@@ -27,6 +30,9 @@ def run_trial(trial: Trial, folder: Path = Path()) -> Outcome:
             note(run, "started")
             if "bug" in trial.values:
                 raise ZeroDivisionError("a bug in a trial")
+            if "prints" in trial.values:
+                os.write(2, b"from a library\n")
+                say(trial.values["prints"])
             if "suicide" in trial.values:
                 os.kill(os.getpid(), signal.SIGKILL)
             earlier = len(run.epochs)
@@ -78,9 +84,13 @@ def wait_for(path: Path, seconds: float = 120.0) -> None:
 
 
 def drive(arguments: Sequence[str]) -> None:
-    """A search's driver: two gated trials of three epochs."""
+    """A search's driver: two gated trials of three epochs; in processes, or on Ray's address."""
     folder, address = Path(arguments[0]), (arguments[1:] or [None])[0]
-    executor = RayExecutor(run_trial, workers=2, address=address)
+    executor: Executor
+    if address == "processes":
+        executor = ProcessExecutor(run_trial, workers=2, folder=folder / "output")
+    else:
+        executor = RayExecutor(run_trial, workers=2, address=address)
     for name in ("0000", "0001"):
         executor.submit(Trial(name, {"gate": str(folder)}, 3, None))
     for _ in range(2):

@@ -10,6 +10,7 @@ import pytest
 
 from steelexp import experiment, trial
 from steelexp.__main__ import main
+from steelexp.cores import available_cores
 from steelexp.errors import UserError
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
@@ -115,6 +116,26 @@ def test_a_search_from_the_command_line(
     assert (runs / "tiny" / "search.old-1" / "search.json").is_file()
     assert json.loads((folder / "search.json").read_text())["trials"] == []
     assert len(list(run_folders(runs))) == 1  # the best one's; not what is set aside
+
+
+@pytest.mark.slow  # four trainings, two of them in processes of their own
+def test_in_processes_the_trials_are_the_same(
+    spec_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # each of two processes has one core of two
+    command = ["run", str(spec_file), "training.epochs=1", "--runs"]
+    assert main([*command, str(tmp_path / "alone")]) == 0
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    words = ["--executor", "processes", "--workers", str(available_cores())]
+    assert main([*command, str(tmp_path / "beside"), *words]) == 0
+    searches = [tmp_path / runs / "tiny" / "search" for runs in ("alone", "beside")]
+    alone, beside = (
+        {trial["id"]: (trial["values"], trial["score"], trial["folder"]) for trial in found}
+        for found in (json.loads((s / "search.json").read_text())["trials"] for s in searches)
+    )
+    assert beside == alone
+    text = (searches[1] / "trials" / "0000" / "output.txt").read_text()
+    assert "epoch 1" in text.lower()
 
 
 @pytest.mark.slow  # three trainings; tests/search has the ladder of a Hyperband search

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from steelexp.commands.extended_plan import extended_plan
 from steelexp.commands.own_folder import set_aside
@@ -11,25 +12,30 @@ from steelexp.errors import UserError
 from steelexp.progress import say
 from steelexp.records.search_file import FILE
 from steelexp.search.executor import Executor, LocalExecutor
+from steelexp.search.process_executor import ProcessExecutor
 from steelexp.search.ray_executor import RayExecutor
 from steelexp.search.report import budget_lines, closing_lines
 from steelexp.search.search import search
 from steelexp.spec import ExperimentSpec
 from steelexp.trial import TrialRunner
 
-_RAY_OPTIONS = ("workers", "gpus_per_trial", "address")
+_OPTIONS = ("workers", "gpus_per_trial", "address")
+_USED = {"local": (), "processes": ("workers",), "ray": _OPTIONS}
+"""The options of each executor that have an effect."""
 
 
 def add_executor_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where trials run."""
     parser.add_argument(
         "--executor",
-        choices=("local", "ray"),
+        choices=tuple(_USED),
         default="local",
-        help="where the trials of a hyperparameter search run: in this process, or as tasks of "
-        "Ray (default: local)",
+        help="where the trials of a hyperparameter search run: one at a time in this process, "
+        "in several processes of this machine, or as tasks of Ray (default: local)",
     )
-    parser.add_argument("--workers", type=int, metavar="N", help="Ray: number of trials at once")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes and Ray: number of trials at once"
+    )
     parser.add_argument(
         "--address",
         help="Ray: address of the cluster, HOST:PORT or auto (default: this machine alone)",
@@ -43,7 +49,7 @@ def add_executor_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_executor(args: argparse.Namespace, specs: Sequence[ExperimentSpec]) -> None:
-    """Refuse options of Ray that have no effect, and Ray without a number of workers.
+    """Refuse options of an executor that have no effect, and a missing number of workers.
 
     Args:
         args: Arguments of `run`.
@@ -52,30 +58,34 @@ def check_executor(args: argparse.Namespace, specs: Sequence[ExperimentSpec]) ->
     Raises:
         UserError: An option has no effect on these specs, or --workers is missing.
     """
+    chosen = args.executor
     searches = any(spec.search is not None for spec in specs)
     together = any(spec.search is None and spec.training.workers > 1 for spec in specs)
-    if args.executor == "ray":
-        if not searches:
-            raise UserError(
-                "--executor ray: without effect, no spec here has a search; several workers of "
-                "Ray train one network with training.workers=N"
-            )
-        if (args.workers or 0) < 1:
-            raise UserError("--executor ray: give the number of trials at once: --workers N")
-        return
+    if chosen != "local" and not searches:
+        raise UserError(
+            f"--executor {chosen}: without effect, no spec here has a search; several workers of "
+            "Ray train one network with training.workers=N"
+        )
     useless = [
-        f"--{name.replace('_', '-')}"
-        for name in _RAY_OPTIONS
-        if getattr(args, name) is not None and not (name == "address" and together)
+        name
+        for name in _OPTIONS
+        if getattr(args, name) is not None
+        and name not in _USED[chosen]
+        and not (name == "address" and together)
     ]
     if useless:
-        raise UserError(f"{', '.join(useless)}: without effect; add --executor ray")
+        # The first executor with which all of them have an effect.
+        way = next(name for name, used in _USED.items() if set(useless) <= set(used))
+        words = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
+        raise UserError(f"{words}: without effect with --executor {chosen}; write --executor {way}")
+    if chosen != "local" and (args.workers or 0) < 1:
+        raise UserError(f"--executor {chosen}: give the number of trials at once: --workers N")
 
 
 def executor_words(args: argparse.Namespace) -> list[str]:
     """The options of the executor, as they were typed."""
     words = [] if args.executor == "local" else ["--executor", args.executor]
-    for name in _RAY_OPTIONS:
+    for name in _OPTIONS:
         if (value := getattr(args, name)) is not None:
             words += [f"--{name.replace('_', '-')}", f"{value}"]
     return words
@@ -88,7 +98,7 @@ def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
     if args.fresh and (aside := set_aside(folder, FILE, "a search")):
         say(f"The earlier search is kept as {aside}")
     say(*plan_lines(plan), *budget_lines(spec))
-    executor = _executor(args, TrialRunner(spec.model_dump(mode="json"), folder))
+    executor = _executor(args, TrialRunner(spec.model_dump(mode="json"), folder), folder)
     try:
         best = search(spec, folder, executor, digest=plan.digest)
     finally:
@@ -98,7 +108,9 @@ def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
     leave_report(folder)
 
 
-def _executor(args: argparse.Namespace, runner: TrialRunner) -> Executor:
+def _executor(args: argparse.Namespace, runner: TrialRunner, folder: Path) -> Executor:
+    if args.executor == "processes":
+        return ProcessExecutor(runner, workers=args.workers, folder=folder)
     if args.executor == "ray":
         return RayExecutor(
             runner,

@@ -6,12 +6,10 @@ gives a GPU's memory back only when its process ends. What kills a process costs
 was in, because the trial is submitted again and its run folder goes on from its last epoch.
 """
 
-import time
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from steelexp.errors import UserError
-from steelexp.progress import say
-from steelexp.records.store import BusyError
+from steelexp.search.attempts import PATIENCE, RETRIES, Attempt, run_in_free_folder
 from steelexp.search.executor import Outcome, RunTrial, Trial
 from steelexp.search.ray_cluster import (
     Place,
@@ -36,8 +34,8 @@ class RayExecutor:
         workers: int,
         address: str | None = None,
         gpus_per_trial: float | None = None,
-        retries: int = 3,
-        patience: float = 300.0,
+        retries: int = RETRIES,
+        patience: float = PATIENCE,
     ) -> None:
         """Start Ray on this machine, or join a cluster.
 
@@ -73,7 +71,7 @@ class RayExecutor:
 
     def submit(self, trial: Trial) -> None:
         """Take a trial."""
-        self._start(Attempt(trial, losses=0, started=time.monotonic()))
+        self._start(Attempt.first(trial))
 
     def next(self) -> Outcome:
         """Wait for a trial to end.
@@ -115,52 +113,28 @@ class RayExecutor:
 
     def _again(self, attempt: "Attempt", loss: Exception) -> Outcome | None:
         """Submit a lost trial again; after too many losses fail it."""
-        retry = attempt._replace(losses=attempt.losses + 1)
-        if attempt.losses < self._retries:
-            say(
-                f"trial {retry.trial.id}: {_describe_loss(loss)}; it goes on in another "
-                f"({retry.losses} of at most {self._retries} times)"
-            )
+        retry = attempt.after_loss(_describe_loss(loss), self._retries)
+        if retry.losses <= self._retries:
             self._start(retry)
             return None
         if isinstance(loss, self._ray.exceptions.OutOfMemoryError):
-            return retry.out_of_memory()
-        raise UserError(retry.describe_failure(loss))
-
-
-class Attempt(NamedTuple):
-    """A trial under way, and how often its process or machine was lost."""
-
-    trial: Trial
-    losses: int
-    started: float
-
-    def out_of_memory(self) -> Outcome:
-        """Outcome of a trial that does not fit into memory."""
-        seconds = round(time.monotonic() - self.started, 1)
-        reason = "out of memory: Ray ended its process each time it was run"
-        return Outcome(self.trial.id, None, reason, seconds=seconds)
-
-    def describe_failure(self, loss: Exception) -> str:
-        """Message about a trial whose process does not survive."""
-        return (
-            f"trial {self.trial.id} ({dict(self.trial.values)}): {_describe_loss(loss)}, "
-            f"{self.losses} times by now. Look for the cause: too little memory (dmesg, a job's "
-            "limit), a time limit, a machine that is taken away. The same command goes on from here"
-        )
+            return retry.failed("out of memory: Ray ended its process each time it was run")
+        raise UserError(_describe_failure(retry, loss))
 
 
 def _attempt(run_trial: RunTrial, place: Place, patience: float, trial: Trial) -> Outcome:
-    """In a worker: run a trial; wait while a worker of a lost driver still holds its folder."""
+    """In a worker: run a trial."""
     place.settle()
-    until = time.monotonic() + patience
-    while True:
-        try:
-            return run_trial(trial)
-        except BusyError:
-            if time.monotonic() >= until:
-                raise
-            time.sleep(min(1.0, patience))
+    return run_in_free_folder(run_trial, trial, patience)
+
+
+def _describe_failure(attempt: Attempt, loss: Exception) -> str:
+    """Message about a trial whose process does not survive."""
+    return (
+        f"trial {attempt.trial.id} ({dict(attempt.trial.values)}): {_describe_loss(loss)}, "
+        f"{attempt.losses} times by now. Look for the cause: too little memory (dmesg, a job's "
+        "limit), a time limit, a machine that is taken away. The same command goes on from here"
+    )
 
 
 def _describe_loss(loss: Exception) -> str:

@@ -82,9 +82,20 @@ WITHOUT_EFFECT = {
         "--executor ray: give the number of trials at once: --workers N"
     ),
     "experiments/b.yaml --workers 2 --gpus-per-trial 1": (
-        "--workers, --gpus-per-trial: without effect; add --executor ray"
+        "--workers, --gpus-per-trial: without effect with --executor local; write --executor ray"
     ),
-    "experiments/a.yaml --address auto": "--address: without effect; add --executor ray",
+    "experiments/b.yaml --workers 2": (
+        "--workers: without effect with --executor local; write --executor processes"
+    ),
+    "experiments/b.yaml --executor processes": (
+        "--executor processes: give the number of trials at once: --workers N"
+    ),
+    "experiments/b.yaml --executor processes --workers 2 --address auto": (
+        "--address: without effect with --executor processes; write --executor ray"
+    ),
+    "experiments/a.yaml --address auto": (
+        "--address: without effect with --executor local; write --executor ray"
+    ),
 }
 
 
@@ -111,10 +122,11 @@ def test_only_searches_leave_nothing_for_seeds(folder, prepared, capsys):
     [
         f"experiments/b.yaml {RAY} --address auto",
         f"experiments {RAY}",
+        "experiments/b.yaml --executor processes --workers 2",
         "experiments/a.yaml training.workers=2 --address auto",
     ],
 )
-def test_options_of_ray_that_have_one_are_taken(folder, prepared, words):
+def test_options_that_have_an_effect_are_taken(folder, prepared, words):
     main(["run", *words.split()])
     assert prepared
 

@@ -1,6 +1,6 @@
-"""Searches through Ray whose trials take their time and look their score up.
+"""Searches with two workers whose trials take their time and look their score up.
 
-A module of its own, without pytest: Ray's workers import it, and it is a driver to be killed.
+A module of its own, without pytest: workers import it, and it is a driver to be killed.
 """
 
 import sys
@@ -10,7 +10,9 @@ from pathlib import Path
 
 from steelexp.plan import SpecModel
 from steelexp.records.store import Epoch, RunFolder
-from steelexp.search.executor import Outcome, Trial
+from steelexp.search.attempts import PATIENCE
+from steelexp.search.executor import Executor, Outcome, Trial
+from steelexp.search.process_executor import ProcessExecutor
 from steelexp.search.ray_executor import RayExecutor
 from steelexp.search.search import search
 from steelexp.spec import load
@@ -31,10 +33,14 @@ def unhurried(trial: Trial, spec_file: Path, folder: Path) -> Outcome:
     return known_trial(load(spec_file, model=SpecModel))(trial)
 
 
-def search_with_ray(spec_file: Path, folder: Path, **settings: object) -> None:
-    """Run or resume it with two workers."""
+def search_with_two(kind: str, spec_file: Path, folder: Path, patience: float = PATIENCE) -> None:
+    """Run or resume it with two workers of an executor, ray or processes."""
     work = partial(unhurried, spec_file=spec_file, folder=folder)
-    executor = RayExecutor(work, workers=2, **settings)  # type: ignore[arg-type]
+    executor: Executor
+    if kind == "ray":
+        executor = RayExecutor(work, workers=2, patience=patience)
+    else:
+        executor = ProcessExecutor(work, workers=2, folder=folder, patience=patience)
     try:
         search(load(spec_file, model=SpecModel), folder, executor, digest="data")
     finally:
@@ -42,4 +48,4 @@ def search_with_ray(spec_file: Path, folder: Path, **settings: object) -> None:
 
 
 if __name__ == "__main__":
-    search_with_ray(Path(sys.argv[1]), Path(sys.argv[2]))
+    search_with_two(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,7 +1,8 @@
-"""A whole search with real Ray and two workers, killed in its midst."""
+"""A whole search with two real workers, of Ray or processes, killed in its midst."""
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -14,10 +15,14 @@ import pytest
 from steelexp.records.store import read_epochs
 from tests.fake_trials import alive, events
 from tests.known_search import BASE, SPACE, known_spec, searched, trials_of
-from tests.ray_searches import EPOCHS, search_with_ray
+from tests.parallel_searches import EPOCHS, search_with_two
 
-pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.parametrize("kind", ["processes", "ray"]),
+    pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two trials need two cores"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +62,7 @@ def wait_until(condition, seconds=120.0):
         time.sleep(0.05)
 
 
-def test_a_worker_killed_in_mid_trial(spec_file, tmp_path, capsys):
+def test_a_worker_killed_in_mid_trial(kind, spec_file, tmp_path, capsys):
     folder = tmp_path / "search"
 
     def kill():
@@ -66,16 +71,18 @@ def test_a_worker_killed_in_mid_trial(spec_file, tmp_path, capsys):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    search_with_ray(spec_file, folder)
+    search_with_two(kind, spec_file, folder)
     killer.join()
     check_the_undisturbed(spec_file, folder)
-    assert "its process was killed; it goes on in another" in capsys.readouterr().out
+    assert re.search(
+        r"its process was killed( by SIGKILL)?; it goes on in another", capsys.readouterr().out
+    )
     assert len(started(folder)[0]) == 7
 
 
-def test_the_driver_killed(spec_file, tmp_path):
+def test_the_driver_killed(kind, spec_file, tmp_path):
     folder = tmp_path / "search"
-    command = [sys.executable, "-m", "tests.ray_searches", str(spec_file), str(folder)]
+    command = [sys.executable, "-m", "tests.parallel_searches", kind, str(spec_file), str(folder)]
     driver = subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE
     )
@@ -84,5 +91,5 @@ def test_the_driver_killed(spec_file, tmp_path):
     driver.wait()
     begun = started(folder)[1]
     assert begun < 6
-    search_with_ray(spec_file, folder, patience=60.0)
+    search_with_two(kind, spec_file, folder, patience=60.0)
     check_the_undisturbed(spec_file, folder)

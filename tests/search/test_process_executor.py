@@ -1,0 +1,206 @@
+"""Real processes, two at once, and a function in place of a training."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from steelexp.errors import UserError
+from steelexp.records.store import BusyError, RunFolder, read_epochs
+from steelexp.search.executor import Outcome, Trial
+from steelexp.search.process_executor import ProcessExecutor
+from steelexp.search.shares import shares, visible_gpus
+from tests.fake_trials import alive, events, run_trial, wait_for
+
+ROOT = Path(__file__).parents[2]
+CORES = len(os.sched_getaffinity(0))
+
+pytestmark = pytest.mark.skipif(CORES < 2, reason="two trials at once need two cores")
+
+
+class OddError(Exception):
+    """An exception that no other process can read."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} {second}")
+
+
+def odd_trial(trial: Trial) -> Outcome:
+    """A trial with such an exception."""
+    raise OddError("two", "words")
+
+
+def exiting_trial(trial: Trial) -> Outcome:
+    """A trial that ends its process by itself."""
+    os._exit(5)
+
+
+@pytest.fixture
+def executor(tmp_path) -> Iterator[ProcessExecutor]:
+    work = partial(run_trial, folder=tmp_path)
+    executor = ProcessExecutor(work, workers=2, folder=tmp_path, retries=1, patience=2.0)
+    yield executor
+    executor.close()
+
+
+def epochs(folder: Path) -> list[int]:
+    return [epoch.epoch for epoch in read_epochs(folder)]
+
+
+def wait_until(condition, seconds=120.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def open_gates(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).touch()
+
+
+class TestTrials:
+    def test_two_at_once_each_in_a_fresh_process_with_its_share(self, executor, tmp_path):
+        for name in ("a", "b", "c"):
+            executor.submit(Trial(name, {"gate": str(tmp_path)}, 1, None))
+        wait_until(lambda: sum(len(events(tmp_path / name)) for name in "abc") == 2)
+        open_gates(tmp_path, "1")
+        assert {executor.next().trial for _ in range(3)} == {"a", "b", "c"}
+        with pytest.raises(ValueError, match="no trial"):
+            executor.next()
+        starts = [event for name in ("a", "b", "c") for event in events(tmp_path / name)]
+        assert len({os.getpid(), *(start["pid"] for start in starts)}) == 4
+        assert {start["threads"] for start in starts} == {str(CORES // 2)}
+        assert not any(start["tensorflow"] for start in starts)
+        assert "OMP_NUM_THREADS" not in os.environ
+
+    def test_a_killed_one_goes_on(self, executor, tmp_path, capsys):
+        open_gates(tmp_path, "1")
+        executor.submit(Trial("killed", {"gate": str(tmp_path)}, 3, None))
+        wait_for(tmp_path / "killed" / "epochs.jsonl")
+        os.kill(events(tmp_path / "killed")[0]["pid"], signal.SIGKILL)
+        open_gates(tmp_path, "2", "3")
+        outcome = executor.next()
+        assert (outcome.score, outcome.trained) == (3.0, 2)
+        assert epochs(tmp_path / "killed") == [1, 2, 3]
+        message = (
+            "trial killed: its process was killed by SIGKILL; it goes on in another (1 of at most 1"
+        )
+        assert message in capsys.readouterr().out
+
+    def test_one_that_is_killed_every_time_fails_and_the_others_go_on(self, executor, tmp_path):
+        executor.submit(Trial("doomed", {"suicide": 1}, 1, None))
+        executor.submit(Trial("sound", {}, 1, None))
+        outcomes = {outcome.trial: outcome for outcome in (executor.next(), executor.next())}
+        assert outcomes["sound"].score == 1.0
+        assert outcomes["doomed"].score is None
+        assert outcomes["doomed"].reason == (
+            "its process was killed by SIGKILL, each of the 2 times it was run; too little "
+            "memory, or see output.txt of the trial"
+        )
+        assert len(events(tmp_path / "doomed")) == 2
+
+    def test_one_that_ends_its_process_by_itself(self, tmp_path):
+        executor = ProcessExecutor(exiting_trial, workers=1, folder=tmp_path, retries=0)
+        executor.submit(Trial("0000", {}))
+        reason = executor.next().reason
+        assert reason is not None
+        assert reason.startswith("its process ended with exit code 5, each of the 1 times")
+
+    def test_a_bug_is_raised_with_its_traceback(self, executor):
+        executor.submit(Trial("bug", {"bug": 1}, 1, None))
+        with pytest.raises(ZeroDivisionError, match="a bug in a trial") as caught:
+            executor.next()
+        assert "fake_trials.py" in str(caught.value.__cause__)
+
+    def test_an_exception_that_cannot_be_sent_is_named(self, tmp_path):
+        executor = ProcessExecutor(odd_trial, workers=1, folder=tmp_path)
+        executor.submit(Trial("0000", {}))
+        with pytest.raises(RuntimeError, match="OddError: two words") as caught:
+            executor.next()
+        assert "odd_trial" in str(caught.value.__cause__)
+
+    def test_a_held_run_folder_is_waited_for_but_not_for_good(self, executor, tmp_path):
+        with RunFolder(tmp_path / "kept").hold():
+            with RunFolder(tmp_path / "held").hold():
+                executor.submit(Trial("held", {}, 1, None))
+                wait_until(lambda: events(tmp_path / "held"))
+            assert executor.next().trained == 1
+            assert [event["event"] for event in events(tmp_path / "held")] == ["refused", "started"]
+            executor.submit(Trial("kept", {}, 1, None))
+            with pytest.raises(BusyError, match="kept"):
+                executor.next()
+
+    def test_what_it_prints_is_in_a_file_of_the_trial(self, executor, tmp_path, capfd):
+        executor.submit(Trial("loud", {"prints": "epoch 1 \x1b[31m"}, 1, None))
+        executor.submit(Trial("quiet", {}, 1, None))
+        assert {executor.next().trial, executor.next().trial} == {"loud", "quiet"}
+        text = (tmp_path / "trials" / "loud" / "output.txt").read_text()
+        assert text == "from a library\nepoch 1 \\x1b[31m\n"
+        assert (tmp_path / "trials" / "quiet" / "output.txt").read_text() == ""
+        assert capfd.readouterr() == ("", "")
+
+    def test_close_ends_what_runs(self, executor, tmp_path):
+        for name in ("a", "b", "c"):
+            executor.submit(Trial(name, {"gate": str(tmp_path)}, 1, None))
+        wait_until(lambda: events(tmp_path / "a") and events(tmp_path / "b"))
+        executor.close()
+        pids = [events(tmp_path / name)[0]["pid"] for name in ("a", "b")]
+        assert not any(map(alive, pids))
+        assert not events(tmp_path / "c")
+
+    def test_ctrl_c_of_the_terminal_is_the_drivers(self, executor, tmp_path):
+        executor.submit(Trial("a", {"gate": str(tmp_path)}, 1, None))
+        wait_until(lambda: events(tmp_path / "a"))
+        os.kill(events(tmp_path / "a")[0]["pid"], signal.SIGINT)
+        open_gates(tmp_path, "1")
+        assert executor.next().score == 1.0
+        assert len(events(tmp_path / "a")) == 1
+
+
+class TestShares:
+    def test_more_workers_than_cores_are_refused(self, tmp_path):
+        with pytest.raises(UserError, match=rf"workers: {CORES + 1}: there are {CORES} cores here"):
+            ProcessExecutor(run_trial, workers=CORES + 1, folder=tmp_path)
+
+    def test_by_hand(self):
+        threads = {"OMP_NUM_THREADS": "2"}
+        assert shares(2, 5, []) == [threads, threads]
+        assert shares(2, 4, ["0", "1", "2"]) == [
+            threads | {"CUDA_VISIBLE_DEVICES": "0,2"},
+            threads | {"CUDA_VISIBLE_DEVICES": "1"},
+        ]
+        gpus = [share["CUDA_VISIBLE_DEVICES"] for share in shares(3, 6, ["4", "7"])]
+        assert gpus == ["4", "7", "4"]
+
+    def test_gpus_that_the_environment_hides(self, monkeypatch):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-ab")
+        assert visible_gpus() == ["3", "GPU-ab"]
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+        assert visible_gpus() == []
+
+
+class TestDriver:
+    def test_killed_its_workers_die_and_another_goes_on(self, executor, tmp_path):
+        open_gates(tmp_path, "1")
+        command = [sys.executable, "-m", "tests.fake_trials", str(tmp_path), "processes"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        driver = subprocess.Popen(command, cwd=tmp_path, env=environment)
+        for name in ("0000", "0001"):
+            wait_for(tmp_path / name / "epochs.jsonl")
+        driver.kill()
+        driver.wait()
+        orphans = [events(tmp_path / name)[0]["pid"] for name in ("0000", "0001")]
+        wait_until(lambda: not any(map(alive, orphans)), seconds=10.0)
+        for name in ("0000", "0001"):
+            executor.submit(Trial(name, {"gate": str(tmp_path)}, 3, None))
+        open_gates(tmp_path, "2", "3")
+        assert [executor.next().trained, executor.next().trained] == [2, 2]
+        for name in ("0000", "0001"):
+            assert epochs(tmp_path / name) == [1, 2, 3]
