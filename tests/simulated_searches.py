@@ -82,6 +82,7 @@ def search(trials: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         "budget": {"trials": len(trials), "epochs": None, "hours": None},
         "seed": 0,
         "status": "finished",
+        "ended": f"search.trials: {len(trials)} trials",
         "best": best,
         "trials": trials,
         **changes,
@@ -170,6 +171,7 @@ THREE_TRIALS: Mapping[str, Any] = {
     "budget": {"trials": 4, "epochs": None, "hours": None},
     "seed": 0,
     "status": "running",
+    "ended": None,
     "best": "0001",
     "trials": [
         trial(0, {"loss.name": "dice", "training.batch_size": 4}, 0.25),

@@ -13,7 +13,7 @@ from steelexp.records.jsonl import first_check
 FILE: Final = "search.json"
 BEST: Final = "best.yaml"
 JOURNAL: Final = "trials.jsonl"
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 class _Part(BaseModel):
@@ -80,11 +80,12 @@ class SearchFile(_Part):
         budget: Limits of the search.
         seed: Seed of the tuner.
         status: State of the search.
+        ended: Limit that ended the search; None while it runs.
         best: Id of the best trial; None where none has finished.
         trials: Trials in the order in which they were proposed.
     """
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     journal: str
     name: str
     objective: str
@@ -94,6 +95,7 @@ class SearchFile(_Part):
     budget: Budget
     seed: int
     status: Literal["running", "finished"]
+    ended: str | None
     best: str | None
     trials: list[SearchTrial]
 

@@ -38,7 +38,9 @@ def trials_table(search: SearchFile) -> Table:
 def search_lines(search: SearchFile, folder: Path) -> list[str]:
     """Why trials failed, and what to do next."""
     lines = [f"Trial {trial.id} failed: {trial.reason}" for trial in search.trials if trial.reason]
-    if search.status != "finished":
+    if search.ended is not None:
+        lines.append(f"Ended: {search.ended}")
+    else:
         lines.append("Unfinished: the command that began the search goes on with it.")
     if search.best is not None:
         lines.append(f"Best: trial {search.best}; run it: {best_line(folder)}")

@@ -1,11 +1,13 @@
 """The budget of a search: its limits, and how much of them is left."""
 
+import json
 import time
 
 from steelexp.search.executor import Trial
 from steelexp.search.trials import Trials
 from steelexp.search.tuners import Proposer
 from steelexp.spec import ExperimentSpec
+from steelexp.spec.space import combination_count, is_combination
 
 
 class Budget:
@@ -38,18 +40,47 @@ class Budget:
     def _exact_elapsed(self) -> float:
         return self._elapsed_before + time.monotonic() - self._session_start
 
-    @property
-    def allows_another_trial(self) -> bool:
-        """Whether the limits on hours and trials allow one more trial."""
-        hours = self._search.hours
-        trials = self._search.trials
-        in_time = hours is None or self._exact_elapsed < hours * 3600
-        return in_time and (trials is None or len(self._trials.rows) < trials)
+    def reason_to_end(self, following: Trial | None = None) -> str | None:
+        """The limit that allows no more trials; None while all allow one.
 
-    def allows_epochs_of(self, trial: Trial) -> bool:
-        """Whether the limit on epochs allows a trial, after the running trials end."""
-        limit = self._search.epochs
-        return limit is None or self._reserved_epochs() + self._epochs_to_train(trial) <= limit
+        Args:
+            following: The trial to come, if it is known; it has to fit into the limit on epochs.
+        """
+        search = self._search
+        rows = len(self._trials.rows)
+        if search.hours is not None and self._exact_elapsed >= search.hours * 3600:
+            return f"search.hours: {search.hours:g} hours are over"
+        if search.trials is not None and rows >= search.trials:
+            return f"search.trials: {search.trials} trials{self._untried}"
+        if search.epochs is None or following is None:
+            return None
+        left = search.epochs - self._reserved_epochs()
+        epochs = self._epochs_to_train(following)
+        if epochs <= left:
+            return None
+        return f"search.epochs: {left} of {search.epochs} are left, the next trial needs {epochs}"
+
+    @property
+    def end_of_tuner(self) -> str:
+        """The reason why the tuner proposes no more."""
+        combinations = combination_count(self._proposer.space)
+        if combinations is not None and self._tried == combinations:
+            return f"all {combinations} combinations of the space were tried"
+        return f"the tuner {self._search.tuner.choice} proposes no more trials{self._untried}"
+
+    @property
+    def _untried(self) -> str:
+        combinations = combination_count(self._proposer.space)
+        if combinations is None:
+            return ""
+        return f"; {combinations - self._tried} of {combinations} combinations were not tried"
+
+    @property
+    def _tried(self) -> int:
+        """Number of combinations of a finite space that trials had."""
+        values = [row.trial.values for row in self._trials.rows.values()]
+        inside = [each for each in values if is_combination(self._proposer.space, each)]
+        return len({json.dumps(each, sort_keys=True) for each in inside})
 
     def seconds_left(self, slots: int) -> float | None:
         """Estimated seconds until the search ends at the first of its limits.

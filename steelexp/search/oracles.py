@@ -26,7 +26,7 @@ _FITTED = 200  # trials: of 500, a fit took 2.3 s against 0.4 s (4 settings, one
 
 def grid(space: Space, direction: str) -> Any:
     """Every combination of the values of a space without continuous ranges."""
-    return _unwritten(keras_tuner.oracles.GridSearchOracle(**_oracle_arguments(space, direction)))
+    return _unwritten(_Grid(max_trials=None, **_oracle_arguments(space, direction)))
 
 
 def random(space: Space, direction: str) -> Any:
@@ -52,14 +52,29 @@ def bayesian(space: Space, direction: str, *, initial: int, beta: float) -> Any:
     return _unwritten(_Bayesian(**_oracle_arguments(space, direction), **settings))
 
 
-def avoid(oracle: Any, tried: Callable[[dict[str, float]], bool]) -> None:
-    """Have an oracle propose nothing that was tried; Grid and Hyperband know by themselves.
+def avoid(
+    oracle: Any,
+    tried: Callable[[dict[str, float]], bool],
+    untried: Callable[[np.random.Generator | None], dict[str, float] | None],
+) -> None:
+    """Have an oracle propose nothing that was tried, as long as anything else is left.
 
     keras-tuner holds the numbers that it drew against those that were run, which are rounded and
-    without the settings that were not active: so it takes one for another.
+    without the settings that were not active: so it takes one for another. And it ends a search
+    after 21 draws in vain, although a small space may hold untried combinations.
+
+    Args:
+        oracle: Oracle of keras-tuner.
+        tried: Whether numbers that were drawn are those of an earlier trial.
+        untried: Function to numbers that were not tried, in random order or in that of the space;
+            None where none are left.
     """
-    if isinstance(oracle, (keras_tuner.oracles.RandomSearchOracle, _Bayesian)):
-        oracle._duplicate = tried
+    if isinstance(oracle, _Grid):
+        oracle.untried = untried
+        return
+    draw = oracle._random_values
+    oracle._duplicate = tried
+    oracle._random_values = lambda: draw() or untried(np.random.default_rng(oracle._seed_state))
 
 
 def hyperband_rungs(oracle: Any) -> list[tuple[int, int]]:
@@ -115,6 +130,21 @@ def _declaration(path: str, dimension: Dimension, space: Space) -> Any:
         )
     sampling = "log" if dimension.log_uniform else "linear"
     return hyperparameters.Float(min_value=low, max_value=high, sampling=sampling, **arguments)
+
+
+class _Grid(keras_tuner.Oracle):  # type: ignore[misc]  # no types
+    """The combinations of a finite space in order, whatever else was tried.
+
+    keras-tuner's own takes each trial for a point of the grid, and a starting point need not be.
+    """
+
+    untried: Callable[[np.random.Generator | None], dict[str, float] | None]
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        values = self.untried(None)
+        if values is not None:
+            return {"status": "RUNNING", "values": values}
+        return {"status": "STOPPED"}
 
 
 class _Bayesian(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[misc]  # no types

@@ -54,10 +54,11 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
         _replay(trials, tuner)
         budget = Budget(spec, proposals, trials)
         try:
-            _run(spec, folder, executor, trials, tuner, budget)
+            ended = _run(spec, folder, executor, trials, tuner, budget)
         finally:
             executor.close()
-        _write(spec, folder, trials, status="finished")
+        _write(spec, folder, trials, ended=ended)
+        say(f"Ended: {ended}")
     best = trials.best(direction(spec))
     if best is None:
         why = "all failed, search.json says why" if trials.rows else "none fitted into the budget"
@@ -98,8 +99,9 @@ def _run(
     trials: Trials,
     tuner: Tuner,
     budget: Budget,
-) -> None:
-    _write(spec, folder, trials, status="running")
+) -> str:
+    """Run trials until a limit ends the search; return the limit."""
+    _write(spec, folder, trials)
     if (best := trials.best(direction(spec))) is not None:  # a kill may have come in between
         _write_best(spec, folder, best)
     for trial in trials.running:
@@ -107,21 +109,21 @@ def _run(
         executor.submit(trial)
     following: Trial | None = None  # proposed, and not begun before the budget allows it
     while True:
-        while len(trials.running) < executor.slots and budget.allows_another_trial:
+        while len(trials.running) < executor.slots and budget.reason_to_end() is None:
             following = following or tuner.ask()
-            if following is None or not budget.allows_epochs_of(following):
+            if following is None or budget.reason_to_end(following) is not None:
                 break
             trials.propose(following, budget.elapsed)
-            _write(spec, folder, trials, status="running")
+            _write(spec, folder, trials)
             say(f"trial {following.id}: {_describe(following)}")
             executor.submit(following)
             following = None
         if not trials.running:
-            return
+            return budget.reason_to_end(following) or budget.end_of_tuner
         outcome = executor.next()
         trials.end(outcome, budget.elapsed)
         tuner.tell(outcome)
-        _write(spec, folder, trials, status="running")
+        _write(spec, folder, trials)
         best = trials.best(direction(spec))
         if best is not None and best.trial.id == outcome.trial:
             _write_best(spec, folder, best)
@@ -157,7 +159,7 @@ def _replay(trials: Trials, tuner: Tuner) -> None:
             )
 
 
-def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, status: str) -> None:
+def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, ended: str | None = None) -> None:
     """Write search.json, what analyses read."""
     assert spec.search is not None
     best = trials.best(direction(spec))
@@ -171,7 +173,8 @@ def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, status: str) -
         "space": {path: values.as_written() for path, values in spec.search.space.items()},
         "budget": {name: getattr(spec.search, name) for name in spec.search.BUDGETS},
         "seed": spec.search.seed,
-        "status": status,
+        "status": "running" if ended is None else "finished",
+        "ended": ended,
         "best": None if best is None else best.trial.id,
         "trials": [row.summary() for row in trials.rows.values()],
     }

@@ -4,8 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from steelexp.search.executor import Outcome, Trial
 from steelexp.search.tuners import Proposer
+from steelexp.search.untried import untried_values
 from steelexp.spec.space import is_active, parents_first
 
 _STRIDE = 10_007  # between the seeds of two proposals; one draws a few dozen numbers
@@ -24,7 +27,11 @@ class Tuner:
         self._space = proposer.space
         self._seed = seed
         self._asked: set[str] = set()
-        avoid(self._oracle, lambda numbers: _key(self._values(numbers)) in self._asked)
+        avoid(
+            self._oracle,
+            tried=lambda numbers: self._is_asked(self._values(numbers)),
+            untried=self._untried,
+        )
 
     def ask(self, recorded: Mapping[str, Any] | None = None) -> Trial | None:
         """The next trial; None where there is none, or none before another has ended.
@@ -64,6 +71,13 @@ class Tuner:
             oracle.update_trial(outcome.trial, {oracle.objective.name: outcome.score})
             trial.status = "COMPLETED"
         oracle.end_trial(trial)
+
+    def _is_asked(self, values: Mapping[str, Any]) -> bool:
+        return _key(values) in self._asked
+
+    def _untried(self, random: np.random.Generator | None) -> dict[str, float] | None:
+        values = untried_values(self._space, self._is_asked, random)
+        return None if values is None else self._numbers(values)
 
     def _values(self, numbers: Mapping[str, float]) -> dict[str, Any]:
         """As they are run: rounded, and without the settings that are not active."""

@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeFloat
 
 from steelexp.lazy import silence
 from steelexp.limits import SearchPoints
-from steelexp.spec.space import Dimension, SearchSpec, Space, size
+from steelexp.spec.space import Dimension, SearchSpec, Space, combination_count, size
 
 
 class Question(NamedTuple):
@@ -40,12 +40,12 @@ class Proposer(NamedTuple):
 
 
 def random(question: Question) -> Proposer:
-    """Draw every setting at random, no combination twice.
+    """Draw every setting at random, no combination twice, until all are tried.
 
     Source: Bergstra and Bengio, JMLR 2012, https://jmlr.org/papers/v13/bergstra12a.html.
     """
     oracle = _oracles().random(question.space, question.direction)
-    return Proposer(oracle, question.space, _finite(question.space), None)
+    return Proposer(oracle, question.space, combination_count(question.space), None)
 
 
 def bayesian(
@@ -64,7 +64,7 @@ def bayesian(
     """
     first = initial or len(question.space) + 1
     oracle = _oracles().bayesian(question.space, question.direction, initial=first, beta=beta)
-    return Proposer(oracle, question.space, _finite(question.space), None)
+    return Proposer(oracle, question.space, combination_count(question.space), None)
 
 
 def hyperband(
@@ -129,13 +129,6 @@ def _in_points(dimension: Dimension, points: int) -> Dimension:
     if dimension.finite is not None:
         return dimension
     return Dimension(choice=dimension.points(points), when=dimension.when)
-
-
-def _finite(space: Space) -> int | None:
-    """Number of combinations; None for a continuous space."""
-    if any(dimension.finite is None for dimension in space.values()):
-        return None
-    return size(space, 1)
 
 
 TUNERS = {"random": random, "bayesian": bayesian, "hyperband": hyperband, "grid": grid}

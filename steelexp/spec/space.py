@@ -200,3 +200,15 @@ def size(space: Space, points: int) -> int:
             for extended in ([{**v, path: x} for x in values] if is_active(dimension, v) else [v])
         ]
     return sum(n for _, n in combinations)
+
+
+def combination_count(space: Space) -> int | None:
+    """Number of combinations; None for a space with a continuous range."""
+    if any(dimension.finite is None for dimension in space.values()):
+        return None
+    return size(space, 1)
+
+
+def is_combination(space: Space, values: Mapping[str, Any]) -> bool:
+    """Whether values are one of the combinations of a finite space."""
+    return all(value in (space[path].finite or ()) for path, value in values.items())

@@ -25,8 +25,8 @@ def test_all_that_is_wrong_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{}", "no schema_version, and this version of steelexp reads 2"),
-        ('{"schema_version": 1}', "schema_version 1, and this version of steelexp reads 2"),
+        ("{}", "no schema_version, and this version of steelexp reads 3"),
+        ('{"schema_version": 2}', "schema_version 2, and this version of steelexp reads 3"),
         ("[]", "not the search.json of a search"),
         ("no JSON", "not the search.json of a search"),
     ],

@@ -32,7 +32,7 @@ def test_without_a_finished_trial_there_is_no_best(tmp_path):
     assert found.best is None
 
 
-@pytest.mark.parametrize("content", ["{", "[]", search([]) | {"schema_version": 3}])
+@pytest.mark.parametrize("content", ["{", "[]", search([]) | {"schema_version": 4}])
 def test_what_is_not_one_is_named(tmp_path, content):
     (found,) = searches(written(tmp_path / "quick" / "search", content))
     assert found.file is None

@@ -64,7 +64,7 @@ class TestWhatIsLeft:
             key: value for key, value in summary.items() if key not in ("trials", "checksum")
         }
         assert written == {
-            "schema_version": 2,
+            "schema_version": 3,
             "journal": first_check(folder / "trials.jsonl"),
             "name": "known",
             "objective": "val_dice_positive",
@@ -79,6 +79,7 @@ class TestWhatIsLeft:
             "budget": {"trials": 6, "epochs": None, "hours": None},
             "seed": 0,
             "status": "finished",
+            "ended": "search.trials: 6 trials",
             "best": best.trial.id,
         }
         assert [trial["id"] for trial in summary["trials"]] == [f"{n:04d}" for n in range(6)]
@@ -196,6 +197,48 @@ class TestBudgets:
         summary = json.loads((folder / "search.json").read_text())
         assert sum(trial["trained"] for trial in summary["trials"]) == 75 * iterations
         assert len(summary["trials"]) == 23 * iterations
+
+
+class TestEnd:
+    """What search.json and the last line say of the end: six combinations, see SMALL."""
+
+    SMALL = "{loss.name: {choice: [dice, bce_dice]}, training.batch_size: {int: [4, 6]}}"
+
+    @pytest.mark.parametrize(
+        ("overrides", "ended"),
+        [
+            ([], "search.trials: 6 trials"),
+            (["search.trials=null", "search.epochs=40"], "4 of 40 are left, the next trial needs"),
+        ],
+    )
+    def test_a_limit(self, tmp_path, folder, capsys, overrides, ended):
+        searched(known_spec(tmp_path, *overrides), folder)
+        assert ended in json.loads((folder / "search.json").read_text())["ended"]
+        assert ended in capsys.readouterr().out.splitlines()[-1]
+
+    def test_hours(self, tmp_path, folder):
+        with pytest.raises(RunFailedError, match="none fitted into the budget"):
+            searched(known_spec(tmp_path, "search.trials=null", "search.hours=1.0e-6"), folder)
+        assert "hours are over" in json.loads((folder / "search.json").read_text())["ended"]
+
+    @pytest.mark.parametrize("name", ["random", "bayesian", "grid"])
+    def test_a_small_space_is_tried_whole(self, tmp_path, folder, name):
+        overrides = [f"search.tuner.name={name}", "search.trials=99"]
+        searched(known_spec(tmp_path, *overrides, space=self.SMALL), folder)
+        ended = json.loads((folder / "search.json").read_text())["ended"]
+        assert ended == "all 6 combinations of the space were tried"
+        assert len(trials_of(folder)) == 6
+
+    def test_a_limit_with_what_is_left(self, tmp_path, folder):
+        searched(known_spec(tmp_path, "search.trials=4", space=self.SMALL), folder)
+        ended = json.loads((folder / "search.json").read_text())["ended"]
+        assert ended == "search.trials: 4 trials; 2 of 6 combinations were not tried"
+
+    def test_hyperband_is_at_its_end(self, tmp_path, folder):
+        overrides = ["search.tuner.name=hyperband", "search.trials=null"]
+        searched(known_spec(tmp_path, *overrides), folder)
+        ended = json.loads((folder / "search.json").read_text())["ended"]
+        assert ended == "the tuner hyperband proposes no more trials"
 
 
 class TestFailures:
