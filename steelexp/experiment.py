@@ -12,9 +12,10 @@ from steelexp.data import pipeline
 from steelexp.data.image_table import FILE as IMAGE_TABLE
 from steelexp.data.image_table import image_table
 from steelexp.data.sampling import SAMPLERS
-from steelexp.data.splits.split import split_csv
+from steelexp.data.splits.split import split_csv, split_digest
 from steelexp.errors import UserError
 from steelexp.evaluation.result import write_result
+from steelexp.metric_names import DATA_MANIFEST, PARAMETER_COUNT, SPLIT_HASH
 from steelexp.metrics import definitions, lower_is_better
 from steelexp.model.loss_schedule import warm_up_weight
 from steelexp.network import compiled_network, evaluator_of
@@ -23,10 +24,10 @@ from steelexp.privacy import public, public_values
 from steelexp.progress import say
 from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
-from steelexp.records.store import EPOCHS, BusyError, Epoch, RunFolder
+from steelexp.records.store import EPOCHS, BusyError, Epoch
 from steelexp.spec import ExperimentSpec, dump
 from steelexp.spec.effects import effective_settings
-from steelexp.tracked_run import tracked_run
+from steelexp.tracked_run import epoch_costs, tracked_run
 from steelexp.tracking.tracker import Picture, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
@@ -86,16 +87,16 @@ def run(
             )
         history = _start_or_resume(plan, model)
         broadcast((history, checkpoint.weights_hash(model)))
-        tracker.start(tracked_run(spec, plan.digest, folder, trial))
-        for epoch in history:
-            _track(folder, tracker, epoch)
+        tracker.start(tracked_run(spec, plan.digest, folder, trial, facts=_facts(plan, model)))
+        for number in range(1, len(history) + 1):
+            _track(plan, tracker, history[:number])
 
         epochs = list(history)
 
         def on_epoch_end(epoch: Epoch, best: bool) -> None:
             epochs.append(epoch)
             save_epoch(folder, model, epochs, best=best, digest=plan.digest)
-            _track(folder, tracker, epoch)
+            _track(plan, tracker, epochs)
 
         try:
             history = fit(
@@ -238,9 +239,21 @@ def _texts(plan: Plan) -> dict[str, str]:
     }
 
 
-def _track(folder: RunFolder, tracker: Tracker, epoch: Epoch) -> None:
-    pictures = [Picture(path.stem, path) for path in folder.overlays(epoch.epoch)]
-    tracker.epoch(epoch.epoch, epoch.metrics, epoch.step, pictures)
+def _facts(plan: Plan, model: Any) -> dict[str, str | int]:
+    """What a run is beside its settings: size of the network, images, and their split."""
+    return {
+        PARAMETER_COUNT: model.count_params(),
+        DATA_MANIFEST: plan.dataset.manifest,
+        SPLIT_HASH: split_digest(plan.dataset, plan.split),
+    }
+
+
+def _track(plan: Plan, tracker: Tracker, epochs: Sequence[Epoch]) -> None:
+    """Tell the tracker the last of the epochs so far."""
+    epoch = epochs[-1]
+    pictures = [Picture(path.stem, path) for path in plan.folder.overlays(epoch.epoch)]
+    metrics = {**epoch.metrics, **epoch_costs(epochs, tiles=plan.tile_count)}
+    tracker.epoch(epoch.epoch, metrics, epoch.step, pictures)
 
 
 def training_batches(plan: Plan, epoch: int, main_loss_weight: Any) -> Any:

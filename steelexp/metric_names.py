@@ -27,6 +27,19 @@ UPPER = "upper"
 """Groups of the lower and the upper bound of the 95 % interval of a final metric."""
 
 
+EPOCH_SECONDS = "epoch_seconds"
+TOTAL_SECONDS = "total_seconds"
+TILES_PER_SECOND = "tiles_per_second"
+PEAK_MEMORY = "peak_memory_gib"
+PEAK_GPU_MEMORY = "peak_gpu_memory_gib"
+"""What an epoch costs, beside its metrics at a tracking service; `epoch_costs` defines them."""
+
+PARAMETER_COUNT = "parameter_count"
+DATA_MANIFEST = "data_manifest"
+SPLIT_HASH = "split_hash"
+"""What a run is, beside its settings at a tracking service; `tracked_run` defines them."""
+
+
 class MetricName(NamedTuple):
     """A full name, taken apart.
 

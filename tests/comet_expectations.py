@@ -10,20 +10,43 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from steelexp.metric_names import BEST, LOWER, UPPER, grouped_name
 from steelexp.records.store import RunFolder
 from steelexp.tracking.journal import read_events
 from steelexp.tracking.receipt import read_receipt
 from tests.comet_server import CometServer
 from tests.forked import Forked
-from tests.tracked_run import AT_ONCE, STRIPS, Pace, metrics_of, train
+from tests.tracked_run import AT_ONCE, FINAL, STRIPS, Pace, metrics_of, train
+
+Metric = tuple[str, float, int, int]
+"""Name, value, step and epoch."""
+
+GROUPS = {BEST, LOWER, UPPER, "gaussian"}
 
 
-def expected_metrics(*epochs: int) -> list[tuple[str, float, int, int]]:
+def expected_metrics(*epochs: int) -> list[Metric]:
     """Comet sends the names of one call in alphabetical order."""
     return [
         (name, value, 50 * epoch, epoch)
         for epoch in epochs
         for name, value in sorted(metrics_of(epoch).items())
+    ]
+
+
+def per_epoch(metrics: list[Metric]) -> list[Metric]:
+    """The metrics of epochs among all; a final metric begins with its group."""
+    return [metric for metric in metrics if not is_final(metric[0])]
+
+
+def is_final(name: str) -> bool:
+    return name.partition("/")[0] in GROUPS
+
+
+def final_metrics(epochs: int) -> list[Metric]:
+    """What is told at the end, once."""
+    return [
+        (grouped_name(BEST, name), value, 50 * epochs, epochs)
+        for name, value in sorted(FINAL.items())
     ]
 
 
@@ -37,7 +60,7 @@ def key_of(folder: Path) -> str:
 
 def assert_metrics(server: CometServer, key: str, *epochs: int) -> None:
     """Every value once, one epoch after the other."""
-    arrived = server.metrics(key)
+    arrived = per_epoch(server.metrics(key))
     assert sorted(arrived) == sorted(expected_metrics(*epochs))
     steps = [step for _, _, step, _ in arrived]
     assert steps == sorted(steps)
@@ -58,7 +81,8 @@ def assert_all_arrived(server: CometServer, folder: Path, epochs: int) -> None:
     assert server.registered == {"b4-dice": [key]}
     assert server.parameters(key)["loss.gamma"] == 2.0
     assert server.others(key)["status"] == "finished"
-    assert server.others(key)["best/val_dice_positive"] == 0.325
+    final = [metric for metric in server.metrics(key) if is_final(metric[0])]
+    assert final == final_metrics(epochs)
     receipt = read_receipt(folder)
     assert (receipt.acknowledged, receipt.refused) == (len(read_events(folder)), {})
 

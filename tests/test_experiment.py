@@ -24,6 +24,20 @@ from steelexp.data.image_table import read_image_table
 from steelexp.data.splits.kinds import random
 from steelexp.errors import UserError
 from steelexp.lazy import tf
+from steelexp.metric_names import (
+    BEST,
+    DATA_MANIFEST,
+    EPOCH_SECONDS,
+    LOWER,
+    PARAMETER_COUNT,
+    PEAK_MEMORY,
+    SPLIT_HASH,
+    TILES_PER_SECOND,
+    TOTAL_SECONDS,
+    UPPER,
+    full_name,
+    grouped_name,
+)
 from steelexp.plan import SpecModel, prepare
 from steelexp.records import provenance
 from steelexp.records.document import read_document
@@ -186,7 +200,24 @@ def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Recor
             if f"val_dice_positive/{c}" in epoch.metrics:
                 assert (f"val_dice_positive/{c}", epoch.epoch) in events
             assert (f"val_dice_kaggle/{c}", epoch.epoch) in events
-    assert archive.parameters()["loss.name"] == "bce_dice"
+        costs = {EPOCH_SECONDS: epoch.seconds, PEAK_MEMORY: epoch.usage["peak_memory_gib"]}
+        assert {name: events[name, epoch.epoch] for name in costs} == costs
+        assert 0 < epoch.usage["training_seconds"] <= epoch.seconds
+        assert events[TILES_PER_SECOND, epoch.epoch] > 0
+    assert events[TOTAL_SECONDS, 3] == pytest.approx(sum(e.seconds for e in folder.epochs))
+    for name, value in record.metrics.items():
+        assert events[grouped_name(BEST, name), 3] == pytest.approx(value, nan_ok=True)
+    report = json.loads((folder.path / "evaluation.json").read_text())
+    for name, (lower, upper) in report["intervals"].items():
+        whole = full_name(name, "val")
+        assert events[grouped_name(LOWER, whole), 3] == lower
+        assert events[grouped_name(UPPER, whole), 3] == upper
+    parameters = archive.parameters()
+    assert parameters[PARAMETER_COUNT] == record.parameters
+    assert parameters[DATA_MANIFEST] == record.data
+    split = (folder.path / "split.csv").read_bytes()
+    assert parameters[SPLIT_HASH] == hashlib.sha256(split).hexdigest()
+    assert parameters["loss.name"] == "bce_dice"
     pictures = [p for p in archive.payloads["file_upload"] if p["upload_type"] == "visualization"]
     assert len(pictures) == 2 * 3
     layers = [layer["name"] for p in pictures for layer in p["metadata"]["annotations"]]
@@ -203,8 +234,7 @@ def test_the_dashboard_shows_what_runs_log(undisturbed: tuple[RunFolder, Record]
     assert labelled_classes
     assert dashboard.metrics_of(dashboard.dashboard(labelled_classes)) <= logged
     assert set(dashboard.SEARCHED) <= set(archive.parameters())
-    of_the_tune_images = {name for name in dashboard.BEST if "val_" in name}
-    assert of_the_tune_images <= set(archive.others())
+    assert {name for name in dashboard.BEST_COLUMNS if "val_" in name} <= logged
 
 
 def test_evaluate_gives_the_scores_again_and_pictures(

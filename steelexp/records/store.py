@@ -16,7 +16,7 @@ runs/b4_dice/3f9c1a7e/
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -57,12 +57,15 @@ class Epoch:
         step: optimizer steps so far.
         seconds: training and validation.
         metrics: "loss", "val_dice_positive", "val_dice_positive/1", ...
+        usage: "training_seconds", without validation; "peak_memory_gib" and "peak_gpu_memory_gib",
+            the most that this process has held so far.
     """
 
     epoch: int
     step: int
     seconds: float
     metrics: dict[str, float]
+    usage: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,22 @@ class Epoch(Content):
     metrics: dict[str, float]
 
 
+class Final(Content):
+    """Final metrics, each with its group in front of its name.
+
+    Attributes:
+        group: Group of the metrics themselves.
+        epoch: Last epoch of the run.
+        step: Optimizer steps of the run, and one more for each earlier evaluation of the group: a
+            service keeps one value of a name and a step.
+    """
+
+    group: str
+    epoch: int
+    step: int
+    metrics: dict[str, float]
+
+
 class Overlay(File):
     """A picture, and the file of its polygon layers."""
 
@@ -106,6 +122,7 @@ CONTENTS: dict[str, type[Content]] = {
     "run": Run,
     "asset": File,
     "epoch": Epoch,
+    "final": Final,
     "picture": Overlay,
     "others": Others,
     "table": Table,

@@ -24,6 +24,9 @@ from steelexp.tracking.contents import check_content
 
 NAME = "journal.jsonl"
 
+New = tuple[str, Mapping[str, Any]]
+"""Kind and content of an event to come."""
+
 FIX = (
     "restore it from a copy; without one, an unfinished run is tracked anew when it goes on, and "
     "the rest of a finished one is not sent"
@@ -63,7 +66,7 @@ class Journal:
         self._lines.append()  # fails here rather than at the first event
         self.events = read_events(folder)
 
-    def append(self, *news: tuple[str, Mapping[str, Any]]) -> None:
+    def append(self, *news: New) -> None:
         """Add events of a kind and a content; they are on disk when this returns.
 
         Raises:

@@ -21,16 +21,13 @@ from steelexp.privacy import public_values
 from steelexp.records.jsonl import DamageError
 from steelexp.tracking import delivery
 from steelexp.tracking.delivery import NO_PROCESS, SPARE_SECONDS
-from steelexp.tracking.journal import FIX, Journal, file_entry
+from steelexp.tracking.journal import FIX, Event, Journal, New, file_entry
 from steelexp.tracking.journal import NAME as JOURNAL
 from steelexp.tracking.receipt import read_progress, read_receipt, set_aside
-from steelexp.tracking.results import results
+from steelexp.tracking.results import final_metrics, results
 from steelexp.tracking.service import Mode
 from steelexp.tracking.services import SERVICES
 from steelexp.tracking.tracker import Picture, TrackedRun
-
-New = tuple[str, Mapping[str, Any]]
-"""Kind and content of an event to come."""
 
 LOGGER = logging.getLogger(__name__)
 
@@ -98,7 +95,7 @@ class JournaledTracker:
 
     def finish(self, metrics: Mapping[str, float]) -> str:
         """Note what came out, and wait for the rest to be sent."""
-        self._note(results(self._run, metrics))
+        self._note(results(self._run, metrics, self._events))
         return self._close()
 
     def evaluated(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
@@ -106,8 +103,12 @@ class JournaledTracker:
         if not (run.folder / JOURNAL).is_file():
             return f"{self._name}: not tracked"
         self._open(run)  # no other one: it would hold nothing but this evaluation
-        self._note([("others", {f"{name}/{metric}": value for metric, value in metrics.items()})])
+        self._note(final_metrics(run.folder, name, metrics, self._events))
         return self._close()
+
+    @property
+    def _events(self) -> Sequence[Event]:
+        return [] if self._journal is None else self._journal.events
 
     def _close(self) -> str:
         """Wait for the rest to be sent; how far it is.
@@ -132,7 +133,7 @@ class JournaledTracker:
         if run.trial is not None:
             tags.append(f"search {run.trial.search}")
             others |= {"search": run.trial.search, "search/trial": run.trial.trial}
-            others |= {f"search/{path}": value for path, value in run.trial.values.items()}
+            others |= {"search/settings": ", ".join(run.trial.values)}
         moment = f"{run.identity}/{time.time_ns()}"  # a run begun anew is another experiment
         opening = {
             "service": self._service,
@@ -225,6 +226,6 @@ class JournaledTracker:
 
 def _subject(kind: str, content: Mapping[str, Any]) -> tuple[Any, ...]:
     """What an event is about; of one thing the journal holds one event, of others the changes."""
-    if kind == "others":
+    if kind in ("others", "final"):
         return kind, json.dumps(content, sort_keys=True)
     return kind, content.get("epoch"), content.get("name"), content.get("path")

@@ -1,12 +1,15 @@
-"""The closing events of a run: final table, curves, confusion matrix, weights."""
+"""The closing events of a run: final metrics, table, curves, confusion matrix, weights."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from steelexp.metric_names import BEST, LOWER, UPPER, full_name, grouped_name
 from steelexp.records.evaluation_report import FILE as EVALUATION
+from steelexp.records.reevaluation import FOLDER as EVALUATIONS
 from steelexp.spreadsheet import guarded
-from steelexp.tracking.journal import file_entry
+from steelexp.tracking.journal import Event, New, file_entry
 from steelexp.tracking.tracker import TrackedRun
 
 TABLE = "classes.csv"
@@ -15,18 +18,19 @@ CURVE = "precision and recall/{name}"
 
 
 def results(
-    run: TrackedRun, metrics: Mapping[str, float]
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    run: TrackedRun, metrics: Mapping[str, float], events: Sequence[Event]
+) -> Iterator[New]:
     """The closing events of a run.
 
     Args:
         run: Finished run; its evaluation.json and weights are added where they exist.
         metrics: Final metrics; empty where the run was stopped.
+        events: Events of the run so far.
     """
     if not metrics:
         yield "others", {"status": "stopped"}
         return
-    yield "others", {f"best/{name}": value for name, value in metrics.items()}
+    yield from final_metrics(run.folder, BEST, metrics, events)
     yield "table", {"name": TABLE, **_table(metrics)}
     report = run.folder / EVALUATION
     if report.is_file():
@@ -34,6 +38,47 @@ def results(
     if run.model is not None and run.weights is not None and run.weights.is_file():
         yield "model", {"name": run.model, **file_entry(run.weights, run.folder)}
     yield "others", {"status": "finished"}
+
+
+def final_metrics(
+    folder: Path, group: str, metrics: Mapping[str, float], events: Sequence[Event]
+) -> Iterator[New]:
+    """The final metrics of a group and the bounds of their intervals, unless they were noted last.
+
+    Args:
+        folder: Run folder, with the evaluation that has the intervals.
+        group: BEST, or the name of the inference settings of a later evaluation.
+        metrics: Metric name -> value.
+        events: Events of the run so far.
+    """
+    named = {grouped_name(group, name): value for name, value in metrics.items()}
+    for name, (lower, upper) in _intervals(_evaluation_file(folder, group)).items():
+        whole = name if group == BEST else grouped_name(group, name)
+        named |= {grouped_name(LOWER, whole): lower, grouped_name(UPPER, whole): upper}
+    earlier = [e.content for e in events if e.kind == "final" and e.content["group"] == group]
+    if earlier and json.dumps(earlier[-1]["metrics"]) == json.dumps(named):
+        return
+    epochs = [event.content for event in events if event.kind == "epoch"]
+    last = epochs[-1] if epochs else {"epoch": 0, "step": 0}
+    step = last["step"] + len(earlier)
+    yield "final", {"group": group, "epoch": last["epoch"], "step": step, "metrics": named}
+
+
+def _evaluation_file(folder: Path, group: str) -> Path:
+    return (folder if group == BEST else folder / EVALUATIONS / group) / EVALUATION
+
+
+def _intervals(evaluation: Path) -> dict[str, tuple[float, float]]:
+    """Full name of a metric -> its interval; of one without an interval there is none."""
+    if not evaluation.is_file():
+        return {}
+    report = json.loads(evaluation.read_bytes())
+    parts = {report["part"]: report["intervals"], "test_post": report["post_intervals"]}
+    return {
+        full_name(name, part): tuple(bounds)
+        for part, intervals in parts.items()
+        for name, bounds in intervals.items()
+    }
 
 
 def _table(metrics: Mapping[str, float]) -> dict[str, Any]:
@@ -50,7 +95,7 @@ def _table(metrics: Mapping[str, float]) -> dict[str, Any]:
     return {"headers": ["class", *names], "rows": rows}
 
 
-def _evaluated(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _evaluated(report: Mapping[str, Any]) -> Iterator[New]:
     for label, curve in report["pr"].items():
         points = [
             (recall, precision)

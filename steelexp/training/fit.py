@@ -17,6 +17,7 @@ from steelexp.records.store import Epoch
 from steelexp.spec import ExperimentSpec
 from steelexp.training.devices import gather_batch, split_batches, synchronize
 from steelexp.training.plateau import best_epoch, learning_rate, should_stop
+from steelexp.training.runtime import peak_memory
 
 LOSSES = (LOSS, full_name(LOSS, "val"))
 """Names of the losses of an epoch."""
@@ -90,10 +91,11 @@ def fit(
         rate = _learning_rate(spec, epochs, initial)
         model.optimizer.learning_rate.assign(rate)
         loss, steps_done = _train(model, batches(number), f"epoch {number}/{spec.training.epochs}")
+        usage = {"training_seconds": round(time.monotonic() - start, 3), **peak_memory()}
         validation = validate(number) if math.isfinite(loss) else {}
         metrics = {LOSS: loss, "learning_rate": rate, **validation}
         step = steps_done + (epochs[-1].step if epochs else 0)
-        epoch = Epoch(number, step, round(time.monotonic() - start, 3), metrics)
+        epoch = Epoch(number, step, round(time.monotonic() - start, 3), metrics, usage)
         _check_finite(spec, epoch, not_finite(model))
         epochs.append(epoch)
         best = (

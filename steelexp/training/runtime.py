@@ -3,9 +3,11 @@
 import contextlib
 import ctypes
 import platform
+import resource
 
 from steelexp.cores import available_cores
 from steelexp.lazy import keras, tf
+from steelexp.metric_names import PEAK_GPU_MEMORY, PEAK_MEMORY
 
 # Numbers of glibc's <malloc.h>.
 _M_TRIM_THRESHOLD = -1
@@ -55,3 +57,19 @@ def keep_memory() -> None:
     libc.mallopt(_M_MMAP_MAX, 0)
     libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     libc.mallopt(_M_TOP_PAD, 256 * 2**20)
+
+
+def peak_memory() -> dict[str, float]:
+    """The most memory that this process has held so far, in GiB.
+
+    Returns:
+        "peak_memory_gib", resident in the machine's memory; "peak_gpu_memory_gib", the most that
+        TensorFlow held on one GPU, where there is one.
+    """
+    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = {PEAK_MEMORY: round(kib / (1 << 20), 3)}
+    devices = [f"GPU:{number}" for number in range(len(tf.config.list_logical_devices("GPU")))]
+    if devices:
+        held = [tf.config.experimental.get_memory_info(device)["peak"] for device in devices]
+        peak[PEAK_GPU_MEMORY] = round(max(held) / (1 << 30), 3)
+    return peak

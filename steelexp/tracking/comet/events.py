@@ -35,7 +35,7 @@ def log(event: Event, experiment: "CometExperiment", folder: Path, server: Serve
 def is_held(event: Event, server: ServerContents) -> bool:
     """Whether the server has all of an event; what merely overwrites is sent again."""
     content = event.content
-    if event.kind == "epoch":
+    if event.kind in ("epoch", "final"):
         return all(
             (name, content["step"]) in server.metrics for name in _defined(content["metrics"])
         )
@@ -67,7 +67,7 @@ def _asset(
     _check(logged, path.name)
 
 
-def _epoch(
+def _metrics(
     event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
 ) -> None:
     """NaN, a class with no images, is a gap: Comet draws no other."""
@@ -157,7 +157,8 @@ def _model(
 KINDS: dict[str, Callable[[Event, "CometExperiment", Path, ServerContents], None]] = {
     "run": _run,
     "asset": _asset,
-    "epoch": _epoch,
+    "epoch": _metrics,
+    "final": _metrics,
     "picture": _picture,
     "others": _others,
     "table": _table,

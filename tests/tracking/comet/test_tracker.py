@@ -26,15 +26,18 @@ from tests.comet_expectations import (
     assert_metrics,
     expected_metrics,
     files_with,
+    final_metrics,
     in_a_process,
+    is_final,
     key_of,
     kill,
+    per_epoch,
     pixels,
 )
 from tests.comet_server import API_KEY, CometServer, Request, comet_server, point_to
 from tests.forked import Forked
 from tests.leaks import leaks, sent, written
-from tests.tracked_run import STRIPS, Pace, described, metrics_of, train
+from tests.tracked_run import FINAL, STRIPS, Pace, described, metrics_of, train
 from tests.tracking.test_results import JUDGEMENT
 
 WRONG_KEY = "wrong0key0wrong0key0wrong0key"
@@ -55,7 +58,14 @@ def test_live_run(
     key = key_of(folder)
     assert told == f"Comet: 3 epochs, 6 pictures at http://comet/{key}"
     curve, confusion = (server.assets(key).pop(2) for _ in range(2))
-    assert server.metrics(key) == expected_metrics(1, 2, 3)
+    metrics = server.metrics(key)
+    assert per_epoch(metrics) == expected_metrics(1, 2, 3)
+    bounds = {"lower/test_dice/1": 0.2, "upper/test_dice/1": 0.5}
+    bounds |= {"lower/test_post_dice/1": 0.25, "upper/test_post_dice/1": 0.75}
+    assert {name: value for name, value, *_ in metrics[len(expected_metrics(1, 2, 3)) :]} == {
+        "best/val_dice_positive": 0.325, "best/val_dice_positive/1": 0.3, **bounds,
+    }  # fmt: skip
+    assert {metric[2:] for metric in metrics if is_final(metric[0])} == {(150, 3)}
     assert server.tags(key) == {"focal", "severstal"}
     assert server.others(key)["git/dirty"] == "false"
     assert server.parameters(key)["extends"] == "null"
@@ -87,11 +97,17 @@ def test_live_run(
 def test_a_run_that_is_evaluated_again(server: CometServer, folder: Path) -> None:
     """What comes out joins its experiment; nothing else is sent again."""
     told = train(folder, 1, "online")
-    again = tracker_of(mode="online").evaluated(described(folder), "gaussian", {"val_dice": 0.5})
-    assert again == told
     key = key_of(folder)
-    assert server.others(key)["gaussian/val_dice"] == 0.5
-    assert server.metrics(key) == expected_metrics(1)
+    metrics = server.metrics(key)
+    for value in (0.5, 0.5, 0.25):  # the second is what the server has
+        tracker = tracker_of(mode="online")
+        assert tracker.evaluated(described(folder), "gaussian", {"val_dice": value}) == told
+    assert server.metrics(key)[len(metrics) :] == [
+        ("gaussian/val_dice", 0.5, 50, 1),
+        ("gaussian/val_dice", 0.25, 51, 1),
+    ]
+    tracker_of(mode="online").evaluated(described(folder), "best", FINAL)
+    assert len(server.metrics(key)) == len(metrics) + 2
     assert tracker_of(mode="online").evaluated(described(folder / "x"), "best", {}) == (
         "Comet: not tracked"
     )
@@ -121,8 +137,7 @@ def test_offline_then_sync_twice(
     assert archive.experiment["project_name"] == "steel"
     assert set(archive.experiment["tags"]) == {"focal", "severstal"}
     assert abs(archive.experiment["start_time"] / 1000 - before) < 5
-    assert archive.metrics() == expected_metrics(1, 2, 3)
-    assert archive.others()["best/val_dice_positive"] == 0.325
+    assert archive.metrics() == expected_metrics(1, 2, 3) + final_metrics(3)
     pictures = archive.uploads("figName")
     assert list(pictures) == [(image, 50 * n) for n in (1, 2, 3) for image in STRIPS]
     for (name, step), content in pictures.items():
@@ -155,7 +170,7 @@ def test_an_archive_uploaded_by_hand_is_not_sent_again(
         command = shlex.split(told.split("  or: ")[1])
         subprocess.run(command, env=scripts, check=True, capture_output=True)
         metrics = sorted(server.metrics(key_of(folder)))
-        assert metrics == sorted(expected_metrics(1, 2))
+        assert metrics == sorted(expected_metrics(1, 2) + final_metrics(2))
         assert sync(folder)[0]
         assert sorted(server.metrics(key_of(folder))) == metrics
         assert len(server.pictures(key_of(folder))) == 4
@@ -197,7 +212,7 @@ def test_a_trial_is_grouped_under_its_search(server: CometServer, folder: Path) 
     assert "search b4_search" in server.tags(key)
     others = server.others(key)
     assert (others["search"], others["search/trial"]) == ("b4_search", "0007")
-    assert (others["search/loss.name"], others["search/loss.gamma"]) == ("focal", 2.0)
+    assert others["search/settings"] == "loss.name, loss.gamma"
 
 
 @pytest.mark.slow
@@ -491,7 +506,9 @@ def test_killed_while_the_archive_is_written(folder: Path, monkeypatch: pytest.M
     train(folder, 2)
     assert [path.name for path in (folder / "comet").iterdir()] == [f"{key_of(folder)}.zip"]
     assert left != list((folder / "comet").iterdir())
-    assert Archive(folder / "comet" / f"{key_of(folder)}.zip").metrics() == expected_metrics(1, 2)
+    assert Archive(folder / "comet" / f"{key_of(folder)}.zip").metrics() == (
+        expected_metrics(1, 2) + final_metrics(2)
+    )
     with comet_server() as server:
         point_to(server, os.environ)
         assert sync(folder)[0]
