@@ -94,6 +94,9 @@ SEARCH_VALUES = 10_000
 SEARCH_COMBINATIONS = 20_000
 """Combinations of values that conditions of a search make."""
 
+SEARCH_STARTS = 1_000
+"""Starting points of a search."""
+
 TILES = 100_000
 """Tiles of one image."""
 

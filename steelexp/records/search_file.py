@@ -37,6 +37,7 @@ class SearchTrial(_Part):
         seconds: Duration of this trial alone.
         folder: Run folder, relative to the search's.
         continues: Trial whose weights it started from, a rung of Hyperband lower.
+        source: Origin of its values: the tuner, or a starting point of the spec.
     """
 
     id: str
@@ -50,6 +51,7 @@ class SearchTrial(_Part):
     seconds: float | None = None
     folder: str | None = None
     continues: str | None = None
+    source: Literal["tuner", "start"] = "tuner"
 
 
 class Budget(_Part):
@@ -59,11 +61,25 @@ class Budget(_Part):
         trials: Number of trials.
         epochs: Number of epochs of all trials.
         hours: Hours of training.
+        patience: Number of trials without a gain over the best.
+        minimum_gain: Difference from the last gain that a score has to exceed.
     """
 
     trials: int | None = None
     epochs: int | None = None
     hours: float | None = None
+    patience: int | None = None
+    minimum_gain: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """The limits in words, "30 trials, 12 hours"."""
+        limits = {"trials": self.trials, "epochs": self.epochs, "hours": self.hours}
+        parts = [f"{value:g} {key}" for key, value in limits.items() if value is not None]
+        if self.patience is not None:
+            gain = f" of more than {self.minimum_gain:g}" if self.minimum_gain else ""
+            parts.append(f"{self.patience} trials without a gain{gain}")
+        return ", ".join(parts)
 
 
 class SearchFile(_Part):

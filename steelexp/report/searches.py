@@ -41,8 +41,7 @@ class Search:
     @property
     def budget(self) -> str:
         """What may be spent, in words."""
-        limits = self.file.budget.model_dump() if self.file else {}
-        return ", ".join(f"{value:g} {key}" for key, value in limits.items() if value is not None)
+        return self.file.budget.words if self.file else ""
 
     @property
     def spent(self) -> str:

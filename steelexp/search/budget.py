@@ -4,10 +4,16 @@ import json
 import time
 
 from steelexp.search.executor import Trial
+from steelexp.search.objectives import direction
 from steelexp.search.trials import Trials
 from steelexp.search.tuners import Proposer
 from steelexp.spec import ExperimentSpec
-from steelexp.spec.space import combination_count, is_combination
+from steelexp.spec.space import SearchSpec, combination_count, is_combination
+
+
+def describe_gain(search: SearchSpec) -> str:
+    """A gain as patience counts it, in words."""
+    return "a gain" + (f" of more than {search.minimum_gain:g}" if search.minimum_gain else "")
 
 
 class Budget:
@@ -52,6 +58,10 @@ class Budget:
             return f"search.hours: {search.hours:g} hours are over"
         if search.trials is not None and rows >= search.trials:
             return f"search.trials: {search.trials} trials{self._untried}"
+        if search.patience is not None:
+            count = self._trials.since_gain(direction(self._spec), search.minimum_gain)
+            if count >= search.patience:
+                return f"search.patience: {count} trials without {describe_gain(search)}"
         if search.epochs is None or following is None:
             return None
         left = search.epochs - self._reserved_epochs()

@@ -13,12 +13,14 @@ class Trial(NamedTuple):
         values: Dotted path -> value; inactive settings are absent.
         epochs: Epochs in place of the spec's own; None for the spec's own.
         continues: Trial from whose weights and epochs this one continues.
+        source: "start" for a starting point of the spec, else "tuner".
     """
 
     id: str
     values: Mapping[str, Any]
     epochs: int | None = None
     continues: str | None = None
+    source: str = "tuner"
 
 
 class Outcome(NamedTuple):

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from steelexp.spec import ExperimentSpec, flat
 from steelexp.spec.effects import WITHOUT_EFFECT, is_part_of
+from steelexp.spec.space import SearchSpec
 
-_BUDGETS: Final = {"search.trials", "search.epochs", "search.hours"}
+_BUDGETS: Final = {f"search.{name}" for name in (*SearchSpec.BUDGETS, "minimum_gain")}
 _CHANGEABLE: Final = (WITHOUT_EFFECT - {"search"}) | _BUDGETS
 
 

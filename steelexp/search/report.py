@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from steelexp.records.search_file import best_line
-from steelexp.search.search import direction, question
+from steelexp.search.budget import describe_gain
+from steelexp.search.objectives import direction
+from steelexp.search.search import question
 from steelexp.search.trials import Row
 from steelexp.search.tuners import proposer
 from steelexp.spec import ExperimentSpec
-from steelexp.spec.space_words import describe_values
+from steelexp.spec.space_words import describe_point, describe_values
+from steelexp.spec.starting_points import starting_points
 
 
 def budget_lines(spec: ExperimentSpec) -> list[str]:
@@ -22,6 +25,8 @@ def budget_lines(spec: ExperimentSpec) -> list[str]:
     limits = [f"at most {min(trials)} trials"] if trials else []
     limits += [f"at most {min(epochs)} epochs"] if epochs else []
     limits += [f"{search.hours:g} hours"] if search.hours is not None else []
+    if search.patience is not None:
+        limits.append(f"until {search.patience} trials are without {describe_gain(search)}")
     if tuner.epochs is None:
         limits.append(f"each at most {spec.training.epochs} epochs")
     want = {"max": "large", "min": "small"}[direction(spec)]
@@ -32,6 +37,7 @@ def budget_lines(spec: ExperimentSpec) -> list[str]:
             f"space       {path}: {describe_values(dimension.as_written())}"
             for path, dimension in search.space.items()
         ),
+        *(f"start       {describe_point(values)}" for values in starting_points(spec)),
     ]
 
 

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from steelexp.command_line import public_line
 from steelexp.errors import RunFailedError, UserError
-from steelexp.metrics import lower_is_better
 from steelexp.progress import duration, say
 from steelexp.records.atomic import write_atomically
 from steelexp.records.document import write_document
@@ -19,10 +18,12 @@ from steelexp.records.store import RunFolder
 from steelexp.search.budget import Budget
 from steelexp.search.executor import Executor, Outcome, Trial
 from steelexp.search.identity import differences, identity
+from steelexp.search.objectives import direction
 from steelexp.search.trials import Row, Trials, read_trials, repair_trials
 from steelexp.search.tuner import Tuner
 from steelexp.search.tuners import Question, proposer
 from steelexp.spec import ExperimentSpec, dump, substitute
+from steelexp.spec.starting_points import starting_points
 from steelexp.terminal import visible
 
 
@@ -50,7 +51,7 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
         trials = read_trials(folder / JOURNAL)
         _check_the_same(trials, identity(spec, digest), folder)
         proposals = proposer(spec.search, question(spec))
-        tuner = Tuner(proposals, spec.search.seed)
+        tuner = Tuner(proposals, spec.search.seed, starting_points(spec))
         _replay(trials, tuner)
         budget = Budget(spec, proposals, trials)
         try:
@@ -70,11 +71,6 @@ def question(spec: ExperimentSpec) -> Question:
     """What the spec's tuner is asked."""
     assert spec.search is not None
     return Question(spec.search.space, direction(spec), spec.training.epochs)
-
-
-def direction(spec: ExperimentSpec) -> str:
-    """Whether the objective is minimised or maximised."""
-    return "min" if lower_is_better(spec.training.monitor) else "max"
 
 
 def trial_spec(spec: ExperimentSpec, trial: Trial, name: str | None = None) -> ExperimentSpec:
@@ -171,7 +167,9 @@ def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, ended: str | N
         "direction": direction(spec),
         "tuner": spec.search.tuner.model_dump(mode="json"),
         "space": {path: values.as_written() for path, values in spec.search.space.items()},
-        "budget": {name: getattr(spec.search, name) for name in spec.search.BUDGETS},
+        "budget": {
+            name: getattr(spec.search, name) for name in (*spec.search.BUDGETS, "minimum_gain")
+        },
         "seed": spec.search.seed,
         "status": "running" if ended is None else "finished",
         "ended": ended,
@@ -195,7 +193,8 @@ def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:
 
 
 def _describe(trial: Trial) -> str:
-    extra = [f"{trial.epochs} epochs"] if trial.epochs is not None else []
+    extra = ["a starting point"] if trial.source == "start" else []
+    extra += [f"{trial.epochs} epochs"] if trial.epochs is not None else []
     extra += [f"goes on from {trial.continues}"] if trial.continues is not None else []
     return ", ".join([f"{path} {value}" for path, value in trial.values.items()] + extra)
 

@@ -7,6 +7,7 @@ RUNS/<name>/search/
   trials/0003/<digest>/   an ordinary run folder each
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +43,7 @@ class Row:
             "status": self.status,
             **fields,
             "continues": trial.continues,
+            "source": trial.source,
         }
 
 
@@ -97,6 +99,23 @@ class Trials:
         sign = 1 if direction == "max" else -1
         finished = [row for row in self.rows.values() if row.status == "finished"]
         return max(finished, key=lambda row: sign * row.outcome.score, default=None)  # type: ignore[union-attr, operator]
+
+    def since_gain(self, direction: str, minimum: float) -> int:
+        """Number of trials that ended since the last gain.
+
+        The first score is a gain. Later ones are where they are better than that of the last gain
+        by more than a minimum.
+        """
+        sign = 1 if direction == "max" else -1
+        ended = [self.rows[trial].outcome for kind, trial in self.events if kind == "ended"]
+        best = -math.inf
+        count = 0
+        for outcome in ended:
+            count += 1
+            if outcome and outcome.score is not None and sign * outcome.score > best + minimum:
+                best = sign * outcome.score
+                count = 0
+        return count
 
     def _append(self, event: Mapping[str, Any]) -> None:
         self._lines.append(event)

@@ -1,7 +1,7 @@
 """Ask and tell: what to try next, and what came of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,23 @@ class Tuner:
     So a journal that is replayed brings it to where it was: no file of its own is needed.
     """
 
-    def __init__(self, proposer: Proposer, seed: int) -> None:
+    def __init__(
+        self, proposer: Proposer, seed: int, start: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Take a tuner at its beginning.
+
+        Args:
+            proposer: The tuner.
+            seed: Seed of the proposals.
+            start: Values of the first new trials, in place of the tuner's own. A trial that
+                continues another one is never replaced.
+        """
         from steelexp.search.oracles import avoid  # imports keras-tuner, and it TensorFlow
 
         self._oracle = proposer.oracle
         self._space = proposer.space
         self._seed = seed
+        self._start = start
         self._asked: set[str] = set()
         avoid(
             self._oracle,
@@ -49,7 +60,8 @@ class Tuner:
         if proposed.status != "RUNNING":
             return None
         numbers = proposed.hyperparameters.values
-        values = self._values(numbers) if recorded is None else recorded
+        start = None if "tuner/trial_id" in numbers else self._next_start()
+        values = recorded or start or self._values(numbers)
         numbers |= self._numbers(values)  # as they are written and run
         oracle._record_values(proposed)
         self._asked.add(_key(values))
@@ -58,6 +70,7 @@ class Tuner:
             values,
             epochs=numbers.get("tuner/epochs"),
             continues=numbers.get("tuner/trial_id"),
+            source="tuner" if values != start else "start",
         )
 
     def tell(self, outcome: Outcome) -> None:
@@ -71,6 +84,10 @@ class Tuner:
             oracle.update_trial(outcome.trial, {oracle.objective.name: outcome.score})
             trial.status = "COMPLETED"
         oracle.end_trial(trial)
+
+    def _next_start(self) -> Mapping[str, Any] | None:
+        """The first starting point that was not tried."""
+        return next((values for values in self._start if not self._is_asked(values)), None)
 
     def _is_asked(self, values: Mapping[str, Any]) -> bool:
         return _key(values) in self._asked
@@ -88,7 +105,9 @@ class Tuner:
         return {path: values[path] for path in self._space if path in values}
 
     def _numbers(self, values: Mapping[str, Any]) -> dict[str, float]:
-        return {path: self._space[path].number(value) for path, value in values.items()}
+        """Numbers of values; a grid has none for a value between its points, and needs none."""
+        inside = {path: value for path, value in values.items() if self._space[path].holds(value)}
+        return {path: self._space[path].number(value) for path, value in inside.items()}
 
 
 def _key(values: Mapping[str, Any]) -> str:

@@ -13,10 +13,18 @@ from collections.abc import Collection, Iterator, Mapping
 from graphlib import TopologicalSorter
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from steelexp.limits import SEARCH_VALUES, Seed, Trials
+from steelexp.limits import SEARCH_STARTS, SEARCH_VALUES, Seed, Trials
 from steelexp.spec.component import STRICT, Component
 
 KINDS = ("choice", "int", "float", "log_uniform")
@@ -84,6 +92,15 @@ class Dimension(BaseModel):
         many = self.choice is None and len(values) > _FEW
         return [values[0], values[-1]] if many else values
 
+    def holds(self, value: Any) -> bool:
+        """Whether a value is one of those of the dimension."""
+        if self.choice is not None:
+            return value in self.choice
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
+            return False
+        low, high = self.bounds
+        return low <= value <= high and (not self.whole or (value - low) % self.step == 0)
+
     def number(self, value: Any) -> float:
         """The number of a value for a tuner."""
         return self.choice.index(value) if self.choice is not None else value
@@ -137,10 +154,26 @@ class SearchSpec(BaseModel):
     hours: PositiveFloat | None = Field(
         None, description="Hours after which no trial begins; running trials are finished."
     )
+    patience: PositiveInt | None = Field(
+        None,
+        description="Trials without a gain over the best, after which no trial begins; running "
+        "trials are finished.",
+    )
+    minimum_gain: NonNegativeFloat = Field(
+        0.0,
+        description="Patience: a score has to be better than that of the last gain by more than "
+        "this.",
+    )
     seed: Seed = Field(0, description="Seed of the proposals, not of the training.")
     space: dict[str, Dimension] = Field(description="Dotted path of a setting -> its values.")
+    start: list[dict[str, Any]] = Field(
+        [],
+        max_length=SEARCH_STARTS,
+        description="Settings of the space to try first, by dotted path; a setting that is absent "
+        "has the spec's own value.",
+    )
 
-    BUDGETS: ClassVar[tuple[str, ...]] = ("trials", "epochs", "hours")
+    BUDGETS: ClassVar[tuple[str, ...]] = ("trials", "epochs", "hours", "patience")
 
 
 def parents_first(space: Space) -> list[str]:

@@ -20,6 +20,7 @@ from steelexp.spec.space import (
     assignments,
     parents_first,
 )
+from steelexp.spec.starting_points import start_problems
 from steelexp.spec.substitution import substituted
 from steelexp.spec.yaml_tree import Branch, Problem
 
@@ -76,11 +77,12 @@ def space_problems(spec: ExperimentSpec, tree: Branch) -> list[Problem]:
             f"{SEARCH_COMBINATIONS:,} are checked; take fewer choices or conditions"
         )
         return [lines.problem("search.space", text)]
-    return [
+    problems = [
         lines.problem_of(path, text)
         for path in search.space
         for text in _refusals(spec, path, lines.of_space[path])
     ]
+    return problems or [Problem(lines.start, *problem) for problem in start_problems(spec)]
 
 
 class _SearchLines:
@@ -88,8 +90,10 @@ class _SearchLines:
 
     def __init__(self, tree: Branch) -> None:
         search = tree.items["search"]
-        space = search.items.get("space", search) if isinstance(search, Branch) else search
+        items = search.items if isinstance(search, Branch) else {}
+        space = items.get("space", search)
         self.search = search.where
+        self.start = items.get("start", search).where
         self.of_space = {
             path: node.where
             for path, node in (space.items if isinstance(space, Branch) else {}).items()
@@ -112,6 +116,8 @@ def _budget_problems(search: SearchSpec) -> Iterator[str]:
             f"the tuner {search.tuner.choice} would never end; give a budget: "
             f"{', '.join(search.BUDGETS)}"
         )
+    if search.patience is None and "minimum_gain" in search.model_fields_set:
+        yield "minimum_gain: without effect; give patience too"
 
 
 def _range_problem(dimension: Dimension) -> str | None:

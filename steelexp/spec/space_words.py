@@ -37,6 +37,11 @@ def describe_condition(when: Any) -> str:
     return " and ".join(parts)
 
 
+def describe_point(values: Mapping[str, Any]) -> str:
+    """Values of a point of the space: "loss.name dice, optimizer.learning_rate 0.001"."""
+    return ", ".join(f"{path} {describe_value(value)}" for path, value in values.items())
+
+
 def describe_value(value: Any) -> str:
     """A value as YAML has it; numbers with four digits."""
     if isinstance(value, bool) or value is None:

@@ -76,7 +76,13 @@ class TestWhatIsLeft:
                 "loss.gamma": {"float": [0.5, 4.0], "when": {"loss.name": ["focal"]}},
                 "training.batch_size": {"int": [4, 16], "step": 4},
             },
-            "budget": {"trials": 6, "epochs": None, "hours": None},
+            "budget": {
+                "trials": 6,
+                "epochs": None,
+                "hours": None,
+                "patience": None,
+                "minimum_gain": 0.0,
+            },
             "seed": 0,
             "status": "finished",
             "ended": "search.trials: 6 trials",
@@ -95,6 +101,7 @@ class TestWhatIsLeft:
             "seconds": 1.0,
             "folder": "trials/0003/x",
             "continues": None,
+            "source": "tuner",
         }
 
     def test_while_it_runs(self, spec, folder):
@@ -241,6 +248,100 @@ class TestEnd:
         assert ended == "the tuner hyperband proposes no more trials"
 
 
+START = (
+    "search.start=[{}, {loss.name: focal, training.batch_size: 8},"
+    " {loss.name: bce_dice, optimizer.learning_rate: 0.002}]"
+)
+START_VALUES = [
+    {"optimizer.learning_rate": 1e-4, "loss.name": "dice", "training.batch_size": 4},
+    {
+        "optimizer.learning_rate": 1e-4,
+        "loss.name": "focal",
+        "loss.gamma": 2.0,  # focal's own
+        "training.batch_size": 8,
+    },
+    {"optimizer.learning_rate": 0.002, "loss.name": "bce_dice", "training.batch_size": 4},
+]
+
+
+class TestStart:
+    @pytest.mark.parametrize("name", TUNERS)
+    def test_these_come_first_and_the_tuner_learns_from_them(self, tmp_path, folder, name):
+        searched(known_spec(tmp_path, START, f"search.tuner.name={name}"), folder)
+        trials = json.loads((folder / "search.json").read_text())["trials"]
+        assert [trial["values"] for trial in trials[:3]] == START_VALUES
+        assert [trial["source"] for trial in trials] == ["start"] * 3 + ["tuner"] * 3
+        assert all(trial["values"] not in START_VALUES for trial in trials[3:])
+
+    def test_hyperband_promotes_them(self, tmp_path, folder):
+        start = "search.start=[{loss.name: focal, optimizer.learning_rate: 0.003}]"
+        overrides = ["search.tuner.name=hyperband", "search.trials=null", start]
+        searched(known_spec(tmp_path, *overrides), folder)
+        trials = json.loads((folder / "search.json").read_text())["trials"]
+        same = [trial for trial in trials if trial["values"] == trials[0]["values"]]
+        assert [(trial["epochs"], trial["continues"]) for trial in same] == [
+            (1, None),
+            (3, "0000"),
+            (9, same[1]["id"]),
+        ]
+        assert [trial["source"] for trial in same] == ["start", "tuner", "tuner"]
+
+    def test_a_grid_has_the_points_that_it_has_not(self, tmp_path, folder):
+        """A learning rate of 0.002 is no point of the grid; dice with batches of 4 is one."""
+        space = (
+            "{loss.name: {choice: [dice, focal]},"
+            " optimizer.learning_rate: {log_uniform: [1.0e-4, 1.0e-2]}}"
+        )
+        start = "search.start=[{optimizer.learning_rate: 0.002}, {}]"
+        overrides = ["search.tuner.name=grid", "search.trials=null", start]
+        searched(known_spec(tmp_path, *overrides, space=space), folder)
+        values = [values for _, values, _ in trials_of(folder)]
+        assert len(values) == 1 + 2 * 3
+        assert values[0] == {"loss.name": "dice", "optimizer.learning_rate": 0.002}
+        assert values[1] == {"loss.name": "dice", "optimizer.learning_rate": 1e-4}
+        assert json.loads((folder / "search.json").read_text())["ended"].startswith("all 6 ")
+
+    def test_other_points_are_another_search(self, tmp_path, folder):
+        searched(known_spec(tmp_path, START), folder)
+        with pytest.raises(UserError, match=r"search\.start: it was "):
+            searched(known_spec(tmp_path), folder)
+
+
+class TestPatience:
+    """Scores by hand: gains in trials 0 and 2, so two trials without one are 3 and 4."""
+
+    def searched(self, tmp_path, folder, *overrides, scores=(0.5, 0.4, 0.6, 0.6, 0.55, 0.9)):
+        spec = known_spec(tmp_path, "search.patience=2", *overrides)
+        searched(spec, folder, lambda trial: Outcome(trial.id, scores[int(trial.id)]))
+        return json.loads((folder / "search.json").read_text())
+
+    def test_ends_the_search(self, tmp_path, folder):
+        summary = self.searched(tmp_path, folder)
+        assert len(summary["trials"]) == 5
+        assert summary["ended"] == "search.patience: 2 trials without a gain"
+        assert summary["budget"]["patience"] == 2
+
+    def test_a_small_gain_is_none(self, tmp_path, folder):
+        summary = self.searched(tmp_path, folder, "search.minimum_gain=0.1")
+        assert len(summary["trials"]) == 3
+        assert summary["ended"] == "search.patience: 2 trials without a gain of more than 0.1"
+        assert summary["best"] == "0002"
+
+    def test_more_patience_goes_on(self, tmp_path, folder):
+        self.searched(tmp_path, folder)
+        summary = self.searched(tmp_path, folder, "search.patience=3")
+        assert len(summary["trials"]) == 6
+        assert summary["ended"] == "search.trials: 6 trials"
+
+    def test_is_a_budget(self, tmp_path, folder):
+        summary = self.searched(tmp_path, folder, "search.trials=null")
+        assert len(summary["trials"]) == 5
+
+    def test_a_minimum_alone_is_refused(self, tmp_path):
+        with pytest.raises(UserError, match="minimum_gain: without effect; give patience too"):
+            known_spec(tmp_path, "search.minimum_gain=0.1")
+
+
 class TestFailures:
     def test_a_failed_trial_is_recorded_and_never_the_best(self, spec, folder):
         def run(trial):
@@ -354,9 +455,10 @@ def killed_at(monkeypatch, number, place):
     monkeypatch.setattr(Trials, "_append", dying)
 
 
-def assert_resumes(tmp_path, folder, monkeypatch, name, number, place):
+def assert_resumes(tmp_path, folder, monkeypatch, name, number, place, *overrides):
     trials = 8 if name == "hyperband" else 6
-    spec = known_spec(tmp_path, f"search.tuner.name={name}", f"search.trials={trials}")
+    budget = [f"search.tuner.name={name}", f"search.trials={trials}"]
+    spec = known_spec(tmp_path, *budget, *overrides)
     whole = searched(spec, tmp_path / "whole")
     runs = Counter()
 
@@ -385,6 +487,14 @@ def test_a_killed_search_goes_on_as_if_undisturbed(
     tmp_path, folder, monkeypatch, name, number, place
 ):
     assert_resumes(tmp_path, folder, monkeypatch, name, number, place)
+
+
+@pytest.mark.parametrize("name", TUNERS)
+@pytest.mark.parametrize(("number", "place"), [(1, "after"), (5, "torn"), (10, "after")])
+def test_starting_points_and_patience_survive_a_kill(
+    tmp_path, folder, monkeypatch, name, number, place
+):
+    assert_resumes(tmp_path, folder, monkeypatch, name, number, place, START, "search.patience=3")
 
 
 @pytest.mark.slow

@@ -39,6 +39,7 @@ def test_lines_by_hand(path):
         "values": {"loss.name": "focal", "loss.gamma": 2.0},
         "epochs": None,
         "continues": None,
+        "source": "tuner",
         "elapsed": 1.0,
     }
     assert events[2] == {
@@ -83,6 +84,27 @@ def test_the_best_is_of_the_finished_the_first_of_equals(path):
         found.end(Outcome(f"000{number}", score), 13.0)
     assert found.best("max").trial.id == "0003"
     assert found.best("min").trial.id == "0005"
+
+
+@pytest.mark.parametrize(
+    ("direction", "minimum", "counts"),
+    [
+        ("max", 0.0, [0, 1, 2, 0, 1, 2]),
+        ("max", 0.1, [0, 1, 2, 3, 4, 0]),  # 0.55 is no gain, so 0.65 is held against 0.5
+        ("min", 0.0, [0, 1, 0, 1, 2, 3]),
+    ],
+)
+def test_trials_since_the_last_gain(tmp_path, direction, minimum, counts):
+    trials = read_trials(tmp_path / "search" / "trials.jsonl")
+    trials.open({})
+    scores = (0.5, None, 0.4, 0.55, 0.55, 0.65)
+    if minimum == 0.0 and direction == "max":
+        scores = (0.5, None, 0.4, 0.55, 0.55, 0.51)
+    for number, score in enumerate(scores):
+        trials.propose(Trial(str(number), {}), 0.0)
+        trials.end(Outcome(str(number), score), 0.0)
+        assert trials.since_gain(direction, minimum) == counts[number]
+    assert read_trials(trials.path).since_gain(direction, minimum) == counts[-1]
 
 
 def test_the_local_executor_runs_in_order():

@@ -227,7 +227,8 @@ class TestTuner:
         space = "optimizer.learning_rate: {float: [0.1, 0.2]}"
         (message,) = messages(searched, space, tuner="{name: random}")
         assert message.endswith(
-            "search: the tuner random would never end; give a budget: trials, epochs, hours"
+            "search: the tuner random would never end; give a budget: trials, epochs, hours, "
+            "patience"
         )
         assert searched(space, "search.hours=1", tuner="{name: random}").search.hours == 1
 
