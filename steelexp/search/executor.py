@@ -14,6 +14,7 @@ class Trial(NamedTuple):
         epochs: Epochs in place of the spec's own; None for the spec's own.
         continues: Trial from whose weights and epochs this one continues.
         source: "start" for a starting point of the spec, else "tuner".
+        told: Number of outcomes that the tuner knew when it proposed the trial.
     """
 
     id: str
@@ -21,6 +22,7 @@ class Trial(NamedTuple):
     epochs: int | None = None
     continues: str | None = None
     source: str = "tuner"
+    told: int = 0
 
 
 class Outcome(NamedTuple):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from steelexp.search.executor import Executor, Outcome, Trial
 from steelexp.search.identity import differences, identity
 from steelexp.search.objectives import direction
 from steelexp.search.trials import Row, Trials, read_trials, repair_trials
-from steelexp.search.tuner import Tuner
+from steelexp.search.tuner import Tuner, make_tuner
 from steelexp.search.tuners import Question, proposer
 from steelexp.spec import ExperimentSpec, dump, substitute
 from steelexp.spec.starting_points import starting_points
@@ -51,7 +52,7 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
         trials = read_trials(folder / JOURNAL)
         _check_the_same(trials, identity(spec, digest), folder)
         proposals = proposer(spec.search, question(spec))
-        tuner = Tuner(proposals, spec.search.seed, starting_points(spec))
+        tuner = make_tuner(proposals, spec.search.seed, starting_points(spec))
         _replay(trials, tuner)
         budget = Budget(spec, proposals, trials)
         try:
@@ -140,19 +141,25 @@ def _check_the_same(trials: Trials, now: Mapping[str, Any], folder: Path) -> Non
 
 
 def _replay(trials: Trials, tuner: Tuner) -> None:
-    """Bring the tuner to where the journal ends."""
-    for kind, number in trials.events:
-        row = trials.rows[number]
-        if kind == "ended":
-            assert row.outcome is not None
-            tuner.tell(row.outcome)
-            continue
+    """Bring the tuner to where the journal ends.
+
+    A proposal that waited for the budget was made before outcomes that the journal has before it.
+    """
+    outcomes = [trials.rows[number].outcome for kind, number in trials.events if kind == "ended"]
+    told = iter(outcome for outcome in outcomes if outcome is not None)
+    known = 0
+    for number, row in trials.rows.items():
+        for outcome in islice(told, row.trial.told - known):
+            tuner.tell(outcome)
+        known = row.trial.told
         trial = tuner.ask(row.trial.values)
-        if trial is None or trial.id != number or trial.continues != row.trial.continues:
+        if trial is None or (trial.id, trial.continues) != (number, row.trial.continues):
             raise UserError(
                 f"{trials.path}: this version's tuner does not come to trial {number}; "
                 "--fresh begins anew"
             )
+    for outcome in told:
+        tuner.tell(outcome)
 
 
 def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, ended: str | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,23 +14,40 @@ from steelexp.spec.space import is_active, parents_first
 _STRIDE = 10_007  # between the seeds of two proposals; one draws a few dozen numbers
 
 
-class Tuner:
+class Tuner(Protocol):
     """A tuner whose proposals follow from its seed and from what it was told, in that order.
 
     So a journal that is replayed brings it to where it was: no file of its own is needed.
     """
 
-    def __init__(
-        self, proposer: Proposer, seed: int, start: Sequence[Mapping[str, Any]] = ()
-    ) -> None:
-        """Take a tuner at its beginning.
+    def ask(self, recorded: Mapping[str, Any] | None = None) -> Trial | None:
+        """The next trial; None where there is none, or none before another has ended.
 
         Args:
-            proposer: The tuner.
-            seed: Seed of the proposals.
-            start: Values of the first new trials, in place of the tuner's own. A trial that
-                continues another one is never replaced.
+            recorded: Values of this trial in the journal; they replace the proposal.
         """
+
+    def tell(self, outcome: Outcome) -> None:
+        """Tell the tuner the outcome of a trial."""
+
+
+def make_tuner(proposer: Proposer, seed: int, start: Sequence[Mapping[str, Any]] = ()) -> Tuner:
+    """The tuner of a proposer, before its first trial.
+
+    Args:
+        proposer: The proposer.
+        seed: Seed of the proposals.
+        start: Values of the first new trials, in place of the tuner's own. A trial that continues
+            another one is never replaced.
+    """
+    tuner = OracleTuner(proposer, seed, start)
+    return tuner if proposer.schedule is None else proposer.schedule(tuner)
+
+
+class OracleTuner:
+    """A tuner around an oracle of keras-tuner."""
+
+    def __init__(self, proposer: Proposer, seed: int, start: Sequence[Mapping[str, Any]]) -> None:
         from steelexp.search.oracles import avoid  # imports keras-tuner, and it TensorFlow
 
         self._oracle = proposer.oracle
@@ -38,6 +55,7 @@ class Tuner:
         self._seed = seed
         self._start = start
         self._asked: set[str] = set()
+        self._told = 0
         avoid(
             self._oracle,
             tried=lambda numbers: self._is_asked(self._values(numbers)),
@@ -71,10 +89,12 @@ class Tuner:
             epochs=numbers.get("tuner/epochs"),
             continues=numbers.get("tuner/trial_id"),
             source="tuner" if values != start else "start",
+            told=self._told,
         )
 
     def tell(self, outcome: Outcome) -> None:
         """Tell the oracle the outcome of a trial."""
+        self._told += 1
         oracle = self._oracle
         trial = oracle.trials[outcome.trial]
         if outcome.score is None:

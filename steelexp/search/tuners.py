@@ -1,12 +1,19 @@
 """The tuners by name: keras-tuner's oracles, with the settings that a spec may give."""
 
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field, NonNegativeFloat
 
+from steelexp.errors import UserError
 from steelexp.lazy import silence
 from steelexp.limits import SearchPoints
+from steelexp.search.halving import AsynchronousHalving, rungs, totals
 from steelexp.spec.space import Dimension, SearchSpec, Space, combination_count, size
+
+if TYPE_CHECKING:
+    from steelexp.search.tuner import Tuner
 
 
 class Question(NamedTuple):
@@ -31,12 +38,14 @@ class Proposer(NamedTuple):
         space: Search space; the grid makes continuous ranges finite.
         trials: Number of proposals before it ends by itself; None for no end.
         epochs: Largest number of epochs that they train; None if unknown.
+        schedule: Tuner that gives the trials of the oracle their epochs; None for the oracle alone.
     """
 
     oracle: Any
     space: Space
     trials: int | None
     epochs: int | None
+    schedule: Callable[["Tuner"], "Tuner"] | None = None
 
 
 def random(question: Question) -> Proposer:
@@ -100,6 +109,40 @@ def hyperband(
     )
 
 
+def asynchronous_halving(
+    question: Question,
+    *,
+    factor: Annotated[int, Field(ge=2, le=1_000)] = 3,
+    min_epochs: SearchPoints = 1,
+) -> Proposer:
+    """Begin random trials with few epochs, and let the best go on without waiting for the others.
+
+    One in `factor` trials of a rung continues, for `factor` times the epochs, as soon as it is
+    among the best of those that ended. training.epochs is what the last rung reaches. Each trial
+    goes on from its own weights. With several workers none waits for another.
+
+    Args:
+        question: Task of the tuner.
+        factor: One in this many trials continues, for this many times the epochs.
+        min_epochs: Least number of epochs of the first rung.
+
+    Source: Li et al., MLSys 2020, https://arxiv.org/abs/1810.05934.
+    """
+    ladder = rungs(question.epochs, min_epochs, factor)
+    if len(ladder) < 2:
+        raise UserError(
+            f"search.tuner: asynchronous_halving: training.epochs {question.epochs} leaves a "
+            f"single rung with min_epochs {min_epochs} and factor {factor}; train longer, or take "
+            "the tuner random"
+        )
+    schedule = partial(
+        AsynchronousHalving, rungs=ladder, factor=factor, direction=question.direction
+    )
+    first = random(question)
+    trials, epochs = (None, None) if first.trials is None else totals(first.trials, ladder, factor)
+    return Proposer(first.oracle, first.space, trials, epochs, schedule)
+
+
 def grid(question: Question, *, points: SearchPoints = 3) -> Proposer:
     """Try every combination.
 
@@ -131,4 +174,10 @@ def _in_points(dimension: Dimension, points: int) -> Dimension:
     return Dimension(choice=dimension.points(points), when=dimension.when)
 
 
-TUNERS = {"random": random, "bayesian": bayesian, "hyperband": hyperband, "grid": grid}
+TUNERS = {
+    "random": random,
+    "bayesian": bayesian,
+    "hyperband": hyperband,
+    "asynchronous_halving": asynchronous_halving,
+    "grid": grid,
+}

@@ -40,6 +40,12 @@ _FIXED = {
 
 _ALLOWED = ("data.train_fraction", "data.train_fraction_seed")
 
+_ENDLESS = {"random", "bayesian", "asynchronous_halving"}
+"""Tuners that propose trials of a continuous space without end."""
+
+_WITH_EPOCHS = {"hyperband", "asynchronous_halving"}
+"""Tuners that give each trial its epochs."""
+
 
 def space_problems(spec: ExperimentSpec, tree: Branch) -> list[Problem]:
     """The problems of a spec's search; none if it has no search.
@@ -111,7 +117,7 @@ class _SearchLines:
 def _budget_problems(search: SearchSpec) -> Iterator[str]:
     budgets = [name for name in search.BUDGETS if getattr(search, name) is not None]
     continuous = any(dimension.finite is None for dimension in search.space.values())
-    if not budgets and search.tuner.choice in {"random", "bayesian"} and continuous:
+    if not budgets and search.tuner.choice in _ENDLESS and continuous:
         yield (
             f"the tuner {search.tuner.choice} would never end; give a budget: "
             f"{', '.join(search.BUDGETS)}"
@@ -155,8 +161,10 @@ def _fixed_problem(path: str, spec: ExperimentSpec) -> str | None:
             return (
                 f"cannot be searched by {monitor}, which {reason}; choose another training.monitor"
             )
-    if path == "training.epochs" and spec.search and spec.search.tuner.choice == "hyperband":
-        return "cannot be searched by hyperband, which gives each trial its epochs"
+    if path == "training.epochs" and spec.search and spec.search.tuner.choice in _WITH_EPOCHS:
+        return (
+            f"cannot be searched by {spec.search.tuner.choice}, which gives each trial its epochs"
+        )
     return None
 
 

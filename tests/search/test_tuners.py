@@ -2,7 +2,7 @@ import pytest
 
 from steelexp.search.executor import Outcome
 from steelexp.search.search import question
-from steelexp.search.tuner import Tuner
+from steelexp.search.tuner import make_tuner
 from steelexp.search.tuners import TUNERS, proposer
 from tests.known_search import SPACE, known_spec, score, trial_spec
 
@@ -15,7 +15,7 @@ FINITE = (
 def made(tmp_path, *overrides, space=SPACE, seed=0):
     spec = known_spec(tmp_path, *overrides, space=space)
     found = proposer(spec.search, question(spec))
-    return spec, found, Tuner(found, seed)
+    return spec, found, make_tuner(found, seed)
 
 
 def outcome(trial, value):

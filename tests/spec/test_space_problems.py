@@ -206,7 +206,7 @@ def test_what_changes_the_meaning_of_the_objective(searched, monitor, space):
 class TestTuner:
     def test_unknown(self, searched):
         (message,) = messages(searched, FOCAL, tuner="{name: bayes}")
-        options = "random, bayesian, hyperband, grid"
+        options = "random, bayesian, hyperband, asynchronous_halving, grid"
         assert message == (
             f"spec.yaml:3: search.tuner.name: 'bayes' is not known; allowed: {options}; "
             "did you mean bayesian?"
