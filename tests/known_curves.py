@@ -14,6 +14,7 @@ import hashlib
 import heapq
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,13 +79,23 @@ class SimulatedExecutor:
         chosen: (seconds, true value) of the best trial so far, at each change.
     """
 
-    def __init__(self, spec: ExperimentSpec, slots: int) -> None:
+    def __init__(
+        self, spec: ExperimentSpec, slots: int, earlier: Mapping[str, Trial] | None = None
+    ) -> None:
+        """Workers without work.
+
+        Args:
+            spec: Spec with a search.
+            slots: Number of workers.
+            earlier: Id -> trial of earlier sessions, which trials may continue.
+        """
         self.slots = slots
         self.clock = 0.0
         self.chosen: list[tuple[float, float]] = []
         self._spec = spec
         self._best = -math.inf
         self._trials: dict[str, Trial] = {}
+        self._known = dict(earlier or {})
         self._running: list[tuple[float, str]] = []
         self._intervals: list[tuple[float, float]] = []
 
@@ -92,6 +103,7 @@ class SimulatedExecutor:
         """Begin a trial at once."""
         assert len(self._running) < self.slots
         self._trials[trial.id] = trial
+        self._known[trial.id] = trial
         seconds = curve(self._spec, trial).seconds * self._own_epochs(trial)
         self._intervals.append((self.clock, self.clock + seconds))
         heapq.heappush(self._running, (self.clock + seconds, trial.id))
@@ -146,5 +158,6 @@ class SimulatedExecutor:
         return trial.epochs or self._spec.training.epochs
 
     def _own_epochs(self, trial: Trial) -> int:
-        earlier = self._trials[trial.continues] if trial.continues is not None else None
-        return self._epochs(trial) - (0 if earlier is None else self._epochs(earlier))
+        if trial.continues is None:
+            return self._epochs(trial)
+        return self._epochs(trial) - self._epochs(self._known[trial.continues])
