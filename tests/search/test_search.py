@@ -271,11 +271,13 @@ class TestStart:
         trials = json.loads((folder / "search.json").read_text())["trials"]
         assert [trial["values"] for trial in trials[:3]] == START_VALUES
         assert [trial["source"] for trial in trials] == ["start"] * 3 + ["tuner"] * 3
-        assert all(trial["values"] not in START_VALUES for trial in trials[3:])
+        begun = [trial["values"] for trial in trials[3:] if trial["continues"] is None]
+        assert all(values not in START_VALUES for values in begun)
 
-    def test_hyperband_promotes_them(self, tmp_path, folder):
+    @pytest.mark.parametrize("name", ["hyperband", "asynchronous_halving"])
+    def test_they_are_promoted(self, tmp_path, folder, name):
         start = "search.start=[{loss.name: focal, optimizer.learning_rate: 0.003}]"
-        overrides = ["search.tuner.name=hyperband", "search.trials=null", start]
+        overrides = [f"search.tuner.name={name}", "search.trials=23", start]
         searched(known_spec(tmp_path, *overrides), folder)
         trials = json.loads((folder / "search.json").read_text())["trials"]
         same = [trial for trial in trials if trial["values"] == trials[0]["values"]]
