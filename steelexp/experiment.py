@@ -27,12 +27,12 @@ from steelexp.records.record import Record
 from steelexp.records.store import EPOCHS, BusyError, Epoch
 from steelexp.spec import ExperimentSpec, dump
 from steelexp.spec.effects import effective_settings
-from steelexp.tracked_run import epoch_costs, tracked_run
-from steelexp.tracking.tracker import Picture, TrackedTrial, Tracker
+from steelexp.tracked_run import best_value, epoch_costs, tracked_run
+from steelexp.tracking.tracker import Goal, Picture, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
 from steelexp.training.devices import strategy, variable_scope
-from steelexp.training.fit import fit
+from steelexp.training.fit import DivergedError, fit
 from steelexp.training.plateau import best_epoch
 from steelexp.training.resume import resume, save_epoch, saved_epochs
 
@@ -87,7 +87,11 @@ def run(
             )
         history = _start_or_resume(plan, model)
         broadcast((history, checkpoint.weights_hash(model)))
-        tracker.start(tracked_run(spec, plan.digest, folder, trial, facts=_facts(plan, model)))
+        tracker.start(
+            tracked_run(
+                spec, plan.digest, folder, trial, facts=_facts(plan, model), goal=_goal(plan)
+            )
+        )
         for number in range(1, len(history) + 1):
             _track(plan, tracker, history[:number])
 
@@ -107,10 +111,11 @@ def run(
                 validate=lambda epoch: broadcast(evaluator.after_epoch(epoch, folder)),
                 on_epoch_end=on_epoch_end,
             )
+            tracker.trained()
             checkpoint.restore(folder.best_weights, model, plan.digest)
             result = evaluator.result()
-        except BaseException:
-            say(tracker.finish({}))  # no metrics: the run failed or was interrupted
+        except BaseException as error:
+            say(tracker.finish({}, diverged=isinstance(error, DivergedError)))
             raise
         write_result(folder.path, plan.dataset, plan.groups, result)
         tracking_line = tracker.finish(result.metrics)
@@ -246,6 +251,19 @@ def _facts(plan: Plan, model: Any) -> dict[str, str | int]:
         DATA_MANIFEST: plan.dataset.manifest,
         SPLIT_HASH: split_digest(plan.dataset, plan.split),
     }
+
+
+def _goal(plan: Plan) -> Goal:
+    """What the run tries to improve, for an alert."""
+    monitor = plan.spec.training.monitor
+    best = functools.partial(
+        best_value,
+        plan.folder.path.parents[1],
+        data=plan.dataset.manifest,
+        split=plan.split_summary["parts"]["digest"],
+        monitor=monitor,
+    )
+    return Goal(monitor, lower_is_better(monitor), functools.cache(best))
 
 
 def _track(plan: Plan, tracker: Tracker, epochs: Sequence[Epoch]) -> None:

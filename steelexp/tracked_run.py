@@ -1,16 +1,21 @@
 """A run as trackers know it."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from steelexp.errors import UserError
 from steelexp.metric_names import EPOCH_SECONDS, TILES_PER_SECOND, TOTAL_SECONDS
+from steelexp.metrics import lower_is_better
 from steelexp.privacy import public_values
 from steelexp.records.provenance import FILES, running_code
-from steelexp.records.store import Epoch, RunFolder
+from steelexp.records.store import Epoch, RunFolder, run_folders
 from steelexp.spec import ExperimentSpec, flat
-from steelexp.tracking.tracker import TrackedRun, TrackedTrial
+from steelexp.tracking.tracker import Goal, TrackedRun, TrackedTrial
 
 
 def tracked_run(
@@ -20,6 +25,7 @@ def tracked_run(
     trial: TrackedTrial | None = None,
     *,
     facts: Mapping[str, str | int] = {},
+    goal: Goal | None = None,
 ) -> TrackedRun:
     """Name, settings, git state and files of a run, for its tracker.
 
@@ -29,6 +35,7 @@ def tracked_run(
         folder: Run folder.
         trial: Trial of a search that the run is, or None.
         facts: Facts beside the settings, by name; a run that was tracked before needs none.
+        goal: Monitored metric and the value to beat.
     """
     code = running_code()
     names = ("spec.yaml", *FILES, "split.csv", "split.json")
@@ -43,6 +50,7 @@ def tracked_run(
         model=None if trial else re.sub("[^a-z0-9]+", "-", spec.name.lower()),
         weights=folder.best_weights,
         trial=trial,
+        goal=goal,
     )
 
 
@@ -68,6 +76,31 @@ def epoch_costs(epochs: Sequence[Epoch], *, tiles: int) -> dict[str, float]:
     if seconds := usage.pop("training_seconds", 0.0):
         costs[TILES_PER_SECOND] = round(tiles / seconds, 3)
     return costs | usage
+
+
+def best_value(runs: Path, *, data: str, split: str, monitor: str) -> float | None:
+    """The best value of a metric among the finished runs below a folder, on the same images.
+
+    Runs whose record cannot be read do not count.
+
+    Args:
+        runs: Folder of runs.
+        data: Manifest of the data set.
+        split: Digest of the split's parts.
+        monitor: Monitored metric.
+    """
+    values = []
+    for run in run_folders(runs):
+        with suppress(UserError):
+            record = run.record
+            if (
+                record is not None
+                and (record.data, record.split["parts"]["digest"]) == (data, split)
+                and record.monitor == monitor
+            ):
+                values.append(record.metrics.get(monitor, math.nan))
+    defined = [value for value in values if not math.isnan(value)]
+    return (min if lower_is_better(monitor) else max)(defined, default=None)
 
 
 def _parameters(spec: ExperimentSpec) -> dict[str, Any]:

@@ -122,6 +122,14 @@ class CometServer:
         sent = self._sent(key, "/log-other")
         return {request.body["key"]: request.body["value"] for request in sent}
 
+    def notifications(self, key: str) -> list[dict[str, Any]]:
+        """Return title, status and additional data of each notification, as they came."""
+        sent = self._sent(key, "/notification/experiment")
+        return [
+            {name: request.body[name] for name in ("title", "status", "additional_data")}
+            for request in sent
+        ]
+
     def tags(self, key: str) -> set[str]:
         """Return the tags."""
         sent = self._sent(key, "/add-tags-to-experiment")

@@ -6,6 +6,7 @@ A module of its own, without TensorFlow or pytest: tests start it in a process a
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from PIL import Image
 from steelexp.progress import say
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.tracking import Picture, TrackedRun, TrackedTrial
+from steelexp.tracking.alerts import Alert
 from steelexp.tracking.comet.tracker import Mode, comet
+from steelexp.tracking.tracker import Goal
 
 CLASSES = ("1", "2", "3", "4")
 FINAL = {"val_dice_positive": 0.325, "val_dice_positive/1": 0.3}
@@ -39,14 +42,20 @@ def metrics_of(epoch: int) -> dict[str, float]:
     return {"loss": 1 / epoch, "val_dice_positive": 0.1 * epoch + 0.025, **per_class}
 
 
-def described(folder: Path, *, trial: TrackedTrial | None = None) -> TrackedRun:
+def described(
+    folder: Path,
+    *,
+    name: str = "b4_dice",
+    trial: TrackedTrial | None = None,
+    goal: Goal | None = None,
+) -> TrackedRun:
     """What is known of it before the first epoch."""
     (folder / "weights").mkdir(parents=True, exist_ok=True)
     spec, weights = folder / "spec.yaml", folder / "weights" / "best.h5"
     spec.write_text("name: b4_dice\n")
     return TrackedRun(
         identity="b4_dice/3f9c1a7e",
-        name="b4_dice",
+        name=name,
         folder=folder,
         parameters={"loss.name": "focal", "loss.gamma": 2.0, "seed": 42, "extends": None},
         tags=("focal", "severstal"),
@@ -55,6 +64,7 @@ def described(folder: Path, *, trial: TrackedTrial | None = None) -> TrackedRun:
         model="b4-dice",
         weights=weights,
         trial=trial,
+        goal=goal,
     )
 
 
@@ -70,9 +80,16 @@ def draw(folder: Path, epoch: int, image: str) -> Path:
     return path
 
 
-def train(folder: Path, epochs: int, mode: Mode = "auto", pace: Pace = AT_ONCE) -> str:
+def train(
+    folder: Path,
+    epochs: int,
+    mode: Mode = "auto",
+    pace: Pace = AT_ONCE,
+    alerts: Sequence[Alert] = (),
+) -> str:
     """Train from wherever an earlier process left it; the line that the tracker ends with."""
-    run, tracker = RunFolder(folder), comet(project="steel", mode=mode)
+    run = RunFolder(folder)
+    tracker = comet(project="steel", mode=mode, alerts=tuple(alerts))
     with run.hold():
         tracker.start(described(folder))
         for epoch in run.epochs:

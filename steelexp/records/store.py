@@ -5,7 +5,7 @@ runs/b4_dice/3f9c1a7e/
   images.csv  split.csv  split.json            on which images, and what crosses the split
   run.json                                     the digest, and the hashes of these files
   epochs.jsonl                                 one line an epoch, appended and flushed
-  journal.jsonl  sent.json                     what is tracked, and what of it Comet has
+  journal.jsonl  sent.json  alerts.jsonl       what is tracked, and what of it Comet has
   weights/  overlays/  comet/                  what came out
   image_scores.parquet  evaluation.json  plots/       how it was evaluated
   evaluations/                                 the same in other ways, when asked

@@ -45,6 +45,7 @@ class Run(Content):
     parameters: dict[str, Scalar]
     others: dict[str, Scalar]
     model: str | None
+    alerts: list[str] = []
 
 
 class Epoch(Content):
@@ -111,6 +112,14 @@ class Weights(File):
     name: str
 
 
+class Alert(Content):
+    """A message to a person; it is sent at most once."""
+
+    name: str
+    title: str
+    values: dict[str, float]
+
+
 class Others(Content):
     """Any further values by name."""
 
@@ -129,6 +138,7 @@ CONTENTS: dict[str, type[Content]] = {
     "curve": Curve,
     "confusion": Confusion,
     "model": Weights,
+    "alert": Alert,
 }
 
 

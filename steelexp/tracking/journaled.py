@@ -10,6 +10,7 @@ run folder is a new experiment.
 import hashlib
 import json
 import logging
+import math
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from steelexp.errors import reason
 from steelexp.privacy import public_values
 from steelexp.records.jsonl import DamageError
 from steelexp.tracking import delivery
+from steelexp.tracking.alerts import Alert, alert_content, headline_values
 from steelexp.tracking.delivery import NO_PROCESS, SPARE_SECONDS
 from steelexp.tracking.journal import FIX, Event, Journal, New, file_entry
 from steelexp.tracking.journal import NAME as JOURNAL
@@ -49,14 +51,26 @@ class JournaledTracker:
         project: Project at the service.
         workspace: Workspace at the service; None for the user's default.
         mode: Whether events are sent, or kept for an archive.
+        alerts: Alerts of a run.
+        trial_alerts: Alerts of a trial of a search.
     """
 
-    def __init__(self, service: str, *, project: str, workspace: str | None, mode: Mode) -> None:
+    def __init__(
+        self,
+        service: str,
+        *,
+        project: str,
+        workspace: str | None,
+        mode: Mode,
+        alerts: Sequence[Alert] = (),
+        trial_alerts: Sequence[Alert] = (),
+    ) -> None:
         self._service = service
         self._name = SERVICES[service]().name
         self._project = project
         self._workspace = workspace
         self._mode = mode
+        self._alerts = {False: tuple(alerts), True: tuple(trial_alerts)}
         self._journal: Journal | None = None
         self._recorded: set[tuple[Any, ...]] = set()
         self._unwritten: list[New] = []
@@ -91,11 +105,19 @@ class JournaledTracker:
     ) -> None:
         """Note an epoch and its pictures."""
         self._note(self._epoch(epoch, metrics, step, pictures))
+        self._note(self._better(metrics))
         self._wake()
 
-    def finish(self, metrics: Mapping[str, float]) -> str:
+    def trained(self) -> None:
+        """Note that no further epoch follows."""
+        self._note([("others", {"status": "evaluating"})])
+        self._wake()
+
+    def finish(self, metrics: Mapping[str, float], *, diverged: bool = False) -> str:
         """Note what came out, and wait for the rest to be sent."""
-        self._note(results(self._run, metrics, self._events))
+        status = "finished" if metrics else "diverged" if diverged else "stopped"
+        self._note(results(self._run, metrics, self._events, status=status))
+        self._note(self._alert(status, headline_values(metrics)))
         return self._close()
 
     def evaluated(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
@@ -145,6 +167,7 @@ class JournaledTracker:
             "parameters": dict(run.parameters),
             "others": others,
             "model": run.model,
+            "alerts": list(self._alerts_of(run)),
         }
         yield "run", opening
         for path in run.files:
@@ -163,6 +186,26 @@ class JournaledTracker:
                 layers = file_entry(beside, self._run.folder) if beside.is_file() else None
                 file = file_entry(path, self._run.folder, most=PICTURE_BYTES)
                 yield "picture", {**place, "name": name, "layers": layers, **file}
+
+    def _better(self, metrics: Mapping[str, float]) -> Iterator[New]:
+        """The alert about an epoch that is better than every finished run, once a run."""
+        goal = self._run.goal
+        if goal is None or "best" not in self._alerts_of(self._run):
+            return
+        value = metrics.get(goal.metric, math.nan)
+        sign = -1 if goal.lower_is_better else 1
+        earlier = goal.earlier_best()
+        if earlier is not None and sign * value > sign * earlier:
+            yield from self._alert("best", {goal.metric: value, "best before": earlier})
+
+    def _alerts_of(self, run: TrackedRun) -> tuple[Alert, ...]:
+        return self._alerts[run.trial is not None]
+
+    def _alert(self, name: str, values: Mapping[str, float]) -> Iterator[New]:
+        """The event of an alert, if the run has it."""
+        for alert in self._alerts_of(self._run):
+            if alert == name:
+                yield "alert", alert_content(alert, self._run.name, values)
 
     def _note(self, news: Iterable[New]) -> None:
         """Add to the journal what it does not hold yet: a resumed run tells its epochs again.

@@ -18,7 +18,7 @@ CURVE = "precision and recall/{name}"
 
 
 def results(
-    run: TrackedRun, metrics: Mapping[str, float], events: Sequence[Event]
+    run: TrackedRun, metrics: Mapping[str, float], events: Sequence[Event], *, status: str
 ) -> Iterator[New]:
     """The closing events of a run.
 
@@ -26,9 +26,10 @@ def results(
         run: Finished run; its evaluation.json and weights are added where they exist.
         metrics: Final metrics; empty where the run was stopped.
         events: Events of the run so far.
+        status: How it ended: finished, stopped or diverged.
     """
     if not metrics:
-        yield "others", {"status": "stopped"}
+        yield "others", {"status": status}
         return
     yield from final_metrics(run.folder, BEST, metrics, events)
     yield "table", {"name": TABLE, **_table(metrics)}
@@ -37,7 +38,7 @@ def results(
         yield from _evaluated(json.loads(report.read_bytes()))
     if run.model is not None and run.weights is not None and run.weights.is_file():
         yield "model", {"name": run.model, **file_entry(run.weights, run.folder)}
-    yield "others", {"status": "finished"}
+    yield "others", {"status": status}
 
 
 def final_metrics(

@@ -17,6 +17,7 @@ itself. So an event counts as acknowledged only when the server lists it.
   waits until the server lists this one.
 - Events that the server overwrites, such as parameters, may arrive twice. The server is not asked
   for them.
+- Alerts are sent at most once (`alerts`). One that fails is over, and holds up nothing else.
 
 One gap remains. If the server needs more than `LISTING_SECONDS` to list an event, the next process
 may send the event again. Only an acknowledgement by the server could exclude that.
@@ -33,6 +34,7 @@ from typing import NoReturn
 from steelexp.errors import UserError, reason
 from steelexp.file_lock import LockedError, file_lock
 from steelexp.terminal import visible
+from steelexp.tracking.alerts import Decisions, StallWatch, alert_content
 from steelexp.tracking.journal import Event, EventReader, file_size, read_events
 from steelexp.tracking.receipt import read_progress, read_receipt, write_receipt
 from steelexp.tracking.service import Mode, RefusedError, Service
@@ -84,6 +86,9 @@ class Sender:
         self._signals = signals
         self._reader = EventReader(folder)
         self._pending = self._reader.read_new()
+        self._run = self._pending[0].content
+        self._decisions = Decisions(folder)
+        self._watch = StallWatch(self._run.get("alerts", ()))
         _, self._receipt = read_progress(folder)
         with signals.time_limit(STEP_SECONDS):
             self._connection = service.connect(self._pending[0], folder)
@@ -99,6 +104,8 @@ class Sender:
             UnsentError: The server does not list an event, or no time is left.
         """
         self._pending += self._reader.read_new()
+        for event in self._pending:
+            self._watch.see(event)
         pending = [event for event in self._pending if event.number > self._receipt.acknowledged]
         self._pending = []
         for batch in by_epoch(pending):
@@ -106,9 +113,22 @@ class Sender:
                 raise UnsentError("no time was left")
             size = sum(file_size(event, self._folder) for event in batch)
             with self._signals.time_limit(STEP_SECONDS + size / SLOWEST_BYTES_PER_SECOND):
-                self._send(batch)
+                if batch[0].kind == "alert":
+                    self._send_alerts(batch)
+                else:
+                    self._send(batch)
             self._receipt.acknowledged = batch[-1].number
             write_receipt(self._folder, self._receipt)
+
+    def wait(self) -> None:
+        """Wait for new events; send the alert if there has been no epoch for too long."""
+        if self._signals.wait(self._watch.seconds_left):
+            return
+        limit = self._watch.limit_seconds or 0.0
+        self._watch.stop()
+        content = alert_content("stalled", self._run["name"], {"seconds without an epoch": limit})
+        with self._signals.time_limit(STEP_SECONDS):
+            self._send_alerts([Event(0, "alert", time.time(), content)])
 
     def close(self) -> None:
         """Tell the server that the experiment is over."""
@@ -127,6 +147,18 @@ class Sender:
         self._await_listing(events, [event for event in new if connection.can_list(event)])
         if connection.error:
             raise UnsentError(connection.error)
+
+    def _send_alerts(self, alerts: Sequence[Event]) -> None:
+        """Send alerts that no process has begun to send, once the events before them are there."""
+        for alert in alerts:
+            try:
+                is_due = self._decisions.take(alert.content["name"], alert.time)
+            except (UserError, OSError) as error:
+                self._receipt.refused[alert.number] = f"alert not sent: {reason(error)}"
+                continue
+            if is_due:
+                self._log(alert)
+        self._connection.forget_error()
 
     def _await_listing(self, batch: Sequence[Event], new: Sequence[Event]) -> None:
         """Ask the server until it lists the new events of a batch.
@@ -154,13 +186,13 @@ class Sender:
 
 
 def by_epoch(events: Sequence[Event]) -> Iterator[list[Event]]:
-    """Batches to send: the events of one epoch, or consecutive events of no epoch."""
+    """Batches to send: the events of one epoch, consecutive events of no epoch, or alerts."""
 
-    def epoch(event: Event) -> int | None:
+    def group(event: Event) -> tuple[bool, int | None]:
         number = event.content.get("epoch")
-        return None if number is None else int(number)
+        return event.kind == "alert", None if number is None else int(number)
 
-    for _, batch in groupby(events, epoch):
+    for _, batch in groupby(events, group):
         yield list(batch)
 
 
@@ -193,7 +225,7 @@ def send(folder: Path, mode: Mode, signals: StdinSignals, service: Service) -> N
         sender.send_pending()
         if is_complete:
             break
-        signals.wait()
+        sender.wait()
     sender.close()
 
 

@@ -42,10 +42,19 @@ class StdinSignals:
         """Seconds that sending may still go on; infinite before END."""
         return self._deadline - time.monotonic()
 
-    def wait(self) -> None:
-        """Wait for the next line."""
-        self._changed.wait()
-        self._changed.clear()
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the next line.
+
+        Args:
+            seconds: Longest time to wait; None for no limit.
+
+        Returns:
+            Whether there was one in time.
+        """
+        is_new = self._changed.wait(seconds)
+        if is_new:
+            self._changed.clear()
+        return is_new
 
     @contextmanager
     def time_limit(self, seconds: float) -> Iterator[None]:

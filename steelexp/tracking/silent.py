@@ -16,7 +16,10 @@ class Silent:
     ) -> None:
         """Do nothing."""
 
-    def finish(self, metrics: Mapping[str, float]) -> str:
+    def trained(self) -> None:
+        """Do nothing."""
+
+    def finish(self, metrics: Mapping[str, float], *, diverged: bool = False) -> str:
         """Say that nothing was tracked."""
         return "Tracking: off."
 

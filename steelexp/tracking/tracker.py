@@ -1,6 +1,6 @@
 """The interface of trackers, and the description of a run that they get."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -32,6 +32,21 @@ class Picture(NamedTuple):
     path: Path
 
 
+class Goal(NamedTuple):
+    """What a run tries to improve.
+
+    Attributes:
+        metric: Name of the monitored metric.
+        lower_is_better: Whether its lower values are better.
+        earlier_best: Function that returns the best value of the finished runs on the same images;
+            None where there is none.
+    """
+
+    metric: str
+    lower_is_better: bool
+    earlier_best: Callable[[], float | None]
+
+
 @dataclass(frozen=True)
 class TrackedRun:
     """Description of a run before its first epoch.
@@ -47,6 +62,7 @@ class TrackedRun:
         model: Name under which the best weights are registered; None for no registration.
         weights: File of the best weights, written when the run is finished.
         trial: Trial of a search; None for other runs.
+        goal: Monitored metric and the value to beat; None where nobody asks.
     """
 
     identity: str
@@ -59,6 +75,7 @@ class TrackedRun:
     model: str | None = None
     weights: Path | None = None
     trial: TrackedTrial | None = None
+    goal: Goal | None = None
 
 
 class Tracker(Protocol):
@@ -79,11 +96,15 @@ class Tracker(Protocol):
             pictures: Overlays of this epoch.
         """
 
-    def finish(self, metrics: Mapping[str, float]) -> str:
+    def trained(self) -> None:
+        """Take note that no further epoch follows; the evaluation does."""
+
+    def finish(self, metrics: Mapping[str, float], *, diverged: bool = False) -> str:
         """Take the final metrics; return the line that says what was tracked and where.
 
         Args:
             metrics: Final metrics of the best weights; empty where the run was stopped.
+            diverged: Whether a number that is not finite stopped it.
         """
 
     def evaluated(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:

@@ -25,7 +25,8 @@ EPOCHS = [Event(n, "epoch", 0.0, epoch(n)[1]) for n in (1, 2)]
 
 
 def test_a_stopped_run_says_so_and_no_more(folder: Path) -> None:
-    assert list(results(described(folder), {}, [])) == [("others", {"status": "stopped"})]
+    news = list(results(described(folder), {}, [], status="stopped"))
+    assert news == [("others", {"status": "stopped"})]
 
 
 def test_results_of_a_finished_run(folder: Path) -> None:
@@ -34,7 +35,7 @@ def test_results_of_a_finished_run(folder: Path) -> None:
     run.weights.write_bytes(b"w")
     (folder / "evaluation.json").write_text(json.dumps(JUDGEMENT))
     metrics = {"val_loss": 0.5, "val_dice/2": 0.2, "val_dice/1": 0.1, "val_dice": 0.15}
-    best, table, curve, confusion, model, status = results(run, metrics, EPOCHS)
+    best, table, curve, confusion, model, status = results(run, metrics, EPOCHS, status="finished")
     assert best[1]["metrics"] == {f"best/{name}": value for name, value in metrics.items()} | {
         "lower/test_dice/1": 0.2,
         "upper/test_dice/1": 0.5,

@@ -273,6 +273,20 @@ def _open(run: Mapping[str, Any], folder: Path | None = None) -> "CometExperimen
     return experiment
 
 
+def notify(
+    experiment: "CometExperiment", title: str, status: str, values: Mapping[str, float]
+) -> None:
+    """Ask the server to tell the owner of the API key, with one request.
+
+    Args:
+        experiment: Live experiment; an offline one does nothing.
+        title: Subject of the message.
+        status: One word.
+        values: Numbers below it.
+    """
+    type(experiment).send_notification(experiment, title, status, dict(values))
+
+
 def _send_nothing(*args: Any, **kwargs: Any) -> None:
     """Send no notification."""
 

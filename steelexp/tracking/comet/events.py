@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steelexp.tracking.comet import clock
+from steelexp.tracking.comet import client, clock
 from steelexp.tracking.comet.client import ServerContents
 from steelexp.tracking.journal import Event, unchanged
 from steelexp.tracking.service import RefusedError
@@ -154,6 +154,14 @@ def _model(
     experiment.register_model(content["name"])
 
 
+def _alert(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
+    """Mailed to the owner of the API key who has turned notifications on; an archive has none."""
+    content = event.content
+    client.notify(experiment, content["title"], content["name"], content["values"])
+
+
 KINDS: dict[str, Callable[[Event, "CometExperiment", Path, ServerContents], None]] = {
     "run": _run,
     "asset": _asset,
@@ -165,9 +173,10 @@ KINDS: dict[str, Callable[[Event, "CometExperiment", Path, ServerContents], None
     "curve": _curve,
     "confusion": _confusion,
     "model": _model,
+    "alert": _alert,
 }
 
-LISTED_KINDS = frozenset(set(KINDS) - {"run", "others"})
+LISTED_KINDS = frozenset(set(KINDS) - {"run", "others", "alert"})
 """Kinds that the server lists, as metrics or as files."""
 
 

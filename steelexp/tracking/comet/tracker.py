@@ -1,15 +1,27 @@
 """The tracker `comet`: live where an API key is configured, an offline archive otherwise."""
 
+from typing import Annotated
+
+from pydantic import Strict
+
 from steelexp.command_line import script_line
 from steelexp.errors import UserError
+from steelexp.tracking.alerts import ALERTS, Alert
 from steelexp.tracking.comet.client import api_key
 from steelexp.tracking.journaled import JournaledTracker
 from steelexp.tracking.service import Mode
 from steelexp.tracking.tracker import Tracker
 
+Alerts = Annotated[tuple[Alert, ...], Strict(False)]
+
 
 def comet(
-    *, project: str = "steelexp", workspace: str | None = None, mode: Mode = "auto"
+    *,
+    project: str = "steelexp",
+    workspace: str | None = None,
+    mode: Mode = "auto",
+    alerts: Alerts = ALERTS,
+    trial_alerts: Alerts = (),
 ) -> Tracker:
     """Comet (https://www.comet.com): live with an API key, an offline archive otherwise.
 
@@ -18,6 +30,11 @@ def comet(
         workspace: Comet workspace; absent: the default of the API key's owner.
         mode: `auto`: live where an API key is configured and the server answers; `online`: refused
             without an API key; `offline`: always an archive.
+        alerts: Notifications of a run, each sent at most once. `diverged`; `stalled`: no epoch for
+            ten times the median epoch, and ten minutes; `finished`; `best`: better than every
+            finished run on the same images. Comet mails them to the owner of the API key, if
+            notifications are on in the account's settings.
+        trial_alerts: Notifications of each trial of a search.
 
     Returns:
         A tracker of one run.
@@ -30,4 +47,11 @@ def comet(
             "tracking.mode is online, and no Comet API key is configured: set COMET_API_KEY, "
             "or set tracking.mode to auto or offline, or run: " + script_line("comet", "login")
         )
-    return JournaledTracker("comet", project=project, workspace=workspace, mode=mode)
+    return JournaledTracker(
+        "comet",
+        project=project,
+        workspace=workspace,
+        mode=mode,
+        alerts=alerts,
+        trial_alerts=trial_alerts,
+    )
