@@ -4,6 +4,7 @@ import functools
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,6 +32,7 @@ from steelexp.tracked_run import best_value, epoch_costs, tracked_run
 from steelexp.tracking.tracker import Goal, Picture, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
+from steelexp.training.checkpoint import CheckpointError
 from steelexp.training.devices import strategy, variable_scope
 from steelexp.training.fit import DivergedError, fit
 from steelexp.training.plateau import best_epoch
@@ -158,7 +160,8 @@ def run(
 def mend(plan: Plan) -> Record:
     """Write the files of a finished run again that are no longer what the run wrote.
 
-    These are the files that follow from the plan, and epochs.jsonl, which the last checkpoint has.
+    These are the files that follow from the plan, epochs.jsonl, which the last checkpoint has, and
+    the best checkpoint, if another one is of the same epoch. Removed weights stay removed.
     Where all are whole, nothing is written, so that the folder may be read-only.
 
     Returns:
@@ -166,25 +169,37 @@ def mend(plan: Plan) -> Record:
 
     Raises:
         BusyError: Another process is at work in the folder.
-        UserError: The record is damaged, or epochs.jsonl and the last checkpoint are.
+        UserError: The record is damaged, or epochs.jsonl or the best checkpoint is and no other
+            checkpoint has it.
     """
     folder = plan.folder
     if not folder.is_described(plan.digest, _texts(plan)):
         with folder.hold():
             describe(plan)
     record = folder.finished_record()
-    if not folder.is_whole(EPOCHS):
+    damage = folder.epochs_file if not folder.is_whole(EPOCHS) else None
+    if damage is None and _is_damaged(folder.best_weights, plan.digest):
+        damage = folder.best_weights
+    if damage is not None:
         with folder.hold():
-            _mend_epochs(plan, record)
+            _mend_from_checkpoint(plan, record, damage)
     return record
 
 
-def _mend_epochs(plan: Plan, record: Record) -> None:
-    """Write epochs.jsonl of a finished run again, if a checkpoint holds all of its epochs."""
+def _is_damaged(weights: Path, digest: str) -> bool:
+    try:
+        checkpoint.epochs_of(weights, digest)
+    except CheckpointError:
+        return True
+    return False
+
+
+def _mend_from_checkpoint(plan: Plan, record: Record, damage: Path) -> None:
+    """Write a damaged file of a finished run again, if a checkpoint holds all of its epochs."""
     folder = plan.folder
     if saved_epochs(folder, digest=plan.digest) < record.epochs:
         raise UserError(
-            f"{folder.epochs_file}: damaged, and no checkpoint holds its {record.epochs} epochs; "
+            f"{damage}: damaged, and no checkpoint holds all {record.epochs} epochs of the run; "
             "restore it, or begin anew with --fresh"
         )
     resume(folder, functools.partial(_best_epoch, plan.spec), digest=plan.digest)

@@ -11,9 +11,12 @@ from steelexp.errors import UserError
 from steelexp.lazy import keras, tf
 from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.progress import say
+from steelexp.records.search_file import JOURNAL
 from steelexp.records.store import RunFolder
 from steelexp.search.executor import Outcome, Trial
 from steelexp.search.search import trial_spec
+from steelexp.search.trials import read_trials
+from steelexp.spec import read_resolved
 from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
 from steelexp.training.fit import DivergedError
@@ -68,6 +71,22 @@ class TrialRunner:
             seconds=round(sum(epoch.seconds for epoch in history[inherited:]), 1),
             folder=folder,
         )
+
+
+def tracked_trial(run: Path) -> TrackedTrial | None:
+    """The trial that a run folder is, as its tracker knows it; None for any other run.
+
+    Args:
+        run: Run folder, SEARCH/trials/ID/DIGEST for a trial.
+    """
+    trials = run.resolve().parent.parent
+    journal = trials.parent / JOURNAL
+    if trials.name != "trials" or not journal.is_file():
+        return None
+    number = run.resolve().parent.name
+    row = read_trials(journal).rows.get(number)
+    name = read_resolved(run / "spec.yaml").name.removesuffix(f"-{number}")
+    return None if row is None else TrackedTrial(name, number, row.trial.values)
 
 
 def _inherit(search: Path, trial: Trial, plan: Plan) -> int:

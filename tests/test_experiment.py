@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 from steelexp import experiment
 from steelexp.__main__ import main
+from steelexp.command_line import command_line
 from steelexp.data import rle
 from steelexp.data.dataset import DataError
 from steelexp.data.image_table import read_image_table
@@ -525,12 +526,58 @@ def test_epochs_that_no_checkpoint_has_are_named_and_left(
     for path in (copy.last_weights, copy.previous_weights, copy.best_weights):
         if len(checkpoint.epochs_of(path, record.digest) or ()) == record.epochs:
             path.unlink()
-    with pytest.raises(UserError, match="damaged, and no checkpoint holds its 3 epochs; restore"):
+    with pytest.raises(UserError, match="damaged, and no checkpoint holds all 3 epochs of the run"):
         experiment.mend(plan)
     assert copy.epochs_file.read_bytes() == damaged
     shutil.copy(folder.last_weights, copy.last_weights)
     assert experiment.mend(plan) == record
     assert copy.epochs == folder.epochs
+
+
+@pytest.mark.parametrize("file", ["run.json", "weights/best.h5", "record.json"])
+def test_a_run_that_was_moved_is_mended_where_it_lies(
+    undisturbed: tuple[RunFolder, Record],
+    tmp_path: Path,
+    file: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, record = undisturbed
+    copy = RunFolder(shutil.copytree(folder.path, tmp_path / "elsewhere" / "mine"))
+    shutil.copy(folder.last_weights, copy.previous_weights)
+    whole = (copy.path / file).read_bytes()
+    if record.best_epoch < record.epochs and file == "weights/best.h5":
+        shutil.copy(folder.best_weights, copy.previous_weights)
+    (copy.path / file).write_bytes(whole[:-40])
+    command = ["run", str(copy.path), "--runs", str(tmp_path / "runs")]
+    if file == "record.json":
+        assert main(command) == 2
+        said = capsys.readouterr().err
+        assert said.endswith(f"evaluate its weights again: {command_line('run', copy.path)}\n")
+        (copy.path / file).unlink()
+    assert main(command) == 0
+    assert not (tmp_path / "runs").exists()
+    assert copy.finished_record().metrics == record.metrics
+    assert file == "record.json" or (copy.path / file).read_bytes() == whole
+    assert copy.epochs == folder.epochs
+
+
+def test_a_run_folder_of_another_run_is_not_gone_on_with(
+    tiny_spec: Path,
+    undisturbed: tuple[RunFolder, Record],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, record = undisturbed
+    copy = RunFolder(shutil.copytree(folder.path, tmp_path / "mine"))
+    spec = copy.path / "spec.yaml"
+    spec.write_text(spec.read_text().replace("seed: 1", "seed: 2"))
+    files = {path: path.read_bytes() for path in copy.path.rglob("*") if path.is_file()}
+    assert main(["run", str(copy.path)]) == 2
+    assert "changed: seed 1 -> 2. Restore them" in capsys.readouterr().err
+    (copy.path / "record.json").unlink()
+    assert main(["run", str(copy.path)]) == 2
+    assert f"{copy.path}: holds the run {record.digest}, and its spec" in capsys.readouterr().err
+    assert all(path.read_bytes() == text for path, text in files.items() if path.exists())
 
 
 def test_a_run_is_reproduced_to_the_last_digit(
@@ -616,7 +663,7 @@ def test_what_cannot_be_reproduced(
     assert "for a reason that it does not record" in capsys.readouterr().err
     (other / "record.json").unlink()
     assert main(["reproduce", str(other), "--runs", str(tmp_path / "again")]) == 2
-    assert "unfinished; run its spec again to go on" in capsys.readouterr().err
+    assert "unfinished; go on with: " in capsys.readouterr().err
 
 
 def another_run(folder: Path, **fields: object) -> None:

@@ -287,7 +287,7 @@ class TestShow:
         run = unfinished(tmp_path / "1")
         run.append(Epoch(1, step=10, seconds=1.0, metrics={}))
         run.append(Epoch(2, step=20, seconds=1.0, metrics={}))
-        message = [f"{run.path}: unfinished, 2 epochs; run its spec again to go on"]
+        message = [f"{run.path}: unfinished, 2 epochs; go on with: {run.go_on}"]
         assert steelexp("show", str(run.path)) == (0, message, [])
 
     def test_a_search(self, steelexp, tmp_path):
@@ -408,7 +408,7 @@ class TestArguments:
         [
             ([], "the following arguments are required: COMMAND"),
             (["train"], "invalid choice: 'train'"),
-            (["run"], "the following arguments are required: SPEC|FOLDER|key=value"),
+            (["run"], "the following arguments are required: SPEC|FOLDER|RUN|key=value"),
             (["run", "a.yaml", "--fast"], "unknown arguments: --fast"),
             (["list", "runs", "more"], "unknown arguments: more"),
             (["schema", "x"], "invalid choice: 'x'"),

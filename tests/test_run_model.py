@@ -79,7 +79,7 @@ def test_other_weights_than_the_records_are_refused(tmp_path):
 
 
 def test_what_a_run_lacks_is_said(tmp_path):
-    with pytest.raises(UserError, match="unfinished; run its spec again"):
+    with pytest.raises(UserError, match="unfinished; go on with: "):
         load_predictor(unfinished(tmp_path / "a"))
     model = {"architecture": "unet", "backbone": "mobilenet", "decoder_filters": [2, 2, 2, 2, 2]}
     folder = unfinished(tmp_path / "b", model=model | {"weights": "none"})

@@ -22,7 +22,7 @@ from steelexp.spec import ExperimentSpec, load
 from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
 from steelexp.training.fit import DivergedError
-from steelexp.trial import TrialRunner
+from steelexp.trial import TrialRunner, tracked_trial
 from tests.fakes import compiled
 from tests.finished_runs import finished
 
@@ -99,6 +99,15 @@ def test_a_search_from_the_command_line(
     assert main(command) == 0
     assert capsys.readouterr().out.splitlines()[-3:] == out[-3:]
     assert (folder / "trials.jsonl").read_bytes() == before
+
+    # A trial's damaged file is written again where it lies.
+    trial_run = folder / summary["trials"][0]["folder"]
+    described = (trial_run / "run.json").read_bytes()
+    (trial_run / "run.json").write_bytes(described[:-9])
+    assert tracked_trial(trial_run) == TrackedTrial("tiny", "0000", {"loss.name": "bce_dice"})
+    assert tracked_trial(folder) is None
+    assert main(["run", str(trial_run)]) == 0
+    assert (trial_run / "run.json").read_bytes() == described
 
     # The best spec is the best trial's run, and scores the same.
     assert main(["run", str(folder / "best.yaml"), "--runs", str(runs)]) == 0

@@ -13,6 +13,7 @@ from steelexp.errors import UserError, cut
 from steelexp.limits import SEEDS
 from steelexp.plan import SpecModel
 from steelexp.progress import say
+from steelexp.records.store import RunFolder, is_run_folder
 from steelexp.spec import ExperimentSpec, Problem, SpecError, load
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ class Request:
     Attributes:
         spec: The resolved spec.
         words: Arguments of `run` that ask for it alone: file, overrides and seed.
+        folder: Run folder to go on with, wherever it lies; None for the one below --runs.
     """
 
     spec: ExperimentSpec
     words: tuple[str, ...]
+    folder: RunFolder | None = None
 
 
 def runs_option() -> argparse.ArgumentParser:
@@ -45,19 +48,22 @@ def requests(words: Sequence[str], seeds: str | None) -> list[Request]:
     """Load every spec with every seed; list the problems of all of them.
 
     Args:
-        words: Spec files, folders of specs, and overrides.
+        words: Spec files, folders of specs, run folders, and overrides.
         seeds: Seeds between commas; None for the specs' own.
 
     Raises:
         UserError: A spec is wrong, or an argument has no effect.
     """
     overrides = [word for word in words if _is_override(word)]
-    named = [word for word in words if not _is_override(word)]
+    every = [word for word in words if not _is_override(word)]
+    runs = [RunFolder(Path(word)) for word in every if is_run_folder(Path(word))]
+    named = [word for word in every if RunFolder(Path(word)) not in runs]
     _check_seeds(overrides, seeds)
-    loaded: list[Request] = []
+    _check_as_begun(runs, overrides, seeds)
+    loaded = [_run_request(run) for run in runs]
     problems: list[Problem] = []
     notes: list[str] = []
-    for path in spec_files(named):
+    for path in spec_files(named) if named or not runs else []:
         try:
             loaded += list(_load(path, overrides, seeds, notes))
         except SpecError as error:
@@ -80,6 +86,21 @@ def _check_seeds(overrides: Sequence[str], seeds: str | None) -> None:
         raise UserError(f"--seeds: {seeds.count(',') + 1:,} seeds; at most {SEEDS:,} at a time")
     if seeds is not None and seed is not None:
         raise UserError(f"{seed}: without effect beside --seeds {seeds}; leave one of them out")
+
+
+def _check_as_begun(runs: Sequence[RunFolder], overrides: Sequence[str], seeds: str | None) -> None:
+    if runs and (overrides or seeds is not None):
+        other = overrides[0] if overrides else f"--seeds {seeds}"
+        path = runs[0].path
+        raise UserError(
+            f"{path}: a run folder goes on as it began; leave out {other}, or run it as another "
+            f"experiment with {path / 'spec.yaml'}"
+        )
+
+
+def _run_request(run: RunFolder) -> Request:
+    spec = load(run.path / "spec.yaml", model=SpecModel)
+    return Request(spec, (argument(run.path),), run)
 
 
 def _load(

@@ -91,7 +91,7 @@ def evaluate(args: argparse.Namespace) -> int:
     finished = [folder for folder in folders if folder.record is not None]
     for folder in folders:
         if folder not in finished:
-            say(f"{folder.path}: unfinished, left out; run its spec again to go on")
+            say(f"{folder.path}: unfinished, left out; go on with: {folder.go_on}")
     for number, folder in enumerate(finished, start=1):
         say(f"--- {number} of {len(finished)}: {folder.path}")
         if args.data is not None:

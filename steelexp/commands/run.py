@@ -13,6 +13,7 @@ from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.own_folder import set_aside
 from steelexp.commands.preview import plan_lines, show_plan
 from steelexp.commands.report import leave_report
+from steelexp.commands.run_plan import plan_of_folder
 from steelexp.commands.search import (
     add_executor_options,
     check_executor,
@@ -29,6 +30,7 @@ from steelexp.records.store import run_folders
 from steelexp.report.tables import leaderboard
 from steelexp.search.ray_train import train_together
 from steelexp.terminal import print_error
+from steelexp.trial import tracked_trial
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -45,8 +47,9 @@ def add(commands: "Subparsers") -> None:
     train.add_argument(
         "specs",
         nargs="+",
-        metavar="SPEC|FOLDER|key=value",
-        help="spec files, folders of specs, and overrides such as training.epochs=2",
+        metavar="SPEC|FOLDER|RUN|key=value",
+        help="spec files, folders of specs, run folders to go on with wherever they lie, and "
+        "overrides such as training.epochs=2",
     )
     train.add_argument("--seeds", help="run each spec with each of these seeds, such as 0,1,2")
     train.add_argument(
@@ -103,13 +106,18 @@ def _each(
 
 
 def _preview(request: Request, args: argparse.Namespace) -> None:
+    if request.folder is not None:
+        raise UserError(
+            f"{request.folder.path}: --dry-run: without effect on a run folder, which has its plan "
+            "already; leave it out"
+        )
     options = executor_words(args) if request.spec.search else []
     words = ["run", *request.words, *runs_words(args.runs), *options]
     show_plan(request.spec, args.runs, command_line(*words))
 
 
 def _run_request(request: Request, args: argparse.Namespace) -> None:
-    if request.spec.search is None:
+    if request.spec.search is None or request.folder is not None:
         _run_one(request, args)
     else:
         run_search(request.spec, args)
@@ -118,7 +126,7 @@ def _run_request(request: Request, args: argparse.Namespace) -> None:
 def _run_one(request: Request, args: argparse.Namespace) -> None:
     spec = request.spec
     command = recorded("run", *request.words, *runs_words(args.runs))
-    plan = extended_plan(spec, args.runs)
+    plan = _plan(request, args)
     if args.fresh and (aside := set_aside(plan.folder.path, "spec.yaml", "a run")):
         say(f"The earlier run is kept as {aside}")
     if plan.folder.is_finished:
@@ -131,9 +139,21 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
         if spec.training.workers > 1:
             _run_together(plan, args, command)
         else:
-            experiment.run(plan, command=command)
+            trial = None if request.folder is None else tracked_trial(request.folder.path)
+            experiment.run(plan, command=command, trial=trial)
     show_record(plan.folder)
     leave_report(plan.folder.path)
+
+
+def _plan(request: Request, args: argparse.Namespace) -> Plan:
+    if request.folder is None:
+        return extended_plan(request.spec, args.runs)
+    if request.spec.training.workers > 1:
+        raise UserError(
+            f"{request.folder.path}: a run of {request.spec.training.workers} workers goes on with "
+            "its spec, in the folder in which it began"
+        )
+    return plan_of_folder(request.folder, request.spec)
 
 
 def _run_together(plan: Plan, args: argparse.Namespace, command: str) -> None:

@@ -76,7 +76,7 @@ def show_record(folder: RunFolder) -> None:
     record = folder.record
     spec = read_resolved(folder.file("spec.yaml"))
     if record is None:
-        say(f"{folder.path}: unfinished, {len(folder.epochs)} epochs; run its spec again to go on")
+        say(f"{folder.path}: unfinished, {len(folder.epochs)} epochs; go on with: {folder.go_on}")
         return
     classes = record.split["parts"]["images_per_class"]["val"]
     show(metrics_table(record.metrics, classes, title=f"{record.name} {record.digest}"))

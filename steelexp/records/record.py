@@ -5,14 +5,12 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from steelexp.command_line import command_line
 from steelexp.errors import UserError, reason
 from steelexp.records.document import read_document, write_document
 from steelexp.records.postprocessing import Postprocessing
 
 VERSION: Final = 4
-_FIX: Final = (
-    "restore it, or remove it and run the spec again, which evaluates the weights and writes it"
-)
 _VERSION_FIX: Final = "read it with the version that wrote it, or run the spec again with --fresh"
 
 
@@ -107,10 +105,12 @@ def read_record(file: Path) -> Record:
     Raises:
         UserError: The file cannot be read, is damaged, or another version wrote it.
     """
+    again = command_line("run", file.parent)
+    fix = f"restore it, or remove it and let the run evaluate its weights again: {again}"
     values = read_document(
-        file, version=VERSION, noun="a record", fix=_FIX, version_fix=_VERSION_FIX
+        file, version=VERSION, noun="a record", fix=fix, version_fix=_VERSION_FIX
     )
     try:
         return Record.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{file}: not a record ({reason(error)}); {_FIX}") from None
+        raise UserError(f"{file}: not a record ({reason(error)}); {fix}") from None

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from steelexp.checksum import hash_bytes
+from steelexp.command_line import command_line
 from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.limits import WEIGHTS_BYTES
 from steelexp.records.document import read_document, write_document
@@ -14,7 +15,6 @@ from steelexp.regular_file import read_regular
 
 FILE: Final = "run.json"
 VERSION: Final = 1
-_FIX: Final = "run its spec again, which writes it anew, or restore it"
 
 
 class RunFile(BaseModel):
@@ -31,6 +31,15 @@ class RunFile(BaseModel):
     schema_version: Literal[1] = VERSION
     digest: str
     files: dict[str, str]
+
+
+def way_out(folder: Path) -> str:
+    """The way out where a file of a run is damaged that follows from its spec and its data.
+
+    Args:
+        folder: Run folder; it may have been moved, or be a trial's.
+    """
+    return f"restore it, or let the run write it anew: {command_line('run', folder)}"
 
 
 def write_run_file(folder: Path, digest: str, files: Mapping[str, str]) -> None:
@@ -54,11 +63,12 @@ def read_run_file(folder: Path) -> RunFile | None:
     file = folder / FILE
     if not file.is_file():
         return None
-    values = read_document(file, version=VERSION, noun="the description of a run", fix=_FIX)
+    fix = way_out(folder)
+    values = read_document(file, version=VERSION, noun="the description of a run", fix=fix)
     try:
         return RunFile.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{file}: not the description of a run ({reason(error)}); {_FIX}") from None
+        raise UserError(f"{file}: not the description of a run ({reason(error)}); {fix}") from None
 
 
 def hashes_of(folder: Path, names: Iterable[str]) -> dict[str, str]:

@@ -31,7 +31,7 @@ from steelexp.records.atomic import make_folder, write_atomically
 from steelexp.records.jsonl import JsonLines
 from steelexp.records.record import Record, read_record, write_record
 from steelexp.records.run_file import FILE as RUN_FILE
-from steelexp.records.run_file import check_hash, hashes_of, read_run_file, write_run_file
+from steelexp.records.run_file import check_hash, hashes_of, read_run_file, way_out, write_run_file
 
 RECORD: Final = "record.json"
 EPOCHS: Final = "epochs.jsonl"
@@ -40,8 +40,6 @@ EVALUATION: Final = ("image_scores.parquet", "evaluation.json")
 
 PRODUCTS: Final = (EPOCHS, *EVALUATION)
 """What came out of a run, in files whose hashes its record has."""
-
-AGAIN: Final = "run its spec again, which writes it anew, or restore it"
 
 
 class BusyError(UserError):
@@ -95,9 +93,14 @@ class RunFolder:
             raise UserError(
                 f"{file}: of the run {record.digest}, and {RUN_FILE} is "
                 f"{f'of {self.digest}' if self.digest else 'missing'}; restore the files of one "
-                "run, or run the spec again"
+                f"run, or remove the file of another run and go on: {self.go_on}"
             )
         return record
+
+    @property
+    def go_on(self) -> str:
+        """The command that goes on with this run, wherever its folder lies."""
+        return command_line("run", self.path)
 
     @property
     def is_finished(self) -> bool:
@@ -155,11 +158,12 @@ class RunFolder:
         """
         if name in PRODUCTS and (record := self.record) is not None:
             hashes = record.files
-            fix = AGAIN if name == EPOCHS else f"evaluate the run again: {_evaluate(self.path)}"
+            again = f"evaluate the run again: {command_line('evaluate', self.path)}"
+            fix = way_out(self.path) if name == EPOCHS else again
         else:
             run_file = read_run_file(self.path)
             hashes = {} if run_file is None else run_file.files
-            fix = AGAIN
+            fix = way_out(self.path)
         return check_hash(self.path / name, hashes.get(name), fix=fix)
 
     def is_whole(self, name: str) -> bool:
@@ -175,7 +179,7 @@ class RunFolder:
         try:
             run_file = read_run_file(self.path)
         except UserError as error:
-            say(f"{error}; written again")
+            say(f"{str(error).removesuffix(f'; {way_out(self.path)}')}; written again")
             return {}
         return run_file.files if run_file is not None and run_file.digest == digest else {}
 
@@ -193,7 +197,7 @@ class RunFolder:
             UserError: The run is unfinished, or the record cannot be read.
         """
         if (record := self.record) is None:
-            raise UserError(f"{self.path}: unfinished; run its spec again to go on")
+            raise UserError(f"{self.path}: unfinished; go on with: {self.go_on}")
         return record
 
     @property
@@ -302,13 +306,15 @@ def _epoch_lines(folder: RunFolder) -> JsonLines[Epoch]:
         folder.epochs_file,
         parse=TypeAdapter(Epoch).validate_python,
         noun="an epoch",
-        fix=AGAIN,
+        fix=way_out(folder.path),
         identity=folder.digest,
     )
 
 
-def _evaluate(folder: Path) -> str:
-    return command_line("evaluate", folder)
+def is_run_folder(path: Path) -> bool:
+    """Whether a folder holds a run, rather than specs to run."""
+    marks = (RUN_FILE, RECORD, EPOCHS)
+    return (path / "spec.yaml").is_file() and any((path / mark).is_file() for mark in marks)
 
 
 def run_folders(root: Path) -> Iterator[RunFolder]:

@@ -93,6 +93,16 @@ def copy_to_run(source: Path, target: Path, *, digest: str, new_digest: str) -> 
     _write(target, memoryview(bytearray(_content(source, digest))), new_digest, None)
 
 
+def digest_of(path: Path) -> str:
+    """The digest of the run that a checkpoint names; its content is not checked.
+
+    Raises:
+        UserError: The file is missing, cannot be read, or is not a checkpoint.
+    """
+    with explain_read_errors(path, "make it readable for this account"), path.open("rb") as file:
+        return _header(path, file.read(_USER_BLOCK))[0]
+
+
 def epochs_of(path: Path, digest: str) -> list[Epoch] | None:
     """The epochs up to the one whose state the file holds; None where there is no such file.
 
@@ -162,15 +172,21 @@ def _content(path: Path, digest: str) -> bytes:
             if error.errno != errno.EIO:
                 raise
             raise CheckpointError(f"{path}: damaged: {reason(error)}") from error  # a bad sector
-    header = _HEADER.fullmatch(content[:_USER_BLOCK])
-    if header is None:
-        raise CheckpointError(f"{path}: not a checkpoint of this version of steelexp, or damaged")
-    run, checksum = (each.decode() for each in header.groups())
+    run, checksum = _header(path, content[:_USER_BLOCK])
     if hash_bytes(memoryview(content)[_USER_BLOCK:]) != checksum:
         raise CheckpointError(f"{path}: damaged: its content does not match its hash")
     if run != digest:
         raise CheckpointError(f"{path}: of another run ({run}, and this one is {digest})")
     return content
+
+
+def _header(path: Path, block: bytes) -> tuple[str, str]:
+    """The digest of the run and the hash of the content, which the user block names."""
+    header = _HEADER.fullmatch(block)
+    if header is None:
+        raise CheckpointError(f"{path}: not a checkpoint of this version of steelexp, or damaged")
+    run, checksum = header.groups()
+    return run.decode(), checksum.decode()
 
 
 def _write(path: Path, content: memoryview, digest: str, previous: Path | None) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from steelexp.errors import UserError
 from steelexp.progress import say
-from steelexp.records.store import AGAIN, Epoch, RunFolder
+from steelexp.records.run_file import way_out
+from steelexp.records.store import Epoch, RunFolder
 from steelexp.training import checkpoint
 from steelexp.training.checkpoint import CheckpointError
 
@@ -119,7 +120,8 @@ def _agree(folder: RunFolder, epochs: Sequence[Epoch]) -> None:
         why = f"{folder.epochs_file}: not the epochs of {folder.last_weights.name}"
     aside = folder.rewrite_epochs(epochs)
     note = f". The damaged file is kept as {aside.name}" if aside else ""
-    say(f"{why.removesuffix(f'; {AGAIN}')}; written again from {folder.last_weights.name}{note}")
+    why = why.removesuffix(f"; {way_out(folder.path)}")
+    say(f"{why}; written again from {folder.last_weights.name}{note}")
 
 
 def _make_best(

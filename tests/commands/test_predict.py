@@ -274,7 +274,7 @@ def test_a_refused_prediction_leaves_the_settings_of_the_first(folder, steelexp)
         (("runs/a", "gone.jpg", "--runtime", "onnx"), "gone.jpg: no such file or folder"),
         (("runs", "images"), "runs: one run folder is expected; here: runs/a/0a1b2c3d, runs/b/1"),
         (("images", "images"), "images: one run folder is expected"),
-        (("runs/a", "images"), "runs/a/0a1b2c3d: unfinished; run its spec again to go on"),
+        (("runs/a", "images"), "runs/a/0a1b2c3d: unfinished; go on with: "),
         (("runs/b", "images", "--runtime", "onnx"), "model.onnx: no such file; make it"),
         (("gone.onnx", "images"), "gone.onnx: no such file; make it"),
         (

@@ -5,6 +5,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from steelexp.command_line import command_line
 from steelexp.errors import UserError
 from steelexp.records.record import Record, read_record, write_record
 from tests.finished_runs import record
@@ -38,7 +39,8 @@ def test_with_another_value_is_refused_in_a_line(tmp_path):
         read_record(file)
     assert str(caught.value) == (
         f"{file}: damaged: its checksum does not match its content; restore it, or remove "
-        "it and run the spec again, which evaluates the weights and writes it"
+        "it and let the run evaluate its weights again: "
+        f"{command_line('run', tmp_path)}"
     )
 
 

@@ -17,6 +17,7 @@ from steelexp.errors import UserError
 from steelexp.records import atomic
 from steelexp.records.document import write_document
 from steelexp.records.jsonl import JsonLines
+from steelexp.records.run_file import way_out
 from steelexp.records.store import BusyError, Epoch, RunFolder, read_epochs, run_folders
 from tests.finished_runs import finished, record, unfinished
 
@@ -196,7 +197,8 @@ class TestRecord:
             folder.record  # noqa: B018
         assert str(caught.value) == (
             f"{folder.path / 'record.json'}: of the run 0b5e77d2, and run.json is of 3f9c1a7e; "
-            "restore the files of one run, or run the spec again"
+            "restore the files of one run, or remove the file of another run and go on: "
+            f"{command_line('run', folder.path)}"
         )
 
     def test_without_the_description_of_its_run(self, folder):
@@ -219,15 +221,14 @@ class TestFile:
         with pytest.raises(UserError) as caught:
             folder.file("spec.yaml")
         assert str(caught.value) == (
-            f"{file}: damaged: it is not what the run wrote; run its spec again, which writes it "
-            "anew, or restore it"
+            f"{file}: damaged: it is not what the run wrote; {way_out(folder.path)}"
         )
         assert not folder.is_whole("spec.yaml")
 
     def test_that_describes_the_run_and_is_lost(self, folder):
         unfinished(folder.path)
         (folder.path / "spec.yaml").unlink()
-        with pytest.raises(UserError, match=r"spec\.yaml: .*run its spec again"):
+        with pytest.raises(UserError, match=r"spec\.yaml: .*let the run write it anew"):
             folder.file("spec.yaml")
         assert not folder.is_whole("spec.yaml")
 
@@ -252,7 +253,7 @@ class TestFile:
         whole = folder.epochs_file.read_bytes()
         assert folder.epochs == [FIRST, SECOND]
         folder.epochs_file.write_bytes(whole[: whole.index(b"\n") + 1])
-        with pytest.raises(UserError, match=r"epochs\.jsonl: damaged: .*run its spec again"):
+        with pytest.raises(UserError, match=r"epochs\.jsonl: damaged: .*let the run write it anew"):
             folder.epochs  # noqa: B018
 
 

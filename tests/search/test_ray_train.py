@@ -84,13 +84,19 @@ def test_two_workers_train_as_one_process(spec, tmp_path):
 
 
 def ray_processes(title):
-    """Their numbers, by what Ray calls them: `ray::trial 0000`."""
+    """Numbers of this test's own ones, by what Ray calls them: `ray::trial 0000`."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if (process / "cmdline").read_text().startswith(f"ray::{title}"):
+            if (process / "cmdline").read_text().startswith(f"ray::{title}") and is_own(process):
                 found.append(int(process.name))
     return found
+
+
+def is_own(process):
+    """Whether it descends from this process: another test may use Ray at the same time."""
+    parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    return parent == os.getpid() or (parent > 1 and is_own(process.with_name(str(parent))))
 
 
 @contextlib.contextmanager
