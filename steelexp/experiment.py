@@ -28,6 +28,7 @@ from steelexp.records.record import Record
 from steelexp.records.store import EPOCHS, BusyError, Epoch
 from steelexp.spec import ExperimentSpec, dump
 from steelexp.spec.effects import effective_settings
+from steelexp.tracked_model import tracked_model
 from steelexp.tracked_run import best_value, epoch_costs, tracked_run
 from steelexp.tracking.tracker import Goal, Picture, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
@@ -120,7 +121,6 @@ def run(
             say(tracker.finish({}, diverged=isinstance(error, DivergedError)))
             raise
         write_result(folder.path, plan.dataset, plan.groups, result)
-        tracking_line = tracker.finish(result.metrics)
         record = Record(
             name=spec.name,
             digest=plan.digest,
@@ -146,7 +146,7 @@ def run(
             data=plan.dataset.manifest,
             white=plan.dataset.white,
             images=image_scores.FILE,
-            tracking=public(tracking_line),
+            tracking="",
             provenance={
                 **code_and_machine,
                 "earlier_sessions": provenance.sessions_changes(folder.path),
@@ -154,7 +154,10 @@ def run(
                 "initial_weights": plan.initial_weights,
             },
         )
-        return folder.finish(record)
+        form = "none" if trial else tracker.model_format
+        registered = tracked_model(form, model, plan, record, result.report)
+        tracking_line = tracker.finish(result.metrics, registered)
+        return folder.finish(record.model_copy(update={"tracking": public(tracking_line)}))
 
 
 def mend(plan: Plan) -> Record:

@@ -48,7 +48,6 @@ def tracked_run(
         git=code.words(),
         files=tuple(folder.path / name for name in names),
         model=None if trial else re.sub("[^a-z0-9]+", "-", spec.name.lower()),
-        weights=folder.best_weights,
         trial=trial,
         goal=goal,
     )

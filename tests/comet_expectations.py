@@ -16,7 +16,7 @@ from steelexp.tracking.journal import read_events
 from steelexp.tracking.receipt import read_receipt
 from tests.comet_server import CometServer
 from tests.forked import Forked
-from tests.tracked_run import AT_ONCE, FINAL, STRIPS, Pace, metrics_of, train
+from tests.tracked_run import AT_ONCE, FACTS, FINAL, STRIPS, Pace, metrics_of, train
 
 Metric = tuple[str, float, int, int]
 """Name, value, step and epoch."""
@@ -77,8 +77,12 @@ def assert_all_arrived(server: CometServer, folder: Path, epochs: int) -> None:
     for name, step, request in server.pictures(key):
         local = run.overlay(step // 50, name).read_bytes()
         np.testing.assert_array_equal(pixels(request.file), pixels(local))
-    assert [name for name, _ in server.assets(key)] == ["spec.yaml", "classes.csv", "best.h5"]
+    assert [name for name, _ in server.assets(key)] == ["spec.yaml", "classes.csv", "model.onnx"]
     assert server.registered == {"b4-dice": [key]}
+    (version,) = server.registry.models["b4-dice"]
+    assert version.metadata == FACTS
+    assert set(version.body["tags"]) == {"focal", "severstal"}
+    assert version.body["versionComment"] == "b4_dice 3f9c1a7e: val_dice_positive 0.325"
     assert server.parameters(key)["loss.gamma"] == 2.0
     assert server.others(key)["status"] == "finished"
     final = [metric for metric in server.metrics(key) if is_final(metric[0])]

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.comet_registry import Registry, zipped
+
 API_KEY = "loopback0key0that0must0appear0nowhere"
 
 # Comet's own codes (comet_ml.exceptions).
@@ -46,7 +48,7 @@ class CometServer:
         received: address, headers and body of each request, as bytes that can be searched.
         experiments: keys of the experiments that exist.
         views: saved dashboards, in order.
-        registered: experiment keys of the versions of each registered model.
+        registry: registered models.
         failing: answer every request for data with this HTTP status, and take nothing.
         forgetting: take a request that this is true of, and answer it with a broken connection.
         refusing: answer a request that this is true of with HTTP status 500.
@@ -60,7 +62,7 @@ class CometServer:
     received: list[bytes] = field(default_factory=list)
     experiments: set[str] = field(default_factory=set)
     views: list[dict[str, Any]] = field(default_factory=list)
-    registered: dict[str, list[str]] = field(default_factory=dict)
+    registry: Registry = field(default_factory=Registry)
     failing: int | None = None
     forgetting: Callable[[Request], bool] = lambda request: False
     refusing: Callable[[Request], bool] = lambda request: False
@@ -150,6 +152,18 @@ class CometServer:
             assets.append((name, request))
         return assets
 
+    @property
+    def registered(self) -> dict[str, list[str]]:
+        """Experiment keys of the versions of each registered model."""
+        return {name: [v.key for v in found] for name, found in self.registry.models.items()}
+
+    def _download(self, name: str) -> bytes:
+        """The files of the first version of a model."""
+        version = self.registry.models[name][0]
+        model = version.body["experimentModelName"]
+        assets = self.assets(version.key)
+        return zipped([(n, r.file) for n, r in assets if r.body.get("groupingName") == model])
+
     def _sent(self, key: str, ending: str) -> list[Request]:
         return [r for r in self.requests if r.key == key and r.path.endswith(ending)]
 
@@ -157,7 +171,7 @@ class CometServer:
         for request in self._sent(key, f"/batch/logger/experiment/{kind}"):
             yield from request.body["values"]
 
-    def answer(self, request: Request) -> tuple[int, dict[str, Any]] | None:
+    def answer(self, request: Request) -> tuple[int, dict[str, Any] | bytes] | None:
         """Take a request and return the status and body of the answer; None: break the line."""
         if request.path.endswith("/add/run"):
             return self._handshake(request)
@@ -175,24 +189,25 @@ class CometServer:
         with self._lock:
             if (told := self._told(request)) is not None:
                 return told
-            self._take(request)
+            taken = self._take(request)
         if self.forgetting(request):
             return None
         if request.path.endswith("/status-report/update"):
             return 200, {"is_alive_beat_duration_millis": 9000, "gpu_monitor_interval_millis": 9000}
-        return 200, {"success": True}
+        return 200, taken
 
-    def _take(self, request: Request) -> None:
-        if request.path.endswith("/registry-model/item/create"):
-            name = request.body["registryModelName"]
-            self.registered.setdefault(name, []).append(request.key)
-        elif request.path.endswith("/views/upsert"):
+    def _take(self, request: Request) -> dict[str, Any]:
+        """Keep what is sent; what the server answers."""
+        if "/write/registry-model/item/" in request.path:
+            return self.registry.take(request.path, request.key, request.body)
+        if request.path.endswith("/views/upsert"):
             view = {"templateId": f"view-{len(self.views)}"} | request.body
             self.views = [v for v in self.views if v["templateId"] != view["templateId"]] + [view]
         elif request.upload is None or request.upload not in {r.upload for r in self.requests}:
             self.requests.append(request)
+        return {"success": True}
 
-    def _told(self, request: Request) -> tuple[int, dict[str, Any]] | None:
+    def _told(self, request: Request) -> tuple[int, dict[str, Any] | bytes] | None:
         """What is asked through Comet's REST API."""
         _, _, question = request.path.partition("/api/rest/v2/")
         if question == "experiment/metadata":
@@ -206,11 +221,10 @@ class CometServer:
             pictures = [(name, r) for name, _, r in self.pictures(request.key)]
             both = [*pictures, *self.assets(request.key)]
             return 200, {"assets": [_listed(name, r) for name, r in both]}
-        if question == "registry-model/details":
-            keys = self.registered.get(request.body["modelName"])
-            if keys is None:
-                return 404, {"msg": "no such model"}
-            return 200, {"versions": [{"experimentModel": {"experimentKey": k}} for k in keys]}
+        if question == "registry-model/item/download":
+            return 200, self._download(request.body["modelName"])
+        if question.startswith("registry-model/"):
+            return self.registry.told(question, request.body)
         if question == "account-details":
             return 200, {"defaultWorkspaceName": WORKSPACE, "userName": "somebody"}
         if question == "project":
@@ -266,8 +280,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_POST  # noqa: N815 - http.server's name for it
 
-    def _reply(self, status: int, answer: dict[str, Any]) -> None:
-        content = json.dumps(answer).encode()
+    def _reply(self, status: int, answer: dict[str, Any] | bytes) -> None:
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))

@@ -15,7 +15,7 @@ from PIL import Image
 
 from steelexp.progress import say
 from steelexp.records.store import Epoch, RunFolder
-from steelexp.tracking import Picture, TrackedRun, TrackedTrial
+from steelexp.tracking import Picture, TrackedModel, TrackedRun, TrackedTrial
 from steelexp.tracking.alerts import Alert
 from steelexp.tracking.comet.tracker import Mode, comet
 from steelexp.tracking.tracker import Goal
@@ -23,6 +23,7 @@ from steelexp.tracking.tracker import Goal
 CLASSES = ("1", "2", "3", "4")
 FINAL = {"val_dice_positive": 0.325, "val_dice_positive/1": 0.3}
 STRIPS = ("image 7", "image 9")
+FACTS = {"run": "3f9c1a7e", "data": "ab" * 32, "lower/val_dice_positive": 0.3}
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def described(
 ) -> TrackedRun:
     """What is known of it before the first epoch."""
     (folder / "weights").mkdir(parents=True, exist_ok=True)
-    spec, weights = folder / "spec.yaml", folder / "weights" / "best.h5"
+    spec = folder / "spec.yaml"
     spec.write_text("name: b4_dice\n")
     return TrackedRun(
         identity="b4_dice/3f9c1a7e",
@@ -62,7 +63,6 @@ def described(
         git={"commit": "3f9c1a7", "dirty": "false"},
         files=(spec,),
         model="b4-dice",
-        weights=weights,
         trial=trial,
         goal=goal,
     )
@@ -102,7 +102,15 @@ def train(
             time.sleep(pace.checkpoint)
             run.append(Epoch(number, 50 * number, 0.1, metrics_of(number)))
             _tell(tracker, folder, run.epochs[-1])
-        return tracker.finish(FINAL)
+        return tracker.finish(FINAL, registered(folder))
+
+
+def registered(folder: Path) -> TrackedModel:
+    """Its network, with facts about it."""
+    path = folder / "registered" / "model.onnx"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes((folder / "weights" / "best.h5").read_bytes())
+    return TrackedModel(path, "b4_dice 3f9c1a7e: val_dice_positive 0.325", FACTS)
 
 
 def _tell(tracker: object, folder: Path, epoch: Epoch) -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelexp.command_line import RUNS, again_line
+from steelexp.command_line import RUNS, again_line, python_line
 from steelexp.commands.outcome import DONE
 from steelexp.errors import UserError
 from steelexp.progress import say, show
@@ -64,6 +64,9 @@ def one_run(path: Path) -> RunFolder:
     Raises:
         UserError: there is none, or several.
     """
+    if path.suffix == ".zip" and path.is_file():
+        unpack = python_line("-m", "zipfile", "-e", path, path.with_suffix(""))
+        raise UserError(f"{path}: unpack it and name the folder: {unpack}")
     folders = list(run_folders(path))
     if len(folders) != 1:
         names = ", ".join(str(f.path) for f in folders[:5])

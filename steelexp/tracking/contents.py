@@ -106,10 +106,22 @@ class Confusion(Content):
     labels: list[str]
 
 
-class Weights(File):
-    """Weights and the name under which they are registered."""
+class Model(File):
+    """A network and how it is registered.
+
+    Attributes:
+        name: Name of the registered model.
+        comment: Comment of the version.
+        tags: Tags of the version.
+        status: Status of the version; None for none.
+        metadata: Metadata of the version.
+    """
 
     name: str
+    comment: str | None = None
+    tags: list[str] = []
+    status: str | None = None
+    metadata: dict[str, Scalar] = {}
 
 
 class Alert(Content):
@@ -137,7 +149,7 @@ CONTENTS: dict[str, type[Content]] = {
     "table": Table,
     "curve": Curve,
     "confusion": Confusion,
-    "model": Weights,
+    "model": Model,
     "alert": Alert,
 }
 

@@ -29,7 +29,7 @@ from steelexp.tracking.receipt import read_progress, read_receipt, set_aside
 from steelexp.tracking.results import final_metrics, results
 from steelexp.tracking.service import Mode
 from steelexp.tracking.services import SERVICES
-from steelexp.tracking.tracker import Picture, TrackedRun
+from steelexp.tracking.tracker import ModelFormat, Picture, TrackedModel, TrackedRun
 
 LOGGER = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ class JournaledTracker:
         mode: Whether events are sent, or kept for an archive.
         alerts: Alerts of a run.
         trial_alerts: Alerts of a trial of a search.
+        model_format: What is registered of a finished run.
+        model_status: Status of the registered version; None for none.
     """
 
     def __init__(
@@ -64,7 +66,11 @@ class JournaledTracker:
         mode: Mode,
         alerts: Sequence[Alert] = (),
         trial_alerts: Sequence[Alert] = (),
+        model_format: ModelFormat = "none",
+        model_status: str | None = None,
     ) -> None:
+        self.model_format = model_format
+        self._model_status = model_status
         self._service = service
         self._name = SERVICES[service]().name
         self._project = project
@@ -113,10 +119,24 @@ class JournaledTracker:
         self._note([("others", {"status": "evaluating"})])
         self._wake()
 
-    def finish(self, metrics: Mapping[str, float], *, diverged: bool = False) -> str:
+    def finish(
+        self,
+        metrics: Mapping[str, float],
+        model: TrackedModel | None = None,
+        *,
+        diverged: bool = False,
+    ) -> str:
         """Note what came out, and wait for the rest to be sent."""
         status = "finished" if metrics else "diverged" if diverged else "stopped"
-        self._note(results(self._run, metrics, self._events, status=status))
+        closing = results(
+            self._run,
+            metrics,
+            self._events,
+            status=status,
+            model=model,
+            model_status=self._model_status,
+        )
+        self._note(closing)
         self._note(self._alert(status, headline_values(metrics)))
         return self._close()
 

@@ -1,4 +1,4 @@
-"""The closing events of a run: final metrics, table, curves, confusion matrix, weights."""
+"""The closing events of a run: final metrics, table, curves, confusion matrix, model."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from steelexp.records.evaluation_report import FILE as EVALUATION
 from steelexp.records.reevaluation import FOLDER as EVALUATIONS
 from steelexp.spreadsheet import guarded
 from steelexp.tracking.journal import Event, New, file_entry
-from steelexp.tracking.tracker import TrackedRun
+from steelexp.tracking.tracker import TrackedModel, TrackedRun
 
 TABLE = "classes.csv"
 CONFUSION = "confusion.json"
@@ -18,15 +18,23 @@ CURVE = "precision and recall/{name}"
 
 
 def results(
-    run: TrackedRun, metrics: Mapping[str, float], events: Sequence[Event], *, status: str
+    run: TrackedRun,
+    metrics: Mapping[str, float],
+    events: Sequence[Event],
+    *,
+    status: str,
+    model: TrackedModel | None = None,
+    model_status: str | None = None,
 ) -> Iterator[New]:
     """The closing events of a run.
 
     Args:
-        run: Finished run; its evaluation.json and weights are added where they exist.
+        run: Finished run; its evaluation.json is added where it exists.
         metrics: Final metrics; empty where the run was stopped.
         events: Events of the run so far.
         status: How it ended: finished, stopped or diverged.
+        model: Network to register; None for no registration.
+        model_status: Status of the registered version; None for none.
     """
     if not metrics:
         yield "others", {"status": status}
@@ -36,9 +44,22 @@ def results(
     report = run.folder / EVALUATION
     if report.is_file():
         yield from _evaluated(json.loads(report.read_bytes()))
-    if run.model is not None and run.weights is not None and run.weights.is_file():
-        yield "model", {"name": run.model, **file_entry(run.weights, run.folder)}
+    if model is not None:
+        yield from _registered(run, model, model_status)
     yield "others", {"status": status}
+
+
+def _registered(run: TrackedRun, model: TrackedModel, status: str | None) -> Iterator[New]:
+    if run.model is None or not model.path.is_file():
+        return
+    content = {
+        "name": run.model,
+        "comment": model.comment,
+        "tags": list(run.tags),
+        "status": status,
+        "metadata": dict(model.metadata),
+    }
+    yield "model", {**content, **file_entry(model.path, run.folder)}
 
 
 def final_metrics(

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from steelexp.tracking.tracker import Picture, TrackedRun, Tracker
+from steelexp.tracking.tracker import ModelFormat, Picture, TrackedModel, TrackedRun, Tracker
 
 
 class Silent:
     """A tracker that takes everything and keeps nothing."""
+
+    model_format: ModelFormat = "none"
 
     def start(self, run: TrackedRun) -> None:
         """Do nothing."""
@@ -19,7 +21,13 @@ class Silent:
     def trained(self) -> None:
         """Do nothing."""
 
-    def finish(self, metrics: Mapping[str, float], *, diverged: bool = False) -> str:
+    def finish(
+        self,
+        metrics: Mapping[str, float],
+        model: TrackedModel | None = None,
+        *,
+        diverged: bool = False,
+    ) -> str:
         """Say that nothing was tracked."""
         return "Tracking: off."
 

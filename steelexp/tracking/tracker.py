@@ -3,7 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
+
+from steelexp.tracking.contents import Scalar
+
+ModelFormat = Literal["weights", "onnx", "none"]
+"""What is registered of a finished run; see `steelexp/tracked_model.py`."""
 
 
 class TrackedTrial(NamedTuple):
@@ -47,6 +52,20 @@ class Goal(NamedTuple):
     earlier_best: Callable[[], float | None]
 
 
+class TrackedModel(NamedTuple):
+    """A network to register.
+
+    Attributes:
+        path: File of the network below the run folder.
+        comment: The run and its main result in a line.
+        metadata: Facts about the network: run, data, post-processing, test metrics.
+    """
+
+    path: Path
+    comment: str
+    metadata: Mapping[str, Scalar]
+
+
 @dataclass(frozen=True)
 class TrackedRun:
     """Description of a run before its first epoch.
@@ -59,8 +78,7 @@ class TrackedRun:
         tags: Words to filter by.
         git: State of the sources: commit, branch, dirty.
         files: Files to attach.
-        model: Name under which the best weights are registered; None for no registration.
-        weights: File of the best weights, written when the run is finished.
+        model: Name under which the network is registered; None for no registration.
         trial: Trial of a search; None for other runs.
         goal: Monitored metric and the value to beat; None where nobody asks.
     """
@@ -73,13 +91,18 @@ class TrackedRun:
     git: Mapping[str, str]
     files: tuple[Path, ...]
     model: str | None = None
-    weights: Path | None = None
     trial: TrackedTrial | None = None
     goal: Goal | None = None
 
 
 class Tracker(Protocol):
-    """Mirrors a run. From `start` on it raises nothing: the run folder is the truth."""
+    """Mirrors a run. From `start` on it raises nothing: the run folder is the truth.
+
+    Attributes:
+        model_format: What it registers of a finished run.
+    """
+
+    model_format: ModelFormat
 
     def start(self, run: TrackedRun) -> None:
         """Begin, or go on with, the experiment of this run."""
@@ -99,11 +122,18 @@ class Tracker(Protocol):
     def trained(self) -> None:
         """Take note that no further epoch follows; the evaluation does."""
 
-    def finish(self, metrics: Mapping[str, float], *, diverged: bool = False) -> str:
+    def finish(
+        self,
+        metrics: Mapping[str, float],
+        model: TrackedModel | None = None,
+        *,
+        diverged: bool = False,
+    ) -> str:
         """Take the final metrics; return the line that says what was tracked and where.
 
         Args:
             metrics: Final metrics of the best weights; empty where the run was stopped.
+            model: Network to register; None for no registration.
             diverged: Whether a number that is not finite stopped it.
         """
 

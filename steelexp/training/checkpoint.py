@@ -57,14 +57,27 @@ def save(
         previous: Second name of the file that stood there; None if it is not kept.
     """
     content = io.BytesIO()
-    with h5py.File(content, "w", userblock_size=_USER_BLOCK) as file:
-        keras.src.saving.legacy.hdf5_format.save_weights_to_hdf5_group(file, model)
+    with _weights_file(content, model) as file:
         group = file.create_group(_GROUP)
         text = json.dumps([asdict(epoch) for epoch in epochs])
         group.create_dataset(_EPOCHS, data=np.frombuffer(text.encode(), np.uint8))
         for i, variable in enumerate(_state(model.optimizer)):
             group.create_dataset(f"{i:05d}", data=variable.numpy())
     _write(path, content.getbuffer(), digest, previous)
+
+
+def save_weights(path: Path, model: Any, digest: str) -> None:
+    """Write the weights alone, which `load_weights` reads: a third of a checkpoint with Adam.
+
+    Args:
+        path: File to write.
+        model: Network.
+        digest: Digest of the run.
+    """
+    content = io.BytesIO()
+    with _weights_file(content, model):
+        pass
+    _write(path, content.getbuffer(), digest, None)
 
 
 def copy(source: Path, target: Path) -> None:
@@ -199,6 +212,14 @@ def _write(path: Path, content: memoryview, digest: str, previous: Path | None) 
         if previous is not None and path.is_file():
             sync(beside)
             give_second_name(path, previous)
+
+
+@contextmanager
+def _weights_file(content: io.BytesIO, model: Any) -> Iterator[Any]:
+    """An HDF5 file with the weights of a network, open for more."""
+    with h5py.File(content, "w", userblock_size=_USER_BLOCK) as file:
+        keras.src.saving.legacy.hdf5_format.save_weights_to_hdf5_group(file, model)
+        yield file
 
 
 def _load_weights(file: Any, model: Any) -> None:

@@ -1,7 +1,9 @@
+import hashlib
 import json
 import math
 from pathlib import Path
 
+from steelexp.tracking import TrackedModel
 from steelexp.tracking.journal import Event
 from steelexp.tracking.results import final_metrics, results
 from tests.tracked_run import described
@@ -31,11 +33,19 @@ def test_a_stopped_run_says_so_and_no_more(folder: Path) -> None:
 
 def test_results_of_a_finished_run(folder: Path) -> None:
     run = described(folder)
-    assert run.weights is not None
-    run.weights.write_bytes(b"w")
+    path = folder / "registered" / "model.zip"
+    path.parent.mkdir()
+    path.write_bytes(b"w")
     (folder / "evaluation.json").write_text(json.dumps(JUDGEMENT))
     metrics = {"val_loss": 0.5, "val_dice/2": 0.2, "val_dice/1": 0.1, "val_dice": 0.15}
-    best, table, curve, confusion, model, status = results(run, metrics, EPOCHS, status="finished")
+    best, table, curve, confusion, model, status = results(
+        run,
+        metrics,
+        EPOCHS,
+        status="finished",
+        model=TrackedModel(path, "b4", {"run": "3f9c1a7e"}),
+        model_status="Development",
+    )
     assert best[1]["metrics"] == {f"best/{name}": value for name, value in metrics.items()} | {
         "lower/test_dice/1": 0.2,
         "upper/test_dice/1": 0.5,
@@ -56,7 +66,18 @@ def test_results_of_a_finished_run(folder: Path) -> None:
     assert confusion[1]["matrix"] == [[90, 2], [3, 5]]
     assert confusion[1]["labels"] == ["none", "1"]
     assert confusion[1]["title"] == "Pixels of the test images"
-    assert (model[0], model[1]["name"], model[1]["path"]) == ("model", "b4-dice", "weights/best.h5")
+    assert model == (
+        "model",
+        {
+            "name": "b4-dice",
+            "comment": "b4",
+            "tags": ["focal", "severstal"],
+            "status": "Development",
+            "metadata": {"run": "3f9c1a7e"},
+            "path": "registered/model.zip",
+            "sha256": hashlib.sha256(b"w").hexdigest(),
+        },
+    )
     assert status == ("others", {"status": "finished"})
 
 

@@ -13,7 +13,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from steelexp.errors import UserError
-from steelexp.tracking.comet import clock
+from steelexp.tracking.comet import clock, registry
+from steelexp.tracking.comet.registry import ModelVersion
 from steelexp.tracking.journal import Event
 
 if TYPE_CHECKING:
@@ -55,13 +56,15 @@ class ServerContents(NamedTuple):
         metrics: (name, step) of every value.
         events: numbers of the events that came as files.
         files: names of all files.
-        registered: whether its model is registered.
+        version: version of its registered model; None where it is not registered.
+        takes_metadata: whether versions of models have metadata there.
     """
 
     metrics: frozenset[tuple[str, int]] = frozenset()
     events: frozenset[int] = frozenset()
     files: frozenset[str] = frozenset()
-    registered: bool = False
+    version: ModelVersion | None = None
+    takes_metadata: bool = True
 
 
 def load() -> ModuleType:
@@ -167,8 +170,14 @@ def contents(key: str, *, model: str | None) -> ServerContents:
         frozenset((metric["metricName"], int(metric["step"] or 0)) for metric in metrics),
         frozenset(number for file in files if (number := _event_of(file)) is not None),
         frozenset(str(file["fileName"]) for file in files),
-        model is not None and _is_registered(api, experiment.workspace, model, key),
+        None if model is None else registry.find_version(api, experiment.workspace, model, key),
+        model is None or registry.takes_metadata(api),
     )
+
+
+def add_metadata(version: ModelVersion, metadata: Mapping[str, Any]) -> None:
+    """Give a version of a registered model its metadata."""
+    registry.add_metadata(load().API(cache=False), version.item, metadata)
 
 
 @contextmanager
@@ -301,14 +310,6 @@ def _event_of(file: Mapping[str, Any]) -> int | None:
             return None
     number = metadata.get("event") if isinstance(metadata, Mapping) else None
     return None if number is None else int(number)
-
-
-def _is_registered(api: Any, workspace: str, model: str, key: str) -> bool:
-    try:
-        versions = api.get_registry_model_details(workspace, model)["versions"]
-    except load().exceptions.NotFound:
-        return False
-    return any(version["experimentModel"]["experimentKey"] == key for version in versions)
 
 
 @explain_answers()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from steelexp.tracking.comet import client, clock
 from steelexp.tracking.comet.client import ServerContents
+from steelexp.tracking.contents import Model
 from steelexp.tracking.journal import Event, unchanged
 from steelexp.tracking.service import RefusedError
 
@@ -42,7 +43,8 @@ def is_held(event: Event, server: ServerContents) -> bool:
     if event.kind == "table":
         return content["name"] in server.files
     if event.kind == "model":
-        return event.number in server.events and server.registered
+        version = server.version
+        return event.number in server.events and version is not None and version.has_metadata
     return event.number in server.events
 
 
@@ -145,13 +147,23 @@ def _model(
     event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
 ) -> None:
     """The file again where only its registration is lacking: that wants it from this session."""
-    content = event.content
-    path = _file(content, folder)
+    content = Model.model_validate(event.content)
+    if event.number in server.events and server.version is not None:
+        client.add_metadata(server.version, content.metadata)
+        return
+    path = _file(event.content, folder)
     logged = experiment.log_model(
-        content["name"], str(path), path.name, overwrite=True, metadata=_metadata(event)
+        content.name, str(path), path.name, overwrite=True, metadata=_metadata(event)
     )
     _check(logged, path.name)
-    experiment.register_model(content["name"])
+    if server.version is None:
+        experiment.register_model(
+            content.name,
+            comment=content.comment,
+            tags=content.tags or None,
+            status=content.status,
+            metadata=content.metadata if server.takes_metadata and content.metadata else None,
+        )
 
 
 def _alert(

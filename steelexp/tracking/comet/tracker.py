@@ -1,16 +1,17 @@
 """The tracker `comet`: live where an API key is configured, an offline archive otherwise."""
 
+from importlib.util import find_spec
 from typing import Annotated
 
 from pydantic import Strict
 
-from steelexp.command_line import script_line
+from steelexp.command_line import install_line, script_line
 from steelexp.errors import UserError
 from steelexp.tracking.alerts import ALERTS, Alert
 from steelexp.tracking.comet.client import api_key
 from steelexp.tracking.journaled import JournaledTracker
 from steelexp.tracking.service import Mode
-from steelexp.tracking.tracker import Tracker
+from steelexp.tracking.tracker import ModelFormat, Tracker
 
 Alerts = Annotated[tuple[Alert, ...], Strict(False)]
 
@@ -22,6 +23,8 @@ def comet(
     mode: Mode = "auto",
     alerts: Alerts = ALERTS,
     trial_alerts: Alerts = (),
+    model: ModelFormat = "weights",
+    model_status: str | None = None,
 ) -> Tracker:
     """Comet (https://www.comet.com): live with an API key, an offline archive otherwise.
 
@@ -35,17 +38,28 @@ def comet(
             finished run on the same images. Comet mails them to the owner of the API key, if
             notifications are on in the account's settings.
         trial_alerts: Notifications of each trial of a search.
+        model: What is registered of a finished run: `weights`, a folder for predict, evaluate and
+            export in a zip file, without the optimizer; `onnx`, the network with its model card;
+            `none`. Trials of a search register nothing.
+        model_status: Status of the registered version, one that the workspace has, such as
+            Development; absent: none.
 
     Returns:
         A tracker of one run.
 
     Raises:
-        UserError: `mode: online` and no API key is configured.
+        UserError: `mode: online` and no API key is configured, or `model: onnx` and a package for
+            it is missing.
     """
     if mode == "online" and api_key() is None:
         raise UserError(
             "tracking.mode is online, and no Comet API key is configured: set COMET_API_KEY, "
             "or set tracking.mode to auto or offline, or run: " + script_line("comet", "login")
+        )
+    if model == "onnx" and find_spec("tf2onnx") is None:
+        raise UserError(
+            f"tracking.model is onnx, and tf2onnx is missing: {install_line('export')}, or set "
+            "tracking.model to weights or none"
         )
     return JournaledTracker(
         "comet",
@@ -54,4 +68,6 @@ def comet(
         mode=mode,
         alerts=alerts,
         trial_alerts=trial_alerts,
+        model_format=model,
+        model_status=model_status,
     )

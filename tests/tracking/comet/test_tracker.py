@@ -71,10 +71,10 @@ def test_live_run(
     assert server.parameters(key)["extends"] == "null"
     sent = dict(server.assets(key))
     assert set(sent) == {
-        "spec.yaml", "classes.csv", "best.h5", "precision and recall/1", "confusion.json",
+        "spec.yaml", "classes.csv", "model.onnx", "precision and recall/1", "confusion.json",
     }  # fmt: skip
     assert sent["spec.yaml"].file == b"name: b4_dice\n"
-    assert sent["best.h5"].file == bytes([3])
+    assert sent["model.onnx"].file == bytes([3])
     assert sent["classes.csv"].file.split() == b"class,val_dice_positive 1,0.3 all,0.325".split()
     curve = json.loads(sent["precision and recall/1"].file)
     assert (curve["x"], curve["y"]) == ([0.9, 0.4], [0.5, 0.8])
@@ -364,6 +364,7 @@ KINDS = {
     "a picture": "/visualizations/upload",
     "a file": "/asset/upload",
     "a model's registration": "/registry-model/item/create",
+    "a model's metadata": "/metadata",
     "parameters": "/experiment/parameter",
     "others": "/log-other",
 }
