@@ -8,12 +8,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
-Part = Literal["val", "test", "test_post"]
-"""Validation images, test images, test images after post-processing."""
+Part = Literal["val", "val_post", "test", "test_post"]
+"""Validation images, test images, both after post-processing.
+
+The rules of test_post are tuned on all validation images. Those of val_post are cross-fitted, see
+`steelexp.evaluation.cross_fitting`.
+"""
 
 PARTS: tuple[Part, ...] = get_args(Part)
 PART_WORDS: Mapping[Part, str] = {
     "val": "validation images",
+    "val_post": "validation images, post-processed by rules of the other fifths",
     "test": "test images",
     "test_post": "test images, post-processed",
 }

@@ -20,6 +20,7 @@ from steelexp.data.dataset import Dataset
 from steelexp.data.splits.split import Split
 from steelexp.data.tiles import Tiling, tile_table
 from steelexp.evaluation.component_areas import Components
+from steelexp.evaluation.cross_fitting import cross_fitted_counts
 from steelexp.evaluation.detection import DetectionCounts
 from steelexp.evaluation.image_counts import tile_evaluator, whole_image_counter
 from steelexp.evaluation.postprocessing_search import tune_rules
@@ -194,6 +195,14 @@ class Evaluator:
                 classes,
                 self._tuning_metric,
             )
+            post_counts = cross_fitted_counts(
+                scores.histograms,
+                components.areas,
+                self._groups[split.val],
+                classes,
+                self._tuning_metric,
+            )
+            parts["val_post"] = PartCounts(split.val, post_counts)
             scores = self._score_counter()
             detection = DetectionCounts(list(postprocessing.classes.values()))
             accumulate(split.test, scores, detection)

@@ -36,6 +36,8 @@ class Rules(NamedTuple):
 
     Attributes:
         masks: Threshold and minimum component size, [M].
+        tp: True positives of such a mask, [M, S].
+        fp: False positives of such a mask, [M, S].
         gain: Metric of an image with such a mask, less that with no prediction, [M, S].
         large: Whether the mask has at least AREAS pixels, [M, S, A].
         sure: Whether the highest score reaches PEAK_SCORES, [S, G].
@@ -44,11 +46,31 @@ class Rules(NamedTuple):
     """
 
     masks: Sequence[tuple[float, int]]
+    tp: Pixels
+    fp: Pixels
     gain: Values
     large: npt.NDArray[np.bool_]
     sure: npt.NDArray[np.bool_]
     simple: npt.NDArray[np.bool_]
     order: Rows
+
+    def on(self, rows: Rows) -> "Rules":
+        """The same combinations on some of the images."""
+        return self._replace(
+            tp=self.tp[:, rows],
+            fp=self.fp[:, rows],
+            gain=self.gain[:, rows],
+            large=self.large[:, rows],
+            sure=self.sure[rows],
+        )
+
+    def pixels(self, combination: tuple[int, ...] | None, rows: Rows) -> tuple[Pixels, Pixels]:
+        """True and false positives that a combination leaves on some images, [R] each."""
+        if combination is None:
+            return np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+        m, a, g = combination
+        left = self.large[m, rows, a] & self.sure[rows, g]
+        return self.tp[m, rows] * left, self.fp[m, rows] * left
 
     def totals(self, rows: Rows) -> Values:
         """What each combination gains on some images: [M, A, G]."""
@@ -97,12 +119,18 @@ def tune_rules(
 
 
 def tune_class_rules(rules: Rules, groups: Rows, has_class: npt.NDArray[np.bool_]) -> ClassRules:
-    """The rules for one class: of all kinds, or a threshold alone where more does harm."""
+    """The rules for one class."""
+    return rules_at(rules, tuned_combination(rules, groups, has_class))
+
+
+def tuned_combination(
+    rules: Rules, groups: Rows, has_class: npt.NDArray[np.bool_]
+) -> tuple[int, ...] | None:
+    """The best combination: of all kinds, or a threshold alone where more does harm."""
     more = gained_by_more(rules, fold_numbers(groups, has_class))
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], more).astype(np.float64)
     harm = sums.sum() < -standard_error(sums)
-    combination = rules.best(rules.totals(np.arange(len(groups))), simple=harm)
-    return rules_at(rules, combination)
+    return rules.best(rules.totals(np.arange(len(groups))), simple=harm)
 
 
 def gained_by_more(rules: Rules, folds: Rows) -> Values:
@@ -151,6 +179,8 @@ def class_rules(scores: ScoreHistograms, areas: ComponentAreas, c: int, metric: 
     middle = np.abs(np.array(masks)[grid[0], 0] - 0.5)
     return Rules(
         masks=masks,
+        tp=counts.tp,
+        fp=counts.fp,
         gain=gain,
         large=predicted[..., None] >= np.array(AREAS),
         sure=_reached(scores, c),

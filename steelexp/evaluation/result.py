@@ -39,7 +39,8 @@ class EvaluationResult(NamedTuple):
     """The evaluation of a network on validation and test images.
 
     Attributes:
-        parts: Pixels of each part; "test_post" is the test images after post-processing.
+        parts: Pixels of each part; "test_post" is the test images after post-processing, and
+            "val_post" the validation images by rules of the other fifths.
         metrics: Every metric by its full name, such as "val_dice_positive/1".
         postprocessing: Rules tuned on the validation images; None without test images.
         report: Intervals, curves and detection on the test images, or on the validation images

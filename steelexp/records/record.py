@@ -34,7 +34,8 @@ class Record(BaseModel):
         best_epoch: Epoch whose weights were evaluated.
         monitor: Metric that picked it.
         metrics: Metrics of its weights: "val_..." of the validation images, "test_..." of the test
-            images, "test_post_..." of the test images with post-processing.
+            images, "test_post_..." of the test images with post-processing, "val_post_..." of the
+            validation images with post-processing tuned on the other fifths of them.
         definitions: Definition of each metric.
         split: Kind and settings of the split; images per class, hash and leaks of its parts.
         tiling: Kind and settings of the tiling; number of tiles and share of pixels in none.

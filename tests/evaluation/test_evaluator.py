@@ -10,6 +10,7 @@ from steelexp.data.splits.split import Split
 from steelexp.data.tiling import columns, random_crops, whole_image
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.inference.postprocessing import postprocess
+from steelexp.metric_names import parse_name
 from steelexp.metrics import image_metrics
 from steelexp.model.finiteness import NotFiniteError
 from steelexp.model.losses import bce
@@ -67,7 +68,12 @@ def test_test_images_are_evaluated_at_the_end_only(evaluator, tmp_path):
     evaluates = evaluator(rows=(4, 2), tested=(1, 3))
     result = evaluates.result()
     rows = {part: each.rows.tolist() for part, each in result.parts.items()}
-    assert rows == {"val": [4, 2], "test": [1, 3], "test_post": [1, 3]}
+    assert rows == {
+        "val": [4, 2],
+        "val_post": [4, 2],
+        "test": [1, 3],
+        "test_post": [1, 3],
+    }
     for part, (_, counts) in result.parts.items():
         assert counts.tp.shape == (2, 2)
         values = image_metrics(counts, CLASSES, part)
@@ -76,7 +82,7 @@ def test_test_images_are_evaluated_at_the_end_only(evaluator, tmp_path):
     for name in ("loss", "dice_batch"):
         assert result.metrics[f"test_{name}"] == of_test[f"val_{name}"]
     after = evaluates.after_epoch(1, RunFolder(tmp_path))
-    assert after == {k: v for k, v in result.metrics.items() if k.startswith("val_")}
+    assert after == {k: v for k, v in result.metrics.items() if parse_name(k).part == "val"}
     assert set(evaluates.overlay_rows) <= {4, 2}
 
 

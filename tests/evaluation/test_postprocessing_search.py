@@ -165,6 +165,8 @@ def rules_with(gain):
     shape = (2, 1, 1)
     return postprocessing_search.Rules(
         masks=[(0.5, 0), (0.5, 16)],
+        tp=np.zeros((2, len(gain[0])), np.int64),
+        fp=np.zeros((2, len(gain[0])), np.int64),
         gain=np.array(gain, float),
         large=np.ones((2, len(gain[0]), 1), bool),
         sure=np.ones((len(gain[0]), 1), bool),
