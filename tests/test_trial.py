@@ -17,12 +17,14 @@ from steelexp.plan import SpecModel, prepare
 from steelexp.records.search_file import best_line
 from steelexp.records.store import Epoch, RunFolder, run_folders
 from steelexp.search.executor import Trial
+from steelexp.search.process_executor import ProcessExecutor
 from steelexp.search.search import trial_spec
 from steelexp.spec import ExperimentSpec, load
 from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
 from steelexp.training.fit import DivergedError
 from steelexp.trial import TrialRunner, tracked_trial
+from tests.fake_trials import wait_for
 from tests.fakes import compiled
 from tests.finished_runs import finished
 
@@ -145,6 +147,29 @@ def test_in_processes_the_trials_are_the_same(
     assert beside == alone
     text = (searches[1] / "trials" / "0000" / "output.txt").read_text()
     assert "epoch 1" in text.lower()
+
+
+@pytest.mark.slow  # two trainings, one of them in two processes
+def test_a_training_whose_process_is_killed_is_what_it_would_be(
+    spec: ExperimentSpec, tmp_path: Path
+) -> None:
+    search = tmp_path / "search"
+    first, second = (Trial(number, {"loss.name": "bce_dice"}, epochs=3) for number in "01")
+    executor = ProcessExecutor(runner(spec, search), workers=2, folder=search)
+    try:
+        executor.submit(first)
+        executor.submit(second)
+        digest = prepare(trial_spec(spec, first), tmp_path).digest
+        wait_for(search / "trials" / "0" / digest / "epochs.jsonl")
+        (process,) = [w.process for w in executor._running.values() if w.attempt.trial is first]
+        process.kill()
+        outcomes = {outcome.trial: outcome for outcome in (executor.next(), executor.next())}
+    finally:
+        executor.close()
+    killed, whole = (RunFolder(search / outcomes[number].folder) for number in "01")
+    assert [each.metrics for each in killed.epochs] == [each.metrics for each in whole.epochs]
+    assert outcomes["0"].score == outcomes["1"].score
+    assert (search / "trials" / "0" / "output.txt").stat().st_size > 0
 
 
 @pytest.mark.slow  # three trainings; tests/search has the ladder of a Hyperband search
