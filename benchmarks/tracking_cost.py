@@ -77,7 +77,8 @@ def track(epochs: int) -> tuple[list[float], float]:
             tracker.epoch(epoch, metrics, 50 * epoch, pictures)
             spent.append(polygons_took + time.perf_counter() - began)
             time.sleep(1)  # so that epochs are sent one by one, as in a training
-        print(tracker.finish({}))
+        tracker.finish({})
+        print(tracker.close())
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -26,6 +26,7 @@ from steelexp.progress import say
 from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
 from steelexp.records.store import EPOCHS, BusyError, Epoch
+from steelexp.report.final_page import leave_report
 from steelexp.spec import ExperimentSpec, dump
 from steelexp.spec.effects import effective_settings
 from steelexp.tracked_model import tracked_model
@@ -118,7 +119,8 @@ def run(
             checkpoint.restore(folder.best_weights, model, plan.digest)
             result = evaluator.result()
         except BaseException as error:
-            say(tracker.finish({}, diverged=isinstance(error, DivergedError)))
+            tracker.finish({}, diverged=isinstance(error, DivergedError))
+            say(tracker.close())
             raise
         write_result(folder.path, plan.dataset, plan.groups, result)
         record = Record(
@@ -156,8 +158,13 @@ def run(
         )
         form = "none" if trial else tracker.model_format
         registered = tracked_model(form, model, plan, record, result.report)
-        tracking_line = tracker.finish(result.metrics, registered)
-        return folder.finish(record.model_copy(update={"tracking": public(tracking_line)}))
+        tracking = public(tracker.finish(result.metrics, registered))
+        record = folder.finish(record.model_copy(update={"tracking": tracking}))
+        page = None if trial else leave_report(folder.path)
+        line = tracker.close([] if page is None else [page])
+        if trial is None:
+            say(line)
+        return record
 
 
 def mend(plan: Plan) -> Record:

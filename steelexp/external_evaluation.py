@@ -102,7 +102,7 @@ def evaluate_on(
         )
         write_document(place / FILE, evaluation.model_dump(mode="json"))
         run = tracked_run(spec, record.digest, folder)
-        say(tracker.evaluated(run, place.name, result.metrics))
+        say(tracker.evaluated(run, place.name, result.metrics, place))
     return evaluation, place
 
 

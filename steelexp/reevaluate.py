@@ -8,6 +8,7 @@ from steelexp.data import pipeline
 from steelexp.data.dataset import raise_if
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.evaluation.result import write_result
+from steelexp.metric_names import BEST
 from steelexp.network import compiled_network, evaluator_of
 from steelexp.plan import Plan
 from steelexp.progress import say
@@ -58,11 +59,8 @@ def evaluate(plan: Plan, *, overlays: Sequence[str] = ()) -> Record:
         }
         record = record.model_copy(update=news)
         record = folder.finish(record)
-        say(
-            tracker.evaluated(
-                tracked_run(plan.spec, plan.digest, plan.folder), "best", result.metrics
-            )
-        )
+        run = tracked_run(plan.spec, plan.digest, plan.folder)
+        say(tracker.evaluated(run, BEST, result.metrics, folder.path))
     return record
 
 
@@ -95,11 +93,8 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
             files=hashes_of(folder, EVALUATION),
         )
         write_document(folder / FILE, evaluation.model_dump(mode="json"))
-        say(
-            tracker.evaluated(
-                tracked_run(plan.spec, plan.digest, plan.folder), inference.name, result.metrics
-            )
-        )
+        run = tracked_run(plan.spec, plan.digest, plan.folder)
+        say(tracker.evaluated(run, inference.name, result.metrics, folder))
     return evaluation
 
 

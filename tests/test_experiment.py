@@ -55,6 +55,7 @@ from steelexp.report.reproduction import UNCHANGED
 from steelexp.run_model import load_model
 from steelexp.spec import dump, load
 from steelexp.tracking.comet import dashboard
+from steelexp.tracking.delivery import status_line
 from steelexp.tracking.journal import read_events
 from steelexp.training import checkpoint
 from steelexp.training.checkpoint import weights_hash
@@ -223,7 +224,10 @@ def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Recor
     assert len(pictures) == 2 * 3
     layers = [layer["name"] for p in pictures for layer in p["metadata"]["annotations"]]
     assert layers.count("truth") == 2 * 3  # of images with a defect
-    assert str(path) in record.tracking
+    assert str(path) in status_line(folder.path)
+    assert record.tracking == f"Comet: experiment {path.stem}"
+    page = (folder.path / "report.html").read_bytes()
+    assert page in archive.files.values()
 
 
 def test_the_dashboard_shows_what_runs_log(undisturbed: tuple[RunFolder, Record]) -> None:
@@ -277,11 +281,12 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
     assert report.intervals.keys() | report.no_interval.keys()
     for name in ("image_scores.parquet", "plots/pr.png"):
         assert (aside / name).is_file()
-    others = [event.content for event in read_events(folder.path) if event.kind == "others"]
-    dice = reevaluation.metrics["val_dice_positive"]
-    assert [each for each in others if each.get("sliding_tta/val_dice_positive") == dice]
     (archive,) = (folder.path / "comet").glob("*.zip")
-    assert float(Archive(archive).others()["sliding_tta/val_dice_positive"]) == dice
+    told = {name: value for name, value, *_ in Archive(archive).metrics()}
+    for name, value in reevaluation.metrics.items():
+        assert told[f"sliding_tta/{name}"] == pytest.approx(value, nan_ok=True)
+    for name, (lower, _) in report.intervals.items():
+        assert told[f"lower/sliding_tta/val_{name}"] == lower
     out = capsys.readouterr().out
     assert "windows of the training tiles' size that overlap by half" in out
     assert f"val_dice_positive {undisturbed[1].metrics['val_dice_positive']:.4f}" in out
@@ -313,9 +318,9 @@ def test_evaluate_on_other_data_stands_beside_the_record(
     other = read_image_scores(place / "image_scores.parquet", "test")
     rows = [other.images.index(name) for name in val.images]
     assert all((b[rows] == a).all() for a, b in zip(val.counts, other.counts, strict=True))
-    others = [event.content for event in read_events(folder.path) if event.kind == "others"]
+    last = read_events(folder.path)[-1].content
     dice = evaluation.metrics["test_dice_positive"]
-    assert [each for each in others if each.get(f"{place.name}/test_dice_positive") == dice]
+    assert last["metrics"][f"{place.name}/test_dice_positive"] == dice
     assert read_evaluation_report(place, evaluation.files) is not None
     out = capsys.readouterr().out
     assert f"{evaluation.metrics['test_dice_kaggle']:.4f}" in out

@@ -6,7 +6,7 @@ A module of its own, without TensorFlow or pytest: tests start it in a process a
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from steelexp.progress import say
 from steelexp.records.store import Epoch, RunFolder
-from steelexp.tracking import Picture, TrackedModel, TrackedRun, TrackedTrial
+from steelexp.tracking import Picture, TrackedModel, TrackedRun, TrackedTrial, Tracker
 from steelexp.tracking.alerts import Alert
 from steelexp.tracking.comet.tracker import Mode, comet
 from steelexp.tracking.tracker import Goal
@@ -102,7 +102,7 @@ def train(
             time.sleep(pace.checkpoint)
             run.append(Epoch(number, 50 * number, 0.1, metrics_of(number)))
             _tell(tracker, folder, run.epochs[-1])
-        return tracker.finish(FINAL, registered(folder))
+        return end(tracker, FINAL, registered(folder))
 
 
 def registered(folder: Path) -> TrackedModel:
@@ -113,7 +113,19 @@ def registered(folder: Path) -> TrackedModel:
     return TrackedModel(path, "b4_dice 3f9c1a7e: val_dice_positive 0.325", FACTS)
 
 
-def _tell(tracker: object, folder: Path, epoch: Epoch) -> None:
+def end(
+    tracker: Tracker,
+    metrics: Mapping[str, float],
+    model: TrackedModel | None = None,
+    *,
+    diverged: bool = False,
+) -> str:
+    """End a run without a record; the line that its tracker ends with."""
+    tracker.finish(metrics, model, diverged=diverged)
+    return tracker.close()
+
+
+def _tell(tracker: Tracker, folder: Path, epoch: Epoch) -> None:
     pictures = [Picture(s, RunFolder(folder).overlay(epoch.epoch, s)) for s in STRIPS]
     tracker.epoch(epoch.epoch, epoch.metrics, epoch.step, pictures)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from steelexp import reevaluate
 from steelexp.commands.arguments import class_names, renamed_classes
 from steelexp.commands.outcome import DONE
-from steelexp.commands.report import leave_report
 from steelexp.commands.run_plan import plan_of_run
 from steelexp.commands.show import show_record
 from steelexp.errors import UserError, explain_write_errors
@@ -23,6 +22,7 @@ from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.reevaluation import FOLDER, Reevaluation
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.external import external_lines, external_table
+from steelexp.report.final_page import leave_report
 from steelexp.report.tables import beside, metrics_table, postprocessing_lines
 from steelexp.spec import load
 

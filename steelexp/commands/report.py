@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelexp.command_line import RUNS, command_line
+from steelexp.command_line import RUNS
 from steelexp.commands.outcome import DONE
-from steelexp.errors import explain_write_errors, reason
+from steelexp.errors import explain_write_errors
 from steelexp.progress import say
-from steelexp.report.page import PageError, write_page
+from steelexp.report.page import write_page
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -44,16 +44,3 @@ def report(args: argparse.Namespace) -> int:
         path = write_page(args.folder, args.out, baseline=args.baseline)
     say(f"Report: {path}")
     return DONE
-
-
-def leave_report(folder: Path) -> None:
-    """Write the page at the end of a run and name it; an error here fails no run."""
-    try:
-        say(f"Report: {write_page(folder)}")
-    except PageError:
-        return  # no run has got so far that there is anything to show
-    except Exception as error:
-        say(
-            f"The report could not be written ({type(error).__name__}: {reason(error)}); "
-            f"try again: {command_line('report', folder)}"
-        )

@@ -12,7 +12,6 @@ from steelexp.commands.extended_plan import extended_plan
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.own_folder import set_aside
 from steelexp.commands.preview import plan_lines, show_plan
-from steelexp.commands.report import leave_report
 from steelexp.commands.run_plan import plan_of_folder
 from steelexp.commands.search import (
     add_executor_options,
@@ -27,6 +26,7 @@ from steelexp.input_changes import same_spec_on_other_data
 from steelexp.plan import Plan
 from steelexp.progress import say, show
 from steelexp.records.store import run_folders
+from steelexp.report.final_page import leave_report
 from steelexp.report.tables import leaderboard
 from steelexp.search.ray_train import train_together
 from steelexp.terminal import print_error
@@ -132,6 +132,7 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
     if plan.folder.is_finished:
         experiment.mend(plan)
         say(f"{plan.folder.path} is finished already; --fresh runs it again")
+        leave_report(plan.folder.path)
     else:
         if news := same_spec_on_other_data(plan):
             say(news)
@@ -142,7 +143,6 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
             trial = None if request.folder is None else tracked_trial(request.folder.path)
             experiment.run(plan, command=command, trial=trial)
     show_record(plan.folder)
-    leave_report(plan.folder.path)
 
 
 def _plan(request: Request, args: argparse.Namespace) -> Plan:

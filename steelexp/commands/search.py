@@ -7,10 +7,10 @@ from pathlib import Path
 from steelexp.commands.extended_plan import extended_plan
 from steelexp.commands.own_folder import set_aside
 from steelexp.commands.preview import plan_lines
-from steelexp.commands.report import leave_report
 from steelexp.errors import UserError
 from steelexp.progress import say
 from steelexp.records.search_file import FILE
+from steelexp.report.final_page import leave_report
 from steelexp.search.executor import Executor, LocalExecutor
 from steelexp.search.process_executor import ProcessExecutor
 from steelexp.search.ray_executor import RayExecutor

@@ -17,6 +17,8 @@ from steelexp.report.external import headline
 from steelexp.report.search_table import search_lines, trials_table
 from steelexp.report.tables import leaderboard, metrics_table, run_lines
 from steelexp.spec import read_resolved
+from steelexp.tracking.delivery import status_line
+from steelexp.tracking.journal import NAME as JOURNAL
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -54,7 +56,9 @@ def show_run(args: argparse.Namespace) -> int:
         show(trials_table(search))
         say(*search_lines(search, args.run))
         return DONE
-    show_record(one_run(args.run))
+    folder = one_run(args.run)
+    show_record(folder)
+    say(*tracking_lines(folder))
     return DONE
 
 
@@ -72,6 +76,16 @@ def one_run(path: Path) -> RunFolder:
         names = ", ".join(str(f.path) for f in folders[:5])
         raise UserError(f"{path}: one run folder is expected{names and f'; here: {names}'}")
     return folders[0]
+
+
+def tracking_lines(folder: RunFolder) -> list[str]:
+    """How much of a run the tracking service has by now; no lines where it is not tracked."""
+    if not (folder.path / JOURNAL).is_file():
+        return []
+    try:
+        return [status_line(folder.path)]
+    except UserError as error:
+        return list(error.lines)
 
 
 def show_record(folder: RunFolder) -> None:

@@ -69,7 +69,7 @@ def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[s
             f"this run: {metrics[base.metric]:.4f}."
             + (f" Beware: {base.caveat}." if base.caveat else "")
         )
-    lines += [record.tracking, f"Run folder: {folder.path}"]
+    lines += [f"Run folder: {folder.path}"]
     return lines
 
 

@@ -24,6 +24,9 @@ from steelexp.tracking.contents import check_content
 
 NAME = "journal.jsonl"
 
+ENDS = ("finished", "stopped", "diverged")
+"""What a session of a run ends with."""
+
 New = tuple[str, Mapping[str, Any]]
 """Kind and content of an event to come."""
 
@@ -127,7 +130,7 @@ def end_of(events: Sequence[Event]) -> float:
 
 def is_end(event: Event) -> bool:
     """Whether a session of a run ended with an event."""
-    return event.kind == "others" and "status" in event.content
+    return event.kind == "others" and event.content.get("status") in ENDS
 
 
 def damage(folder: Path, why: str) -> DamageError:

@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from steelexp.errors import reason
@@ -126,7 +127,7 @@ class JournaledTracker:
         *,
         diverged: bool = False,
     ) -> str:
-        """Note what came out, and wait for the rest to be sent."""
+        """Note what came out; the experiment's key."""
         status = "finished" if metrics else "diverged" if diverged else "stopped"
         closing = results(
             self._run,
@@ -138,14 +139,24 @@ class JournaledTracker:
         )
         self._note(closing)
         self._note(self._alert(status, headline_values(metrics)))
+        self._wake()
+        if self._journal is None:
+            return f"{self._name}: not tracked"
+        return f"{self._name}: experiment {self._events[0].content['key']}"
+
+    def close(self, files: Sequence[Path] = ()) -> str:
+        """Note files, and wait for the rest to be sent."""
+        self._note(self._files(files))
         return self._close()
 
-    def evaluated(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
+    def evaluated(
+        self, run: TrackedRun, name: str, metrics: Mapping[str, float], folder: Path
+    ) -> str:
         """Note the metrics of a run that was tracked and is evaluated again."""
         if not (run.folder / JOURNAL).is_file():
             return f"{self._name}: not tracked"
         self._open(run)  # no other one: it would hold nothing but this evaluation
-        self._note(final_metrics(run.folder, name, metrics, self._events))
+        self._note(final_metrics(folder, name, metrics, self._events))
         return self._close()
 
     @property
@@ -190,10 +201,13 @@ class JournaledTracker:
             "alerts": list(self._alerts_of(run)),
         }
         yield "run", opening
-        for path in run.files:
+        yield from self._files(run.files)
+
+    def _files(self, paths: Sequence[Path]) -> Iterator[New]:
+        for path in paths:
             with self._warnings("left out: "):
                 if path.stat().st_size:  # Comet refuses empty files
-                    yield "asset", file_entry(path, run.folder)
+                    yield "asset", file_entry(path, self._run.folder)
 
     def _epoch(
         self, epoch: int, metrics: Mapping[str, float], step: int, pictures: Sequence[Picture]

@@ -7,7 +7,6 @@ from typing import Any
 
 from steelexp.metric_names import BEST, LOWER, UPPER, full_name, grouped_name
 from steelexp.records.evaluation_report import FILE as EVALUATION
-from steelexp.records.reevaluation import FOLDER as EVALUATIONS
 from steelexp.spreadsheet import guarded
 from steelexp.tracking.journal import Event, New, file_entry
 from steelexp.tracking.tracker import TrackedModel, TrackedRun
@@ -68,13 +67,13 @@ def final_metrics(
     """The final metrics of a group and the bounds of their intervals, unless they were noted last.
 
     Args:
-        folder: Run folder, with the evaluation that has the intervals.
-        group: BEST, or the name of the inference settings of a later evaluation.
+        folder: Folder of the evaluation, whose evaluation.json has the intervals.
+        group: BEST, or the name of a later evaluation.
         metrics: Metric name -> value.
         events: Events of the run so far.
     """
     named = {grouped_name(group, name): value for name, value in metrics.items()}
-    for name, (lower, upper) in _intervals(_evaluation_file(folder, group)).items():
+    for name, (lower, upper) in _intervals(folder / EVALUATION).items():
         whole = name if group == BEST else grouped_name(group, name)
         named |= {grouped_name(LOWER, whole): lower, grouped_name(UPPER, whole): upper}
     earlier = [e.content for e in events if e.kind == "final" and e.content["group"] == group]
@@ -84,10 +83,6 @@ def final_metrics(
     last = epochs[-1] if epochs else {"epoch": 0, "step": 0}
     step = last["step"] + len(earlier)
     yield "final", {"group": group, "epoch": last["epoch"], "step": step, "metrics": named}
-
-
-def _evaluation_file(folder: Path, group: str) -> Path:
-    return (folder if group == BEST else folder / EVALUATIONS / group) / EVALUATION
 
 
 def _intervals(evaluation: Path) -> dict[str, tuple[float, float]]:

@@ -1,8 +1,11 @@
 """No tracking: an object that does nothing."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from steelexp.tracking.tracker import ModelFormat, Picture, TrackedModel, TrackedRun, Tracker
+
+OFF = "Tracking: off."
 
 
 class Silent:
@@ -29,11 +32,17 @@ class Silent:
         diverged: bool = False,
     ) -> str:
         """Say that nothing was tracked."""
-        return "Tracking: off."
+        return OFF
 
-    def evaluated(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
+    def close(self, files: Sequence[Path] = ()) -> str:
         """Say that nothing was tracked."""
-        return "Tracking: off."
+        return OFF
+
+    def evaluated(
+        self, run: TrackedRun, name: str, metrics: Mapping[str, float], folder: Path
+    ) -> str:
+        """Say that nothing was tracked."""
+        return OFF
 
 
 def none() -> Tracker:

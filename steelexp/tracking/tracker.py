@@ -129,7 +129,7 @@ class Tracker(Protocol):
         *,
         diverged: bool = False,
     ) -> str:
-        """Take the final metrics; return the line that says what was tracked and where.
+        """Take the final metrics; return the line that says as what the run is tracked.
 
         Args:
             metrics: Final metrics of the best weights; empty where the run was stopped.
@@ -137,11 +137,25 @@ class Tracker(Protocol):
             diverged: Whether a number that is not finite stopped it.
         """
 
-    def evaluated(self, run: TrackedRun, name: str, metrics: Mapping[str, float]) -> str:
+    def close(self, files: Sequence[Path] = ()) -> str:
+        """Take files that were written after the record, and wait until all is sent.
+
+        Args:
+            files: Files below the run folder, such as report.html.
+
+        Returns:
+            The line that says what was tracked and where.
+        """
+
+    def evaluated(
+        self, run: TrackedRun, name: str, metrics: Mapping[str, float], folder: Path
+    ) -> str:
         """Take the metrics of a finished run that was evaluated again; return the closing line.
 
         Args:
             run: Run that was tracked before.
-            name: Name of the inference settings; "best" stands for the run's own.
+            name: Name of the inference settings or of the other data; "best" stands for the run's
+                own.
             metrics: Metric name -> value.
+            folder: Folder of the evaluation, with its evaluation.json.
         """

@@ -1,8 +1,6 @@
 import pytest
 
 from steelexp.__main__ import main
-from steelexp.command_line import program
-from steelexp.commands import report
 from tests.finished_runs import finished
 
 
@@ -39,19 +37,3 @@ def test_says_why_it_cannot(run, tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
     assert main(["report", *words]) == 2
     assert f"steelexp: {message}" in capsys.readouterr().err
-
-
-def test_at_the_end_of_a_run_a_failure_is_said_and_no_more(run, monkeypatch, capsys):
-    def fail(folder):
-        raise ZeroDivisionError("by design")
-
-    monkeypatch.setattr(report, "write_page", fail)
-    report.leave_report(run)
-    out = capsys.readouterr().out
-    assert "could not be written (ZeroDivisionError: by design)" in out
-    assert f"try again: {program()} report {run}" in out
-
-
-def test_where_no_run_has_begun_nothing_is_said(tmp_path, capsys):
-    report.leave_report(tmp_path)
-    assert capsys.readouterr().out == ""

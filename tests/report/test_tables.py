@@ -119,7 +119,6 @@ class TestRunLines:
                 "Published: val_dice_batch 0.7172 (published); this run: 0.2500. Beware: the "
                 "source gives no definition, so it may be of another metric."
             ),
-            "Tracking: off.",
             f"Run folder: {folder.path}",
         ]
 

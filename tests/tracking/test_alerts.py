@@ -21,7 +21,7 @@ from tests.comet_expectations import assert_all_arrived, assert_metrics, childre
 from tests.comet_server import API_KEY, CometServer, Request, comet_server, point_to
 from tests.forked import Forked
 from tests.leaks import sent
-from tests.tracked_run import Pace, described, metrics_of, train
+from tests.tracked_run import Pace, described, end, metrics_of, train
 
 FINISHED = {
     "title": "b4_dice finished: trained and evaluated",
@@ -60,7 +60,7 @@ def test_a_trial_tells_nobody_unless_it_is_asked_to(server: CometServer, folder:
         goal = Goal("val_dice_positive", False, lambda: 0.01)
         tracker.start(described(place, trial=trial, goal=goal))
         tracker.epoch(1, metrics_of(1), 50)
-        tracker.finish({"val_dice": 0.3})
+        end(tracker, {"val_dice": 0.3})
         assert names(server, place) == expected
 
 
@@ -94,7 +94,7 @@ def test_a_better_best_is_told_once(server: CometServer, folder: Path) -> None:
         tracker.start(described(folder, goal=Goal("val_dice_positive", False, lambda: 0.2)))
         for epoch in (1, 2, 3):
             tracker.epoch(epoch, metrics_of(epoch), 50 * epoch)
-        tracker.finish({})
+        end(tracker, {})
     (told,) = server.notifications(key_of(folder))
     assert told["additional_data"] == {"val_dice_positive": 0.225, "best before": 0.2}
 
@@ -107,7 +107,7 @@ def test_what_is_no_better_is_not_told(
     tracker.start(described(folder, goal=Goal("val_dice_positive", False, lambda: earlier)))
     for epoch in (1, 2, 3):
         tracker.epoch(epoch, metrics_of(epoch), 50 * epoch)
-    tracker.finish({})
+    end(tracker, {})
     assert names(server, folder) == []
 
 
@@ -116,7 +116,7 @@ def test_a_lower_loss_is_better(server: CometServer, folder: Path) -> None:
     tracker.start(described(folder, goal=Goal("loss", True, lambda: 0.9)))
     tracker.epoch(1, {"loss": 1.0}, 50)
     tracker.epoch(2, {"loss": 0.5}, 100)
-    tracker.finish({})
+    end(tracker, {})
     assert [event.kind for event in read_events(folder)][2:] == [
         "epoch", "epoch", "alert", "others",
     ]  # fmt: skip
@@ -127,7 +127,7 @@ def test_diverged_is_told_once(server: CometServer, folder: Path) -> None:
     for _ in range(2):
         tracker = comet(alerts=ALERTS)
         tracker.start(described(folder))
-        tracker.finish({}, diverged=True)
+        end(tracker, {}, diverged=True)
     assert names(server, folder) == ["diverged"]
     assert server.others(key_of(folder))["status"] == "diverged"
 
@@ -135,7 +135,7 @@ def test_diverged_is_told_once(server: CometServer, folder: Path) -> None:
 def test_an_interrupted_run_tells_nobody(server: CometServer, folder: Path) -> None:
     tracker = comet(alerts=ALERTS)
     tracker.start(described(folder))
-    tracker.finish({})
+    end(tracker, {})
     assert names(server, folder) == []
 
 
@@ -200,7 +200,7 @@ def test_a_message_holds_no_secret(
     tracker = comet(alerts=ALERTS)
     run = described(folder, name="b4 hunter2hunter2")
     tracker.start(run)
-    tracker.finish({"val_dice": 0.3})
+    end(tracker, {"val_dice": 0.3})
     (told,) = server.notifications(key_of(folder))
     assert told["title"].startswith("b4 *** finished")
     assert not any(b"hunter2hunter2" in each for each in sent(server).values())
@@ -255,7 +255,7 @@ def test_a_run_that_hangs_is_noticed_by_what_sends_it(
         time.sleep(0.05)
     time.sleep(1.5)  # it would be told again
     tracker.epoch(4, metrics_of(4), 200)
-    tracker.finish({"val_dice": 0.3})
+    end(tracker, {"val_dice": 0.3})
     assert names(server, folder) == ["stalled", "finished"]
     assert_metrics(server, key_of(folder), 1, 2, 3, 4)
 

@@ -13,7 +13,7 @@ from steelexp.tracking.journal import read_events
 from steelexp.tracking.journaled import JournaledTracker
 from tests.damages import Outcome, damages, write_table
 from tests.file_service import FileServer, FileService
-from tests.tracked_run import described, metrics_of
+from tests.tracked_run import described, end, metrics_of
 
 
 def tell(folder: Path, epochs: int, mode: str = "online") -> str:
@@ -22,7 +22,7 @@ def tell(folder: Path, epochs: int, mode: str = "online") -> str:
     tracker.start(described(folder))
     for epoch in range(1, epochs + 1):
         tracker.epoch(epoch, metrics_of(epoch), 50 * epoch)
-    return tracker.finish({})
+    return end(tracker, {})
 
 
 @pytest.fixture
@@ -129,6 +129,6 @@ def test_an_evaluation_of_a_run_with_a_damaged_journal_begins_no_other_experimen
     file.write_bytes(file.read_bytes().replace(b'"step": 50', b'"step": 60'))
     damaged = file.read_bytes()
     tracker = JournaledTracker("file", project="steel", workspace=None, mode="online")
-    assert tracker.evaluated(described(tmp_path), "tta", {"val_dice": 0.5}) == "File: not tracked"
+    assert tracker.evaluated(described(tmp_path), "tta", {}, tmp_path) == "File: not tracked"
     assert f"File: {file}:3: not the next event of this run (" in caplog.records[0].getMessage()
     assert (file.read_bytes(), server.path.read_bytes()) == (damaged, before)

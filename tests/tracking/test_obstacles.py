@@ -16,7 +16,7 @@ from steelexp.tracking.delivery import KILLED, sync
 from steelexp.tracking.journal import read_events
 from tests.comet_expectations import assert_metrics, key_of
 from tests.comet_server import CometServer
-from tests.tracked_run import STRIPS, described, draw, metrics_of, train
+from tests.tracked_run import STRIPS, described, draw, end, metrics_of, train
 
 REAL_BEGIN_SENDING = delivery.begin_sending
 """The one that starts a fresh Python; the fixtures here put a fork in its place."""
@@ -62,7 +62,7 @@ def test_a_process_that_hangs_is_killed_with_what_it_started(
     tracker.epoch(1, metrics_of(1), 50)
     assert time.monotonic() - began < 5
     began = time.monotonic()
-    assert f"Comet: not sent ({KILLED}); send the rest with: " in tracker.finish({})
+    assert f"Comet: not sent ({KILLED}); send the rest with: " in end(tracker, {})
     assert time.monotonic() - began < 3
     until = time.monotonic() + 10
     while is_running(int(pid.read_text())):
@@ -136,5 +136,5 @@ def test_a_picture_that_cannot_be_sent_is_left_out(
     tracker.start(described(folder))
     tracker.epoch(1, metrics_of(1), 50, pictures)
     assert f"left out: {path}: " in warnings(caplog)[0]
-    assert "Comet: 1 epoch, 1 picture at " in tracker.finish({})
+    assert "Comet: 1 epoch, 1 picture at " in end(tracker, {})
     assert [name for name, _, _ in server.pictures(key_of(folder))] == [STRIPS[1]]

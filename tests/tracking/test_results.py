@@ -82,9 +82,7 @@ def test_results_of_a_finished_run(folder: Path) -> None:
 
 
 def test_another_evaluation_is_told_once_and_has_its_own_intervals(folder: Path) -> None:
-    place = folder / "evaluations" / "sliding"
-    place.mkdir(parents=True)
-    (place / "evaluation.json").write_text(json.dumps(JUDGEMENT))
+    (folder / "evaluation.json").write_text(json.dumps(JUDGEMENT))
     first = list(final_metrics(folder, "sliding", {"test_dice": math.nan}, EPOCHS))
     assert [content["step"] for _, content in first] == [100]
     names = first[0][1]["metrics"].keys()

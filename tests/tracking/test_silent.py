@@ -9,5 +9,5 @@ def test_none_leaves_nothing(folder: Path) -> None:
     tracker = TRACKERS["none"]()
     tracker.start(TrackedRun("x", "x", folder, {}, (), {}, (), model="x"))
     tracker.epoch(1, {"loss": 0.5}, 50, [Picture("image 7", folder / "absent.png")])
-    assert tracker.finish({"loss": 0.5}) == "Tracking: off."
+    assert tracker.finish({"loss": 0.5}) == tracker.close() == "Tracking: off."
     assert list(folder.iterdir()) == []

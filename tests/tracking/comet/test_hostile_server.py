@@ -19,7 +19,7 @@ from steelexp.tracking.tracker import Tracker
 from tests import hostile_answers
 from tests.comet_expectations import assert_metrics, children, files_with, in_a_process, key_of
 from tests.comet_server import API_KEY, CometServer, comet_server
-from tests.tracked_run import Pace, described, metrics_of
+from tests.tracked_run import Pace, described, end, metrics_of
 
 FINISH = 1.5
 """Seconds that a run here waits for its tracker at its end, in place of 60."""
@@ -67,7 +67,7 @@ def epochs_in_time(tracker: Tracker, *epochs: int) -> None:
 
 def finish_in_time(tracker: Tracker) -> str:
     began = time.monotonic()
-    line = tracker.finish({})
+    line = end(tracker, {})
     assert time.monotonic() - began < FINISH + LATE_SECONDS + SPARE
     return line
 
@@ -120,7 +120,7 @@ def test_sync_ends(server: CometServer, folder: Path, answer: str) -> None:
     tracker = tracker_of(project="steel", mode="offline")
     tracker.start(described(folder))
     epochs_in_time(tracker, 1)
-    tracker.finish({})
+    end(tracker, {})
     server.hostile = ANSWERS[answer]
     began = time.monotonic()
     complete, line = sync(folder, FINISH)

@@ -37,7 +37,7 @@ from tests.comet_expectations import (
 from tests.comet_server import API_KEY, CometServer, Request, comet_server, point_to
 from tests.forked import Forked
 from tests.leaks import leaks, sent, written
-from tests.tracked_run import FINAL, STRIPS, Pace, described, metrics_of, train
+from tests.tracked_run import FINAL, STRIPS, Pace, described, end, metrics_of, train
 from tests.tracking.test_results import JUDGEMENT
 
 WRONG_KEY = "wrong0key0wrong0key0wrong0key"
@@ -101,14 +101,15 @@ def test_a_run_that_is_evaluated_again(server: CometServer, folder: Path) -> Non
     metrics = server.metrics(key)
     for value in (0.5, 0.5, 0.25):  # the second is what the server has
         tracker = tracker_of(mode="online")
-        assert tracker.evaluated(described(folder), "gaussian", {"val_dice": value}) == told
+        line = tracker.evaluated(described(folder), "gaussian", {"val_dice": value}, folder)
+        assert line == told
     assert server.metrics(key)[len(metrics) :] == [
         ("gaussian/val_dice", 0.5, 50, 1),
         ("gaussian/val_dice", 0.25, 51, 1),
     ]
-    tracker_of(mode="online").evaluated(described(folder), "best", FINAL)
+    tracker_of(mode="online").evaluated(described(folder), "best", FINAL, folder)
     assert len(server.metrics(key)) == len(metrics) + 2
-    assert tracker_of(mode="online").evaluated(described(folder / "x"), "best", {}) == (
+    assert tracker_of(mode="online").evaluated(described(folder / "x"), "best", {}, folder) == (
         "Comet: not tracked"
     )
 
@@ -187,7 +188,7 @@ def test_the_end_is_heard_although_another_process_has_inherited_the_pipe(
         time.sleep(600)
         os._exit(0)
     try:
-        assert "0 epochs, 0 pictures at" in tracker.finish({})
+        assert "0 epochs, 0 pictures at" in end(tracker, {})
     finally:
         os.kill(other, signal.SIGKILL)
         os.waitpid(other, 0)
@@ -198,7 +199,7 @@ def test_undefined_metrics_are_gaps(server: CometServer, folder: Path) -> None:
     tracker = tracker_of()
     tracker.start(described(folder))
     tracker.epoch(1, {"val_dice_positive/2": float("nan"), "loss": 0.5}, 50)
-    assert "1 epoch, 0 pictures at" in tracker.finish({})
+    assert "1 epoch, 0 pictures at" in end(tracker, {})
     assert server.metrics(key_of(folder)) == [("loss", 0.5, 50, 1)]
 
 
@@ -207,7 +208,7 @@ def test_a_trial_is_grouped_under_its_search(server: CometServer, folder: Path) 
     tracker = tracker_of()
     trial = TrackedTrial("b4_search", "0007", {"loss.name": "focal", "loss.gamma": 2.0})
     tracker.start(described(folder, trial=trial))
-    tracker.finish({})
+    end(tracker, {})
     key = key_of(folder)
     assert "search b4_search" in server.tags(key)
     others = server.others(key)
@@ -221,7 +222,7 @@ def test_a_resumed_run_keeps_its_experiment_and_a_fresh_one_has_another(
 ) -> None:
     tracker = tracker_of(project="steel")
     tracker.start(described(folder))
-    tracker.finish({})
+    end(tracker, {})
     first = key_of(folder)
     assert server.others(first)["status"] == "stopped"
     train(folder, 2)
@@ -306,7 +307,7 @@ def test_server_dying_in_the_middle_and_coming_back(server: CometServer, folder:
     began = time.monotonic()
     tracker.epoch(2, metrics_of(2), 100)
     assert time.monotonic() - began < 1
-    told = tracker.finish({"loss": 0.5})
+    told = end(tracker, {"loss": 0.5})
     assert f"sent to http://comet/{key_of(folder)}: 1 epoch, 0 pictures (" in told
     assert f"; send the rest with: {program()} sync '{folder}'" in told
     server.start()
@@ -320,7 +321,7 @@ def test_server_that_fails_in_the_middle(server: CometServer, folder: Path, stat
     tracker = tracked_until(folder, 1)
     server.failing = status
     tracker.epoch(2, metrics_of(2), 100)
-    told = tracker.finish({})
+    told = end(tracker, {})
     assert "1 epoch, 0 pictures (" in told
     assert API_KEY not in told
     assert files_with(API_KEY, folder) == []
@@ -334,7 +335,7 @@ def test_a_server_that_throttles_gets_all_the_same(server: CometServer, folder: 
     tracker = tracked_until(folder, 1)
     server.throttled = 2
     tracker.epoch(2, metrics_of(2), 100)
-    tracker.finish({})
+    end(tracker, {})
     assert sync(folder)[0]
     assert_metrics(server, key_of(folder), 1, 2)
 
@@ -352,7 +353,7 @@ def test_a_server_that_hangs_holds_nothing_up(
         tracker.epoch(epoch, metrics_of(epoch), 50 * epoch)
     assert time.monotonic() - began < 2
     began = time.monotonic()
-    assert "send the rest with" in tracker.finish({})
+    assert "send the rest with" in end(tracker, {})
     assert time.monotonic() - began < 30
     server.hanging.clear()
     assert sync(folder)[0]
