@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from steelexp.records.store import read_epochs
+from steelexp.search.trials import read_trials
 from tests.fake_trials import alive, events
 from tests.known_search import BASE, SPACE, known_spec, searched, trials_of
 from tests.parallel_searches import EPOCHS, search_with_two
@@ -93,3 +94,48 @@ def test_the_driver_killed(kind, spec_file, tmp_path):
     assert begun < 6
     search_with_two(kind, spec_file, folder, patience=60.0)
     check_the_undisturbed(spec_file, folder)
+
+
+def test_asynchronous_halving_after_both(kind, spec_file, tmp_path):
+    """The driver is killed, then a worker of the session that goes on."""
+    spec_file.write_text(
+        spec_file.read_text()
+        .replace("{name: random}", "{name: asynchronous_halving, factor: 2}")
+        .replace("trials: 6", "epochs: 24")
+        .replace("epochs: 9", "epochs: 4")
+    )
+    folder = tmp_path / "search"
+    command = [sys.executable, "-m", "tests.parallel_searches", kind, str(spec_file), str(folder)]
+    driver = subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE
+    )
+    wait_until(lambda: started(folder)[1] >= 4)
+    driver.kill()
+    driver.wait()
+    before = started(folder)[1]
+
+    def kill():
+        wait_until(lambda: started(folder)[1] > before)
+        os.kill(random.choice([pid for pid in started(folder)[0] if alive(pid)]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    search_with_two(kind, spec_file, folder, patience=60.0)
+    killer.join()
+    check_promotions(folder)
+
+
+def check_promotions(folder):
+    """Every trial ended once with all its epochs, and none was promoted twice or by mistake."""
+    trials = read_trials(folder / "trials.jsonl")
+    assert 24 - 2 < sum(outcome.trained for outcome in trials.outcomes) <= 24
+    assert sorted(number for kind, number in trials.events if kind == "ended") == list(trials.rows)
+    continued = [row.trial.continues for row in trials.rows.values() if row.trial.continues]
+    assert len(set(continued)) == len(continued) > 3
+    for number, row in trials.rows.items():
+        run = folder / "trials" / number / "x"
+        assert [epoch.epoch for epoch in read_epochs(run)] == [*range(1, row.trial.epochs + 1)]
+        if row.trial.continues:
+            earlier = trials.rows[row.trial.continues].trial
+            assert row.trial.values == earlier.values
+            assert row.trial.epochs == 2 * earlier.epochs
