@@ -30,7 +30,7 @@ from steelexp.report.final_page import leave_report
 from steelexp.spec import ExperimentSpec, dump
 from steelexp.spec.effects import effective_settings
 from steelexp.tracked_model import tracked_model
-from steelexp.tracked_run import best_value, epoch_costs, tracked_run
+from steelexp.tracked_run import best_value, epoch_costs, tracked_data, tracked_run
 from steelexp.tracking.tracker import Goal, Picture, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
@@ -93,7 +93,13 @@ def run(
         broadcast((history, checkpoint.weights_hash(model)))
         tracker.start(
             tracked_run(
-                spec, plan.digest, folder, trial, facts=_facts(plan, model), goal=_goal(plan)
+                spec,
+                plan.digest,
+                folder,
+                trial,
+                facts=_facts(plan, model),
+                goal=_goal(plan),
+                data=tracked_data(plan),
             )
         )
         for number in range(1, len(history) + 1):

@@ -1,5 +1,6 @@
 """A run as trackers know it."""
 
+import hashlib
 import json
 import math
 import re
@@ -8,14 +9,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from steelexp.data.image_table import FILE as IMAGE_TABLE
 from steelexp.errors import UserError
 from steelexp.metric_names import EPOCH_SECONDS, TILES_PER_SECOND, TOTAL_SECONDS
 from steelexp.metrics import lower_is_better
-from steelexp.privacy import public_values
+from steelexp.plan import Plan
+from steelexp.privacy import public, public_values
+from steelexp.progress import say
 from steelexp.records.provenance import FILES, running_code
 from steelexp.records.store import Epoch, RunFolder, run_folders
 from steelexp.spec import ExperimentSpec, flat
-from steelexp.tracking.tracker import Goal, TrackedRun, TrackedTrial
+from steelexp.spec.roots import named_roots
+from steelexp.tracking.tracker import Goal, TrackedData, TrackedRun, TrackedTrial
 
 
 def tracked_run(
@@ -26,6 +31,7 @@ def tracked_run(
     *,
     facts: Mapping[str, str | int] = {},
     goal: Goal | None = None,
+    data: TrackedData | None = None,
 ) -> TrackedRun:
     """Name, settings, git state and files of a run, for its tracker.
 
@@ -36,6 +42,7 @@ def tracked_run(
         trial: Trial of a search that the run is, or None.
         facts: Facts beside the settings, by name; a run that was tracked before needs none.
         goal: Monitored metric and the value to beat.
+        data: Data of the run; a run that was tracked before needs none.
     """
     code = running_code()
     names = ("spec.yaml", *FILES, "split.csv", "split.json")
@@ -50,7 +57,42 @@ def tracked_run(
         model=None if trial else re.sub("[^a-z0-9]+", "-", spec.name.lower()),
         trial=trial,
         goal=goal,
+        data=data,
     )
+
+
+def tracked_data(plan: Plan) -> TrackedData | None:
+    """The data of a run: images.csv and split.csv, with facts about them.
+
+    Args:
+        plan: Plan of a run whose folder has these files.
+
+    Returns:
+        None where a name in the files holds a secret or the home folder; a line says so.
+    """
+    files = tuple(plan.folder.path / name for name in (IMAGE_TABLE, "split.csv"))
+    for path in files:
+        text = path.read_text("utf-8")
+        if public(text) != text:
+            say(f"{path}: a name in it is private; the data are not described to the tracker")
+            return None
+    parts = {part: len(getattr(plan.split, part)) for part in ("train", "val", "test")}
+    split = plan.split_summary["parts"]["digest"]
+    facts = {
+        "data": plan.dataset.manifest,
+        "split": split,
+        "images": len(plan.dataset),
+        "classes": ", ".join(plan.dataset.classes),
+    }
+    digest = hashlib.sha256(f"{plan.dataset.manifest} {split}".encode()).hexdigest()
+    return TrackedData(_data_name(plan.spec), digest, facts | parts, files)
+
+
+def _data_name(spec: ExperimentSpec) -> str:
+    """For example "mask_folder-NEU_Seg": source and folders, without what leads to them."""
+    roots = named_roots(spec.data.settings.get("root", "")).values()
+    words = [spec.data.choice, *(Path(public(root)).name for root in roots)]
+    return re.sub("[^A-Za-z0-9._-]+", "-", "-".join(filter(None, words)))[:100]
 
 
 def epoch_costs(epochs: Sequence[Epoch], *, tiles: int) -> dict[str, float]:

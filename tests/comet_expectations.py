@@ -78,6 +78,9 @@ def assert_all_arrived(server: CometServer, folder: Path, epochs: int) -> None:
         local = run.overlay(step // 50, name).read_bytes()
         np.testing.assert_array_equal(pixels(request.file), pixels(local))
     assert [name for name, _ in server.assets(key)] == ["spec.yaml", "classes.csv", "model.onnx"]
+    (data,) = (v for v in server.artifacts.versions["severstal-steel"] if v.state == "CLOSED")
+    assert data.consumers == {key}
+    assert set(data.files) == {"images.csv"}
     assert server.registered == {"b4-dice": [key]}
     (version,) = server.registry.models["b4-dice"]
     assert version.metadata == FACTS

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.comet_artifacts import Artifacts
 from tests.comet_registry import Registry, zipped
 
 API_KEY = "loopback0key0that0must0appear0nowhere"
@@ -49,9 +50,11 @@ class CometServer:
         experiments: keys of the experiments that exist.
         views: saved dashboards, in order.
         registry: registered models.
+        artifacts: data sets and who consumed them.
         failing: answer every request for data with this HTTP status, and take nothing.
         forgetting: take a request that this is true of, and answer it with a broken connection.
         refusing: answer a request that this is true of with HTTP status 500.
+        forbidding: answer a request that this is true of with HTTP status 403.
         hanging: while set, answer nothing.
         throttled: so many requests for data are answered with 429.
         hostile: answers every request in place of this server.
@@ -63,13 +66,16 @@ class CometServer:
     experiments: set[str] = field(default_factory=set)
     views: list[dict[str, Any]] = field(default_factory=list)
     registry: Registry = field(default_factory=Registry)
+    artifacts: Artifacts = field(default_factory=Artifacts)
     failing: int | None = None
     forgetting: Callable[[Request], bool] = lambda request: False
     refusing: Callable[[Request], bool] = lambda request: False
+    forbidding: Callable[[Request], bool] = lambda request: False
     hanging: threading.Event = field(default_factory=threading.Event)
     throttled: int = 0
     hostile: Callable[[BaseHTTPRequestHandler], None] | None = None
     _http: ThreadingHTTPServer | None = None
+    _artifact_uploads: set[str | None] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
@@ -181,6 +187,8 @@ class CometServer:
             return 200, {"version": "4.99.0"}
         if self.failing is not None and request.key:
             return self.failing, {"msg": "out of order"}
+        if self.forbidding(request):
+            return 403, {"msg": "not allowed"}
         if self.refusing(request):
             return 500, {"msg": "not this"}
         if self.throttled and request.key and "/rest/v2/experiment" not in request.path:
@@ -198,6 +206,14 @@ class CometServer:
 
     def _take(self, request: Request) -> dict[str, Any]:
         """Keep what is sent; what the server answers."""
+        if "/write/artifacts/" in request.path:
+            return self.artifacts.take(request.path, request.body)
+        if "artifactVersionId" in request.body:
+            if request.upload not in self._artifact_uploads:
+                self._artifact_uploads.add(request.upload)
+                version, name = (request.body[key] for key in ("artifactVersionId", "fileName"))
+                self.artifacts.upload(version, name, request.file)
+            return {"success": True}
         if "/write/registry-model/item/" in request.path:
             return self.registry.take(request.path, request.key, request.body)
         if request.path.endswith("/views/upsert"):
@@ -221,6 +237,8 @@ class CometServer:
             pictures = [(name, r) for name, _, r in self.pictures(request.key)]
             both = [*pictures, *self.assets(request.key)]
             return 200, {"assets": [_listed(name, r) for name, r in both]}
+        if question.startswith("artifacts/"):
+            return self.artifacts.told(question, request.body)
         if question == "registry-model/item/download":
             return 200, self._download(request.body["modelName"])
         if question.startswith("registry-model/"):

@@ -15,13 +15,14 @@ from PIL import Image
 
 from steelexp.progress import say
 from steelexp.records.store import Epoch, RunFolder
-from steelexp.tracking import Picture, TrackedModel, TrackedRun, TrackedTrial, Tracker
+from steelexp.tracking import Picture, TrackedData, TrackedModel, TrackedRun, TrackedTrial, Tracker
 from steelexp.tracking.alerts import Alert
 from steelexp.tracking.comet.tracker import Mode, comet
 from steelexp.tracking.tracker import Goal
 
 CLASSES = ("1", "2", "3", "4")
 FINAL = {"val_dice_positive": 0.325, "val_dice_positive/1": 0.3}
+DIGEST = "cd" * 32
 STRIPS = ("image 7", "image 9")
 FACTS = {"run": "3f9c1a7e", "data": "ab" * 32, "lower/val_dice_positive": 0.3}
 
@@ -65,7 +66,15 @@ def described(
         model="b4-dice",
         trial=trial,
         goal=goal,
+        data=data_of(folder),
     )
+
+
+def data_of(folder: Path, digest: str = DIGEST) -> TrackedData:
+    """Its data, of two images."""
+    path = folder / "images.csv"
+    path.write_text(f"image,image_hash,label_hash\nimage 7,{digest},01\nimage 9,ab,02\n")
+    return TrackedData("severstal-steel", digest, {"images": 2}, (path,))
 
 
 def draw(folder: Path, epoch: int, image: str) -> Path:

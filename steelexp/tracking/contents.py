@@ -106,6 +106,22 @@ class Confusion(Content):
     labels: list[str]
 
 
+class Data(Content):
+    """The data of a run, without pixels.
+
+    Attributes:
+        name: Name of the data set at the service.
+        digest: Digest of images, labels and split.
+        metadata: Facts about the data.
+        files: Files that name images, labels and split.
+    """
+
+    name: str
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    metadata: dict[str, Scalar]
+    files: list[File]
+
+
 class Model(File):
     """A network and how it is registered.
 
@@ -150,6 +166,7 @@ CONTENTS: dict[str, type[Content]] = {
     "curve": Curve,
     "confusion": Confusion,
     "model": Model,
+    "data": Data,
     "alert": Alert,
 }
 

@@ -152,8 +152,8 @@ def status_line(folder: Path, *, problem: str | None = None) -> str:
     status = f"sent to {receipt.url}: {_count(delivered)}" if receipt.acknowledged else "not sent"
     why = problem or receipt.problem or "interrupted"
     command = command_line("sync", folder)
-    rest = f"{command}{_archived(folder, receipt)}{refused}"
-    return f"{service}: {status} ({why}); send the rest with: {rest}"
+    rest = f"{command}{_archived(folder, receipt)}"
+    return f"{service}: {status} ({why}){refused}; send the rest with: {rest}"
 
 
 def _is_complete(folder: Path) -> bool:

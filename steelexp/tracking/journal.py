@@ -177,9 +177,11 @@ def file_entry(path: Path, folder: Path, *, most: float = math.inf) -> dict[str,
 
 
 def file_size(event: Event, folder: Path) -> int:
-    """Bytes of an event's file; 0 without one."""
-    path = folder / event.content.get("path", ".")
-    return path.stat().st_size if path.is_file() else 0
+    """Bytes of an event's files; 0 without one."""
+    content = event.content
+    entries = [content, *content.get("files", ())]
+    paths = [folder / entry["path"] for entry in entries if "path" in entry]
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def unchanged(entry: Mapping[str, str], folder: Path) -> Path | None:

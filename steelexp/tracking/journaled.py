@@ -30,7 +30,13 @@ from steelexp.tracking.receipt import read_progress, read_receipt, set_aside
 from steelexp.tracking.results import final_metrics, results
 from steelexp.tracking.service import Mode
 from steelexp.tracking.services import SERVICES
-from steelexp.tracking.tracker import ModelFormat, Picture, TrackedModel, TrackedRun
+from steelexp.tracking.tracker import (
+    ModelFormat,
+    Picture,
+    TrackedData,
+    TrackedModel,
+    TrackedRun,
+)
 
 LOGGER = logging.getLogger(__name__)
 
@@ -56,6 +62,7 @@ class JournaledTracker:
         trial_alerts: Alerts of a trial of a search.
         model_format: What is registered of a finished run.
         model_status: Status of the registered version; None for none.
+        with_data: Whether the data are described at the service.
     """
 
     def __init__(
@@ -69,7 +76,9 @@ class JournaledTracker:
         trial_alerts: Sequence[Alert] = (),
         model_format: ModelFormat = "none",
         model_status: str | None = None,
+        with_data: bool = True,
     ) -> None:
+        self._with_data = with_data
         self.model_format = model_format
         self._model_status = model_status
         self._service = service
@@ -202,6 +211,9 @@ class JournaledTracker:
         }
         yield "run", opening
         yield from self._files(run.files)
+        if run.data is not None and self._with_data:
+            with self._warnings("left out: "):
+                yield "data", _data(run.data, run.folder)
 
     def _files(self, paths: Sequence[Path]) -> Iterator[New]:
         for path in paths:
@@ -299,6 +311,12 @@ class JournaledTracker:
         if problem not in self._warned:
             LOGGER.warning("%s: %s (the run is not affected)", self._name, problem)
         self._warned.add(problem)
+
+
+def _data(data: TrackedData, folder: Path) -> Mapping[str, Any]:
+    files = [file_entry(path, folder) for path in data.files]
+    facts = {"name": data.name, "digest": data.digest, "metadata": dict(data.metadata)}
+    return {**facts, "files": files}
 
 
 def _subject(kind: str, content: Mapping[str, Any]) -> tuple[Any, ...]:

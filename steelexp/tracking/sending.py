@@ -94,6 +94,9 @@ class Sender:
             self._connection = service.connect(self._pending[0], folder)
         self._receipt.url = visible(self._connection.url)
         self._receipt.problem = None
+        done = self._receipt.acknowledged  # what an archive left out may come now
+        refused = self._receipt.refused.items()
+        self._receipt.refused = {number: why for number, why in refused if number <= done}
         write_receipt(folder, self._receipt)
         self._has_asked = False
 

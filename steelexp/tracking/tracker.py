@@ -52,6 +52,22 @@ class Goal(NamedTuple):
     earlier_best: Callable[[], float | None]
 
 
+class TrackedData(NamedTuple):
+    """The data of a run, without pixels.
+
+    Attributes:
+        name: Name of the data set, the same for every version of it.
+        digest: sha256 of images, labels and split.
+        metadata: Facts about the data.
+        files: Files below the run folder that name images, labels and split.
+    """
+
+    name: str
+    digest: str
+    metadata: Mapping[str, Scalar]
+    files: tuple[Path, ...]
+
+
 class TrackedModel(NamedTuple):
     """A network to register.
 
@@ -81,6 +97,7 @@ class TrackedRun:
         model: Name under which the network is registered; None for no registration.
         trial: Trial of a search; None for other runs.
         goal: Monitored metric and the value to beat; None where nobody asks.
+        data: Data of the run; None for none.
     """
 
     identity: str
@@ -93,6 +110,7 @@ class TrackedRun:
     model: str | None = None
     trial: TrackedTrial | None = None
     goal: Goal | None = None
+    data: TrackedData | None = None
 
 
 class Tracker(Protocol):

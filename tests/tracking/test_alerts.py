@@ -117,7 +117,7 @@ def test_a_lower_loss_is_better(server: CometServer, folder: Path) -> None:
     tracker.epoch(1, {"loss": 1.0}, 50)
     tracker.epoch(2, {"loss": 0.5}, 100)
     end(tracker, {})
-    assert [event.kind for event in read_events(folder)][2:] == [
+    assert [event.kind for event in read_events(folder)][3:] == [
         "epoch", "epoch", "alert", "others",
     ]  # fmt: skip
     assert names(server, folder) == ["best"]

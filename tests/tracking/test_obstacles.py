@@ -111,7 +111,7 @@ def test_with_too_many_open_files_the_run_goes_on(
     (warning,) = warnings(caplog)
     assert warning.startswith("Comet: no process can be started: ")
     assert "Too many open files (the run is not affected)" in warning
-    assert [event.kind for event in read_events(folder)] == ["run", "asset", "epoch"]
+    assert [event.kind for event in read_events(folder)] == ["run", "asset", "data", "epoch"]
 
 
 @pytest.mark.parametrize("kind", ["vanished", "huge", "fifo", "folder"])

@@ -20,7 +20,10 @@ def test_sync_sends_every_run_below_runs(
     train(folder, 1)
     assert main(["sync"]) == 1
     said = capsys.readouterr().out
-    assert f"{folder}: Comet: not sent (no API key is configured); send the rest with" in said
+    assert (
+        f"{folder}: Comet: not sent (no API key is configured); left out: data severstal-steel"
+        in said
+    )
     with comet_server() as server:
         point_to(server, os.environ)
         for given in ([], [str(folder)], ["runs/b4_dice"]):
@@ -64,5 +67,5 @@ def test_no_run_is_begun_when_the_time_is_over(
     with comet_server() as server:
         point_to(server, os.environ)
         assert main(["sync", str(tmp_path), "--minutes", "1e-9"]) == 1
-        assert "Comet: not sent (no time was left); send the rest" in capsys.readouterr().out
+        assert "Comet: not sent (no time was left); left out: data" in capsys.readouterr().out
         assert server.experiments == set()

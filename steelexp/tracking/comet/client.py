@@ -180,6 +180,11 @@ def add_metadata(version: ModelVersion, metadata: Mapping[str, Any]) -> None:
     registry.add_metadata(load().API(cache=False), version.item, metadata)
 
 
+def is_offline(experiment: "CometExperiment") -> bool:
+    """Whether an experiment is written to an archive."""
+    return isinstance(experiment, load().OfflineExperiment)
+
+
 @contextmanager
 def archive(run: Event, folder: Path, *, ended: float) -> Iterator["CometExperiment"]:
     """Write what is logged into the experiment that this yields to comet/KEY.zip.

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steelexp.tracking.comet import client, clock
+from steelexp.tracking.comet import artifacts, client, clock
 from steelexp.tracking.comet.client import ServerContents
-from steelexp.tracking.contents import Model
+from steelexp.tracking.contents import Data, Model
 from steelexp.tracking.journal import Event, unchanged
 from steelexp.tracking.service import RefusedError
 
@@ -166,6 +166,18 @@ def _model(
         )
 
 
+def _data(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
+    """An archive cannot hold artifacts."""
+    data = Data.model_validate(event.content)
+    if client.is_offline(experiment):
+        raise RefusedError(f"data {data.name}: an archive cannot hold it, sync sends it")
+    artifacts.consume_data(
+        experiment, data, [_file(entry, folder) for entry in event.content["files"]]
+    )
+
+
 def _alert(
     event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
 ) -> None:
@@ -185,10 +197,11 @@ KINDS: dict[str, Callable[[Event, "CometExperiment", Path, ServerContents], None
     "curve": _curve,
     "confusion": _confusion,
     "model": _model,
+    "data": _data,
     "alert": _alert,
 }
 
-LISTED_KINDS = frozenset(set(KINDS) - {"run", "others", "alert"})
+LISTED_KINDS = frozenset(set(KINDS) - {"run", "others", "data", "alert"})
 """Kinds that the server lists, as metrics or as files."""
 
 

@@ -1,7 +1,7 @@
 """The tracker `comet`: live where an API key is configured, an offline archive otherwise."""
 
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Strict
 
@@ -25,6 +25,7 @@ def comet(
     trial_alerts: Alerts = (),
     model: ModelFormat = "weights",
     model_status: str | None = None,
+    data: Literal["manifest", "none"] = "manifest",
 ) -> Tracker:
     """Comet (https://www.comet.com): live with an API key, an offline archive otherwise.
 
@@ -43,6 +44,8 @@ def comet(
             `none`. Trials of a search register nothing.
         model_status: Status of the registered version, one that the workspace has, such as
             Development; absent: none.
+        data: What is sent of the data set: `manifest`, an artifact with the names and digests of
+            images and labels and the split, one version for one digest; `none`.
 
     Returns:
         A tracker of one run.
@@ -70,4 +73,5 @@ def comet(
         trial_alerts=trial_alerts,
         model_format=model,
         model_status=model_status,
+        with_data=data == "manifest",
     )
