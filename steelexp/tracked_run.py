@@ -58,6 +58,7 @@ def tracked_run(
         trial=trial,
         goal=goal,
         data=data,
+        kind="fold" if spec.split.choice == "kfold" else "run",
     )
 
 

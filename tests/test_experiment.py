@@ -54,7 +54,6 @@ from steelexp.records.store import BusyError, Epoch, RunFolder, read_epochs, run
 from steelexp.report.reproduction import UNCHANGED
 from steelexp.run_model import load_model
 from steelexp.spec import dump, load
-from steelexp.tracking.comet import dashboard
 from steelexp.tracking.delivery import status_line
 from steelexp.tracking.journal import read_events
 from steelexp.training import checkpoint
@@ -221,25 +220,15 @@ def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Recor
     assert parameters[SPLIT_HASH] == hashlib.sha256(split).hexdigest()
     assert parameters["loss.name"] == "bce_dice"
     pictures = [p for p in archive.payloads["file_upload"] if p["upload_type"] == "visualization"]
-    assert len(pictures) == 2 * 3
-    layers = [layer["name"] for p in pictures for layer in p["metadata"]["annotations"]]
+    plots = [p for p in pictures if p["additional_params"]["figName"].startswith("plots/")]
+    assert len(plots) == 3
+    assert len(pictures) == 2 * 3 + len(plots)
+    layers = [layer["name"] for p in pictures for layer in p["metadata"].get("annotations", ())]
     assert layers.count("truth") == 2 * 3  # of images with a defect
     assert str(path) in status_line(folder.path)
     assert record.tracking == f"Comet: experiment {path.stem}"
     page = (folder.path / "report.html").read_bytes()
     assert page in archive.files.values()
-
-
-def test_the_dashboard_shows_what_runs_log(undisturbed: tuple[RunFolder, Record]) -> None:
-    folder, _ = undisturbed
-    (path,) = (folder.path / "comet").glob("*.zip")
-    archive = Archive(path)
-    logged = {name for name, *_ in archive.metrics()}
-    labelled_classes = [c for c in CLASSES if f"val_dice_positive/{c}" in logged]
-    assert labelled_classes
-    assert dashboard.metrics_of(dashboard.dashboard(labelled_classes)) <= logged
-    assert set(dashboard.SEARCHED) <= set(archive.parameters())
-    assert {name for name in dashboard.BEST_COLUMNS if "val_" in name} <= logged
 
 
 def test_evaluate_gives_the_scores_again_and_pictures(

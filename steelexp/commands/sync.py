@@ -33,14 +33,20 @@ def add(commands: "Subparsers") -> None:
 
 def sync(args: argparse.Namespace) -> int:
     """Send the rest of every run's journal."""
-    folders = [folder.path for path in args.runs for folder in run_folders(path)]
-    names = (journal.NAME, receipt.NAME)
-    tracked = [folder for folder in folders if any((folder / name).exists() for name in names)]
+    tracked = [folder for path in args.runs for folder in _tracked(path)]
     if not tracked:
         raise UserError(f"{', '.join(map(str, args.runs))}: no runs here that Comet tracks")
     deadline = time.monotonic() + 60 * args.minutes
     answers = [_is_sent(folder, deadline) for folder in tracked]
     return DONE if all(answers) else FAILED
+
+
+def _tracked(path: Path) -> list[Path]:
+    """The tracked runs below a folder; or the folder itself, such as that of a comparison."""
+    folders = [path, *(folder.path for folder in run_folders(path))]
+    names = (journal.NAME, receipt.NAME)
+    found = [folder for folder in folders if any((folder / name).exists() for name in names)]
+    return list(dict.fromkeys(found))
 
 
 def _is_sent(folder: Path, deadline: float) -> bool:

@@ -192,6 +192,7 @@ class JournaledTracker:
     def _opening(self, run: TrackedRun) -> Iterator[New]:
         others: dict[str, Any] = {f"git/{name}": value for name, value in run.git.items()}
         tags = list(run.tags)
+        others["kind"] = run.kind if run.trial is None else "trial"
         if run.trial is not None:
             tags.append(f"search {run.trial.search}")
             others |= {"search": run.trial.search, "search/trial": run.trial.trial}

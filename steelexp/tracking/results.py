@@ -11,9 +11,16 @@ from steelexp.spreadsheet import guarded
 from steelexp.tracking.journal import Event, New, file_entry
 from steelexp.tracking.tracker import TrackedModel, TrackedRun
 
-TABLE = "classes.csv"
+CLASSES = "classes.csv"
 CONFUSION = "confusion.json"
+CONFUSION_TABLE = "confusion.csv"
 CURVE = "precision and recall/{name}"
+CALIBRATION = "calibration/{name}"
+FEWEST_PIXELS = 100
+"""Fewest pixels of a bin of a calibration curve; with fewer its share is chance."""
+
+PLOTS = {name: f"plots/{name}" for name in ("pr", "calibration", "confusion")}
+"""Plot of an evaluation -> name of its picture."""
 
 
 def results(
@@ -39,10 +46,11 @@ def results(
         yield "others", {"status": status}
         return
     yield from final_metrics(run.folder, BEST, metrics, events)
-    yield "table", {"name": TABLE, **_table(metrics)}
+    yield "table", {"name": CLASSES, **_table(metrics)}
     report = run.folder / EVALUATION
     if report.is_file():
         yield from _evaluated(json.loads(report.read_bytes()))
+        yield from _plots(run.folder, events)
     if model is not None:
         yield from _registered(run, model, model_status)
     yield "others", {"status": status}
@@ -79,8 +87,7 @@ def final_metrics(
     earlier = [e.content for e in events if e.kind == "final" and e.content["group"] == group]
     if earlier and json.dumps(earlier[-1]["metrics"]) == json.dumps(named):
         return
-    epochs = [event.content for event in events if event.kind == "epoch"]
-    last = epochs[-1] if epochs else {"epoch": 0, "step": 0}
+    last = _last_epoch(events)
     step = last["step"] + len(earlier)
     yield "final", {"group": group, "epoch": last["epoch"], "step": step, "metrics": named}
 
@@ -122,7 +129,16 @@ def _evaluated(report: Mapping[str, Any]) -> Iterator[New]:
         if points:
             recall, precision = zip(*points, strict=True)
             yield "curve", {"name": CURVE.format(name=label), "x": recall, "y": precision}
+    for label, curve in report["calibration"].items():
+        bins = zip(curve["score"], curve["share"], curve["pixels"], strict=True)
+        points = [(score, share) for score, share, pixels in bins if pixels >= FEWEST_PIXELS]
+        if points:
+            score, share = zip(*points, strict=True)
+            yield "curve", {"name": CALIBRATION.format(name=label), "x": score, "y": share}
     confusion = report["confusion"]
+    labels = [guarded(label) for label in confusion["labels"]]
+    rows = [[label, *row] for label, row in zip(labels, confusion["pixels"], strict=True)]
+    yield "table", {"name": CONFUSION_TABLE, "headers": ["truth", *labels], "rows": rows}
     yield (
         "confusion",
         {
@@ -132,3 +148,18 @@ def _evaluated(report: Mapping[str, Any]) -> Iterator[New]:
             "labels": confusion["labels"],
         },
     )
+
+
+def _plots(folder: Path, events: Sequence[Event]) -> Iterator[New]:
+    """The plots of the evaluation as pictures of the last epoch."""
+    last = _last_epoch(events)
+    for name, title in PLOTS.items():
+        path = folder / "plots" / f"{name}.png"
+        if path.is_file():
+            place = {"epoch": last["epoch"], "step": last["step"]}
+            yield "picture", {**place, "name": title, "layers": None, **file_entry(path, folder)}
+
+
+def _last_epoch(events: Sequence[Event]) -> Mapping[str, int]:
+    epochs = [event.content for event in events if event.kind == "epoch"]
+    return epochs[-1] if epochs else {"epoch": 0, "step": 0}

@@ -98,6 +98,7 @@ class TrackedRun:
         trial: Trial of a search; None for other runs.
         goal: Monitored metric and the value to beat; None where nobody asks.
         data: Data of the run; None for none.
+        kind: What dashboards tell apart, beside trials: a run, or a fold of a cross-validation.
     """
 
     identity: str
@@ -111,6 +112,7 @@ class TrackedRun:
     trial: TrackedTrial | None = None
     goal: Goal | None = None
     data: TrackedData | None = None
+    kind: Literal["run", "fold"] = "run"
 
 
 class Tracker(Protocol):

@@ -7,7 +7,7 @@ from steelexp.tracking import TrackedModel
 from steelexp.tracking.journal import Event
 from steelexp.tracking.results import final_metrics, results
 from tests.tracked_run import described
-from tests.tracking_events import epoch
+from tests.tracking_events import SHA256, epoch
 
 JUDGEMENT = {
     "schema_version": 1,
@@ -19,6 +19,7 @@ JUDGEMENT = {
         "1": {"threshold": [0.1, 0.5, 0.9], "precision": [0.5, 0.8, None], "recall": [0.9, 0.4, 0]},
         "2": {"threshold": [0.5], "precision": [None], "recall": [None]},
     },
+    "calibration": {"1": {"score": [0.1, 0.9], "share": [0.2, None], "pixels": [100, 99]}},
     "confusion": {"labels": ["none", "1"], "pixels": [[90, 2], [3, 5]]},
 }
 
@@ -38,7 +39,9 @@ def test_results_of_a_finished_run(folder: Path) -> None:
     path.write_bytes(b"w")
     (folder / "evaluation.json").write_text(json.dumps(JUDGEMENT))
     metrics = {"val_loss": 0.5, "val_dice/2": 0.2, "val_dice/1": 0.1, "val_dice": 0.15}
-    best, table, curve, confusion, model, status = results(
+    (folder / "plots").mkdir()
+    (folder / "plots" / "pr.png").write_bytes(b"abc")
+    best, table, curve, calibration, pixels, confusion, plot, model, status = results(
         run,
         metrics,
         EPOCHS,
@@ -62,6 +65,23 @@ def test_results_of_a_finished_run(folder: Path) -> None:
     assert curve == (
         "curve",
         {"name": "precision and recall/1", "x": (0.9, 0.4), "y": (0.5, 0.8)},
+    )
+    assert calibration == ("curve", {"name": "calibration/1", "x": (0.1,), "y": (0.2,)})
+    assert pixels[1] == {
+        "name": "confusion.csv",
+        "headers": ["truth", "none", "1"],
+        "rows": [["none", 90, 2], ["1", 3, 5]],
+    }
+    assert plot == (
+        "picture",
+        {
+            "epoch": 2,
+            "step": 100,
+            "name": "plots/pr",
+            "layers": None,
+            "path": "plots/pr.png",
+            "sha256": SHA256,
+        },
     )
     assert confusion[1]["matrix"] == [[90, 2], [3, 5]]
     assert confusion[1]["labels"] == ["none", "1"]

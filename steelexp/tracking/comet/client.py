@@ -318,12 +318,11 @@ def _event_of(file: Mapping[str, Any]) -> int | None:
 
 
 @explain_answers()
-def save_view(name: str, state: Mapping[str, Any], project: str, workspace: str | None) -> str:
-    """Save a dashboard in the place of the one of its name.
+def save_views(states: Mapping[str, Mapping[str, Any]], project: str, workspace: str | None) -> str:
+    """Save dashboards, each in the place of the one of its name.
 
     Args:
-        name: Name of the dashboard.
-        state: fields of comet_ml's View.
+        states: Name of a dashboard -> fields of comet_ml's View.
         project: Existing project.
         workspace: Workspace; None for the default one.
 
@@ -340,8 +339,9 @@ def save_view(name: str, state: Mapping[str, Any], project: str, workspace: str 
         raise UserError(f"there is no project {workspace}/{project}; track a run there first")
     from comet_ml.api_objects.view import View
 
-    earlier = [view for view in api.get_views(workspace, project) if view.name == name]
-    view = View(name=name, template_id=earlier[0].template_id if earlier else None, **state)
-    # API.create_view drops the id of the view that is to be updated.
-    api._client.upsert_view(details["projectId"], view)
+    earlier = {view.name: view.template_id for view in api.get_views(workspace, project)}
+    for name, state in states.items():
+        view = View(name=name, template_id=earlier.get(name), **state)
+        # API.create_view drops the id of the view that is to be updated.
+        api._client.upsert_view(details["projectId"], view)
     return f"{workspace}/{project}"

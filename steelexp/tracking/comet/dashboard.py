@@ -1,162 +1,176 @@
-"""The team's dashboard at Comet as code: what it shows of every run of a project, and how sorted.
+"""The team's dashboards at Comet as code: what they show of the runs of a project, and how sorted.
 
-`dashboard` builds the JSON of a saved view of Comet's (sections of panels on a grid six units wide,
-and the experiment table), `push` sends it. Comet documents neither; they are as its own client and
-its user interface write them (`comet_ml.api_objects.view`, cometx 3.6 `cometx.views`).
+One view shows the finished runs, others the trials of searches, the folds of cross-validations and
+the comparisons with a baseline. `push` sends them, each in the place of the one of its name.
 """
 
-import functools
-import hashlib
-import json
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple
 
 from steelexp.command_line import script_line
 from steelexp.errors import UserError
-from steelexp.metric_names import BEST, full_name, grouped_name
+from steelexp.metric_names import (
+    BEST,
+    LOWER,
+    PARAMETER_COUNT,
+    PEAK_MEMORY,
+    TILES_PER_SECOND,
+    TOTAL_SECONDS,
+    UPPER,
+    Part,
+    full_name,
+    grouped_name,
+)
 from steelexp.metrics import CURVES, HEADLINES, LOSS, PRIMARY
 from steelexp.tracking.comet import client as comet_client
+from steelexp.tracking.comet.panels import (
+    Panel,
+    Rule,
+    Section,
+    View,
+    bars,
+    coordinates,
+    lines,
+    pictures,
+    scatter,
+    table,
+    view_state,
+)
+from steelexp.tracking.comparison_events import DIFFERENCE, FOREST_PLOTS, ROWS
+from steelexp.tracking.results import CLASSES, CONFUSION_TABLE, PLOTS
 
 NAME = "Defect segmentation"
 PUSH_SECONDS = 60.0
-"""Longest time to send the dashboard; 1 as a rule."""
+"""Longest time to send the dashboards; 1 as a rule."""
 
-COLUMNS = 3
-GRID = 6
+STRATEGY = "name"
+"""Parameter that strategies differ in: the name of the spec."""
+
 OBJECTIVE = full_name(PRIMARY, "val")
-COMPARED = tuple(full_name(name, "val") for name in CURVES)
+TEST = grouped_name(BEST, full_name(PRIMARY, "test"))
 SEARCHED = ("loss.name", "optimizer.learning_rate", "training.batch_size")
-BEST_COLUMNS = (
+"""Settings that are shown where no search is named."""
+
+COLUMNS = (
+    TEST,
+    *(grouped_name(group, full_name(PRIMARY, "test")) for group in (LOWER, UPPER)),
+    grouped_name(BEST, full_name(PRIMARY, "test_post")),
     *(grouped_name(BEST, full_name(name, "val")) for name in HEADLINES),
-    grouped_name(BEST, full_name(PRIMARY, "test")),
+    TOTAL_SECONDS,
 )
-
-Panel = dict[str, Any]
-
-
-class Section(NamedTuple):
-    """Panels under a heading."""
-
-    title: str
-    panels: Sequence[Panel]
+FINISHED = Rule("status", "finished")
 
 
-def dashboard(classes: Sequence[str]) -> list[Section]:
-    """What is shown.
+def dashboards(
+    classes: Sequence[str], searched: Sequence[str] = SEARCHED, objective: str = OBJECTIVE
+) -> list[View]:
+    """The views.
 
     Args:
-        classes: names of the classes, as the data set has them.
+        classes: Names of the classes, as the data set has them.
+        searched: Settings that a search varied, by dotted path.
+        objective: Metric that the search tried to improve.
     """
-    per_class = {name: full_name(PRIMARY, "val", name) for name in classes}
+    results = [*_test_results(), *_classes(classes), _curves(), _cost()]
+    runs = [*results, *_learning(classes), Section("Overlays", [pictures("Overlays")], 1, 2)]
+    search = [_search(searched, objective), _cost(), *_learning(classes)]
+    columns = (*COLUMNS, *SEARCHED)
+    trial_columns = (grouped_name(BEST, objective), *searched, TOTAL_SECONDS)
     return [
-        Section(
-            "Learning",
-            [
-                curves("Loss", [LOSS, full_name(LOSS, "val")]),
-                curves("Dice of the defects", [OBJECTIVE]),
-                curves("Learning rate", ["learning_rate"]),
-            ],
-        ),
-        Section(
-            "Classes", [curves(f"Dice of class {name}", [key]) for name, key in per_class.items()]
-        ),
-        Section("Overlays", [_panel("image", "Truth and prediction", images=[], step=None)]),
-        Section("Strategies", [bars(metric) for metric in (*COMPARED, *per_class.values())]),
-        Section("Search", [coordinates(SEARCHED, OBJECTIVE)]),
+        View(NAME, runs, columns, [FINISHED, Rule("kind", "run")]),
+        View(f"{NAME}: trials", search, trial_columns, [Rule("kind", "trial")]),
+        View(f"{NAME}: folds", results, columns, [FINISHED, Rule("kind", "fold")]),
+        View(f"{NAME}: comparisons", _comparison(), ("Name",), [Rule("kind", "comparison")]),
     ]
 
 
-def curves(title: str, metrics: Sequence[str]) -> Panel:
-    """Metrics over the epochs, a line a run."""
-    return _panel(
-        "line",
-        title,
-        selectedXAxis="epoch",
-        selectedYAxis=metrics[0],
-        metricNames=list(metrics),
-        selectedLegendKeys=_legend("Name", "log_other"),
-        selectedOutliers="show",
-        smoothingY=0,
-        transformY=None,
-        sampleSize=500,
-    )
+def _test_results() -> list[Section]:
+    """Test metrics by strategy: the mean over its runs, between the ends of the intervals."""
+    parts: dict[Part, str] = {"test": "Test images", "test_post": "Test images, post-processed"}
+    return [
+        Section(title, _with_interval(title, full_name(PRIMARY, part)))
+        for part, title in parts.items()
+    ]
 
 
-def bars(metric: str) -> Panel:
-    """The largest value of a metric, a bar a loss, the mean of its runs."""
-    return _panel(
-        "bar",
-        f"Best {metric}",
-        selectedXAxis=metric,
-        metricName=metric,
-        aggregationX="max",
-        orientation="h",
-        plotType="BAR",
-        grouping={"enabled": True, "plotType": "BAR", "aggregation": "mean"},
-        selectedLegendKeys=_legend("loss.name", "params"),
-    )
-
-
-def coordinates(parameters: Sequence[str], metric: str) -> Panel:
-    """Parallel coordinates of settings and what came out."""
-    return _panel(
-        "parallel",
-        "What was tried",
-        params=list(parameters),
-        metrics=[metric],
-        selectedTargetVariable=metric,
-        selectedDecimalPrecision=".3f",
-    )
-
-
-def metrics_of(sections: Sequence[Section]) -> set[str]:
-    """Every metric that a panel names."""
-    panels = [panel for section in sections for panel in section.panels]
-    lists = [panel.get("metricNames", []) + panel.get("metrics", []) for panel in panels]
-    single = [panel["metricName"] for panel in panels if "metricName" in panel]
-    return {*single, *(name for names in lists for name in names)}
-
-
-def view_state(sections: Sequence[Section], columns: Sequence[str]) -> dict[str, Any]:
-    """The JSON of a view: charts, and the table's columns, sorted by the first of them."""
-    placed = [_placed(section) for section in sections]
-    table = {
-        "columnOrders": ["pinned", "singleExperimentBtn", "isVisibleOnDashboard", "Name", *columns],
-        "columnSorting": [{"columnName": columns[0], "direction": "desc"}],
-        "columnWidths": [{"columnName": name, "width": 180} for name in ("Name", *columns)],
-        "columnGrouping": [],
-        "expandedGroups": [],
-        "selection": [],
-        "hiddenExperiments": [],
-        "decimalsPrecision": 4,
-        "pageSize": 50,
-        "isVisible": True,
+def _with_interval(title: str, metric: str) -> list[Panel]:
+    words = {
+        LOWER: f"{title}: lower end of the 95 % interval",
+        BEST: f"{title}: Dice of the defects",
+        UPPER: f"{title}: upper end of the 95 % interval",
     }
-    config = {"selectedXAxis": "epoch", "smoothingY": 0, "sampleSize": 500}
-    return {
-        "table_state": json.dumps(table),
-        "v3": {
-            "layout": [],
-            "sections": placed,
-            "globalConfig": config,
-            "autoGenerate": False,
-            "isPersonalView": False,
-        },
-    }
+    return [bars(text, grouped_name(group, metric), by=STRATEGY) for group, text in words.items()]
 
 
-def push(project: str, workspace: str | None, classes: Sequence[str]) -> str:
-    """Send the dashboard to a project, in the place of the one that was sent before.
+def _classes(classes: Sequence[str]) -> list[Section]:
+    metrics = {name: full_name(PRIMARY, "test", name) for name in classes}
+    per_class = [
+        bars(f"Dice of class {name}", grouped_name(BEST, metric), by=STRATEGY)
+        for name, metric in metrics.items()
+    ]
+    tables = [table("Every metric of every class", CLASSES), table("Confusion", CONFUSION_TABLE)]
+    return [Section("Classes", per_class), Section("Tables", tables, 2, 2)]
+
+
+def _curves() -> Section:
+    """The plots of the evaluation: Comet's panels of curves take no JSON that is known."""
+    titles = {"pr": "Precision and recall", "calibration": "Calibration", "confusion": "Confusion"}
+    return Section("Curves", [pictures(titles[name], [PLOTS[name]]) for name in PLOTS], 3, 2)
+
+
+def _cost() -> Section:
+    seconds = scatter("Dice over training seconds", TOTAL_SECONDS, TEST, by=STRATEGY)
+    size = scatter("Dice over parameters", PARAMETER_COUNT, TEST, by=STRATEGY, x_source="params")
+    speed = scatter("Memory over tiles a second", TILES_PER_SECOND, PEAK_MEMORY, by=STRATEGY)
+    return Section("Cost and score", [seconds, size, speed])
+
+
+def _learning(classes: Sequence[str]) -> list[Section]:
+    panels = [
+        lines("Loss", [LOSS, full_name(LOSS, "val")]),
+        *(lines(f"Validation {name}", [full_name(name, "val")]) for name in CURVES),
+        lines("Learning rate", ["learning_rate"]),
+    ]
+    per_class = [
+        lines(f"Validation Dice of class {name}", [full_name(PRIMARY, "val", name)])
+        for name in classes
+    ]
+    return [Section("Learning", panels), Section("Learning by class", per_class)]
+
+
+def _search(searched: Sequence[str], objective: str) -> Section:
+    best = grouped_name(BEST, objective)
+    return Section("Search", [coordinates("What was tried", searched, [TOTAL_SECONDS, best])], 1, 2)
+
+
+def _comparison() -> list[Section]:
+    ends = [grouped_name(group, DIFFERENCE) for group in (LOWER, UPPER)]
+    difference = lines("Differences, strategies by number", [DIFFERENCE, *ends], x="step")
+    return [
+        Section("Beside the baseline", [pictures(t, [n]) for t, n in FOREST_PLOTS.items()], 2, 2),
+        Section("Numbers", [difference, table("Every class and metric", ROWS)], 2, 2),
+    ]
+
+
+def push(
+    project: str,
+    workspace: str | None,
+    classes: Sequence[str],
+    searched: Sequence[str] = SEARCHED,
+    objective: str = OBJECTIVE,
+) -> list[str]:
+    """Send the dashboards to a project, each in the place of the one that was sent before.
 
     Args:
         project: Existing project at Comet.
         workspace: Workspace at Comet; None for the default of the API key's owner.
         classes: Class names.
+        searched: Settings that a search varied, by dotted path.
+        objective: Metric that the search tried to improve.
 
     Returns:
-        The line that says where it is.
+        A line a view that says where it is.
 
     Raises:
         UserError: no API key, no such project, or Comet does not answer.
@@ -164,15 +178,15 @@ def push(project: str, workspace: str | None, classes: Sequence[str]) -> str:
     if comet_client.api_key() is None:
         login = script_line("comet", "login")
         raise UserError(f"no Comet API key is configured: set COMET_API_KEY, or run: {login}")
-    state = view_state(dashboard(classes), [*BEST_COLUMNS, *SEARCHED])
-    save = functools.partial(comet_client.save_view, NAME, state, project, workspace)
+    views = dashboards(classes, searched, objective)
+    states = {view.name: view_state(view) for view in views}
     try:
-        where = _call_in_time(save)
+        where = _call_in_time(lambda: comet_client.save_views(states, project, workspace))
     except TimeoutError:
         raise UserError(f"dashboard: no complete answer in {PUSH_SECONDS:.0f} s") from None
     except Exception as error:
         raise UserError(f"dashboard: {comet_client.reason(error)}") from None
-    return f"Comet: dashboard {NAME!r} saved in {where}"
+    return [f"Comet: dashboard {name!r} saved in {where}" for name in states]
 
 
 def _call_in_time(act: Callable[[], str]) -> str:
@@ -191,29 +205,3 @@ def _call_in_time(act: Callable[[], str]) -> str:
 
     threading.Thread(target=call, daemon=True).start()
     return answer.result(PUSH_SECONDS)
-
-
-def _panel(kind: str, title: str, **settings: Any) -> Panel:
-    return {"chartType": kind, "chartId": _id(f"{kind} {title}"), "chartName": title, **settings}
-
-
-def _legend(value: str, source: str) -> list[dict[str, str]]:
-    return [{"value": value, "label": value, "source": source}]
-
-
-def _placed(section: Section) -> dict[str, Any]:
-    """A section with its panels from left to right."""
-    width = GRID // COLUMNS
-    layout = [
-        {"i": panel["chartId"], "x": place % COLUMNS * width, "y": place // COLUMNS}
-        | {"w": width, "h": 1, "minW": 2, "maxH": 3}
-        for place, panel in enumerate(section.panels)
-    ]
-    title = section.title
-    content = {"title": title, "panels": list(section.panels), "layout": layout}
-    return {"id": _id(title), "autogenerated": False, "expanded": True, **content}
-
-
-def _id(text: str) -> str:
-    """The same at every push."""
-    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:6]

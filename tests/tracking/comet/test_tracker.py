@@ -71,7 +71,8 @@ def test_live_run(
     assert server.parameters(key)["extends"] == "null"
     sent = dict(server.assets(key))
     assert set(sent) == {
-        "spec.yaml", "classes.csv", "model.onnx", "precision and recall/1", "confusion.json",
+        "spec.yaml", "classes.csv", "model.onnx", "precision and recall/1", "calibration/1",
+        "confusion.csv", "confusion.json",
     }  # fmt: skip
     assert sent["spec.yaml"].file == b"name: b4_dice\n"
     assert sent["model.onnx"].file == bytes([3])
