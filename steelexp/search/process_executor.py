@@ -84,7 +84,8 @@ class ProcessExecutor:
         """Wait for a trial to end.
 
         Raises:
-            Exception: Whatever was raised in the trial.
+            UserError: The process of a trial ended by itself without a result.
+            Exception: Whatever else was raised in the trial.
         """
         while self._running:
             (ready, *_) = connection.wait(list(self._running))
@@ -110,8 +111,16 @@ class ProcessExecutor:
 
     def _again(self, worker: "Worker") -> Outcome | None:
         """Put a lost trial at the head of the queue; after too many losses fail it."""
-        loss = describe_end(worker.process.exitcode)
-        retry = worker.attempt.after_loss(loss, self._retries)
+        attempt = worker.attempt
+        code = worker.process.exitcode
+        if code is None or code >= 0:
+            raise UserError(
+                f"trial {attempt.trial.id}: its process ended by itself with exit code {code} and "
+                f"without a result; {self._output(attempt.trial)} has what it printed. The same "
+                "command goes on from here"
+            )
+        loss = f"its process was killed by {signal.Signals(-code).name}"
+        retry = attempt.after_loss(loss, self._retries)
         if retry.losses <= self._retries:
             self._waiting.appendleft(retry)
             return None
@@ -120,6 +129,9 @@ class ProcessExecutor:
             f"{OUTPUT} of the trial"
         )
 
+    def _output(self, trial: Trial) -> Path:
+        return self._folder / "trials" / trial.id / OUTPUT
+
     def _fill(self) -> None:
         while self._waiting and len(self._running) < self.slots:
             self._start(self._waiting.popleft())
@@ -127,7 +139,7 @@ class ProcessExecutor:
     def _start(self, attempt: Attempt) -> None:
         taken = {worker.slot for worker in self._running.values()}
         slot = next(number for number in range(self.slots) if number not in taken)
-        output = self._folder / "trials" / attempt.trial.id / OUTPUT
+        output = self._output(attempt.trial)
         output.parent.mkdir(parents=True, exist_ok=True)
         spawn = get_context("spawn")
         results, sender = spawn.Pipe(duplex=False)
@@ -168,13 +180,6 @@ class TrialTracebackError(Exception):
         return f"\n{self.args[0]}"
 
 
-def describe_end(exitcode: int | None) -> str:
-    """The end of a process that gave no result."""
-    if exitcode is not None and exitcode < 0:
-        return f"its process was killed by {signal.Signals(-exitcode).name}"
-    return f"its process ended with exit code {exitcode}"
-
-
 def _receive(results: connection.Connection) -> "Outcome | TrialError | None":
     """Result of a trial; None where its process ended without one."""
     with results:
@@ -196,9 +201,9 @@ def _work(
     threading.Thread(target=_end_with_driver, daemon=True).start()
     # Ctrl-C reaches every process of a terminal; the driver ends this one.
     signal.signal(signal.SIGINT, lambda *_: None)
-    _print_to(output)
     result: Outcome | TrialError
     try:
+        _print_to(output)
         result = run_in_free_folder(run_trial, trial, patience)
     except Exception as error:
         result = TrialError(_portable(error), traceback.format_exc())

@@ -109,9 +109,14 @@ class TestTrials:
     def test_one_that_ends_its_process_by_itself(self, tmp_path):
         executor = ProcessExecutor(exiting_trial, workers=1, folder=tmp_path, retries=0)
         executor.submit(Trial("0000", {}))
-        reason = executor.next().reason
-        assert reason is not None
-        assert reason.startswith("its process ended with exit code 5, each of the 1 times")
+        with pytest.raises(UserError, match=r"exit code 5 .*trials/0000/output\.txt has what"):
+            executor.next()
+
+    def test_an_output_that_cannot_be_written_is_raised(self, executor, tmp_path):
+        (tmp_path / "trials" / "0000" / "output.txt").mkdir(parents=True)
+        executor.submit(Trial("0000", {}))
+        with pytest.raises(IsADirectoryError):
+            executor.next()
 
     def test_a_bug_is_raised_with_its_traceback(self, executor):
         executor.submit(Trial("bug", {"bug": 1}, 1, None))
