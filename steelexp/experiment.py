@@ -25,7 +25,7 @@ from steelexp.privacy import public, public_values
 from steelexp.progress import say
 from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
-from steelexp.records.store import EPOCHS, BusyError, Epoch
+from steelexp.records.store import EPOCHS, BusyError, Epoch, RunFolder
 from steelexp.report.final_page import leave_report
 from steelexp.spec import ExperimentSpec, dump
 from steelexp.spec.effects import effective_settings
@@ -300,9 +300,18 @@ def _goal(plan: Plan) -> Goal:
 def _track(plan: Plan, tracker: Tracker, epochs: Sequence[Epoch]) -> None:
     """Tell the tracker the last of the epochs so far."""
     epoch = epochs[-1]
-    pictures = [Picture(path.stem, path) for path in plan.folder.overlays(epoch.epoch)]
+    pictures = [_picture(path, plan.folder) for path in plan.folder.overlays(epoch.epoch)]
     metrics = {**epoch.metrics, **epoch_costs(epochs, tiles=plan.tile_count)}
     tracker.epoch(epoch.epoch, metrics, epoch.step, pictures)
+
+
+def _picture(overlay: Path, folder: RunFolder) -> Picture:
+    """The bare image with truth and prediction as layers; the overlay of an earlier version."""
+    layers = overlay.with_suffix(".json")
+    bare = folder.bare_image("any").parent / overlay.name
+    if bare.is_file() and layers.is_file():
+        return Picture(overlay.stem, bare, layers)
+    return Picture(overlay.stem, overlay)
 
 
 def training_batches(plan: Plan, epoch: int, main_loss_weight: Any) -> Any:

@@ -135,7 +135,10 @@ def end(
 
 
 def _tell(tracker: Tracker, folder: Path, epoch: Epoch) -> None:
-    pictures = [Picture(s, RunFolder(folder).overlay(epoch.epoch, s)) for s in STRIPS]
+    paths = [RunFolder(folder).overlay(epoch.epoch, image) for image in STRIPS]
+    pictures = [
+        Picture(s, path, path.with_suffix(".json")) for s, path in zip(STRIPS, paths, strict=True)
+    ]
     tracker.epoch(epoch.epoch, epoch.metrics, epoch.step, pictures)
 
 

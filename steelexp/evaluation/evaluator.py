@@ -4,7 +4,6 @@ Only the loss and dice_batch are measured on tiles.
 """
 
 import functools
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,17 +11,17 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from steelexp.counts import dice
 from steelexp.data import pipeline
-from steelexp.data.bits import Bits
 from steelexp.data.dataset import Dataset
 from steelexp.data.splits.split import Split
 from steelexp.data.tiles import Tiling, tile_table
 from steelexp.evaluation.component_areas import Components
 from steelexp.evaluation.cross_fitting import cross_fitted_counts
 from steelexp.evaluation.detection import DetectionCounts
-from steelexp.evaluation.image_counts import tile_evaluator, whole_image_counter
+from steelexp.evaluation.image_counts import Prediction, tile_evaluator, whole_image_counter
 from steelexp.evaluation.postprocessing_search import tune_rules
 from steelexp.evaluation.report import report
 from steelexp.evaluation.result import EvaluationResult, PartCounts
@@ -32,6 +31,7 @@ from steelexp.inference.windows import Kind, Layout, published_windows, sliding_
 from steelexp.metric_names import Part, full_name
 from steelexp.metrics import LOSS, METRICS, image_metrics
 from steelexp.overlays import overlay, polygons
+from steelexp.overlays.overlay import png_bytes
 from steelexp.records.atomic import write_atomically
 from steelexp.records.postprocessing import ClassRules
 from steelexp.records.store import RunFolder
@@ -139,7 +139,7 @@ class Evaluator:
         rows = self.overlay_rows
         prediction = self._count_images(self._batches(val), frozenset(rows))
         for row in rows:
-            self._write_overlay(row, epoch, prediction.masks[row], folder)
+            self._write_overlay(row, epoch, prediction, folder)
         if self._settings.overlays and not rows:
             self.overlay_rows = overlay.choose(
                 self._dataset.pixels,
@@ -162,9 +162,9 @@ class Evaluator:
     def draw(self, rows: Sequence[int], epoch: int, folder: RunFolder) -> None:
         """Draw overlays of images into the run folder, among those of an epoch."""
         if rows:
-            masks = self._count_images(self._batches(np.array(rows)), frozenset(rows)).masks
+            prediction = self._count_images(self._batches(np.array(rows)), frozenset(rows))
             for row in rows:
-                self._write_overlay(row, epoch, masks[row], folder)
+                self._write_overlay(row, epoch, prediction, folder)
 
     def result(self, inference: InferenceSettings = DEFAULT_INFERENCE) -> EvaluationResult:
         """Evaluate all validation and test images.
@@ -267,8 +267,12 @@ class Evaluator:
         values = self._evaluate_tiles(batches.tf_dataset())
         return {full_name(name, part): value for name, value in values.items()}
 
-    def _write_overlay(self, row: int, epoch: int, mask: Bits, folder: RunFolder) -> None:
+    def _write_overlay(
+        self, row: int, epoch: int, prediction: Prediction, folder: RunFolder
+    ) -> None:
+        """The overlay, and for trackers the bare image and the polygons of both masks."""
         dataset = self._dataset
+        mask = prediction.masks[row]
         image = dataset.image(row)
         truth = dataset.mask(row)
         title = overlay.caption(
@@ -276,11 +280,11 @@ class Evaluator:
         )
         picture = overlay.draw(image, truth, mask, classes=dataset.classes, title=title)
         path = folder.overlay(epoch, dataset.names[row])
-        content = io.BytesIO()
-        picture.save(content, "PNG")
-        write_atomically(path, content.getvalue())
-        scale = overlay.scale(image.shape)
-        outlines = polygons.layers(truth, mask, classes=dataset.classes, scale=scale)
+        write_atomically(path, png_bytes(picture))
+        bare = folder.bare_image(dataset.names[row])
+        if not bare.is_file():
+            write_atomically(bare, png_bytes(Image.fromarray(image)))
+        outlines = polygons.layers(truth, mask, prediction.scores[row], classes=dataset.classes)
         folder.write(str(path.with_suffix(".json").relative_to(folder.path)), json.dumps(outlines))
 
 

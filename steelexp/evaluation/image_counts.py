@@ -14,6 +14,8 @@ from steelexp.model.finiteness import are_numbers
 from steelexp.model.loss_schedule import Loss
 from steelexp.model.truth import truth_of
 
+Scores = npt.NDArray[np.float32]
+
 
 class Prediction(NamedTuple):
     """Predictions of a network on whole images.
@@ -23,12 +25,14 @@ class Prediction(NamedTuple):
         counts: Pixels, [S, C] each.
         finite: [S] bool, whether all scores of an image are numbers.
         masks: Image number -> predicted bits, [H, W], of the requested images.
+        scores: Image number -> scores, [H, W, C], of the requested images.
     """
 
     rows: npt.NDArray[np.int64]
     counts: Counts
     finite: npt.NDArray[np.bool_]
     masks: Mapping[int, Bits]
+    scores: Mapping[int, Scores]
 
 
 def whole_image_counter(
@@ -69,23 +73,25 @@ def whole_image_counter(
         sums_of = tf.uint8 if classes <= 8 else tf.int64  # GPUs do not add other unsigned integers
         bit = tf.constant([1 << c for c in range(classes)], sums_of)
         packed = tf.reduce_sum(tf.cast(predicted, sums_of) * bit, -1)  # [B, H, W]
-        return (*sums, finite, packed)
+        return (*sums, finite, packed, scores)
 
     def predict(batches: Iterable[Any], masked: frozenset[int] = frozenset()) -> Prediction:
         rows = []
         parts = []
         finites = []
         masks = {}
+        scores = {}
         for numbers, grey, bits in batches:
-            *sums, finite, packed = count(grey, bits)
+            *sums, finite, packed, scored = count(grey, bits)
             finites.append(finite.numpy())
             rows.append(numbers)
             parts.append([part.numpy() for part in sums])
             for i, row in enumerate(numbers.tolist()):
                 if row in masked:
                     masks[row] = packed[i].numpy().astype(word_of(classes))
+                    scores[row] = scored[i].numpy()
         counts = Counts(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-        return Prediction(np.concatenate(rows), counts, np.concatenate(finites), masks)
+        return Prediction(np.concatenate(rows), counts, np.concatenate(finites), masks, scores)
 
     return predict
 

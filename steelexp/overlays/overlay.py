@@ -6,6 +6,7 @@ draws one overlay.
 
 from __future__ import annotations
 
+import io
 from typing import Any, Final, TypeAlias
 
 import cv2
@@ -182,6 +183,13 @@ def draw(
     picture.paste(Image.fromarray(canvas), (0, 0))
     picture.paste(legend, (0, height * factor))
     return picture
+
+
+def png_bytes(picture: Image.Image) -> bytes:
+    """A picture as the content of a PNG file."""
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return content.getvalue()
 
 
 def scale(shape: tuple[int, ...]) -> int:

@@ -224,8 +224,11 @@ class RunFolder:
 
     def overlay(self, epoch: int, image: str) -> Path:
         """The picture of one image after one epoch; folders in its name are joined by __."""
-        stem = PurePosixPath(image).with_suffix("").as_posix().replace("/", "__")
-        return self.path / "overlays" / f"epoch_{epoch:03d}" / f"{short_name(stem)}.png"
+        return self.path / "overlays" / f"epoch_{epoch:03d}" / _png_name(image)
+
+    def bare_image(self, image: str) -> Path:
+        """The image of overlays without truth and prediction."""
+        return self.path / "overlays" / "images" / _png_name(image)
 
     def overlays(self, epoch: int) -> list[Path]:
         """The pictures that were drawn after an epoch."""
@@ -283,6 +286,11 @@ class RunFolder:
         with self.hold():
             self.path.rename(aside)
         return aside
+
+
+def _png_name(image: str) -> str:
+    stem = PurePosixPath(image).with_suffix("").as_posix().replace("/", "__")
+    return f"{short_name(stem)}.png"
 
 
 def read_epochs(folder: Path) -> list[Epoch]:

@@ -227,12 +227,9 @@ class JournaledTracker:
     ) -> Iterator[New]:
         place = {"epoch": epoch, "step": step}
         yield "epoch", {**place, "metrics": dict(metrics)}
-        for name, path in pictures:
-            beside = path.with_suffix(".json")
+        for picture in pictures:
             with self._warnings("left out: "):
-                layers = file_entry(beside, self._run.folder) if beside.is_file() else None
-                file = file_entry(path, self._run.folder, most=PICTURE_BYTES)
-                yield "picture", {**place, "name": name, "layers": layers, **file}
+                yield "picture", {**place, **_picture(picture, self._run.folder)}
 
     def _better(self, metrics: Mapping[str, float]) -> Iterator[New]:
         """The alert about an epoch that is better than every finished run, once a run."""
@@ -318,6 +315,12 @@ def _data(data: TrackedData, folder: Path) -> Mapping[str, Any]:
     files = [file_entry(path, folder) for path in data.files]
     facts = {"name": data.name, "digest": data.digest, "metadata": dict(data.metadata)}
     return {**facts, "files": files}
+
+
+def _picture(picture: Picture, folder: Path) -> Mapping[str, Any]:
+    layers = None if picture.layers is None else file_entry(picture.layers, folder)
+    file = file_entry(picture.path, folder, most=PICTURE_BYTES)
+    return {"name": picture.name, "layers": layers, **file}
 
 
 def _subject(kind: str, content: Mapping[str, Any]) -> tuple[Any, ...]:

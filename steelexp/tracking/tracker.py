@@ -26,15 +26,17 @@ class TrackedTrial(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A PNG file that stays as it is; beside it, as NAME.json, may lie its polygon layers.
+    """A PNG file that stays as it is, with layers that a viewer can switch off.
 
     Attributes:
         name: Name of the picture; one name at many epochs becomes one picture with a slider.
         path: PNG file below the run folder.
+        layers: JSON file of its polygon layers below the run folder; None for none.
     """
 
     name: str
     path: Path
+    layers: Path | None = None
 
 
 class Goal(NamedTuple):

@@ -213,7 +213,9 @@ def test_draws_the_same_images_after_every_epoch(evaluator, tmp_path):
         evaluates.after_epoch(epoch, folder)
         assert len(evaluates.overlay_rows) == 2
     assert set(evaluates.overlay_rows) <= {4, 2, 1}
-    drawn = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
+    drawn = sorted(
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("epoch_*/*.png")
+    )
     names = sorted(f"{row}.png" for row in evaluates.overlay_rows)
     epochs = ("epoch_001", "epoch_012")
     assert drawn == [f"overlays/{epoch}/{name}" for epoch in epochs for name in names]
@@ -256,17 +258,20 @@ def test_polygons_lie_beside_each_picture(evaluator, dataset, tmp_path):
     assert (truth["name"], prediction["name"]) == ("truth", "prediction")
     assert {entry["label"] for entry in truth["data"]} <= set(CLASSES)
     points = np.array(truth["data"][0]["points"][0]).reshape(-1, 2)
-    factor = 720 // 70 + 1  # as the picture
-    assert (points % factor == 0).all()
     label = CLASSES.index(truth["data"][0]["label"])
-    assert all(dataset.mask(1)[y, x] >> label & 1 for x, y in points // factor)
+    assert all(dataset.mask(1)[y, x] >> label & 1 for x, y in points)
+    assert all(0.5 <= entry["score"] <= 1 for entry in prediction["data"])  # the threshold is 0.5
+    with Image.open(tmp_path / "overlays" / "images" / "1.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), dataset.image(1))
 
 
 def test_draws_any_images_on_demand(evaluator, tmp_path):
     evaluates = evaluator(overlays=0, rows=(4,), tested=(1, 3))
     evaluates.draw([], 2, RunFolder(tmp_path))
     evaluates.draw([3, 1], 2, RunFolder(tmp_path))
-    drawn = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
+    drawn = sorted(
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("epoch_*/*.png")
+    )
     assert drawn == ["overlays/epoch_002/1.png", "overlays/epoch_002/3.png"]
 
 
