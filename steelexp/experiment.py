@@ -167,7 +167,7 @@ def run(
         tracking = public(tracker.finish(result.metrics, registered))
         record = folder.finish(record.model_copy(update={"tracking": tracking}))
         page = None if trial else leave_report(folder.path)
-        line = tracker.close([] if page is None else [page])
+        line = tracker.close(page)
         if trial is None:
             say(line)
         return record

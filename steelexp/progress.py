@@ -1,8 +1,10 @@
 """Messages of a run: a progress bar with the time left in a terminal, plain lines elsewhere."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import StringIO
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -33,17 +35,36 @@ class Advance(Protocol):
         """Report that `done` steps are done, with a note."""
 
 
+PRINTED: deque[str] = deque(maxlen=10_000)
+"""Lines that were printed and nobody took; of more, the latest."""
+
+
 def say(*lines: str) -> None:
     """Print lines; what a terminal would obey in them is spelled out."""
     for line in lines:
         CONSOLE.print(line)
+        PRINTED.append(visible(line))
 
 
 def show(table: Table) -> None:
     """Print a table, folded to the width of a terminal; in full width elsewhere."""
+    width = CONSOLE.measure(table, options=CONSOLE.options.update(max_width=1000)).maximum
+    text = StringIO()
+    plain = _Console(file=text, highlight=False, markup=False, emoji=False, width=width)
+    plain.print(table)
+    PRINTED.extend(text.getvalue().splitlines())
     if not CONSOLE.is_terminal:
-        table.width = CONSOLE.measure(table, options=CONSOLE.options.update(max_width=1000)).maximum
+        table.width = width
     CONSOLE.print(table)
+
+
+def take_printed() -> list[str]:
+    """The lines that were printed since the last call."""
+    lines = []
+    with suppress(IndexError):
+        while True:
+            lines.append(PRINTED.popleft())
+    return lines
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from steelexp.metrics import lower_is_better
 from steelexp.plan import Plan
 from steelexp.privacy import public, public_values
 from steelexp.progress import say
+from steelexp.records.packages import computing_packages, other_packages
 from steelexp.records.provenance import FILES, running_code
 from steelexp.records.store import Epoch, RunFolder, run_folders
 from steelexp.spec import ExperimentSpec, flat
@@ -54,6 +55,7 @@ def tracked_run(
         tags=(spec.name, spec.loss.choice, f"seed {spec.seed}"),
         git=code.words(),
         files=tuple(folder.path / name for name in names),
+        packages=computing_packages() | other_packages(),
         model=None if trial else re.sub("[^a-z0-9]+", "-", spec.name.lower()),
         trial=trial,
         goal=goal,

@@ -3,15 +3,18 @@
 import os
 import signal
 import zipfile
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from steelexp.metric_names import BEST, LOWER, UPPER, grouped_name
 from steelexp.records.store import RunFolder
+from steelexp.tracking.attachments import Part
 from steelexp.tracking.journal import read_events
 from steelexp.tracking.receipt import read_receipt
 from tests.comet_server import CometServer
@@ -20,6 +23,9 @@ from tests.tracked_run import AT_ONCE, FACTS, FINAL, STRIPS, Pace, metrics_of, t
 
 Metric = tuple[str, float, int, int]
 """Name, value, step and epoch."""
+
+DETAILS = {"source.zip", "image_scores.csv", "report.html"}
+"""Files of `assert_details`."""
 
 GROUPS = {BEST, LOWER, UPPER, "gaussian"}
 
@@ -35,7 +41,7 @@ def expected_metrics(*epochs: int) -> list[Metric]:
 
 def per_epoch(metrics: list[Metric]) -> list[Metric]:
     """The metrics of epochs among all; a final metric begins with its group."""
-    return [metric for metric in metrics if not is_final(metric[0])]
+    return [m for m in metrics if not is_final(m[0]) and not m[0].startswith("sys.")]
 
 
 def is_final(name: str) -> bool:
@@ -73,11 +79,13 @@ def assert_all_arrived(server: CometServer, folder: Path, epochs: int) -> None:
     assert [epoch.metrics for epoch in run.epochs] == [metrics_of(n) for n in range(1, epochs + 1)]
     assert_metrics(server, key, *range(1, epochs + 1))
     wanted = [(image, 50 * n) for n in range(1, epochs + 1) for image in STRIPS]
-    assert [(name, step) for name, step, _ in server.pictures(key)] == wanted
-    for name, step, request in server.pictures(key):
+    overlays = [each for each in server.pictures(key) if not each[0].startswith("plots/")]
+    assert [(name, step) for name, step, _ in overlays] == wanted
+    for name, step, request in overlays:
         local = run.overlay(step // 50, name).read_bytes()
         np.testing.assert_array_equal(pixels(request.file), pixels(local))
-    assert [name for name, _ in server.assets(key)] == ["spec.yaml", "classes.csv", "model.onnx"]
+    files = [name for name, _ in server.assets(key) if name not in DETAILS]
+    assert files == ["spec.yaml", "classes.csv", "model.onnx"]
     (data,) = (v for v in server.artifacts.versions["severstal-steel"] if v.state == "CLOSED")
     assert data.consumers == {key}
     assert set(data.files) == {"images.csv"}
@@ -94,6 +102,50 @@ def assert_all_arrived(server: CometServer, folder: Path, epochs: int) -> None:
     assert (receipt.acknowledged, receipt.refused) == (len(read_events(folder)), {})
 
 
+def assert_details(server: CometServer, folder: Path) -> None:
+    """What the run was, each event of it once and with its time."""
+    key, events = key_of(folder), read_events(folder)
+    (git, *repeated) = server.git(key)
+    assert all(each == git for each in repeated)  # it is overwritten
+    assert (git["parent"], git["branch"]) == ("3f9c1a7", "main")
+    assert git["user"] is git["origin"] is git["root"] is None
+    assert server.packages(key)[-1] == ["h5py==3.16.0", "numpy==2.4.6"]
+    printed = [
+        (f"{line}\n", 1000 * event.time)
+        for event in events
+        if event.kind == "console"
+        for line in event.content["text"].splitlines()
+    ]
+    console = server.console(key)
+    assert [line for line, _ in console] == [line for line, _ in printed]
+    times = [time for _, time in printed]
+    assert [time for _, time in console] == pytest.approx(times, rel=0, abs=1)
+    samples = [
+        (name, event.content["sample"], round(1000 * event.time))
+        for event in events
+        if event.kind == "machine"
+        for name in event.content["metrics"]
+    ]
+    taken = [m for m in server.metrics(key) if m[0].startswith("sys.")]
+    assert sorted((name, step) for name, _, step, _ in taken) == sorted(
+        (name, step) for name, step, _ in samples
+    )
+    assert set(samples) <= server.metric_times(key)
+    files = [(name, request.file) for name, request in server.assets(key)]
+    names = [name for name, _ in files]
+    assert {name: names.count(name) for name in DETAILS} == dict.fromkeys(DETAILS, 1)
+    content = dict(files)
+    assert content["report.html"] == b"<p>b4_dice</p>"
+    assert content["image_scores.csv"].decode().splitlines()[1] == "val,image 7,1,'=1+1,3,3,3,0.5"
+    with zipfile.ZipFile(BytesIO(content["source.zip"])) as archive:
+        assert b"def write_source" in archive.read("steelexp/tracking/attachments.py")
+        assert all(name.startswith("steelexp/") for name in archive.namelist())
+    plots = [name for name, *_ in server.pictures(key) if name.startswith("plots/")]
+    assert plots == ["plots/pr"]
+    receipt = read_receipt(folder)
+    assert (receipt.acknowledged, receipt.refused) == (len(events), {})
+
+
 def files_with(secret: str, folder: Path) -> list[Path]:
     """Files below a folder that hold a text; members of archives too."""
     paths = [path for path in folder.rglob("*") if path.is_file()]
@@ -104,9 +156,11 @@ def files_with(secret: str, folder: Path) -> list[Path]:
     return found
 
 
-def in_a_process(folder: Path, epochs: int, pace: Pace = AT_ONCE) -> Forked:
+def in_a_process(
+    folder: Path, epochs: int, pace: Pace = AT_ONCE, parts: Sequence[Part] = ("packages",)
+) -> Forked:
     def act() -> int:
-        train(folder, epochs, pace=pace)
+        train(folder, epochs, pace=pace, parts=parts)
         return 0
 
     return Forked(act)

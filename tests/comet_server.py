@@ -112,6 +112,21 @@ class CometServer:
         values = self._batch(key, "parameter")
         return {value["timestamp"] for value in values if value["source"] == "manual"}
 
+    def git(self, key: str) -> list[dict[str, Any]]:
+        """Return what was told of a checkout, as it came."""
+        return [r.body for r in self._sent(key, "/write/experiment/git/metadata")]
+
+    def packages(self, key: str) -> list[list[str]]:
+        """Return the installed packages, as they came."""
+        sent = self._sent(key, "/write/experiment/system-details")
+        return [r.body["installedPackages"] for r in sent if "installedPackages" in r.body]
+
+    def console(self, key: str) -> list[tuple[str, int]]:
+        """Return the lines of the console and their times, as they came."""
+        sent = self._sent(key, "/write/experiment/output")
+        lines = [line for request in sent for line in request.body["outputLines"]]
+        return [(line["output"], line["localTimestamp"]) for line in lines]
+
     def duration(self, key: str) -> tuple[int, int]:
         """Return when the experiment began and ended, as it was told last."""
         body = self._sent(key, "/offline-metadata")[-1].body
@@ -243,6 +258,8 @@ class CometServer:
             return 200, self._download(request.body["modelName"])
         if question.startswith("registry-model/"):
             return self.registry.told(question, request.body)
+        if question == "experiment/output":
+            return 200, {"output": "".join(line for line, _ in self.console(request.key))}
         if question == "account-details":
             return 200, {"defaultWorkspaceName": WORKSPACE, "userName": "somebody"}
         if question == "project":

@@ -150,3 +150,23 @@ class TestBar:
             raise ZeroDivisionError
         say("after")
         assert terminal.file.getvalue().endswith("after\n")
+
+
+def test_what_was_printed_is_kept_until_it_is_taken(capsys):
+    progress.take_printed()
+    table = Table("class", "dice")
+    table.add_row("1", "0.5")
+    progress.say("one", "t\x1bwo")
+    progress.show(table)
+    lines = progress.take_printed()
+    assert lines[:2] == ["one", r"t\x1bwo"]
+    assert any("class" in line and "dice" in line for line in lines[2:])
+    assert progress.take_printed() == []
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_of_very_much_the_latest_is_kept():
+    progress.take_printed()
+    for number in range(progress.PRINTED.maxlen + 5):
+        progress.PRINTED.append(str(number))
+    assert progress.take_printed()[0] == "5"

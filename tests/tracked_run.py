@@ -4,6 +4,7 @@ A module of its own, without TensorFlow or pytest: tests start it in a process a
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,10 +14,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from steelexp.progress import say
+from steelexp.counts import Counts
+from steelexp.progress import say, take_printed
+from steelexp.records.image_scores import ImageScores, write_image_scores
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.tracking import Picture, TrackedData, TrackedModel, TrackedRun, TrackedTrial, Tracker
 from steelexp.tracking.alerts import Alert
+from steelexp.tracking.attachments import Part
 from steelexp.tracking.comet.tracker import Mode, comet
 from steelexp.tracking.tracker import Goal
 
@@ -61,7 +65,8 @@ def described(
         folder=folder,
         parameters={"loss.name": "focal", "loss.gamma": 2.0, "seed": 42, "extends": None},
         tags=("focal", "severstal"),
-        git={"commit": "3f9c1a7", "dirty": "false"},
+        git={"commit": "3f9c1a7", "branch": "main", "dirty": "false"},
+        packages={"numpy": "2.4.6", "h5py": "3.16.0"},
         files=(spec,),
         model="b4-dice",
         trial=trial,
@@ -95,10 +100,18 @@ def train(
     mode: Mode = "auto",
     pace: Pace = AT_ONCE,
     alerts: Sequence[Alert] = (),
+    parts: Sequence[Part] = ("packages",),
 ) -> str:
     """Train from wherever an earlier process left it; the line that the tracker ends with."""
     run = RunFolder(folder)
-    tracker = comet(project="steel", mode=mode, alerts=tuple(alerts))
+    tracker = comet(
+        project="steel",
+        mode=mode,
+        alerts=tuple(alerts),
+        contents=tuple(parts),
+        system_seconds=0.2,
+    )
+    take_printed()
     with run.hold():
         tracker.start(described(folder))
         for epoch in run.epochs:
@@ -110,8 +123,31 @@ def train(
             (folder / "weights" / "best.h5").write_bytes(bytes([number]))
             time.sleep(pace.checkpoint)
             run.append(Epoch(number, 50 * number, 0.1, metrics_of(number)))
+            if "console" in parts:
+                say(f"epoch {number} of process {os.getpid()}")
             _tell(tracker, folder, run.epochs[-1])
-        return end(tracker, FINAL, registered(folder))
+        evaluate(folder, parts)
+        tracker.finish(FINAL, registered(folder))
+        return tracker.close(draw_page(folder) if "page" in parts else None)
+
+
+def evaluate(folder: Path, parts: Sequence[Part]) -> None:
+    """The files of its evaluation: two images, two classes, a plot."""
+    if "scores" in parts:
+        counts = Counts(*(np.array([[3, 0], [5, 7]]) for _ in range(3)))
+        scores = ImageScores(STRIPS, np.array([1, 2]), ("=1+1", "2"), counts)
+        write_image_scores(folder / "image_scores.parquet", {"val": scores})
+    if "plots" in parts:
+        (folder / "plots").mkdir(exist_ok=True)
+        Image.fromarray(np.full((8, 8), 7, np.uint8)).save(folder / "plots" / "pr.png")
+
+
+def draw_page(folder: Path) -> Path:
+    """Its page, which is written again and again."""
+    page = folder / "report.html"
+    page.unlink(missing_ok=True)
+    page.write_text("<p>b4_dice</p>")
+    return page
 
 
 def registered(folder: Path) -> TrackedModel:

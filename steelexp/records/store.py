@@ -6,7 +6,7 @@ runs/b4_dice/3f9c1a7e/
   run.json                                     the digest, and the hashes of these files
   epochs.jsonl                                 one line an epoch, appended and flushed
   journal.jsonl  sent.json  alerts.jsonl       what is tracked, and what of it Comet has
-  weights/  overlays/  comet/                  what came out
+  weights/  overlays/  comet/  tracked/        what came out, and files to be sent
   image_scores.parquet  evaluation.json  plots/       how it was evaluated
   evaluations/                                 the same in other ways, when asked
   record.json                                  the last act, with the hashes of what came out

@@ -72,6 +72,42 @@ class Final(Content):
     metrics: dict[str, float]
 
 
+class Machine(Content):
+    """A sample of what the machine does.
+
+    Attributes:
+        sample: Number of the sample in the run, from 1.
+        metrics: Name -> value.
+    """
+
+    sample: int
+    metrics: dict[str, float]
+
+
+class Code(Content):
+    """Code that runs.
+
+    Attributes:
+        git: Commit and branch of the checkout; empty without one.
+        packages: Installed packages, as in "numpy==2.4.6".
+    """
+
+    git: dict[str, str]
+    packages: list[str]
+
+
+class Console(Content):
+    """Text that was printed since the last event of this kind.
+
+    Attributes:
+        line: Number of its first line in the run, from 1.
+        text: Lines with their ends.
+    """
+
+    line: int
+    text: str
+
+
 class Overlay(File):
     """A picture, and the file of its polygon layers."""
 
@@ -160,6 +196,9 @@ CONTENTS: dict[str, type[Content]] = {
     "asset": File,
     "epoch": Epoch,
     "final": Final,
+    "machine": Machine,
+    "code": Code,
+    "console": Console,
     "picture": Overlay,
     "others": Others,
     "table": Table,

@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import subprocess
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,9 +24,12 @@ from steelexp.privacy import public_values
 from steelexp.records.jsonl import DamageError
 from steelexp.tracking import delivery
 from steelexp.tracking.alerts import Alert, alert_content, headline_values
+from steelexp.tracking.attachments import Part
 from steelexp.tracking.delivery import NO_PROCESS, SPARE_SECONDS
+from steelexp.tracking.details import NATIVE, Details
 from steelexp.tracking.journal import FIX, Event, Journal, New, file_entry
 from steelexp.tracking.journal import NAME as JOURNAL
+from steelexp.tracking.machine_use import Sampler
 from steelexp.tracking.receipt import read_progress, read_receipt, set_aside
 from steelexp.tracking.results import final_metrics, results
 from steelexp.tracking.service import Mode
@@ -63,6 +67,8 @@ class JournaledTracker:
         model_format: What is registered of a finished run.
         model_status: Status of the registered version; None for none.
         with_data: Whether the data are described at the service.
+        parts: What is added to metrics, settings and pictures.
+        system_seconds: Seconds between two samples of the machine.
     """
 
     def __init__(
@@ -77,6 +83,8 @@ class JournaledTracker:
         model_format: ModelFormat = "none",
         model_status: str | None = None,
         with_data: bool = True,
+        parts: Sequence[Part] = (),
+        system_seconds: float = 30.0,
     ) -> None:
         self._with_data = with_data
         self.model_format = model_format
@@ -87,6 +95,10 @@ class JournaledTracker:
         self._workspace = workspace
         self._mode = mode
         self._alerts = {False: tuple(alerts), True: tuple(trial_alerts)}
+        self._parts = parts
+        self._system_seconds = system_seconds
+        self._sampler: Sampler | None = None
+        self._lock = threading.RLock()  # the sampler notes in a thread of its own
         self._journal: Journal | None = None
         self._recorded: set[tuple[Any, ...]] = set()
         self._unwritten: list[New] = []
@@ -105,9 +117,26 @@ class JournaledTracker:
                 ending = set_aside(run.folder)
                 self._warn(f"{why}; kept with the ending {ending}, and tracked as a new experiment")
         self._open(run)
+        self._note(self._details.opening())
+        if self._details.wants("system") and self._journal is not None:
+            count = sum(event.kind == "machine" for event in self._events)
+            self._sampler = Sampler(run.folder, self._system_seconds, count, self._sample)
+
+    def _sample(self, number: int, values: Mapping[str, float]) -> None:
+        """Note a sample of the machine; it is sent with the next epoch."""
+        with self._lock:
+            if self._sampler is not None:
+                self._note([("machine", {"sample": number, "metrics": dict(values)})])
+
+    def _stop_sampling(self) -> None:
+        with self._lock:
+            if self._sampler is not None:
+                self._sampler.stop()
+            self._sampler = None
 
     def _open(self, run: TrackedRun) -> None:
         self._run = run
+        self._details = Details(run, self._parts, self._warnings)
         self._journal = None
         with self._warnings():
             read_progress(run.folder)
@@ -121,6 +150,7 @@ class JournaledTracker:
     ) -> None:
         """Note an epoch and its pictures."""
         self._note(self._epoch(epoch, metrics, step, pictures))
+        self._note(self._details.console(self._events))
         self._note(self._better(metrics))
         self._wake()
 
@@ -146,6 +176,9 @@ class JournaledTracker:
             model=model,
             model_status=self._model_status,
         )
+        self._stop_sampling()
+        if metrics:
+            self._note(self._details.evaluation(self._events))
         self._note(closing)
         self._note(self._alert(status, headline_values(metrics)))
         self._wake()
@@ -153,9 +186,11 @@ class JournaledTracker:
             return f"{self._name}: not tracked"
         return f"{self._name}: experiment {self._events[0].content['key']}"
 
-    def close(self, files: Sequence[Path] = ()) -> str:
-        """Note files, and wait for the rest to be sent."""
-        self._note(self._files(files))
+    def close(self, page: Path | None = None) -> str:
+        """Note the page and the end of the console, and wait for the rest to be sent."""
+        if page is not None:
+            self._note(self._details.page(page))
+        self._note(self._details.console(self._events))
         return self._close()
 
     def evaluated(
@@ -190,7 +225,9 @@ class JournaledTracker:
             return f"{self._name}: not sent ({reason(error)})"
 
     def _opening(self, run: TrackedRun) -> Iterator[New]:
-        others: dict[str, Any] = {f"git/{name}": value for name, value in run.git.items()}
+        others: dict[str, Any] = {
+            f"git/{name}": value for name, value in run.git.items() if name not in NATIVE
+        }
         tags = list(run.tags)
         others["kind"] = run.kind if run.trial is None else "trial"
         if run.trial is not None:
@@ -258,6 +295,10 @@ class JournaledTracker:
         """
         if self._journal is None:
             return
+        with self._lock:
+            self._write(self._journal, news)
+
+    def _write(self, journal: Journal, news: Iterable[New]) -> None:
         with self._warnings():
             for kind, content in news:
                 new = (kind, public_values(content))
@@ -266,7 +307,7 @@ class JournaledTracker:
                     self._unwritten.append(new)
         with self._warnings("not recorded: "):
             if self._unwritten:
-                self._journal.append(*self._unwritten)
+                journal.append(*self._unwritten)
                 self._unwritten.clear()
 
     def _wake(self) -> None:
@@ -325,6 +366,7 @@ def _picture(picture: Picture, folder: Path) -> Mapping[str, Any]:
 
 def _subject(kind: str, content: Mapping[str, Any]) -> tuple[Any, ...]:
     """What an event is about; of one thing the journal holds one event, of others the changes."""
-    if kind in ("others", "final"):
+    if kind in ("others", "final", "code"):
         return kind, json.dumps(content, sort_keys=True)
-    return kind, content.get("epoch"), content.get("name"), content.get("path")
+    fields = ("epoch", "name", "path", "line", "sample")
+    return kind, *(content.get(field) for field in fields)

@@ -34,7 +34,7 @@ class Silent:
         """Say that nothing was tracked."""
         return OFF
 
-    def close(self, files: Sequence[Path] = ()) -> str:
+    def close(self, page: Path | None = None) -> str:
         """Say that nothing was tracked."""
         return OFF
 

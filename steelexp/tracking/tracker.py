@@ -1,7 +1,7 @@
 """The interface of trackers, and the description of a run that they get."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -95,6 +95,7 @@ class TrackedRun:
         parameters: Resolved spec with dotted keys: `loss.gamma` -> 2.0.
         tags: Words to filter by.
         git: State of the sources: commit, branch, dirty.
+        packages: Installed packages and their versions.
         files: Files to attach.
         model: Name under which the network is registered; None for no registration.
         trial: Trial of a search; None for other runs.
@@ -110,6 +111,7 @@ class TrackedRun:
     tags: tuple[str, ...]
     git: Mapping[str, str]
     files: tuple[Path, ...]
+    packages: Mapping[str, str] = field(default_factory=dict)
     model: str | None = None
     trial: TrackedTrial | None = None
     goal: Goal | None = None
@@ -159,11 +161,11 @@ class Tracker(Protocol):
             diverged: Whether a number that is not finite stopped it.
         """
 
-    def close(self, files: Sequence[Path] = ()) -> str:
-        """Take files that were written after the record, and wait until all is sent.
+    def close(self, page: Path | None = None) -> str:
+        """Take the page that was written after the record, and wait until all is sent.
 
         Args:
-            files: Files below the run folder, such as report.html.
+            page: report.html in the run folder; None without one.
 
         Returns:
             The line that says what was tracked and where.

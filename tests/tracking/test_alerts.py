@@ -112,12 +112,12 @@ def test_what_is_no_better_is_not_told(
 
 
 def test_a_lower_loss_is_better(server: CometServer, folder: Path) -> None:
-    tracker = comet(alerts=("best",))
+    tracker = comet(alerts=("best",), contents=())
     tracker.start(described(folder, goal=Goal("loss", True, lambda: 0.9)))
     tracker.epoch(1, {"loss": 1.0}, 50)
     tracker.epoch(2, {"loss": 0.5}, 100)
     end(tracker, {})
-    assert [event.kind for event in read_events(folder)][3:] == [
+    assert [event.kind for event in read_events(folder)][4:] == [
         "epoch", "epoch", "alert", "others",
     ]  # fmt: skip
     assert names(server, folder) == ["best"]

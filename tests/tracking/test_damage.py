@@ -130,5 +130,7 @@ def test_an_evaluation_of_a_run_with_a_damaged_journal_begins_no_other_experimen
     damaged = file.read_bytes()
     tracker = JournaledTracker("file", project="steel", workspace=None, mode="online")
     assert tracker.evaluated(described(tmp_path), "tta", {}, tmp_path) == "File: not tracked"
-    assert f"File: {file}:3: not the next event of this run (" in caplog.records[0].getMessage()
+    (line,) = (n for n, x in enumerate(damaged.split(b"\n"), 1) if b'"step": 60' in x)
+    message = caplog.records[0].getMessage()
+    assert f"File: {file}:{line}: not the next event of this run (" in message
     assert (file.read_bytes(), server.path.read_bytes()) == (damaged, before)

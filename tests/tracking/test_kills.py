@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from steelexp.tracking import delivery
+from steelexp.tracking.attachments import PARTS
 from steelexp.tracking.comet import client as comet_client
 from steelexp.tracking.delivery import sync
 from tests import forked
-from tests.comet_expectations import assert_all_arrived, in_a_process, kill
+from tests.comet_expectations import assert_all_arrived, assert_details, in_a_process, kill
 from tests.comet_server import Request, comet_server, point_to
 from tests.tracked_run import Pace, train
 
@@ -33,7 +34,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> float:
         point_to(server, os.environ)
         patch.setattr(delivery, "begin_sending", forked.begin_sending)
         began = time.monotonic()
-        in_a_process(folder, EPOCHS, PACE).wait()
+        in_a_process(folder, EPOCHS, PACE, PARTS).wait()
         return time.monotonic() - began
 
 
@@ -56,11 +57,12 @@ def test_no_kill_loses_or_doubles_an_event(tmp_path: Path, undisturbed: float, s
         point_to(server, os.environ)
         for _ in range(draw.integers(1, 3)):
             server.forgetting = forgetful(draw) if seed % 2 else lambda _: False
-            process = in_a_process(folder, EPOCHS, PACE)
+            process = in_a_process(folder, EPOCHS, PACE, PARTS)
             time.sleep(draw.uniform(0, undisturbed))
             kill(process)
         server.forgetting = lambda _: False
-        train(folder, EPOCHS)
+        train(folder, EPOCHS, parts=PARTS)
         for _ in range(2):
             assert sync(folder)[0]
             assert_all_arrived(server, folder, EPOCHS)
+            assert_details(server, folder)

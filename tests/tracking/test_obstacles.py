@@ -111,7 +111,8 @@ def test_with_too_many_open_files_the_run_goes_on(
     (warning,) = warnings(caplog)
     assert warning.startswith("Comet: no process can be started: ")
     assert "Too many open files (the run is not affected)" in warning
-    assert [event.kind for event in read_events(folder)] == ["run", "asset", "data", "epoch"]
+    kinds = [event.kind for event in read_events(folder)]
+    assert kinds == ["run", "asset", "data", "code", "asset", "epoch"]
 
 
 @pytest.mark.parametrize("kind", ["vanished", "huge", "fifo", "folder"])

@@ -56,6 +56,7 @@ class ServerContents(NamedTuple):
         metrics: (name, step) of every value.
         events: numbers of the events that came as files.
         files: names of all files.
+        printed: lines of the console when this process first asked.
         version: version of its registered model; None where it is not registered.
         takes_metadata: whether versions of models have metadata there.
     """
@@ -63,6 +64,7 @@ class ServerContents(NamedTuple):
     metrics: frozenset[tuple[str, int]] = frozenset()
     events: frozenset[int] = frozenset()
     files: frozenset[str] = frozenset()
+    printed: frozenset[str] = frozenset()
     version: ModelVersion | None = None
     takes_metadata: bool = True
 
@@ -152,12 +154,15 @@ def flush(experiment: "CometExperiment", *, files: int, seconds: float) -> bool:
 
 
 @explain_answers()
-def contents(key: str, *, model: str | None) -> ServerContents:
+def contents(
+    key: str, *, model: str | None, printed: frozenset[str] | None = None
+) -> ServerContents:
     """Ask the server what it holds of an experiment.
 
     Args:
         key: Key of an existing experiment.
         model: Name of the model whose registration to ask for; None for no model.
+        printed: Lines of the console, where they are known; None asks for them.
 
     Raises:
         UserError: The server answers, and not as Comet does.
@@ -170,6 +175,7 @@ def contents(key: str, *, model: str | None) -> ServerContents:
         frozenset((metric["metricName"], int(metric["step"] or 0)) for metric in metrics),
         frozenset(number for file in files if (number := _event_of(file)) is not None),
         frozenset(str(file["fileName"]) for file in files),
+        frozenset((experiment.get_output() or "").splitlines()) if printed is None else printed,
         None if model is None else registry.find_version(api, experiment.workspace, model, key),
         model is None or registry.takes_metadata(api),
     )

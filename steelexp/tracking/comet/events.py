@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steelexp.tracking.comet import artifacts, client, clock
+from steelexp.tracking.comet import artifacts, client, clock, messages
 from steelexp.tracking.comet.client import ServerContents
 from steelexp.tracking.contents import Data, Model
 from steelexp.tracking.journal import Event, unchanged
@@ -40,6 +40,10 @@ def is_held(event: Event, server: ServerContents) -> bool:
         return all(
             (name, content["step"]) in server.metrics for name in _defined(content["metrics"])
         )
+    if event.kind == "machine":
+        return all((name, content["sample"]) in server.metrics for name in content["metrics"])
+    if event.kind == "console":
+        return set(content["text"].splitlines()) <= server.printed
     if event.kind == "table":
         return content["name"] in server.files
     if event.kind == "model":
@@ -80,6 +84,33 @@ def _metrics(
         if (name, content["step"]) not in server.metrics
     }
     experiment.log_metrics(lacking, epoch=content["epoch"], step=content["step"])
+
+
+def _machine(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
+    number = event.content["sample"]
+    lacking = {
+        name: value
+        for name, value in event.content["metrics"].items()
+        if (name, number) not in server.metrics
+    }
+    experiment.log_metrics(lacking, step=number)
+
+
+def _code(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
+    if event.content["git"]:
+        messages.log_git(experiment, event.content["git"])
+    if event.content["packages"]:
+        messages.log_packages(experiment, event.content["packages"])
+
+
+def _console(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
+    messages.log_console(experiment, event.content["text"], event.time)
 
 
 def _picture(
@@ -191,6 +222,9 @@ KINDS: dict[str, Callable[[Event, "CometExperiment", Path, ServerContents], None
     "asset": _asset,
     "epoch": _metrics,
     "final": _metrics,
+    "machine": _machine,
+    "code": _code,
+    "console": _console,
     "picture": _picture,
     "others": _others,
     "table": _table,
@@ -201,8 +235,8 @@ KINDS: dict[str, Callable[[Event, "CometExperiment", Path, ServerContents], None
     "alert": _alert,
 }
 
-LISTED_KINDS = frozenset(set(KINDS) - {"run", "others", "data", "alert"})
-"""Kinds that the server lists, as metrics or as files."""
+LISTED_KINDS = frozenset(set(KINDS) - {"run", "others", "data", "alert", "code", "console"})
+"""Kinds that the server lists for sure, as metrics or as files."""
 
 
 def _metadata(event: Event) -> dict[str, Any]:

@@ -59,7 +59,8 @@ class CometConnection:
     def refresh(self, batch: Sequence[Event]) -> None:
         """Ask the server what it holds of the experiment."""
         model = self._run["model"] if any(event.kind == "model" for event in batch) else None
-        self._contents = client.contents(self._run["key"], model=model)
+        printed = None if self._contents is None else self._contents.printed
+        self._contents = client.contents(self._run["key"], model=model, printed=printed)
 
     def holds(self, event: Event) -> bool:
         """Whether the server held all of an event at the last `refresh`."""

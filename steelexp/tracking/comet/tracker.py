@@ -3,16 +3,18 @@
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
-from pydantic import Strict
+from pydantic import PositiveFloat, Strict
 
 from steelexp.command_line import install_line, script_line
 from steelexp.errors import UserError
 from steelexp.tracking.alerts import ALERTS, Alert
+from steelexp.tracking.attachments import PARTS, Part
 from steelexp.tracking.comet.client import api_key
 from steelexp.tracking.journaled import JournaledTracker
 from steelexp.tracking.service import Mode
 from steelexp.tracking.tracker import ModelFormat, Tracker
 
+Parts = Annotated[tuple[Part, ...], Strict(False)]
 Alerts = Annotated[tuple[Alert, ...], Strict(False)]
 
 
@@ -26,6 +28,8 @@ def comet(
     model: ModelFormat = "weights",
     model_status: str | None = None,
     data: Literal["manifest", "none"] = "manifest",
+    contents: Parts = PARTS,
+    system_seconds: PositiveFloat = 30.0,
 ) -> Tracker:
     """Comet (https://www.comet.com): live with an API key, an offline archive otherwise.
 
@@ -46,6 +50,12 @@ def comet(
             Development; absent: none.
         data: What is sent of the data set: `manifest`, an artifact with the names and digests of
             images and labels and the split, one version for one digest; `none`.
+        contents: What is sent beside metrics, settings and pictures. `source`: modules and
+            templates of steelexp; `packages`: installed packages; `console`: what was printed;
+            `page`: report.html; `plots`: plots of the evaluation; `scores`: scores of each image;
+            `system`: use of processors, memory, disk and GPUs. Of a trial of a search: packages,
+            console and system at most. docs/tracking.md has the largest sizes.
+        system_seconds: Seconds between two samples of the system; they double every 500 samples.
 
     Returns:
         A tracker of one run.
@@ -74,4 +84,6 @@ def comet(
         model_format=model,
         model_status=model_status,
         with_data=data == "manifest",
+        parts=contents,
+        system_seconds=system_seconds,
     )
