@@ -1,6 +1,8 @@
 """One trial of a search: an ordinary run, in the search's folder."""
 
 import gc
+import math
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,18 +10,29 @@ from typing import Any
 from steelexp import experiment
 from steelexp.command_line import recorded, runs_words
 from steelexp.errors import UserError
+from steelexp.inference.scoring import build_scorer, score_images
 from steelexp.lazy import keras, tf
 from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.progress import say
+from steelexp.records.record import Record
 from steelexp.records.search_file import JOURNAL
 from steelexp.records.store import RunFolder
 from steelexp.search.executor import Outcome, Trial
 from steelexp.search.search import trial_spec
 from steelexp.search.trials import read_trials
-from steelexp.spec import read_resolved
+from steelexp.spec import ExperimentSpec, read_resolved
+from steelexp.spec.objective import (
+    PARAMETERS,
+    SECONDS,
+    SECONDS_PER_IMAGE,
+    first_objective,
+    objectives,
+)
 from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
 from steelexp.training.fit import DivergedError
+
+_TIMED_IMAGES = 32
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class TrialRunner:
         """
         searched = SpecModel.model_validate(self.spec)
         plan = prepare(trial_spec(searched, trial), self.folder)
-        run = RunFolder(self.folder / "trials" / trial.id / plan.digest)
+        run = RunFolder(self.folder / trial.folder / plan.digest)
         inherited = _inherit(self.folder, trial, replace(plan, folder=run))
         folder = run.path.relative_to(self.folder).as_posix()
         try:
@@ -54,23 +67,67 @@ class TrialRunner:
                 command=recorded(
                     "run", run.path / "spec.yaml", *runs_words(self.folder.parents[1])
                 ),
-                trial=TrackedTrial(searched.name, trial.id, trial.values),
+                trial=None
+                if trial.seed is not None
+                else TrackedTrial(searched.name, trial.id, trial.values),
             )
+            scores = objective_scores(searched, replace(plan, folder=run), record)
         except (DivergedError, MemoryError, tf.errors.ResourceExhaustedError) as error:
             return Outcome(trial.id, None, reason=_reason(error), folder=folder)
         finally:
             keras.backend.clear_session()
             gc.collect()
         history = run.epochs
+        missing = [name for name, value in scores.items() if math.isnan(value)]
+        if missing:
+            reason = f"{', '.join(missing)}: not defined on the validation images"
+            return Outcome(trial.id, None, reason=reason, folder=folder)
         return Outcome(
             trial.id,
-            score=history[record.best_epoch - 1].metrics[record.monitor],
+            score=scores[first_objective(searched).name],
             best_epoch=record.best_epoch,
             epochs=record.epochs,
             trained=record.epochs - inherited,
             seconds=round(sum(epoch.seconds for epoch in history[inherited:]), 1),
             folder=folder,
+            scores=scores,
         )
+
+
+def objective_scores(searched: ExperimentSpec, plan: Plan, record: Record) -> dict[str, float]:
+    """Name -> value of each objective of a finished run; NaN for a metric that is not defined.
+
+    Args:
+        searched: Spec with a search.
+        plan: Plan of the run.
+        record: Its record.
+    """
+    metrics = record.metrics | dict(plan.folder.epochs[record.best_epoch - 1].metrics)
+    costs = {
+        SECONDS: lambda: record.seconds,
+        PARAMETERS: lambda: float(record.parameters),
+        SECONDS_PER_IMAGE: lambda: seconds_per_image(plan),
+    }
+    names = [objective.name for objective in objectives(searched)]
+    return {name: costs[name]() if name in costs else metrics.get(name, math.nan) for name in names}
+
+
+def seconds_per_image(plan: Plan) -> float:
+    """Mean seconds from the file of a validation image to its scores, one image at a time.
+
+    The first image is left out: TensorFlow traces the network with it.
+
+    Args:
+        plan: Plan of a finished run with at least two validation images.
+    """
+    model, _, _ = experiment.network_on_devices(plan)
+    checkpoint.restore(plan.folder.best_weights, model, plan.digest)
+    rows = plan.split.val[: _TIMED_IMAGES + 1]
+    images = score_images(build_scorer(model), plan.dataset, rows, max_pixels=1)
+    next(images)
+    began = time.perf_counter()
+    count = sum(1 for _ in images)
+    return round((time.perf_counter() - began) / count, 6)
 
 
 def tracked_trial(run: Path) -> TrackedTrial | None:

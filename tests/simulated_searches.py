@@ -84,6 +84,9 @@ def search(trials: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         "status": "finished",
         "ended": f"search.trials: {len(trials)} trials",
         "best": best,
+        "objectives": {"val_dice_positive": "mean Dice"},
+        "pareto": None,
+        "confirmation": None,
         "trials": trials,
         **changes,
     }
@@ -173,6 +176,9 @@ THREE_TRIALS: Mapping[str, Any] = {
     "status": "running",
     "ended": None,
     "best": "0001",
+    "objectives": {"val_dice_positive": "mean Dice"},
+    "pareto": None,
+    "confirmation": None,
     "trials": [
         trial(0, {"loss.name": "dice", "training.batch_size": 4}, 0.25),
         trial(1, _FOCAL, 0.5),

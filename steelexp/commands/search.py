@@ -12,6 +12,7 @@ from steelexp.progress import say
 from steelexp.records.search_file import FILE
 from steelexp.report.final_page import leave_report
 from steelexp.search.executor import Executor, LocalExecutor
+from steelexp.search.objectives import check_objectives
 from steelexp.search.process_executor import ProcessExecutor
 from steelexp.search.ray_executor import RayExecutor
 from steelexp.search.report import budget_lines, closing_lines
@@ -97,6 +98,12 @@ def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
     folder = args.runs / spec.name / "search"
     if args.fresh and (aside := set_aside(folder, FILE, "a search")):
         say(f"The earlier search is kept as {aside}")
+    check_objectives(
+        spec,
+        plan.dataset.classes,
+        val_images=len(plan.split.val),
+        test_images=len(plan.split.test),
+    )
     say(*plan_lines(plan), *budget_lines(spec))
     executor = _executor(args, TrialRunner(spec.model_dump(mode="json"), folder), folder)
     try:

@@ -129,6 +129,22 @@ def difference(one: Strategy, other: Strategy) -> Difference:
     )
 
 
+def mean_interval(one: Strategy) -> tuple[Values, Values]:
+    """95 % interval of the mean over runs, with other seeds and on other images, [C + 1] each.
+
+    The parts are those of the difference from a strategy that always scores 0. Ends are cut at 0
+    and 1. With a single run the interval knows nothing of the seeds.
+    """
+    nothing = one._replace(
+        values=one.values * 0,
+        influence=one.influence * 0,
+        seeds=one.seeds * 0,
+        interaction=one.interaction * 0,
+    )
+    _, low, high, _, _ = difference(one, nothing)
+    return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
+
+
 class _Parts(NamedTuple):
     """Variance of a difference, [C + 1] each, with degrees of freedom."""
 

@@ -9,6 +9,7 @@ from steelexp.command_line import command_line, runs_words
 from steelexp.errors import UserError
 from steelexp.records.document import read_document
 from steelexp.records.jsonl import first_check
+from steelexp.records.search_confirmation import Confirmation
 
 FILE: Final = "search.json"
 BEST: Final = "best.yaml"
@@ -29,7 +30,7 @@ class SearchTrial(_Part):
         id: Number of the trial, as text.
         values: Dotted path -> value of each active setting.
         status: State; a failed or running trial has no score.
-        score: Objective at the best epoch.
+        score: First objective at the best epoch.
         reason: Reason for the failure.
         best_epoch: Number of the best epoch, from 1.
         epochs: Last epoch, counted through the trials that it continues.
@@ -38,6 +39,7 @@ class SearchTrial(_Part):
         folder: Run folder, relative to the search's.
         continues: Trial whose weights it started from, a rung of Hyperband lower.
         source: Origin of its values: the tuner, or a starting point of the spec.
+        scores: Name of each objective -> value; empty without a score.
     """
 
     id: str
@@ -52,6 +54,7 @@ class SearchTrial(_Part):
     folder: str | None = None
     continues: str | None = None
     source: Literal["tuner", "start"] = "tuner"
+    scores: dict[str, float] = {}
 
 
 class Budget(_Part):
@@ -89,8 +92,11 @@ class SearchFile(_Part):
         schema_version: Version of this file.
         journal: Check of the first line of trials.jsonl, which tells this search from others.
         name: Name of the spec.
-        objective: Full name of the metric, such as "val_dice_positive".
-        direction: whether the objective is made large or small.
+        objective: First objective, which picks the best trial: the full name of a metric, such as
+            "val_dice_positive", or a cost, such as "seconds".
+        direction: Whether the first objective is made large or small.
+        objectives: Name of each objective -> definition. All but the first are to be small if they
+            are costs or losses, else large.
         tuner: Name and settings of the tuner.
         space: Dotted path -> its values, as written in the spec.
         budget: Limits of the search.
@@ -98,6 +104,8 @@ class SearchFile(_Part):
         status: State of the search.
         ended: Limit that ended the search; None while it runs.
         best: Id of the best trial; None where none has finished.
+        pareto: Ids of the trials that no other beats in all objectives; None for one objective.
+        confirmation: The best trials with new seeds; None without any.
         trials: Trials in the order in which they were proposed.
     """
 
@@ -106,6 +114,7 @@ class SearchFile(_Part):
     name: str
     objective: str
     direction: Literal["max", "min"]
+    objectives: dict[str, str]
     tuner: dict[str, Any]
     space: dict[str, dict[str, Any]] = Field(min_length=1)
     budget: Budget
@@ -113,6 +122,8 @@ class SearchFile(_Part):
     status: Literal["running", "finished"]
     ended: str | None
     best: str | None
+    pareto: list[str] | None
+    confirmation: Confirmation | None
     trials: list[SearchTrial]
 
     @property
@@ -149,6 +160,31 @@ def read_search_file(folder: Path) -> SearchFile:
             "the search in this folder, which writes the file anew"
         )
     return search
+
+
+def describe_score(value: float) -> str:
+    """An objective in words: four decimals, none for a large number."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4f}"
+
+
+def pareto_lines(search: SearchFile) -> list[str]:
+    """The trials of the Pareto set with their objectives, the best in the first objective first."""
+    if search.pareto is None:
+        return []
+    trials = [trial for trial in search.trials if trial.id in search.pareto]
+    sign = -1.0 if search.direction == "max" else 1.0
+    trials.sort(key=lambda trial: sign * trial.scores[search.objective])
+    names = ", ".join(search.objectives)
+    head = f"Pareto set of {names}: {len(trials)} trials that no other beats in all of them"
+    rows = [
+        ", ".join(f"{name} {describe_score(trial.scores[name])}" for name in search.objectives)
+        for trial in trials
+    ]
+    return [
+        head,
+        *(f"  trial {trial.id}: {row}" for trial, row in zip(trials, rows, strict=True)),
+        f"The best trial and best.yaml are chosen by {search.objective}, the first objective.",
+    ]
 
 
 def best_line(folder: Path) -> str:

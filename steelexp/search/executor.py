@@ -15,6 +15,7 @@ class Trial(NamedTuple):
         continues: Trial from whose weights and epochs this one continues.
         source: "start" for a starting point of the spec, else "tuner".
         told: Number of outcomes that the tuner knew when it proposed the trial.
+        seed: Seed of a training that confirms a trial; None for the spec's own.
     """
 
     id: str
@@ -23,6 +24,12 @@ class Trial(NamedTuple):
     continues: str | None = None
     source: str = "tuner"
     told: int = 0
+    seed: int | None = None
+
+    @property
+    def folder(self) -> str:
+        """Folder of its run, relative to the search's folder."""
+        return f"{'trials' if self.seed is None else 'confirm'}/{self.id}"
 
 
 class Outcome(NamedTuple):
@@ -30,13 +37,14 @@ class Outcome(NamedTuple):
 
     Attributes:
         trial: Id of the trial.
-        score: Objective at the best epoch; None for a failed trial.
+        score: The first objective at the best epoch; None for a failed trial.
         reason: Reason for a failure; None for a finished trial.
         best_epoch: Number of the best epoch, from 1.
         epochs: Epochs of the run, including those of the trial it continues.
         trained: Epochs that this trial trained itself.
         seconds: Seconds of these epochs.
         folder: Run folder, relative to the search's folder.
+        scores: Name of each objective -> its value; empty for a failed trial.
     """
 
     trial: str
@@ -47,6 +55,7 @@ class Outcome(NamedTuple):
     trained: int = 0
     seconds: float = 0.0
     folder: str = ""
+    scores: Mapping[str, float] = {}
 
 
 RunTrial = Callable[[Trial], Outcome]

@@ -8,7 +8,7 @@ from steelexp.spec import ExperimentSpec, flat
 from steelexp.spec.effects import WITHOUT_EFFECT, is_part_of
 from steelexp.spec.space import SearchSpec
 
-_BUDGETS: Final = {f"search.{name}" for name in (*SearchSpec.BUDGETS, "minimum_gain")}
+_BUDGETS: Final = {f"search.{name}" for name in (*SearchSpec.BUDGETS, "minimum_gain", "confirm")}
 _CHANGEABLE: Final = (WITHOUT_EFFECT - {"search"}) | _BUDGETS
 
 

@@ -5,7 +5,7 @@ so a choice may hold anything; it writes no files, because the search's journal 
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -17,8 +17,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
+from steelexp.search.objectives import losses, scalarise
+from steelexp.spec.objective import Objective
 from steelexp.spec.space import Dimension, Space, parents_first
 
+_FAILED = ("FAILED", "INVALID")  # left out of a fit
 _CANDIDATES = 2000
 _NEAR = 100  # around each of the best
 _FITTED = 200  # trials: of 500, a fit took 2.3 s against 0.4 s (4 settings, one core)
@@ -104,6 +107,7 @@ def _oracle_arguments(space: Space, direction: str) -> dict[str, Any]:
 
 def _unwritten(oracle: Any) -> Any:
     oracle.verbose = 0
+    oracle.scores = {}  # trial -> its objectives, for an oracle that looks at several
     oracle.save = oracle._save_trial = lambda *_: None
     return oracle
 
@@ -156,6 +160,9 @@ class _Bayesian(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore
     fitted, and the bound is taken at many candidates at once, each rounded to what can be run.
     """
 
+    objectives: Sequence[Objective] = ()
+    scores: dict[str, Mapping[str, float]]
+
     replayed: dict[str, float] | None = None
     """Values to take instead of proposing: a journal that is replayed need not be thought over."""
 
@@ -166,6 +173,8 @@ class _Bayesian(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore
         if done < self.num_initial_points:
             return self._random_populate_space()  # type: ignore[no-any-return]
         x, y = self._vectorize_trials()
+        if len(self.objectives) > 1:
+            y = self._scalarised(y)
         rows = _rows_to_fit(y)
         with warnings.catch_warnings():  # that a setting hardly counts, or that there is no noise
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -178,6 +187,16 @@ class _Bayesian(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore
             if not self._duplicate(values):
                 return {"status": "RUNNING", "values": values}
         return self._random_populate_space()  # type: ignore[no-any-return]
+
+    def _scalarised(self, y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """One loss a trial in place of the first objective; guesses of running trials stay."""
+        fitted = [trial for trial in self.trials.values() if trial.status not in _FAILED]
+        ended = [trial.status == "COMPLETED" for trial in fitted]
+        scores = [self.scores[trial.trial_id] for trial in fitted if trial.trial_id in self.scores]
+        table = np.array([losses(each, self.objectives) for each in scores])
+        y = y.copy()
+        y[ended] = scalarise(table, np.random.default_rng(self._seed_state))
+        return y
 
     def _make_gpr(self) -> Any:
         lengths = np.ones(len(self.hyperparameters.space))

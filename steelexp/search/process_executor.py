@@ -130,7 +130,7 @@ class ProcessExecutor:
         )
 
     def _output(self, trial: Trial) -> Path:
-        return self._folder / "trials" / trial.id / OUTPUT
+        return self._folder / trial.folder / OUTPUT
 
     def _fill(self) -> None:
         while self._waiting and len(self._running) < self.slots:

@@ -1,5 +1,6 @@
 """The story of one search, read downwards."""
 
+import functools
 import json
 from collections.abc import Mapping
 from itertools import islice
@@ -14,16 +15,25 @@ from steelexp.progress import duration, say
 from steelexp.records.atomic import write_atomically
 from steelexp.records.document import write_document
 from steelexp.records.jsonl import first_check
-from steelexp.records.search_file import BEST, FILE, JOURNAL, SCHEMA_VERSION, best_line
+from steelexp.records.search_file import (
+    BEST,
+    FILE,
+    JOURNAL,
+    SCHEMA_VERSION,
+    best_line,
+    describe_score,
+)
 from steelexp.records.store import RunFolder
 from steelexp.search.budget import Budget
+from steelexp.search.confirmation import confirm, confirmation
 from steelexp.search.executor import Executor, Outcome, Trial
 from steelexp.search.identity import differences, identity
-from steelexp.search.objectives import direction
+from steelexp.search.objectives import direction, pareto_front
 from steelexp.search.trials import Row, Trials, read_trials, repair_trials
 from steelexp.search.tuner import Tuner, make_tuner
 from steelexp.search.tuners import Question, proposer
 from steelexp.spec import ExperimentSpec, dump, substitute
+from steelexp.spec.objective import first_objective, objectives
 from steelexp.spec.starting_points import starting_points
 from steelexp.terminal import visible
 
@@ -57,6 +67,8 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
         budget = Budget(spec, proposals, trials)
         try:
             ended = _run(spec, folder, executor, trials, tuner, budget)
+            on_change = functools.partial(_write, spec, folder, trials)
+            confirm(spec, executor, trials, budget, on_change)
         finally:
             executor.close()
         _write(spec, folder, trials, ended=ended)
@@ -71,15 +83,18 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
 def question(spec: ExperimentSpec) -> Question:
     """What the spec's tuner is asked."""
     assert spec.search is not None
-    return Question(spec.search.space, direction(spec), spec.training.epochs)
+    return Question(
+        spec.search.space, direction(spec), spec.training.epochs, tuple(objectives(spec))
+    )
 
 
 def trial_spec(spec: ExperimentSpec, trial: Trial, name: str | None = None) -> ExperimentSpec:
     """The complete spec of a trial."""
     epochs = {} if trial.epochs is None else {"training.epochs": trial.epochs}
+    seed = {} if trial.seed is None else {"seed": trial.seed}
     rename = {"name": name or f"{spec.name}-{trial.id}"}
     try:
-        return substitute(spec, {**trial.values, **epochs, **rename})
+        return substitute(spec, {**trial.values, **epochs, **seed, **rename})
     except ValidationError as error:
         (first, *_) = error.errors()
         key = ".".join(map(str, first["loc"]))
@@ -166,12 +181,16 @@ def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, ended: str | N
     """Write search.json, what analyses read."""
     assert spec.search is not None
     best = trials.best(direction(spec))
+    wanted = objectives(spec)
+    rows = list(trials.rows.values())
+    confirmed = confirmation(spec, folder, trials) if trials.confirmed else None
     content = {
         "schema_version": SCHEMA_VERSION,
         "journal": first_check(trials.path),
         "name": spec.name,
-        "objective": spec.training.monitor,
-        "direction": direction(spec),
+        "objective": wanted[0].name,
+        "direction": wanted[0].direction,
+        "objectives": {each.name: each.definition for each in wanted},
         "tuner": spec.search.tuner.model_dump(mode="json"),
         "space": {path: values.as_written() for path, values in spec.search.space.items()},
         "budget": {
@@ -181,7 +200,9 @@ def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, ended: str | N
         "status": "running" if ended is None else "finished",
         "ended": ended,
         "best": None if best is None else best.trial.id,
-        "trials": [row.summary() for row in trials.rows.values()],
+        "pareto": pareto_front(rows, wanted) if len(wanted) > 1 else None,
+        "confirmation": None if confirmed is None else confirmed.model_dump(mode="json"),
+        "trials": [row.summary() for row in rows],
     }
     write_document(folder / FILE, content, indent=1)
 
@@ -190,7 +211,7 @@ def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:
     """Write best.yaml, a spec that `run` takes."""
     assert best.outcome is not None
     path = folder / BEST
-    what = f"Trial {best.trial.id} of {spec.name}: {spec.training.monitor}"
+    what = f"Trial {best.trial.id} of {spec.name}: {first_objective(spec).name}"
     after = f"{best.outcome.score:.4f} after epoch {best.outcome.best_epoch}."
     # A line end in a path would end the comment.
     head = (public_line(best_line(folder)), f"{what} {after}")
@@ -211,7 +232,7 @@ def _line(spec: ExperimentSpec, trials: Trials, outcome: Outcome, left: float | 
     result = (
         f"failed: {outcome.reason}"
         if outcome.score is None
-        else f"{spec.training.monitor} {outcome.score:.4f}, {duration(outcome.seconds)}"
+        else f"{_scores(spec, outcome)}, {duration(outcome.seconds)}"
     )
     parts = [f"trial {outcome.trial}: {result}", f"{len(trials.outcomes)} ended"]
     if best is not None and best.outcome is not None:
@@ -219,3 +240,11 @@ def _line(spec: ExperimentSpec, trials: Trials, outcome: Outcome, left: float | 
     if left is not None:
         parts.append(f"about {duration(left)} left" if left else "the last")
     return "; ".join(parts)
+
+
+def _scores(spec: ExperimentSpec, outcome: Outcome) -> str:
+    first, *others = objectives(spec)
+    texts = [f"{first.name} {outcome.score:.4f}"]
+    return ", ".join(
+        texts + [f"{each.name} {describe_score(outcome.scores[each.name])}" for each in others]
+    )

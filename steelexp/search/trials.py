@@ -56,6 +56,7 @@ class Trials:
         identity: Identity in the first line; None for a new search.
         rows: Trial id -> trial, in the order of the proposals.
         events: ("proposed" | "ended", id) pairs in order.
+        confirmed: Id of a training that confirms a trial -> outcome.
         elapsed: Seconds of all sessions, up to the last event.
     """
 
@@ -63,6 +64,7 @@ class Trials:
     identity: dict[str, Any] | None = None
     rows: dict[str, Row] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
+    confirmed: dict[str, Outcome] = field(default_factory=dict)
     elapsed: float = 0.0
 
     def __post_init__(self) -> None:
@@ -76,8 +78,12 @@ class Trials:
 
     def propose(self, trial: Trial, elapsed: float) -> None:
         """Write down what is about to be run."""
-        values = {key: value for key, value in trial._asdict().items() if key != "id"}
+        values = {key: value for key, value in trial._asdict().items() if key not in ("id", "seed")}
         self._append({"event": "proposed", "trial": trial.id, **values, "elapsed": elapsed})
+
+    def confirm(self, outcome: Outcome, elapsed: float) -> None:
+        """Write down what came of a training that confirms a trial."""
+        self._append({"event": "confirmed", **outcome._asdict(), "elapsed": elapsed})
 
     def end(self, outcome: Outcome, elapsed: float) -> None:
         """Write down what came out."""
@@ -135,6 +141,9 @@ class Trials:
             trial = Trial(id=fields.pop("trial"), **fields)
             self.rows[trial.id] = Row(trial)
             self.events.append(("proposed", trial.id))
+        elif name == "confirmed":
+            outcome = Outcome(**fields)
+            self.confirmed[outcome.trial] = outcome
         else:
             outcome = Outcome(**fields)
             self.rows[outcome.trial] = replace(self.rows[outcome.trial], outcome=outcome)

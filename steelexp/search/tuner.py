@@ -101,6 +101,7 @@ class OracleTuner:
             trial.status = "FAILED"
             trial.message = outcome.reason
         else:
+            oracle.scores[outcome.trial] = outcome.scores
             oracle.update_trial(outcome.trial, {oracle.objective.name: outcome.score})
             trial.status = "COMPLETED"
         oracle.end_trial(trial)

@@ -10,6 +10,7 @@ from steelexp.errors import UserError
 from steelexp.lazy import silence
 from steelexp.limits import SearchPoints
 from steelexp.search.halving import AsynchronousHalving, rungs, totals
+from steelexp.spec.objective import Objective
 from steelexp.spec.space import Dimension, SearchSpec, Space, combination_count, size
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ class Question(NamedTuple):
         space: Dotted path -> values.
         direction: "min" or "max": direction of the objective.
         epochs: Epochs of a full training.
+        objectives: All objectives, the first of which has the direction.
     """
 
     space: Space
     direction: str
     epochs: int
+    objectives: tuple[Objective, ...] = ()
 
 
 class Proposer(NamedTuple):
@@ -62,7 +65,8 @@ def bayesian(
 ) -> Proposer:
     """Take what a Gaussian process of the scores so far promises most of.
 
-    The values with the best mean plus `beta` standard deviations, no combination twice.
+    The values with the best mean plus `beta` standard deviations, no combination twice. Of several
+    objectives, each proposal looks at other weights (ParEGO, `steelexp.search.objectives`).
 
     Args:
         question: Task of the tuner.
@@ -73,6 +77,7 @@ def bayesian(
     """
     first = initial or len(question.space) + 1
     oracle = _oracles().bayesian(question.space, question.direction, initial=first, beta=beta)
+    oracle.objectives = question.objectives
     return Proposer(oracle, question.space, combination_count(question.space), None)
 
 

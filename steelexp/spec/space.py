@@ -141,6 +141,17 @@ class TunerSpec(Component):
     name: str
 
 
+class ConfirmSpec(BaseModel):
+    """Training of the best trials again with new seeds, after the search."""
+
+    model_config = STRICT
+
+    top: Annotated[int, Field(gt=0, le=100)] = Field(description="Number of the best trials.")
+    seeds: Annotated[int, Field(gt=0, le=100)] = Field(
+        description="Number of new seeds for each of them."
+    )
+
+
 class SearchSpec(BaseModel):
     """A hyperparameter search: tuner, budget and search space."""
 
@@ -164,6 +175,11 @@ class SearchSpec(BaseModel):
         description="Patience: a score has to be better than that of the last gain by more than "
         "this.",
     )
+    objective: str | list[str] | None = Field(
+        None,
+        description="What trials are compared by, such as val_post_dice_positive or seconds; of "
+        "several the first picks the best trial. Absent: training.monitor.",
+    )
     seed: Seed = Field(0, description="Seed of the proposals, not of the training.")
     space: dict[str, Dimension] = Field(description="Dotted path of a setting -> its values.")
     start: list[dict[str, Any]] = Field(
@@ -171,6 +187,16 @@ class SearchSpec(BaseModel):
         max_length=SEARCH_STARTS,
         description="Settings of the space to try first, by dotted path; a setting that is absent "
         "has the spec's own value.",
+    )
+
+    reuse: list[str] = Field(
+        [],
+        max_length=100,
+        description="Folders of earlier searches, RUNS/NAME/search, whose trials in this space are "
+        "known from the start.",
+    )
+    confirm: ConfirmSpec | None = Field(
+        None, description="Train the best trials again with new seeds and report test metrics."
     )
 
     BUDGETS: ClassVar[tuple[str, ...]] = ("trials", "epochs", "hours", "patience")

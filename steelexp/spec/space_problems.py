@@ -11,6 +11,7 @@ from steelexp.limits import SEARCH_COMBINATIONS
 from steelexp.metric_names import parse_name
 from steelexp.metrics import METRICS
 from steelexp.spec.explain import explain, nearest
+from steelexp.spec.objective import COSTS, objective_problems, objectives
 from steelexp.spec.schema import SECTIONS, ExperimentSpec
 from steelexp.spec.space import (
     KINDS,
@@ -33,7 +34,7 @@ _FIXED = {
     "search": "a search has no search within",
     "split": "trials are compared on the same images",
     "data": "trials are compared on the same images; only train_fraction and its seed may vary",
-    "training.monitor": "trials are compared by it",
+    "training.monitor": "it picks the best epoch of each trial",
     "seed": "it would pick the luckiest run; run the best with several: --seeds 0,1,2",
 }
 """Settings that no search may vary, with the reason."""
@@ -59,6 +60,9 @@ def space_problems(spec: ExperimentSpec, tree: Branch) -> list[Problem]:
         return []
     lines = _SearchLines(tree)
     problems = [lines.problem("search", text) for text in _budget_problems(search)]
+    problems += [Problem(lines.objective, "search.objective", t) for t in objective_problems(spec)]
+    if problems:
+        return problems
     if not search.space:
         problems.append(lines.problem("search.space", "it is empty; name a setting"))
     for path, dimension in search.space.items():
@@ -99,6 +103,7 @@ class _SearchLines:
         items = search.items if isinstance(search, Branch) else {}
         space = items.get("space", search)
         self.search = search.where
+        self.objective = items.get("objective", search).where
         self.start = items.get("start", search).where
         self.of_space = {
             path: node.where
@@ -155,17 +160,21 @@ def _fixed_problem(path: str, spec: ExperimentSpec) -> str | None:
     for fixed, reason in _FIXED.items():
         if _is_within(path, fixed) and not any(_is_within(path, free) for free in _ALLOWED):
             return f"cannot be searched: {reason}"
-    monitor = spec.training.monitor
-    for part, reason in METRICS[parse_name(monitor).metric].settings.items():
-        if _is_within(path, part):
-            return (
-                f"cannot be searched by {monitor}, which {reason}; choose another training.monitor"
-            )
+    names = [objective.name for objective in objectives(spec) if objective.name not in COSTS]
+    for name in names:
+        for part, reason in METRICS[parse_name(name).metric].settings.items():
+            if _is_within(path, part):
+                return f"cannot be searched by {name}, which {reason}; {_other_objective(spec)}"
     if path == "training.epochs" and spec.search and spec.search.tuner.choice in _WITH_EPOCHS:
         return (
             f"cannot be searched by {spec.search.tuner.choice}, which gives each trial its epochs"
         )
     return None
+
+
+def _other_objective(spec: ExperimentSpec) -> str:
+    written = spec.search is not None and spec.search.objective is not None
+    return f"choose another {'search.objective' if written else 'training.monitor'}"
 
 
 def _overlap(path: str, space: Space) -> str | None:

@@ -18,6 +18,7 @@ from steelexp.search.search import search, trial_spec
 from steelexp.search.trials import Trials, read_trials
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import load
+from steelexp.spec.objective import Objective
 from tests.file_schemas import check_files
 from tests.known_search import known_spec, known_trial, searched, trials_of
 
@@ -69,6 +70,7 @@ class TestWhatIsLeft:
             "name": "known",
             "objective": "val_dice_positive",
             "direction": "max",
+            "objectives": {"val_dice_positive": Objective("val_dice_positive", "max").definition},
             "tuner": {"name": "random"},
             "space": {
                 "optimizer.learning_rate": {"log_uniform": [1e-4, 0.1]},
@@ -87,6 +89,8 @@ class TestWhatIsLeft:
             "status": "finished",
             "ended": "search.trials: 6 trials",
             "best": best.trial.id,
+            "pareto": None,
+            "confirmation": None,
         }
         assert [trial["id"] for trial in summary["trials"]] == [f"{n:04d}" for n in range(6)]
         assert summary["trials"][3] == {
@@ -102,6 +106,7 @@ class TestWhatIsLeft:
             "folder": "trials/0003/x",
             "continues": None,
             "source": "tuner",
+            "scores": {},
         }
 
     def test_while_it_runs(self, spec, folder):
@@ -225,7 +230,7 @@ class TestEnd:
 
     def test_hours(self, tmp_path, folder):
         with pytest.raises(RunFailedError, match="none fitted into the budget"):
-            searched(known_spec(tmp_path, "search.trials=null", "search.hours=1.0e-6"), folder)
+            searched(known_spec(tmp_path, "search.trials=null", "search.hours=1.0e-12"), folder)
         assert "hours are over" in json.loads((folder / "search.json").read_text())["ended"]
 
     @pytest.mark.parametrize("name", ["random", "bayesian", "grid"])

@@ -53,6 +53,7 @@ def test_lines_by_hand(path):
         "trained": 3,
         "seconds": 9.5,
         "folder": "trials/0000/ab",
+        "scores": {},
         "elapsed": 10.5,
     }
 

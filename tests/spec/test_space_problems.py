@@ -126,7 +126,7 @@ WRONG = {
     "luck": ("seed: {int: [1, 9]}", "it would pick the luckiest run"),
     "what trials are compared by": (
         "training.monitor: {choice: [val_dice_positive, val_loss]}",
-        "cannot be searched: trials are compared by it",
+        "cannot be searched: it picks the best epoch of each trial",
     ),
     "nothing": ("{}", "3: search.space: it is empty; name a setting"),
 }
