@@ -8,7 +8,6 @@ import errno
 import functools
 import os
 import zipfile
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Final, Literal
@@ -31,7 +30,6 @@ TRIAL_PARTS: Final[tuple[Part, ...]] = ("packages", "console", "system")
 """What it may add to a trial of a search, of which there are many."""
 
 FOLDER: Final = "tracked"
-PLOTS: Final = "plots"
 MOST_BYTES: Final = 1 << 24
 """A larger file is left out: to send it would take too long."""
 
@@ -125,8 +123,3 @@ def write_scores(folder: Path) -> Path:
     place = folder / FOLDER / entry["sha256"][:8] / "image_scores.csv"
     make_folder(place.parent)
     return write_atomically(place, content)
-
-
-def plots(folder: Path) -> Iterator[Path]:
-    """The plots of a run's evaluation, in the order of their names."""
-    yield from sorted((folder / PLOTS).glob("*.png"))

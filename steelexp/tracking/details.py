@@ -10,11 +10,11 @@ from steelexp.tracking.attachments import (
     TRIAL_PARTS,
     Part,
     kept,
-    plots,
     write_scores,
     write_source,
 )
 from steelexp.tracking.journal import Event, New, file_entry
+from steelexp.tracking.results import PLOTS, last_epoch
 from steelexp.tracking.tracker import TrackedRun
 
 CONSOLE_CHARACTERS: Final = 1 << 20
@@ -79,13 +79,14 @@ class Details:
     def evaluation(self, events: Sequence[Event]) -> Iterator[New]:
         """Plots and scores of the images, from the files of the evaluation."""
         folder = self._run.folder
-        epochs = [event.content for event in events if event.kind == "epoch"]
-        if self.wants("plots") and epochs:
-            place = {"epoch": epochs[-1]["epoch"], "step": epochs[-1]["step"], "layers": None}
-            for path in plots(folder):
+        last = last_epoch(events)
+        place = {"epoch": last["epoch"], "step": last["step"], "layers": None}
+        for name, title in PLOTS.items():
+            path = folder / "plots" / f"{name}.png"
+            if self.wants("plots") and path.is_file():
                 with self._warnings("left out: "):
                     file = file_entry(kept(path, folder), folder)
-                    yield "picture", {**place, "name": f"plots/{path.stem}", **file}
+                    yield "picture", {**place, "name": title, **file}
         if self.wants("scores") and any(folder.glob("image_scores.parquet")):
             with self._warnings("scores of the images left out: "):
                 yield "asset", file_entry(write_scores(folder), folder)

@@ -50,7 +50,6 @@ def results(
     report = run.folder / EVALUATION
     if report.is_file():
         yield from _evaluated(json.loads(report.read_bytes()))
-        yield from _plots(run.folder, events)
     if model is not None:
         yield from _registered(run, model, model_status)
     yield "others", {"status": status}
@@ -87,7 +86,7 @@ def final_metrics(
     earlier = [e.content for e in events if e.kind == "final" and e.content["group"] == group]
     if earlier and json.dumps(earlier[-1]["metrics"]) == json.dumps(named):
         return
-    last = _last_epoch(events)
+    last = last_epoch(events)
     step = last["step"] + len(earlier)
     yield "final", {"group": group, "epoch": last["epoch"], "step": step, "metrics": named}
 
@@ -150,16 +149,7 @@ def _evaluated(report: Mapping[str, Any]) -> Iterator[New]:
     )
 
 
-def _plots(folder: Path, events: Sequence[Event]) -> Iterator[New]:
-    """The plots of the evaluation as pictures of the last epoch."""
-    last = _last_epoch(events)
-    for name, title in PLOTS.items():
-        path = folder / "plots" / f"{name}.png"
-        if path.is_file():
-            place = {"epoch": last["epoch"], "step": last["step"]}
-            yield "picture", {**place, "name": title, "layers": None, **file_entry(path, folder)}
-
-
-def _last_epoch(events: Sequence[Event]) -> Mapping[str, int]:
+def last_epoch(events: Sequence[Event]) -> Mapping[str, int]:
+    """Number of the last epoch and its optimizer steps; 0 where there is none."""
     epochs = [event.content for event in events if event.kind == "epoch"]
     return epochs[-1] if epochs else {"epoch": 0, "step": 0}

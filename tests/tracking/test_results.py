@@ -7,7 +7,7 @@ from steelexp.tracking import TrackedModel
 from steelexp.tracking.journal import Event
 from steelexp.tracking.results import final_metrics, results
 from tests.tracked_run import described
-from tests.tracking_events import SHA256, epoch
+from tests.tracking_events import epoch
 
 JUDGEMENT = {
     "schema_version": 1,
@@ -39,9 +39,7 @@ def test_results_of_a_finished_run(folder: Path) -> None:
     path.write_bytes(b"w")
     (folder / "evaluation.json").write_text(json.dumps(JUDGEMENT))
     metrics = {"val_loss": 0.5, "val_dice/2": 0.2, "val_dice/1": 0.1, "val_dice": 0.15}
-    (folder / "plots").mkdir()
-    (folder / "plots" / "pr.png").write_bytes(b"abc")
-    best, table, curve, calibration, pixels, confusion, plot, model, status = results(
+    best, table, curve, calibration, pixels, confusion, model, status = results(
         run,
         metrics,
         EPOCHS,
@@ -72,17 +70,6 @@ def test_results_of_a_finished_run(folder: Path) -> None:
         "headers": ["truth", "none", "1"],
         "rows": [["none", 90, 2], ["1", 3, 5]],
     }
-    assert plot == (
-        "picture",
-        {
-            "epoch": 2,
-            "step": 100,
-            "name": "plots/pr",
-            "layers": None,
-            "path": "plots/pr.png",
-            "sha256": SHA256,
-        },
-    )
     assert confusion[1]["matrix"] == [[90, 2], [3, 5]]
     assert confusion[1]["labels"] == ["none", "1"]
     assert confusion[1]["title"] == "Pixels of the test images"
