@@ -152,7 +152,7 @@ class SimulatedExecutor:
 
     def _idle_until(self, until: float) -> float:
         busy = sum(min(end, until) - min(start, until) for start, end in self._intervals)
-        return 1 - busy / (self.slots * until) if until else 0.0
+        return max(0.0, 1 - busy / (self.slots * until)) if until else 0.0  # no -0 by rounding
 
     def _epochs(self, trial: Trial) -> int:
         return trial.epochs or self._spec.training.epochs
