@@ -1,5 +1,6 @@
 """What a server has to hold of a tests.tracked_run, and ways to disturb it."""
 
+import json
 import os
 import signal
 import zipfile
@@ -19,7 +20,7 @@ from steelexp.tracking.journal import read_events
 from steelexp.tracking.receipt import read_receipt
 from tests.comet_server import CometServer
 from tests.forked import Forked
-from tests.tracked_run import AT_ONCE, FACTS, FINAL, STRIPS, Pace, metrics_of, train
+from tests.tracked_run import AT_ONCE, FACTS, FINAL, REVIEW, STRIPS, Pace, metrics_of, train
 
 Metric = tuple[str, float, int, int]
 """Name, value, step and epoch."""
@@ -85,7 +86,8 @@ def assert_all_arrived(server: CometServer, folder: Path, epochs: int) -> None:
         local = run.overlay(step // 50, name).read_bytes()
         np.testing.assert_array_equal(pixels(request.file), pixels(local))
     files = [name for name, _ in server.assets(key) if name not in DETAILS]
-    assert files == ["spec.yaml", "classes.csv", "model.onnx"]
+    assert files == ["spec.yaml", "components.json", "classes.csv", "model.onnx"]
+    assert_review(server, key, folder, 50 * epochs)
     (data,) = (v for v in server.artifacts.versions["severstal-steel"] if v.state == "CLOSED")
     assert data.consumers == {key}
     assert set(data.files) == {"images.csv"}
@@ -144,6 +146,22 @@ def assert_details(server: CometServer, folder: Path) -> None:
     assert plots == ["plots/pr"]
     receipt = read_receipt(folder)
     assert (receipt.acknowledged, receipt.refused) == (len(events), {})
+
+
+def assert_review(server: CometServer, key: str, folder: Path, step: int) -> None:
+    """Each picture once, and the matrix names those of its cells."""
+    arrived = server.examples(key)
+    assert [(name, at) for name, at, _ in arrived] == [(name, step) for name in REVIEW]
+    for number, (_, _, request) in enumerate(arrived, start=1):
+        assert request.file == (folder / "review" / f"{number}.png").read_bytes()
+    matrix = json.loads(dict(server.assets(key))["components.json"].file)
+    assert matrix["matrix"] == [[0, 1], [1, 4]]
+    ids = [request.upload for _, _, request in arrived]
+    shown = [
+        [cell and [each["assetId"] for each in cell] for cell in row]
+        for row in matrix["sampleMatrix"]
+    ]
+    assert shown == [[None, [ids[2]]], [[ids[1]], None]]
 
 
 def files_with(secret: str, folder: Path) -> list[Path]:

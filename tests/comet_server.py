@@ -159,7 +159,14 @@ class CometServer:
         return {tag for request in sent for tag in request.body["addedTags"]}
 
     def pictures(self, key: str) -> list[tuple[str, int, Request]]:
-        """Return the name and step of every picture, as they came."""
+        """Return the name and step of every picture of an epoch, as they came."""
+        return [each for each in self._pictures(key) if "path" not in each[2].metadata]
+
+    def examples(self, key: str) -> list[tuple[str, int, Request]]:
+        """Return the same of the pictures of the review."""
+        return [each for each in self._pictures(key) if "path" in each[2].metadata]
+
+    def _pictures(self, key: str) -> list[tuple[str, int, Request]]:
         sent = self._sent(key, "/visualizations/upload")
         return [(r.body["figName"], int(r.body["step"]), r) for r in sent]
 
@@ -249,7 +256,7 @@ class CometServer:
         if question == "experiment/metrics/get-all":
             return 200, {"metrics": list(self._batch(request.key, "metric"))}
         if question == "experiment/asset/list":
-            pictures = [(name, r) for name, _, r in self.pictures(request.key)]
+            pictures = [(name, r) for name, _, r in self._pictures(request.key)]
             both = [*pictures, *self.assets(request.key)]
             return 200, {"assets": [_listed(name, r) for name, r in both]}
         if question.startswith("artifacts/"):

@@ -28,6 +28,7 @@ CLASSES = ("1", "2", "3", "4")
 FINAL = {"val_dice_positive": 0.325, "val_dice_positive/1": 0.3}
 DIGEST = "cd" * 32
 STRIPS = ("image 7", "image 9")
+REVIEW = ("worst of 1, 1: 7, Dice 0.10", "missed 1 01: 7 x 0 y 0", "invented 1 01: 7 x 0 y 0")
 FACTS = {"run": "3f9c1a7e", "data": "ab" * 32, "lower/val_dice_positive": 0.3}
 
 
@@ -127,6 +128,7 @@ def train(
                 say(f"epoch {number} of process {os.getpid()}")
             _tell(tracker, folder, run.epochs[-1])
         evaluate(folder, parts)
+        write_review(folder)
         tracker.finish(FINAL, registered(folder))
         return tracker.close(draw_page(folder) if "page" in parts else None)
 
@@ -148,6 +150,29 @@ def draw_page(folder: Path) -> Path:
     page.unlink(missing_ok=True)
     page.write_text("<p>b4_dice</p>")
     return page
+
+
+def write_review(folder: Path) -> None:
+    """A review of three pictures."""
+    place = folder / "review"
+    place.mkdir(exist_ok=True)
+    (place / "worst.json").write_text("[]")
+    for number in range(1, len(REVIEW) + 1):
+        pixels = np.full((8, 16, 3), 50 * number, np.uint8)
+        Image.fromarray(pixels).save(place / f"{number}.png")
+    cells = zip(REVIEW[1:], ((1, 0), (0, 1)), strict=True)
+    examples = [
+        {"file": f"{n}.png", "name": name, "truth": t, "prediction": p, "image": "7", "area": 9}
+        | {"top": 0, "left": 0}
+        for n, (name, (t, p)) in enumerate(cells, start=2)
+    ]
+    worst = {"file": "1.png", "layers": "worst.json", "name": REVIEW[0], "label": "1"}
+    contents = {
+        "schema_version": 1, "part": "val", "masks": "threshold", "labels": ["none", "1"],
+        "components": [[0, 1], [1, 4]], "examples": examples,
+        "worst": [worst | {"image": "7", "dice": 0.1}],
+    }  # fmt: skip
+    (place / "review.json").write_text(json.dumps(contents))
 
 
 def registered(folder: Path) -> TrackedModel:

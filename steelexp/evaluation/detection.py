@@ -1,6 +1,6 @@
 """Detection: which images and components are detected, and which class is taken for which."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -46,10 +46,16 @@ class DetectionCounts:
 
     Args:
         rules: Post-processing rules of each class, [C].
+        look: Function of each image and its masks, [H, W, C]; None for none.
     """
 
-    def __init__(self, rules: Sequence[ClassRules]) -> None:
+    def __init__(
+        self,
+        rules: Sequence[ClassRules],
+        look: Callable[[ScoredImage, Mask], None] | None = None,
+    ) -> None:
         self._rules = rules
+        self._look = look
         self._counts: list[Pixels] = []
         self._highest: list[npt.NDArray[np.float32]] = []
         self._confusion = np.zeros((len(rules) + 1, len(rules) + 1), np.int64)
@@ -58,6 +64,8 @@ class DetectionCounts:
     def add(self, image: ScoredImage) -> None:
         """Apply the rules to one image and count."""
         masks = postprocess(image.scores, self._rules)
+        if self._look is not None:
+            self._look(image, masks)
         predicted: Bits = np.zeros(image.bits.shape, word_of(len(self._rules)))
         pixels = np.zeros((3, len(self._rules)), np.int64)
         for c in range(len(self._rules)):

@@ -25,6 +25,7 @@ from steelexp.evaluation.image_counts import Prediction, tile_evaluator, whole_i
 from steelexp.evaluation.postprocessing_search import tune_rules
 from steelexp.evaluation.report import report
 from steelexp.evaluation.result import EvaluationResult, PartCounts
+from steelexp.evaluation.review import Review
 from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
 from steelexp.inference.scoring import ScoredImage, Scorer, build_scorer, score_images
 from steelexp.inference.windows import Kind, Layout, published_windows, sliding_windows
@@ -180,7 +181,9 @@ class Evaluator:
         )
         scores = self._score_counter()
         components = Components()
-        detection = DetectionCounts([ClassRules(threshold=self._settings.threshold)] * len(classes))
+        review = Review(classes)
+        fixed = [ClassRules(threshold=self._settings.threshold)] * len(classes)
+        detection = DetectionCounts(fixed, review.add)
         accumulate(split.val, scores, components if has_test else detection)
         threshold_index = np.array(scores.histograms.index_of(self._settings.threshold))
         parts: dict[Part, PartCounts] = {
@@ -204,7 +207,7 @@ class Evaluator:
             )
             parts["val_post"] = PartCounts(split.val, post_counts)
             scores = self._score_counter()
-            detection = DetectionCounts(list(postprocessing.classes.values()))
+            detection = DetectionCounts(list(postprocessing.classes.values()), review.add)
             accumulate(split.test, scores, detection)
             parts["test"] = PartCounts(split.test, scores.histograms.counts_at(threshold_index))
             parts["test_post"] = PartCounts(split.test, detection.counts)
@@ -218,6 +221,7 @@ class Evaluator:
             report=report(
                 part, classes, groups, scores.histograms, counts, detection, post=has_test
             ),
+            review=review,
         )
 
     def _score_counter(self) -> ScoreCounter:

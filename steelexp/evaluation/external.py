@@ -9,6 +9,7 @@ from steelexp.evaluation.detection import DetectionCounts
 from steelexp.evaluation.evaluator import Rows
 from steelexp.evaluation.report import report
 from steelexp.evaluation.result import EvaluationResult, PartCounts
+from steelexp.evaluation.review import Review
 from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
 from steelexp.inference.scoring import build_scorer, score_images
 from steelexp.metric_names import Part
@@ -47,7 +48,8 @@ def evaluate_external(
     fixed = [ClassRules(threshold=threshold)] * len(dataset.classes)
     rules = fixed if postprocessing is None else list(postprocessing.classes.values())
     scores = ScoreCounter(grid_with(threshold))
-    detection = DetectionCounts(rules)
+    review = Review(dataset.classes)
+    detection = DetectionCounts(rules, review.add)
     scorer = build_scorer(model)
     for image in score_images(scorer, dataset, rows, max_pixels=PIXELS_PER_BATCH, network=source):
         scores.add(image)
@@ -68,4 +70,5 @@ def evaluate_external(
         report=report(
             "test", dataset.classes, groups, histograms, counts, detection, post=has_rules
         ),
+        review=review,
     )

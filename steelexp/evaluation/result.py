@@ -11,6 +11,8 @@ import numpy.typing as npt
 from steelexp.counts import Counts
 from steelexp.data.dataset import Dataset
 from steelexp.evaluation import plots
+from steelexp.evaluation.review import Review
+from steelexp.evaluation.review_files import write_review
 from steelexp.metric_names import Part
 from steelexp.records import evaluation_report, image_scores
 from steelexp.records.atomic import write_atomically
@@ -45,16 +47,18 @@ class EvaluationResult(NamedTuple):
         postprocessing: Rules tuned on the validation images; None without test images.
         report: Intervals, curves and detection on the test images, or on the validation images
             where there are none.
+        review: What a reviewer looks at, of the images of the report; None for nothing.
     """
 
     parts: Mapping[Part, PartCounts]
     metrics: Mapping[str, float]
     postprocessing: Postprocessing | None
     report: EvaluationReport
+    review: Review | None = None
 
 
 def write_result(folder: Path, dataset: Dataset, groups: Rows, result: EvaluationResult) -> None:
-    """Write image_scores.parquet, evaluation.json and the plots."""
+    """Write image_scores.parquet, evaluation.json, the plots and the review."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {part: _image_scores(dataset, groups, each) for part, each in result.parts.items()}
     write_image_scores(folder / image_scores.FILE, tables)
@@ -64,6 +68,8 @@ def write_result(folder: Path, dataset: Dataset, groups: Rows, result: Evaluatio
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=150)
         write_atomically(folder / PLOTS / f"{name}.png", picture.getvalue())
+    if result.review is not None:
+        write_review(folder, dataset, result.review, result.report)
 
 
 def _image_scores(dataset: Dataset, groups: Rows, part: PartCounts) -> ImageScores:

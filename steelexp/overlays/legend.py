@@ -40,7 +40,7 @@ def band(entries: list[Entry], *, width: int, title: str) -> Image.Image:
         RGB picture of this width. Its height depends on `width` and the texts of the entries only.
     """
     size = max(18, width // 66)
-    font = _font(size)
+    font = font_of(size)
     entries = [replace(e, text=_shorten(e.text, width - 5 * size, font)) for e in entries]
     widths = [int(font.getlength(entry.text)) + 3 * size for entry in entries]
     positions = _flow(widths, width - size)
@@ -99,7 +99,8 @@ def _draw_entry(
     pen.text(text_at, entry.text, TEXT if present else FAINT, font, anchor="lm")
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font_of(size: int) -> ImageFont.FreeTypeFont:
+    """The font of all pictures in a size in pixels."""
     font = ImageFont.load_default(size=size)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise RuntimeError("this Pillow was built without FreeType; install Pillow's own wheel")

@@ -166,15 +166,10 @@ def draw(
         plane.repeat(factor, axis=0).repeat(factor, axis=1)
         for plane in (image, outlined, prediction)
     )
-    line = _line_width(width * factor)
-    canvas = _fill(image, prediction, len(classes))  # [H, W, 3]
-    ignored = _region(outlined, len(classes))
-    _hatch(canvas, ignored, 8 * line)
-    for bit in range(len(classes)):
-        _outline(canvas, _region(outlined, bit), CLASS_RGB[bit], line)
+    canvas = paint(image, outlined, prediction, class_count=len(classes))
 
     entries = _entries(outlined, prediction, classes)
-    if ignored.any():
+    if _region(outlined, len(classes)).any():
         entries += (Entry("hatched: ignored", FAINT, outlined=True, filled=True),)
     if truth is not None:
         entries += KEY_ENTRIES
@@ -183,6 +178,26 @@ def draw(
     picture.paste(Image.fromarray(canvas), (0, 0))
     picture.paste(legend, (0, height * factor))
     return picture
+
+
+def paint(image: Grey, truth: Bits, prediction: Bits, *, class_count: int) -> npt.NDArray[np.uint8]:
+    """Paint the prediction as fill and the ground truth as outline, without legend.
+
+    Args:
+        image: [H, W] grey values.
+        truth: [H, W] ground truth, bit c set where class c is, bit C where a pixel is ignored.
+        prediction: [H, W] prediction, bit c set where class c is.
+        class_count: Number of classes, C.
+
+    Returns:
+        [H, W, 3] RGB.
+    """
+    line = _line_width(image.shape[1])
+    canvas = _fill(image, prediction, class_count)
+    _hatch(canvas, _region(truth, class_count), 8 * line)
+    for bit in range(class_count):
+        _outline(canvas, _region(truth, bit), CLASS_RGB[bit], line)
+    return canvas
 
 
 def png_bytes(picture: Image.Image) -> bytes:

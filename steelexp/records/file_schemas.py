@@ -19,6 +19,7 @@ from steelexp.records.model_card import ModelCard
 from steelexp.records.prediction_settings import PredictionSettings
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
+from steelexp.records.review import ReviewFile
 from steelexp.records.run_file import RunFile
 from steelexp.records.search_file import SearchFile
 from steelexp.spec.component import docstring_entries
@@ -45,6 +46,7 @@ FORMATS: Final[Mapping[str, FileFormat]] = {
     "reevaluation": FileFormat(
         "reevaluation.json of a run with other inference settings", Reevaluation, True
     ),
+    "review": FileFormat("review.json of an evaluation", ReviewFile, False),
     "external": FileFormat("external.json of a run on other data", ExternalEvaluation, True),
     "search": FileFormat("search.json of a search", SearchFile, True),
     "card": FileFormat("Model card of an exported network", ModelCard, True),

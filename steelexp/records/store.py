@@ -8,6 +8,7 @@ runs/b4_dice/3f9c1a7e/
   journal.jsonl  sent.json  alerts.jsonl       what is tracked, and what of it Comet has
   weights/  overlays/  comet/  tracked/        what came out, and files to be sent
   image_scores.parquet  evaluation.json  plots/       how it was evaluated
+  review/  registered/                         what a reviewer sees, the network for others
   evaluations/                                 the same in other ways, when asked
   record.json                                  the last act, with the hashes of what came out
 

@@ -117,6 +117,34 @@ class Overlay(File):
     layers: File | None
 
 
+class Example(File):
+    """A picture of the evaluation, for a reviewer.
+
+    Attributes:
+        name: Name for a reviewer.
+        step: Last optimizer step of the run.
+        layers: File of its polygon layers; None for none.
+    """
+
+    name: str
+    step: int
+    layers: File | None = None
+
+
+class Cell(Content):
+    """An example of a cell of a confusion matrix.
+
+    Attributes:
+        truth: Row.
+        prediction: Column.
+        path: Path of an earlier event's picture.
+    """
+
+    truth: int
+    prediction: int
+    path: str
+
+
 class Table(Content):
     """A table."""
 
@@ -140,6 +168,7 @@ class Confusion(Content):
     title: str
     matrix: list[list[float]]
     labels: list[str]
+    examples: list[Cell] = []
 
 
 class Data(Content):
@@ -201,6 +230,7 @@ CONTENTS: dict[str, type[Content]] = {
     "console": Console,
     "picture": Overlay,
     "others": Others,
+    "example": Example,
     "table": Table,
     "curve": Curve,
     "confusion": Confusion,

@@ -31,7 +31,8 @@ from steelexp.tracking.journal import FIX, Event, Journal, New, file_entry
 from steelexp.tracking.journal import NAME as JOURNAL
 from steelexp.tracking.machine_use import Sampler
 from steelexp.tracking.receipt import read_progress, read_receipt, set_aside
-from steelexp.tracking.results import final_metrics, results
+from steelexp.tracking.results import final_metrics, last_epoch, results
+from steelexp.tracking.review_events import ALL_PICTURES, NO_PICTURES, ReviewPictures, review_events
 from steelexp.tracking.service import Mode
 from steelexp.tracking.services import SERVICES
 from steelexp.tracking.tracker import (
@@ -69,6 +70,7 @@ class JournaledTracker:
         with_data: Whether the data are described at the service.
         parts: What is added to metrics, settings and pictures.
         system_seconds: Seconds between two samples of the machine.
+        pictures: Number of pictures of the review to send.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class JournaledTracker:
         with_data: bool = True,
         parts: Sequence[Part] = (),
         system_seconds: float = 30.0,
+        pictures: ReviewPictures = ALL_PICTURES,
     ) -> None:
+        self._pictures = pictures
         self._with_data = with_data
         self.model_format = model_format
         self._model_status = model_status
@@ -168,6 +172,10 @@ class JournaledTracker:
     ) -> str:
         """Note what came out; the experiment's key."""
         status = "finished" if metrics else "diverged" if diverged else "stopped"
+        if metrics:
+            pictures = self._pictures if self._run.trial is None else NO_PICTURES
+            step = last_epoch(self._events)["step"]
+            self._note(review_events(self._run.folder, step, pictures))
         closing = results(
             self._run,
             metrics,

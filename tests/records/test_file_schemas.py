@@ -16,6 +16,7 @@ from steelexp.records.file_schemas import FORMATS, file_schema, schema_name, ver
 from steelexp.records.model_card import card_of
 from steelexp.records.prediction_settings import read_prediction_settings
 from steelexp.records.record import read_record
+from steelexp.records.review import read_review
 from steelexp.records.run_file import read_run_file
 from steelexp.records.search_file import read_search_file
 from tests.file_schemas import check_values
@@ -29,6 +30,7 @@ READERS = {
     "record": lambda folder: read_record(folder / "record.json"),
     "run": lambda folder: read_run_file(folder),
     "evaluation": lambda folder: read_evaluation_report(folder, {}),
+    "review": read_review,
     "external": lambda folder: list(read_external_evaluations(folder.parents[1])),
     "search": lambda folder: read_search_file(folder),
     "prediction": lambda folder: read_prediction_settings(folder / "prediction.json"),

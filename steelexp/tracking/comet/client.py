@@ -8,9 +8,10 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from steelexp.errors import UserError
 from steelexp.tracking.comet import clock, registry
@@ -49,7 +50,8 @@ FOLDER = "comet"
 UNFINISHED = "*-*.zip"  # Comet adds a random word to the key; the finished archive has none
 
 
-class ServerContents(NamedTuple):
+@dataclass(frozen=True)
+class ServerContents:
     """What the server holds of an experiment.
 
     Attributes:
@@ -59,6 +61,7 @@ class ServerContents(NamedTuple):
         printed: lines of the console when this process first asked.
         version: version of its registered model; None where it is not registered.
         takes_metadata: whether versions of models have metadata there.
+        examples: Comet's ids of the examples by path, also of those that were just handed over.
     """
 
     metrics: frozenset[tuple[str, int]] = frozenset()
@@ -67,6 +70,7 @@ class ServerContents(NamedTuple):
     printed: frozenset[str] = frozenset()
     version: ModelVersion | None = None
     takes_metadata: bool = True
+    examples: dict[str, str] = field(default_factory=dict)
 
 
 def load() -> ModuleType:
@@ -178,12 +182,18 @@ def contents(
         frozenset((experiment.get_output() or "").splitlines()) if printed is None else printed,
         None if model is None else registry.find_version(api, experiment.workspace, model, key),
         model is None or registry.takes_metadata(api),
+        dict(filter(None, map(_example_of, files))),
     )
 
 
 def add_metadata(version: ModelVersion, metadata: Mapping[str, Any]) -> None:
     """Give a version of a registered model its metadata."""
     registry.add_metadata(load().API(cache=False), version.item, metadata)
+
+
+def confusion_matrix(**settings: Any) -> Any:
+    """Comet's confusion matrix of a matrix and its examples by (row, column)."""
+    return load().ConfusionMatrix(**settings)
 
 
 def is_offline(experiment: "CometExperiment") -> bool:
@@ -312,15 +322,26 @@ def _send_nothing(*args: Any, **kwargs: Any) -> None:
 
 
 def _event_of(file: Mapping[str, Any]) -> int | None:
-    """The event that a file came with; the server gives its metadata as JSON or parsed."""
+    """The event that a file came with."""
+    number = _metadata_of(file).get("event")
+    return None if number is None else int(number)
+
+
+def _example_of(file: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Path and id of an example; None for another file."""
+    path = _metadata_of(file).get("path")
+    return None if path is None else (str(path), str(file["assetId"]))
+
+
+def _metadata_of(file: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metadata of a file; the server gives them as JSON or parsed."""
     metadata = file.get("metadata")
     if isinstance(metadata, str):
         try:
             metadata = json.loads(metadata)
         except ValueError:
-            return None
-    number = metadata.get("event") if isinstance(metadata, Mapping) else None
-    return None if number is None else int(number)
+            return {}
+    return metadata if isinstance(metadata, Mapping) else {}
 
 
 @explain_answers()

@@ -2,9 +2,9 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from steelexp.tracking.comet import artifacts, client, clock, messages
@@ -118,18 +118,37 @@ def _picture(
 ) -> None:
     """As the file it is: of an array, Comet stretches the contrast."""
     content = event.content
-    layers = []
-    if content["layers"] is not None:
-        layers = json.loads(_file(content["layers"], folder).read_bytes())
     logged = experiment.log_image(
         str(_file(content, folder)),
         name=content["name"],
         step=content["step"],
-        # A layer without polygons makes the whole picture be refused.
-        annotations=[layer for layer in layers if layer["data"]],
+        annotations=_layers(content, folder),
         metadata={"epoch": content["epoch"], **_metadata(event)},
     )
     _check(logged, content["name"])
+
+
+def _example(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
+    content = event.content
+    logged = experiment.log_image(
+        str(_file(content, folder)),
+        name=content["name"],
+        step=content["step"],
+        annotations=_layers(content, folder),
+        metadata={"path": content["path"], **_metadata(event)},
+    )
+    _check(logged, content["name"])
+    server.examples[content["path"]] = (logged or {})["imageId"]
+
+
+def _layers(content: Mapping[str, Any], folder: Path) -> list[Any]:
+    """The layers of a picture; one without polygons makes Comet refuse the whole picture."""
+    if content["layers"] is None:
+        return []
+    layers = json.loads(_file(content["layers"], folder).read_bytes())
+    return [layer for layer in layers if layer["data"]]
 
 
 def _others(
@@ -161,12 +180,26 @@ def _confusion(
     event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
 ) -> None:
     content = event.content
-    logged = experiment.log_confusion_matrix(
+    ids = [server.examples.get(each["path"]) for each in content.get("examples", ())]
+    cells: dict[tuple[int, int], list[int]] = {}  # an example that did not arrive is left out
+    for number, each in enumerate(content.get("examples", ())):
+        if ids[number] is not None:
+            cells.setdefault((each["truth"], each["prediction"]), []).append(number)
+    matrix = client.confusion_matrix(
         matrix=content["matrix"],
         labels=content["labels"],
         title=content["title"],
         row_label="Truth",
         column_label="Prediction",
+        examples=cells,
+        max_categories=len(content["labels"]),
+        index_to_example_function=lambda n: {
+            "sample": PurePosixPath(content["examples"][n]["path"]).name,
+            "assetId": ids[n],
+        },
+    )
+    logged = experiment.log_confusion_matrix(
+        matrix=matrix,
         file_name=content["name"],
         overwrite=True,
         metadata=_metadata(event),
@@ -226,6 +259,7 @@ KINDS: dict[str, Callable[[Event, "CometExperiment", Path, ServerContents], None
     "code": _code,
     "console": _console,
     "picture": _picture,
+    "example": _example,
     "others": _others,
     "table": _table,
     "curve": _curve,

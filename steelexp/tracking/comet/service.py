@@ -113,9 +113,10 @@ class CometService:
         """Write the journal as the offline archive of `comet upload`."""
         refused = {}
         with client.archive(journal[0], folder, ended=end_of(journal)) as experiment:
+            nothing = ServerContents()
             for event in journal:
                 try:
-                    events.log(event, experiment, folder, ServerContents())
+                    events.log(event, experiment, folder, nothing)
                 except RefusedError as error:
                     refused[event.number] = str(error)
         path = f"{client.FOLDER}/{journal[0].content['key']}.zip"

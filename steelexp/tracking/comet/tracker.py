@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
-from pydantic import PositiveFloat, Strict
+from pydantic import Field, PositiveFloat, Strict
 
 from steelexp.command_line import install_line, script_line
 from steelexp.errors import UserError
@@ -11,6 +11,7 @@ from steelexp.tracking.alerts import ALERTS, Alert
 from steelexp.tracking.attachments import PARTS, Part
 from steelexp.tracking.comet.client import api_key
 from steelexp.tracking.journaled import JournaledTracker
+from steelexp.tracking.review_events import ReviewPictures
 from steelexp.tracking.service import Mode
 from steelexp.tracking.tracker import ModelFormat, Tracker
 
@@ -30,6 +31,8 @@ def comet(
     data: Literal["manifest", "none"] = "manifest",
     contents: Parts = PARTS,
     system_seconds: PositiveFloat = 30.0,
+    examples: Annotated[int, Field(ge=0, le=25)] = 25,
+    worst: Annotated[int, Field(ge=0, le=3)] = 3,
 ) -> Tracker:
     """Comet (https://www.comet.com): live with an API key, an offline archive otherwise.
 
@@ -56,6 +59,8 @@ def comet(
             `system`: use of processors, memory, disk and GPUs. Of a trial of a search: packages,
             console and system at most. docs/tracking.md has the largest sizes.
         system_seconds: Seconds between two samples of the system; they double every 500 samples.
+        examples: Most examples of each cell of the confusion of components.
+        worst: Most worst images of each class.
 
     Returns:
         A tracker of one run.
@@ -86,4 +91,5 @@ def comet(
         with_data=data == "manifest",
         parts=contents,
         system_seconds=system_seconds,
+        pictures=ReviewPictures(examples, worst),
     )

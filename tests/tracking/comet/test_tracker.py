@@ -37,7 +37,7 @@ from tests.comet_expectations import (
 from tests.comet_server import API_KEY, CometServer, Request, comet_server, point_to
 from tests.forked import Forked
 from tests.leaks import leaks, sent, written
-from tests.tracked_run import FINAL, STRIPS, Pace, described, end, metrics_of, train
+from tests.tracked_run import FINAL, REVIEW, STRIPS, Pace, described, end, metrics_of, train
 from tests.tracking.test_results import JUDGEMENT
 
 WRONG_KEY = "wrong0key0wrong0key0wrong0key"
@@ -71,8 +71,8 @@ def test_live_run(
     assert server.parameters(key)["extends"] == "null"
     sent = dict(server.assets(key))
     assert set(sent) == {
-        "spec.yaml", "classes.csv", "model.onnx", "precision and recall/1", "calibration/1",
-        "confusion.csv", "confusion.json",
+        "spec.yaml", "classes.csv", "components.json", "model.onnx", "precision and recall/1",
+        "calibration/1", "confusion.csv", "confusion.json",
     }  # fmt: skip
     assert sent["spec.yaml"].file == b"name: b4_dice\n"
     assert sent["model.onnx"].file == bytes([3])
@@ -142,6 +142,7 @@ def test_offline_then_sync_twice(
     assert abs(archive.experiment["start_time"] / 1000 - before) < 5
     assert archive.metrics() == expected_metrics(1, 2, 3) + final_metrics(3)
     pictures = archive.uploads("figName")
+    assert [pictures.pop((name, 150), None) is not None for name in REVIEW] == [True] * 3
     assert list(pictures) == [(image, 50 * n) for n in (1, 2, 3) for image in STRIPS]
     for (name, step), content in pictures.items():
         local = RunFolder(folder).overlay(step // 50, name).read_bytes()
