@@ -14,7 +14,7 @@ class Trial(NamedTuple):
         epochs: Epochs in place of the spec's own; None for the spec's own.
         continues: Trial from whose weights and epochs this one continues.
         source: "start" for a starting point of the spec, else "tuner".
-        told: Number of outcomes that the tuner knew when it proposed the trial.
+        outcomes: Number of outcomes that the tuner knew when it proposed the trial.
         seed: Seed of a training that confirms a trial; None for the spec's own.
     """
 
@@ -23,7 +23,7 @@ class Trial(NamedTuple):
     epochs: int | None = None
     continues: str | None = None
     source: str = "tuner"
-    told: int = 0
+    outcomes: int = 0
     seed: int | None = None
 
     @property

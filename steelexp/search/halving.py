@@ -74,8 +74,8 @@ class AsynchronousHalving:
 
     def _take(self, values: Mapping[str, Any], rung: int, continues: str | None) -> Trial:
         name = f"{len(self._trials):04d}"
-        told = sum(map(len, self._losses))
-        trial = Trial(name, values, self._rungs[rung], continues, told=told)
+        outcomes = sum(map(len, self._losses))
+        trial = Trial(name, values, self._rungs[rung], continues, outcomes=outcomes)
         self._trials[name] = (trial, rung)
         return trial
 

@@ -160,20 +160,20 @@ def _replay(trials: Trials, tuner: Tuner) -> None:
 
     A proposal that waited for the budget was made before outcomes that the journal has before it.
     """
-    outcomes = [trials.rows[number].outcome for kind, number in trials.events if kind == "ended"]
-    told = iter(outcome for outcome in outcomes if outcome is not None)
-    known = 0
+    ends = [trials.rows[number].outcome for kind, number in trials.events if kind == "ended"]
+    outcomes = iter(outcome for outcome in ends if outcome is not None)
+    count = 0
     for number, row in trials.rows.items():
-        for outcome in islice(told, row.trial.told - known):
+        for outcome in islice(outcomes, row.trial.outcomes - count):
             tuner.tell(outcome)
-        known = row.trial.told
+        count = row.trial.outcomes
         trial = tuner.ask(row.trial.values)
         if trial is None or (trial.id, trial.continues) != (number, row.trial.continues):
             raise UserError(
                 f"{trials.path}: this version's tuner does not come to trial {number}; "
                 "--fresh begins anew"
             )
-    for outcome in told:
+    for outcome in outcomes:
         tuner.tell(outcome)
 
 

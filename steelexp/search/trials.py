@@ -136,8 +136,8 @@ class Trials:
         self.elapsed = fields.pop("elapsed")
         if name == "proposed":
             # Journals of earlier versions have the order of the lines alone.
-            if "told" not in fields:
-                fields["told"] = sum(kind == "ended" for kind, _ in self.events)
+            if "outcomes" not in fields:
+                fields["outcomes"] = sum(kind == "ended" for kind, _ in self.events)
             trial = Trial(id=fields.pop("trial"), **fields)
             self.rows[trial.id] = Row(trial)
             self.events.append(("proposed", trial.id))

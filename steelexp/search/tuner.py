@@ -55,7 +55,7 @@ class OracleTuner:
         self._seed = seed
         self._start = start
         self._asked: set[str] = set()
-        self._told = 0
+        self._outcomes = 0
         avoid(
             self._oracle,
             tried=lambda numbers: self._is_asked(self._values(numbers)),
@@ -89,12 +89,12 @@ class OracleTuner:
             epochs=numbers.get("tuner/epochs"),
             continues=numbers.get("tuner/trial_id"),
             source="tuner" if values != start else "start",
-            told=self._told,
+            outcomes=self._outcomes,
         )
 
     def tell(self, outcome: Outcome) -> None:
         """Tell the oracle the outcome of a trial."""
-        self._told += 1
+        self._outcomes += 1
         oracle = self._oracle
         trial = oracle.trials[outcome.trial]
         if outcome.score is None:

@@ -205,7 +205,7 @@ class TestTwoWorkers:
         order = [("ended", "0001"), ("ended", "0002"), ("proposed", "0003")]
         assert trials.events[4:7] == order
         promoted = trials.rows["0003"].trial
-        assert (promoted.continues, promoted.told) == ("0001", 2)
+        assert (promoted.continues, promoted.outcomes) == ("0001", 2)
         two_workers(known_spec(tmp_path, *given, "search.epochs=9"), tmp_path / "s")
         continued = read_trials(tmp_path / "s" / "trials.jsonl").rows["0004"].trial.continues
         assert continued == "0002"

@@ -7,7 +7,7 @@ from steelexp.search.executor import LocalExecutor, Outcome, Trial
 from steelexp.search.trials import read_trials
 
 FIRST = Trial("0000", {"loss.name": "focal", "loss.gamma": 2.0})
-SECOND = Trial("0001", {"loss.name": "dice"}, epochs=3, continues="0000", told=1)
+SECOND = Trial("0001", {"loss.name": "dice"}, epochs=3, continues="0000", outcomes=1)
 ENDED = Outcome("0000", 0.5, None, 2, 3, 3, 9.5, "trials/0000/ab")
 
 
@@ -40,7 +40,7 @@ def test_lines_by_hand(path):
         "epochs": None,
         "continues": None,
         "source": "tuner",
-        "told": 0,
+        "outcomes": 0,
         "elapsed": 1.0,
     }
     assert events[2] == {
