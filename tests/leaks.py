@@ -30,11 +30,17 @@ def written(folder: Path) -> dict[str, bytes]:
 
 
 def sent(server: CometServer) -> dict[str, bytes]:
-    """Every request to a server by its number and address, less the API key in its own place."""
-    return {
-        f"request {number} {ADDRESS_END.split(raw)[0].decode()}": KEY_OF_THE_SERVER.sub(b"", raw)
-        for number, raw in enumerate(server.received)
-    }
+    """Every request to a server by its number and address, less the API key in its own place.
+
+    A zip file in a request is unpacked.
+    """
+    contents: dict[str, bytes] = {}
+    for number, raw in enumerate(server.received):
+        name = f"request {number} {ADDRESS_END.split(raw)[0].decode()}"
+        contents[name] = KEY_OF_THE_SERVER.sub(b"", raw)
+        if b"PK\x03\x04" in raw:
+            contents |= _members(name, raw)
+    return contents
 
 
 def leaks(contents: Mapping[str, bytes], private: Mapping[str, str]) -> list[str]:
@@ -47,12 +53,22 @@ def leaks(contents: Mapping[str, bytes], private: Mapping[str, str]) -> list[str
     ]
 
 
+def _members(name: str, content: bytes) -> dict[str, bytes]:
+    """Members of a zip file, and of zip files in it; more may stand before and after it."""
+    contents: dict[str, bytes] = {}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for member in archive.namelist():
+            inner = archive.read(member)
+            contents[f"{name}/{member}"] = inner
+            if inner.startswith(b"PK\x03\x04"):
+                contents |= _members(f"{name}/{member}", inner)
+    return contents
+
+
 def _unpacked(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
     yield name, content
     if name.endswith(".zip"):
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for member in archive.namelist():
-                yield f"{name}/{member}", archive.read(member)
+        yield from _members(name, content).items()
     if name.endswith(".parquet"):
         table = parquet.read_table(io.BytesIO(content))
         yield f"{name} as text", f"{table.schema}\n{table.to_pydict()}".encode()

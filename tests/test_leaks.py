@@ -150,11 +150,17 @@ def test_a_run_writes_and_sends_nothing_private(
     names = {Path(name).name for name in contents}
     sys.stdout.write("\n".join(["Searched:", *contents, ""]))
     assert {"record.json", "spec.yaml", "journal.jsonl", "sent.json", "changes.patch"} <= names
-    assert any("comet/" in name for name in contents) is (way == "offline")
+    archives = [name for name in contents if "/comet/" in name and name.endswith(".zip")]
+    assert bool(archives) is (way == "offline")
     assert any("request" in name for name in contents) is (way in ("online", "failing"))
     patch = next(text for name, text in contents.items() if name.endswith("changes.patch"))
     assert b'+API_KEY = "***"' in patch
     assert b"DB_PASSWORD" not in patch
+    if way in ("online", "offline"):  # the source that ran, of the file without a commit, too
+        sources = [text for name, text in contents.items() if name.endswith("/steelexp/mine.py")]
+        assert sources
+        assert all(b'API_KEY = "***"' in text for text in sources)
+        assert any(name.endswith("image_scores.csv") for name in contents)
     assert leaks(contents, private_values(home)) == []
 
 
@@ -179,7 +185,9 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
     """Leaks in a file, in a member of an archive and in a request are found."""
     shutil.make_archive(str(tmp_path / "a"), "zip", root_dir=_folder_with(tmp_path / "b", ACCOUNT))
     server = CometServer()
+    archive = (tmp_path / "a.zip").read_bytes()
     server.received = [
+        b"/v?w\n\n--1\r\n\r\n" + archive + b"\r\n--1--\r\n",
         f"/x?y\nAuthorization: {API_KEY}\n\n".encode(),
         f"/z\nAuthorization: {API_KEY}\n\nby {API_KEY}".encode(),
     ]
@@ -187,7 +195,8 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
     assert [line.partition(": b")[0] for line in found] == [
         "a.zip/file: account",
         "b/file: account",
-        "request 1 /z: key",
+        "request 0 /v/file: account",
+        "request 2 /z: key",
     ]
 
 
