@@ -156,12 +156,13 @@ def assert_review(server: CometServer, key: str, folder: Path, step: int) -> Non
         assert request.file == (folder / "review" / f"{number}.png").read_bytes()
     matrix = json.loads(dict(server.assets(key))["components.json"].file)
     assert matrix["matrix"] == [[0, 1], [1, 4]]
-    ids = [request.upload for _, _, request in arrived]
+    ids = {name: request.upload for name, _, request in arrived}
     shown = [
-        [cell and [each["assetId"] for each in cell] for cell in row]
+        [cell and [(each["sample"], each["assetId"]) for each in cell] for cell in row]
         for row in matrix["sampleMatrix"]
     ]
-    assert shown == [[None, [ids[2]]], [[ids[1]], None]]
+    _, missed, invented = ids.items()
+    assert shown == [[None, [invented]], [[missed], None]]
 
 
 def files_with(secret: str, folder: Path) -> list[Path]:

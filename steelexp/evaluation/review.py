@@ -21,8 +21,11 @@ from steelexp.overlays import polygons
 EXAMPLES_PER_CELL = 25
 """Most examples of a cell; Comet shows no more."""
 
-EXAMPLES = 200
-"""Most examples of all cells together; each is a file to send."""
+DETECTED_PER_CELL = 5
+"""Most examples of a cell of the diagonal."""
+
+EXAMPLES = 100
+"""Most examples of all cells together; each is a file to send, which takes 0.05 s or more."""
 
 WORST_PER_CLASS = 3
 WORST = 24
@@ -101,7 +104,8 @@ class Review:
             self._matrix[cell] += 1
             rank = (finding.area, -image.row, -next(self._numbers))
             example = functools.partial(_example, image.row, finding, prediction)
-            _keep(self._examples.setdefault(cell, []), rank, example, EXAMPLES_PER_CELL)
+            most = DETECTED_PER_CELL if cell[0] == cell[1] else EXAMPLES_PER_CELL
+            _keep(self._examples.setdefault(cell, []), rank, example, most)
         self._rank(image, truths, masks, prediction)
 
     def _rank(self, image: ScoredImage, truths: Masks, masks: Masks, prediction: Bits) -> None:

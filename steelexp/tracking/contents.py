@@ -138,11 +138,13 @@ class Cell(Content):
         truth: Row.
         prediction: Column.
         path: Path of an earlier event's picture.
+        name: Its name.
     """
 
     truth: int
     prediction: int
     path: str
+    name: str
 
 
 class Table(Content):

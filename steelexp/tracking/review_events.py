@@ -49,7 +49,8 @@ def review_events(folder: Path, step: int, pictures: ReviewPictures) -> Iterator
         if counts[cell] <= pictures.examples:
             file = file_entry(folder / FOLDER / example.file, folder)
             yield "example", {"name": example.name, "step": step, "layers": None, **file}
-            cells.append({"truth": cell[0], "prediction": cell[1], "path": file["path"]})
+            place = {"truth": cell[0], "prediction": cell[1]}
+            cells.append({**place, "path": file["path"], "name": example.name})
     matrix = {"matrix": review.components, "labels": review.labels, "examples": cells}
     title = f"Components of the {review.part} images"
     yield "confusion", {"name": COMPONENTS, "title": title, **matrix}

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steelexp.tracking.comet import artifacts, client, clock, messages
@@ -194,7 +194,7 @@ def _confusion(
         examples=cells,
         max_categories=len(content["labels"]),
         index_to_example_function=lambda n: {
-            "sample": PurePosixPath(content["examples"][n]["path"]).name,
+            "sample": content["examples"][n]["name"],
             "assetId": ids[n],
         },
     )
