@@ -1,7 +1,6 @@
 """One trial of a search: an ordinary run, in the search's folder."""
 
 import gc
-import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +17,11 @@ from steelexp.records.record import Record
 from steelexp.records.search_file import JOURNAL
 from steelexp.records.store import RunFolder
 from steelexp.search.executor import Outcome, Trial
+from steelexp.search.objectives import measured_scores
 from steelexp.search.search import trial_spec
 from steelexp.search.trials import read_trials
 from steelexp.spec import ExperimentSpec, read_resolved
-from steelexp.spec.objective import (
-    PARAMETERS,
-    SECONDS,
-    SECONDS_PER_IMAGE,
-    first_objective,
-    objectives,
-)
+from steelexp.spec.objective import SECONDS_PER_IMAGE, first_objective, objectives
 from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
 from steelexp.training.fit import DivergedError
@@ -78,38 +72,35 @@ class TrialRunner:
             keras.backend.clear_session()
             gc.collect()
         history = run.epochs
-        missing = [name for name, value in scores.items() if math.isnan(value)]
-        if missing:
+        values = {name: value for name, value in scores.items() if value is not None}
+        if missing := [name for name in scores if name not in values]:
             reason = f"{', '.join(missing)}: not defined on the validation images"
             return Outcome(trial.id, None, reason=reason, folder=folder)
         return Outcome(
             trial.id,
-            score=scores[first_objective(searched).name],
+            score=values[first_objective(searched).name],
             best_epoch=record.best_epoch,
             epochs=record.epochs,
             trained=record.epochs - inherited,
             seconds=round(sum(epoch.seconds for epoch in history[inherited:]), 1),
             folder=folder,
-            scores=scores,
+            scores=values,
         )
 
 
-def objective_scores(searched: ExperimentSpec, plan: Plan, record: Record) -> dict[str, float]:
-    """Name -> value of each objective of a finished run; NaN for a metric that is not defined.
+def objective_scores(
+    searched: ExperimentSpec, plan: Plan, record: Record
+) -> dict[str, float | None]:
+    """Name -> value of each objective of a finished run; None for a metric that is not defined.
 
     Args:
         searched: Spec with a search.
         plan: Plan of the run.
         record: Its record.
     """
-    metrics = record.metrics | dict(plan.folder.epochs[record.best_epoch - 1].metrics)
-    costs = {
-        SECONDS: lambda: record.seconds,
-        PARAMETERS: lambda: float(record.parameters),
-        SECONDS_PER_IMAGE: lambda: seconds_per_image(plan),
-    }
     names = [objective.name for objective in objectives(searched)]
-    return {name: costs[name]() if name in costs else metrics.get(name, math.nan) for name in names}
+    timed = {SECONDS_PER_IMAGE: seconds_per_image(plan)} if SECONDS_PER_IMAGE in names else {}
+    return measured_scores(searched, record, plan.folder.epochs, timed)
 
 
 def seconds_per_image(plan: Plan) -> float:

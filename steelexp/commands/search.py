@@ -1,12 +1,14 @@
 """`run` of a spec with a search, and where its trials run."""
 
 import argparse
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 from steelexp.commands.extended_plan import extended_plan
 from steelexp.commands.own_folder import set_aside
 from steelexp.commands.preview import plan_lines
+from steelexp.earlier_trials import earlier_trials
 from steelexp.errors import UserError
 from steelexp.progress import say
 from steelexp.records.search_file import FILE
@@ -105,9 +107,10 @@ def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
         test_images=len(plan.split.test),
     )
     say(*plan_lines(plan), *budget_lines(spec))
+    known = functools.partial(earlier_trials, plan, folder)
     executor = _executor(args, TrialRunner(spec.model_dump(mode="json"), folder), folder)
     try:
-        best = search(spec, folder, executor, digest=plan.digest)
+        best = search(spec, folder, executor, digest=plan.digest, known=known)
     finally:
         executor.close()
     for line in closing_lines(spec, folder, best):

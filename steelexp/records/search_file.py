@@ -38,7 +38,8 @@ class SearchTrial(_Part):
         seconds: Duration of this trial alone.
         folder: Run folder, relative to the search's.
         continues: Trial whose weights it started from, a rung of Hyperband lower.
-        source: Origin of its values: the tuner, or a starting point of the spec.
+        source: Origin of its values: the tuner, a starting point of the spec, or an earlier search
+            whose trial is known and was not trained again.
         scores: Name of each objective -> value; empty without a score.
     """
 
@@ -53,7 +54,7 @@ class SearchTrial(_Part):
     seconds: float | None = None
     folder: str | None = None
     continues: str | None = None
-    source: Literal["tuner", "start"] = "tuner"
+    source: Literal["tuner", "start", "reuse"] = "tuner"
     scores: dict[str, float] = {}
 
 

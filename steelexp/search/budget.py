@@ -53,7 +53,7 @@ class Budget:
             following: The trial to come, if it is known; it has to fit into the limit on epochs.
         """
         search = self._search
-        rows = len(self._trials.rows)
+        rows = len(self._trials.own)
         if search.hours is not None and self._exact_elapsed >= search.hours * 3600:
             return f"search.hours: {search.hours:g} hours are over"
         if search.trials is not None and rows >= search.trials:

@@ -13,7 +13,8 @@ class Trial(NamedTuple):
         values: Dotted path -> value; inactive settings are absent.
         epochs: Epochs in place of the spec's own; None for the spec's own.
         continues: Trial from whose weights and epochs this one continues.
-        source: "start" for a starting point of the spec, else "tuner".
+        source: "start" for a starting point of the spec, "reuse" for a known trial of an earlier
+            search, else "tuner".
         outcomes: Number of outcomes that the tuner knew when it proposed the trial.
         seed: Seed of a training that confirms a trial; None for the spec's own.
     """

@@ -8,9 +8,18 @@ import numpy.typing as npt
 
 from steelexp.errors import UserError
 from steelexp.metric_names import parse_name
+from steelexp.records.record import Record
+from steelexp.records.store import Epoch
 from steelexp.search.trials import Row
 from steelexp.spec import ExperimentSpec
-from steelexp.spec.objective import SECONDS_PER_IMAGE, Objective, first_objective, objectives
+from steelexp.spec.objective import (
+    PARAMETERS,
+    SECONDS,
+    SECONDS_PER_IMAGE,
+    Objective,
+    first_objective,
+    objectives,
+)
 
 Values = npt.NDArray[np.float64]
 
@@ -50,6 +59,26 @@ def check_objectives(
             )
         if name == SECONDS_PER_IMAGE and val_images < 2:
             raise UserError(f"search.objective: {name}: it needs 2 validation images")
+
+
+def measured_scores(
+    spec: ExperimentSpec,
+    record: Record,
+    epochs: Sequence[Epoch],
+    measured: Mapping[str, float] | None = None,
+) -> dict[str, float | None]:
+    """Name -> value of each objective of a finished run; None where it was not measured.
+
+    Args:
+        spec: Spec with a search.
+        record: Record of the run.
+        epochs: Epochs of the run.
+        measured: Objectives that were measured before, for those that the record does not have.
+    """
+    best = epochs[record.best_epoch - 1].metrics
+    values = {**(measured or {}), **record.metrics, **best}
+    values |= {SECONDS: record.seconds, PARAMETERS: float(record.parameters)}
+    return {name: values.get(name) for name, _ in objectives(spec)}
 
 
 def losses(scores: Mapping[str, float], wanted: Sequence[Objective]) -> list[float]:

@@ -143,9 +143,11 @@ class _Grid(keras_tuner.Oracle):  # type: ignore[misc]  # no types
     """
 
     untried: Callable[[np.random.Generator | None], dict[str, float] | None]
+    replayed: dict[str, float] | None = None
+    """Values to take instead of proposing, also at the end of the grid."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        values = self.untried(None)
+        values = self.untried(None) if self.replayed is None else dict(self.replayed)
         if values is not None:
             return {"status": "RUNNING", "values": values}
         return {"status": "STOPPED"}

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,14 @@ from steelexp.spec.starting_points import starting_points
 from steelexp.terminal import visible
 
 
-def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: str) -> Row:
+def search(
+    spec: ExperimentSpec,
+    folder: Path,
+    executor: Executor,
+    *,
+    digest: str,
+    known: Callable[[], Sequence[Row]] = tuple,
+) -> Row:
     """Search to the end of the budget, from wherever an earlier session left it.
 
     Args:
@@ -46,6 +53,7 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
         folder: Folder of the search.
         executor: Executor of the trials; it is closed.
         digest: Digest of the spec on its data; a search continues with the same digest only.
+        known: Reads the known trials of earlier searches. It is called once, when a search begins.
 
     Returns:
         The best trial.
@@ -61,6 +69,8 @@ def search(spec: ExperimentSpec, folder: Path, executor: Executor, *, digest: st
             say(damage)
         trials = read_trials(folder / JOURNAL)
         _check_the_same(trials, identity(spec, digest), folder)
+        if spec.search.reuse and not trials.rows:
+            trials.reuse(known())
         proposals = proposer(spec.search, question(spec))
         tuner = make_tuner(proposals, spec.search.seed, starting_points(spec))
         _replay(trials, tuner)

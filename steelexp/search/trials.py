@@ -8,7 +8,7 @@ RUNS/<name>/search/
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -78,8 +78,18 @@ class Trials:
 
     def propose(self, trial: Trial, elapsed: float) -> None:
         """Write down what is about to be run."""
-        values = {key: value for key, value in trial._asdict().items() if key not in ("id", "seed")}
-        self._append({"event": "proposed", "trial": trial.id, **values, "elapsed": elapsed})
+        written = _written(trial)
+        name = written.pop("id")
+        self._append({"event": "proposed", "trial": name, **written, "elapsed": elapsed})
+
+    def reuse(self, rows: Sequence[Row]) -> None:
+        """Write down the known trials of earlier searches, in one line: all or none."""
+        lines = [
+            {"trial": _written(row.trial), "outcome": row.outcome._asdict()}
+            for row in rows
+            if row.outcome is not None
+        ]
+        self._append({"event": "reused", "trials": lines, "elapsed": self.elapsed})
 
     def confirm(self, outcome: Outcome, elapsed: float) -> None:
         """Write down what came of a training that confirms a trial."""
@@ -96,9 +106,14 @@ class Trials:
         return [row.trial for row in self.rows.values() if row.outcome is None]
 
     @property
+    def own(self) -> list[Row]:
+        """The trials that this search proposed; the others are known from earlier searches."""
+        return [row for row in self.rows.values() if row.trial.source != "reuse"]
+
+    @property
     def outcomes(self) -> list[Outcome]:
-        """Outcomes of the trials that ended."""
-        return [row.outcome for row in self.rows.values() if row.outcome is not None]
+        """Outcomes of the trials that this search proposed and that ended."""
+        return [row.outcome for row in self.own if row.outcome is not None]
 
     def best(self, direction: str) -> Row | None:
         """The finished trial with the best score, the first of equals."""
@@ -110,14 +125,14 @@ class Trials:
         """Number of trials that ended since the last gain.
 
         The first score is a gain. Later ones are where they are better than that of the last gain
-        by more than a minimum.
+        by more than a minimum. Known trials of an earlier search are not counted.
         """
         sign = 1 if direction == "max" else -1
-        ended = [self.rows[trial].outcome for kind, trial in self.events if kind == "ended"]
         best = -math.inf
         count = 0
-        for outcome in ended:
-            count += 1
+        for row in (self.rows[trial] for kind, trial in self.events if kind == "ended"):
+            outcome = row.outcome
+            count += row.trial.source != "reuse"
             if outcome and outcome.score is not None and sign * outcome.score > best + minimum:
                 best = sign * outcome.score
                 count = 0
@@ -127,6 +142,10 @@ class Trials:
         self._lines.append(event)
         self._take(event)
 
+    def _known(self, trial: Trial, outcome: Outcome) -> None:
+        self.rows[trial.id] = Row(trial, outcome)
+        self.events += [("proposed", trial.id), ("ended", trial.id)]
+
     def _take(self, event: Mapping[str, Any]) -> None:
         fields = dict(event)
         name = fields.pop("event")
@@ -134,7 +153,10 @@ class Trials:
             self.identity = fields["identity"]
             return
         self.elapsed = fields.pop("elapsed")
-        if name == "proposed":
+        if name == "reused":
+            for entry in fields["trials"]:
+                self._known(Trial(**entry["trial"]), Outcome(**entry["outcome"]))
+        elif name == "proposed":
             # Journals of earlier versions have the order of the lines alone.
             if "outcomes" not in fields:
                 fields["outcomes"] = sum(kind == "ended" for kind, _ in self.events)
@@ -148,6 +170,11 @@ class Trials:
             outcome = Outcome(**fields)
             self.rows[outcome.trial] = replace(self.rows[outcome.trial], outcome=outcome)
             self.events.append(("ended", outcome.trial))
+
+
+def _written(trial: Trial) -> dict[str, Any]:
+    """A trial as the journal has it."""
+    return {key: value for key, value in trial._asdict().items() if key != "seed"}
 
 
 def read_trials(path: Path) -> Trials:

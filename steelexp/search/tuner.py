@@ -72,8 +72,9 @@ class OracleTuner:
         number = len(oracle.trials)
         # keras-tuner counts its seed on at every draw, and draws also in vain.
         oracle._seed_state = self._seed * 2**32 + number * _STRIDE
-        # Read by the Bayesian one alone, whose proposals are dear.
-        oracle.replayed = None if recorded is None else self._numbers(recorded)
+        # Read by the Bayesian one, whose proposals are dear, and by the grid, which may be done.
+        taken = recorded or self._next_start()
+        oracle.replayed = None if taken is None else self._numbers(taken)
         proposed = oracle.create_trial(str(number))
         if proposed.status != "RUNNING":
             return None

@@ -127,6 +127,11 @@ def _budget_problems(search: SearchSpec) -> Iterator[str]:
             f"the tuner {search.tuner.choice} would never end; give a budget: "
             f"{', '.join(search.BUDGETS)}"
         )
+    if search.reuse and search.tuner.choice in _WITH_EPOCHS:
+        yield (
+            f"reuse: {search.tuner.choice} compares trials of the same rung and goes on from their "
+            "weights; take random, bayesian or grid"
+        )
     if search.patience is None and "minimum_gain" in search.model_fields_set:
         yield "minimum_gain: without effect; give patience too"
 
