@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field, NonNegativeFloat
 
-from steelexp.errors import UserError
 from steelexp.lazy import silence
 from steelexp.limits import SearchPoints
-from steelexp.search.halving import AsynchronousHalving, rungs, totals
+from steelexp.search.halving import AsynchronousHalving, totals
 from steelexp.spec.objective import Objective
+from steelexp.spec.rungs import rungs
 from steelexp.spec.space import Dimension, SearchSpec, Space, combination_count, size
 
 if TYPE_CHECKING:
@@ -134,12 +134,6 @@ def asynchronous_halving(
     Source: Li et al., MLSys 2020, https://arxiv.org/abs/1810.05934.
     """
     ladder = rungs(question.epochs, min_epochs, factor)
-    if len(ladder) < 2:
-        raise UserError(
-            f"search.tuner: asynchronous_halving: training.epochs {question.epochs} leaves a "
-            f"single rung with min_epochs {min_epochs} and factor {factor}; train longer, or take "
-            "the tuner random"
-        )
     schedule = partial(
         AsynchronousHalving, rungs=ladder, factor=factor, direction=question.direction
     )

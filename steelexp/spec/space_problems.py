@@ -12,6 +12,7 @@ from steelexp.metric_names import parse_name
 from steelexp.metrics import METRICS
 from steelexp.spec.explain import explain, nearest
 from steelexp.spec.objective import COSTS, objective_problems, objectives
+from steelexp.spec.rungs import rungs
 from steelexp.spec.schema import SECTIONS, ExperimentSpec
 from steelexp.spec.space import (
     KINDS,
@@ -60,6 +61,7 @@ def space_problems(spec: ExperimentSpec, tree: Branch) -> list[Problem]:
         return []
     lines = _SearchLines(tree)
     problems = [lines.problem("search", text) for text in _budget_problems(search)]
+    problems += [lines.problem("search.tuner", text) for text in _rung_problems(spec)]
     problems += [Problem(lines.objective, "search.objective", t) for t in objective_problems(spec)]
     if problems:
         return problems
@@ -134,6 +136,21 @@ def _budget_problems(search: SearchSpec) -> Iterator[str]:
         )
     if search.patience is None and "minimum_gain" in search.model_fields_set:
         yield "minimum_gain: without effect; give patience too"
+
+
+def _rung_problems(spec: ExperimentSpec) -> Iterator[str]:
+    assert spec.search is not None
+    tuner = spec.search.tuner
+    if tuner.choice != "asynchronous_halving":
+        return
+    least = tuner.settings["min_epochs"]
+    factor = tuner.settings["factor"]
+    epochs = spec.training.epochs
+    if len(rungs(epochs, least, factor)) < 2:
+        yield (
+            f"training.epochs {epochs} leave a single rung with min_epochs {least} and factor "
+            f"{factor}; train longer, or take the tuner random"
+        )
 
 
 def _range_problem(dimension: Dimension) -> str | None:

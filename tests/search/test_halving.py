@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from steelexp.errors import UserError
 from steelexp.search.executor import Outcome, Trial
-from steelexp.search.halving import AsynchronousHalving, rungs, totals
+from steelexp.search.halving import AsynchronousHalving, totals
 from steelexp.search.search import question, search
 from steelexp.search.trials import Trials, read_trials
 from steelexp.search.tuners import proposer
+from steelexp.spec.rungs import rungs
 from tests.known_curves import SimulatedExecutor
 from tests.known_search import known_spec
 
@@ -137,11 +137,6 @@ class TestRungs:
     def test_totals_of_a_finite_space(self):
         assert totals(8, [1, 3, 9], 3) == (8 + 2, 8 * 1 + 2 * 2)
         assert totals(9, [1, 3, 9], 3) == (9 + 3 + 1, 9 * 1 + 3 * 2 + 1 * 6)
-
-    def test_a_single_one_is_refused(self, tmp_path):
-        spec = known_spec(tmp_path, TUNER, "training.epochs=1")
-        with pytest.raises(UserError, match=r"training\.epochs 1 leaves a single rung"):
-            proposer(spec.search, question(spec))
 
     def test_a_finite_space_ends_by_itself(self, tmp_path):
         space = "{training.batch_size: {int: [1, 9]}}"

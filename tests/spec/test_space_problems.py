@@ -237,6 +237,20 @@ class TestTuner:
         (message,) = messages(searched, space, tuner="{name: hyperband}")
         assert "hyperband, which gives each trial its epochs" in message
 
+    @pytest.mark.parametrize(
+        ("epochs", "settings", "count"),
+        [(9, "", 0), (1, "", 1), (9, ", min_epochs: 4", 1), (9, ", min_epochs: 3", 0)],
+    )
+    def test_asynchronous_halving_has_two_rungs(self, searched, epochs, settings, count):
+        space = "optimizer.learning_rate: {choice: [0.1, 0.2]}"
+        words = (space, f"training.epochs={epochs}")
+        tuner = f"{{name: asynchronous_halving{settings}}}"
+        if not count:
+            assert searched(*words, tuner=tuner).search.tuner.choice == "asynchronous_halving"
+            return
+        (message,) = messages(searched, *words, tuner=tuner)
+        assert f"search.tuner: training.epochs {epochs} leave a single rung with" in message
+
     def test_another_one_starts_anew(self, searched):
         result = searched(FOCAL, "search.tuner.name=grid", tuner="{name: bayesian, beta: 2.0}")
         assert result.search.tuner.settings == {"points": 3}
