@@ -1,32 +1,67 @@
-"""What tracking costs a training: time on its own thread, and processor time of what sends.
+"""What tracking costs a training: time of the process that trains, of what sends, and bytes sent.
 
-    python benchmarks/tracking_cost.py [--epochs 20] [--epoch-seconds 27]
+    python benchmarks/tracking_cost.py [--epochs 3] [--epoch-seconds 60]
 
 Tells a tracker epochs of 60 metrics and 4 overlays of 256 x 1600, against a server on loopback that
-speaks Comet's protocol to the real client, and compares with an epoch of the quickstart (27 s on 2
-cores). The polygons beside the overlays are counted, the overlays are not: they are drawn with
-tracking off, too. The sender's start, which a run pays once, is a line of its own.
+speaks Comet's protocol to the real client. An epoch lasts its seconds and computes nothing, so that
+all processor time of this process between the epochs is the tracker's, such as that of its samples
+of the machine. The server is a process of its own and is not counted. The polygons beside the
+overlays are counted, the overlays are not: they are drawn with tracking off, too. What a run pays
+once, at its start and its end, is a line of its own.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import resource
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import cv2
 import numpy as np
 
 from steelexp.overlays import overlay, polygons
 from steelexp.records.store import RunFolder
-from steelexp.tracking import Picture, TrackedRun
+from steelexp.tracking import Picture
 from steelexp.tracking.comet.tracker import comet
 from tests.comet_server import API_KEY, comet_server
+from tests.tracked_run import described
 
 CLASSES = ("1", "2", "3", "4")
 STRIPS = ("a", "b", "c", "d")
+KINDS = {
+    "/experiment/metric": "metrics",
+    "/experiment/parameter": "parameters",
+    "/visualizations/upload": "pictures",
+    "/asset/upload": "files",
+    "/status-report/update": "signs of life",
+    "/log-other": "other values",
+}
+
+
+class Cost(NamedTuple):
+    """What a tracked run took, in seconds.
+
+    Attributes:
+        calls: Wall time on the training's thread in each epoch.
+        between: Processor time of this process while it trained.
+        once: Wall time on the training's thread at the start and the end, with the wait for what
+            sends.
+        sender: Processor time of the processes that send, in all.
+    """
+
+    calls: list[float]
+    between: float
+    once: float
+    sender: float
 
 
 def synthetic_image(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -51,7 +86,7 @@ def draw_epoch(folder: RunFolder, epoch: int) -> tuple[list[Picture], float]:
         grey, truth, prediction = synthetic_image(number)
         path = folder.overlay(epoch, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        overlay.rng(grey, truth, prediction, classes=CLASSES, title=str(epoch)).save(path)
+        overlay.draw(grey, truth, prediction, classes=CLASSES, title=str(epoch)).save(path)
         began = time.perf_counter()
         layers = polygons.layers(truth, prediction, classes=CLASSES)
         path.with_suffix(".json").write_text(json.dumps(layers))
@@ -60,49 +95,105 @@ def draw_epoch(folder: RunFolder, epoch: int) -> tuple[list[Picture], float]:
     return pictures, seconds
 
 
-def track(epochs: int) -> tuple[list[float], float]:
-    """Seconds on the training's thread in each epoch; processor seconds of the sender in all."""
+def track(epochs: int, epoch_seconds: float) -> Cost:
+    """Tell a tracker epochs."""
     metrics = {f"val_metric_{i}": 0.5 for i in range(60)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = []
+    calls = []
+    between = 0.0
     with tempfile.TemporaryDirectory() as where:
         folder = RunFolder(Path(where))
         tracker = comet()
-        tracker.start(
-            TrackedRun("cost", "cost", folder.path, dict.fromkeys("abcdefgh", 1.0), (), {}, ())
-        )
+        began = time.perf_counter()
+        tracker.start(described(folder.path))
+        once = time.perf_counter() - began
         for epoch in range(1, epochs + 1):
             pictures, polygons_took = draw_epoch(folder, epoch)
             began = time.perf_counter()
             tracker.epoch(epoch, metrics, 50 * epoch, pictures)
-            spent.append(polygons_took + time.perf_counter() - began)
-            time.sleep(1)  # so that epochs are sent one by one, as in a training
-        tracker.finish({})
+            calls.append(polygons_took + time.perf_counter() - began)
+            used = time.process_time()
+            time.sleep(epoch_seconds)
+            between += time.process_time() - used
+        began = time.perf_counter()
+        tracker.trained()
+        tracker.finish({"val_dice_positive": 0.5})
         print(tracker.close())
+        once += time.perf_counter() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return spent, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    sender = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(calls, between, once, sender)
+
+
+def kind_of(address: str) -> str:
+    """What a request holds, in words."""
+    parts = urlsplit(address)
+    kind = next((kind for end, kind in KINDS.items() if parts.path.endswith(end)), None)
+    if kind == "files":
+        return f"files: {parse_qs(parts.query).get('type', ['asset'])[0]}"
+    return kind or ("questions" if "/rest/v2/" in parts.path else "protocol")
+
+
+def serve(answers: Connection) -> None:
+    """Serve until something is received, then send the sizes of the requests."""
+    with comet_server() as server:
+        answers.send(server.url)
+        while answers.recv():
+            answers.send(server.sizes.copy())
+            server.sizes.clear()
+
+
+@contextmanager
+def server_process() -> Iterator[Connection]:
+    """A server in a process of its own; it answers True with the sizes of its requests."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,))
+    process.start()
+    os.environ |= {"COMET_URL_OVERRIDE": ours.recv(), "COMET_API_KEY": API_KEY}
+    try:
+        yield ours
+    finally:
+        ours.send(False)
+        process.join()
+
+
+def print_bytes(sizes: list[tuple[str, int]], epochs: int) -> None:
+    """Bytes and requests of each kind."""
+    total: Counter[str] = Counter()
+    count: Counter[str] = Counter()
+    for address, size in sizes:
+        total[kind_of(address)] += size
+        count[kind_of(address)] += 1
+    print(f"\nbytes sent in a run of {epochs} epochs")
+    for kind, size in total.most_common():
+        print(f"{kind:28}{size:>10,} bytes in {count[kind]:>4} requests")
+    print(f"{'all':28}{total.total():>10,} bytes in {count.total():>4} requests")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--epoch-seconds", type=float, default=27.0)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epoch-seconds", type=float, default=60.0)
     args = parser.parse_args()
-    with comet_server() as server:
-        os.environ |= {"COMET_URL_OVERRIDE": server.url, "COMET_API_KEY": API_KEY}
-        _, start = track(0)
-        spent, sender = track(args.epochs)
-    thread = float(np.median(spent))
-    cpu = (sender - start) / args.epochs
-    for name, seconds in (
-        ("training's thread", thread),
-        ("sender's processor", cpu),
-        ("both", thread + cpu),
-    ):
+    with server_process() as server:
+        empty = track(0, 0.0)
+        server.send(True)
+        server.recv()
+        cost = track(args.epochs, args.epoch_seconds)
+        server.send(True)
+        sizes = server.recv()
+    lines = {
+        "calls on the training's thread": float(np.median(cost.calls)),
+        "threads beside it, processor": cost.between / args.epochs,
+        "what sends, processor": max(cost.sender - empty.sender, 0.0) / args.epochs,
+    }
+    for name, seconds in {**lines, "all": sum(lines.values())}.items():
         share = seconds / args.epoch_seconds
-        print(f"{name:20}{1000 * seconds:7.1f} ms an epoch  {share:.2%}")
-    print(f"{'sender, once a run':20}{1000 * start:7.1f} ms")
+        print(f"{name:32}{1000 * seconds:8.1f} ms an epoch  {share:.3%}")
+    print(f"{'once a run, processor of sender':32}{1000 * empty.sender:8.1f} ms")
+    print(f"{'once a run, wall of training':32}{1000 * cost.once:8.1f} ms")
+    print_bytes(sizes, args.epochs)
 
 
 if __name__ == "__main__":

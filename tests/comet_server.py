@@ -47,6 +47,7 @@ class CometServer:
         url: what COMET_URL_OVERRIDE is to say.
         requests: everything taken, in order.
         received: address, headers and body of each request, as bytes that can be searched.
+        sizes: address of each request, and the bytes of its body as they were sent.
         experiments: keys of the experiments that exist.
         views: saved dashboards, in order.
         registry: registered models.
@@ -63,6 +64,7 @@ class CometServer:
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     received: list[bytes] = field(default_factory=list)
+    sizes: list[tuple[str, int]] = field(default_factory=list)
     experiments: set[str] = field(default_factory=set)
     views: list[dict[str, Any]] = field(default_factory=list)
     registry: Registry = field(default_factory=Registry)
@@ -315,6 +317,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.server_of_tests.hostile(self)
             return
+        self.server_of_tests.sizes.append((self.path, len(body)))
         self.server_of_tests.received.append(_raw(self.path, self.headers, body))
         answer = self.server_of_tests.answer(_parse(self.path, self.headers, body))
         if answer is not None:
