@@ -224,7 +224,7 @@ def train(arguments: argparse.Namespace) -> None:
         steelexp(["run", spec, *TINY, epochs, f"name={name}", override, "--seeds", seeds])
     fold = "split={kind: kfold, folds: 3, fold: 0}"
     steelexp(["run", spec, *TINY, epochs, "name=folds", fold])
-    steelexp(["search", spec, *TINY, epochs, "name=searched", SPACE])
+    steelexp(["run", spec, *TINY, epochs, "name=searched", SPACE])
     folders = [f"runs/{name}" for name in STRATEGIES]
     compare([*folders, "--baseline", "bce_dice", "--out", "comparison"])
     steelexp(["dashboard", "comparison", "comparison", "--project", "steel"])

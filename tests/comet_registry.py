@@ -29,7 +29,8 @@ class Registry:
         """Create a version, or set its metadata; what the server answers."""
         if path.endswith("/item/create"):
             versions = self.models.setdefault(body["registryModelName"], [])
-            versions.append(ModelVersion(f"item{len(versions)}", key, body))
+            item = f"item{sum(map(len, self.models.values()))}"
+            versions.append(ModelVersion(item, key, body))
             return {"registryModelItemId": versions[-1].item}
         self._version(path).metadata = {e["key"]: e["value"] for e in body["metadata"]}
         return {}

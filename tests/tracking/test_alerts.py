@@ -4,7 +4,9 @@ import json
 import math
 import os
 import signal
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,14 @@ def test_an_undisturbed_run_says_once_that_it_is_finished(
     assert_all_arrived(server, folder, 2)
     (line,) = (folder / "alerts.jsonl").read_text().splitlines()
     assert json.loads(line)["sent"] is True
+
+
+def test_a_run_that_goes_on_says_so_too(server: CometServer, folder: Path) -> None:
+    tracker = comet(project="steel", alerts=ALERTS)
+    tracker.start(described(folder))
+    end(tracker, {})
+    train(folder, 2, alerts=ALERTS)
+    assert server.notifications(key_of(folder)) == [FINISHED]
 
 
 def test_without_the_switch_nobody_is_told(server: CometServer, folder: Path) -> None:
@@ -260,13 +270,30 @@ def test_a_run_that_hangs_is_noticed_by_what_sends_it(
     assert_metrics(server, key_of(folder), 1, 2, 3, 4)
 
 
+def slow_message(asked: threading.Event, *, is_lost: bool) -> Callable[[Request], bool]:
+    """A server that takes a message and answers half a second later, or never."""
+
+    def forgets(request: Request) -> bool:
+        if "/notification/" not in request.path:
+            return False
+        asked.set()
+        time.sleep(0.5)
+        return is_lost
+
+    return forgets
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(24))
 def test_no_kill_sends_an_alert_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """The run and what sends it are killed, both or one of them, and the run goes on."""
+    """The run and what sends it are killed, both or one of them, and the run goes on.
+
+    Half of the kills come at any moment, half while the server answers a message, which takes it
+    half a second. Half of its answers are lost.
+    """
     draw, folder = np.random.default_rng(seed), tmp_path / "a run"
     folder.mkdir()
     monkeypatch.setattr(delivery, "begin_sending", forked.begin_sending)
@@ -278,10 +305,14 @@ def test_no_kill_sends_an_alert_twice(
     with comet_server() as server:
         point_to(server, os.environ)
         for _ in range(draw.integers(1, 4)):
-            lost = draw.random() < 0.5
-            server.forgetting = lambda request, lost=lost: lost and "/notif" in request.path
+            asked = threading.Event()
+            server.forgetting = slow_message(asked, is_lost=draw.random() < 0.5)
             process = Forked(act)
-            time.sleep(draw.uniform(0.5, 3.0))
+            if draw.random() < 0.5:
+                time.sleep(draw.uniform(0.5, 3.0))
+            else:
+                asked.wait(20)
+                time.sleep(draw.uniform(0.0, 0.3))
             victims = [process.pid, *children(process.pid)] if process.poll() is None else []
             for pid in victims[int(draw.integers(0, 2)) :]:
                 os.kill(pid, signal.SIGKILL)
