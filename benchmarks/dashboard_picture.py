@@ -14,6 +14,7 @@ import io
 import json
 import os
 import tempfile
+import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ TINY = (
     "data.strips=60", "data.root=data", "tiling.count=2", "training.overlays=2",
     "model.decoder_filters=[8,8,8,8,8]", "tracking={name: comet, project: steel}",
 )  # fmt: skip
-STRATEGIES = {"dice": "loss={name: dice}", "focal": "loss={name: focal}", "bce_dice": "seed=1"}
+STRATEGIES = {"dice": "{name: dice}", "focal": "{name: focal}", "bce_dice": "{name: bce_dice}"}
 SPACE = (
     "search={tuner: {name: random}, trials: 4, seed: 1, space: {optimizer.learning_rate: "
     "{log_uniform: [1.0e-4, 1.0e-2]}, loss.name: {choice: [dice, focal, tversky]}}}"
@@ -56,14 +57,14 @@ class Experiment:
         self.name = str(self.others.get("Name", key[:6]))
         self.pictures = {name: (step, request) for name, step, request in server.pictures(key)}
         self.files = {name: request.file for name, request in server.assets(key)}
-        self.metrics: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        for name, value, step, _ in server.metrics(key):
-            self.metrics[name].append((step, float(value)))
+        self.metrics: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
+        for name, value, *place in server.metrics(key):
+            self.metrics[name].append((*place, float(value)))
 
     def last(self, name: str) -> float | None:
         """The last value of a metric or a parameter; None without one."""
         if values := sorted(self.metrics.get(name, ())):
-            return values[-1][1]
+            return values[-1][2]
         value = self.parameters.get(name)
         try:
             return None if value is None else float(value)
@@ -78,17 +79,17 @@ class Experiment:
 
 def draw_lines(axes: Axes, panel: Mapping[str, Any], runs: Sequence[Experiment]) -> bool:
     """A line a run and metric."""
-    drawn = False
     for run in runs:
         for name in panel["metricNames"]:
             if points := sorted(run.metrics.get(name, ())):
-                drawn = True
+                steps, epochs, values = zip(*points, strict=True)
+                x = epochs if panel["selectedXAxis"] == "epoch" else steps
                 label = run.label(panel["selectedLegendKeys"]) + " " + name
-                axes.plot(*zip(*points, strict=True), ".-", label=label, linewidth=1)
+                axes.plot(x, values, ".-", label=label, linewidth=1)
     axes.set_xlabel(panel["selectedXAxis"], fontsize=7)
-    if len(runs) * len(panel["metricNames"]) <= 8:
+    if 0 < len(axes.lines) <= 8:
         axes.legend(fontsize=5)
-    return drawn
+    return bool(axes.lines)
 
 
 def draw_bars(axes: Axes, panel: Mapping[str, Any], runs: Sequence[Experiment]) -> bool:
@@ -211,7 +212,9 @@ def draw_view(view: Mapping[str, Any], runs: Sequence[Experiment]) -> tuple[Figu
                 empty.append(panel["chartName"])
         top += 10 * height
     columns = json.loads(view["reactGridTableState"])["columnOrders"][4:]
-    figure.suptitle(f"{view['templateName']}: {len(runs)} experiments\ntable: {columns}", y=0.995)
+    head = f"{view['templateName']}: {len(runs)} experiments. Table: {', '.join(columns)}"
+    figure.suptitle(textwrap.fill(head, 150), x=0.1, ha="left", fontsize=10)
+    figure.subplots_adjust(top=1 - 0.8 / figure.get_figheight(), bottom=0.01, left=0.1, right=0.97)
     return figure, empty
 
 
@@ -221,14 +224,18 @@ def train(arguments: argparse.Namespace) -> None:
     epochs = f"training.epochs={arguments.epochs}"
     for name, override in STRATEGIES.items():
         seeds = ",".join(map(str, range(1, arguments.runs + 1)))
-        steelexp(["run", spec, *TINY, epochs, f"name={name}", override, "--seeds", seeds])
+        steelexp(["run", spec, *TINY, epochs, f"name={name}", f"loss={override}", "--seeds", seeds])
     fold = "split={kind: kfold, folds: 3, fold: 0}"
-    steelexp(["run", spec, *TINY, epochs, "name=folds", fold])
-    steelexp(["run", spec, *TINY, epochs, "name=searched", SPACE])
     folders = [f"runs/{name}" for name in STRATEGIES]
-    compare([*folders, "--baseline", "bce_dice", "--out", "comparison"])
-    steelexp(["dashboard", "comparison", "comparison", "--project", "steel"])
-    steelexp(["dashboard", "push", "--project", "steel", "--search", "runs/searched/search"])
+    compared = [*folders, "--baseline", "bce_dice", "--out", "comparison"]
+    codes = (
+        steelexp(["run", spec, *TINY, epochs, "name=folds", fold]),
+        steelexp(["run", spec, *TINY, epochs, "name=searched", SPACE]),
+        compare(compared),
+        steelexp(["dashboard", "comparison", "comparison", "--project", "steel"]),
+        steelexp(["dashboard", "push", "--project", "steel", "--search", "runs/searched/search"]),
+    )
+    assert not any(codes), codes
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ from steelexp.progress import say
 from steelexp.records.search_file import FILE as SEARCH_FILE
 from steelexp.records.search_file import read_search_file
 from steelexp.spec import load
-from steelexp.tracking.comet.dashboard import OBJECTIVE, SEARCHED, push
+from steelexp.spec.objective import objectives
+from steelexp.tracking.comet.dashboard import Search, push
 from steelexp.tracking.comparison_events import comparison_journal
 from steelexp.tracking.delivery import sync
 
@@ -56,26 +57,25 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 def send(args: argparse.Namespace) -> int:
     """Send the dashboards."""
-    searched, objective = _searched(args.search)
-    say(*push(args.project, args.workspace, args.classes, searched, objective))
+    say(*push(args.project, args.workspace, args.classes, _search(args.search)))
     return DONE
 
 
-def _searched(path: Path | None) -> tuple[tuple[str, ...], str]:
-    """Settings that a search varies, and its objective; the usual ones without a search.
+def _search(path: Path | None) -> Search:
+    """What a search varies and tries to improve; the usual without a search.
 
     Raises:
         UserError: The file is no search.
     """
     if path is None:
-        return SEARCHED, OBJECTIVE
+        return Search()
     if path.is_dir() or path.name == SEARCH_FILE:
         search = read_search_file(path if path.is_dir() else path.parent)
-        return tuple(search.space), search.objective
+        return Search(list(search.space), list(search.objectives))
     spec = load(path, model=SpecModel, notes=[])
     if spec.search is None:
         raise UserError(f"--search {path}: its spec has no section search")
-    return tuple(spec.search.space), spec.training.monitor
+    return Search(list(spec.search.space), [each.name for each in objectives(spec)])
 
 
 def compare(args: argparse.Namespace) -> int:

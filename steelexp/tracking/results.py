@@ -46,10 +46,10 @@ def results(
         yield "others", {"status": status}
         return
     yield from final_metrics(run.folder, BEST, metrics, events)
-    yield "table", {"name": CLASSES, **_table(metrics)}
+    yield "table", {"name": CLASSES, **_table(run.name, metrics)}
     report = run.folder / EVALUATION
     if report.is_file():
-        yield from _evaluated(json.loads(report.read_bytes()))
+        yield from _evaluated(run.name, json.loads(report.read_bytes()))
     if model is not None:
         yield from _registered(run, model, model_status)
     yield "others", {"status": status}
@@ -104,8 +104,11 @@ def _intervals(evaluation: Path) -> dict[str, tuple[float, float]]:
     }
 
 
-def _table(metrics: Mapping[str, float]) -> dict[str, Any]:
-    """A row a class, a column a metric; "all" holds what is not of one class."""
+def _table(run: str, metrics: Mapping[str, float]) -> dict[str, Any]:
+    """A row a class, a column a metric; "all" holds what is not of one class.
+
+    The run is in each row, because a panel joins the tables of several runs.
+    """
     cells = {}
     for name, value in metrics.items():
         metric, _, label = name.partition("/")
@@ -113,12 +116,13 @@ def _table(metrics: Mapping[str, float]) -> dict[str, Any]:
     classes = sorted({label for label, _ in cells}, key=lambda label: (label == "all", label))
     names = list(dict.fromkeys(metric for _, metric in cells))
     rows = [
-        [guarded(label), *(cells.get((label, name), "") for name in names)] for label in classes
+        [guarded(run), guarded(label), *(cells.get((label, name), "") for name in names)]
+        for label in classes
     ]
-    return {"headers": ["class", *names], "rows": rows}
+    return {"headers": ["run", "class", *names], "rows": rows}
 
 
-def _evaluated(report: Mapping[str, Any]) -> Iterator[New]:
+def _evaluated(run: str, report: Mapping[str, Any]) -> Iterator[New]:
     for label, curve in report["pr"].items():
         points = [
             (recall, precision)
@@ -136,8 +140,10 @@ def _evaluated(report: Mapping[str, Any]) -> Iterator[New]:
             yield "curve", {"name": CALIBRATION.format(name=label), "x": score, "y": share}
     confusion = report["confusion"]
     labels = [guarded(label) for label in confusion["labels"]]
-    rows = [[label, *row] for label, row in zip(labels, confusion["pixels"], strict=True)]
-    yield "table", {"name": CONFUSION_TABLE, "headers": ["truth", *labels], "rows": rows}
+    rows = [
+        [guarded(run), label, *row] for label, row in zip(labels, confusion["pixels"], strict=True)
+    ]
+    yield "table", {"name": CONFUSION_TABLE, "headers": ["run", "truth", *labels], "rows": rows}
     yield (
         "confusion",
         {

@@ -57,8 +57,12 @@ def test_results_of_a_finished_run(folder: Path) -> None:
     assert (best[1]["group"], best[1]["epoch"], best[1]["step"]) == ("best", 2, 100)
     assert table[1] == {
         "name": "classes.csv",
-        "headers": ["class", "val_loss", "val_dice"],
-        "rows": [["1", "", 0.1], ["2", "", 0.2], ["all", 0.5, 0.15]],
+        "headers": ["run", "class", "val_loss", "val_dice"],
+        "rows": [
+            ["b4_dice", "1", "", 0.1],
+            ["b4_dice", "2", "", 0.2],
+            ["b4_dice", "all", 0.5, 0.15],
+        ],
     }
     assert curve == (
         "curve",
@@ -67,8 +71,8 @@ def test_results_of_a_finished_run(folder: Path) -> None:
     assert calibration == ("curve", {"name": "calibration/1", "x": (0.1,), "y": (0.2,)})
     assert pixels[1] == {
         "name": "confusion.csv",
-        "headers": ["truth", "none", "1"],
-        "rows": [["none", 90, 2], ["1", 3, 5]],
+        "headers": ["run", "truth", "none", "1"],
+        "rows": [["b4_dice", "none", 90, 2], ["b4_dice", "1", 3, 5]],
     }
     assert confusion[1]["matrix"] == [[90, 2], [3, 5]]
     assert confusion[1]["labels"] == ["none", "1"]

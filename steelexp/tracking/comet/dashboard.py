@@ -7,6 +7,7 @@ the comparisons with a baseline. `push` sends them, each in the place of the one
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import NamedTuple
 
 from steelexp.command_line import script_line
 from steelexp.errors import UserError
@@ -23,6 +24,7 @@ from steelexp.metric_names import (
     grouped_name,
 )
 from steelexp.metrics import CURVES, HEADLINES, LOSS, PRIMARY
+from steelexp.spec.objective import COSTS
 from steelexp.tracking.comet import client as comet_client
 from steelexp.tracking.comet.panels import (
     Panel,
@@ -50,7 +52,7 @@ STRATEGY = "name"
 OBJECTIVE = full_name(PRIMARY, "val")
 TEST = grouped_name(BEST, full_name(PRIMARY, "test"))
 SEARCHED = ("loss.name", "optimizer.learning_rate", "training.batch_size")
-"""Settings that are shown where no search is named."""
+"""Settings that most searches vary."""
 
 COLUMNS = (
     TEST,
@@ -62,24 +64,48 @@ COLUMNS = (
 FINISHED = Rule("status", "finished")
 
 
-def dashboards(
-    classes: Sequence[str], searched: Sequence[str] = SEARCHED, objective: str = OBJECTIVE
-) -> list[View]:
+class Search(NamedTuple):
+    """What the view of trials shows.
+
+    Attributes:
+        settings: Settings that the search varied, by dotted path.
+        objectives: What it tried to improve, as `search.objective` names it.
+    """
+
+    settings: Sequence[str] = SEARCHED
+    objectives: Sequence[str] = (OBJECTIVE,)
+
+    @property
+    def metrics(self) -> list[str]:
+        """Its objectives as trials send them, the first one first, then the seconds.
+
+        The number of parameters is no metric, and the seconds an image are not sent.
+        """
+        names = [name for name in self.objectives if name not in COSTS]
+        return [*(grouped_name(BEST, name) for name in names), TOTAL_SECONDS]
+
+
+USUAL = Search()
+"""What is shown where no search is named."""
+
+
+def dashboards(classes: Sequence[str], search: Search = USUAL) -> list[View]:
     """The views.
 
     Args:
         classes: Names of the classes, as the data set has them.
-        searched: Settings that a search varied, by dotted path.
-        objective: Metric that the search tried to improve.
+        search: Search whose trials are shown.
     """
-    results = [*_test_results(), *_classes(classes), _curves(), _cost()]
-    runs = [*results, *_learning(classes), Section("Overlays", [pictures("Overlays")], 1, 2)]
-    search = [_search(searched, objective), _cost(), *_learning(classes)]
+    results = [*_test_results(), *_classes(classes), _curves(), _cost(STRATEGY)]
+    images = Section("Overlays, worst images and plots", [pictures("Pictures")], 1, 2)
+    runs = [*results, *_learning(classes), images]
+    tried = coordinates("What was tried", search.settings, search.metrics[::-1])
+    trials = [Section("Search", [tried], 1, 2), _cost(search.settings[0]), *_learning(classes)]
     columns = (*COLUMNS, *SEARCHED)
-    trial_columns = (grouped_name(BEST, objective), *searched, TOTAL_SECONDS)
+    trial_columns = (*search.metrics, *search.settings)
     return [
         View(NAME, runs, columns, [FINISHED, Rule("kind", "run")]),
-        View(f"{NAME}: trials", search, trial_columns, [Rule("kind", "trial")]),
+        View(f"{NAME}: trials", trials, trial_columns, [Rule("kind", "trial")]),
         View(f"{NAME}: folds", results, columns, [FINISHED, Rule("kind", "fold")]),
         View(f"{NAME}: comparisons", _comparison(), ("Name",), [Rule("kind", "comparison")]),
     ]
@@ -110,7 +136,12 @@ def _classes(classes: Sequence[str]) -> list[Section]:
         for name, metric in metrics.items()
     ]
     tables = [table("Every metric of every class", CLASSES), table("Confusion", CONFUSION_TABLE)]
-    return [Section("Classes", per_class), Section("Tables", tables, 2, 2)]
+    return [_grid("Classes", per_class), Section("Tables", tables, 2, 2)]
+
+
+def _grid(title: str, panels: Sequence[Panel]) -> Section:
+    """A section without a nearly empty last row, such as that of four panels."""
+    return Section(title, panels, 2 if len(panels) in (2, 4) else 3)
 
 
 def _curves() -> Section:
@@ -119,10 +150,10 @@ def _curves() -> Section:
     return Section("Curves", [pictures(titles[name], [PLOTS[name]]) for name in PLOTS], 3, 2)
 
 
-def _cost() -> Section:
-    seconds = scatter("Dice over training seconds", TOTAL_SECONDS, TEST, by=STRATEGY)
-    size = scatter("Dice over parameters", PARAMETER_COUNT, TEST, by=STRATEGY, x_source="params")
-    speed = scatter("Memory over tiles a second", TILES_PER_SECOND, PEAK_MEMORY, by=STRATEGY)
+def _cost(by: str) -> Section:
+    seconds = scatter("Dice over training seconds", TOTAL_SECONDS, TEST, by=by)
+    size = scatter("Dice over parameters", PARAMETER_COUNT, TEST, by=by, x_source="params")
+    speed = scatter("Memory over tiles a second", TILES_PER_SECOND, PEAK_MEMORY, by=by)
     return Section("Cost and score", [seconds, size, speed])
 
 
@@ -136,12 +167,7 @@ def _learning(classes: Sequence[str]) -> list[Section]:
         lines(f"Validation Dice of class {name}", [full_name(PRIMARY, "val", name)])
         for name in classes
     ]
-    return [Section("Learning", panels), Section("Learning by class", per_class)]
-
-
-def _search(searched: Sequence[str], objective: str) -> Section:
-    best = grouped_name(BEST, objective)
-    return Section("Search", [coordinates("What was tried", searched, [TOTAL_SECONDS, best])], 1, 2)
+    return [Section("Learning", panels), _grid("Learning by class", per_class)]
 
 
 def _comparison() -> list[Section]:
@@ -157,8 +183,7 @@ def push(
     project: str,
     workspace: str | None,
     classes: Sequence[str],
-    searched: Sequence[str] = SEARCHED,
-    objective: str = OBJECTIVE,
+    search: Search = USUAL,
 ) -> list[str]:
     """Send the dashboards to a project, each in the place of the one that was sent before.
 
@@ -166,8 +191,7 @@ def push(
         project: Existing project at Comet.
         workspace: Workspace at Comet; None for the default of the API key's owner.
         classes: Class names.
-        searched: Settings that a search varied, by dotted path.
-        objective: Metric that the search tried to improve.
+        search: Search whose trials are shown.
 
     Returns:
         A line a view that says where it is.
@@ -178,7 +202,7 @@ def push(
     if comet_client.api_key() is None:
         login = script_line("comet", "login")
         raise UserError(f"no Comet API key is configured: set COMET_API_KEY, or run: {login}")
-    views = dashboards(classes, searched, objective)
+    views = dashboards(classes, search)
     states = {view.name: view_state(view) for view in views}
     try:
         where = _call_in_time(lambda: comet_client.save_views(states, project, workspace))

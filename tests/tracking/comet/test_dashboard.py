@@ -45,7 +45,7 @@ def test_test_metrics_come_first_between_their_ends_by_the_name_of_the_spec() ->
     assert {panel["selectedLegendKeys"][0]["value"] for panel in bars} == {"name"}
     assert [section.title for section in view.sections] == [
         "Test images", "Test images, post-processed", "Classes", "Tables", "Curves",
-        "Cost and score", "Learning", "Learning by class", "Overlays",
+        "Cost and score", "Learning", "Learning by class", "Overlays, worst images and plots",
     ]  # fmt: skip
 
 

@@ -76,7 +76,9 @@ def test_live_run(
     }  # fmt: skip
     assert sent["spec.yaml"].file == b"name: b4_dice\n"
     assert sent["model.onnx"].file == bytes([3])
-    assert sent["classes.csv"].file.split() == b"class,val_dice_positive 1,0.3 all,0.325".split()
+    assert sent["classes.csv"].file.decode().split() == [
+        "run,class,val_dice_positive", "b4_dice,1,0.3", "b4_dice,all,0.325",
+    ]  # fmt: skip
     curve = json.loads(sent["precision and recall/1"].file)
     assert (curve["x"], curve["y"]) == ([0.9, 0.4], [0.5, 0.8])
     confusion = json.loads(sent["confusion.json"].file)
