@@ -124,7 +124,8 @@ def asynchronous_halving(
 
     One in `factor` trials of a rung continues, for `factor` times the epochs, as soon as it is
     among the best of those that ended. training.epochs is what the last rung reaches. Each trial
-    goes on from its own weights. With several workers none waits for another.
+    goes on from its own weights. With several workers none waits for another. search.trials
+    counts a trial that continues another as well, so search.epochs is the plainer budget.
 
     Args:
         question: Task of the tuner.

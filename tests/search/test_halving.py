@@ -4,6 +4,8 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from steelexp.search.executor import Outcome, Trial
 from steelexp.search.halving import AsynchronousHalving, totals
@@ -117,6 +119,52 @@ class TestPromotion:
         given = tuner.ask({"x": 50})
         assert (given.values, given.epochs, given.continues) == ({"x": 50}, 1, None)
         assert tuner.ask().continues == "0001"
+
+
+SCORES = st.one_of(st.none(), st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5]))
+ENDS = st.lists(st.tuples(st.integers(0, 3), SCORES), max_size=60)
+
+
+class TestAnyOrder:
+    @settings(max_examples=100, deadline=None)
+    @given(ends=ENDS, factor=st.integers(2, 3))
+    def test_promotions_are_among_the_best_and_replayed(self, ends, factor):
+        """Four workers; each end is that of the n-th running trial, with a score or a failure."""
+        tuner, _ = halving(factor=factor)
+        events: list[Trial | Outcome] = [tuner.ask() for _ in range(4)]
+        running = [trial for trial in events if isinstance(trial, Trial)]
+        for place, score in ends:
+            outcome = Outcome(running.pop(place).id, score)
+            tuner.tell(outcome)
+            trial = tuner.ask()
+            running.append(trial)
+            events += [outcome, trial]
+        check_rungs(events, factor)
+        again, _ = halving(factor=factor)
+        for event in events:
+            if isinstance(event, Trial):
+                assert again.ask(event.values) == event
+            else:
+                again.tell(event)
+
+
+def check_rungs(events, factor):
+    """At each promotion, the trial is one of the best of those of its rung that had ended."""
+    epochs, scores, promoted = {}, {}, []
+    for event in events:
+        if isinstance(event, Outcome):
+            scores[event.trial] = -1.0 if event.score is None else event.score
+            continue
+        epochs[event.id] = event.epochs
+        if event.continues is None:
+            continue
+        promoted.append(event.continues)
+        assert event.epochs == 2 * epochs[event.continues]
+        rung = [scores[trial] for trial in scores if epochs[trial] == epochs[event.continues]]
+        better = sum(score > scores[event.continues] for score in rung)
+        assert better < len(rung) // factor
+        assert scores[event.continues] >= 0
+    assert len(set(promoted)) == len(promoted)
 
 
 class TestRungs:
