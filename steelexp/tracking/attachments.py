@@ -6,6 +6,7 @@ names stays as it was, also if a page or a plot is written again before the even
 
 import errno
 import functools
+import hashlib
 import os
 import zipfile
 from io import BytesIO
@@ -15,7 +16,8 @@ from typing import Final, Literal
 from steelexp.privacy import public
 from steelexp.records import image_scores
 from steelexp.records.atomic import make_folder, write_atomically
-from steelexp.records.source import package_folder, source_files, source_hash
+from steelexp.records.provenance import running_code
+from steelexp.records.source import package_folder, source_hash
 from steelexp.spreadsheet import csv_text
 from steelexp.tracking.journal import file_entry
 
@@ -79,17 +81,21 @@ def write_source(folder: Path) -> Path:
 
 @functools.cache
 def _source() -> tuple[str, bytes]:
-    """Hash of the source, and the zip file; once in a process: later changes do not run."""
+    """Hash of the source as it was imported, and the zip file; made once in a process."""
     package = package_folder()
-    files = source_files(package)
-    texts = [(package.parent / name).read_text("utf-8", "replace") for name in files]
+    files = running_code().files
+    contents = [(package.parent / name).read_bytes() for name in files]
+    for name, content in zip(files, contents, strict=True):
+        if hashlib.sha256(content).hexdigest() != files[name]:
+            raise OSError(errno.ESTALE, "changed since this process began", name)
+    texts = [content.decode("utf-8", "replace") for content in contents]
     if (size := sum(map(len, texts))) > MOST_BYTES:
         raise OSError(errno.EFBIG, f"{size} characters are too many", str(package))
-    content = BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in zip(files, _public_texts(texts), strict=True):
             archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
-    return source_hash(files), content.getvalue()
+    return source_hash(files), packed.getvalue()
 
 
 def _public_texts(texts: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from steelexp.counts import Counts
 from steelexp.records.image_scores import ImageScores, write_image_scores
+from steelexp.records.provenance import running_code
 from steelexp.records.source import SUFFIXES, package_folder
 from steelexp.tracking import attachments
 from steelexp.tracking.attachments import kept, write_scores, write_source
@@ -26,7 +27,7 @@ def test_the_source_is_that_of_this_package_and_nothing_else(folder: Path) -> No
     assert write_source(folder) == path
 
 
-def test_secrets_in_the_source_stay_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_in_the_source_stay_here() -> None:
     texts = ['API_KEY = "k3y-in-the-code-of-a-module"\n', "a\0b\n", "x = 1\n"]
     assert attachments._public_texts(texts) == ['API_KEY = "***"\n', "a b\n", "x = 1\n"]
 
@@ -39,6 +40,15 @@ def test_a_source_that_is_too_large_is_refused(
     with pytest.raises(OSError, match="characters are too many"):
         write_source(folder)
     assert not (folder / "tracked").exists()
+
+
+def test_a_source_that_has_changed_is_not_what_ran(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(running_code().files, "steelexp/plan.py", "0" * 64)
+    attachments._source.cache_clear()
+    with pytest.raises(OSError, match=r"changed since this process began: 'steelexp/plan.py'"):
+        write_source(folder)
 
 
 def test_a_second_name_keeps_what_is_replaced(folder: Path) -> None:
