@@ -4,7 +4,8 @@ The tuner and the search's files stay with the driver, the process that was star
 trial is a fresh process with its share of cores and GPUs. Nothing is forked, because TensorFlow's
 threads do not survive a fork. A process that is killed costs the epoch that it was in: the trial
 is started again, and its run folder goes on from its last epoch. A process that has lost its
-driver ends at once. What it prints is in `trials/<id>/output.txt`.
+driver ends at once. What it prints is in `trials/<id>/output.txt`. What is private is taken out
+once it has ended.
 
 `concurrent.futures` is no help here: one killed worker breaks a whole pool.
 """
@@ -22,6 +23,8 @@ from typing import NamedTuple
 
 from steelexp.cores import available_cores
 from steelexp.errors import UserError
+from steelexp.privacy import public
+from steelexp.records.atomic import write_atomically
 from steelexp.search.attempts import PATIENCE, RETRIES, Attempt, run_in_free_folder
 from steelexp.search.executor import Outcome, RunTrial, Trial
 from steelexp.search.shares import environment, shares, visible_gpus
@@ -92,7 +95,7 @@ class ProcessExecutor:
             assert isinstance(ready, connection.Connection)
             worker = self._running.pop(ready)
             result = _receive(ready)
-            worker.end(0.0 if result is None else _END_SECONDS)
+            self._end(worker, _END_SECONDS)
             if isinstance(result, TrialError):
                 raise result.error from TrialTracebackError(result.text)
             outcome = result or self._again(worker)
@@ -106,7 +109,7 @@ class ProcessExecutor:
         self._waiting.clear()
         while self._running:
             results, worker = self._running.popitem()
-            worker.end(0.0)
+            self._end(worker, 0.0)
             results.close()
 
     def _again(self, worker: "Worker") -> Outcome | None:
@@ -128,6 +131,13 @@ class ProcessExecutor:
             f"{loss}, each of the {retry.losses} times it was run; too little memory, or see "
             f"{OUTPUT} of the trial"
         )
+
+    def _end(self, worker: "Worker", seconds: float) -> None:
+        """Wait for a process to end by itself, then kill it, and filter what it printed."""
+        worker.process.join(seconds)
+        worker.process.kill()
+        worker.process.join()
+        _filter(self._output(worker.attempt.trial))
 
     def _output(self, trial: Trial) -> Path:
         return self._folder / trial.folder / OUTPUT
@@ -159,12 +169,6 @@ class Worker(NamedTuple):
     process: context.SpawnProcess
     slot: int
 
-    def end(self, seconds: float) -> None:
-        """Wait for the process to end by itself, then kill it."""
-        self.process.join(seconds)
-        self.process.kill()
-        self.process.join()
-
 
 class TrialError(NamedTuple):
     """An exception of a trial, and its traceback as text."""
@@ -188,6 +192,15 @@ def _receive(results: connection.Connection) -> "Outcome | TrialError | None":
         except (EOFError, OSError):
             return None
     return result
+
+
+def _filter(output: Path) -> None:
+    """Take what is private out of the output of a process that has ended."""
+    if not output.is_file():
+        return
+    text = output.read_text(encoding="utf-8", errors="replace")
+    if (filtered := public(text)) != text:
+        write_atomically(output, filtered.encode())
 
 
 def _work(

@@ -151,6 +151,15 @@ class TestTrials:
         assert (tmp_path / "trials" / "quiet" / "output.txt").read_text() == ""
         assert capfd.readouterr() == ("", "")
 
+    def test_what_it_prints_is_filtered_once_it_has_ended(self, executor, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path / "zoe"))
+        monkeypatch.setenv("MY_SERVICE_TOKEN", "a8f5f167f44f4964e6c998dee827110c")
+        text = f"{tmp_path}/zoe/runs, a8f5f167f44f4964e6c998dee827110c"
+        executor.submit(Trial("loud", {"prints": text}, 1, None))
+        executor.next()
+        output = (tmp_path / "trials" / "loud" / "output.txt").read_text()
+        assert output == "from a library\n${HOME}/runs, ***\n"
+
     def test_close_ends_what_runs(self, executor, tmp_path):
         for name in ("a", "b", "c"):
             executor.submit(Trial(name, {"gate": str(tmp_path)}, 1, None))
