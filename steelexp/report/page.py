@@ -21,7 +21,7 @@ from steelexp.privacy import without_home
 from steelexp.progress import duration
 from steelexp.records.atomic import write_atomically
 from steelexp.records.search_confirmation import lead_lines
-from steelexp.records.search_file import best_line
+from steelexp.records.search_file import best_line, describe_score
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.charts import Drawing
 from steelexp.report.comparison import Change, Comparison, comparisons, runs_apart
@@ -265,6 +265,7 @@ def _rendered(**content: Any) -> str:
         "primary": PRIMARY,
         "full_name": full_name,
         "again_line": lambda *words: public_line(again_line(*words)),
+        "describe_score": describe_score,
         "lead_lines": lead_lines,
         "best_line": lambda *words: public_line(best_line(*words)),
         "command_line": lambda *words: public_line(command_line(*words)),

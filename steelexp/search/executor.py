@@ -28,6 +28,13 @@ class Trial(NamedTuple):
     seed: int | None = None
 
     @property
+    def label(self) -> str:
+        """Its name behind that of the search; seeds of one trial share it, as of one strategy."""
+        if self.seed is None:
+            return self.id
+        return f"{self.id.removesuffix(f'-seed-{self.seed}')}-confirm"
+
+    @property
     def folder(self) -> str:
         """Folder of its run, relative to the search's folder."""
         return f"{'trials' if self.seed is None else 'confirm'}/{self.id}"

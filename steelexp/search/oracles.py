@@ -80,6 +80,16 @@ def avoid(
     oracle._random_values = lambda: draw() or untried(np.random.default_rng(oracle._seed_state))
 
 
+def hyperband_begun(oracle: Any) -> int:
+    """Number of trials that a Hyperband oracle begins, each with other settings.
+
+    Where there are fewer, keras-tuner ends without letting any of the last bracket go on.
+    """
+    brackets = range(oracle._get_num_brackets())
+    first: list[int] = [oracle._get_size(bracket, 0) for bracket in brackets]
+    return sum(first) * int(oracle.hyperband_iterations)
+
+
 def hyperband_rungs(oracle: Any) -> list[tuple[int, int]]:
     """What a Hyperband oracle is going to ask for: trials and new epochs of each, rung by rung."""
     rungs: list[tuple[int, int]] = [

@@ -102,7 +102,7 @@ def trial_spec(spec: ExperimentSpec, trial: Trial, name: str | None = None) -> E
     """The complete spec of a trial."""
     epochs = {} if trial.epochs is None else {"training.epochs": trial.epochs}
     seed = {} if trial.seed is None else {"seed": trial.seed}
-    rename = {"name": name or f"{spec.name}-{trial.id}"}
+    rename = {"name": name or f"{spec.name}-{trial.label}"}
     try:
         return substitute(spec, {**trial.values, **epochs, **seed, **rename})
     except ValidationError as error:

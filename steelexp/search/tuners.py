@@ -105,6 +105,13 @@ def hyperband(
         factor=factor,
         iterations=iterations,
     )
+    combinations = combination_count(question.space)
+    begun = _oracles().hyperband_begun(oracle)
+    if combinations is not None and combinations < begun:
+        raise UserError(
+            f"search.tuner: hyperband begins {begun} trials with different settings, and the space "
+            f"has {combinations} combinations; take grid or asynchronous_halving, or larger ranges"
+        )
     rungs = _oracles().hyperband_rungs(oracle)
     return Proposer(
         oracle,

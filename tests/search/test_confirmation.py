@@ -53,6 +53,10 @@ def test_the_best_are_trained_with_new_seeds(spec, folder):
     assert all(trial.folder == f"confirm/{trial.id}" for trial in again)
     assert [trial.values for trial in again] == [ran[2].values] * 3 + [ran[4].values] * 3
     assert trial_spec(spec, again[0]).seed == 2
+    assert [trial_spec(spec, trial).name for trial in again] == [
+        *["known-0002-confirm"] * 3,
+        *["known-0004-confirm"] * 3,
+    ]
     assert best.trial.id == "0002"
 
 

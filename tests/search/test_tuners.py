@@ -1,5 +1,6 @@
 import pytest
 
+from steelexp.errors import UserError
 from steelexp.search.executor import Outcome
 from steelexp.search.search import question
 from steelexp.search.tuner import make_tuner
@@ -160,6 +161,13 @@ class TestHyperband:
         _, found, _ = made(tmp_path, "search.tuner.name=hyperband")
         assert found.trials == (9 + 3 + 1) + (5 + 2) + 3
         assert found.epochs == 9 * 1 + 3 * 2 + 1 * 6 + 5 * 3 + 2 * 6 + 3 * 9
+
+    def test_a_space_with_too_few_combinations_is_refused(self, tmp_path):
+        """The brackets by hand, above, begin 9, 5 and 3 trials."""
+        space = "{{loss.name: {{choice: [dice, bce_dice]}}, training.batch_size: {{int: [1, {}]}}}}"
+        assert made(tmp_path, "search.tuner.name=hyperband", space=space.format(9))[1].trials == 23
+        with pytest.raises(UserError, match=r"begins 17 trials .* the space has 16 combinations"):
+            made(tmp_path, "search.tuner.name=hyperband", space=space.format(8))
 
     def test_what_is_declared_is_proposed(self, tmp_path):
         spec, found, tuner = made(tmp_path, "search.tuner={name: hyperband, iterations: 2}")
