@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field, NonNegativeFloat
 
+from steelexp.errors import UserError
 from steelexp.lazy import silence
 from steelexp.limits import SearchPoints
 from steelexp.search.halving import AsynchronousHalving, totals
