@@ -1,7 +1,6 @@
 """Events about what a run was, beside its metrics: code, packages, console, plots, scores, page."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,16 +14,11 @@ from steelexp.tracking.attachments import (
 )
 from steelexp.tracking.journal import Event, New, file_entry
 from steelexp.tracking.results import PLOTS, last_epoch
+from steelexp.tracking.run_events import NATIVE, Warnings
 from steelexp.tracking.tracker import TrackedRun
 
 CONSOLE_CHARACTERS: Final = 1 << 20
 """Most characters of a run's console; what is printed later is left out."""
-
-NATIVE: Final = ("commit", "branch")
-"""Facts about the checkout that services have a place of their own for."""
-
-Warnings = Callable[[str], AbstractContextManager[None]]
-"""Turns errors into warnings that begin with these words."""
 
 
 class Details:

@@ -7,8 +7,6 @@ the key of the experiment. A resumed run and every later `sync` continue the sam
 run folder is a new experiment.
 """
 
-import hashlib
-import json
 import logging
 import math
 import subprocess
@@ -26,19 +24,25 @@ from steelexp.tracking import delivery
 from steelexp.tracking.alerts import Alert, alert_content, headline_values
 from steelexp.tracking.attachments import Part
 from steelexp.tracking.delivery import NO_PROCESS, SPARE_SECONDS
-from steelexp.tracking.details import NATIVE, Details
-from steelexp.tracking.journal import FIX, Event, Journal, New, file_entry
+from steelexp.tracking.details import Details
+from steelexp.tracking.journal import FIX, Event, Journal, New
 from steelexp.tracking.journal import NAME as JOURNAL
 from steelexp.tracking.machine_use import Sampler
 from steelexp.tracking.receipt import read_progress, read_receipt, set_aside
 from steelexp.tracking.results import final_metrics, last_epoch, results
 from steelexp.tracking.review_events import ALL_PICTURES, NO_PICTURES, ReviewPictures, review_events
+from steelexp.tracking.run_events import (
+    data_content,
+    file_events,
+    picture_events,
+    run_content,
+    subject,
+)
 from steelexp.tracking.service import Mode
 from steelexp.tracking.services import SERVICES
 from steelexp.tracking.tracker import (
     ModelFormat,
     Picture,
-    TrackedData,
     TrackedModel,
     TrackedRun,
 )
@@ -50,9 +54,6 @@ RETRY_SECONDS = 300.0
 
 FINISH_SECONDS = 60.0
 """Seconds that the rest may take to be sent when a run has ended; 1 as a rule."""
-
-PICTURE_BYTES = 1 << 25
-"""A larger picture is left out: to hash and to send it would take too long."""
 
 
 class JournaledTracker:
@@ -145,7 +146,7 @@ class JournaledTracker:
         with self._warnings():
             read_progress(run.folder)
             self._journal = Journal(run.folder)
-            self._recorded = {_subject(event.kind, event.content) for event in self._journal.events}
+            self._recorded = {subject(event.kind, event.content) for event in self._journal.events}
         self._note(self._opening(run))
         self._wake()
 
@@ -153,7 +154,9 @@ class JournaledTracker:
         self, epoch: int, metrics: Mapping[str, float], step: int, pictures: Sequence[Picture] = ()
     ) -> None:
         """Note an epoch and its pictures."""
-        self._note(self._epoch(epoch, metrics, step, pictures))
+        place = {"epoch": epoch, "step": step}
+        self._note([("epoch", {**place, "metrics": dict(metrics)})])
+        self._note(picture_events(place, pictures, self._run.folder, self._warnings))
         self._note(self._details.console(self._events))
         self._note(self._better(metrics))
         self._wake()
@@ -233,48 +236,20 @@ class JournaledTracker:
             return f"{self._name}: not sent ({reason(error)})"
 
     def _opening(self, run: TrackedRun) -> Iterator[New]:
-        others: dict[str, Any] = {
-            f"git/{name}": value for name, value in run.git.items() if name not in NATIVE
-        }
-        tags = list(run.tags)
-        others["kind"] = run.kind if run.trial is None else "trial"
-        if run.trial is not None:
-            tags.append(f"search {run.trial.search}")
-            others |= {"search": run.trial.search, "search/trial": run.trial.trial}
-            others |= {"search/settings": ", ".join(run.trial.values)}
-        moment = f"{run.identity}/{time.time_ns()}"  # a run begun anew is another experiment
-        opening = {
-            "service": self._service,
-            "key": hashlib.sha1(moment.encode(), usedforsecurity=False).hexdigest(),
-            "project": self._project,
-            "workspace": self._workspace,
-            "name": run.name,
-            "tags": tags,
-            "parameters": dict(run.parameters),
-            "others": others,
-            "model": run.model,
-            "alerts": list(self._alerts_of(run)),
-        }
-        yield "run", opening
-        yield from self._files(run.files)
+        yield (
+            "run",
+            run_content(
+                run,
+                service=self._service,
+                project=self._project,
+                workspace=self._workspace,
+                alerts=self._alerts_of(run),
+            ),
+        )
+        yield from file_events(run.files, run.folder, self._warnings)
         if run.data is not None and self._with_data:
             with self._warnings("left out: "):
-                yield "data", _data(run.data, run.folder)
-
-    def _files(self, paths: Sequence[Path]) -> Iterator[New]:
-        for path in paths:
-            with self._warnings("left out: "):
-                if path.stat().st_size:  # Comet refuses empty files
-                    yield "asset", file_entry(path, self._run.folder)
-
-    def _epoch(
-        self, epoch: int, metrics: Mapping[str, float], step: int, pictures: Sequence[Picture]
-    ) -> Iterator[New]:
-        place = {"epoch": epoch, "step": step}
-        yield "epoch", {**place, "metrics": dict(metrics)}
-        for picture in pictures:
-            with self._warnings("left out: "):
-                yield "picture", {**place, **_picture(picture, self._run.folder)}
+                yield "data", data_content(run.data, run.folder)
 
     def _better(self, metrics: Mapping[str, float]) -> Iterator[New]:
         """The alert about an epoch that is better than every finished run, once a run."""
@@ -310,8 +285,8 @@ class JournaledTracker:
         with self._warnings():
             for kind, content in news:
                 new = (kind, public_values(content))
-                if (subject := _subject(*new)) not in self._recorded:
-                    self._recorded.add(subject)
+                if (about := subject(*new)) not in self._recorded:
+                    self._recorded.add(about)
                     self._unwritten.append(new)
         with self._warnings("not recorded: "):
             if self._unwritten:
@@ -358,23 +333,3 @@ class JournaledTracker:
         if problem not in self._warned:
             LOGGER.warning("%s: %s (the run is not affected)", self._name, problem)
         self._warned.add(problem)
-
-
-def _data(data: TrackedData, folder: Path) -> Mapping[str, Any]:
-    files = [file_entry(path, folder) for path in data.files]
-    facts = {"name": data.name, "digest": data.digest, "metadata": dict(data.metadata)}
-    return {**facts, "files": files}
-
-
-def _picture(picture: Picture, folder: Path) -> Mapping[str, Any]:
-    layers = None if picture.layers is None else file_entry(picture.layers, folder)
-    file = file_entry(picture.path, folder, most=PICTURE_BYTES)
-    return {"name": picture.name, "layers": layers, **file}
-
-
-def _subject(kind: str, content: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What an event is about; of one thing the journal holds one event, of others the changes."""
-    if kind in ("others", "final", "code"):
-        return kind, json.dumps(content, sort_keys=True)
-    fields = ("epoch", "name", "path", "line", "sample")
-    return kind, *(content.get(field) for field in fields)

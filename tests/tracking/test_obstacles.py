@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from steelexp.tracking import Picture, delivery, journaled
+from steelexp.tracking import Picture, delivery, journaled, run_events
 from steelexp.tracking.comet.tracker import comet as tracker_of
 from steelexp.tracking.delivery import KILLED, sync
 from steelexp.tracking.journal import read_events
@@ -123,7 +123,7 @@ def test_a_picture_that_cannot_be_sent_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
 ) -> None:
-    monkeypatch.setattr(journaled, "PICTURE_BYTES", 1 << 16)
+    monkeypatch.setattr(run_events, "PICTURE_BYTES", 1 << 16)
     pictures = [Picture(strip, draw(folder, 1, strip)) for strip in STRIPS]
     path = pictures[0].path
     path.unlink()
