@@ -31,8 +31,11 @@ def identity(spec: ExperimentSpec, digest: str) -> dict[str, Any]:
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """One line for each setting that has changed."""
-    keys = [key for key in (*recorded, *now) if recorded.get(key) != now.get(key)]
+    """One line for each setting that has changed.
+
+    A setting that an earlier version did not have, and that is empty now, has not changed.
+    """
+    keys = [key for key in (*recorded, *now) if _unset(recorded.get(key)) != _unset(now.get(key))]
     lines = [_difference(key, recorded, now) for key in dict.fromkeys(keys) if key != "digest"]
     if not lines and "digest" in keys:
         lines = ["the content of the data set, its split or the weights file is another"]
@@ -45,6 +48,10 @@ def _difference(key: str, recorded: Mapping[str, Any], now: Mapping[str, Any]) -
     if key not in now:
         return f"{key}: it was {_text(recorded[key])} and is gone"
     return f"{key}: it was {_text(recorded[key])} and is {_text(now[key])}"
+
+
+def _unset(value: Any) -> Any:
+    return None if value == [] else value
 
 
 def _text(value: Any) -> str:

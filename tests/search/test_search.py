@@ -426,6 +426,23 @@ class TestAnotherSearch:
         assert "begin anew with --fresh" in str(caught.value)
         assert (folder / "trials.jsonl").read_bytes() == before
 
+    def test_a_search_of_a_version_without_starting_points_goes_on(self, tmp_path, folder, spec):
+        searched(known_spec(tmp_path, "search.trials=3"), folder)
+        file = folder / "trials.jsonl"
+        events = [json.loads(line) for line in file.read_text().splitlines()]
+        new = ("search.start", "search.reuse", "search.objective")
+        for key in new:
+            assert key in events[0]["identity"]
+            del events[0]["identity"][key]
+        file.unlink()
+        trials = Trials(file)
+        for event in events:
+            trials._append({key: value for key, value in event.items() if key != "check"})
+        searched(spec, folder)
+        assert len(trials_of(folder)) == 6
+        with pytest.raises(UserError, match=r"search\.start: .* is new"):
+            searched(known_spec(tmp_path, START), folder)
+
     def test_every_difference_is_named(self, tmp_path, folder, spec):
         searched(spec, folder)
         with pytest.raises(UserError) as caught:
