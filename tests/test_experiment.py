@@ -49,6 +49,7 @@ from steelexp.records.packages import computing_packages
 from steelexp.records.provenance import running_code
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
+from steelexp.records.review import read_review
 from steelexp.records.run_file import hashes_of, read_run_file, write_run_file
 from steelexp.records.store import BusyError, Epoch, RunFolder, read_epochs, run_folders
 from steelexp.report.reproduction import UNCHANGED
@@ -222,8 +223,13 @@ def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Recor
     pictures = [p for p in archive.payloads["file_upload"] if p["upload_type"] == "visualization"]
     plots = [p for p in pictures if p["additional_params"]["figName"].startswith("plots/")]
     assert len(plots) == 3
-    assert len(pictures) == 2 * 3 + len(plots)
-    layers = [layer["name"] for p in pictures for layer in p["metadata"].get("annotations", ())]
+    review = read_review(folder.path / "review")
+    assert review is not None
+    names = [each.name for each in (*review.worst, *review.examples)]
+    assert [p["additional_params"]["figName"] for p in pictures if "path" in p["metadata"]] == names
+    overlays = [p for p in pictures if "path" not in p["metadata"]]
+    assert len(overlays) == 2 * 3 + len(plots)
+    layers = [layer["name"] for p in overlays for layer in p["metadata"].get("annotations", ())]
     assert layers.count("truth") == 2 * 3  # of images with a defect
     assert str(path) in status_line(folder.path)
     assert record.tracking == f"Comet: experiment {path.stem}"
