@@ -269,7 +269,7 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
     values = read_document(aside / "reevaluation.json", version=2, noun="", fix="")
     reevaluation = Reevaluation.model_validate(values)
     assert (reevaluation.inference, reevaluation.tta) == ("sliding", True)
-    assert check_files(aside) == {"reevaluation", "evaluation"}
+    assert check_files(aside) == {"reevaluation", "evaluation", "review"}
     assert set(reevaluation.metrics) == set(undisturbed[1].metrics)
     report = read_evaluation_report(aside, reevaluation.files)
     assert report is not None
@@ -308,7 +308,7 @@ def test_evaluate_on_other_data_stands_beside_the_record(
     ((place, evaluation),) = read_external_evaluations(folder.path)
     assert evaluation.relatives == Relatives(train=6, val=4, missing=0)  # the run's own images
     assert place.name == f"{tiny_severstal.name}-{evaluation.manifest[:8]}"
-    assert check_files(place) == {"external", "evaluation"}
+    assert check_files(place) == {"external", "evaluation", "review"}
     val = read_image_scores(folder.path / "image_scores.parquet", "val")
     other = read_image_scores(place / "image_scores.parquet", "test")
     rows = [other.images.index(name) for name in val.images]
