@@ -21,9 +21,10 @@ from steelexp.records.search_confirmation import Candidate, Confirmation, Interv
 from steelexp.records.store import RunFolder
 from steelexp.search.budget import Budget
 from steelexp.search.executor import Executor, Outcome, Trial
+from steelexp.search.objectives import ranked
 from steelexp.search.trials import Row, Trials
 from steelexp.spec import ExperimentSpec, read_resolved
-from steelexp.spec.objective import first_objective
+from steelexp.spec.objective import first_objective, objectives
 
 
 def confirm(
@@ -76,11 +77,8 @@ def best_rows(spec: ExperimentSpec, trials: Trials) -> list[Row]:
     """The best trials with different settings, the best first."""
     if spec.search is None or spec.search.confirm is None:
         return []
-    sign = first_objective(spec).sign
-    finished = [row for row in trials.rows.values() if row.outcome and row.status == "finished"]
-    finished.sort(key=lambda row: sign * _score(row))
     rows: list[Row] = []
-    for row in finished:
+    for row in ranked(trials.rows.values(), objectives(spec)):
         if all(row.trial.values != other.trial.values for other in rows):
             rows.append(row)
     return rows[: spec.search.confirm.top]

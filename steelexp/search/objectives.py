@@ -1,6 +1,6 @@
 """Several objectives at once: the set of the best trades, and what a tuner is told."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,7 +10,7 @@ from steelexp.errors import UserError
 from steelexp.metric_names import parse_name
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch
-from steelexp.search.trials import Row
+from steelexp.search.trials import Row, Trials
 from steelexp.spec import ExperimentSpec
 from steelexp.spec.objective import (
     PARAMETERS,
@@ -84,6 +84,27 @@ def measured_scores(
 def losses(scores: Mapping[str, float], wanted: Sequence[Objective]) -> list[float]:
     """The objectives of a trial, each to be small."""
     return [objective.sign * scores[objective.name] for objective in wanted]
+
+
+def ranked(rows: Iterable[Row], wanted: Sequence[Objective]) -> list[Row]:
+    """The finished trials, the best in the first objective first.
+
+    Of equals, the next objectives decide, then the order of the proposals. So the first is in the
+    Pareto set.
+    """
+    first, *others = wanted
+
+    def key(row: Row) -> list[float]:
+        assert row.outcome is not None
+        assert row.outcome.score is not None
+        return [first.sign * row.outcome.score, *losses(row.outcome.scores, others)]
+
+    return sorted((row for row in rows if row.status == "finished"), key=key)
+
+
+def best_row(spec: ExperimentSpec, trials: Trials) -> Row | None:
+    """The best trial; None before one has finished."""
+    return next(iter(ranked(trials.rows.values(), objectives(spec))), None)
 
 
 def pareto_front(rows: Sequence[Row], wanted: Sequence[Objective]) -> list[str]:

@@ -28,7 +28,7 @@ from steelexp.search.budget import Budget
 from steelexp.search.confirmation import confirm, confirmation
 from steelexp.search.executor import Executor, Outcome, Trial
 from steelexp.search.identity import differences, identity
-from steelexp.search.objectives import direction, pareto_front
+from steelexp.search.objectives import best_row, direction, pareto_front
 from steelexp.search.trials import Row, Trials, read_trials, repair_trials
 from steelexp.search.tuner import Tuner, make_tuner
 from steelexp.search.tuners import Question, proposer
@@ -83,7 +83,7 @@ def search(
             executor.close()
         _write(spec, folder, trials, ended=ended)
         say(f"Ended: {ended}")
-    best = trials.best(direction(spec))
+    best = best_row(spec, trials)
     if best is None:
         why = "all failed, search.json says why" if trials.rows else "none fitted into the budget"
         raise RunFailedError(f"{folder}: no trial was finished: {why}")
@@ -124,7 +124,7 @@ def _run(
 ) -> str:
     """Run trials until a limit ends the search; return the limit."""
     _write(spec, folder, trials)
-    if (best := trials.best(direction(spec))) is not None:  # a kill may have come in between
+    if (best := best_row(spec, trials)) is not None:  # a kill may have come in between
         _write_best(spec, folder, best)
     for trial in trials.running:
         say(f"trial {trial.id}: going on")
@@ -146,7 +146,7 @@ def _run(
         trials.end(outcome, budget.elapsed)
         tuner.tell(outcome)
         _write(spec, folder, trials)
-        best = trials.best(direction(spec))
+        best = best_row(spec, trials)
         if best is not None and best.trial.id == outcome.trial:
             _write_best(spec, folder, best)
         say(_line(spec, trials, outcome, budget.seconds_left(executor.slots)))
@@ -190,7 +190,7 @@ def _replay(trials: Trials, tuner: Tuner) -> None:
 def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, ended: str | None = None) -> None:
     """Write search.json, what analyses read."""
     assert spec.search is not None
-    best = trials.best(direction(spec))
+    best = best_row(spec, trials)
     wanted = objectives(spec)
     rows = list(trials.rows.values())
     confirmed = confirmation(spec, folder, trials) if trials.confirmed else None
@@ -238,7 +238,7 @@ def _describe(trial: Trial) -> str:
 
 
 def _line(spec: ExperimentSpec, trials: Trials, outcome: Outcome, left: float | None) -> str:
-    best = trials.best(direction(spec))
+    best = best_row(spec, trials)
     result = (
         f"failed: {outcome.reason}"
         if outcome.score is None

@@ -115,12 +115,6 @@ class Trials:
         """Outcomes of the trials that this search proposed and that ended."""
         return [row.outcome for row in self.own if row.outcome is not None]
 
-    def best(self, direction: str) -> Row | None:
-        """The finished trial with the best score, the first of equals."""
-        sign = 1 if direction == "max" else -1
-        finished = [row for row in self.rows.values() if row.status == "finished"]
-        return max(finished, key=lambda row: sign * row.outcome.score, default=None)  # type: ignore[union-attr, operator]
-
     def since_gain(self, direction: str, minimum: float) -> int:
         """Number of trials that ended since the last gain.
 

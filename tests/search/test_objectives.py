@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from steelexp.errors import UserError
 from steelexp.search.executor import Outcome, Trial
-from steelexp.search.objectives import check_objectives, pareto_front, scalarise
+from steelexp.search.objectives import check_objectives, pareto_front, ranked, scalarise
 from steelexp.search.trials import Row
 from steelexp.spec.objective import Objective, objectives
 from tests.known_search import known_spec, known_trial, searched, trials_of
@@ -51,6 +51,23 @@ class TestPareto:
                 for other_dice, other_seconds in (pairs[int(name)] for name in front)
             )
             assert beaten == (str(number) not in front)
+
+
+class TestRanked:
+    def names(self, *pairs, wanted=(DICE, SECONDS)):
+        return [row.trial.id for row in ranked(rows(*pairs), wanted)]
+
+    def test_by_the_first_objective_of_the_finished(self):
+        assert self.names((0.7, 1), None, (0.9, 9), (0.8, 5)) == ["2", "3", "0"]
+
+    def test_of_equals_the_next_decides_and_then_the_order(self):
+        assert self.names((0.9, 9), (0.9, 5), (0.9, 5)) == ["1", "2", "0"]
+        assert self.names((0.9, 9), (0.9, 5), wanted=(DICE,)) == ["0", "1"]
+
+    @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=12))
+    def test_the_best_is_in_the_pareto_set(self, pairs):
+        found = rows(*pairs)
+        assert ranked(found, [DICE, SECONDS])[0].trial.id in pareto_front(found, [DICE, SECONDS])
 
 
 class TestScalarise:

@@ -77,17 +77,6 @@ def test_a_whole_line_that_is_no_event(path, line):
         read_trials(path)
 
 
-def test_the_best_is_of_the_finished_the_first_of_equals(path):
-    found = read_trials(path)
-    found.end(Outcome("0001", None, "diverged"), 12.0)
-    assert found.best("max").trial == found.best("min").trial == FIRST
-    for number, score in ((2, 0.5), (3, 0.7), (4, 0.7), (5, 0.1)):
-        found.propose(Trial(f"000{number}", {}), 13.0)
-        found.end(Outcome(f"000{number}", score), 13.0)
-    assert found.best("max").trial.id == "0003"
-    assert found.best("min").trial.id == "0005"
-
-
 @pytest.mark.parametrize(
     ("direction", "minimum", "counts"),
     [
