@@ -17,7 +17,7 @@ from steelexp.errors import UserError
 from steelexp.metric_names import LOWER, UPPER, grouped_name
 from steelexp.metrics import PRIMARY
 from steelexp.records.atomic import make_folder
-from steelexp.tracking.journal import Journal, New, file_entry, read_events
+from steelexp.tracking.journal import Journal, New, file_entry
 
 FOLDER: Final = "tracked"
 ROWS: Final = "comparison.csv"
@@ -53,8 +53,6 @@ def comparison_journal(source: Path, *, service: str, project: str, workspace: s
     files = [source / ROWS, *(source / name for name in TEXTS), *_figures(source).values()]
     digest = _digest(files, project, workspace)
     folder = source / FOLDER / digest
-    if read_events(folder):
-        return folder
     make_folder(folder)
     for file in files:
         shutil.copyfile(file, folder / file.name)
@@ -70,7 +68,9 @@ def comparison_journal(source: Path, *, service: str, project: str, workspace: s
         "others": {"kind": "comparison"},
         "model": None,
     }
-    Journal(folder).append(("run", opening), *_events(folder, rows))
+    events = [("run", opening), *_events(folder, rows)]
+    journal = Journal(folder)
+    journal.append(*events[len(journal.events) :])  # the rest, where a kill cut the first writing
     return folder
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from steelexp.tracking import TrackedTrial, alerts, delivery
+from steelexp.tracking import TrackedTrial, alerts, delivery, journaled
 from steelexp.tracking.alerts import ALERTS, Decisions, StallWatch, alert_content
 from steelexp.tracking.comet.tracker import comet
 from steelexp.tracking.delivery import sync
@@ -169,6 +169,24 @@ def test_a_message_that_fails_is_not_sent_again(
         assert sync(folder)[0], line
     assert len(asked) == 1
     assert_all_arrived(server, folder, 2)
+
+
+def test_a_server_that_hangs_on_a_message_holds_up_nothing(
+    server: CometServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journaled, "FINISH_SECONDS", 2.0)
+    monkeypatch.setattr(journaled, "SPARE_SECONDS", 1.0)
+    over = threading.Event()
+    server.forgetting = lambda request: "/notification/" in request.path and over.wait(30)
+    began = time.monotonic()
+    line = train(folder, 1, alerts=ALERTS)
+    assert time.monotonic() - began < 20
+    over.set()
+    server.forgetting = lambda _: False
+    for _ in range(2):
+        assert sync(folder)[0], line
+    assert names(server, folder) == ["finished"]
+    assert_all_arrived(server, folder, 1)
 
 
 def test_killed_between_mark_and_message_it_is_never_sent(

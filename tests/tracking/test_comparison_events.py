@@ -9,6 +9,8 @@ from analysis.compare_strategies import main as compare
 from steelexp.__main__ import main
 from steelexp.tracking.comet.dashboard import dashboards
 from steelexp.tracking.comet.panels import view_state
+from steelexp.tracking.comparison_events import comparison_journal
+from steelexp.tracking.journal import read_events
 from tests.comet_server import CometServer
 from tests.simulated_runs import Study, write_study
 from tests.view_names import held_names, lacking, names_of
@@ -48,6 +50,22 @@ def test_the_same_comparison_is_logged_once_and_another_is_another(
     (folder / "comparison.md").write_text("# Another text\n")
     assert main(["dashboard", "comparison", str(folder), "--project", "steel"]) == 0
     assert len(server.experiments) == 2
+
+
+@pytest.mark.parametrize("lines", [0, 1, 4])
+def test_a_journal_that_a_kill_cut_is_completed(
+    server: CometServer, folder: Path, lines: int
+) -> None:
+    journal = comparison_journal(folder, service="comet", project="steel", workspace=None)
+    events = read_events(journal)
+    file = journal / "journal.jsonl"
+    parts = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(parts[:lines]) + parts[lines][:20])
+    assert main(["dashboard", "comparison", str(folder), "--project", "steel"]) == 0
+    again = read_events(journal)
+    assert [(e.kind, e.content) for e in again] == [(e.kind, e.content) for e in events]
+    (key,) = server.experiments
+    assert [name for name, *_ in server.pictures(key)] == ["differences", "classes"]
 
 
 def test_the_numbers_are_those_of_the_table(server: CometServer, folder: Path) -> None:
