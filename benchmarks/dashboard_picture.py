@@ -213,8 +213,9 @@ def draw_view(view: Mapping[str, Any], runs: Sequence[Experiment]) -> tuple[Figu
         top += 10 * height
     columns = json.loads(view["reactGridTableState"])["columnOrders"][4:]
     head = f"{view['templateName']}: {len(runs)} experiments. Table: {', '.join(columns)}"
-    figure.suptitle(textwrap.fill(head, 150), x=0.1, ha="left", fontsize=10)
-    figure.subplots_adjust(top=1 - 0.8 / figure.get_figheight(), bottom=0.01, left=0.1, right=0.97)
+    inch = 1 / figure.get_figheight()
+    figure.suptitle(textwrap.fill(head, 150), x=0.1, y=1 - 0.2 * inch, ha="left", fontsize=10)
+    figure.subplots_adjust(top=1 - inch, bottom=0.01, left=0.1, right=0.97)
     return figure, empty
 
 

@@ -31,6 +31,10 @@ FOREST_PLOTS: Final = {
 DIFFERENCE: Final = "difference"
 """Metric: strategy less baseline in the primary metric over all classes, strategies by number."""
 
+FIRST: Final = ("metric", "class", "strategy", "difference", "low", "high", "verdict", "baseline")
+"""Columns of the table that come first: a panel is narrow."""
+
+_TEXTS: Final = ("metric", "class", "strategy", "verdict", "baseline")
 _ALL: Final = "all"
 _LARGEST: Final = 1 << 24
 
@@ -101,8 +105,9 @@ def _digest(files: Sequence[Path], project: str, workspace: str | None) -> str:
 def _events(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[New]:
     for name in TEXTS:
         yield "asset", file_entry(folder / name, folder)
-    headers = list(rows[0])
-    yield "table", {"name": ROWS, "headers": headers, "rows": [list(row.values()) for row in rows]}
+    headers = [*FIRST, *(name for name in rows[0] if name not in FIRST)]
+    cells = [[row[name] for name in headers] for row in rows]
+    yield "table", {"name": ROWS, "headers": headers, "rows": cells}
     for number, row in enumerate(_overall(rows), start=1):
         values = {
             DIFFERENCE: row["difference"],
@@ -130,11 +135,10 @@ def _rows(file: Path) -> list[dict[str, Any]]:
         UserError: It is not a comparison.
     """
     rows = [
-        {name: _value(cell) for name, cell in row.items()}
+        {name: cell if name in _TEXTS else _value(cell) for name, cell in row.items()}
         for row in csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))
     ]
-    needed = {"metric", "class", "strategy", "baseline", "difference", "low", "high"}
-    if not rows or not needed <= set(rows[0]) or not _overall(rows):
+    if not rows or not set(FIRST) <= set(rows[0]) or not _overall(rows):
         raise UserError(f"{file}: not the table of a comparison; compare the strategies again")
     return rows
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from steelexp.metric_names import BEST, LOWER, UPPER, full_name, grouped_name
+from steelexp.metric_names import BEST, LOWER, UPPER, full_name, grouped_name, parse_name
 from steelexp.records.evaluation_report import FILE as EVALUATION
 from steelexp.spreadsheet import guarded
 from steelexp.tracking.journal import Event, New, file_entry
@@ -114,12 +114,19 @@ def _table(run: str, metrics: Mapping[str, float]) -> dict[str, Any]:
         metric, _, label = name.partition("/")
         cells[label or "all", metric] = value
     classes = sorted({label for label, _ in cells}, key=lambda label: (label == "all", label))
-    names = list(dict.fromkeys(metric for _, metric in cells))
+    names = sorted(dict.fromkeys(metric for _, metric in cells), key=_test_first)
     rows = [
         [guarded(run), guarded(label), *(cells.get((label, name), "") for name in names)]
         for label in classes
     ]
     return {"headers": ["run", "class", *names], "rows": rows}
+
+
+def _test_first(name: str) -> int:
+    """Place of a metric's part: test images, post-processed, others."""
+    order = ("test", "test_post")
+    part = parse_name(name).part
+    return order.index(part) if part in order else len(order)
 
 
 def _evaluated(run: str, report: Mapping[str, Any]) -> Iterator[New]:

@@ -74,6 +74,10 @@ def test_the_numbers_are_those_of_the_table(server: CometServer, folder: Path) -
     values = {name: value for name, value, *_ in server.metrics(key)}
     lines = (folder / "comparison.csv").read_text().splitlines()
     head = lines[0].split(",")
+    sent = dict(server.assets(key))["comparison.csv"].file.decode().splitlines()
+    assert sent[0].startswith("metric,class,strategy,difference,low,high,verdict,baseline,")
+    assert sent[1].startswith("dice_positive,all,b4_")
+    assert {line.split(",")[1] for line in sent[1:]} == {"all", "1", "2", "3", "4"}
     rows = [dict(zip(head, line.split(","), strict=True)) for line in lines[1:]]
     for row in rows:
         if (row["metric"], row["class"]) == ("dice_positive", "all"):

@@ -38,7 +38,13 @@ def test_results_of_a_finished_run(folder: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"w")
     (folder / "evaluation.json").write_text(json.dumps(JUDGEMENT))
-    metrics = {"val_loss": 0.5, "val_dice/2": 0.2, "val_dice/1": 0.1, "val_dice": 0.15}
+    metrics = {
+        "val_loss": 0.5,
+        "test_dice": 0.25,
+        "val_dice/2": 0.2,
+        "val_dice/1": 0.1,
+        "val_dice": 0.15,
+    }
     best, table, curve, calibration, pixels, confusion, model, status = results(
         run,
         metrics,
@@ -57,11 +63,11 @@ def test_results_of_a_finished_run(folder: Path) -> None:
     assert (best[1]["group"], best[1]["epoch"], best[1]["step"]) == ("best", 2, 100)
     assert table[1] == {
         "name": "classes.csv",
-        "headers": ["run", "class", "val_loss", "val_dice"],
+        "headers": ["run", "class", "test_dice", "val_loss", "val_dice"],
         "rows": [
-            ["b4_dice", "1", "", 0.1],
-            ["b4_dice", "2", "", 0.2],
-            ["b4_dice", "all", 0.5, 0.15],
+            ["b4_dice", "1", "", "", 0.1],
+            ["b4_dice", "2", "", "", 0.2],
+            ["b4_dice", "all", 0.25, 0.5, 0.15],
         ],
     }
     assert curve == (
