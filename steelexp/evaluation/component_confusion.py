@@ -12,16 +12,15 @@ pixels are of that class. Components have 8 neighbours.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from steelexp.counts import Pixels
+from steelexp.data.bits import Bits
 from steelexp.evaluation.detection import OVERLAP, Mask
-
-Masks = npt.NDArray[np.bool_]
 
 
 class Box(NamedTuple):
@@ -50,65 +49,79 @@ class Finding(NamedTuple):
 
 
 class Components(NamedTuple):
-    """Components of one mask.
+    """Components of a class on an image.
 
     Attributes:
-        numbers: Number of the component of each pixel, [H, W]; 0 for none.
-        areas: Pixels of each component, [N + 1].
+        pixels: Places of the pixels of all components in the flat image, [P].
+        numbers: Number of the component of each of them, from 1, [P].
+        areas: Pixels of each component, [N + 1]; the first is none.
         boxes: Bounding boxes, [N + 1].
     """
 
-    numbers: npt.NDArray[Any]
+    pixels: Pixels
+    numbers: Pixels
     areas: Pixels
     boxes: list[Box]
 
-    def shares(self, masks: Masks) -> npt.NDArray[np.float64]:
-        """Share of each component in each mask, [N + 1, C], of masks [H, W, C]."""
+    def shares(self, bits: Bits, classes: int) -> npt.NDArray[np.float64]:
+        """Share of each component that has each class, [N + 1, C], of bits [H, W]."""
+        words = bits.ravel()[self.pixels]
         counts = [
-            np.bincount(self.numbers[masks[..., c]], minlength=len(self.areas))
-            for c in range(masks.shape[2])
+            np.bincount(self.numbers[(words >> c & 1) > 0], minlength=len(self.areas))
+            for c in range(classes)
         ]
         shares: npt.NDArray[np.float64] = np.stack(counts, axis=1) / self.areas[:, None]
         return shares
 
+    def places(self, number: int) -> Pixels:
+        """Places of the pixels of a component in the flat image."""
+        places: Pixels = self.pixels[self.numbers == number]
+        return places
 
-def findings(truths: Masks, masks: Masks) -> Iterator[Finding]:
+
+def findings(truth: Bits, prediction: Bits, classes: int) -> Iterator[Finding]:
     """The components of an image by cell of the confusion matrix.
 
     Args:
-        truths: Ground truth, [H, W, C].
-        masks: Prediction, [H, W, C].
+        truth: Ground truth, [H, W], bit c set where class c is.
+        prediction: Prediction, [H, W], in the same way.
+        classes: Number of classes, C.
     """
     swaps: dict[tuple[int, int], Mask] = {}
-    for c in np.flatnonzero(truths.any(axis=(0, 1))).tolist():
-        components = find_components(truths[..., c])
-        for number, shares in enumerate(components.shares(masks)[1:], start=1):
+    for c, components in _by_class(truth, classes):
+        for number, shares in enumerate(components.shares(prediction, classes)[1:], start=1):
             column = _covering(shares, c)
             if column not in (0, c + 1):
-                swapped = swaps.setdefault((c + 1, column), np.zeros(truths.shape[:2], bool))
-                swapped |= components.numbers == number
+                swapped = swaps.setdefault((c + 1, column), np.zeros(truth.size, bool))
+                swapped[components.places(number)] = True
             yield _finding(components, number, c + 1, column)
-    for c in np.flatnonzero(masks.any(axis=(0, 1))).tolist():
-        components = find_components(masks[..., c])
-        for number, shares in enumerate(components.shares(truths)[1:], start=1):
+    for c, components in _by_class(prediction, classes):
+        for number, shares in enumerate(components.shares(truth, classes)[1:], start=1):
             row = _covering(shares, c)
             touched = swaps.get((row, c + 1))
-            counted = touched is not None and touched[components.numbers == number].any()
+            counted = touched is not None and touched[components.places(number)].any()
             if row != c + 1 and not counted:
                 yield _finding(components, number, row, c + 1)
 
 
-def find_components(mask: Mask) -> Components:
-    """The components of a mask, [H, W]."""
-    _, numbers, statistics, _ = cv2.connectedComponentsWithStats(
-        mask.astype(np.uint8), connectivity=8
-    )
+def _by_class(bits: Bits, classes: int) -> Iterator[tuple[int, Components]]:
+    """The classes that an image has, and their components."""
+    present = np.bitwise_or.reduce(bits, axis=None)
+    for c in range(classes):
+        if present >> c & 1:
+            yield c, find_components((bits >> c & 1).astype(np.uint8))
+
+
+def find_components(region: npt.NDArray[np.uint8]) -> Components:
+    """The components of a region, [H, W] of 0 and 1."""
+    _, numbers, statistics, _ = cv2.connectedComponentsWithStats(region, connectivity=8)
     boxes = [
         Box(top, left, top + height, left + width)
         for left, top, width, height, _ in statistics.tolist()
     ]
     areas = np.maximum(statistics[:, cv2.CC_STAT_AREA].astype(np.int64), 1)
-    return Components(numbers, areas, boxes)
+    pixels = np.flatnonzero(region)
+    return Components(pixels, numbers.ravel()[pixels].astype(np.int64), areas, boxes)
 
 
 def _covering(shares: npt.NDArray[np.float64], own: int) -> int:

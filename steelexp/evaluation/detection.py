@@ -46,13 +46,13 @@ class DetectionCounts:
 
     Args:
         rules: Post-processing rules of each class, [C].
-        look: Function of each image and its masks, [H, W, C]; None for none.
+        look: Function of each image and its predicted bits, [H, W]; None for none.
     """
 
     def __init__(
         self,
         rules: Sequence[ClassRules],
-        look: Callable[[ScoredImage, Mask], None] | None = None,
+        look: Callable[[ScoredImage, Bits], None] | None = None,
     ) -> None:
         self._rules = rules
         self._look = look
@@ -64,8 +64,6 @@ class DetectionCounts:
     def add(self, image: ScoredImage) -> None:
         """Apply the rules to one image and count."""
         masks = postprocess(image.scores, self._rules)
-        if self._look is not None:
-            self._look(image, masks)
         predicted: Bits = np.zeros(image.bits.shape, word_of(len(self._rules)))
         pixels = np.zeros((3, len(self._rules)), np.int64)
         for c in range(len(self._rules)):
@@ -76,6 +74,8 @@ class DetectionCounts:
             pixels[:, c] = tp, np.count_nonzero(mask) - tp, np.count_nonzero(truth) - tp
             if pixels[:, c].any():
                 self._components[c] += count_components(mask, truth)
+        if self._look is not None:
+            self._look(image, predicted)
         self._confusion += count_pairs(image, predicted)
         self._counts.append(pixels)
         self._highest.append(image.scores.max(axis=(0, 1)))

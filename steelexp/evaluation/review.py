@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steelexp.counts import Pixels
-from steelexp.data.bits import Bits, pack_bits
-from steelexp.evaluation.component_confusion import Box, Finding, Masks, findings
+from steelexp.data.bits import Bits
+from steelexp.evaluation.component_confusion import Box, Finding, findings
 from steelexp.inference.scoring import ScoredImage
 from steelexp.overlays import polygons
 
@@ -88,32 +88,34 @@ class Review:
         self._numbers = itertools.count()
         self._worst_per_class = max(1, min(WORST_PER_CLASS, WORST // len(classes)))
 
-    def add(self, image: ScoredImage, masks: Masks) -> None:
+    def add(self, image: ScoredImage, prediction: Bits) -> None:
         """Look at one image.
 
         Args:
             image: Image with scores and ground truth.
-            masks: Predicted masks, [H, W, C].
+            prediction: Predicted bits, [H, W], bit c set where class c is.
         """
-        if not (image.bits.any() or masks.any()):
+        if not (image.bits.any() or prediction.any()):
             return
-        truths = np.stack([image.truth(c) for c in range(len(self._classes))], axis=-1)
-        prediction = pack_bits(masks)
-        for finding in findings(truths, masks):
+        for finding in findings(image.bits, prediction, len(self._classes)):
             cell = (finding.truth, finding.prediction)
             self._matrix[cell] += 1
             rank = (finding.area, -image.row, -next(self._numbers))
             example = functools.partial(_example, image.row, finding, prediction)
             most = DETECTED_PER_CELL if cell[0] == cell[1] else EXAMPLES_PER_CELL
             _keep(self._examples.setdefault(cell, []), rank, example, most)
-        self._rank(image, truths, masks, prediction)
+        self._rank(image, prediction)
 
-    def _rank(self, image: ScoredImage, truths: Masks, masks: Masks, prediction: Bits) -> None:
+    def _rank(self, image: ScoredImage, prediction: Bits) -> None:
         """Keep the image for each class of which it is among the worst."""
-        both, sizes = (
-            pixels.sum(axis=(0, 1), dtype=np.int64)
-            for pixels in (truths & masks, truths.astype(np.int64) + masks)
+        some = np.flatnonzero(image.bits | prediction)  # few pixels of most images
+        bits = np.arange(len(self._classes))
+        truth, predicted = (
+            (words.ravel()[some, None].astype(np.int64) >> bits & 1)  # [P, C]
+            for words in (image.bits, prediction)
         )
+        both = (truth & predicted).sum(axis=0)
+        sizes = (truth + predicted).sum(axis=0)
         for c in np.flatnonzero(sizes).tolist():
             dice = float(2 * both[c] / sizes[c])
             rank = (-dice, int(sizes[c]), -image.row)

@@ -5,7 +5,8 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steelexp.evaluation.component_confusion import Box, findings
+from steelexp.data.bits import pack_bits
+from steelexp.evaluation.component_confusion import Box, Finding, findings
 from steelexp.evaluation.detection import count_components
 
 Area = tuple[int, int, int, int, int]
@@ -21,7 +22,11 @@ def masks(*areas: Area) -> npt.NDArray[np.bool_]:
 
 
 def cells(truths: npt.NDArray[np.bool_], predicted: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    return [(each.truth, each.prediction) for each in findings(truths, predicted)]
+    return [(each.truth, each.prediction) for each in found(truths, predicted)]
+
+
+def found(truths: npt.NDArray[np.bool_], predicted: npt.NDArray[np.bool_]) -> list[Finding]:
+    return list(findings(pack_bits(truths), pack_bits(predicted), 2))
 
 
 BLOCK = (0, 2, 2, 10, 10)
@@ -41,10 +46,10 @@ def test_less_than_a_quarter_misses_it() -> None:
 
 
 def test_one_that_nothing_covers_is_missed_and_one_that_covers_nothing_is_invented() -> None:
-    found = list(findings(masks(BLOCK), masks((1, 2, 20, 6, 30))))
-    assert [(each.truth, each.prediction) for each in found] == [(1, 0), (0, 2)]
-    assert [each.area for each in found] == [64, 40]
-    assert [each.box for each in found] == [Box(2, 2, 10, 10), Box(2, 20, 6, 30)]
+    two = found(masks(BLOCK), masks((1, 2, 20, 6, 30)))
+    assert [(each.truth, each.prediction) for each in two] == [(1, 0), (0, 2)]
+    assert [each.area for each in two] == [64, 40]
+    assert [each.box for each in two] == [Box(2, 2, 10, 10), Box(2, 20, 6, 30)]
 
 
 def test_a_swapped_class_counts_once() -> None:

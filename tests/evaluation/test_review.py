@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from steelexp.data.bits import pack_bits
 from steelexp.evaluation import review as reviews
 from steelexp.evaluation.component_confusion import Box
 from steelexp.evaluation.review import Review, window_of
@@ -34,7 +35,7 @@ LARGE, SMALL, ELSEWHERE = Box(10, 10, 50, 50), Box(10, 10, 20, 20), Box(80, 120,
 def review_of(*images: tuple) -> Review:
     review = Review(("1", "2"))
     for image, masks in images:
-        review.add(image, masks)
+        review.add(image, pack_bits(masks))
     return review
 
 
