@@ -328,3 +328,13 @@ def test_an_output_that_cannot_be_written_is_named_with_the_option(folder, steel
     message = f"steelexp: full/prediction.json: cannot be written: File too large; {fix}"
     assert (code, err) == (2, [message])
     assert steelexp(*command, "full")[0] == 0  # there is room again, and it goes on
+
+
+def test_a_registered_model_is_unpacked_first(tmp_path, capsys):
+    (tmp_path / "model.zip").write_bytes(b"PK")
+    (tmp_path / "a.png").write_bytes(cv2.imencode(".png", np.zeros((32, 32), np.uint8))[1])
+    words = ["predict", str(tmp_path / "model.zip"), str(tmp_path / "a.png")]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "model.zip: unpack it and name the folder: " in error
+    assert f"-m zipfile -e {tmp_path}/model.zip {tmp_path}/model" in error
