@@ -16,7 +16,7 @@ from PIL import Image
 from steelexp.metric_names import BEST, LOWER, UPPER, grouped_name
 from steelexp.records.store import RunFolder
 from steelexp.tracking.attachments import Part
-from steelexp.tracking.journal import read_events
+from steelexp.tracking.journal import end_of, read_events
 from steelexp.tracking.receipt import read_receipt
 from tests.comet_server import CometServer
 from tests.forked import Forked
@@ -133,6 +133,14 @@ def assert_details(server: CometServer, folder: Path) -> None:
         (name, step) for name, step, _ in samples
     )
     assert set(samples) <= server.metric_times(key)
+    epochs = {
+        (name, event.content["step"], round(1000 * event.time))
+        for event in events
+        if event.kind in ("epoch", "final")
+        for name in event.content["metrics"]
+    }
+    assert epochs <= server.metric_times(key)
+    assert server.duration(key) == (round(1000 * events[0].time), round(1000 * end_of(events)))
     files = [(name, request.file) for name, request in server.assets(key)]
     names = [name for name, _ in files]
     assert {name: names.count(name) for name in DETAILS} == dict.fromkeys(DETAILS, 1)
