@@ -53,7 +53,7 @@ def test_a_lineage_runs_from_the_first_rung(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"schema_version": 1}, "schema_version 1, and this version of steelexp reads 2"),
+        ({"schema_version": 1}, "schema_version 1, and this version of steelexp reads 3"),
         ({"schema_version": None}, "no schema_version"),
         ({"direction": "up"}, "direction: Input should be 'max' or 'min'"),
         ({"trials": [{"id": "0000"}], "best": None}, "trials.0.values: Field required"),
