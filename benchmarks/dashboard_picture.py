@@ -5,7 +5,7 @@
 Trains runs of three strategies, a fold and a search of the quickstart's generated strips, tracked
 to a server on loopback by Comet's real client, compares the strategies, sends the dashboards, and
 draws each view on its grid. Comet draws it in another style. What a panel shows and what it lacks
-is the same: a panel without data is drawn empty, and is named at the end. 7 minutes on 2 cores.
+is the same: a panel without data is drawn empty, and is named at the end.
 """
 
 import argparse
