@@ -76,7 +76,7 @@ def run_of(place: Path) -> Path:
 @pytest.mark.slow
 def test_a_run_of_twelve_classes(place: Path) -> None:
     run = run_of(place)
-    assert len(list((run / "overlays").glob("*/*.png"))) == 6
+    assert len(list((run / "overlays").glob("epoch_*/*.png"))) == 6
     report = json.loads((run / "evaluation.json").read_text())
     assert report["confusion"]["labels"] == ["none", *TWELVE]
     assert {f"test_dice_pooled/{label}" for label in TWELVE} <= set(

@@ -119,7 +119,7 @@ PRINTED = {
     "run tiny.yaml --dry-run --seeds 4": ["run tiny.yaml seed=4"],
     "predict no.onnx 'a set/images'": ["export RUN"],
     "run tiny.yaml 'data={source: severstal, root: gone}'": ["data generate FOLDER"],
-    "evaluate begun": [],
+    "evaluate begun": ["run begun/b4/3"],
 }
 
 
