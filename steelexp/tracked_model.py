@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from steelexp.errors import UserError, reason
+from steelexp.errors import reason
 from steelexp.inference.export import export, replaced_weights
 from steelexp.metric_names import LOWER, UPPER, full_name, grouped_name
 from steelexp.metrics import HEADLINES, PRIMARY
@@ -61,7 +61,7 @@ def tracked_model(
         return None
     try:
         path = _WRITERS[form](model, plan, record)
-    except (UserError, OSError) as error:  # the run must not fail with its tracking
+    except Exception as error:  # the run must not fail with its tracking
         say(f"{plan.folder.path / FOLDER}: the model is not registered ({reason(error)})")
         return None
     return TrackedModel(path, _comment(record, report), _metadata(record, report))

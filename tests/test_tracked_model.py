@@ -85,17 +85,28 @@ def test_a_later_session_keeps_the_file_of_the_same_weights(run: Any) -> None:
     assert [path.name for path in registered.path.parent.iterdir()] == ["model.zip"]
 
 
-def test_a_disk_that_takes_no_more_does_not_stop_the_run(
-    run: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(28, "No space left on device", "model.zip"), "No space left"),
+        (ValueError("an operation that ONNX lacks"), "an operation that ONNX lacks"),
+    ],
+)
+def test_a_network_that_cannot_be_written_does_not_stop_the_run(
+    run: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    text: str,
 ) -> None:
     plan, network, contents = run
 
-    def full(*args: object) -> None:
-        raise OSError(28, "No space left on device", "model.zip")
+    def fail(*args: object) -> None:
+        raise error
 
-    monkeypatch.setattr(module, "write_inference_folder", full)
+    monkeypatch.setattr(module, "write_inference_folder", fail)
     assert tracked_model("weights", network, plan, contents, REPORT) is None
-    assert "registered: the model is not registered (No space left" in capsys.readouterr().out
+    assert f"registered: the model is not registered ({text}" in capsys.readouterr().out
 
 
 def test_nothing_is_written_where_nothing_is_wanted(run: Any) -> None:

@@ -22,6 +22,7 @@ from steelexp.tracking import Picture, TrackedData, TrackedModel, TrackedRun, Tr
 from steelexp.tracking.alerts import Alert
 from steelexp.tracking.attachments import Part
 from steelexp.tracking.comet.tracker import Mode, comet
+from steelexp.tracking.journaled import SYSTEM_SECONDS
 from steelexp.tracking.tracker import Goal
 
 CLASSES = ("1", "2", "3", "4")
@@ -110,7 +111,7 @@ def train(
         mode=mode,
         alerts=tuple(alerts),
         contents=tuple(parts),
-        system_seconds=0.2,
+        system_seconds=0.2 if "system" in parts else SYSTEM_SECONDS,
     )
     take_printed()
     with run.hold():

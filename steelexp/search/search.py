@@ -68,9 +68,15 @@ def search(
         if (damage := repair_trials(folder / JOURNAL)) is not None:
             say(damage)
         trials = read_trials(folder / JOURNAL)
-        _check_the_same(trials, identity(spec, digest), folder)
-        if spec.search.reuse and not trials.rows:
-            trials.reuse(known())
+        # As JSON reads it back: a tuple is a list.
+        now = json.loads(json.dumps(identity(spec, digest)))
+        _check_the_same(trials, now, folder)
+        # Before the first line: a folder that cannot be read leaves no search behind.
+        reused = known() if spec.search.reuse and not trials.rows else ()
+        if trials.identity is None:
+            trials.open(now)
+        if reused:
+            trials.reuse(reused)
         proposals = proposer(spec.search, question(spec))
         tuner = make_tuner(proposals, spec.search.seed, starting_points(spec))
         _replay(trials, tuner)
@@ -153,11 +159,7 @@ def _run(
 
 
 def _check_the_same(trials: Trials, now: Mapping[str, Any], folder: Path) -> None:
-    # As JSON reads it back: a tuple is a list.
-    now = json.loads(json.dumps(now))
-    if trials.identity is None:
-        trials.open(now)
-    elif lines := differences(trials.identity, now):
+    if trials.identity is not None and (lines := differences(trials.identity, now)):
         raise UserError(
             f"{folder}: it holds the trials of another search:",
             *(f"  {line}" for line in lines),

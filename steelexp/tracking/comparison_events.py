@@ -8,7 +8,6 @@ what is sent. So the same comparison is tracked once, and another one is another
 import csv
 import hashlib
 import io
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,8 @@ from typing import Any, Final
 from steelexp.errors import UserError
 from steelexp.metric_names import LOWER, UPPER, grouped_name
 from steelexp.metrics import PRIMARY
-from steelexp.records.atomic import make_folder
+from steelexp.privacy import public
+from steelexp.records.atomic import make_folder, write_atomically
 from steelexp.tracking.journal import Journal, New, file_entry
 
 FOLDER: Final = "tracked"
@@ -59,7 +59,7 @@ def comparison_journal(source: Path, *, service: str, project: str, workspace: s
     folder = source / FOLDER / digest
     make_folder(folder)
     for file in files:
-        shutil.copyfile(file, folder / file.name)
+        _copy(file, folder / file.name)
     rows = _rows(folder / ROWS)
     opening = {
         "service": service,
@@ -76,6 +76,14 @@ def comparison_journal(source: Path, *, service: str, project: str, workspace: s
     journal = Journal(folder)
     journal.append(*events[len(journal.events) :])  # the rest, where a kill cut the first writing
     return folder
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file; a text without what is private: it names runs that are left out by path."""
+    content = source.read_bytes()
+    if source.suffix in (".csv", ".md"):
+        content = public(content.decode("utf-8")).encode()
+    write_atomically(target, content)
 
 
 def _figures(source: Path) -> dict[str, Path]:

@@ -55,6 +55,9 @@ RETRY_SECONDS = 300.0
 FINISH_SECONDS = 60.0
 """Seconds that the rest may take to be sent when a run has ended; 1 as a rule."""
 
+SYSTEM_SECONDS = 30.0
+"""Seconds between two samples of the machine, unless a spec says otherwise."""
+
 
 class JournaledTracker:
     """Mirrors one run to one experiment of a service.
@@ -87,7 +90,7 @@ class JournaledTracker:
         model_status: str | None = None,
         with_data: bool = True,
         parts: Sequence[Part] = (),
-        system_seconds: float = 30.0,
+        system_seconds: float = SYSTEM_SECONDS,
         pictures: ReviewPictures = ALL_PICTURES,
     ) -> None:
         self._pictures = pictures
@@ -146,7 +149,9 @@ class JournaledTracker:
         with self._warnings():
             read_progress(run.folder)
             self._journal = Journal(run.folder)
-            self._recorded = {subject(event.kind, event.content) for event in self._journal.events}
+            self._recorded = set()
+            for event in self._journal.events:
+                self._remember(event.kind, event.content)
         self._note(self._opening(run))
         self._wake()
 
@@ -285,13 +290,19 @@ class JournaledTracker:
         with self._warnings():
             for kind, content in news:
                 new = (kind, public_values(content))
-                if (about := subject(*new)) not in self._recorded:
-                    self._recorded.add(about)
+                if subject(*new) not in self._recorded:
+                    self._remember(*new)
                     self._unwritten.append(new)
         with self._warnings("not recorded: "):
             if self._unwritten:
                 journal.append(*self._unwritten)
                 self._unwritten.clear()
+
+    def _remember(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Remember what an event is about; after a new epoch a run can stop once more."""
+        if kind == "epoch":
+            self._recorded = {about for about in self._recorded if about[0] != "others"}
+        self._recorded.add(subject(kind, content))
 
     def _wake(self) -> None:
         """Tell the sending process that there is more, or start one."""

@@ -104,6 +104,15 @@ def test_they_are_read_once(tmp_path, folder):
     assert len(calls) == 1
 
 
+def test_a_folder_that_cannot_be_read_leaves_no_search_behind(tmp_path, folder):
+    def refused():
+        raise UserError("earlier: no trials.jsonl here")
+
+    with pytest.raises(UserError, match=r"no trials\.jsonl here"):
+        searched(known_spec(tmp_path, "search.reuse=[erlier]"), folder, known=refused)
+    searched(known_spec(tmp_path, REUSE), folder)
+
+
 def test_an_earlier_search_more_is_another_search(tmp_path, folder):
     searched(known_spec(tmp_path), folder)
     with pytest.raises(UserError, match=r"search\.reuse: it was "):

@@ -52,6 +52,14 @@ def test_the_same_comparison_is_logged_once_and_another_is_another(
     assert len(server.experiments) == 2
 
 
+def test_the_home_folder_stays_here(folder: Path) -> None:
+    text = f"Left out: {Path.home()}/steel/runs/b4_bce/3f9c1a7e: unfinished, 2 epochs.\n"
+    (folder / "comparison.md").write_text(text)
+    journal = comparison_journal(folder, service="comet", project="steel", workspace=None)
+    sent = (journal / "comparison.md").read_text()
+    assert sent == "Left out: ${HOME}/steel/runs/b4_bce/3f9c1a7e: unfinished, 2 epochs.\n"
+
+
 @pytest.mark.parametrize("lines", [0, 1, 4])
 def test_a_journal_that_a_kill_cut_is_completed(
     server: CometServer, folder: Path, lines: int

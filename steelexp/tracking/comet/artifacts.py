@@ -5,11 +5,12 @@ next version. Every run then asks for its version, and so the server knows that 
 Comet makes a version first and closes it once its files are there. A kill in between leaves an open
 version, which the next run with these data completes.
 
-A lock keeps two processes of one machine from making the version of the same data twice. Processes
-of several machines could, if they ask within the same second. The earliest version is then the
-data's, for all runs.
+A lock keeps two processes of one account on one machine from making the version of the same data
+twice. Processes of several machines or accounts could, if they ask within the same second. The
+earliest version is then the data's, for all runs.
 """
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ CLOSED = "CLOSED"
 FAILED = "ERROR"
 
 LOCK_SECONDS = 30.0
-"""Seconds to wait for another process of this machine that makes a version of the same artifact."""
+"""Seconds to wait for another process of this account that makes a version of the same artifact."""
 
 CLOSING_SECONDS = 10.0
 """Seconds to wait until the server has closed a version whose files are sent."""
@@ -66,7 +67,8 @@ def consume_data(experiment: "CometExperiment", data: Data, files: Sequence[Path
     from comet_ml.exceptions import CometRestApiException
 
     live: Any = experiment
-    lock = Path(gettempdir()) / f".steelexp-artifact-{short_name(data.name)}.lock"
+    # Of each account its own: another one's file cannot be opened.
+    lock = Path(gettempdir()) / f".steelexp-{os.getuid()}-{short_name(data.name)}.lock"
     try:
         with file_lock(lock, wait=LOCK_SECONDS):
             version = _complete_version(live, data, files)

@@ -10,7 +10,7 @@ from steelexp.errors import UserError
 from steelexp.tracking.alerts import ALERTS, Alert
 from steelexp.tracking.attachments import PARTS, Part
 from steelexp.tracking.comet.client import api_key
-from steelexp.tracking.journaled import JournaledTracker
+from steelexp.tracking.journaled import SYSTEM_SECONDS, JournaledTracker
 from steelexp.tracking.review_events import ReviewPictures
 from steelexp.tracking.service import Mode
 from steelexp.tracking.tracker import ModelFormat, Tracker
@@ -30,7 +30,7 @@ def comet(
     model_status: str | None = None,
     data: Literal["manifest", "none"] = "manifest",
     contents: Parts = PARTS,
-    system_seconds: PositiveFloat = 30.0,
+    system_seconds: PositiveFloat = SYSTEM_SECONDS,
     examples: Annotated[int, Field(ge=0, le=25)] = 25,
     worst: Annotated[int, Field(ge=0, le=3)] = 3,
 ) -> Tracker:
@@ -66,8 +66,8 @@ def comet(
         A tracker of one run.
 
     Raises:
-        UserError: `mode: online` and no API key is configured, or `model: onnx` and a package for
-            it is missing.
+        UserError: `mode: online` and no API key is configured, `model: onnx` and a package for it
+            is missing, or a setting has no effect beside another.
     """
     if mode == "online" and api_key() is None:
         raise UserError(
@@ -78,6 +78,16 @@ def comet(
         raise UserError(
             f"tracking.model is onnx, and tf2onnx is missing: {install_line('export')}, or set "
             "tracking.model to weights or none"
+        )
+    if model == "none" and model_status is not None:
+        raise UserError(
+            f"tracking.model_status is {model_status}: without effect with tracking.model none; "
+            "leave it out"
+        )
+    if "system" not in contents and system_seconds != SYSTEM_SECONDS:
+        raise UserError(
+            f"tracking.system_seconds is {system_seconds:g}: without effect, tracking.contents has "
+            "no system; leave it out"
         )
     return JournaledTracker(
         "comet",

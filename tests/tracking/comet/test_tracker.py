@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,6 +238,17 @@ def test_a_resumed_run_keeps_its_experiment_and_a_fresh_one_has_another(
     assert key_of(tmp_path / "again") != first
 
 
+def test_each_session_that_is_stopped_after_new_epochs_says_so(folder: Path) -> None:
+    for epochs in (1, 2, 2):
+        tracker = tracker_of(mode="offline")
+        tracker.start(described(folder))
+        for number in range(1, epochs + 1):
+            tracker.epoch(number, {"loss": 1.0}, number)
+        end(tracker, {})
+    kinds = [event.kind for event in read_events(folder) if event.kind in ("epoch", "others")]
+    assert kinds == ["epoch", "others"] * 2
+
+
 @pytest.mark.slow
 def test_a_second_telling_of_the_end_adds_nothing(server: CometServer, folder: Path) -> None:
     train(folder, 1)
@@ -450,6 +462,18 @@ def test_a_damaged_journal_does_not_stop_the_run(
     assert "kept with the ending .damaged-1, and tracked as a new experiment" in warning
     assert (folder / "journal.jsonl.damaged-1").read_text() == "nonsense\n"
     assert_all_arrived(server, folder, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"model": "none", "model_status": "Development"}, "model_status is Development: without"),
+        ({"contents": ("page",), "system_seconds": 5.0}, "system_seconds is 5: without effect"),
+    ],
+)
+def test_settings_without_effect_are_refused(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        tracker_of(**settings)
 
 
 def test_online_without_a_key_is_refused() -> None:
