@@ -24,7 +24,7 @@ from steelexp.errors import RunFailedError, UserError, explain_write_errors
 from steelexp.file_names import check_folder
 from steelexp.input_changes import same_spec_on_other_data
 from steelexp.plan import Plan
-from steelexp.progress import say, show
+from steelexp.progress import say, show, take_printed
 from steelexp.records.store import run_folders
 from steelexp.report.final_page import leave_report
 from steelexp.report.tables import leaderboard
@@ -93,6 +93,7 @@ def _each(
     for number, request in enumerate(every, start=1):
         spec = request.spec
         if len(every) > 1:
+            take_printed()  # the last lines of the run before, which are not of this one
             say(f"--- {number} of {len(every)}: {spec.name}, seed {spec.seed}")
         try:
             with explain_write_errors(args.runs, "choose another folder with --runs"):

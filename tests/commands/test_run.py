@@ -4,6 +4,7 @@ import pytest
 
 from steelexp.__main__ import main
 from steelexp.data.dataset import DataError
+from steelexp.progress import say, take_printed
 from tests.test_main import SPEC
 
 SEARCH = "search: {tuner: {name: grid}, space: {loss.name: {choice: [dice, focal]}}}\n"
@@ -129,6 +130,19 @@ def test_only_searches_leave_nothing_for_seeds(folder, prepared, capsys):
 def test_options_that_have_an_effect_are_taken(folder, prepared, words):
     main(["run", *words.split()])
     assert prepared
+
+
+def test_the_last_lines_of_a_run_are_not_of_the_next(folder, monkeypatch):
+    printed = []
+
+    def prepare(spec, runs):
+        printed.append(take_printed())
+        say(f"the last line of {spec.name}")
+        raise DataError("no data")
+
+    monkeypatch.setattr("steelexp.commands.extended_plan.prepare", prepare)
+    main(["run", "experiments/a.yaml", "experiments/c.yaml"])
+    assert [line[:13] for line in printed[1]] == ["--- 2 of 2: c"]
 
 
 def test_a_stopped_run_says_which_command_goes_on(folder, monkeypatch, capsys):
