@@ -99,7 +99,7 @@ def run(
                 trial,
                 facts=_facts(plan, model),
                 goal=_goal(plan),
-                data=tracked_data(plan),
+                data=tracked_data(plan) if tracker.wants_data else None,
             )
         )
         for number in range(1, len(history) + 1):

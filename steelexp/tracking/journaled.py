@@ -94,7 +94,7 @@ class JournaledTracker:
         pictures: ReviewPictures = ALL_PICTURES,
     ) -> None:
         self._pictures = pictures
-        self._with_data = with_data
+        self.wants_data = with_data
         self.model_format = model_format
         self._model_status = model_status
         self._service = service
@@ -252,7 +252,7 @@ class JournaledTracker:
             ),
         )
         yield from file_events(run.files, run.folder, self._warnings)
-        if run.data is not None and self._with_data:
+        if run.data is not None and self.wants_data:
             with self._warnings("left out: "):
                 yield "data", data_content(run.data, run.folder)
 

@@ -12,6 +12,7 @@ class Silent:
     """A tracker that takes everything and keeps nothing."""
 
     model_format: ModelFormat = "none"
+    wants_data = False
 
     def start(self, run: TrackedRun) -> None:
         """Do nothing."""

@@ -124,9 +124,11 @@ class Tracker(Protocol):
 
     Attributes:
         model_format: What it registers of a finished run.
+        wants_data: Whether it describes the data of a run.
     """
 
     model_format: ModelFormat
+    wants_data: bool
 
     def start(self, run: TrackedRun) -> None:
         """Begin, or go on with, the experiment of this run."""

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, Strict
+from pydantic import Field, Strict
 
 from steelexp.command_line import install_line, script_line
 from steelexp.errors import UserError
@@ -30,7 +30,7 @@ def comet(
     model_status: str | None = None,
     data: Literal["manifest", "none"] = "manifest",
     contents: Parts = PARTS,
-    system_seconds: PositiveFloat = SYSTEM_SECONDS,
+    system_seconds: Annotated[float, Field(gt=0, le=86_400)] = SYSTEM_SECONDS,
     examples: Annotated[int, Field(ge=0, le=25)] = 25,
     worst: Annotated[int, Field(ge=0, le=3)] = 3,
 ) -> Tracker:
