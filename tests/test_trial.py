@@ -323,7 +323,8 @@ def test_dry_run_shows_the_space_and_the_budget(
     assert "  space       loss.gamma: one of 2, only when loss.name is focal\n" in out
     assert f"  results     {tmp_path}/runs/tiny/search\n" in out
     assert not (tmp_path / "runs").exists()
-    assert main([*words, "search.tuner={name: hyperband}", "training.epochs=9"]) == 0
+    larger = "search.space={optimizer.learning_rate: {log_uniform: [1.0e-4, 1.0e-2]}}"
+    assert main([*words, "search.tuner={name: hyperband}", "training.epochs=9", larger]) == 0
     assert "at most 23 trials, at most 75 epochs\n" in capsys.readouterr().out
 
 

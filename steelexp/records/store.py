@@ -15,6 +15,7 @@ runs/b4_dice/3f9c1a7e/
 `file` returns the path of a file that is what the run wrote, or says what is wrong.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -322,8 +323,11 @@ def _epoch_lines(folder: RunFolder) -> JsonLines[Epoch]:
 
 def is_run_folder(path: Path) -> bool:
     """Whether a folder holds a run, rather than specs to run."""
-    marks = (RUN_FILE, RECORD, EPOCHS)
-    return (path / "spec.yaml").is_file() and any((path / mark).is_file() for mark in marks)
+
+    def has(name: str) -> bool:
+        return os.path.isfile(path / name)  # noqa: PTH113  # Path.is_file raises for long names
+
+    return has("spec.yaml") and any(map(has, (RUN_FILE, RECORD, EPOCHS)))
 
 
 def run_folders(root: Path) -> Iterator[RunFolder]:

@@ -207,7 +207,7 @@ def test_refusals(tmp_path, capsys):
     running["best"] = None
     for content, expected in (
         (running, "no trial has ended yet"),
-        (random_search(1) | {"schema_version": 3}, "schema_version 3"),
+        (random_search(1) | {"schema_version": 2}, "schema_version 2"),
     ):
         assert main([str(write_search(tmp_path, content)), "--out", str(tmp_path / "out")]) == 2
         assert expected in capsys.readouterr().err
