@@ -131,7 +131,7 @@ def worst(
         ],
         axis=0,
     )
-    positive = np.flatnonzero(images.held[:, place])
+    positive = np.flatnonzero(images.has_class[:, place])
     candidates = (
         positive if among is None else np.intersect1d(positive, np.asarray(among, np.int64))
     )

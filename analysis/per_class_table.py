@@ -96,7 +96,7 @@ def per_class(evaluated: EvaluatedRuns, metric: str) -> dict[str, Values]:
 
 def markdown(evaluated: EvaluatedRuns, metric: str, values: dict[str, Values]) -> str:
     """A row a strategy, a column a class, as mean ± standard deviation over the runs."""
-    images_per_class = evaluated.images.held.sum(axis=0).tolist()
+    images_per_class = evaluated.images.has_class.sum(axis=0).tolist()
     labels = zip(evaluated.images.classes, images_per_class, strict=True)
     head = ["strategy", "runs", *(f"{label} ({count:,} images)" for label, count in labels), "all"]
     body = [

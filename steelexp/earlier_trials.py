@@ -45,8 +45,8 @@ def earlier_trials(plan: Plan, folder: Path) -> list[Row]:
     assert spec.search is not None
     rows: dict[str, Row] = {}
     for name in spec.search.reuse:
-        known = _known(plan, Path(name), folder)
-        for values, outcome in known:
+        known_trials = _known_trials(plan, Path(name), folder)
+        for values, outcome in known_trials:
             key = json.dumps(values, sort_keys=True)
             number = len(rows)
             trial = Trial(f"{number:04d}", values, source="reuse", outcomes=number)
@@ -54,29 +54,34 @@ def earlier_trials(plan: Plan, folder: Path) -> list[Row]:
     return list(rows.values())
 
 
-def _known(plan: Plan, earlier: Path, folder: Path) -> Iterator[tuple[dict[str, Any], Outcome]]:
+def _known_trials(
+    plan: Plan, earlier: Path, folder: Path
+) -> Iterator[tuple[dict[str, Any], Outcome]]:
     """Values and outcome of each known trial of an earlier search."""
     if not (earlier / JOURNAL).is_file():
         raise UserError(
             f"search.reuse: {earlier}: no {JOURNAL} here; name the folder of a search, "
             "RUNS/NAME/search"
         )
-    known = []
+    known_trials = []
     reasons: Counter[str] = Counter()
     finished = [row for row in read_trials(earlier / JOURNAL).rows.values() if row.outcome]
     for row in finished:
         try:
-            known.append(_known_trial(plan, earlier, row, folder))
+            known_trials.append(_known_trial(plan, earlier, row, folder))
         except UnknownTrialError as error:
             reasons[str(error)] += 1
     why = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
-    if not known:
+    if not known_trials:
         raise UserError(
             f"search.reuse: {earlier}: none of its {len(finished)} trials is one of this search: "
             f"{why or 'none has ended'}"
         )
-    say(f"{earlier}: {len(known)} of {len(finished)} trials are known" + (why and f"; not: {why}"))
-    yield from known
+    say(
+        f"{earlier}: {len(known_trials)} of {len(finished)} trials are known"
+        + (why and f"; not: {why}")
+    )
+    yield from known_trials
 
 
 def _known_trial(
@@ -113,15 +118,15 @@ def _known_trial(
 def _values_in_space(spec: ExperimentSpec, earlier: ExperimentSpec) -> dict[str, Any]:
     """The settings of an earlier trial in the order of the new space."""
     assert spec.search is not None
-    written: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for path, dimension in spec.search.space.items():
         if all(_has(earlier, parent, values) for parent, values in dimension.when.items()):
             try:
-                written[path] = own_value(earlier, path)
+                settings[path] = own_value(earlier, path)
             except StartError:
                 raise UnknownTrialError(f"it has no {path}") from None
     try:
-        return complete_point(spec, written)
+        return complete_point(spec, settings)
     except StartError as error:
         raise UnknownTrialError(str(error)) from None
 

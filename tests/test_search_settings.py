@@ -107,7 +107,7 @@ def test_known_trials(spec_file: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert record.name == "tiny-0000"
     assert known.score == pytest.approx(record.metrics["val_dice_kaggle"])
     assert (known.trained, known.seconds) == (0, 0.0)
-    assert search.ended == "all 2 combinations of the space were tried"
+    assert search.end_reason == "all 2 combinations of the space were tried"
 
     # The journal knows them now; the earlier search is needed no more.
     shutil.rmtree(earlier)

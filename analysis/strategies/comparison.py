@@ -183,7 +183,7 @@ def _row(
 ) -> Row:
     ours = scores[name][:, place]
     theirs = scores[baseline][:, place]
-    pairs = np.ones_like(images.held) if metric != PRIMARY else images.held  # [S, C]
+    pairs = np.ones_like(images.has_class) if metric != PRIMARY else images.has_class  # [S, C]
     here = pairs.any(axis=1) if label == ALL else pairs[:, place]
     return Row(
         metric=metric,

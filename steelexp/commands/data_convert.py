@@ -10,7 +10,7 @@ import yaml
 from steelexp.commands.outcome import DONE
 from steelexp.data.dataset import Dataset
 from steelexp.data.forms.writers import WRITERS, has_polygons
-from steelexp.data.forms.writing import Written, copy, link
+from steelexp.data.forms.writing import WriterReport, copy, link
 from steelexp.data.sources import LOADERS, source_of
 from steelexp.errors import UserError
 from steelexp.labelled_data import SPEC_SUFFIXES, named_source
@@ -88,7 +88,7 @@ def read_origin(origin: Path, source: Sequence[str] | None) -> Dataset:
     return converted
 
 
-def _report(dataset: Dataset, target: Path, form: str, output: Written) -> list[str]:
+def _report(dataset: Dataset, target: Path, form: str, output: WriterReport) -> list[str]:
     """What was written, what the form cannot say, and the section of a spec that reads it."""
     labelled = sum(dataset.labelled)
     settings = {"source": "", "root": str(target)} | output.settings

@@ -59,9 +59,9 @@ def plan_of_folder(folder: RunFolder, spec: ExperimentSpec) -> Plan:
         return plan
     if changes := _known_changes(folder, plan):
         raise _changed(folder, changes)
-    held = " or ".join(dict.fromkeys(digests)) or "that no whole file names"
+    runs = " or ".join(dict.fromkeys(digests)) or "that no whole file names"
     raise UserError(
-        f"{folder.path}: holds the run {held}, and its spec and data are now those of "
+        f"{folder.path}: holds the run {runs}, and its spec and data are now those of "
         f"{plan.digest}; restore them, or run its spec anew"
     )
 

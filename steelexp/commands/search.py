@@ -61,28 +61,30 @@ def check_executor(args: argparse.Namespace, specs: Sequence[ExperimentSpec]) ->
     Raises:
         UserError: An option has no effect on these specs, or --workers is missing.
     """
-    chosen = args.executor
+    executor = args.executor
     searches = any(spec.search is not None for spec in specs)
     together = any(spec.search is None and spec.training.workers > 1 for spec in specs)
-    if chosen != "local" and not searches:
+    if executor != "local" and not searches:
         raise UserError(
-            f"--executor {chosen}: without effect, no spec here has a search; several workers of "
+            f"--executor {executor}: without effect, no spec here has a search; several workers of "
             "Ray train one network with training.workers=N"
         )
     useless = [
         name
         for name in _OPTIONS
         if getattr(args, name) is not None
-        and name not in _USED[chosen]
+        and name not in _USED[executor]
         and not (name == "address" and together)
     ]
     if useless:
         # The first executor with which all of them have an effect.
         way = next(name for name, used in _USED.items() if set(useless) <= set(used))
         words = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
-        raise UserError(f"{words}: without effect with --executor {chosen}; write --executor {way}")
-    if chosen != "local" and (args.workers or 0) < 1:
-        raise UserError(f"--executor {chosen}: give the number of trials at once: --workers N")
+        raise UserError(
+            f"{words}: without effect with --executor {executor}; write --executor {way}"
+        )
+    if executor != "local" and (args.workers or 0) < 1:
+        raise UserError(f"--executor {executor}: give the number of trials at once: --workers N")
 
 
 def executor_words(args: argparse.Namespace) -> list[str]:
@@ -107,10 +109,10 @@ def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
         test_images=len(plan.split.test),
     )
     say(*plan_lines(plan), *budget_lines(spec))
-    known = functools.partial(earlier_trials, plan, folder)
+    read_earlier = functools.partial(earlier_trials, plan, folder)
     executor = _executor(args, TrialRunner(spec.model_dump(mode="json"), folder), folder)
     try:
-        best = search(spec, folder, executor, digest=plan.digest, known=known)
+        best = search(spec, folder, executor, digest=plan.digest, read_earlier=read_earlier)
     finally:
         executor.close()
     for line in closing_lines(spec, folder, best):

@@ -45,8 +45,8 @@ def _tracked(path: Path) -> list[Path]:
     """The tracked runs below a folder; or the folder itself, such as that of a comparison."""
     folders = [path, *(folder.path for folder in run_folders(path))]
     names = (journal.NAME, receipt.NAME)
-    found = [folder for folder in folders if any((folder / name).exists() for name in names)]
-    return list(dict.fromkeys(found))
+    runs = [folder for folder in folders if any((folder / name).exists() for name in names)]
+    return list(dict.fromkeys(runs))
 
 
 def _is_sent(folder: Path, deadline: float) -> bool:

@@ -40,7 +40,7 @@ class EvaluatedImages(NamedTuple):
     labelled: Pixels
 
     @property
-    def held(self) -> npt.NDArray[np.bool_]:
+    def has_class(self) -> npt.NDArray[np.bool_]:
         """Whether the image holds the class, [S, C]."""
         return self.labelled > 0
 

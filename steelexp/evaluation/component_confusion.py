@@ -99,8 +99,8 @@ def findings(truth: Bits, prediction: Bits, classes: int) -> Iterator[Finding]:
         for number, shares in enumerate(components.shares(truth, classes)[1:], start=1):
             row = _covering(shares, c)
             touched = swaps.get((row, c + 1))
-            counted = touched is not None and touched[components.places(number)].any()
-            if row != c + 1 and not counted:
+            is_counted = touched is not None and touched[components.places(number)].any()
+            if row != c + 1 and not is_counted:
                 yield _finding(components, number, row, c + 1)
 
 

@@ -47,7 +47,7 @@ class EvaluationResult(NamedTuple):
         postprocessing: Rules tuned on the validation images; None without test images.
         report: Intervals, curves and detection on the test images, or on the validation images
             where there are none.
-        review: What a reviewer looks at, of the images of the report; None for nothing.
+        review: Confusion of components, examples and worst images; None without a review.
     """
 
     parts: Mapping[Part, PartCounts]

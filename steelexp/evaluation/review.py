@@ -138,12 +138,12 @@ class Review:
             cell: [example for _, example in sorted(heap, key=lambda each: each[0], reverse=True)]
             for cell, heap in sorted(self._examples.items())
         }
-        chosen = dict.fromkeys(cells, 0)
+        counts = dict.fromkeys(cells, 0)
         for place in range(EXAMPLES_PER_CELL):
             for cell, examples in cells.items():
-                if place < len(examples) and sum(chosen.values()) < EXAMPLES:
-                    chosen[cell] += 1
-        return [each for cell, examples in cells.items() for each in examples[: chosen[cell]]]
+                if place < len(examples) and sum(counts.values()) < EXAMPLES:
+                    counts[cell] += 1
+        return [each for cell, examples in cells.items() for each in examples[: counts[cell]]]
 
     @property
     def worst(self) -> list[list[WorstImage]]:

@@ -43,7 +43,7 @@ def write_review(
     Args:
         folder: Folder of the evaluation.
         dataset: Data set.
-        review: What was found.
+        review: Review to write.
         report: Report of the same evaluation.
     """
     target = folder / FOLDER

@@ -131,7 +131,6 @@ def _smallest_rectangle(inside: Mask) -> tuple[float, float, float]:
     length, breadth = (math.hypot(*each.tolist()) for each in (side, other))
     if abs(length - breadth) < 1e-3 * length:
         return length, breadth, 0.0
-    if length < breadth:
-        side, length, breadth = other, breadth, length
-    x, y = side.tolist()
-    return length, breadth, math.degrees(math.atan2(-y, x)) % 180
+    longer = other if length < breadth else side
+    x, y = longer.tolist()
+    return max(length, breadth), min(length, breadth), math.degrees(math.atan2(-y, x)) % 180

@@ -103,7 +103,7 @@ class SearchFile(_Part):
         budget: Limits of the search.
         seed: Seed of the tuner.
         status: State of the search.
-        ended: Limit that ended the search; None while it runs.
+        end_reason: Limit that ended the search; None while it runs.
         best: Id of the best trial; None where none has finished.
         pareto: Ids of the trials that no other beats in all objectives; None for one objective.
         confirmation: The best trials with new seeds; None without any.
@@ -121,7 +121,7 @@ class SearchFile(_Part):
     budget: Budget
     seed: int
     status: Literal["running", "finished"]
-    ended: str | None
+    end_reason: str | None
     best: str | None
     pareto: list[str] | None
     confirmation: Confirmation | None

@@ -40,13 +40,13 @@ class Gallery(NamedTuple):
 
     Attributes:
         epochs: Epochs in the gallery, ascending.
-        shown: Epoch that is seen first.
+        first_epoch: Epoch that is seen first.
         images: Image name -> its pictures by epoch.
         left_out: Note on what is left out, or "".
     """
 
     epochs: tuple[int, ...]
-    shown: int
+    first_epoch: int
     images: dict[str, tuple[Picture, ...]]
     left_out: str
 

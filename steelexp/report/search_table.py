@@ -42,8 +42,8 @@ def trials_table(search: SearchFile) -> Table:
 def search_lines(search: SearchFile, folder: Path) -> list[str]:
     """Why trials failed, and what to do next."""
     lines = [f"Trial {trial.id} failed: {trial.reason}" for trial in search.trials if trial.reason]
-    if search.ended is not None:
-        lines.append(f"Ended: {search.ended}")
+    if search.end_reason is not None:
+        lines.append(f"Ended: {search.end_reason}")
     else:
         lines.append("Unfinished: the command that began the search goes on with it.")
     lines += pareto_lines(search)

@@ -112,13 +112,13 @@ def pareto_front(rows: Sequence[Row], wanted: Sequence[Objective]) -> list[str]:
 
     A trial beats another if it is at least as good in every objective and better in one.
     """
-    ended = [(row.trial.id, row.outcome) for row in rows if row.outcome is not None]
-    finished = [(name, outcome) for name, outcome in ended if outcome.score is not None]
+    outcomes = [(row.trial.id, row.outcome) for row in rows if row.outcome is not None]
+    finished = [(name, outcome) for name, outcome in outcomes if outcome.score is not None]
     if not finished:
         return []
     table = np.array([losses(outcome.scores, wanted) for _, outcome in finished])  # [N, K]
     beaten = [bool(((table <= own).all(axis=1) & (table < own).any(axis=1)).any()) for own in table]
-    return [name for (name, _), lost in zip(finished, beaten, strict=True) if not lost]
+    return [name for (name, _), is_beaten in zip(finished, beaten, strict=True) if not is_beaten]
 
 
 def scalarise(table: Values, random: np.random.Generator) -> Values:

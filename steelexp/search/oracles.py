@@ -80,7 +80,7 @@ def avoid(
     oracle._random_values = lambda: draw() or untried(np.random.default_rng(oracle._seed_state))
 
 
-def hyperband_begun(oracle: Any) -> int:
+def hyperband_starts(oracle: Any) -> int:
     """Number of trials that a Hyperband oracle begins, each with other settings.
 
     Where there are fewer, keras-tuner ends without letting any of the last bracket go on.
@@ -203,11 +203,11 @@ class _Bayesian(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore
     def _scalarised(self, y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """One loss a trial in place of the first objective; guesses of running trials stay."""
         fitted = [trial for trial in self.trials.values() if trial.status not in _FAILED]
-        ended = [trial.status == "COMPLETED" for trial in fitted]
+        is_complete = [trial.status == "COMPLETED" for trial in fitted]
         scores = [self.scores[trial.trial_id] for trial in fitted if trial.trial_id in self.scores]
         table = np.array([losses(each, self.objectives) for each in scores])
         y = y.copy()
-        y[ended] = scalarise(table, np.random.default_rng(self._seed_state))
+        y[is_complete] = scalarise(table, np.random.default_rng(self._seed_state))
         return y
 
     def _make_gpr(self) -> Any:

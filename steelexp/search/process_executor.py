@@ -147,8 +147,8 @@ class ProcessExecutor:
             self._start(self._waiting.popleft())
 
     def _start(self, attempt: Attempt) -> None:
-        taken = {worker.slot for worker in self._running.values()}
-        slot = next(number for number in range(self.slots) if number not in taken)
+        busy_slots = {worker.slot for worker in self._running.values()}
+        slot = next(number for number in range(self.slots) if number not in busy_slots)
         output = self._output(attempt.trial)
         output.parent.mkdir(parents=True, exist_ok=True)
         spawn = get_context("spawn")

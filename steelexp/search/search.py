@@ -44,7 +44,7 @@ def search(
     executor: Executor,
     *,
     digest: str,
-    known: Callable[[], Sequence[Row]] = tuple,
+    read_earlier: Callable[[], Sequence[Row]] = tuple,
 ) -> Row:
     """Search to the end of the budget, from wherever an earlier session left it.
 
@@ -53,7 +53,8 @@ def search(
         folder: Folder of the search.
         executor: Executor of the trials; it is closed.
         digest: Digest of the spec on its data; a search continues with the same digest only.
-        known: Reads the known trials of earlier searches. It is called once, when a search begins.
+        read_earlier: Reads the known trials of earlier searches. It is called once, when a search
+            begins.
 
     Returns:
         The best trial.
@@ -72,23 +73,23 @@ def search(
         now = json.loads(json.dumps(identity(spec, digest)))
         _check_the_same(trials, now, folder)
         # Before the first line: a folder that cannot be read leaves no search behind.
-        reused = known() if spec.search.reuse and not trials.rows else ()
+        earlier = read_earlier() if spec.search.reuse and not trials.rows else ()
         if trials.identity is None:
             trials.open(now)
-        if reused:
-            trials.reuse(reused)
+        if earlier:
+            trials.reuse(earlier)
         proposals = proposer(spec.search, question(spec))
         tuner = make_tuner(proposals, spec.search.seed, starting_points(spec))
         _replay(trials, tuner)
         budget = Budget(spec, proposals, trials)
         try:
-            ended = _run(spec, folder, executor, trials, tuner, budget)
+            end_reason = _run(spec, folder, executor, trials, tuner, budget)
             on_change = functools.partial(_write, spec, folder, trials)
             confirm(spec, executor, trials, budget, on_change)
         finally:
             executor.close()
-        _write(spec, folder, trials, ended=ended)
-        say(f"Ended: {ended}")
+        _write(spec, folder, trials, end_reason=end_reason)
+        say(f"Ended: {end_reason}")
     best = best_row(spec, trials)
     if best is None:
         why = "all failed, search.json says why" if trials.rows else "none fitted into the budget"
@@ -189,7 +190,9 @@ def _replay(trials: Trials, tuner: Tuner) -> None:
         tuner.tell(outcome)
 
 
-def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, ended: str | None = None) -> None:
+def _write(
+    spec: ExperimentSpec, folder: Path, trials: Trials, *, end_reason: str | None = None
+) -> None:
     """Write search.json, what analyses read."""
     assert spec.search is not None
     best = best_row(spec, trials)
@@ -209,8 +212,8 @@ def _write(spec: ExperimentSpec, folder: Path, trials: Trials, *, ended: str | N
             name: getattr(spec.search, name) for name in (*spec.search.BUDGETS, "minimum_gain")
         },
         "seed": spec.search.seed,
-        "status": "running" if ended is None else "finished",
-        "ended": ended,
+        "status": "running" if end_reason is None else "finished",
+        "end_reason": end_reason,
         "best": None if best is None else best.trial.id,
         "pareto": pareto_front(rows, wanted) if len(wanted) > 1 else None,
         "confirmation": None if confirmed is None else confirmed.model_dump(mode="json"),

@@ -78,14 +78,14 @@ class Trials:
 
     def propose(self, trial: Trial, elapsed: float) -> None:
         """Write down what is about to be run."""
-        written = _written(trial)
-        name = written.pop("id")
-        self._append({"event": "proposed", "trial": name, **written, "elapsed": elapsed})
+        fields = _fields(trial)
+        name = fields.pop("id")
+        self._append({"event": "proposed", "trial": name, **fields, "elapsed": elapsed})
 
     def reuse(self, rows: Sequence[Row]) -> None:
         """Write down the known trials of earlier searches, in one line: all or none."""
         lines = [
-            {"trial": _written(row.trial), "outcome": row.outcome._asdict()}
+            {"trial": _fields(row.trial), "outcome": row.outcome._asdict()}
             for row in rows
             if row.outcome is not None
         ]
@@ -136,7 +136,7 @@ class Trials:
         self._lines.append(event)
         self._take(event)
 
-    def _known(self, trial: Trial, outcome: Outcome) -> None:
+    def _take_known(self, trial: Trial, outcome: Outcome) -> None:
         self.rows[trial.id] = Row(trial, outcome)
         self.events += [("proposed", trial.id), ("ended", trial.id)]
 
@@ -149,7 +149,7 @@ class Trials:
         self.elapsed = fields.pop("elapsed")
         if name == "reused":
             for entry in fields["trials"]:
-                self._known(Trial(**entry["trial"]), Outcome(**entry["outcome"]))
+                self._take_known(Trial(**entry["trial"]), Outcome(**entry["outcome"]))
         elif name == "proposed":
             # Journals of earlier versions have the order of the lines alone.
             if "outcomes" not in fields:
@@ -166,7 +166,7 @@ class Trials:
             self.events.append(("ended", outcome.trial))
 
 
-def _written(trial: Trial) -> dict[str, Any]:
+def _fields(trial: Trial) -> dict[str, Any]:
     """A trial as the journal has it."""
     return {key: value for key, value in trial._asdict().items() if key != "seed"}
 

@@ -73,8 +73,8 @@ class OracleTuner:
         # keras-tuner counts its seed on at every draw, and draws also in vain.
         oracle._seed_state = self._seed * 2**32 + number * _STRIDE
         # Read by the Bayesian one, whose proposals are dear, and by the grid, which may be done.
-        taken = recorded or self._next_start()
-        oracle.replayed = None if taken is None else self._numbers(taken)
+        point = recorded or self._next_start()
+        oracle.replayed = None if point is None else self._numbers(point)
         proposed = oracle.create_trial(str(number))
         if proposed.status != "RUNNING":
             return None

@@ -107,10 +107,10 @@ def hyperband(
         iterations=iterations,
     )
     combinations = combination_count(question.space)
-    begun = _oracles().hyperband_begun(oracle)
-    if combinations is not None and combinations < begun:
+    count = _oracles().hyperband_starts(oracle)
+    if combinations is not None and combinations < count:
         raise UserError(
-            f"search.tuner: hyperband begins {begun} trials with different settings, and the space "
+            f"search.tuner: hyperband begins {count} trials with different settings, and the space "
             f"has {combinations} combinations; take grid or asynchronous_halving, or larger ranges"
         )
     rungs = _oracles().hyperband_rungs(oracle)

@@ -56,8 +56,8 @@ def objectives(spec: ExperimentSpec) -> list[Objective]:
 
     The default is the metric that picks the best epoch of a trial.
     """
-    written = None if spec.search is None else spec.search.objective
-    names = [written] if isinstance(written, str) else written or [spec.training.monitor]
+    setting = None if spec.search is None else spec.search.objective
+    names = [setting] if isinstance(setting, str) else setting or [spec.training.monitor]
     return [Objective(name, "min" if _is_small(name) else "max") for name in names]
 
 

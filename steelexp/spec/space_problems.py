@@ -195,8 +195,8 @@ def _fixed_problem(path: str, spec: ExperimentSpec) -> str | None:
 
 
 def _other_objective(spec: ExperimentSpec) -> str:
-    written = spec.search is not None and spec.search.objective is not None
-    return f"choose another {'search.objective' if written else 'training.monitor'}"
+    has_objective = spec.search is not None and spec.search.objective is not None
+    return f"choose another {'search.objective' if has_objective else 'training.monitor'}"
 
 
 def _overlap(path: str, space: Space) -> str | None:

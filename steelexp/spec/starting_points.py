@@ -31,17 +31,17 @@ def starting_points(spec: ExperimentSpec) -> list[Values]:
         spec: Spec with a search that `steelexp check` accepts.
     """
     assert spec.search is not None
-    return [complete_point(spec, written) for written in spec.search.start]
+    return [complete_point(spec, start) for start in spec.search.start]
 
 
 def start_problems(spec: ExperimentSpec) -> Iterator[tuple[str, str]]:
     """Dotted key and message of each starting point that the space does not hold."""
     assert spec.search is not None
     points: list[Values] = []
-    for number, written in enumerate(spec.search.start):
+    for number, start in enumerate(spec.search.start):
         key = f"search.start[{number}]"
         try:
-            point = complete_point(spec, written)
+            point = complete_point(spec, start)
         except StartError as error:
             yield key, str(error)
             continue
@@ -50,38 +50,38 @@ def start_problems(spec: ExperimentSpec) -> Iterator[tuple[str, str]]:
         points.append(point)
 
 
-def complete_point(spec: ExperimentSpec, written: Mapping[str, Any]) -> Values:
+def complete_point(spec: ExperimentSpec, start: Mapping[str, Any]) -> Values:
     """The value of every active setting of the space, in the order of the space.
 
     Args:
         spec: Spec with a search.
-        written: Dotted path -> value; what is absent is the spec's own.
+        start: Dotted path -> value; what is absent is the spec's own.
 
     Raises:
         StartError: The space does not hold a value.
     """
     assert spec.search is not None
     space = spec.search.space
-    for path in written:
+    for path in start:
         if path not in space:
             holds = f"it holds: {', '.join(space)}"
             raise StartError(f"{path}: not in search.space{nearest(path, space)}; {holds}")
     values: Values = {}
     for path in parents_first(space):
         if is_active(space[path], values):
-            values[path] = _value(spec, path, written, values)
-        elif path in written:
+            values[path] = _value(spec, path, start, values)
+        elif path in start:
             condition = describe_condition(space[path].when)
             raise StartError(f"{path}: used only when {condition}; leave it out")
     _substituted(spec, values)
     return {path: values[path] for path in space if path in values}
 
 
-def _value(spec: ExperimentSpec, path: str, written: Mapping[str, Any], values: Values) -> Any:
+def _value(spec: ExperimentSpec, path: str, start: Mapping[str, Any], values: Values) -> Any:
     """A written value, or the spec's own with the values of other settings."""
     dimension = (spec.search.space if spec.search else {})[path]
-    own = path not in written
-    value = own_value(_substituted(spec, values), path) if own else written[path]
+    own = path not in start
+    value = own_value(_substituted(spec, values), path) if own else start[path]
     if own and dimension.choice is not None and value not in dimension.choice:
         value = _same_choice(spec, path, values, value)
     if dimension.holds(value):

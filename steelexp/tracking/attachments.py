@@ -36,7 +36,7 @@ MOST_BYTES: Final = 1 << 24
 """A larger file is left out: to send it would take too long."""
 
 
-def kept(path: Path, folder: Path) -> Path:
+def keep_file(path: Path, folder: Path) -> Path:
     """A second name below tracked/ of a file that others may replace.
 
     Args:

@@ -8,7 +8,7 @@ from steelexp.progress import take_printed
 from steelexp.tracking.attachments import (
     TRIAL_PARTS,
     Part,
-    kept,
+    keep_file,
     write_scores,
     write_source,
 )
@@ -26,7 +26,7 @@ class Details:
 
     Args:
         run: The run.
-        parts: What is wanted; of a trial of a search, what `TRIAL_PARTS` has of it.
+        parts: Parts that the tracker adds; a trial of a search has none outside `TRIAL_PARTS`.
         warnings: Function that turns errors into warnings.
     """
 
@@ -79,7 +79,7 @@ class Details:
             path = folder / "plots" / f"{name}.png"
             if self.wants("plots") and path.is_file():
                 with self._warnings("left out: "):
-                    file = file_entry(kept(path, folder), folder)
+                    file = file_entry(keep_file(path, folder), folder)
                     yield "picture", {**place, "name": title, **file}
         if self.wants("scores") and any(folder.glob("image_scores.parquet")):
             with self._warnings("scores of the images left out: "):
@@ -89,4 +89,4 @@ class Details:
         """The page of the run."""
         if self.wants("page"):
             with self._warnings("page left out: "):
-                yield "asset", file_entry(kept(path, self._run.folder), self._run.folder)
+                yield "asset", file_entry(keep_file(path, self._run.folder), self._run.folder)

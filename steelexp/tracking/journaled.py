@@ -69,10 +69,10 @@ class JournaledTracker:
         mode: Whether events are sent, or kept for an archive.
         alerts: Alerts of a run.
         trial_alerts: Alerts of a trial of a search.
-        model_format: What is registered of a finished run.
+        model_format: Form of the network that a finished run registers.
         model_status: Status of the registered version; None for none.
         with_data: Whether the data are described at the service.
-        parts: What is added to metrics, settings and pictures.
+        parts: Parts that are added to metrics, settings and pictures.
         system_seconds: Seconds between two samples of the machine.
         pictures: Number of pictures of the review to send.
     """

@@ -38,7 +38,7 @@ def results(
         run: Finished run; its evaluation.json is added where it exists.
         metrics: Final metrics; empty where the run was stopped.
         events: Events of the run so far.
-        status: How it ended: finished, stopped or diverged.
+        status: State of the run at its end: finished, stopped or diverged.
         model: Network to register; None for no registration.
         model_status: Status of the registered version; None for none.
     """

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 from steelexp.tracking.contents import Scalar
 
 ModelFormat = Literal["weights", "onnx", "none"]
-"""What is registered of a finished run; see `steelexp/tracked_model.py`."""
+"""Form of the network that a finished run registers; see `steelexp/tracked_model.py`."""
 
 
 class TrackedTrial(NamedTuple):
@@ -101,7 +101,8 @@ class TrackedRun:
         trial: Trial of a search; None for other runs.
         goal: Monitored metric and the value to beat; None where nobody asks.
         data: Data of the run; None for none.
-        kind: What dashboards tell apart, beside trials: a run, or a fold of a cross-validation.
+        kind: Kind of the run on dashboards, beside trials: a run, or a fold of a
+            cross-validation.
     """
 
     identity: str
@@ -123,7 +124,7 @@ class Tracker(Protocol):
     """Mirrors a run. From `start` on it raises nothing: the run folder is the truth.
 
     Attributes:
-        model_format: What it registers of a finished run.
+        model_format: Form of the network that a finished run registers.
         wants_data: Whether it describes the data of a run.
     """
 

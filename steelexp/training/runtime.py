@@ -70,6 +70,6 @@ def peak_memory() -> dict[str, float]:
     peak = {PEAK_MEMORY: round(kib / (1 << 20), 3)}
     devices = [f"GPU:{number}" for number in range(len(tf.config.list_logical_devices("GPU")))]
     if devices:
-        held = [tf.config.experimental.get_memory_info(device)["peak"] for device in devices]
-        peak[PEAK_GPU_MEMORY] = round(max(held) / (1 << 30), 3)
+        gpu_peaks = [tf.config.experimental.get_memory_info(device)["peak"] for device in devices]
+        peak[PEAK_GPU_MEMORY] = round(max(gpu_peaks) / (1 << 30), 3)
     return peak

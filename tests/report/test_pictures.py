@@ -38,7 +38,7 @@ class TestGallery:
         found = gallery(run, 10_000_000)
         assert list(found.images) == ["a", "b", "c"]
         assert found.epochs == (1, 2, 3, 4)
-        assert (found.shown, found.left_out) == (3, "")
+        assert (found.first_epoch, found.left_out) == (3, "")
 
     def test_pictures_are_webp_and_not_enlarged(self, run):
         (picture, *_) = gallery(run, 10_000_000).images["a"]
@@ -60,13 +60,13 @@ class TestGallery:
         found = gallery(run, room)
         assert size(found) <= room
         assert found.left_out.endswith("to keep this small")
-        assert found.shown in found.epochs
+        assert found.first_epoch in found.epochs
 
     def test_the_best_epoch_stays_as_long_as_two_do(self, run):
         whole = size(gallery(run, 10_000_000))
         found = gallery(run, round(whole * 0.4))
         assert 3 in found.epochs
-        assert found.shown == 3
+        assert found.first_epoch == 3
 
     def test_without_room_or_pictures_there_is_none(self, run, tmp_path):
         assert gallery(run, 100) is None

@@ -25,9 +25,9 @@ def known():
     return rows
 
 
-def searched(spec, folder, run=None, known=known):
+def searched(spec, folder, run=None, read_earlier=known):
     executor = LocalExecutor(run or known_trial(spec))
-    return search(spec, folder, executor, digest="data", known=known)
+    return search(spec, folder, executor, digest="data", read_earlier=read_earlier)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_bayesian_tuner_learns_from_them(tmp_path, folder):
             rows.append(Row(trial, Outcome(trial.id, score)))
         return rows
 
-    searched(spec, folder, known=seven)
+    searched(spec, folder, read_earlier=seven)
     rates = [values["optimizer.learning_rate"] for _, values, _ in trials_of(folder)[7:]]
     assert len(rates) == 3
     assert all(0.001 < rate < 0.01 for rate in rates)
@@ -100,7 +100,7 @@ def test_they_are_read_once(tmp_path, folder):
 
     for trials in (3, 5):
         spec = known_spec(tmp_path, REUSE, f"search.trials={trials}")
-        searched(spec, folder, known=counted)
+        searched(spec, folder, read_earlier=counted)
     assert len(calls) == 1
 
 
@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_read_leaves_no_search_behind(tmp_path, folder):
         raise UserError("earlier: no trials.jsonl here")
 
     with pytest.raises(UserError, match=r"no trials\.jsonl here"):
-        searched(known_spec(tmp_path, "search.reuse=[erlier]"), folder, known=refused)
+        searched(known_spec(tmp_path, "search.reuse=[erlier]"), folder, read_earlier=refused)
     searched(known_spec(tmp_path, REUSE), folder)
 
 

@@ -87,7 +87,7 @@ class TestWhatIsLeft:
             },
             "seed": 0,
             "status": "finished",
-            "ended": "search.trials: 6 trials",
+            "end_reason": "search.trials: 6 trials",
             "best": best.trial.id,
             "pareto": None,
             "confirmation": None,
@@ -200,11 +200,11 @@ class TestBudgets:
         spec = known_spec(tmp_path, tuner, "search.trials=null")
 
         def run(trial):
-            earlier = {t: o.epochs for t, o in ended.items()}.get(trial.continues, 0)
-            ended[trial.id] = known_trial(spec)(trial)
-            return ended[trial.id]._replace(trained=trial.epochs - earlier)
+            earlier = {t: o.epochs for t, o in outcomes.items()}.get(trial.continues, 0)
+            outcomes[trial.id] = known_trial(spec)(trial)
+            return outcomes[trial.id]._replace(trained=trial.epochs - earlier)
 
-        ended = {}
+        outcomes = {}
         searched(spec, folder, run)
         summary = json.loads((folder / "search.json").read_text())
         assert sum(trial["trained"] for trial in summary["trials"]) == 75 * iterations
@@ -217,40 +217,40 @@ class TestEnd:
     SMALL = "{loss.name: {choice: [dice, bce_dice]}, training.batch_size: {int: [4, 6]}}"
 
     @pytest.mark.parametrize(
-        ("overrides", "ended"),
+        ("overrides", "reason"),
         [
             ([], "search.trials: 6 trials"),
             (["search.trials=null", "search.epochs=40"], "4 of 40 are left, the next trial needs"),
         ],
     )
-    def test_a_limit(self, tmp_path, folder, capsys, overrides, ended):
+    def test_a_limit(self, tmp_path, folder, capsys, overrides, reason):
         searched(known_spec(tmp_path, *overrides), folder)
-        assert ended in json.loads((folder / "search.json").read_text())["ended"]
-        assert ended in capsys.readouterr().out.splitlines()[-1]
+        assert reason in json.loads((folder / "search.json").read_text())["end_reason"]
+        assert reason in capsys.readouterr().out.splitlines()[-1]
 
     def test_hours(self, tmp_path, folder):
         with pytest.raises(RunFailedError, match="none fitted into the budget"):
             searched(known_spec(tmp_path, "search.trials=null", "search.hours=1.0e-12"), folder)
-        assert "hours are over" in json.loads((folder / "search.json").read_text())["ended"]
+        assert "hours are over" in json.loads((folder / "search.json").read_text())["end_reason"]
 
     @pytest.mark.parametrize("name", ["random", "bayesian", "grid"])
     def test_a_small_space_is_tried_whole(self, tmp_path, folder, name):
         overrides = [f"search.tuner.name={name}", "search.trials=99"]
         searched(known_spec(tmp_path, *overrides, space=self.SMALL), folder)
-        ended = json.loads((folder / "search.json").read_text())["ended"]
-        assert ended == "all 6 combinations of the space were tried"
+        reason = json.loads((folder / "search.json").read_text())["end_reason"]
+        assert reason == "all 6 combinations of the space were tried"
         assert len(trials_of(folder)) == 6
 
     def test_a_limit_with_what_is_left(self, tmp_path, folder):
         searched(known_spec(tmp_path, "search.trials=4", space=self.SMALL), folder)
-        ended = json.loads((folder / "search.json").read_text())["ended"]
-        assert ended == "search.trials: 4 trials; 2 of 6 combinations were not tried"
+        reason = json.loads((folder / "search.json").read_text())["end_reason"]
+        assert reason == "search.trials: 4 trials; 2 of 6 combinations were not tried"
 
     def test_hyperband_is_at_its_end(self, tmp_path, folder):
         overrides = ["search.tuner.name=hyperband", "search.trials=null"]
         searched(known_spec(tmp_path, *overrides), folder)
-        ended = json.loads((folder / "search.json").read_text())["ended"]
-        assert ended == "the tuner hyperband proposes no more trials"
+        reason = json.loads((folder / "search.json").read_text())["end_reason"]
+        assert reason == "the tuner hyperband proposes no more trials"
 
 
 START = (
@@ -306,7 +306,7 @@ class TestStart:
         assert len(values) == 1 + 2 * 3
         assert values[0] == {"loss.name": "dice", "optimizer.learning_rate": 0.002}
         assert values[1] == {"loss.name": "dice", "optimizer.learning_rate": 1e-4}
-        assert json.loads((folder / "search.json").read_text())["ended"].startswith("all 6 ")
+        assert json.loads((folder / "search.json").read_text())["end_reason"].startswith("all 6 ")
 
     def test_other_points_are_another_search(self, tmp_path, folder):
         searched(known_spec(tmp_path, START), folder)
@@ -325,20 +325,20 @@ class TestPatience:
     def test_ends_the_search(self, tmp_path, folder):
         summary = self.searched(tmp_path, folder)
         assert len(summary["trials"]) == 5
-        assert summary["ended"] == "search.patience: 2 trials without a gain"
+        assert summary["end_reason"] == "search.patience: 2 trials without a gain"
         assert summary["budget"]["patience"] == 2
 
     def test_a_small_gain_is_none(self, tmp_path, folder):
         summary = self.searched(tmp_path, folder, "search.minimum_gain=0.1")
         assert len(summary["trials"]) == 3
-        assert summary["ended"] == "search.patience: 2 trials without a gain of more than 0.1"
+        assert summary["end_reason"] == "search.patience: 2 trials without a gain of more than 0.1"
         assert summary["best"] == "0002"
 
     def test_more_patience_goes_on(self, tmp_path, folder):
         self.searched(tmp_path, folder)
         summary = self.searched(tmp_path, folder, "search.patience=3")
         assert len(summary["trials"]) == 6
-        assert summary["ended"] == "search.trials: 6 trials"
+        assert summary["end_reason"] == "search.trials: 6 trials"
 
     def test_is_a_budget(self, tmp_path, folder):
         summary = self.searched(tmp_path, folder, "search.trials=null")

@@ -11,7 +11,7 @@ from steelexp.records.image_scores import ImageScores, write_image_scores
 from steelexp.records.provenance import running_code
 from steelexp.records.source import SUFFIXES, package_folder
 from steelexp.tracking import attachments
-from steelexp.tracking.attachments import kept, write_scores, write_source
+from steelexp.tracking.attachments import keep_file, write_scores, write_source
 
 
 def test_the_source_is_that_of_this_package_and_nothing_else(folder: Path) -> None:
@@ -54,13 +54,13 @@ def test_a_source_that_has_changed_is_not_what_ran(
 def test_a_second_name_keeps_what_is_replaced(folder: Path) -> None:
     page = folder / "report.html"
     page.write_text("one")
-    first = kept(page, folder)
+    first = keep_file(page, folder)
     page.unlink()
     page.write_text("two")
-    second = kept(page, folder)
+    second = keep_file(page, folder)
     assert (first.read_text(), second.read_text()) == ("one", "two")
     assert first.name == second.name == "report.html"
-    assert kept(page, folder) == second
+    assert keep_file(page, folder) == second
 
 
 def test_without_links_it_is_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_without_links_it_is_copied(folder: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(attachments.os, "link", refuse)
     page = folder / "report.html"
     page.write_text("one")
-    place = kept(page, folder)
+    place = keep_file(page, folder)
     assert place.read_text() == "one"
     assert place.stat().st_ino != page.stat().st_ino
 

@@ -36,7 +36,7 @@ from steelexp.data.forms.shapes import ShapeError
 from steelexp.data.forms.writing import (
     IMAGES,
     PlaceImage,
-    Written,
+    WriterReport,
     area_names,
     class_masks,
     copy,
@@ -160,7 +160,7 @@ def read_coco(
 
 def write_coco(
     dataset: Dataset, folder: Path, *, polygons: bool = False, place: PlaceImage = copy
-) -> Written:
+) -> WriterReport:
     """Write images and a COCO file with one annotation for each connected component.
 
     Args:
@@ -193,7 +193,7 @@ def write_coco(
         categories = [{"id": bit + 1, "name": name} for bit, name in enumerate(area_names(dataset))]
         content = {"images": entries, "annotations": annotations, "categories": categories}
         (partial / ANNOTATIONS).write_text(json.dumps(content) + "\n", encoding="utf-8")
-    return Written(written_settings("coco", dataset), [])
+    return WriterReport(written_settings("coco", dataset), [])
 
 
 def _image_entries(

@@ -31,7 +31,7 @@ from steelexp.data.forms.reading import (
 from steelexp.data.forms.shapes import Patch, ShapeError, Size
 from steelexp.data.forms.writing import (
     PlaceImage,
-    Written,
+    WriterReport,
     area_names,
     check_one_folder,
     class_masks,
@@ -152,7 +152,7 @@ def read_csv(
     )
 
 
-def write_csv(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:
+def write_csv(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> WriterReport:
     """Write train_images/ and train.csv in Kaggle's form of one row for each mask.
 
     Args:
@@ -174,10 +174,10 @@ def write_csv(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Wr
                 writer.write_row([name, names[bit], rle.encode(mask)])
         (partial / TABLE).write_text(buffer.getvalue(), encoding="utf-8")
     say(*formula_lines(folder / TABLE, [*dataset.names, *names]))
-    return Written(written_settings("csv", dataset), [])
+    return WriterReport(written_settings("csv", dataset), [])
 
 
-def write_severstal(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:
+def write_severstal(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> WriterReport:
     """Write Severstal's own layout, which the source severstal reads.
 
     Args:
@@ -195,7 +195,7 @@ def write_severstal(dataset: Dataset, folder: Path, *, place: PlaceImage = copy)
         )
     check_one_folder(dataset, "severstal")
     write_csv(dataset, folder, place=place)
-    return Written({"source": "severstal"}, [])
+    return WriterReport({"source": "severstal"}, [])
 
 
 def _unique_stems(paths: Mapping[str, Path]) -> dict[str, str]:

@@ -30,7 +30,7 @@ from steelexp.data.forms.shapes import ShapeError
 from steelexp.data.forms.writing import (
     IMAGES,
     PlaceImage,
-    Written,
+    WriterReport,
     check_stems,
     class_masks,
     copy,
@@ -165,7 +165,7 @@ def read_labelme(
 
 def write_labelme(
     dataset: Dataset, folder: Path, *, polygons: bool = False, place: PlaceImage = copy
-) -> Written:
+) -> WriterReport:
     """Write images and a JSON file beside each, with one shape for each connected component.
 
     Args:
@@ -202,7 +202,7 @@ def write_labelme(
             }
             target = (partial / IMAGES / name).with_suffix(".json")
             target.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    return Written(written_settings("labelme", dataset, IGNORE), [])
+    return WriterReport(written_settings("labelme", dataset, IGNORE), [])
 
 
 def _read_files(

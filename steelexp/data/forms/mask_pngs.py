@@ -12,7 +12,7 @@ from steelexp.data.forms.reading import stem_of
 from steelexp.data.forms.writing import (
     IMAGES,
     PlaceImage,
-    Written,
+    WriterReport,
     check_stems,
     copy,
     new_folder,
@@ -23,7 +23,7 @@ from steelexp.data.mask_png import IGNORED, mask_png
 MASKS = "masks"
 
 
-def write_mask_folder(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:
+def write_mask_folder(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> WriterReport:
     """Write images/ and masks/ with 0 for background and k for the k-th class.
 
     Pixels of several classes have the values after the last class (class_sets.py). Ignored pixels
@@ -64,7 +64,7 @@ def write_mask_folder(dataset: Dataset, folder: Path, *, place: PlaceImage = cop
     settings: dict[str, Any] = {"source": "mask_folder", "classes": list(dataset.classes)}
     settings |= {"ignore": IGNORED} if dataset.has_ignore else {}
     losses = [f"{hidden} ignored pixels lose their class"] if hidden else []
-    return Written(settings | ({"overlaps": True} if overlapping else {}), losses)
+    return WriterReport(settings | ({"overlaps": True} if overlapping else {}), losses)
 
 
 def _classes_and_ignored(dataset: Dataset, row: int) -> tuple[Bits, npt.NDArray[np.bool_] | None]:

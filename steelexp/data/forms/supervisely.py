@@ -22,7 +22,7 @@ from steelexp.data.forms.shapes import ShapeError, components
 from steelexp.data.forms.supervisely_objects import Object, drawing, object_of
 from steelexp.data.forms.writing import (
     PlaceImage,
-    Written,
+    WriterReport,
     area_names,
     class_masks,
     copy,
@@ -134,7 +134,7 @@ def read_supervisely(
     return Reading("supervisely", top, class_table.classes, class_table.has_ignore, ordered, issues)
 
 
-def write_supervisely(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:
+def write_supervisely(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> WriterReport:
     """Write a project of Supervisely with a bitmap for each connected component.
 
     Args:
@@ -178,9 +178,9 @@ def write_supervisely(dataset: Dataset, folder: Path, *, place: PlaceImage = cop
     settings = written_settings("supervisely", dataset)
     bare = sum("/" not in name for name in dataset.names)
     if bare == len(dataset):
-        return Written(settings | {"dataset": DATASET}, [])
+        return WriterReport(settings | {"dataset": DATASET}, [])
     losses = [f"images without a folder, {bare} here, are in the dataset {DATASET}"] if bare else []
-    return Written(settings, losses)
+    return WriterReport(settings, losses)
 
 
 def _datasets(root: Path) -> dict[str, Path]:

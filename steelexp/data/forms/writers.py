@@ -8,10 +8,10 @@ from steelexp.data.forms.csv_table import write_csv, write_severstal
 from steelexp.data.forms.labelme import write_labelme
 from steelexp.data.forms.mask_pngs import write_mask_folder
 from steelexp.data.forms.supervisely import write_supervisely
-from steelexp.data.forms.writing import Written
+from steelexp.data.forms.writing import WriterReport
 from steelexp.data.forms.yolo_seg import write_yolo_seg
 
-WRITERS: dict[str, Callable[..., Written]] = {
+WRITERS: dict[str, Callable[..., WriterReport]] = {
     "coco": write_coco,
     "labelme": write_labelme,
     "yolo_seg": write_yolo_seg,
@@ -20,7 +20,7 @@ WRITERS: dict[str, Callable[..., Written]] = {
     "csv": write_csv,
     "severstal": write_severstal,
 }
-"""Functions (data set, new folder, place=copy or link) -> `Written`, by form."""
+"""Functions (data set, new folder, place=copy or link) -> `WriterReport`, by form."""
 
 
 def has_polygons(form: str) -> bool:

@@ -23,7 +23,7 @@ PlaceImage = Callable[[Path, Path], object]
 """Function that puts an image file to another path: `copy` or `link`."""
 
 
-class Written(NamedTuple):
+class WriterReport(NamedTuple):
     """What a writer reports.
 
     Attributes:

@@ -34,7 +34,7 @@ from steelexp.data.forms.shapes import Mask, outlines
 from steelexp.data.forms.writing import (
     IMAGES,
     PlaceImage,
-    Written,
+    WriterReport,
     area_names,
     check_stems,
     class_masks,
@@ -156,7 +156,7 @@ def read_yolo_seg(
     return Reading("yolo_seg", top, class_table.classes, class_table.has_ignore, read, issues)
 
 
-def write_yolo_seg(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> Written:
+def write_yolo_seg(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) -> WriterReport:
     """Write images, text files and data.yaml.
 
     A component with holes is cut into polygons without holes. All pixels are kept.
@@ -197,7 +197,7 @@ def write_yolo_seg(dataset: Dataset, folder: Path, *, place: PlaceImage = copy) 
             f"polygons have no holes: cutting components with holes makes {cut} more polygons, "
             "and YOLO counts each as an object"
         )
-    return Written(written_settings("yolo_seg", dataset), losses)
+    return WriterReport(written_settings("yolo_seg", dataset), losses)
 
 
 def _parts(root: Path) -> dict[str, tuple[Path, Path]]:

@@ -202,7 +202,7 @@ def is_offline(experiment: "CometExperiment") -> bool:
 
 
 @contextmanager
-def archive(run: Event, folder: Path, *, ended: float) -> Iterator["CometExperiment"]:
+def archive(run: Event, folder: Path, *, end: float) -> Iterator["CometExperiment"]:
     """Write what is logged into the experiment that this yields to comet/KEY.zip.
 
     `comet upload` sends it, and continues the experiment of the same key where there is one.
@@ -210,7 +210,7 @@ def archive(run: Event, folder: Path, *, ended: float) -> Iterator["CometExperim
     Args:
         run: First event of the journal.
         folder: Run folder.
-        ended: Time at which the run ended, in seconds since 1970.
+        end: Time at which the run ended, in seconds since 1970.
 
     Raises:
         UserError: comet_ml wrote no archive.
@@ -221,20 +221,20 @@ def archive(run: Event, folder: Path, *, ended: float) -> Iterator["CometExperim
     with clock.at(run.time):
         experiment = _open(run.content, folder)
     yield experiment
-    _end(experiment, ended)
+    _end(experiment, end)
     file = next(folder.glob(UNFINISHED), None)
     if file is None:
         raise UserError("comet_ml wrote no archive")
     file.replace(folder / f"{run.content['key']}.zip")
 
 
-def close(experiment: "CometExperiment", *, began: float, ended: float) -> None:
+def close(experiment: "CometExperiment", *, begin: float, end: float) -> None:
     """End a live experiment, which then lasted as long as its run and not as long as its sending.
 
     Args:
         experiment: Live experiment.
-        began: Time at which the run began, in seconds since 1970.
-        ended: Time at which it ended.
+        begin: Time at which the run began, in seconds since 1970.
+        end: Time at which it ended.
     """
     live: Any = experiment
     mark_as_ended = live._mark_as_ended
@@ -242,23 +242,23 @@ def close(experiment: "CometExperiment", *, began: float, ended: float) -> None:
     def mark_with_times() -> None:
         """The times come last, as in `comet upload`: at the end the server notes its own."""
         mark_as_ended()
-        send_times(experiment, began=began, ended=ended)
+        send_times(experiment, begin=begin, end=end)
 
     live._mark_as_ended = mark_with_times
-    _end(experiment, ended)
+    _end(experiment, end)
 
 
-def send_times(experiment: "CometExperiment", *, began: float, ended: float) -> None:
+def send_times(experiment: "CometExperiment", *, begin: float, end: float) -> None:
     """Tell the server when a run began and ended, both in seconds since 1970."""
     live: Any = experiment
-    begin, end = (round(1000 * time) for time in (began, ended))
-    live.connection.offline_experiment_start_end_time(live.run_id, begin, end)
+    milliseconds = [round(1000 * time) for time in (begin, end)]
+    live.connection.offline_experiment_start_end_time(live.run_id, *milliseconds)
 
 
-def _end(experiment: "CometExperiment", ended: float) -> None:
+def _end(experiment: "CometExperiment", end: float) -> None:
     """End an experiment, without the client's metric of how long its own process took."""
     experiment._log_metric = _send_nothing  # type: ignore[method-assign]
-    with clock.at(ended):
+    with clock.at(end):
         experiment.end()
 
 

@@ -69,7 +69,7 @@ class Search(NamedTuple):
 
     Attributes:
         settings: Settings that the search varied, by dotted path.
-        objectives: What it tried to improve, as `search.objective` names it.
+        objectives: Objectives that the search improved, as `search.objective` names it.
     """
 
     settings: Sequence[str] = SEARCHED

@@ -275,8 +275,8 @@ LISTED_KINDS = frozenset(set(KINDS) - {"run", "others", "data", "alert", "code",
 
 def _metadata(event: Event) -> dict[str, Any]:
     """What a file is known by at the server, and when it was written."""
-    written = datetime.fromtimestamp(event.time, UTC).isoformat(timespec="milliseconds")
-    return {"event": event.number, "time": written}
+    time = datetime.fromtimestamp(event.time, UTC).isoformat(timespec="milliseconds")
+    return {"event": event.number, "time": time}
 
 
 def _defined(metrics: dict[str, float]) -> list[str]:

@@ -78,7 +78,7 @@ class CometConnection:
         """
         events.log(event, self._experiment, self._folder, self._contents or ServerContents())
         if is_end(event):  # raises where the server does not take them
-            client.send_times(self._experiment, began=self._began, ended=event.time)
+            client.send_times(self._experiment, begin=self._began, end=event.time)
 
     def flush(self, batch: Sequence[Event], *, seconds: float) -> bool:
         """Wait until the client has sent these events; False where some may be lost."""
@@ -87,7 +87,7 @@ class CometConnection:
 
     def close(self) -> None:
         """Tell the server that the experiment is over, and from when to when the run was."""
-        client.close(self._experiment, began=self._began, ended=end_of(read_events(self._folder)))
+        client.close(self._experiment, begin=self._began, end=end_of(read_events(self._folder)))
 
 
 class CometService:
@@ -112,7 +112,7 @@ class CometService:
     def write_archive(self, journal: Sequence[Event], folder: Path) -> Archive:
         """Write the journal as the offline archive of `comet upload`."""
         refused = {}
-        with client.archive(journal[0], folder, ended=end_of(journal)) as experiment:
+        with client.archive(journal[0], folder, end=end_of(journal)) as experiment:
             nothing = ServerContents()
             for event in journal:
                 try:

@@ -46,14 +46,14 @@ def comet(
             finished run on the same images. Comet mails them to the owner of the API key, if
             notifications are on in the account's settings.
         trial_alerts: Notifications of each trial of a search.
-        model: What is registered of a finished run: `weights`, a folder for predict, evaluate and
-            export in a zip file, without the optimizer; `onnx`, the network with its model card;
-            `none`. Trials of a search register nothing.
+        model: Form of the network that a finished run registers: `weights`, a folder for predict,
+            evaluate and export in a zip file, without the optimizer; `onnx`, the network with its
+            model card; `none`. Trials of a search register nothing.
         model_status: Status of the registered version, one that the workspace has, such as
             Development; absent: none.
-        data: What is sent of the data set: `manifest`, an artifact with the names and digests of
+        data: Record of the data set at Comet: `manifest`, an artifact with the names and digests of
             images and labels and the split, one version for one digest; `none`.
-        contents: What is sent beside metrics, settings and pictures. `source`: modules and
+        contents: Additions to metrics, settings and pictures. `source`: modules and
             templates of steelexp; `packages`: installed packages; `console`: what was printed;
             `page`: report.html; `plots`: plots of the evaluation; `scores`: scores of each image;
             `system`: use of processors, memory, disk and GPUs. Of a trial of a search: packages,
