@@ -48,7 +48,9 @@ def is_held(event: Event, server: ServerContents) -> bool:
         return content["name"] in server.files
     if event.kind == "model":
         version = server.version
-        return event.number in server.events and version is not None and version.has_metadata
+        if event.number not in server.events or version is None:
+            return False
+        return version.has_metadata or not content.get("metadata")  # earlier versions had none
     return event.number in server.events
 
 
