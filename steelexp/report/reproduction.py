@@ -17,24 +17,26 @@ UNCHANGED = (
 
 
 class Difference(NamedTuple):
-    """A metric that is not what it was; None where a run has no such metric."""
+    """A reported metric that is not what it was; None where the repetition has no such metric."""
 
     metric: str
-    before: float | None
+    before: float
     after: float | None
 
     @property
     def size(self) -> float:
-        """How far apart they are; infinite where one is missing."""
-        if self.before is None or self.after is None:
+        """How far apart they are; infinite where the repetition lacks it."""
+        if self.after is None:
             return float("inf")
         return abs(self.after - self.before)
 
 
 def differences(before: Record, after: Record) -> list[Difference]:
-    """Every metric that is not exactly the same, the largest difference first."""
-    names = sorted(before.metrics.keys() | after.metrics.keys())
-    pairs = (Difference(n, before.metrics.get(n), after.metrics.get(n)) for n in names)
+    """Every reported metric that is not exactly the same, the largest difference first.
+
+    A metric of the repetition alone was not reported, so it cannot differ.
+    """
+    pairs = (Difference(n, v, after.metrics.get(n)) for n, v in sorted(before.metrics.items()))
     return sorted((pair for pair in pairs if pair.before != pair.after), key=_largest_first)
 
 
@@ -48,15 +50,12 @@ def headline_table(before: Record, after: Record) -> Table:
         table.add_column(head, justify="right")
     for name in METRICS:
         key = full_name(name, part)
-        pair = Difference(name, before.metrics.get(key), after.metrics.get(key))
-        if pair.before is not None and pair.after is not None:
-            change = pair.after - pair.before
-            table.add_row(
-                name,
-                f"{pair.before:.4f}",
-                f"{pair.after:.4f}",
-                f"{change:+.4f}" if change else "none",
-            )
+        if key in before.metrics and key in after.metrics:
+            reported = before.metrics[key]
+            again = after.metrics[key]
+            change = again - reported
+            words = f"{change:+.4f}" if change else "none"
+            table.add_row(name, f"{reported:.4f}", f"{again:.4f}", words)
     return table
 
 
@@ -69,15 +68,17 @@ def verdict(before: Record, after: Record, *, within: float) -> tuple[bool, list
         within: Largest difference allowed in any metric.
     """
     pairs = differences(before, after)
-    total = len(before.metrics.keys() | after.metrics.keys())
+    total = len(before.metrics)
     agrees = all(pair.size <= within for pair in pairs)
+    new = len(after.metrics.keys() - before.metrics.keys())
+    news = [f"Metrics that were not reported, so not compared: {new}."] if new else []
     if not pairs:
-        return True, [f"All {total} metrics are exactly as reported."]
+        return True, [f"All {total} metrics are exactly as reported.", *news]
     line = (
         f"{len(pairs)} of {total} metrics differ, at most by {pairs[0].size:.2g} "
         f"({pairs[0].metric}); {'all' if agrees else 'not all'} within {within:g}."
     )
-    lines = [line]
+    lines = [line, *news]
     if before.epochs != after.epochs or before.best_epoch != after.best_epoch:
         lines.append(
             f"Epochs: {before.epochs}, the best {before.best_epoch}; "

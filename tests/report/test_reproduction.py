@@ -46,10 +46,20 @@ class TestDifferences:
             ("val_loss", 0.125),
         ]
 
-    def test_a_metric_that_one_of_them_lacks(self):
-        found = differences(BEFORE, again(val_iou_pooled=0.5))
-        assert [tuple(each) for each in found] == [("val_iou_pooled", None, 0.5)]
-        assert verdict(BEFORE, again(val_iou_pooled=0.5), within=1.0)[0] is False
+    def test_a_metric_that_the_repetition_lacks(self):
+        reported = again(val_iou_pooled=0.5)
+        found = differences(reported, BEFORE)
+        assert [tuple(each) for each in found] == [("val_iou_pooled", 0.5, None)]
+        assert verdict(reported, BEFORE, within=1.0)[0] is False
+
+    def test_a_metric_that_an_earlier_version_did_not_report(self):
+        assert verdict(BEFORE, again(val_iou_pooled=0.5), within=0.0) == (
+            True,
+            [
+                "All 7 metrics are exactly as reported.",
+                "Metrics that were not reported, so not compared: 1.",
+            ],
+        )
 
 
 class TestVerdict:
