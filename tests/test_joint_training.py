@@ -110,6 +110,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 def test_after_a_kill_a_worker_goes_on_from_the_chiefs_state(
     spec: dict[str, Any], tmp_path: Path, follow: Follow
 ) -> None:

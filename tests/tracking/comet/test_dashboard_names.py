@@ -25,7 +25,8 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["run", pytest.param("fold", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_name_on_the_dashboards_is_at_the_server(
     server: CometServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

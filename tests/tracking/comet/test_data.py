@@ -72,7 +72,14 @@ def test_offline_the_archive_says_that_it_lacks_the_data_and_sync_sends_them(fol
         assert_all_arrived(server, folder, 1)
 
 
-@pytest.mark.parametrize("ending", ["/artifacts/state", "/asset/upload", "/artifacts/version"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "/artifacts/state",
+        pytest.param("/asset/upload", marks=pytest.mark.slow),
+        pytest.param("/artifacts/version", marks=pytest.mark.slow),
+    ],
+)
 def test_a_version_that_was_left_half_made_is_completed(
     server: CometServer, folder: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ def test_the_downloaded_onnx_file_predicts_the_same_masks_as_an_export(
     assert file.name == "model.onnx"
 
 
+@pytest.mark.slow
 def test_nothing_is_registered_where_nothing_is_wanted(server: CometServer) -> None:
     folder = train("tracking={name: comet, model: none}", "model.decoder_filters=[2,2,2,2,2]")
     assert server.registered == {}

@@ -546,6 +546,7 @@ def test_killed_while_the_archive_is_written(folder: Path, monkeypatch: pytest.M
         assert_all_arrived(server, folder, 2)
 
 
+@pytest.mark.slow
 def test_key_in_comets_own_file_and_a_process_of_its_own(
     server: CometServer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
