@@ -9,13 +9,13 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from statistics import mean, median, quantiles, stdev
+from statistics import median, quantiles
 from typing import Any
 
 import numpy as np
 import optuna
-from scipy import stats
 
+from benchmarks.tuner_comparison import difference
 from steelexp.search.executor import Outcome, Trial
 from steelexp.search.tuner import Tuner, make_tuner
 from steelexp.search.tuners import Question, bayesian, random
@@ -147,15 +147,8 @@ def bests(
 def cell(values: list[float], others: list[float]) -> str:
     """Median and quartiles of values, and their difference to those of the Bayesian tuner."""
     low, _, high = quantiles(values, n=4)
-    less = "" if values == others else difference(values, others)
+    less = difference(values, others)
     return f"{median(values):.3f} ({low:.3f} to {high:.3f}) | {less}"
-
-
-def difference(values: list[float], others: list[float]) -> str:
-    """Mean paired difference with its 95 % interval, by Student's t."""
-    deltas = [mine - theirs for mine, theirs in zip(values, others, strict=True)]
-    half = stats.t.ppf(0.975, len(deltas) - 1) * stdev(deltas) / math.sqrt(len(deltas))
-    return f"{mean(deltas):+.3f} ({mean(deltas) - half:+.3f} to {mean(deltas) + half:+.3f})"
 
 
 def main() -> None:

@@ -118,6 +118,20 @@ def _console(
 def _picture(
     event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
 ) -> None:
+    _log_image(event, experiment, folder, {"epoch": event.content["epoch"]})
+
+
+def _example(
+    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
+) -> None:
+    path = event.content["path"]
+    logged = _log_image(event, experiment, folder, {"path": path})
+    server.examples[path] = logged["imageId"]
+
+
+def _log_image(
+    event: Event, experiment: "CometExperiment", folder: Path, metadata: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """As the file it is: of an array, Comet stretches the contrast."""
     content = event.content
     logged = experiment.log_image(
@@ -125,24 +139,10 @@ def _picture(
         name=content["name"],
         step=content["step"],
         annotations=_layers(content, folder),
-        metadata={"epoch": content["epoch"], **_metadata(event)},
+        metadata={**metadata, **_metadata(event)},
     )
     _check(logged, content["name"])
-
-
-def _example(
-    event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
-) -> None:
-    content = event.content
-    logged = experiment.log_image(
-        str(_file(content, folder)),
-        name=content["name"],
-        step=content["step"],
-        annotations=_layers(content, folder),
-        metadata={"path": content["path"], **_metadata(event)},
-    )
-    _check(logged, content["name"])
-    server.examples[content["path"]] = (logged or {})["imageId"]
+    return logged or {}
 
 
 def _layers(content: Mapping[str, Any], folder: Path) -> list[Any]:
