@@ -83,6 +83,16 @@ def wait_for(path: Path, seconds: float = 120.0) -> None:
         time.sleep(0.02)
 
 
+def wait_for_epoch(folder: Path, seconds: float = 120.0) -> None:
+    """Until a run folder has a whole epoch; its file is made before the first line is written."""
+    until = time.monotonic() + seconds
+    lines = folder / "epochs.jsonl"
+    while not (lines.is_file() and lines.read_bytes().endswith(b"\n")):
+        if time.monotonic() > until:
+            raise TimeoutError(f"{folder} has no epoch")
+        time.sleep(0.02)
+
+
 def drive(arguments: Sequence[str]) -> None:
     """A search's driver: two gated trials of three epochs; in processes, or on Ray's address."""
     folder, address = Path(arguments[0]), (arguments[1:] or [None])[0]

@@ -27,7 +27,7 @@ from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
 from steelexp.training.fit import DivergedError
 from steelexp.trial import TrialRunner, tracked_trial
-from tests.fake_trials import wait_for
+from tests.fake_trials import wait_for_epoch
 from tests.fakes import compiled
 from tests.finished_runs import finished
 
@@ -161,7 +161,7 @@ def test_a_training_whose_process_is_killed_is_what_it_would_be(
         executor.submit(first)
         executor.submit(second)
         digest = prepare(trial_spec(spec, first), tmp_path).digest
-        wait_for(search / "trials" / "0" / digest / "epochs.jsonl")
+        wait_for_epoch(search / "trials" / "0" / digest)
         (process,) = [w.process for w in executor._running.values() if w.attempt.trial is first]
         process.kill()
         outcomes = {outcome.trial: outcome for outcome in (executor.next(), executor.next())}

@@ -16,7 +16,7 @@ from steelexp.records.store import BusyError, RunFolder, read_epochs
 from steelexp.search.executor import Outcome, Trial
 from steelexp.search.process_executor import ProcessExecutor
 from steelexp.search.shares import shares, visible_gpus
-from tests.fake_trials import alive, events, run_trial, wait_for
+from tests.fake_trials import alive, events, run_trial, wait_for_epoch
 
 ROOT = Path(__file__).parents[2]
 CORES = len(os.sched_getaffinity(0))
@@ -83,7 +83,7 @@ class TestTrials:
     def test_a_killed_one_goes_on(self, executor, tmp_path, capsys):
         open_gates(tmp_path, "1")
         executor.submit(Trial("killed", {"gate": str(tmp_path)}, 3, None))
-        wait_for(tmp_path / "killed" / "epochs.jsonl")
+        wait_for_epoch(tmp_path / "killed")
         os.kill(events(tmp_path / "killed")[0]["pid"], signal.SIGKILL)
         open_gates(tmp_path, "2", "3")
         outcome = executor.next()
@@ -207,7 +207,7 @@ class TestDriver:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         driver = subprocess.Popen(command, cwd=tmp_path, env=environment)
         for name in ("0000", "0001"):
-            wait_for(tmp_path / name / "epochs.jsonl")
+            wait_for_epoch(tmp_path / name)
         driver.kill()
         driver.wait()
         orphans = [events(tmp_path / name)[0]["pid"] for name in ("0000", "0001")]

@@ -17,7 +17,7 @@ from steelexp.errors import UserError
 from steelexp.records.store import BusyError, RunFolder, read_epochs
 from steelexp.search.executor import Trial
 from steelexp.search.ray_executor import RayExecutor
-from tests.fake_trials import alive, events, run_trial, wait_for
+from tests.fake_trials import alive, events, run_trial, wait_for_epoch
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,7 +63,7 @@ class TestTrials:
     def test_a_killed_one_goes_on(self, executor, work, tmp_path, capsys):
         (tmp_path / "1").touch()
         executor.submit(Trial("killed", {"gate": str(tmp_path)}, 3, None))
-        wait_for(work / "killed" / "epochs.jsonl")
+        wait_for_epoch(work / "killed")
         os.kill(events(work / "killed")[0]["pid"], signal.SIGKILL)
         for gate in ("2", "3"):
             (tmp_path / gate).touch()
@@ -115,7 +115,7 @@ class TestDriver:
         command = [sys.executable, "-m", "tests.fake_trials", str(work)]
         driver = subprocess.Popen(command, cwd=work, env={**os.environ, "PYTHONPATH": str(ROOT)})
         for name in ("0000", "0001"):
-            wait_for(work / name / "epochs.jsonl")
+            wait_for_epoch(work / name)
         driver.kill()
         driver.wait()
         for name in ("0000", "0001"):

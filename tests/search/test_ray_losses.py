@@ -13,7 +13,7 @@ from steelexp.errors import UserError
 from steelexp.records.store import read_epochs
 from steelexp.search.executor import Trial
 from steelexp.search.ray_executor import RayExecutor
-from tests.fake_trials import alive, events, run_trial, wait_for
+from tests.fake_trials import alive, events, run_trial, wait_for_epoch
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def test_a_lost_machine_costs_no_trial(cluster, tmp_path):
         for name in TRIALS:
             executor.submit(Trial(name, {"gate": str(tmp_path)}, 3, None))
         for name in TRIALS:
-            wait_for(tmp_path / name / "epochs.jsonl")
+            wait_for_epoch(tmp_path / name)
         cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
         for gate in ("2", "3"):
             (tmp_path / gate).touch()
@@ -56,7 +56,7 @@ def test_a_lost_driver_takes_its_workers_along(cluster, tmp_path):
     command = [sys.executable, "-m", "tests.fake_trials", str(tmp_path), cluster.address]
     driver = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
     for name in TRIALS:
-        wait_for(tmp_path / name / "epochs.jsonl")
+        wait_for_epoch(tmp_path / name)
     driver.kill()
     driver.wait()
     executor = RayExecutor(partial(run_trial, folder=tmp_path), workers=2, address=cluster.address)
