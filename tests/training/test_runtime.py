@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -98,6 +101,39 @@ def test_memory_that_is_kept_is_as_good_as_any():
     del blocks[::2]
     blocks += [np.full(6_000_000, i, np.float32) for i in range(4, 6)]
     assert [(block.min(), block.max()) for block in blocks] == [(i, i) for i in (1, 3, 4, 5)]
+
+
+FORGOTTEN = """
+import ctypes
+from pathlib import Path
+from steelexp.training.runtime import keep_memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+keep_memory()
+blocks = [libc.malloc(1 << 20) for _ in range(300)]
+for block in blocks:
+    ctypes.memset(block, 1, 1 << 20)
+last = libc.malloc(1 << 20)
+for block in blocks:
+    libc.free(block)
+kept = resident()
+keep_memory()
+print(kept, resident())
+"""
+
+
+def test_the_next_run_begins_without_the_memory_of_the_last():
+    done = subprocess.run(
+        [sys.executable, "-c", FORGOTTEN], capture_output=True, text=True, check=True
+    )
+    kept, left = map(int, done.stdout.split())
+    assert kept > 300
+    assert left < 100
 
 
 def test_memory_is_left_alone_where_there_is_no_glibc(monkeypatch):
