@@ -40,8 +40,9 @@ def tensorflow(folder, backbone):
     from steelexp.model.unet import unet
     from steelexp.records.model_card import ModelCard
     from steelexp.training import runtime
+    from steelexp.training.execution import execution_here
 
-    runtime.prepare(seed=0, precision="float32")
+    runtime.prepare(seed=0, precision="float32", execution=execution_here())
     model = unet(4, backbone=backbone, weights="none")
     card = ModelCard(name="", digest="", classes={}, postprocessing_metric=None, training_tiles={})
     images = list(np.load(folder / "images.npy"))

@@ -36,6 +36,7 @@ from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
 from steelexp.training.checkpoint import CheckpointError
 from steelexp.training.devices import strategy, variable_scope
+from steelexp.training.execution import Execution, execution_of_run
 from steelexp.training.fit import DivergedError, fit
 from steelexp.training.plateau import best_epoch
 from steelexp.training.resume import resume, save_epoch, saved_epochs
@@ -53,6 +54,7 @@ def run(
     *,
     command: str,
     trial: TrackedTrial | None = None,
+    execution: Execution | None = None,
     broadcast: Callable[[Any], Any] = _one_process,
 ) -> Record:
     """Run an experiment to its end, from wherever an earlier session left it.
@@ -61,6 +63,7 @@ def run(
         plan: Plan of the experiment.
         command: Command that runs it again, for the record.
         trial: Trial of a search; None for a single run.
+        execution: How TensorFlow computes it, if it has not begun; None for this machine's best.
         broadcast: Function that hands a value to the workers of the same run and returns it. They
             get the epochs and the hash of the weights to begin with, then each epoch's validation
             metrics.
@@ -78,9 +81,10 @@ def run(
     if folder.is_finished:
         return mend(plan)
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    code_and_machine = provenance.facts()
+    execution = execution_of_run(folder.path, new=execution)
+    code_and_machine = provenance.facts(execution._asdict())
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
-    model, main_loss_weight, device = network_on_devices(plan)
+    model, main_loss_weight, device = network_on_devices(plan, execution)
     evaluator = evaluator_of(plan, model)
 
     with folder.hold(), pipeline.original_errors():
@@ -89,7 +93,7 @@ def run(
                 f"{folder.path}: another process has just finished this experiment; the same "
                 "command shows it"
             )
-        history = _start_or_resume(plan, model)
+        history = _start_or_resume(plan, model, execution)
         broadcast((history, checkpoint.weights_hash(model)))
         tracker.start(
             tracked_run(
@@ -221,15 +225,19 @@ def _mend_from_checkpoint(plan: Plan, record: Record, damage: Path) -> None:
     resume(folder, functools.partial(_best_epoch, plan.spec), digest=plan.digest)
 
 
-def network_on_devices(plan: Plan) -> tuple[Any, Any, str]:
+def network_on_devices(plan: Plan, execution: Execution) -> tuple[Any, Any, str]:
     """Set up TensorFlow for a run; build and compile its network on its devices.
+
+    Args:
+        plan: Plan of the run.
+        execution: How TensorFlow computes it.
 
     Returns:
         The Keras model, the weight of the main loss (see `compiled_network`), and the devices in
         words: "2 x CPU, 4 cores".
     """
     training = plan.spec.training
-    device = runtime.prepare(seed=plan.spec.seed, precision=training.precision)
+    device = runtime.prepare(seed=plan.spec.seed, precision=training.precision, execution=execution)
     distribution = strategy(
         training.devices,
         workers=training.workers,
@@ -237,22 +245,30 @@ def network_on_devices(plan: Plan) -> tuple[Any, Any, str]:
         tiles=plan.tile_count,
     )
     with variable_scope(distribution):
-        model, main_loss_weight = compiled_network(plan)
+        model, main_loss_weight = compiled_network(plan, execution)
     words = f"{distribution.num_replicas_in_sync} x {device}".removeprefix("1 x ")
     return model, main_loss_weight, words
 
 
-def _start_or_resume(plan: Plan, model: Any) -> list[Epoch]:
+def _start_or_resume(plan: Plan, model: Any, execution: Execution) -> list[Epoch]:
     """Write the files that describe the run, or restore what an earlier session left.
 
     Returns:
         The epochs that were trained before.
+
+    Raises:
+        BusyError: Another process has begun the run since, and computes it in another way.
     """
     folder = plan.folder
+    if execution_of_run(folder.path, new=execution) != execution:
+        raise BusyError(
+            f"{folder.path}: another process has just begun this experiment; the same command goes "
+            "on with it"
+        )
     describe(plan)
     best = functools.partial(_best_epoch, plan.spec)
     history = resume(folder, best, digest=plan.digest)
-    if (changes := provenance.write_session(folder)) and history:
+    if (changes := provenance.write_session(folder, execution._asdict())) and history:
         say(f"{folder.path}: going on, but this has changed since it began: {'; '.join(changes)}")
     if history:
         checkpoint.restore(folder.last_weights, model, plan.digest)

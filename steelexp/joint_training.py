@@ -15,6 +15,7 @@ from steelexp.experiment import network_on_devices, run, training_batches
 from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.search.ray_train import Worker
 from steelexp.training import checkpoint
+from steelexp.training.execution import Execution, execution_of_run
 from steelexp.training.fit import fit
 
 
@@ -31,7 +32,9 @@ def run_as_worker(spec: dict[str, Any], runs: Path, command: str, worker: Worker
         UserError: The run cannot start, or this worker's data or weights are not the chief's.
     """
     plan = prepare(SpecModel.model_validate(spec), runs)
-    digest, finished = worker.broadcast((plan.digest, plan.folder.is_finished))
+    digest, finished, execution = worker.broadcast(
+        (plan.digest, plan.folder.is_finished, execution_of_run(plan.folder.path))
+    )
     if plan.digest != digest:
         raise UserError(
             f"training.workers: on {platform.node()} the data, the split or the weights file is "
@@ -41,14 +44,14 @@ def run_as_worker(spec: dict[str, Any], runs: Path, command: str, worker: Worker
     if finished:
         return
     if worker.chief:
-        run(plan, command=command, broadcast=worker.broadcast)
+        run(plan, command=command, execution=execution, broadcast=worker.broadcast)
     else:
-        _train_along(plan, worker)
+        _train_along(plan, worker, execution)
 
 
-def _train_along(plan: Plan, worker: Worker) -> None:
+def _train_along(plan: Plan, worker: Worker, execution: Execution) -> None:
     """Take part in the chief's training; the chief evaluates and saves."""
-    model, main_loss_weight, _ = network_on_devices(plan)
+    model, main_loss_weight, _ = network_on_devices(plan, execution)
     with pipeline.original_errors():
         history, weights = worker.broadcast(None)
         last = plan.folder.last_weights

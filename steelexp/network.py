@@ -9,13 +9,19 @@ from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.loss_schedule import Loss, mix_losses
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
+from steelexp.model.unet import Decoder
 from steelexp.plan import Plan, weighted_losses
 from steelexp.spec import Component
+from steelexp.training.execution import Execution
 from steelexp.training.fit import compile_model
 
 
-def compiled_network(plan: Plan) -> tuple[Any, Any]:
+def compiled_network(plan: Plan, execution: Execution) -> tuple[Any, Any]:
     """The network with its loss and optimizer, before any training.
+
+    Args:
+        plan: Plan of the run.
+        execution: How TensorFlow computes it.
 
     Returns:
         The Keras model, and the weight of the main loss beside the warm-up loss, a
@@ -23,7 +29,7 @@ def compiled_network(plan: Plan) -> tuple[Any, Any]:
     """
     spec = plan.spec
     main_loss_weight = tf.Variable(1.0, trainable=False)
-    model = spec.model.bind(ARCHITECTURES)(plan.class_count)
+    model = spec.model.bind(ARCHITECTURES)(plan.class_count, execution.decoder)
     loss = loss_of(plan, spec.loss)
     if spec.loss_warm_up.epochs:
         loss = mix_losses(loss_of(plan, spec.loss_warm_up), loss, main_loss_weight)
@@ -38,16 +44,17 @@ def compiled_network(plan: Plan) -> tuple[Any, Any]:
     return model, main_loss_weight
 
 
-def network_without_weights(model: Component, classes: int) -> Any:
+def network_without_weights(model: Component, classes: int, *, decoder: Decoder = "plain") -> Any:
     """The network with random weights; nothing is read or downloaded.
 
     Args:
         model: Model section of a spec.
         classes: Number of classes.
+        decoder: Form of the decoder.
     """
     if "weights" in model.settings:
         model = model.model_copy(update={"weights": "none"})
-    return model.bind(ARCHITECTURES)(classes)
+    return model.bind(ARCHITECTURES)(classes, decoder)
 
 
 def evaluator_of(plan: Plan, model: Any) -> Evaluator:

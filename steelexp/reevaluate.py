@@ -18,12 +18,13 @@ from steelexp.records.record import Record
 from steelexp.records.reevaluation import FILE, Reevaluation
 from steelexp.records.reevaluation import FOLDER as EVALUATIONS
 from steelexp.records.run_file import hashes_of
-from steelexp.records.store import EPOCHS, EVALUATION
+from steelexp.records.store import EPOCHS, EVALUATION, RECORD
 from steelexp.run_model import check_recorded_weights
 from steelexp.tracked_run import tracked_run
 from steelexp.tracking.tracker import Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
+from steelexp.training.execution import execution_of_weights
 
 CHANGES: Final = "evaluation_changes"
 """Key of a record's provenance: what changed between the training and a later evaluation."""
@@ -114,8 +115,9 @@ def _finished(plan: Plan) -> tuple[Record, Evaluator]:
     spec = plan.spec
     record = plan.folder.finished_record()
     plan.folder.file(EPOCHS)  # its hash is written again with the record
-    runtime.prepare(seed=spec.seed, precision=spec.training.precision)
-    model, _ = compiled_network(plan)
+    execution = execution_of_weights(record.provenance, plan.folder.path / RECORD)
+    runtime.prepare(seed=spec.seed, precision=spec.training.precision, execution=execution)
+    model, _ = compiled_network(plan, execution)
     checkpoint.restore(plan.folder.best_weights, model, plan.digest)
     check_recorded_weights(plan.folder, record, model)
     return record, evaluator_of(plan, model)

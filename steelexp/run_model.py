@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from steelexp.cores import available_cores
 from steelexp.errors import UserError, reason
 from steelexp.inference.predictor import Predictor
 from steelexp.inference.scoring import build_scorer
@@ -15,6 +16,7 @@ from steelexp.records.store import RECORD, RunFolder
 from steelexp.spec import ExperimentSpec, load
 from steelexp.training import checkpoint, runtime
 from steelexp.training.checkpoint import CheckpointError, weights_hash
+from steelexp.training.execution import execution_of_weights
 
 _RESTORE = "restore it, or begin anew with --fresh"
 
@@ -44,8 +46,13 @@ def load_model(folder: RunFolder, *, precision: str | None = None) -> Any:
     record = folder.finished_record()
     classes = len(card_of(record).classes)
     spec: ExperimentSpec = load(folder.file("spec.yaml"), model=SpecModel)
-    runtime.prepare(seed=spec.seed, precision=precision or spec.training.precision)
-    model = network_without_weights(spec.model, classes)
+    recorded = execution_of_weights(record.provenance, folder.path / RECORD)
+    # Time counts more here than digits of the size of a rounding.
+    execution = recorded._replace(threads=available_cores())
+    runtime.prepare(
+        seed=spec.seed, precision=precision or spec.training.precision, execution=execution
+    )
+    model = network_without_weights(spec.model, classes, decoder=execution.decoder)
     _load(model, folder.best_weights, record.digest)
     check_weights(model, folder.best_weights)
     check_recorded_weights(folder, record, model)

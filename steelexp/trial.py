@@ -24,6 +24,7 @@ from steelexp.spec import ExperimentSpec, read_resolved
 from steelexp.spec.objective import SECONDS_PER_IMAGE, first_objective, objectives
 from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
+from steelexp.training.execution import execution_of_run
 from steelexp.training.fit import DivergedError
 
 _TIMED_IMAGES = 32
@@ -111,7 +112,7 @@ def seconds_per_image(plan: Plan) -> float:
     Args:
         plan: Plan of a finished run with at least two validation images.
     """
-    model, _, _ = experiment.network_on_devices(plan)
+    model, _, _ = experiment.network_on_devices(plan, execution_of_run(plan.folder.path))
     checkpoint.restore(plan.folder.best_weights, model, plan.digest)
     rows = plan.split.val[: _TIMED_IMAGES + 1]
     images = score_images(build_scorer(model), plan.dataset, rows, max_pixels=1)

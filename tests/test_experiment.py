@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -59,6 +59,7 @@ from steelexp.tracking.delivery import status_line
 from steelexp.tracking.journal import read_events
 from steelexp.training import checkpoint
 from steelexp.training.checkpoint import weights_hash
+from steelexp.training.execution import execution_here
 from tests.comet_archive import Archive
 from tests.fakes import labelled
 from tests.file_schemas import check_files
@@ -504,9 +505,9 @@ def test_a_run_that_another_process_has_just_finished_is_not_run_again(
     facts = provenance.facts
     plan = prepare(load(tiny_spec, model=SpecModel), tmp_path)
 
-    def facts_after_the_other() -> dict[str, Any]:
+    def facts_after_the_other(execution: Mapping[str, Any]) -> dict[str, Any]:
         shutil.copytree(folder.path, plan.folder.path)
-        return facts()
+        return facts(execution)
 
     monkeypatch.setattr(provenance, "facts", facts_after_the_other)
     with pytest.raises(BusyError, match="another process has just finished this experiment"):
@@ -731,6 +732,40 @@ def test_a_killed_run_goes_on_as_if_undisturbed(
     assert again.metrics == record.metrics
     (path,) = (folder / "comet").glob("*.zip")
     assert {epoch for *_, epoch in Archive(path).metrics() if epoch} == {1, 2, 3}
+
+
+def test_a_run_goes_on_and_is_reproduced_as_it_was_computed_when_it_began(
+    tiny_spec: Path,
+    undisturbed: tuple[RunFolder, Record],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever this machine or a newer version would choose."""
+    whole, record = undisturbed
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", killed_at(checkpoint.save, 1, after=True))
+        with pytest.raises(Killed):
+            run(tiny_spec, tmp_path / "killed")
+    _choose_otherwise(monkeypatch)
+    resumed, again = run(tiny_spec, tmp_path / "killed")
+    assert without_time(resumed.epochs) == without_time(whole.epochs)
+    assert again.weights == record.weights
+    assert again.provenance["execution"] == record.provenance["execution"]
+    assert main(["reproduce", str(whole.path), "--runs", str(tmp_path / "again")]) == 0
+    (reproduced,) = run_folders(tmp_path / "again")
+    assert reproduced.finished_record().provenance["execution"] == record.provenance["execution"]
+    assert main(["evaluate", str(resumed.path)]) == 0
+    assert resumed.finished_record().metrics == record.metrics
+
+    other, _ = run(tiny_spec, tmp_path / "new", "training.epochs=1")
+    assert without_time(other.epochs) != without_time(whole.epochs[:1])  # the choice has an effect
+
+
+def _choose_otherwise(patch: pytest.MonkeyPatch) -> None:
+    """Let this machine choose the remapper where it would not, and the other way round."""
+    usual = execution_here()
+    other = usual._replace(remapper=not usual.remapper)
+    patch.setattr("steelexp.training.execution.execution_here", lambda: other)
 
 
 def test_another_seed_is_another_run(

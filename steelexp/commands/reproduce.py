@@ -18,9 +18,10 @@ from steelexp.plan import Plan
 from steelexp.progress import say, show
 from steelexp.records import provenance
 from steelexp.records.record import Record
-from steelexp.records.store import RunFolder
+from steelexp.records.store import RECORD, RunFolder
 from steelexp.report.reproduction import change_lines, differences, headline_table, verdict
 from steelexp.report.seed_spread import other_seeds, spread_lines
+from steelexp.training.execution import recorded_execution
 
 if TYPE_CHECKING:
     from steelexp.commands.arguments import Subparsers
@@ -66,7 +67,11 @@ def reproduce(args: argparse.Namespace) -> int:
     say(*plan_lines(plan))
     command = recorded("reproduce", args.run, "--runs", args.runs)
     with explain_write_errors(args.runs, "choose another folder with --runs"):
-        again = experiment.run(plan, command=command)
+        again = experiment.run(
+            plan,
+            command=command,
+            execution=recorded_execution(record.provenance, folder.path / RECORD),
+        )
     show(headline_table(record, again))
     agrees, lines = verdict(record, again, within=args.tolerance)
     if differences(record, again):

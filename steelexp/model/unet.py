@@ -21,11 +21,13 @@ from steelexp.spec.component import one_of
 
 Backbone = one_of(BACKBONES)
 Momentum = Annotated[float, Field(ge=0, lt=1)]
+Decoder = Literal["plain", "folded"]
 Filters = Annotated[tuple[FilterCount, ...], Strict(False), Field(min_length=5, max_length=5)]
 
 
 def unet(
     classes: int,
+    decoder: Decoder = "plain",
     *,
     backbone: Backbone,  # type: ignore[valid-type]  # a str; the names come from BACKBONES
     weights: str = "imagenet",
@@ -38,6 +40,8 @@ def unet(
 
     Args:
         classes: Number of classes C, one output channel each.
+        decoder: Form of the decoder: plain. It is no setting of a spec: weights and function are
+            the same in all forms.
         backbone: Encoder, one of segmentation-models' 32.
         weights: Encoder weights: imagenet (downloaded at first use), none, or the path of an
             encoder's .h5 file.

@@ -8,6 +8,7 @@ import os
 import platform
 import re
 from pathlib import Path
+from typing import Final, Literal
 
 VARIABLES = (
     # oneDNN: the instruction set it may use, the precision of its sums; both spellings are read.
@@ -40,6 +41,31 @@ VARIABLES = (
 )
 """Environment variables that can change a number. A new one is added here and nowhere else."""
 
+Feature = Literal["gpu", "amx", "avx512_bf16", "avx512", "avx2"]
+"""What choices of kernels and precision depend on. An AMX processor has the rest as well."""
+
+_FLAGS: Final[dict[Feature, frozenset[str]]] = {
+    "amx": frozenset({"amx_tile", "amx_bf16"}),
+    "avx512_bf16": frozenset({"avx512_bf16"}),
+    "avx512": frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"}),
+    "avx2": frozenset({"avx2", "fma"}),
+}
+"""Flags that a feature needs."""
+
+_LIMITS: Final[dict[str, tuple[Feature, ...]]] = {
+    "SSE41": (),
+    "AVX": (),
+    "AVX2": ("avx2",),
+    "AVX2_VNNI": ("avx2",),
+    "AVX2_VNNI_2": ("avx2",),
+    "AVX512_CORE": ("avx2", "avx512"),
+    "AVX512_CORE_VNNI": ("avx2", "avx512"),
+    "AVX512_CORE_BF16": ("avx2", "avx512", "avx512_bf16"),
+    "AVX512_CORE_FP16": ("avx2", "avx512", "avx512_bf16"),
+    "AVX10_1_512": ("avx2", "avx512", "avx512_bf16"),
+}
+"""Value of ONEDNN_MAX_CPU_ISA -> the features that oneDNN may use; with any other value all."""
+
 _CPUINFO = Path("/proc/cpuinfo")
 
 # Flags by which oneDNN and Eigen choose their kernels: x86-64, then Arm.
@@ -55,6 +81,16 @@ def instruction_sets() -> list[str]:
     """The processor's vector and matrix instruction sets; empty where the kernel lists none."""
     flags = (_cpuinfo("flags") or _cpuinfo("Features")).split()
     return sorted(flag for flag in flags if _INSTRUCTION_SET.fullmatch(flag))
+
+
+def features() -> frozenset[Feature]:
+    """The features of the processor that oneDNN may use; none where TensorFlow is without it."""
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS") in ("0", "false"):
+        return frozenset()
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
+    allowed = _LIMITS.get(limit.upper(), tuple(_FLAGS))
+    flags = frozenset(instruction_sets())
+    return frozenset(feature for feature in allowed if _FLAGS[feature] <= flags)
 
 
 def variables() -> dict[str, str]:

@@ -23,6 +23,9 @@ from steelexp.records.store import RunFolder
 ENVIRONMENT = "environment.json"
 """File of a run folder with the facts about code and machine."""
 
+EXECUTION = "execution"
+"""Key of the facts about how TensorFlow computes the run, see `training.execution`."""
+
 SOURCE = "source.json"
 """File of a run folder with the sha256 of each source file."""
 
@@ -85,18 +88,27 @@ def environment() -> dict[str, Any]:
     }
 
 
-def facts() -> dict[str, Any]:
-    """The code and the machine of this process."""
-    return dict(public_values({**running_code().facts(), **environment()}))
+def facts(execution: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The code and the machine of this process.
+
+    Args:
+        execution: The choices of how TensorFlow computes a run; None outside a run.
+    """
+    choices = {} if execution is None else {EXECUTION: dict(execution)}
+    return dict(public_values({**running_code().facts(), **environment(), **choices}))
 
 
-def write_session(folder: RunFolder) -> list[str]:
+def write_session(folder: RunFolder, execution: Mapping[str, Any]) -> list[str]:
     """Write the files about this session, unless they say the same as those of the session before.
+
+    Args:
+        folder: Folder of the run.
+        execution: The choices of how TensorFlow computes the run.
 
     Returns:
         What differs from the session before, which a resumed run mixes with its own.
     """
-    now = facts()
+    now = facts(execution)
     sessions = _sessions(folder.path)
     words = []
     if sessions:
@@ -115,6 +127,17 @@ def sessions_changes(folder: Path) -> list[list[str]]:
     numbers = range(1, len(_sessions(folder)) + 1)
     pairs = pairwise(_session(folder, number) for number in numbers)
     return [_changes_between(*pair) for pair in pairs]
+
+
+def first_facts(folder: Path) -> Facts | None:
+    """The facts of the first session whose file is whole; None where there is none.
+
+    Args:
+        folder: Run folder.
+    """
+    numbers = range(1, len(_sessions(folder)) + 1)
+    sessions = (_session(folder, number) for number in numbers)
+    return next((session[0] for session in sessions if session is not None), None)
 
 
 def changes_since(folder: Path, before: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,11 @@ COMPARED = {
     "variables": "environment variables",
     "device": "device",
 }
-"""Facts on which a number can depend, by their words. Commit and branch only name the code."""
+"""Facts on which a number can depend, by their words. Commit and branch only name the code.
+
+How TensorFlow computes (`training.execution`) is not among them: whatever goes on with a run or
+repeats it takes that over.
+"""
 
 _MISSING = {"packages": "not installed", "variables": "not set"}
 

@@ -8,6 +8,8 @@ import resource
 from steelexp.cores import available_cores
 from steelexp.lazy import keras, tf
 from steelexp.metric_names import PEAK_GPU_MEMORY, PEAK_MEMORY
+from steelexp.progress import say
+from steelexp.training.execution import Execution
 
 # Numbers of glibc's <malloc.h>.
 _M_TRIM_THRESHOLD = -1
@@ -15,34 +17,43 @@ _M_TOP_PAD = -2
 _M_MMAP_MAX = -4
 
 
-def prepare(*, seed: int, precision: str) -> str:
+def prepare(*, seed: int, precision: str, execution: Execution) -> str:
     """Set up TensorFlow for one run.
 
     Args:
         seed: Seed of Python, NumPy and TensorFlow.
         precision: Policy of Keras, float32 or mixed_float16.
+        execution: How TensorFlow computes.
 
     Returns:
         The device in words: "CPU, 2 cores" or the GPU's name.
     """
     keep_memory()
-    cores = available_cores()
     gpus = tf.config.list_physical_devices("GPU")
     with contextlib.suppress(RuntimeError):  # pools and devices are made once a process
-        tf.config.threading.set_intra_op_parallelism_threads(cores)
+        tf.config.threading.set_intra_op_parallelism_threads(execution.threads)
         tf.config.threading.set_inter_op_parallelism_threads(2)
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
-    # oneDNN runs the convolutions that TensorFlow fuses with batch norm and activation ten times
-    # slower on AVX2: a 256 x 1600 image took 8.4 s against 0.9 s, mobilenet U-Net, 2 cores.
-    tf.config.optimizer.set_experimental_options({"remapping": bool(gpus)})
+    _report_other_threads(execution.threads)
+    tf.config.optimizer.set_experimental_options({"remapping": execution.remapper})
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_global_policy(precision)
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         return str(details.get("device_name", "GPU"))
-    return f"CPU, {cores} cores"
+    return f"CPU, {available_cores()} cores"
+
+
+def _report_other_threads(threads: int) -> None:
+    """Say it if an earlier run of this process has started another number of threads."""
+    started = tf.config.threading.get_intra_op_parallelism_threads()
+    if started not in (0, threads):
+        say(
+            f"TensorFlow computes with {started} threads, which an earlier run of this process has "
+            f"started; this run has {threads}, and its last digits may differ"
+        )
 
 
 def keep_memory() -> None:

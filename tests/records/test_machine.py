@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from steelexp.records import machine
-from steelexp.records.machine import instruction_sets, processor
+from steelexp.records.machine import features, instruction_sets, processor
 
 X86 = """\
 processor\t: 0
@@ -34,6 +34,41 @@ def test_x86(cpuinfo):
     assert instruction_sets() == [
         "amx_tile", "avx", "avx2", "avx512f", "avx_vnni", "fma", "sse4_1",
     ]  # fmt: skip
+
+
+@pytest.fixture
+def sapphire_rapids(cpuinfo, monkeypatch):
+    """A processor with every feature, and none of them is hidden."""
+    flags = "avx2 fma avx512f avx512bw avx512dq avx512vl avx512_bf16 amx_tile amx_bf16"
+    cpuinfo.write_text(f"flags : {flags}")
+    for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("sapphire_rapids")
+def test_a_feature_needs_all_of_its_flags(cpuinfo):
+    assert features() == {"avx2", "avx512", "avx512_bf16", "amx"}
+    cpuinfo.write_text("flags : avx2 fma avx512f avx512_bf16 amx_tile")
+    assert features() == {"avx2", "avx512_bf16"}
+    cpuinfo.write_text(ARM)
+    assert features() == set()
+
+
+@pytest.mark.usefixtures("sapphire_rapids")
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("ONEDNN_MAX_CPU_ISA", "avx2", {"avx2"}),
+        ("DNNL_MAX_CPU_ISA", "AVX512_CORE", {"avx2", "avx512"}),
+        ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", {"avx2", "avx512", "avx512_bf16"}),
+        ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_AMX", {"avx2", "avx512", "avx512_bf16", "amx"}),
+        ("ONEDNN_MAX_CPU_ISA", "", {"avx2", "avx512", "avx512_bf16", "amx"}),
+        ("TF_ENABLE_ONEDNN_OPTS", "0", set()),
+    ],
+)
+def test_a_variable_hides_features(monkeypatch, variable, value, expected):
+    monkeypatch.setenv(variable, value)
+    assert features() == expected
 
 
 def test_arm(cpuinfo):

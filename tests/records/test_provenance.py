@@ -127,22 +127,22 @@ class TestSessions:
     def test_a_session_like_the_one_before_writes_nothing(self, tmp_path, code):
         folder = RunFolder(tmp_path)
         code(a="1")
-        assert write_session(folder) == []
+        assert write_session(folder, {}) == []
         before = sorted(path.name for path in tmp_path.iterdir())
         assert before == ["changes.patch", "environment.json", "source.json"]
-        assert write_session(folder) == []
+        assert write_session(folder, {}) == []
         assert sorted(path.name for path in tmp_path.iterdir()) == before
         assert provenance.sessions_changes(tmp_path) == []
 
     def test_other_code_is_said_and_kept(self, tmp_path, code):
         folder = RunFolder(tmp_path)
         code(a="1", b="1")
-        write_session(folder)
+        write_session(folder, {})
         code(a="2", b="1")
-        assert write_session(folder) == ["code steelexp/a.py changed"]
+        assert write_session(folder, {}) == ["code steelexp/a.py changed"]
         code(a="2", c="1")
-        assert write_session(folder) == ["code steelexp/b.py removed, steelexp/c.py added"]
-        assert write_session(folder) == []
+        assert write_session(folder, {}) == ["code steelexp/b.py removed, steelexp/c.py added"]
+        assert write_session(folder, {}) == []
         assert provenance.sessions_changes(tmp_path) == [
             ["code steelexp/a.py changed"],
             ["code steelexp/b.py removed, steelexp/c.py added"],
@@ -154,17 +154,17 @@ class TestSessions:
     def test_a_damaged_file_is_not_taken_for_the_same(self, tmp_path, code, damage):
         folder = RunFolder(tmp_path)
         code(a="1")
-        write_session(folder)
+        write_session(folder, {})
         (tmp_path / "environment.json").write_bytes(damage)
         with pytest.raises(UserError, match=r"environment\.json: (damaged|not UTF-8)"):
             provenance.read_facts(tmp_path / "environment.json")
         words = "environment.json of a session is damaged, so what changed is unknown"
-        assert write_session(folder) == [words]
+        assert write_session(folder, {}) == [words]
         assert provenance.sessions_changes(tmp_path) == [[words]]
 
     def test_a_changed_fact_is_damage(self, tmp_path, code):
         code(a="1")
-        write_session(RunFolder(tmp_path))
+        write_session(RunFolder(tmp_path), {})
         for name in ("environment.json", "source.json"):
             text = (tmp_path / name).read_text()
             (tmp_path / name).write_text(text.replace("1", "2", 1))

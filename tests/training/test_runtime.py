@@ -4,8 +4,10 @@ import sys
 import numpy as np
 import pytest
 
+from steelexp.cores import available_cores
 from steelexp.lazy import keras, tf
 from steelexp.training import runtime
+from steelexp.training.execution import Execution
 
 
 @pytest.fixture
@@ -18,8 +20,9 @@ def machine(monkeypatch):
     tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
-def prepare(seed=0, precision="float32"):
-    return runtime.prepare(seed=seed, precision=precision)
+def prepare(seed=0, precision="float32", **choices):
+    execution = Execution(**{"threads": available_cores()} | choices)
+    return runtime.prepare(seed=seed, precision=precision, execution=execution)
 
 
 def train():
@@ -56,13 +59,20 @@ def test_names_the_gpu_and_takes_its_memory_as_it_is_needed(machine, monkeypatch
     assert grown == [("GPU:0", True)]
 
 
-@pytest.mark.parametrize(("gpus", "expected"), [((), False), (("GPU:0",), True)])
-def test_fused_convolutions_are_for_gpus(machine, monkeypatch, gpus, expected):
-    machine(*gpus)
-    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda _: {})
-    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *_: None)
-    assert prepare() == ("GPU" if gpus else f"CPU, {runtime.available_cores()} cores")
-    assert tf.config.optimizer.get_experimental_options()["remapping"] is expected
+@pytest.mark.parametrize("remapper", [True, False])
+def test_fuses_operations_where_it_is_told_to(machine, remapper):
+    machine()
+    prepare(remapper=remapper)
+    assert tf.config.optimizer.get_experimental_options()["remapping"] is remapper
+
+
+def test_says_that_other_threads_are_started(machine, monkeypatch, capsys):
+    machine()
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 7)
+    prepare(threads=7)
+    assert capsys.readouterr().out == ""
+    prepare(threads=2)
+    assert capsys.readouterr().out.startswith("TensorFlow computes with 7 threads, which an earlie")
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])

@@ -1,0 +1,129 @@
+"""How TensorFlow computes a run: the choices that change bits, from the processor's features.
+
+They follow from what the processor has, never from a timing, so that two machines of a kind compute
+the same bits. The first session of a run writes them to environment.json. A resumed run,
+`reproduce` and later evaluations take what is written there.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from steelexp.cores import available_cores
+from steelexp.errors import UserError, reason
+from steelexp.lazy import tf
+from steelexp.model.unet import Decoder
+from steelexp.records.machine import Feature, features, instruction_sets
+from steelexp.records.provenance import ENVIRONMENT, EXECUTION, first_facts
+
+
+class Execution(NamedTuple):
+    """The choices that change bits. A default is what runs had before there was the choice.
+
+    Attributes:
+        threads: Threads among which an operation is divided.
+        remapper: Whether TensorFlow's optimizer fuses operations, such as convolution, bias and
+            activation.
+        decoder: Form of the network's decoder; weights and function are the same in all.
+    """
+
+    threads: int
+    remapper: bool = False
+    decoder: Decoder = "plain"
+
+
+class _Choice(NamedTuple):
+    remapper: bool
+    decoder: Decoder
+
+
+# The first feature that the machine has decides.
+# On AVX2 oneDNN runs the fused convolutions ten times slower: a 256 x 1600 image took 8.4 s against
+# 0.9 s, mobilenet U-Net, 2 cores.
+_CHOICES: Mapping[Feature, _Choice] = {
+    "gpu": _Choice(remapper=True, decoder="plain"),
+    "amx": _Choice(remapper=False, decoder="plain"),
+    "avx512": _Choice(remapper=False, decoder="plain"),
+    "avx2": _Choice(remapper=False, decoder="plain"),
+}
+_ELSEWHERE = _Choice(remapper=False, decoder="plain")
+
+
+def execution_of(has: frozenset[Feature], *, cores: int) -> Execution:
+    """The choices for a machine.
+
+    Args:
+        has: Features of the processor; "gpu" where there is a GPU.
+        cores: Cores that the run may use.
+    """
+    choice = next((_CHOICES[feature] for feature in _CHOICES if feature in has), _ELSEWHERE)
+    return Execution(cores, *choice)
+
+
+def execution_here() -> Execution:
+    """The choices for this machine."""
+    return execution_of(features_here(), cores=available_cores())
+
+
+def features_here() -> frozenset[Feature]:
+    """Features of this machine that choices depend on, "gpu" among them where there is one."""
+    gpus: frozenset[Feature] = frozenset(["gpu"] if tf.config.list_physical_devices("GPU") else [])
+    return features() | gpus
+
+
+def execution_of_run(folder: Path, *, new: Execution | None = None) -> Execution:
+    """The choices that the first session of a run made.
+
+    Where the file of the first session is damaged, which resuming says, a later session's counts.
+
+    Args:
+        folder: Run folder.
+        new: The choices if the run has not begun; None for those for this machine.
+
+    Raises:
+        UserError: Another version of steelexp made choices that this one does not know.
+    """
+    facts = first_facts(folder)
+    if facts is None:
+        return new or execution_here()
+    return recorded_execution(facts, folder / ENVIRONMENT)
+
+
+def recorded_execution(facts: Mapping[str, Any], source: Path) -> Execution:
+    """The choices among the facts of a session.
+
+    Args:
+        facts: Facts of a session, or provenance of a record.
+        source: File that holds them, for a message.
+
+    Raises:
+        UserError: Another version of steelexp made choices that this one does not know.
+    """
+    if EXECUTION not in facts:  # written before there was a choice
+        return Execution(facts.get("cores") or available_cores(), "gpu" in features_here())
+    try:
+        return TypeAdapter(Execution).validate_python(facts[EXECUTION])
+    except ValidationError as error:
+        raise UserError(
+            f"{source}: {EXECUTION}: not known to this version of steelexp ({reason(error)}); go "
+            "on with the version that wrote it, or begin anew with --fresh"
+        ) from None
+
+
+def execution_of_weights(facts: Mapping[str, Any], source: Path) -> Execution:
+    """The choices to evaluate the weights of a finished run with.
+
+    With other instruction sets than the run's no bits can be equal. Then the choices are those for
+    this machine: fused convolutions of a run on AVX-512 would be slow on AVX2.
+
+    Args:
+        facts: Provenance of the run's record.
+        source: File that holds them, for a message.
+
+    Raises:
+        UserError: Another version of steelexp made choices that this one does not know.
+    """
+    recorded = recorded_execution(facts, source)
+    return recorded if facts.get("instruction_sets") == instruction_sets() else execution_here()
