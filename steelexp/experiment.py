@@ -30,7 +30,13 @@ from steelexp.report.final_page import leave_report
 from steelexp.spec import ExperimentSpec, dump
 from steelexp.spec.effects import effective_settings
 from steelexp.tracked_model import tracked_model
-from steelexp.tracked_run import best_value, epoch_costs, tracked_data, tracked_run
+from steelexp.tracked_run import (
+    best_value,
+    epoch_costs,
+    folder_of_runs,
+    tracked_data,
+    tracked_run,
+)
 from steelexp.tracking.tracker import Goal, Picture, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
@@ -300,12 +306,15 @@ def _facts(plan: Plan, model: Any) -> dict[str, str | int]:
     }
 
 
-def _goal(plan: Plan) -> Goal:
-    """What the run tries to improve, for an alert."""
+def _goal(plan: Plan) -> Goal | None:
+    """What the run tries to improve, for an alert; None where no runs lie beside it."""
+    runs = folder_of_runs(plan.folder.path, plan.spec.name)
+    if runs is None:
+        return None
     monitor = plan.spec.training.monitor
     best = functools.partial(
         best_value,
-        plan.folder.path.parents[1],
+        runs,
         data=plan.dataset.manifest,
         split=plan.split_summary["parts"]["digest"],
         monitor=monitor,

@@ -18,6 +18,7 @@ from steelexp.privacy import public, public_values
 from steelexp.progress import say
 from steelexp.records.packages import computing_packages, other_packages
 from steelexp.records.provenance import FILES, running_code
+from steelexp.records.search_file import JOURNAL
 from steelexp.records.store import Epoch, RunFolder, run_folders
 from steelexp.spec import ExperimentSpec, flat
 from steelexp.spec.roots import named_roots
@@ -120,6 +121,21 @@ def epoch_costs(epochs: Sequence[Epoch], *, tiles: int) -> dict[str, float]:
     if seconds := usage.pop("training_seconds", 0.0):
         costs[TILES_PER_SECOND] = round(tiles / seconds, 3)
     return costs | usage
+
+
+def folder_of_runs(run: Path, name: str) -> Path | None:
+    """The folder with the runs beside a run; None where the run was moved out of it.
+
+    Args:
+        run: Run folder, RUNS/NAME/DIGEST. That of a trial is RUNS/SEARCH/search/trials/ID/DIGEST,
+            and that of a confirmation has confirm in the place of trials.
+        name: Name of the spec.
+    """
+    place = run.resolve().parent
+    if place.name == name:
+        return place.parent
+    search = place.parent.parent
+    return search.parent.parent if (search / JOURNAL).is_file() else None
 
 
 def best_value(runs: Path, *, data: str, split: str, monitor: str) -> float | None:
