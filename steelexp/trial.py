@@ -12,7 +12,7 @@ from steelexp.errors import UserError
 from steelexp.inference.scoring import build_scorer, score_images
 from steelexp.lazy import keras, tf
 from steelexp.plan import Plan, SpecModel, prepare
-from steelexp.progress import say
+from steelexp.progress import say, take_printed
 from steelexp.records.record import Record
 from steelexp.records.search_file import JOURNAL
 from steelexp.records.store import RunFolder
@@ -51,11 +51,11 @@ class TrialRunner:
         Args:
             trial: Trial to run.
         """
+        take_printed()  # lines of the search and of the trial before, which are not of this one
         searched = SpecModel.model_validate(self.spec)
         plan = prepare(trial_spec(searched, trial), self.folder)
         run = RunFolder(self.folder / trial.folder / plan.digest)
         inherited = _inherit(self.folder, trial, replace(plan, folder=run))
-        folder = run.path.relative_to(self.folder).as_posix()
         try:
             record = experiment.run(
                 replace(plan, folder=run),
@@ -68,25 +68,32 @@ class TrialRunner:
             )
             scores = objective_scores(searched, replace(plan, folder=run), record)
         except (DivergedError, MemoryError, tf.errors.ResourceExhaustedError) as error:
-            return Outcome(trial.id, None, reason=_reason(error), folder=folder)
+            return Outcome(trial.id, None, reason=_reason(error), **self._spent(run, inherited))
         finally:
             keras.backend.clear_session()
             gc.collect()
-        history = run.epochs
+        spent = self._spent(run, inherited)
         values = {name: value for name, value in scores.items() if value is not None}
         if missing := [name for name in scores if name not in values]:
             reason = f"{', '.join(missing)}: not defined on the validation images"
-            return Outcome(trial.id, None, reason=reason, folder=folder)
+            return Outcome(trial.id, None, reason=reason, **spent)
         return Outcome(
             trial.id,
             score=values[first_objective(searched).name],
             best_epoch=record.best_epoch,
-            epochs=record.epochs,
-            trained=record.epochs - inherited,
-            seconds=round(sum(epoch.seconds for epoch in history[inherited:]), 1),
-            folder=folder,
             scores=values,
+            **spent,
         )
+
+    def _spent(self, run: RunFolder, inherited: int) -> dict[str, Any]:
+        """Epochs, their seconds and the folder of an outcome, also of a failed one."""
+        history = run.epochs
+        return {
+            "epochs": len(history),
+            "trained": len(history) - inherited,
+            "seconds": round(sum(epoch.seconds for epoch in history[inherited:]), 1),
+            "folder": run.path.relative_to(self.folder).as_posix(),
+        }
 
 
 def objective_scores(

@@ -17,6 +17,7 @@ from steelexp.cores import available_cores
 from steelexp.errors import UserError
 from steelexp.lazy import tf
 from steelexp.plan import SpecModel, prepare
+from steelexp.progress import say, take_printed
 from steelexp.records.search_file import best_line
 from steelexp.records.store import Epoch, RunFolder, run_folders
 from steelexp.search.executor import Trial
@@ -122,6 +123,14 @@ def test_a_search_from_the_command_line(
     assert again.record is not None
     metrics = RunFolder(folder / best["folder"]).record.metrics  # type: ignore[union-attr]
     assert again.record.metrics == metrics
+
+    # A trial is no run of its own, and what is refused moves nothing.
+    assert main(["run", str(trial_run), "--fresh"]) == 2
+    assert "--fresh: a trial is begun anew with its search" in capsys.readouterr().err
+    assert main([*command, "search.objective=val_dice_positive/7", "--fresh"]) == 2
+    assert "the data set has no class 7" in capsys.readouterr().err
+    assert (folder / "trials.jsonl").read_bytes() == before
+    assert (trial_run / "record.json").is_file()
 
     assert main([*command, "search.seed=4"]) == 2
     assert "search.seed: it was 0 and is 4" in capsys.readouterr().err
@@ -295,6 +304,21 @@ def test_a_trial_is_tracked_as_part_of_its_search(
     assert tracked == [TrackedTrial(spec.name, "0007", {"optimizer.learning_rate": 0.1})]
 
 
+def test_lines_of_the_search_are_not_those_of_a_trial(
+    spec: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        say("epoch 1")
+        raise MemoryError
+
+    monkeypatch.setattr(experiment, "run", fails)
+    say("trial 0006: val_dice_kaggle 0.5")
+    runner(spec, tmp_path)(Trial("0007", {}))
+    lines = take_printed()
+    assert lines[-1] == "epoch 1"
+    assert not any("trial 0006" in line for line in lines)
+
+
 def test_a_bug_is_raised(
     spec: ExperimentSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,6 +348,8 @@ def test_dry_run_shows_the_space_and_the_budget(
     assert "  space       loss.gamma: one of 2, only when loss.name is focal\n" in out
     assert f"  results     {tmp_path}/runs/tiny/search\n" in out
     assert not (tmp_path / "runs").exists()
+    assert main([*words, "search.objective=val_dice_positive/7"]) == 2
+    assert "the data set has no class 7" in capsys.readouterr().err
     larger = "search.space={optimizer.learning_rate: {log_uniform: [1.0e-4, 1.0e-2]}}"
     assert main([*words, "search.tuner={name: hyperband}", "training.epochs=9", larger]) == 0
     assert "at most 23 trials, at most 75 epochs\n" in capsys.readouterr().out

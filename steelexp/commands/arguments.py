@@ -15,6 +15,7 @@ from steelexp.plan import SpecModel
 from steelexp.progress import say
 from steelexp.records.store import RunFolder, is_run_folder
 from steelexp.spec import ExperimentSpec, Problem, SpecError, load
+from steelexp.spec.effects import idle_settings
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -108,7 +109,19 @@ def _load(
 ) -> Iterator[Request]:
     for seed in [[]] if seeds is None else [[f"seed={seed}"] for seed in seeds.split(",")]:
         spec = load(path, [*overrides, *seed], model=SpecModel, notes=notes)
+        check_effects(path, spec)
         yield Request(spec, (argument(path), *overrides, *seed))
+
+
+def check_effects(path: Path, spec: ExperimentSpec) -> None:
+    """Check that every setting of a spec has an effect; a trial's own spec may say more.
+
+    Raises:
+        SpecError: Settings have none.
+    """
+    text = "without effect, the spec has no search; leave it out, or make it empty: {key}=[]"
+    if keys := idle_settings(spec):
+        raise SpecError([Problem(str(path), key, text.format(key=key)) for key in keys])
 
 
 def _without_searches(loaded: Sequence[Request], named: Sequence[str]) -> list[Request]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp.command_line import RUNS
-from steelexp.commands.arguments import spec_files
+from steelexp.commands.arguments import check_effects, spec_files
 from steelexp.commands.outcome import DONE
 from steelexp.data.sources import SOURCES
 from steelexp.errors import UserError
@@ -50,6 +50,7 @@ def check(args: argparse.Namespace) -> int:
     for path in spec_files(args.specs):
         try:
             spec = load(path, model=SpecModel, notes=notes)
+            check_effects(path, spec)
             if args.data:
                 prepare(spec, RUNS)
         except UserError as error:

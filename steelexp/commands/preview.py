@@ -9,6 +9,7 @@ from steelexp.network import network_without_weights
 from steelexp.plan import Plan, prepare
 from steelexp.progress import say
 from steelexp.report.tables import leak_lines
+from steelexp.search.objectives import check_objectives
 from steelexp.search.report import budget_lines
 from steelexp.spec import ExperimentSpec
 
@@ -25,6 +26,24 @@ def plan_lines(plan: Plan) -> list[str]:
         f"{plan.steps} steps an epoch; {plan.uncovered:.1%} of the training pixels are in no tile"
     )
     return [line, *leak_lines(plan.split_summary["parts"])]
+
+
+def search_plan_lines(plan: Plan) -> list[str]:
+    """The space and the limits of a search; no lines where the spec has none.
+
+    Raises:
+        UserError: The data set does not have what an objective is measured on.
+    """
+    spec = plan.spec
+    if spec.search is None:
+        return []
+    check_objectives(
+        spec,
+        plan.dataset.classes,
+        val_images=len(plan.split.val),
+        test_images=len(plan.split.test),
+    )
+    return budget_lines(spec)
 
 
 def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
@@ -45,7 +64,7 @@ def show_plan(spec: ExperimentSpec, runs: Path, command: str) -> None:
     lines = [
         *_data_lines(plan),
         *_training_lines(plan),
-        *(f"  {line}" for line in budget_lines(spec)),
+        *(f"  {line}" for line in search_plan_lines(plan)),
         f"  results     {results}",
         f"  command     {command}{' --fresh' if finished and spec.search is None else ''}",
     ]

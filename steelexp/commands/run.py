@@ -25,7 +25,7 @@ from steelexp.file_names import check_folder
 from steelexp.input_changes import same_spec_on_other_data
 from steelexp.plan import Plan
 from steelexp.progress import say, show, take_printed
-from steelexp.records.store import run_folders
+from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.final_page import leave_report
 from steelexp.report.tables import leaderboard
 from steelexp.search.ray_train import train_together
@@ -128,8 +128,8 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
     spec = request.spec
     command = recorded("run", *request.words, *runs_words(args.runs))
     plan = _plan(request, args)
-    if args.fresh and (aside := set_aside(plan.folder.path, "spec.yaml", "a run")):
-        say(f"The earlier run is kept as {aside}")
+    if args.fresh:
+        _set_aside(plan.folder)
     if plan.folder.is_finished:
         experiment.mend(plan)
         say(f"{plan.folder.path} is finished already; --fresh runs it again")
@@ -144,6 +144,21 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
             trial = None if request.folder is None else tracked_trial(request.folder.path)
             experiment.run(plan, command=command, trial=trial)
     show_record(plan.folder)
+
+
+def _set_aside(folder: RunFolder) -> None:
+    """Rename an earlier run out of the way.
+
+    Raises:
+        UserError: It is a trial, whose score its search has, or no run at all.
+    """
+    if tracked_trial(folder.path) is not None:
+        raise UserError(
+            f"{folder.path}: --fresh: a trial is begun anew with its search; or run it as another "
+            f"experiment with {folder.path / 'spec.yaml'}"
+        )
+    if aside := set_aside(folder.path, "spec.yaml", "a run"):
+        say(f"The earlier run is kept as {aside}")
 
 
 def _plan(request: Request, args: argparse.Namespace) -> Plan:

@@ -7,17 +7,16 @@ from pathlib import Path
 
 from steelexp.commands.extended_plan import extended_plan
 from steelexp.commands.own_folder import set_aside
-from steelexp.commands.preview import plan_lines
+from steelexp.commands.preview import plan_lines, search_plan_lines
 from steelexp.earlier_trials import earlier_trials
 from steelexp.errors import UserError
 from steelexp.progress import say
 from steelexp.records.search_file import FILE
 from steelexp.report.final_page import leave_report
 from steelexp.search.executor import Executor, LocalExecutor
-from steelexp.search.objectives import check_objectives
 from steelexp.search.process_executor import ProcessExecutor
 from steelexp.search.ray_executor import RayExecutor
-from steelexp.search.report import budget_lines, closing_lines
+from steelexp.search.report import closing_lines
 from steelexp.search.search import search
 from steelexp.spec import ExperimentSpec
 from steelexp.trial import TrialRunner
@@ -100,18 +99,13 @@ def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
     """Search to the end of the budget, from wherever an earlier session left it."""
     plan = extended_plan(spec, args.runs)
     folder = args.runs / spec.name / "search"
-    if args.fresh and (aside := set_aside(folder, FILE, "a search")):
-        say(f"The earlier search is kept as {aside}")
-    check_objectives(
-        spec,
-        plan.dataset.classes,
-        val_images=len(plan.split.val),
-        test_images=len(plan.split.test),
-    )
-    say(*plan_lines(plan), *budget_lines(spec))
+    lines = [*plan_lines(plan), *search_plan_lines(plan)]
     read_earlier = functools.partial(earlier_trials, plan, folder)
     executor = _executor(args, TrialRunner(spec.model_dump(mode="json"), folder), folder)
     try:
+        if args.fresh and (aside := set_aside(folder, FILE, "a search")):
+            say(f"The earlier search is kept as {aside}")
+        say(*lines)
         best = search(spec, folder, executor, digest=plan.digest, read_earlier=read_earlier)
     finally:
         executor.close()

@@ -118,9 +118,15 @@ class Budget:
         return max(0.0, min(estimates)) if estimates else None
 
     def _reserved_epochs(self) -> int:
-        """Epochs of the trials that ended, plus all epochs of the running trials."""
+        """Epochs of the trials that ended, plus all epochs of the running trials.
+
+        A failed trial counts one epoch or more, or a search whose trials all fail would not end.
+        """
         running = sum(self._epochs_to_train(trial) for trial in self._trials.running)
-        return running + sum(outcome.trained for outcome in self._trials.outcomes)
+        return running + sum(
+            max(outcome.trained, 1 if outcome.score is None else 0)
+            for outcome in self._trials.outcomes
+        )
 
     def _epochs_to_train(self, trial: Trial) -> int:
         """Largest number of epochs that a trial trains, less those of the trial it continues."""

@@ -19,7 +19,6 @@ from steelexp.metrics import METRICS, PRIMARY
 from steelexp.progress import duration, say
 from steelexp.records.search_confirmation import Candidate, Confirmation, Interval, Lead
 from steelexp.records.store import RunFolder
-from steelexp.search.budget import Budget
 from steelexp.search.executor import Executor, Outcome, Trial
 from steelexp.search.objectives import ranked
 from steelexp.search.trials import Row, Trials
@@ -31,7 +30,6 @@ def confirm(
     spec: ExperimentSpec,
     executor: Executor,
     trials: Trials,
-    budget: Budget,
     on_change: Callable[[], None],
 ) -> None:
     """Train what the journal does not have yet, from wherever an earlier session left it.
@@ -40,7 +38,6 @@ def confirm(
         spec: Spec with a search.
         executor: Executor of the trainings.
         trials: Journal of the search, which has ended.
-        budget: Clock of the search. No limit holds for the confirmation.
         on_change: Called after each training.
     """
     waiting = [each for each in confirmations(spec, trials) if each.id not in trials.confirmed]
@@ -53,7 +50,7 @@ def confirm(
             executor.submit(trial)
         outcome = executor.next()
         running.remove(outcome.trial)
-        trials.confirm(outcome, budget.elapsed)
+        trials.confirm(outcome)
         on_change()
         say(f"confirmation {outcome.trial}: {_result(spec, outcome)}")
 
@@ -106,20 +103,18 @@ def confirmation(spec: ExperimentSpec, folder: Path, trials: Trials) -> Confirma
         return None
     name = reported_metric(spec)
     outcomes = [_outcomes(row, new_seeds(spec), trials) for row in rows]
-    tested = [_tested(folder, each, name) for each in outcomes]
-    candidates = [
-        _candidate(row, each, test) for row, each, test in zip(rows, outcomes, tested, strict=True)
-    ]
-    done = all(len(each) == len(new_seeds(spec)) for each in outcomes)
+    test_scores = [_test_scores(folder, each, name) for each in outcomes]
+    candidates = list(map(_candidate, rows, outcomes, test_scores))
+    is_complete = all(len(each) == len(new_seeds(spec)) for each in outcomes)
     sign = first_objective(spec).sign
     scored = [each for each in candidates if each.mean is not None]
     first = min(scored, key=lambda each: sign * (each.mean or 0.0), default=None)
     return Confirmation(
-        status="finished" if done else "running",
+        status="finished" if is_complete else "running",
         seeds=new_seeds(spec),
         metric=full_name(name.metric, name.part, name.label),
         candidates=candidates,
-        lead=_lead(candidates, tested, sign) if done else None,
+        lead=_lead(candidates, test_scores, sign) if is_complete else None,
         first=None if first is None else first.trial,
     )
 
@@ -137,7 +132,7 @@ def _outcomes(row: Row, seeds: Sequence[int], trials: Trials) -> list[Outcome]:
     return [trials.confirmed[name] for name in names if name in trials.confirmed]
 
 
-def _candidate(row: Row, outcomes: Sequence[Outcome], test: "Tested | None") -> Candidate:
+def _candidate(row: Row, outcomes: Sequence[Outcome], test: "TestScores | None") -> Candidate:
     scores = [outcome.score for outcome in outcomes if outcome.score is not None]
     return Candidate(
         trial=row.trial.id,
@@ -152,7 +147,7 @@ def _candidate(row: Row, outcomes: Sequence[Outcome], test: "Tested | None") -> 
 
 
 def _lead(
-    candidates: Sequence[Candidate], tested: Sequence["Tested | None"], sign: float
+    candidates: Sequence[Candidate], scores: Sequence["TestScores | None"], sign: float
 ) -> Lead | None:
     if len(candidates) < 2 or candidates[0].mean is None or candidates[1].mean is None:
         return None
@@ -161,7 +156,7 @@ def _lead(
     assert other.mean is not None
     search = sign * (other.score - best.score)
     new = sign * (other.mean - best.mean)
-    one, two = tested[:2]
+    one, two = scores[:2]
     return Lead(
         over=other.trial,
         search=search,
@@ -171,7 +166,7 @@ def _lead(
     )
 
 
-class Tested(NamedTuple):
+class TestScores(NamedTuple):
     """Test metrics of the runs of one candidate.
 
     Attributes:
@@ -183,7 +178,7 @@ class Tested(NamedTuple):
     column: int
 
 
-def _tested(folder: Path, outcomes: Sequence[Outcome], name: MetricName) -> Tested | None:
+def _test_scores(folder: Path, outcomes: Sequence[Outcome], name: MetricName) -> TestScores | None:
     """The test metric of some runs; None without finished runs or test images."""
     part: Part = "test" if name.part is None else name.part
     runs = [_run(folder / each.folder, part) for each in outcomes if each.score is not None]
@@ -193,7 +188,7 @@ def _tested(folder: Path, outcomes: Sequence[Outcome], name: MetricName) -> Test
     images = evaluated[0].images
     sums = sums_of_runs([run.counts for run in evaluated], images.groups, name.metric)
     column = -1 if name.label is None else images.classes.index(name.label)
-    return Tested(strategy(sums), column)
+    return TestScores(strategy(sums), column)
 
 
 def _run(folder: Path, part: Part) -> EvaluatedRun | None:
@@ -204,12 +199,12 @@ def _run(folder: Path, part: Part) -> EvaluatedRun | None:
     return read_run(run, record, read_resolved(run.file("spec.yaml")), part)
 
 
-def _interval(tested: Tested) -> Interval | None:
-    one, column = tested
+def _interval(scores: TestScores) -> Interval | None:
+    one, column = scores
     return _rounded(*(each[column] for each in (one.mean, *mean_interval(one))))
 
 
-def _difference(one: Tested, other: Tested) -> Interval | None:
+def _difference(one: TestScores, other: TestScores) -> Interval | None:
     each = difference(one.strategy, other.strategy)
     return _rounded(*(value[one.column] for value in (each.value, each.low, each.high)))
 

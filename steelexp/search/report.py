@@ -17,10 +17,9 @@ from steelexp.spec.starting_points import starting_points
 
 
 def budget_lines(spec: ExperimentSpec) -> list[str]:
-    """The space and what the search may cost; nothing where there is no search."""
+    """The space of a spec with a search, and what the search may cost."""
     search = spec.search
-    if search is None:
-        return []
+    assert search is not None
     tuner = proposer(search, question(spec))
     trials = [n for n in (search.trials, tuner.trials) if n is not None]
     epochs = [n for n in (search.epochs, tuner.epochs) if n is not None]

@@ -33,6 +33,7 @@ from steelexp.search.trials import Row, Trials, read_trials, repair_trials
 from steelexp.search.tuner import Tuner, make_tuner
 from steelexp.search.tuners import Question, proposer
 from steelexp.spec import ExperimentSpec, dump, substitute
+from steelexp.spec.effects import idle_settings
 from steelexp.spec.objective import first_objective, objectives
 from steelexp.spec.starting_points import starting_points
 from steelexp.terminal import visible
@@ -85,7 +86,7 @@ def search(
         try:
             end_reason = _run(spec, folder, executor, trials, tuner, budget)
             on_change = functools.partial(_write, spec, folder, trials)
-            confirm(spec, executor, trials, budget, on_change)
+            confirm(spec, executor, trials, on_change)
         finally:
             executor.close()
         _write(spec, folder, trials, end_reason=end_reason)
@@ -231,7 +232,8 @@ def _write_best(spec: ExperimentSpec, folder: Path, best: Row) -> None:
     # A line end in a path would end the comment.
     head = (public_line(best_line(folder)), f"{what} {after}")
     text = "".join(f"# {visible(line)}\n" for line in head)
-    best_spec = trial_spec(spec, best.trial, f"{spec.name}-best")
+    trial = trial_spec(spec, best.trial, f"{spec.name}-best")
+    best_spec = substitute(trial, {key: [] for key in idle_settings(trial)})
     write_atomically(path, (text + dump(best_spec)).encode())
 
 

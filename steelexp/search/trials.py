@@ -57,7 +57,7 @@ class Trials:
         rows: Trial id -> trial, in the order of the proposals.
         events: ("proposed" | "ended", id) pairs in order.
         confirmed: Id of a training that confirms a trial -> outcome.
-        elapsed: Seconds of all sessions, up to the last event.
+        elapsed: Seconds of all sessions, up to the last event of a trial.
     """
 
     path: Path
@@ -91,9 +91,9 @@ class Trials:
         ]
         self._append({"event": "reused", "trials": lines, "elapsed": self.elapsed})
 
-    def confirm(self, outcome: Outcome, elapsed: float) -> None:
-        """Write down what came of a training that confirms a trial."""
-        self._append({"event": "confirmed", **outcome._asdict(), "elapsed": elapsed})
+    def confirm(self, outcome: Outcome) -> None:
+        """Write down what came of a training that confirms a trial, outside of the budget."""
+        self._append({"event": "confirmed", **outcome._asdict()})
 
     def end(self, outcome: Outcome, elapsed: float) -> None:
         """Write down what came out."""
@@ -146,6 +146,11 @@ class Trials:
         if name == "opened":
             self.identity = fields["identity"]
             return
+        if name == "confirmed":
+            fields.pop("elapsed", None)  # journals of earlier versions have it
+            outcome = Outcome(**fields)
+            self.confirmed[outcome.trial] = outcome
+            return
         self.elapsed = fields.pop("elapsed")
         if name == "reused":
             for entry in fields["trials"]:
@@ -157,9 +162,6 @@ class Trials:
             trial = Trial(id=fields.pop("trial"), **fields)
             self.rows[trial.id] = Row(trial)
             self.events.append(("proposed", trial.id))
-        elif name == "confirmed":
-            outcome = Outcome(**fields)
-            self.confirmed[outcome.trial] = outcome
         else:
             outcome = Outcome(**fields)
             self.rows[outcome.trial] = replace(self.rows[outcome.trial], outcome=outcome)

@@ -1,4 +1,4 @@
-"""Which settings can change a weight or a score: the one list of those that cannot."""
+"""Which settings can change a weight or a score, and which have no effect at all."""
 
 from collections.abc import Collection
 from typing import Any, Final
@@ -26,11 +26,22 @@ Where the data lie does not matter, since what they hold is compared by its cont
 workers divide the same arithmetic.
 """
 
+OF_TRIALS: Final = ("tracking.trial_alerts",)
+"""Settings that trials of a search alone obey."""
+
 
 def effective_settings(spec: ExperimentSpec) -> dict[str, Any]:
     """Dotted key -> value of every setting on which a weight or a score may depend."""
     every = flat(spec.model_dump(mode="json"))
     return {key: value for key, value in every.items() if not is_part_of(key, WITHOUT_EFFECT)}
+
+
+def idle_settings(spec: ExperimentSpec) -> list[str]:
+    """Dotted settings that nothing obeys, because the spec has no search."""
+    if spec.search is not None:
+        return []
+    every = flat(spec.model_dump(mode="json"))
+    return [key for key in OF_TRIALS if every.get(key)]
 
 
 def is_part_of(key: str, settings: Collection[str]) -> bool:

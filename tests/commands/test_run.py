@@ -107,6 +107,30 @@ def test_an_option_without_effect_is_refused(folder, prepared, capsys, words):
     assert prepared == []
 
 
+TRIAL_ALERTS = "tracking={name: comet, mode: offline, trial_alerts: [finished]}"
+
+
+def test_alerts_of_trials_without_a_search_are_refused(folder, prepared, capsys):
+    said = (
+        "tracking.trial_alerts: without effect, the spec has no search; leave it out, or make it "
+        "empty: tracking.trial_alerts=[]"
+    )
+    assert main(["run", "experiments/a.yaml", TRIAL_ALERTS]) == 2
+    assert f"experiments/a.yaml: {said}" in capsys.readouterr().err
+    assert main(["run", "experiments/b.yaml", TRIAL_ALERTS, "--dry-run"]) == 2
+    assert main(["run", "experiments/a.yaml", TRIAL_ALERTS, "tracking.trial_alerts=[]"]) == 2
+    assert prepared == [("b", 1), ("good", 1)]
+    (folder / "experiments" / "a.yaml").write_text(
+        SPEC.replace("tracking: {name: none}", TRIAL_ALERTS.replace("=", ": "))
+    )
+    capsys.readouterr()
+    assert main(["check", "experiments"]) == 2
+    out, err = capsys.readouterr()
+    assert "experiments/b.yaml: ok" in out
+    assert f"experiments/a.yaml: {said}" in err
+    assert f"experiments/c.yaml: {said}" in err
+
+
 def test_only_searches_leave_nothing_for_seeds(folder, prepared, capsys):
     (folder / "experiments" / "c.yaml").unlink()
     (folder / "experiments" / "b.yaml").rename(folder / "experiments" / "search.yaml")

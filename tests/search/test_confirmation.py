@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
@@ -156,6 +157,25 @@ def test_equal_settings_are_one_candidate(tmp_path, folder):
 def test_seeds_are_never_those_of_the_search(tmp_path):
     spec = known_spec(tmp_path, CONFIRM, "seed=2", "search.seed=4")
     assert new_seeds(spec) == [1, 3, 5]
+
+
+def test_its_time_is_no_part_of_the_budget(tmp_path, folder, monkeypatch):
+    """Trials take a minute, confirmations an hour: twelve minutes suffice for eight trials."""
+    seconds = 0.0
+
+    def timed(trial):
+        nonlocal seconds
+        seconds += 60.0 if trial.seed is None else 3600.0
+        score = NEW.get(trial.id, 0.5) if trial.seed else SCORES[int(trial.id) % 6]
+        return Outcome(trial.id, score, None, 1, 1, 1, 1.0, f"{trial.folder}/x")
+
+    monkeypatch.setattr("steelexp.search.budget.time", SimpleNamespace(monotonic=lambda: seconds))
+    for trials in (6, 8):
+        spec = known_spec(tmp_path, CONFIRM, "search.hours=0.2", f"search.trials={trials}")
+        searched(spec, folder, timed)
+        search = read_search_file(folder)
+        assert len(search.trials) == trials
+        assert search.end_reason == f"search.trials: {trials} trials"
 
 
 def test_asked_for_afterwards(tmp_path, folder):

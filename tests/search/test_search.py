@@ -11,13 +11,14 @@ import yaml
 from steelexp.errors import RunFailedError, UserError
 from steelexp.plan import SpecModel
 from steelexp.records.jsonl import first_check
-from steelexp.records.search_file import best_line
+from steelexp.records.search_file import best_line, read_search_file
 from steelexp.records.store import BusyError, RunFolder
 from steelexp.search.executor import Outcome
 from steelexp.search.search import search, trial_spec
 from steelexp.search.trials import Trials, read_trials
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import load
+from steelexp.spec.effects import idle_settings
 from steelexp.spec.objective import Objective
 from tests.file_schemas import check_files
 from tests.known_search import known_spec, known_trial, searched, trials_of
@@ -49,6 +50,27 @@ class TestWhatIsLeft:
             .read_text()
             .startswith(f"# {best_line(folder)}\n# Trial {best.trial.id} of known: ")
         )
+
+    def test_trials_that_all_fail_use_up_the_epochs(self, tmp_path, folder):
+        spec = known_spec(tmp_path, "search.trials=null", "search.epochs=12", "training.epochs=3")
+        trained = iter([0, 2, 0, 3, 3, 0, 0])
+
+        def fails(trial):
+            return Outcome(trial.id, None, "diverged", trained=next(trained))
+
+        with pytest.raises(RunFailedError, match="no trial was finished: all failed"):
+            searched(spec, folder, fails)
+        search = read_search_file(folder)
+        assert [trial.trained for trial in search.trials] == [0, 2, 0, 3, 3]
+        # Each trial needs 3 epochs: 1 + 2 + 1 + 3 + 3 are spent.
+        assert search.end_reason.startswith("search.epochs: 2 of 12 are left")
+
+    def test_best_has_no_alerts_of_trials(self, tmp_path, folder):
+        alerts = "tracking={name: comet, mode: offline, trial_alerts: [finished]}"
+        searched(known_spec(tmp_path, alerts), folder)
+        best = load(folder / "best.yaml", model=SpecModel)
+        assert idle_settings(best) == []
+        assert best.tracking.settings["mode"] == "offline"
 
     def test_a_folder_with_a_line_end_does_not_end_the_comment(self, spec, tmp_path):
         folder = tmp_path / "a\nname: injected" / "known" / "search"
