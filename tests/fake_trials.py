@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from steelexp.progress import say
@@ -38,7 +38,7 @@ def run_trial(trial: Trial, folder: Path = Path()) -> Outcome:
             earlier = len(run.epochs)
             for number in range(earlier + 1, wanted + 1):
                 if "gate" in trial.values:
-                    wait_for(Path(trial.values["gate"], str(number)))
+                    wait_until(Path(trial.values["gate"], str(number)).exists)
                 run.append(Epoch(number, number, 0.1, {"score": float(number)}))
     except BusyError:
         note(run, "refused")
@@ -74,23 +74,23 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_for(path: Path, seconds: float = 120.0) -> None:
-    """Until a file is there."""
+def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: It does not in time.
+    """
     until = time.monotonic() + seconds
-    while not path.exists():
+    while not condition():
         if time.monotonic() > until:
-            raise TimeoutError(f"{path} did not come")
+            raise TimeoutError(f"not within {seconds:g} s")
         time.sleep(0.02)
 
 
-def wait_for_epoch(folder: Path, seconds: float = 120.0) -> None:
+def wait_for_epoch(folder: Path) -> None:
     """Until a run folder has a whole epoch; its file is made before the first line is written."""
-    until = time.monotonic() + seconds
     lines = folder / "epochs.jsonl"
-    while not (lines.is_file() and lines.read_bytes().endswith(b"\n")):
-        if time.monotonic() > until:
-            raise TimeoutError(f"{folder} has no epoch")
-        time.sleep(0.02)
+    wait_until(lambda: lines.is_file() and lines.read_bytes().endswith(b"\n"))
 
 
 def drive(arguments: Sequence[str]) -> None:

@@ -1,8 +1,10 @@
 """Class names that are script, TeX, Markdown, formulas and escapes at once."""
 
 import csv
+import html
 
 import pytest
+from matplotlib import rc_context
 
 from analysis.compare_strategies import main as compare_strategies
 from analysis.strategies.comparison_tables import plain_line, table
@@ -48,5 +50,8 @@ def test_a_comparison_shows_them(tmp_path, capsys):
 
 def test_the_plots_of_a_run_show_them(tmp_path):
     report = EvaluationReport.model_validate(evaluation_values(CLASSES))
-    for name, figure in draw(report).items():
-        figure.savefig(tmp_path / f"{name}.svg")
+    with rc_context({"svg.fonttype": "none"}):  # texts as texts
+        for name, figure in draw(report).items():
+            figure.savefig(tmp_path / f"{name}.svg")
+    for name in ("pr", "calibration", "confusion"):
+        assert html.escape(CLASSES[0], quote=False) in (tmp_path / f"{name}.svg").read_text("utf-8")

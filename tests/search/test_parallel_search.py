@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from steelexp.records.store import read_epochs
 from steelexp.search.trials import read_trials
-from tests.fake_trials import alive, events
+from tests.fake_trials import alive, events, wait_until
 from tests.known_search import BASE, SPACE, known_spec, searched, trials_of
 from tests.parallel_searches import EPOCHS, search_with_two
 
@@ -56,24 +56,39 @@ def started(folder):
     return [event["pid"] for trial in found for event in trial], sum(map(bool, found))
 
 
-def wait_until(condition, seconds=120.0):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
-def test_a_worker_killed_in_mid_trial(kind, spec_file, tmp_path, capsys):
-    folder = tmp_path / "search"
+@contextmanager
+def killed_worker(folder, began):
+    """A process of a trial is killed meanwhile, once so many trials have begun."""
 
     def kill():
-        wait_until(lambda: started(folder)[1] >= 3)
+        wait_until(lambda: started(folder)[1] >= began)
         os.kill(random.choice([pid for pid in started(folder)[0] if alive(pid)]), signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()
-    search_with_two(kind, spec_file, folder)
+    yield
     killer.join()
+
+
+def kill_driver(kind, spec_file, folder, began):
+    """Search with a driver that is killed once so many trials have begun; how many had."""
+    command = [sys.executable, "-m", "tests.parallel_searches", kind, str(spec_file), str(folder)]
+    driver = subprocess.Popen(
+        command,
+        cwd=spec_file.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+    )
+    wait_until(lambda: started(folder)[1] >= began)
+    driver.kill()
+    driver.wait()
+    return started(folder)[1]
+
+
+def test_a_worker_killed_in_mid_trial(kind, spec_file, tmp_path, capsys):
+    folder = tmp_path / "search"
+    with killed_worker(folder, 3):
+        search_with_two(kind, spec_file, folder)
     check_the_undisturbed(spec_file, folder)
     assert re.search(
         r"its process was killed( by SIGKILL)?; it goes on in another", capsys.readouterr().out
@@ -83,15 +98,7 @@ def test_a_worker_killed_in_mid_trial(kind, spec_file, tmp_path, capsys):
 
 def test_the_driver_killed(kind, spec_file, tmp_path):
     folder = tmp_path / "search"
-    command = [sys.executable, "-m", "tests.parallel_searches", kind, str(spec_file), str(folder)]
-    driver = subprocess.Popen(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE
-    )
-    wait_until(lambda: started(folder)[1] >= 3)
-    driver.kill()
-    driver.wait()
-    begun = started(folder)[1]
-    assert begun < 6
+    assert kill_driver(kind, spec_file, folder, 3) < 6
     search_with_two(kind, spec_file, folder, patience=60.0)
     check_the_undisturbed(spec_file, folder)
 
@@ -105,23 +112,9 @@ def test_asynchronous_halving_after_both(kind, spec_file, tmp_path):
         .replace("epochs: 9", "epochs: 4")
     )
     folder = tmp_path / "search"
-    command = [sys.executable, "-m", "tests.parallel_searches", kind, str(spec_file), str(folder)]
-    driver = subprocess.Popen(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE
-    )
-    wait_until(lambda: started(folder)[1] >= 4)
-    driver.kill()
-    driver.wait()
-    before = started(folder)[1]
-
-    def kill():
-        wait_until(lambda: started(folder)[1] > before)
-        os.kill(random.choice([pid for pid in started(folder)[0] if alive(pid)]), signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    search_with_two(kind, spec_file, folder, patience=60.0)
-    killer.join()
+    before = kill_driver(kind, spec_file, folder, 4)
+    with killed_worker(folder, before + 1):
+        search_with_two(kind, spec_file, folder, patience=60.0)
     check_promotions(folder)
 
 

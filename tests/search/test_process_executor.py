@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from steelexp.errors import UserError
-from steelexp.records.store import BusyError, RunFolder, read_epochs
 from steelexp.search.executor import Outcome, Trial
 from steelexp.search.process_executor import ProcessExecutor
 from steelexp.search.shares import shares, visible_gpus
-from tests.fake_trials import alive, events, run_trial, wait_for_epoch
+from tests.executor_tests import ExecutorTests, check_others_go_on, open_gates
+from tests.fake_trials import alive, events, run_trial, wait_for_epoch, wait_until
 
 ROOT = Path(__file__).parents[2]
 CORES = len(os.sched_getaffinity(0))
@@ -42,58 +41,19 @@ def exiting_trial(trial: Trial) -> Outcome:
 
 
 @pytest.fixture
-def executor(tmp_path) -> Iterator[ProcessExecutor]:
-    work = partial(run_trial, folder=tmp_path)
-    executor = ProcessExecutor(work, workers=2, folder=tmp_path, retries=1, patience=2.0)
+def work(tmp_path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def executor(work) -> Iterator[ProcessExecutor]:
+    run = partial(run_trial, folder=work)
+    executor = ProcessExecutor(run, workers=2, folder=work, retries=1, patience=2.0)
     yield executor
     executor.close()
 
 
-def epochs(folder: Path) -> list[int]:
-    return [epoch.epoch for epoch in read_epochs(folder)]
-
-
-def wait_until(condition, seconds=120.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
-def open_gates(folder: Path, *names: str) -> None:
-    for name in names:
-        (folder / name).touch()
-
-
-class TestTrials:
-    def test_two_at_once_each_in_a_fresh_process_with_its_share(self, executor, tmp_path):
-        for name in ("a", "b", "c"):
-            executor.submit(Trial(name, {"gate": str(tmp_path)}, 1, None))
-        wait_until(lambda: sum(len(events(tmp_path / name)) for name in "abc") == 2)
-        open_gates(tmp_path, "1")
-        assert {executor.next().trial for _ in range(3)} == {"a", "b", "c"}
-        with pytest.raises(ValueError, match="no trial"):
-            executor.next()
-        starts = [event for name in ("a", "b", "c") for event in events(tmp_path / name)]
-        assert len({os.getpid(), *(start["pid"] for start in starts)}) == 4
-        assert {start["threads"] for start in starts} == {str(CORES // 2)}
-        assert not any(start["tensorflow"] for start in starts)
-        assert "OMP_NUM_THREADS" not in os.environ
-
-    def test_a_killed_one_goes_on(self, executor, tmp_path, capsys):
-        open_gates(tmp_path, "1")
-        executor.submit(Trial("killed", {"gate": str(tmp_path)}, 3, None))
-        wait_for_epoch(tmp_path / "killed")
-        os.kill(events(tmp_path / "killed")[0]["pid"], signal.SIGKILL)
-        open_gates(tmp_path, "2", "3")
-        outcome = executor.next()
-        assert (outcome.score, outcome.trained) == (3.0, 2)
-        assert epochs(tmp_path / "killed") == [1, 2, 3]
-        message = (
-            "trial killed: its process was killed by SIGKILL; it goes on in another (1 of at most 1"
-        )
-        assert message in capsys.readouterr().out
-
+class TestTrials(ExecutorTests):
     def test_one_that_is_killed_every_time_fails_and_the_others_go_on(self, executor, tmp_path):
         executor.submit(Trial("doomed", {"suicide": 1}, 1, None))
         executor.submit(Trial("sound", {}, 1, None))
@@ -118,29 +78,12 @@ class TestTrials:
         with pytest.raises(IsADirectoryError):
             executor.next()
 
-    def test_a_bug_is_raised_with_its_traceback(self, executor):
-        executor.submit(Trial("bug", {"bug": 1}, 1, None))
-        with pytest.raises(ZeroDivisionError, match="a bug in a trial") as caught:
-            executor.next()
-        assert "fake_trials.py" in str(caught.value.__cause__)
-
     def test_an_exception_that_cannot_be_sent_is_named(self, tmp_path):
         executor = ProcessExecutor(odd_trial, workers=1, folder=tmp_path)
         executor.submit(Trial("0000", {}))
         with pytest.raises(RuntimeError, match="OddError: two words") as caught:
             executor.next()
         assert "odd_trial" in str(caught.value.__cause__)
-
-    def test_a_held_run_folder_is_waited_for_but_not_for_good(self, executor, tmp_path):
-        with RunFolder(tmp_path / "kept").hold():
-            with RunFolder(tmp_path / "held").hold():
-                executor.submit(Trial("held", {}, 1, None))
-                wait_until(lambda: events(tmp_path / "held"))
-            assert executor.next().trained == 1
-            assert [event["event"] for event in events(tmp_path / "held")] == ["refused", "started"]
-            executor.submit(Trial("kept", {}, 1, None))
-            with pytest.raises(BusyError, match="kept"):
-                executor.next()
 
     def test_what_it_prints_is_in_a_file_of_the_trial(self, executor, tmp_path, capfd):
         executor.submit(Trial("loud", {"prints": "epoch 1 \x1b[31m"}, 1, None))
@@ -212,9 +155,4 @@ class TestDriver:
         driver.wait()
         orphans = [events(tmp_path / name)[0]["pid"] for name in ("0000", "0001")]
         wait_until(lambda: not any(map(alive, orphans)), seconds=10.0)
-        for name in ("0000", "0001"):
-            executor.submit(Trial(name, {"gate": str(tmp_path)}, 3, None))
-        open_gates(tmp_path, "2", "3")
-        assert [executor.next().trained, executor.next().trained] == [2, 2]
-        for name in ("0000", "0001"):
-            assert epochs(tmp_path / name) == [1, 2, 3]
+        check_others_go_on(executor, tmp_path, tmp_path)
