@@ -8,6 +8,7 @@ from steelexp.errors import UserError, reason
 from steelexp.inference.predictor import Predictor
 from steelexp.inference.scoring import build_scorer
 from steelexp.model.finiteness import check_weights
+from steelexp.model.unet import Decoder
 from steelexp.network import network_without_weights
 from steelexp.plan import SpecModel
 from steelexp.records.model_card import ModelCard, card_of
@@ -30,12 +31,15 @@ def run_card(folder: RunFolder) -> ModelCard:
     return card_of(folder.finished_record())
 
 
-def load_model(folder: RunFolder, *, precision: str | None = None) -> Any:
+def load_model(
+    folder: RunFolder, *, precision: str | None = None, decoder: Decoder | None = None
+) -> Any:
     """The network with the weights of the best epoch.
 
     Args:
         folder: Folder of a finished run.
         precision: float32 or mixed_float16; None for the run's own.
+        decoder: Form of the decoder; None for the run's own. Other runtimes take the plain one.
 
     Returns:
         tf_keras.Model: grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32.
@@ -52,7 +56,7 @@ def load_model(folder: RunFolder, *, precision: str | None = None) -> Any:
     runtime.prepare(
         seed=spec.seed, precision=precision or spec.training.precision, execution=execution
     )
-    model = network_without_weights(spec.model, classes, decoder=execution.decoder)
+    model = network_without_weights(spec.model, classes, decoder=decoder or execution.decoder)
     _load(model, folder.best_weights, record.digest)
     check_weights(model, folder.best_weights)
     check_recorded_weights(folder, record, model)

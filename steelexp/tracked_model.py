@@ -120,7 +120,7 @@ def _write_onnx(model: Any, plan: Plan, record: Record) -> Path:
     with TemporaryDirectory(dir=path.parent) as temporary:
         target = Path(temporary) / "run"
         write_inference_folder(target, model, plan.folder, record)
-        network = load_model(RunFolder(target), precision="float32")
+        network = load_model(RunFolder(target), precision="float32", decoder="plain")
     images = [plan.dataset.image(row) for row in plan.split.val[:COMPARED].tolist()]
     export(network, card, "onnx", path, images, source=plan.folder.best_weights)
     return path

@@ -68,7 +68,7 @@ def run_export(args: argparse.Namespace) -> int:
     path = export_path(folder.path, args.format)
     card = run_model.run_card(folder)
     images, names, origin = _images(folder, args.images, card)
-    model = run_model.load_model(folder, precision="float32")
+    model = run_model.load_model(folder, precision="float32", decoder="plain")
     replaced = replaced_weights(args.format, path, card)
     with explain_write_errors(folder.path, "copy the run to a folder that can be written"):
         parity = export(

@@ -40,8 +40,8 @@ def unet(
 
     Args:
         classes: Number of classes C, one output channel each.
-        decoder: Form of the decoder: plain. It is no setting of a spec: weights and function are
-            the same in all forms.
+        decoder: Form of the decoder: plain, or folded, which computes the same with less work and
+            from the same weights (`model/folded_decoder.py`). It is no setting of a spec.
         backbone: Encoder, one of segmentation-models' 32.
         weights: Encoder weights: imagenet (downloaded at first use), none, or the path of an
             encoder's .h5 file.
@@ -71,6 +71,10 @@ def unet(
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = batch_norm_momentum
+    if decoder == "folded":
+        from steelexp.model.folded_decoder import fold_decoder  # imports TensorFlow
+
+        network = fold_decoder(network)
     grey = keras.Input((None, None, 1), dtype="uint8", name="grey")
     mean, std = BACKBONES[str(backbone)] if scaling == "imagenet" else UNIT
     image = keras.layers.Lambda(lambda x: _scale(x, mean, std), name="scale")(grey)
