@@ -45,6 +45,7 @@ from steelexp.training.devices import strategy, variable_scope
 from steelexp.training.execution import Execution, execution_of_run
 from steelexp.training.fit import DivergedError, fit
 from steelexp.training.plateau import best_epoch
+from steelexp.training.precision import check_precision
 from steelexp.training.resume import resume, save_epoch, saved_epochs
 
 T = TypeVar("T")
@@ -241,8 +242,12 @@ def network_on_devices(plan: Plan, execution: Execution) -> tuple[Any, Any, str]
     Returns:
         The Keras model, the weight of the main loss (see `compiled_network`), and the devices in
         words: "2 x CPU, 4 cores".
+
+    Raises:
+        UserError: This machine cannot train in the precision of the spec.
     """
     training = plan.spec.training
+    check_precision(training.precision)
     device = runtime.prepare(seed=plan.spec.seed, precision=training.precision, execution=execution)
     distribution = strategy(
         training.devices,

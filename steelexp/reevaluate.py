@@ -25,6 +25,7 @@ from steelexp.tracking.tracker import Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
 from steelexp.training.execution import execution_of_weights
+from steelexp.training.precision import evaluation_precision
 
 CHANGES: Final = "evaluation_changes"
 """Key of a record's provenance: what changed between the training and a later evaluation."""
@@ -116,7 +117,8 @@ def _finished(plan: Plan) -> tuple[Record, Evaluator]:
     record = plan.folder.finished_record()
     plan.folder.file(EPOCHS)  # its hash is written again with the record
     execution = execution_of_weights(record.provenance, plan.folder.path / RECORD)
-    runtime.prepare(seed=spec.seed, precision=spec.training.precision, execution=execution)
+    precision = evaluation_precision(spec.training.precision)
+    runtime.prepare(seed=spec.seed, precision=precision, execution=execution)
     model, _ = compiled_network(plan, execution)
     checkpoint.restore(plan.folder.best_weights, model, plan.digest)
     check_recorded_weights(plan.folder, record, model)

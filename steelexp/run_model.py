@@ -18,6 +18,7 @@ from steelexp.spec import ExperimentSpec, load
 from steelexp.training import checkpoint, runtime
 from steelexp.training.checkpoint import CheckpointError, weights_hash
 from steelexp.training.execution import execution_of_weights
+from steelexp.training.precision import evaluation_precision
 
 _RESTORE = "restore it, or begin anew with --fresh"
 
@@ -38,7 +39,7 @@ def load_model(
 
     Args:
         folder: Folder of a finished run.
-        precision: float32 or mixed_float16; None for the run's own.
+        precision: Policy of Keras; None for the run's own, or float32 where that cannot be had.
         decoder: Form of the decoder; None for the run's own. Other runtimes take the plain one.
 
     Returns:
@@ -53,9 +54,8 @@ def load_model(
     recorded = execution_of_weights(record.provenance, folder.path / RECORD)
     # Time counts more here than digits of the size of a rounding.
     execution = recorded._replace(threads=available_cores())
-    runtime.prepare(
-        seed=spec.seed, precision=precision or spec.training.precision, execution=execution
-    )
+    precision = precision or evaluation_precision(spec.training.precision)
+    runtime.prepare(seed=spec.seed, precision=precision, execution=execution)
     model = network_without_weights(spec.model, classes, decoder=decoder or execution.decoder)
     _load(model, folder.best_weights, record.digest)
     check_weights(model, folder.best_weights)

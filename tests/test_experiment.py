@@ -734,7 +734,7 @@ def test_a_killed_run_goes_on_as_if_undisturbed(
     assert {epoch for *_, epoch in Archive(path).metrics() if epoch} == {1, 2, 3}
 
 
-def test_a_run_goes_on_and_is_reproduced_as_it_was_computed_when_it_began(
+def test_a_run_goes_on_as_it_was_computed_when_it_began(
     tiny_spec: Path,
     undisturbed: tuple[RunFolder, Record],
     tmp_path: Path,
@@ -751,14 +751,52 @@ def test_a_run_goes_on_and_is_reproduced_as_it_was_computed_when_it_began(
     assert without_time(resumed.epochs) == without_time(whole.epochs)
     assert again.weights == record.weights
     assert again.provenance["execution"] == record.provenance["execution"]
+
+
+@pytest.mark.slow
+def test_a_run_is_reproduced_and_evaluated_as_it_was_computed(
+    tiny_spec: Path,
+    undisturbed: tuple[RunFolder, Record],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, record = undisturbed
+    _choose_otherwise(monkeypatch)
     assert main(["reproduce", str(whole.path), "--runs", str(tmp_path / "again")]) == 0
     (reproduced,) = run_folders(tmp_path / "again")
     assert reproduced.finished_record().provenance["execution"] == record.provenance["execution"]
-    assert main(["evaluate", str(resumed.path)]) == 0
-    assert resumed.finished_record().metrics == record.metrics
+    assert main(["evaluate", str(reproduced.path)]) == 0
+    assert reproduced.finished_record().metrics == record.metrics
 
     other, _ = run(tiny_spec, tmp_path / "new", "training.epochs=1")
     assert without_time(other.epochs) != without_time(whole.epochs[:1])  # the choice has an effect
+
+
+@pytest.mark.slow
+def test_a_run_in_bfloat16_goes_on_to_the_same_bits(
+    tiny_spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a processor without bfloat16 the kernels are slow, and the promise is the same."""
+    monkeypatch.setattr("steelexp.training.precision.has_bfloat16", lambda: True)
+    precision = "training.precision=mixed_bfloat16"
+    whole, record = run(tiny_spec, tmp_path / "whole", precision)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", killed_at(checkpoint.save, 1, after=True))
+        with pytest.raises(Killed):
+            run(tiny_spec, tmp_path / "killed", precision)
+    resumed, again = run(tiny_spec, tmp_path / "killed", precision)
+    assert (again.weights, again.metrics) == (record.weights, record.metrics)
+    assert without_time(resumed.epochs) == without_time(whole.epochs)
+
+    monkeypatch.setattr("steelexp.training.precision.has_bfloat16", lambda: False)
+    with pytest.raises(UserError, match="neither AMX nor AVX512_BF16"):
+        run(tiny_spec, tmp_path / "elsewhere", precision)
+    assert not (tmp_path / "elsewhere").exists()
+    assert main(["evaluate", str(resumed.path)]) == 0  # in float32
+    elsewhere = resumed.finished_record().metrics
+    assert elsewhere["val_dice_positive"] == pytest.approx(
+        record.metrics["val_dice_positive"], abs=0.05
+    )
 
 
 def _choose_otherwise(patch: pytest.MonkeyPatch) -> None:

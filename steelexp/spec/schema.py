@@ -155,8 +155,10 @@ class TrainingSpec(BaseModel):
     threshold: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.5, description="Score threshold: pixels with at least this score are defects."
     )
-    precision: Literal["float32", "mixed_float16"] = Field(
-        "float32", description="Precision; mixed_float16 is for GPUs, and logits stay float32."
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "float32",
+        description="Precision. mixed_bfloat16 is for GPUs and for processors with AMX or "
+        "AVX512_BF16, mixed_float16 for GPUs. Weights and logits stay float32.",
     )
     devices: Literal["one", "all"] = Field(
         "one",

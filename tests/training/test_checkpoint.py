@@ -57,6 +57,13 @@ def mixed_float16():
     keras.mixed_precision.set_global_policy("float32")
 
 
+@pytest.fixture
+def mixed_bfloat16():
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    yield
+    keras.mixed_precision.set_global_policy("float32")
+
+
 def test_a_restored_model_goes_on_as_if_it_had_not_been_stopped(path):
     model = compiled()
     train(model, 3)
@@ -99,6 +106,21 @@ def test_the_loss_scale_of_mixed_precision_is_kept(path):
     checkpoint.restore(path, fresh, RUN)
     assert float(fresh.optimizer.loss_scale) == float(model.optimizer.loss_scale)
     assert int(fresh.optimizer.dynamic_counter) == int(model.optimizer.dynamic_counter) > 0
+    train(model, 2, seed=1)
+    train(fresh, 2, seed=1)
+    assert_equal(state(fresh), state(model))
+
+
+@pytest.mark.usefixtures("mixed_bfloat16")
+def test_all_of_the_state_of_bfloat16_is_float32_and_kept(path):
+    model = compiled()
+    assert not isinstance(model.optimizer, keras.mixed_precision.LossScaleOptimizer)
+    assert {layer.compute_dtype for layer in model.layers} >= {"bfloat16"}
+    train(model, 3)
+    assert {values.dtype.name for values in state(model)} == {"float32", "int64"}
+    checkpoint.save(path, model, EPOCHS, RUN)
+    fresh = compiled(slope=0.02)
+    checkpoint.restore(path, fresh, RUN)
     train(model, 2, seed=1)
     train(fresh, 2, seed=1)
     assert_equal(state(fresh), state(model))
