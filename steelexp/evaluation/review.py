@@ -17,9 +17,7 @@ from steelexp.data.bits import Bits
 from steelexp.evaluation.component_confusion import Box, Finding, findings
 from steelexp.inference.scoring import ScoredImage
 from steelexp.overlays import polygons
-
-EXAMPLES_PER_CELL = 25
-"""Most examples of a cell; Comet shows no more."""
+from steelexp.records.review import EXAMPLES_PER_CELL, WORST_PER_CLASS
 
 DETECTED_PER_CELL = 5
 """Most examples of a cell of the diagonal."""
@@ -27,10 +25,8 @@ DETECTED_PER_CELL = 5
 EXAMPLES = 100
 """Most examples of all cells together; each is a file to send, which takes 0.05 s or more."""
 
-WORST_PER_CLASS = 3
 WORST = 24
 """Most worst images of all classes together, but one of each class."""
-
 
 MARGIN = 16
 """Pixels shown around a component."""

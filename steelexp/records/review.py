@@ -13,6 +13,12 @@ FOLDER: Final = "review"
 FILE: Final = "review.json"
 VERSION: Final = 1
 
+EXAMPLES_PER_CELL: Final = 25
+"""Most examples of a cell of the matrix; Comet shows no more."""
+
+WORST_PER_CLASS: Final = 3
+"""Most worst images of a class."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

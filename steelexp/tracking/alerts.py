@@ -41,7 +41,7 @@ STALL_SECONDS = 600.0
 
 SENTENCES: Mapping[Alert, str] = {
     "diverged": "the loss or a weight is no longer a finite number",
-    "stalled": "no epoch for {STALL_EPOCHS} times the median epoch",
+    "stalled": f"no epoch for {STALL_EPOCHS} times the median epoch",
     "finished": "trained and evaluated",
     "best": "better than every finished run on the same images",
 }
@@ -110,10 +110,9 @@ def alert_content(alert: Alert, name: str, values: Mapping[str, float]) -> dict[
         name: Display name of the run.
         values: Numbers to tell, by name.
     """
-    sentence = SENTENCES[alert].replace("{STALL_EPOCHS}", str(STALL_EPOCHS))
     return {
         "name": alert,
-        "title": visible(f"{name} {alert}: {sentence}"),
+        "title": visible(f"{name} {alert}: {SENTENCES[alert]}"),
         "values": {visible(k): float(v) for k, v in values.items() if math.isfinite(v)},
     }
 

@@ -11,7 +11,7 @@ import os
 import zipfile
 from io import BytesIO
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from steelexp.privacy import public
 from steelexp.records import image_scores
@@ -24,9 +24,7 @@ from steelexp.tracking.journal import file_entry
 Part = Literal["source", "packages", "console", "page", "plots", "scores", "system"]
 """What a tracker may add to the metrics, settings and pictures of a run."""
 
-PARTS: Final[tuple[Part, ...]] = (
-    "source", "packages", "console", "page", "plots", "scores", "system",
-)  # fmt: skip
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
 
 TRIAL_PARTS: Final[tuple[Part, ...]] = ("packages", "console", "system")
 """What it may add to a trial of a search, of which there are many."""

@@ -34,9 +34,9 @@ DIFFERENCE: Final = "difference"
 FIRST: Final = ("metric", "class", "strategy", "difference", "low", "high", "verdict", "baseline")
 """Columns of the table that come first: a panel is narrow."""
 
-_TEXTS: Final = ("metric", "class", "strategy", "verdict", "baseline")
+_WORD_COLUMNS: Final = ("metric", "class", "strategy", "verdict", "baseline")
 _ALL: Final = "all"
-_LARGEST: Final = 1 << 24
+_MOST_BYTES: Final = 1 << 24
 
 
 def comparison_journal(source: Path, *, service: str, project: str, workspace: str | None) -> Path:
@@ -99,8 +99,8 @@ def _figures(source: Path) -> dict[str, Path]:
                 f"{file}: not there; give the folder that analysis/compare_strategies.py wrote, "
                 "with figures in PNG"
             )
-        if file.stat().st_size > _LARGEST:
-            raise UserError(f"{file}: larger than {_LARGEST >> 20} MiB")
+        if file.stat().st_size > _MOST_BYTES:
+            raise UserError(f"{file}: larger than {_MOST_BYTES >> 20} MiB")
     return figures
 
 
@@ -143,7 +143,7 @@ def _rows(file: Path) -> list[dict[str, Any]]:
         UserError: It is not a comparison.
     """
     rows = [
-        {name: cell if name in _TEXTS else _value(cell) for name, cell in row.items()}
+        {name: cell if name in _WORD_COLUMNS else _value(cell) for name, cell in row.items()}
         for row in csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))
     ]
     if not rows or not set(FIRST) <= set(rows[0]) or not _overall(rows):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from steelexp.progress import take_printed
+from steelexp.records import image_scores
 from steelexp.tracking.attachments import (
     TRIAL_PARTS,
     Part,
@@ -81,7 +82,7 @@ class Details:
                 with self._warnings("left out: "):
                     file = file_entry(keep_file(path, folder), folder)
                     yield "picture", {**place, "name": title, **file}
-        if self.wants("scores") and any(folder.glob("image_scores.parquet")):
+        if self.wants("scores") and (folder / image_scores.FILE).exists():
             with self._warnings("scores of the images left out: "):
                 yield "asset", file_entry(write_scores(folder), folder)
 

@@ -15,20 +15,19 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from steelexp.errors import reason
-from steelexp.privacy import public_values
 from steelexp.records.jsonl import DamageError
 from steelexp.tracking import delivery
 from steelexp.tracking.alerts import Alert, alert_content, headline_values
 from steelexp.tracking.attachments import Part
 from steelexp.tracking.delivery import NO_PROCESS, SPARE_SECONDS
 from steelexp.tracking.details import Details
-from steelexp.tracking.journal import FIX, Event, Journal, New
+from steelexp.tracking.journal import FIX, Event, New
 from steelexp.tracking.journal import NAME as JOURNAL
 from steelexp.tracking.machine_use import Sampler
 from steelexp.tracking.receipt import read_progress, read_receipt, set_aside
+from steelexp.tracking.recorder import Recorder
 from steelexp.tracking.results import final_metrics, last_epoch, results
 from steelexp.tracking.review_events import ALL_PICTURES, NO_PICTURES, ReviewPictures, review_events
 from steelexp.tracking.run_events import (
@@ -36,7 +35,6 @@ from steelexp.tracking.run_events import (
     file_events,
     picture_events,
     run_content,
-    subject,
 )
 from steelexp.tracking.service import Mode
 from steelexp.tracking.services import SERVICES
@@ -106,10 +104,8 @@ class JournaledTracker:
         self._parts = parts
         self._system_seconds = system_seconds
         self._sampler: Sampler | None = None
-        self._lock = threading.RLock()  # the sampler notes in a thread of its own
-        self._journal: Journal | None = None
-        self._recorded: set[tuple[Any, ...]] = set()
-        self._unwritten: list[New] = []
+        self._sampler_lock = threading.Lock()
+        self._recorder = Recorder(self._warnings)
         self._process: subprocess.Popen[bytes] | None = None
         self._started = -RETRY_SECONDS
         self._warned: set[str] = set()
@@ -126,18 +122,18 @@ class JournaledTracker:
                 self._warn(f"{why}; kept with the ending {ending}, and tracked as a new experiment")
         self._open(run)
         self._note(self._details.opening())
-        if self._details.wants("system") and self._journal is not None:
+        if self._details.wants("system") and self._recorder.is_open:
             count = sum(event.kind == "machine" for event in self._events)
             self._sampler = Sampler(run.folder, self._system_seconds, count, self._sample)
 
     def _sample(self, number: int, values: Mapping[str, float]) -> None:
         """Note a sample of the machine; it is sent with the next epoch."""
-        with self._lock:
+        with self._sampler_lock:
             if self._sampler is not None:
                 self._note([("machine", {"sample": number, "metrics": dict(values)})])
 
     def _stop_sampling(self) -> None:
-        with self._lock:
+        with self._sampler_lock:
             if self._sampler is not None:
                 self._sampler.stop()
             self._sampler = None
@@ -145,13 +141,7 @@ class JournaledTracker:
     def _open(self, run: TrackedRun) -> None:
         self._run = run
         self._details = Details(run, self._parts, self._warnings)
-        self._journal = None
-        with self._warnings():
-            read_progress(run.folder)
-            self._journal = Journal(run.folder)
-            self._recorded = set()
-            for event in self._journal.events:
-                self._remember(event.kind, event.content)
+        self._recorder.open(run.folder)
         self._note(self._opening(run))
         self._wake()
 
@@ -198,7 +188,7 @@ class JournaledTracker:
         self._note(closing)
         self._note(self._alert(status, headline_values(metrics)))
         self._wake()
-        if self._journal is None:
+        if not self._recorder.is_open:
             return f"{self._name}: not tracked"
         return f"{self._name}: experiment {self._events[0].content['key']}"
 
@@ -221,14 +211,17 @@ class JournaledTracker:
 
     @property
     def _events(self) -> Sequence[Event]:
-        return [] if self._journal is None else self._journal.events
+        return self._recorder.events
+
+    def _note(self, news: Iterable[New]) -> None:
+        self._recorder.note(news)
 
     def _close(self) -> str:
         """Wait for the rest to be sent; how far it is.
 
         That takes at most FINISH_SECONDS, SPARE_SECONDS and KILL_SECONDS together.
         """
-        if self._journal is None:
+        if not self._recorder.is_open:
             return f"{self._name}: not tracked"
         self._started = -RETRY_SECONDS
         self._wake()
@@ -276,37 +269,9 @@ class JournaledTracker:
             if alert == name:
                 yield "alert", alert_content(alert, self._run.name, values)
 
-    def _note(self, news: Iterable[New]) -> None:
-        """Add to the journal what it does not hold yet: a resumed run tells its epochs again.
-
-        What the disk does not take is tried again with the next events.
-        """
-        if self._journal is None:
-            return
-        with self._lock:
-            self._write(self._journal, news)
-
-    def _write(self, journal: Journal, news: Iterable[New]) -> None:
-        with self._warnings():
-            for kind, content in news:
-                new = (kind, public_values(content))
-                if subject(*new) not in self._recorded:
-                    self._remember(*new)
-                    self._unwritten.append(new)
-        with self._warnings("not recorded: "):
-            if self._unwritten:
-                journal.append(*self._unwritten)
-                self._unwritten.clear()
-
-    def _remember(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Remember what an event is about; after a new epoch a run can stop once more."""
-        if kind == "epoch":
-            self._recorded = {about for about in self._recorded if about[0] != "others"}
-        self._recorded.add(subject(kind, content))
-
     def _wake(self) -> None:
         """Tell the sending process that there is more, or start one."""
-        if self._journal is None:
+        if not self._recorder.is_open:
             return
         if self._process is not None and self._process.poll() is None:
             delivery.prompt(self._process)

@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from steelexp.records.review import FOLDER, ReviewFile, read_review
+from steelexp.records.review import (
+    EXAMPLES_PER_CELL,
+    FOLDER,
+    WORST_PER_CLASS,
+    ReviewFile,
+    read_review,
+)
 from steelexp.tracking.journal import New, file_entry
 
 COMPONENTS = "components.json"
@@ -19,8 +25,8 @@ class ReviewPictures(NamedTuple):
         worst: Most worst images of a class.
     """
 
-    examples: int = 25
-    worst: int = 3
+    examples: int = EXAMPLES_PER_CELL
+    worst: int = WORST_PER_CLASS
 
 
 ALL_PICTURES = ReviewPictures()

@@ -10,6 +10,7 @@ twice. Processes of several machines or accounts could, if they ask within the s
 earliest version is then the data's, for all runs.
 """
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from steelexp.file_lock import file_lock
 from steelexp.file_names import short_name
+from steelexp.tracking.comet import experiments
 from steelexp.tracking.contents import Data
 from steelexp.tracking.service import RefusedError
 
@@ -88,7 +90,7 @@ def _complete_version(live: Any, data: Data, files: Sequence[Path]) -> ArtifactV
         version = _create(live, artifact)
     _send_files(live, artifact, version)
     size = sum(path.stat().st_size for path in files)
-    live.flush(None if size < 1_000_000 else 20 + size / 100_000)
+    experiments.flush(live, files=size, seconds=math.inf)
     deadline = time.monotonic() + CLOSING_SECONDS
     while (now := _find(live, data)) is not None:
         if now.is_closed:

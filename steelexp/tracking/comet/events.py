@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steelexp.tracking.comet import artifacts, client, clock, messages
+from steelexp.tracking.comet import artifacts, client, clock, experiments, messages
 from steelexp.tracking.comet.client import ServerContents
 from steelexp.tracking.contents import Data, Model
 from steelexp.tracking.journal import Event, unchanged
@@ -37,11 +37,9 @@ def is_held(event: Event, server: ServerContents) -> bool:
     """Whether the server has all of an event; what merely overwrites is sent again."""
     content = event.content
     if event.kind in ("epoch", "final"):
-        return all(
-            (name, content["step"]) in server.metrics for name in _defined(content["metrics"])
-        )
+        return not _missing_metrics(content["metrics"], content["step"], server)
     if event.kind == "machine":
-        return all((name, content["sample"]) in server.metrics for name in content["metrics"])
+        return not _missing_metrics(content["metrics"], content["sample"], server)
     if event.kind == "console":
         return set(content["text"].splitlines()) <= server.printed
     if event.kind == "table":
@@ -78,26 +76,17 @@ def _asset(
 def _metrics(
     event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
 ) -> None:
-    """NaN, a class with no images, is a gap: Comet draws no other."""
     content = event.content
-    lacking = {
-        name: content["metrics"][name]
-        for name in _defined(content["metrics"])
-        if (name, content["step"]) not in server.metrics
-    }
-    experiment.log_metrics(lacking, epoch=content["epoch"], step=content["step"])
+    metrics = _missing_metrics(content["metrics"], content["step"], server)
+    experiment.log_metrics(metrics, epoch=content["epoch"], step=content["step"])
 
 
 def _machine(
     event: Event, experiment: "CometExperiment", folder: Path, server: ServerContents
 ) -> None:
     number = event.content["sample"]
-    lacking = {
-        name: value
-        for name, value in event.content["metrics"].items()
-        if (name, number) not in server.metrics
-    }
-    experiment.log_metrics(lacking, step=number)
+    metrics = _missing_metrics(event.content["metrics"], number, server)
+    experiment.log_metrics(metrics, step=number)
 
 
 def _code(
@@ -237,7 +226,7 @@ def _data(
 ) -> None:
     """An archive cannot hold artifacts."""
     data = Data.model_validate(event.content)
-    if client.is_offline(experiment):
+    if experiments.is_offline(experiment):
         raise RefusedError(f"data {data.name}: an archive cannot hold it, sync sends it")
     artifacts.consume_data(
         experiment, data, [_file(entry, folder) for entry in event.content["files"]]
@@ -249,7 +238,7 @@ def _alert(
 ) -> None:
     """Mailed to the owner of the API key who has turned notifications on; an archive has none."""
     content = event.content
-    client.notify(experiment, content["title"], content["name"], content["values"])
+    experiments.notify(experiment, content["title"], content["name"], content["values"])
 
 
 KINDS: dict[str, Callable[[Event, "CometExperiment", Path, ServerContents], None]] = {
@@ -281,8 +270,18 @@ def _metadata(event: Event) -> dict[str, Any]:
     return {"event": event.number, "time": time}
 
 
-def _defined(metrics: dict[str, float]) -> list[str]:
-    return [name for name, value in metrics.items() if math.isfinite(value)]
+def _missing_metrics(
+    metrics: Mapping[str, float], step: int, server: ServerContents
+) -> dict[str, float]:
+    """Metrics that the server does not have at a step.
+
+    NaN, a class with no images, is a gap: Comet draws no other.
+    """
+    return {
+        name: value
+        for name, value in metrics.items()
+        if math.isfinite(value) and (name, step) not in server.metrics
+    }
 
 
 def _file(entry: Any, folder: Path) -> Path:

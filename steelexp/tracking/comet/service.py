@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelexp.tracking.comet import client, events
+from steelexp.tracking.comet import client, events, experiments
 from steelexp.tracking.comet.client import ServerContents
 from steelexp.tracking.journal import Event, end_of, file_size, is_end, read_events
 from steelexp.tracking.service import Archive, Connection, Mode, RefusedError
@@ -43,7 +43,7 @@ class CometConnection:
         self._run = run.content
         self._began = run.time
         self._capture = ErrorCapture()
-        self._experiment: CometExperiment = client.open_live(run.content)
+        self._experiment: CometExperiment = experiments.open_live(run.content)
         self._contents: ServerContents | None = None
         self.url = str(self._experiment.url)
 
@@ -78,16 +78,18 @@ class CometConnection:
         """
         events.log(event, self._experiment, self._folder, self._contents or ServerContents())
         if is_end(event):  # raises where the server does not take them
-            client.send_times(self._experiment, begin=self._began, end=event.time)
+            experiments.send_times(self._experiment, begin=self._began, end=event.time)
 
     def flush(self, batch: Sequence[Event], *, seconds: float) -> bool:
         """Wait until the client has sent these events; False where some may be lost."""
         files = sum(file_size(event, self._folder) for event in batch)
-        return client.flush(self._experiment, files=files, seconds=seconds)
+        return experiments.flush(self._experiment, files=files, seconds=seconds)
 
     def close(self) -> None:
         """Tell the server that the experiment is over, and from when to when the run was."""
-        client.close(self._experiment, begin=self._began, end=end_of(read_events(self._folder)))
+        experiments.close(
+            self._experiment, begin=self._began, end=end_of(read_events(self._folder))
+        )
 
 
 class CometService:
@@ -112,14 +114,14 @@ class CometService:
     def write_archive(self, journal: Sequence[Event], folder: Path) -> Archive:
         """Write the journal as the offline archive of `comet upload`."""
         refused = {}
-        with client.archive(journal[0], folder, end=end_of(journal)) as experiment:
+        with experiments.archive(journal[0], folder, end=end_of(journal)) as experiment:
             nothing = ServerContents()
             for event in journal:
                 try:
                     events.log(event, experiment, folder, nothing)
                 except RefusedError as error:
                     refused[event.number] = str(error)
-        path = f"{client.FOLDER}/{journal[0].content['key']}.zip"
+        path = f"{experiments.FOLDER}/{journal[0].content['key']}.zip"
         return Archive(path, ("comet", "upload"), refused)
 
     def explain(self, error: Exception) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field, Strict
 
 from steelexp.command_line import install_line, script_line
 from steelexp.errors import UserError
+from steelexp.records.review import EXAMPLES_PER_CELL, WORST_PER_CLASS
 from steelexp.tracking.alerts import ALERTS, Alert
 from steelexp.tracking.attachments import PARTS, Part
 from steelexp.tracking.comet.client import api_key
@@ -31,8 +32,8 @@ def comet(
     data: Literal["manifest", "none"] = "manifest",
     contents: Parts = PARTS,
     system_seconds: Annotated[float, Field(gt=0, le=86_400)] = SYSTEM_SECONDS,
-    examples: Annotated[int, Field(ge=0, le=25)] = 25,
-    worst: Annotated[int, Field(ge=0, le=3)] = 3,
+    examples: Annotated[int, Field(ge=0, le=EXAMPLES_PER_CELL)] = EXAMPLES_PER_CELL,
+    worst: Annotated[int, Field(ge=0, le=WORST_PER_CLASS)] = WORST_PER_CLASS,
 ) -> Tracker:
     """Comet (https://www.comet.com): live with an API key, an offline archive otherwise.
 
