@@ -136,6 +136,11 @@ def _budget_problems(search: SearchSpec) -> Iterator[str]:
         )
     if search.patience is None and "minimum_gain" in search.model_fields_set:
         yield "minimum_gain: without effect; give patience too"
+    if search.trials is not None and len(search.start) > search.trials:
+        yield (
+            f"start: {len(search.start)} starting points, and at most {search.trials} trials; "
+            "allow more trials, or leave some points out"
+        )
 
 
 def _rung_problems(spec: ExperimentSpec) -> Iterator[str]:

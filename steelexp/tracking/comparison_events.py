@@ -79,10 +79,17 @@ def comparison_journal(source: Path, *, service: str, project: str, workspace: s
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file; a text without what is private: it names runs that are left out by path."""
+    """Copy a file; a text without what is private: it names runs that are left out by path.
+
+    Raises:
+        UserError: A text is not UTF-8.
+    """
     content = source.read_bytes()
     if source.suffix in (".csv", ".md"):
-        content = public(content.decode("utf-8")).encode()
+        try:
+            content = public(content.decode("utf-8")).encode()
+        except UnicodeDecodeError:
+            raise UserError(f"{source}: not UTF-8; compare the strategies again") from None
     write_atomically(target, content)
 
 

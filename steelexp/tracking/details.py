@@ -35,6 +35,7 @@ class Details:
         self._run = run
         self._parts = [p for p in parts if run.trial is None or p in TRIAL_PARTS]
         self._warnings = warnings
+        self._is_console_full = False
 
     def wants(self, part: Part) -> bool:
         """Whether a part is wanted."""
@@ -66,7 +67,8 @@ class Details:
         room = CONSOLE_CHARACTERS - sum(map(len, earlier))
         text = "".join(f"{line}\n" for line in lines)
         with self._warnings("rest of the console left out: "):
-            if len(text) > room:
+            self._is_console_full = self._is_console_full or len(text) > room
+            if self._is_console_full:
                 raise ValueError(f"over {CONSOLE_CHARACTERS} characters")
             number = 1 + sum(each.count("\n") for each in earlier)
             yield "console", {"line": number, "text": text}

@@ -104,3 +104,10 @@ def test_an_own_value_outside_is_named_as_such(tmp_path):
         SpecError, match=r"optimizer\.learning_rate: 0\.5, the spec's own value, is"
     ):
         points(tmp_path, "[{}]", base)
+
+
+def test_more_points_than_trials_are_refused(tmp_path):
+    three = "[{}, {loss.name: dice}, {loss.gamma: 0.75}]"
+    with pytest.raises(SpecError, match="start: 3 starting points, and at most 2 trials; allow"):
+        points(tmp_path, three)
+    assert len(points(tmp_path, three, BASE.replace("trials: 2", "trials: 3"))) == 3

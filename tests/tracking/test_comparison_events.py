@@ -128,3 +128,11 @@ def test_a_table_of_something_else_is_refused(
     (folder / "comparison.csv").write_text("a,b\n1,2\n")
     assert main(["dashboard", "comparison", str(folder)]) == 2
     assert "comparison.csv: not the table of a comparison" in capsys.readouterr().err
+
+
+def test_a_text_of_another_encoding_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "comparison.md").write_bytes("Übersicht\n".encode("latin-1"))
+    assert main(["dashboard", "comparison", str(folder)]) == 2
+    assert "comparison.md: not UTF-8; compare the strategies again" in capsys.readouterr().err

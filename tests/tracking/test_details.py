@@ -35,10 +35,10 @@ def test_a_console_that_is_too_long_ends_with_one_warning(
     take_printed()
     tracker = comet(mode="offline", contents=("console",))
     tracker.start(described(folder))
-    for epoch, line in enumerate(["12345678", "two", "three"], start=1):
+    for epoch, line in enumerate(["1234567", "two", "x"], start=1):
         say(line)
         tracker.epoch(epoch, metrics_of(epoch), 50 * epoch)
-    assert texts(folder) == ["12345678\n"]
+    assert texts(folder) == ["1234567\n"]  # and no single line that would fit again
     assert [record.getMessage() for record in caplog.records] == [
         "Comet: rest of the console left out: over 10 characters (the run is not affected)"
     ]
