@@ -23,7 +23,7 @@ from steelexp.data.augment.donors import Donors, Grey
 from steelexp.data.dataset import Bits, Dataset
 from steelexp.data.severstal import severstal
 from steelexp.overlays.legend import TEXT, Entry, band
-from steelexp.overlays.overlay import CLASS_RGB
+from steelexp.overlays.painting import CLASS_RGB
 from steelexp.progress import say
 
 SIZE = 256  # side of a tile in pixels

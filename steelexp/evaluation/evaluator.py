@@ -284,7 +284,7 @@ class Evaluator:
         )
         picture = overlay.draw(image, truth, mask, classes=dataset.classes, title=title)
         path = folder.overlay(epoch, dataset.names[row])
-        write_atomically(path, png_bytes(picture))
+        write_atomically(path, picture.png())
         bare = folder.bare_image(dataset.names[row])
         if not bare.is_file():
             write_atomically(bare, png_bytes(Image.fromarray(image)))

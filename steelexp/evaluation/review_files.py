@@ -20,7 +20,8 @@ from PIL import Image
 from steelexp.data.dataset import Dataset
 from steelexp.evaluation.review import Example, Review
 from steelexp.evaluation.review_sheet import review_sheet
-from steelexp.overlays.overlay import paint, png_bytes
+from steelexp.overlays.overlay import png_bytes
+from steelexp.overlays.painting import paint
 from steelexp.records.atomic import remove, replacing
 from steelexp.records.evaluation_report import EvaluationReport
 from steelexp.records.review import FILE, FOLDER, ExampleFile, ReviewFile, WorstFile
@@ -121,7 +122,7 @@ def _pair(dataset: Dataset, example: Example) -> Picture:
     image = dataset.image(example.row)[top:bottom, left:right]
     truth = dataset.mask(example.row)[top:bottom, left:right]
     painted = paint(image, truth, example.prediction, class_count=len(dataset.classes))
-    pair = np.concatenate([np.repeat(image[..., None], 3, axis=2), painted], axis=1)
+    pair = np.concatenate([np.repeat(image[..., None], 3, axis=2), painted.rgb()], axis=1)
     factor = min(1.0, LARGEST / max(image.shape))
     size = (max(1, round(pair.shape[1] * factor)), max(1, round(pair.shape[0] * factor)))
     return np.asarray(cv2.resize(pair, size, interpolation=cv2.INTER_AREA), np.uint8)

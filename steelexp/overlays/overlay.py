@@ -9,18 +9,13 @@ from __future__ import annotations
 import io
 from typing import Any, Final, TypeAlias
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from steelexp.overlays.legend import FAINT, FILL_OPACITY, TEXT, Entry, band
-from steelexp.palette import CLASS_COLOURS, RGB, rgb
+from steelexp.overlays.legend import FAINT, TEXT, Entry, band
+from steelexp.overlays.painting import CLASS_RGB, Painting, above, paint
 
-CLASS_RGB: Final = tuple(map(rgb, CLASS_COLOURS))
-BRIGHT: Final = 320  # red + green + blue from which a colour has black hair lines instead of white
-WHITE: Final = (255, 255, 255)
-BLACK: Final = (0, 0, 0)
 NARROWEST: Final = 720  # minimum width in pixels, for a legend of four classes on two lines
 TALLEST: Final = 1024  # maximum height in pixels of an enlarged image
 KEY_ENTRIES: Final = (
@@ -134,7 +129,7 @@ def caption(
 
 def draw(
     image: Grey, truth: Bits | None, prediction: Bits, *, classes: tuple[str, ...], title: str = ""
-) -> Image.Image:
+) -> Painting:
     """Draw an image with the prediction as translucent fill and the ground truth as outline.
 
     Images narrower than 720 pixels are enlarged by an integer factor, up to 1024 pixels of height.
@@ -152,7 +147,7 @@ def draw(
         title: Title below the image; a long one is shortened with an ellipsis.
 
     Returns:
-        RGB picture: the image, and below it title and legend. A class has an outline in the legend
+        The image, and below it title and legend. A class has an outline in the legend
         if it is in the ground truth and a fill if it is in the prediction, and is faint otherwise.
 
     Raises:
@@ -160,44 +155,21 @@ def draw(
     """
     outlined = prediction if truth is None else truth
     _check(image, outlined, prediction, classes)
-    height, width = image.shape
     factor = scale(image.shape)
-    image, outlined, prediction = (
-        plane.repeat(factor, axis=0).repeat(factor, axis=1)
-        for plane in (image, outlined, prediction)
-    )
-    canvas = paint(image, outlined, prediction, class_count=len(classes))
+    if factor > 1:
+        image, outlined, prediction = (
+            plane.repeat(factor, axis=0).repeat(factor, axis=1)
+            for plane in (image, outlined, prediction)
+        )
+    painting = paint(image, outlined, prediction, class_count=len(classes))
 
     entries = _entries(outlined, prediction, classes)
     if _region(outlined, len(classes)).any():
         entries += (Entry("hatched: ignored", FAINT, outlined=True, filled=True),)
     if truth is not None:
         entries += KEY_ENTRIES
-    legend = band(entries, width=max(width * factor, NARROWEST), title=title)
-    picture = Image.new("RGB", (legend.width, height * factor + legend.height), WHITE)
-    picture.paste(Image.fromarray(canvas), (0, 0))
-    picture.paste(legend, (0, height * factor))
-    return picture
-
-
-def paint(image: Grey, truth: Bits, prediction: Bits, *, class_count: int) -> npt.NDArray[np.uint8]:
-    """Paint the prediction as fill and the ground truth as outline, without legend.
-
-    Args:
-        image: [H, W] grey values.
-        truth: [H, W] ground truth, bit c set where class c is, bit C where a pixel is ignored.
-        prediction: [H, W] prediction, bit c set where class c is.
-        class_count: Number of classes, C.
-
-    Returns:
-        [H, W, 3] RGB.
-    """
-    line = _line_width(image.shape[1])
-    canvas = _fill(image, prediction, class_count)
-    _hatch(canvas, _region(truth, class_count), 8 * line)
-    for bit in range(class_count):
-        _outline(canvas, _region(truth, bit), CLASS_RGB[bit], line)
-    return canvas
+    legend = band(entries, width=max(image.shape[1], NARROWEST), title=title)
+    return above(painting, legend)
 
 
 def png_bytes(picture: Image.Image) -> bytes:
@@ -219,9 +191,9 @@ def _check(image: Grey, truth: Bits, prediction: Bits, classes: tuple[str, ...])
             f"image {image.shape}, truth {truth.shape} and prediction {prediction.shape} "
             "must have the same shape [H, W]"
         )
-    if not 1 <= len(classes) <= len(CLASS_COLOURS):
+    if not 1 <= len(classes) <= len(CLASS_RGB):
         raise ValueError(
-            f"{len(classes)} classes, and there are {len(CLASS_COLOURS)} colours that can be told "
+            f"{len(classes)} classes, and there are {len(CLASS_RGB)} colours that can be told "
             "apart; merge classes, or draw some of them at a time"
         )
     for name, plane, bits in (
@@ -237,56 +209,6 @@ def _check(image: Grey, truth: Bits, prediction: Bits, classes: tuple[str, ...])
 
 def _region(bits: Bits, bit: int) -> Region:
     return (bits >> bit & 1).astype(bool)
-
-
-def _line_width(width: int) -> int:
-    """Width of an outline on a picture of this width: 2 pixels on a tile, 3 on 1600 pixels."""
-    return max(2, round(width / 480))
-
-
-def _fill(image: Grey, prediction: Bits, class_count: int) -> npt.NDArray[np.uint8]:
-    """Blend the colours of the predicted classes into the image; several classes are averaged."""
-    canvas = np.repeat(image[:, :, None], 3, axis=2)  # [H, W, 3]
-    for bits in np.unique(prediction[prediction > 0]):
-        colours = [CLASS_RGB[bit] for bit in range(class_count) if bits >> bit & 1]
-        colour = np.mean(colours, axis=0)  # [3]
-        region = prediction == bits
-        blended = (1 - FILL_OPACITY) * canvas[region] + FILL_OPACITY * colour
-        canvas[region] = np.rint(blended).astype(np.uint8)
-    return canvas
-
-
-def _hatch(canvas: npt.NDArray[np.uint8], region: Region, pitch: int) -> None:
-    """Draw white and black diagonals over a region, `pitch` pixels apart."""
-    rows, columns = np.nonzero(region)
-    place = (rows + columns) % pitch
-    for start, colour in ((0, WHITE), (pitch // 8, BLACK)):
-        stripe = (place >= start) & (place < start + pitch // 8)
-        canvas[rows[stripe], columns[stripe]] = colour
-
-
-def _outline(canvas: npt.NDArray[np.uint8], region: Region, colour: RGB, line: int) -> None:
-    """Draw a line around the region, between two hair lines."""
-    if not region.any():
-        return
-    filled = region.astype(np.uint8)
-    gap, inner, outer = (cv2.dilate(filled, _disc(radius)) for radius in (1, 1 + line, 2 + line))
-    edge = region & _edge_area(region.shape, line)
-    hair = (outer > filled) | (region & _edge_area(region.shape, line + 1))
-    canvas[hair] = BLACK if sum(colour) > BRIGHT else WHITE
-    canvas[(inner > gap) | edge] = colour
-
-
-def _disc(radius: int) -> npt.NDArray[np.uint8]:
-    steps = np.arange(-radius, radius + 1)
-    return (steps[:, None] ** 2 + steps**2 <= (radius + 0.5) ** 2).astype(np.uint8)
-
-
-def _edge_area(shape: tuple[int, ...], width: int) -> Region:
-    """Mask of the pixels within `width` of the edge of an image of this shape."""
-    area = np.ones(shape, bool)
-    area[width:-width, width:-width] = False
-    return area
 
 
 def _entries(truth: Bits, prediction: Bits, classes: tuple[str, ...]) -> list[Entry]:
