@@ -1,13 +1,17 @@
-"""Images per second of one U-Net with TensorFlow, ONNX Runtime and PyTorch.
+"""Whole strips a second of one U-Net with TensorFlow, ONNX Runtime, OpenVINO and PyTorch.
 
-    pip install -e '.[export,benchmarks]'
-    python benchmarks/inference.py images/*.jpg --backbone mobilenetv2
+    pip install -e '.[export,openvino,benchmarks]'
+    python -m benchmarks.inference STRIP... --backbone mobilenetv2
+    python -m benchmarks.inference STRIP... --torch-python OTHER/bin/python --file inference.json
 
-Ours is segmentation-models' U-Net as `run` trains it and `export` writes it; the peer is the eager
-U-Net of segmentation_models_pytorch, channels last, in inference mode, with the same encoder, the
-same decoder filters and the same work around it: grey bytes in, scaled, sigmoid scores out, one
-image at a time. Nothing is trained: time does not depend on the weights. Each engine has a process
-of its own, and they take turns, so that all are measured on the machine as it is at that time.
+Ours is segmentation-models' U-Net as `run` trains it and `export` writes it. The peer is the U-Net
+of segmentation_models_pytorch in inference mode, with the same encoder, the same decoder filters
+and the same work around it: grey bytes in, scaled, sigmoid scores out. It runs eagerly with
+channels last, traced and frozen with oneDNN's fusions, and compiled; the fastest of these is the
+reference. Nothing is trained: time does not depend on the weights.
+
+`-pair` scores two images at a time, each with half of the cores, instead of one after the other:
+OpenVINO with its hint for throughput, PyTorch with a thread for each image.
 `--torch-python` names the interpreter of another environment for PyTorch.
 """
 
@@ -16,10 +20,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.side_by_side import alternate, print_and_write, serve
 
 PEERS = {
     "mobilenetv2": "mobilenet_v2",
@@ -30,24 +36,62 @@ PEERS = {
 }
 """segmentation-models' name -> that of segmentation_models_pytorch."""
 
-ENGINES = ("tensorflow", "onnx", "torch")
+OURS = {
+    "tensorflow": ("tensorflow",),
+    "onnx": ("onnxruntime",),
+    "openvino": ("openvino",),
+    "openvino-pair": ("openvino",),
+    "openvino-bf16": ("openvino",),
+    "openvino-bf16-pair": ("openvino",),
+}
+THEIRS = (
+    "torch-eager",
+    "torch-frozen",
+    "torch-compiled",
+    "torch-pair",
+    "torch-bf16",
+    "torch-bf16-compiled",
+)
+PACKAGES = OURS | dict.fromkeys(THEIRS, ("torch", "segmentation_models_pytorch"))
+"""Side -> packages whose versions belong to its figures."""
+
+SIDES = (
+    "tensorflow", "onnx", "openvino", "openvino-pair", "openvino-bf16",
+    "torch-eager", "torch-frozen", "torch-compiled", "torch-pair",
+)  # fmt: skip
 
 
-def tensorflow(folder, backbone):
-    """The network as `run` builds it; leaves its export for ONNX Runtime."""
+def write_export(folder, backbone):
+    """Write the network as `run` builds it to model.onnx, and print how close its scores are."""
     from steelexp.inference.export import export
-    from steelexp.lazy import tf
     from steelexp.model.unet import unet
     from steelexp.records.model_card import ModelCard
+    from steelexp.records.postprocessing import ClassRules
     from steelexp.training import runtime
     from steelexp.training.execution import execution_here
 
     runtime.prepare(seed=0, precision="float32", execution=execution_here())
     model = unet(4, backbone=backbone, weights="none")
-    card = ModelCard(name="", digest="", classes={}, postprocessing_metric=None, training_tiles={})
+    model.save_weights(folder / "weights.h5")
+    classes = {label: ClassRules(threshold=0.5) for label in "1234"}
+    card = ModelCard(
+        name="", digest="", classes=classes, postprocessing_metric=None, training_tiles={}
+    )
     images = list(np.load(folder / "images.npy"))
     parity = export(model, card, "onnx", folder / "model.onnx", images[:2])
-    print(f"parity {parity.largest:.1e}, {model.count_params():,} parameters", file=sys.stderr)
+    print(f"{backbone}: {model.count_params():,} parameters, ONNX within {parity.largest:.1e}")
+
+
+def tensorflow(folder, backbone):
+    """The network as `run` builds it."""
+    from steelexp.lazy import tf
+    from steelexp.model.unet import unet
+    from steelexp.training import runtime
+    from steelexp.training.execution import execution_here
+
+    runtime.prepare(seed=0, precision="float32", execution=execution_here())
+    model = unet(4, backbone=backbone, weights="none")
+    model.load_weights(folder / "weights.h5")
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 1), tf.uint8)])
     def score(grey):
@@ -63,7 +107,16 @@ def onnx(folder, backbone):
     return onnx_predictor(folder / "model.onnx").score
 
 
-def torch(folder, backbone):
+def openvino(folder, side):
+    """The export, with its decoder folded."""
+    from steelexp.inference.openvino_runtime import openvino_predictor
+
+    precision = "bfloat16" if "bf16" in side else "float32"
+    images = 2 if "pair" in side else 1
+    return openvino_predictor(folder / "model.onnx", precision=precision, images=images).score
+
+
+def torch(form, backbone):
     """The peer."""
     import segmentation_models_pytorch
     import torch
@@ -71,67 +124,81 @@ def torch(folder, backbone):
     settings = {"encoder_weights": None, "classes": 4}
     network = segmentation_models_pytorch.Unet(PEERS[backbone], **settings).eval()
     network = network.to(memory_format=torch.channels_last)
-    parameters = sum(each.numel() for each in network.parameters())
-    print(f"{parameters:,} parameters", file=sys.stderr)
+    narrow = "bf16" in form
+    if narrow:
+        network = network.bfloat16()
+    if form == "torch-frozen":
+        with torch.inference_mode():
+            example = torch.zeros(1, 3, 256, 1600).contiguous(memory_format=torch.channels_last)
+            network = torch.jit.optimize_for_inference(torch.jit.trace(network, example))
+    if "compiled" in form:
+        torch._inductor.config.freezing = True
+        network = torch.compile(network)
 
     @torch.inference_mode()
     def score(grey):
         image = torch.from_numpy(grey).permute(0, 3, 1, 2).float().div(255).expand(-1, 3, -1, -1)
         image = image.contiguous(memory_format=torch.channels_last)
-        return network(image).sigmoid().permute(0, 2, 3, 1).numpy()
+        image = image.bfloat16() if narrow else image
+        return network(image).float().sigmoid().permute(0, 2, 3, 1).numpy()
 
     return score
 
 
-def serve(engine, folder, backbone):
-    """Print the seconds of a round over the images at every line that comes."""
-    score = globals()[engine](folder, backbone)
+def work_of(side, folder, backbone):
+    """A function that scores all images once."""
     images = np.load(folder / "images.npy")[..., None]
-    for _ in range(2):
-        score(images[:1])
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        started = time.perf_counter()
-        for image in images:
-            score(image[None])
-        print(time.perf_counter() - started, flush=True)
+    batches = [image[None] for image in images]
+    if side.startswith("torch"):
+        score = torch(side, backbone)
+    elif side.startswith("openvino"):
+        score = openvino(folder, side)
+    else:
+        score = globals()[side](folder, backbone)
+    if "pair" not in side:
+        return lambda: [score(batch) for batch in batches]
+    if side == "torch-pair":
+        import torch as library
+
+        library.set_num_threads(1)
+    pool = ThreadPoolExecutor(2)
+    return lambda: list(pool.map(score, batches))
 
 
 def main(args):
-    """Print a row for each engine."""
+    """Print the table of all sides."""
     import cv2
 
     read = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in args.images)
     images = np.stack([image for image in read if image.shape == (256, 1600)])
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder, "images.npy"), images)
-        workers = {}
-        for engine in ENGINES:
-            python = args.torch_python if engine == "torch" else sys.executable
-            words = [python, __file__, "--serve", engine, folder, "--backbone", args.backbone]
-            workers[engine] = subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-            assert workers[engine].stdout.readline() == "ready\n", engine
-        seconds = {engine: [] for engine in ENGINES}
-        for _ in range(args.rounds):
-            for engine, worker in workers.items():
-                worker.stdin.write("\n")
-                worker.stdin.flush()
-                seconds[engine].append(float(worker.stdout.readline()))
-        for worker in workers.values():
-            worker.communicate()
-    ratios = {
-        engine: statistics.median(
-            peer / own for own, peer in zip(seconds[engine], seconds["torch"], strict=True)
+        words = [
+            "-m",
+            "benchmarks.inference",
+            "--backbone",
+            args.backbone,
+            "--folder",
+            folder,
+            "--side",
+        ]
+        subprocess.run([sys.executable, *words, "export"], check=True)
+        pythons = {side: sys.executable if side in OURS else args.torch_python for side in PACKAGES}
+        comparison = alternate(
+            {side: [pythons[side], *words, side] for side in args.sides},
+            rounds=args.rounds,
+            reference=next(side for side in args.sides if side.startswith("torch")),
         )
-        for engine in ENGINES
-    }
-    print(f"{args.backbone}, {len(images)} images of 256 x 1600, {args.rounds} rounds")
-    print("| | images a second | beside PyTorch |\n|---|---|---|")
-    for engine in ENGINES:
-        rate = len(images) / statistics.median(seconds[engine])
-        print(f"| {engine} | {rate:.2f} | {ratios[engine]:.2f} |")
+    medians = {side: statistics.median(times) for side, times in comparison.seconds.items()}
+    exact = [side for side in medians if side.startswith("torch") and "bf16" not in side]
+    print_and_write(
+        comparison._replace(reference=min(exact, key=medians.__getitem__)),
+        title=f"{args.backbone}, {len(images)} images of 256 x 1600",
+        unit="images a second",
+        amount=len(images),
+        file=args.file,
+        backbone=args.backbone,
+    )
 
 
 if __name__ == "__main__":
@@ -141,10 +208,16 @@ if __name__ == "__main__":
     parser.add_argument("images", nargs="*", type=Path)
     parser.add_argument("--backbone", choices=tuple(PEERS), default="mobilenetv2")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--sides", nargs="+", choices=tuple(PACKAGES), default=SIDES)
     parser.add_argument("--torch-python", default=sys.executable)
-    parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--file", type=Path, help="JSON file to write")
+    parser.add_argument("--side", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.serve:
-        serve(arguments.serve[0], Path(arguments.serve[1]), arguments.backbone)
+    if arguments.side == "export":
+        write_export(arguments.folder, arguments.backbone)
+    elif arguments.side:
+        work = work_of(arguments.side, arguments.folder, arguments.backbone)
+        serve(work, packages=PACKAGES[arguments.side], backbone=arguments.backbone)
     else:
         main(arguments)

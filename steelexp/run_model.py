@@ -7,6 +7,7 @@ from steelexp.cores import available_cores
 from steelexp.errors import UserError, reason
 from steelexp.inference.predictor import Predictor
 from steelexp.inference.scoring import build_scorer
+from steelexp.lazy import keras
 from steelexp.model.finiteness import check_weights
 from steelexp.model.unet import Decoder
 from steelexp.network import network_without_weights
@@ -101,4 +102,5 @@ def load_predictor(folder: RunFolder) -> Predictor:
         score=build_scorer(model),
         network=weights_hash(model),
         source=folder.best_weights,
+        precision=keras.mixed_precision.global_policy().name,
     )

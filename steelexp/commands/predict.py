@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import yaml
 from rich.table import Table
@@ -19,6 +19,7 @@ from steelexp.file_names import check_folder
 from steelexp.inference.image_files import ImageFile, image_files
 from steelexp.inference.labels import FOLDER as LABELS
 from steelexp.inference.labels import FORMS as LABEL_FORMS
+from steelexp.inference.openvino_runtime import Precision, openvino_predictor
 from steelexp.inference.predict import GRID, predict
 from steelexp.inference.predictor import Predictor, onnx_predictor
 from steelexp.inference.results_folder import default_folder, input_paths
@@ -73,9 +74,15 @@ def add(commands: "Subparsers") -> None:
     )
     parser.add_argument(
         "--runtime",
-        choices=("tensorflow", "onnx"),
-        help="library that runs the network; onnx needs `export` first (default: TensorFlow for a "
-        "run folder, ONNX for a file)",
+        choices=("tensorflow", "onnx", "openvino"),
+        help="library that runs the network; onnx and openvino need `export` first (default: "
+        "TensorFlow for a run folder, ONNX Runtime for a file)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        help="arithmetic of --runtime openvino: float32 is exact, bfloat16 is faster on processors "
+        "with AMX or AVX512_BF16 (default: float32)",
     )
     parser.add_argument(
         "--labels",
@@ -120,7 +127,7 @@ def _predicted(
 ) -> Summary:
     if args.fresh and (aside := set_aside(out, SETTINGS, "a prediction")):
         say(f"The earlier results are kept as {aside}")
-    predictor = onnx_predictor(file) if file is not None else load_predictor(one_run(args.run))
+    predictor = _load(args, file)
     if file is not None and file != args.run:
         _check_export(predictor, file, one_run(args.run))
     if args.white is not None:
@@ -137,6 +144,20 @@ def _predicted(
         labels=tuple(dict.fromkeys(args.labels)),
         paths=input_paths(args.paths),
     )
+
+
+def _load(args: argparse.Namespace, file: Path | None) -> Predictor:
+    """The network in the runtime that the user chose."""
+    if args.precision is not None and args.runtime != "openvino":
+        raise UserError(
+            f"--precision {args.precision}: only OpenVINO has this setting, others compute as the "
+            "network was trained or exported; add --runtime openvino"
+        )
+    if file is None:
+        return load_predictor(one_run(args.run))
+    if args.runtime == "openvino":
+        return openvino_predictor(file, precision=args.precision or "float32")
+    return onnx_predictor(file)
 
 
 def _outside(images: Sequence[ImageFile], out: Path) -> list[ImageFile]:
@@ -161,7 +182,8 @@ def _model(args: argparse.Namespace) -> tuple[Path | None, Path]:
             raise UserError(f"--runtime tensorflow: {args.run} is for onnx; name its run folder")
         return args.run, args.run.parent
     folder = one_run(args.run).path
-    return (export_path(folder, "onnx") if args.runtime == "onnx" else None), folder
+    from_export = args.runtime in ("onnx", "openvino")
+    return (export_path(folder, "onnx") if from_export else None), folder
 
 
 def _check_export(predictor: Predictor, file: Path, folder: RunFolder) -> None:
@@ -185,7 +207,11 @@ def _check_export(predictor: Predictor, file: Path, folder: RunFolder) -> None:
 
 def _model_lines(predictor: Predictor, images: int) -> list[str]:
     card = predictor.card
-    return [f"{card.name} {card.digest} on {images} images, by {predictor.runtime}", _rules(card)]
+    reduced = "" if predictor.precision == "float32" else f" in {predictor.precision}"
+    return [
+        f"{card.name} {card.digest} on {images} images, by {predictor.runtime}{reduced}",
+        _rules(card),
+    ]
 
 
 def _rules(card: ModelCard) -> str:

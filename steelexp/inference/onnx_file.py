@@ -2,17 +2,21 @@
 
 The card is JSON in the metadata of the file, key "steelexp". It holds the hash of all other bytes
 of the file, and a checksum of its own. Both are checked on the bytes, before ONNX Runtime reads
-them: it crashes on some damaged files. The package onnx is not needed.
+them: it crashes on some damaged files. OpenVINO gets checked bytes as well. The package onnx is
+not needed.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from steelexp.checksum import hash_bytes
 from steelexp.command_line import command_line
-from steelexp.errors import UserError
+from steelexp.errors import UserError, explain_read_errors
 from steelexp.inference.card_text import card_text, read_card
+from steelexp.limits import WEIGHTS_BYTES
 from steelexp.records.model_card import KEY, ModelCard
+from steelexp.regular_file import read_regular
 
 _MARK = b"\n" + bytes([len(KEY)]) + KEY.encode() + b"\x12"
 """Bytes before the length of the card: field 1 of a metadata entry, then the tag of field 2.
@@ -31,6 +35,56 @@ def onnx_content(proto: Any, card: ModelCard) -> bytes:
     blank = card.model_copy(update={"network": hash_bytes(b"")})
     network = _hash_without(_content(proto, blank), card_text(blank).encode())
     return _content(proto, card.model_copy(update={"network": network}))
+
+
+class Layout(NamedTuple):
+    """An input or an output of a network.
+
+    Attributes:
+        name: Name.
+        kind: Type in ONNX's words, such as tensor(float).
+        shape: Sizes; a size that may be any is a name or None.
+    """
+
+    name: str
+    kind: str
+    shape: Sequence[int | str | None]
+
+
+def read_network(file: Path) -> tuple[bytes, ModelCard]:
+    """Read an .onnx file and its card; the bytes are those that `export` wrote.
+
+    Raises:
+        UserError: There is no such file, or it is no such network.
+    """
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; make it: {command_line('export', 'RUN')}")
+    with explain_read_errors(file, "export the run again"):
+        content = read_regular(file, WEIGHTS_BYTES)
+    return content, read_onnx_card(content, file)
+
+
+def check_layout(
+    inputs: Sequence[Layout], outputs: Sequence[Layout], classes: int, file: Path
+) -> None:
+    """Check that input and output of a network are those of an export with these classes.
+
+    Raises:
+        UserError: They are others.
+    """
+    wanted = {
+        "input": (inputs, ("grey", "tensor(uint8)", 4, [1])),
+        "output": (outputs, ("scores", "tensor(float)", 4, [classes])),
+    }
+    for noun, (layouts, right) in wanted.items():
+        actual = [(name, kind, len(shape), list(shape[-1:])) for name, kind, shape in layouts]
+        if actual != [right]:
+            described = ", ".join(f"{name} {kind} {last}" for name, kind, _, last in actual)
+            name, kind, _, (channels,) = right
+            raise UserError(
+                f"{file}: its {noun} is {described}, and its model card says {name} {kind} "
+                f"[N, H, W, {channels}]; export the run again: {command_line('export', 'RUN')}"
+            )
 
 
 def read_onnx_card(content: bytes, file: Path) -> ModelCard:

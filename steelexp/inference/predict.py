@@ -13,6 +13,7 @@ OUT/
 
 import errno
 import io
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -55,8 +56,8 @@ from steelexp.records.store import RunFolder
 
 GRID = "grid.png"
 
-THREADS = 2  # threads that post-process and write while the network scores the next images
-MAX_WAITING = 4  # images that wait for these threads; the scores of each take 6.6 MB
+THREADS = 2  # threads that read, post-process and write while the network scores other images
+MAX_WAITING = 8  # images that wait for a thread or for those before them
 
 
 def predict(
@@ -118,6 +119,7 @@ def _open(
     file = out / SETTINGS
     settings = PredictionSettings(
         runtime=predictor.runtime,
+        precision=predictor.precision,
         network=predictor.network,
         overlays=overlays,
         model=predictor.card.model_dump(mode="json", exclude={"network"}),
@@ -157,34 +159,38 @@ def _entries(
     predictor: Predictor, images: Sequence[ImageFile], out: Path, *, overlays: bool
 ) -> Iterator[Entry]:
     """Predict the images one by one, in order; only a few are in memory at a time."""
+    turns = threading.Semaphore(predictor.images)
+
+    def entry(image: ImageFile) -> Entry:
+        content = None
+        try:
+            if image.problem:
+                raise DataError(image.problem)
+            file = read_file(image.path)
+            content = hash_bytes(file)
+            grey = decode_grey(file, image.path, white=predictor.card.white)
+        except DataError as error:
+            return _error_entry(image, content, str(error).removeprefix(f"{image.path}: "))
+        with turns:
+            scores = predictor.scores(grey, image.path)
+        return _entry_or_error(image, content, predictor, grey, scores, out, overlays)
+
     futures = deque[Future[Entry]]()
-    with ThreadPoolExecutor(THREADS) as threads:
-        for image in images:
-            content = None
-            try:
-                if image.problem:
-                    raise DataError(image.problem)
-                file = read_file(image.path)
-                content = hash_bytes(file)
-                grey = decode_grey(file, image.path, white=predictor.card.white)
-            except DataError as error:
-                futures.append(threads.submit(_error_entry, image, content, error))
-            else:
-                scores = predictor.scores(grey, image.path)
-                futures.append(
-                    threads.submit(
-                        _entry_or_error, image, content, predictor, grey, scores, out, overlays
-                    )
-                )
-            if len(futures) > MAX_WAITING:
+    with ThreadPoolExecutor(predictor.images + THREADS) as threads:
+        try:
+            for image in images:
+                futures.append(threads.submit(entry, image))
+                if len(futures) > MAX_WAITING:
+                    yield futures.popleft().result()
+            while futures:
                 yield futures.popleft().result()
-        while futures:
-            yield futures.popleft().result()
+        finally:
+            for future in futures:
+                future.cancel()
 
 
-def _error_entry(image: ImageFile, content: str | None, error: Exception) -> Entry:
-    """The entry of an image that cannot be read."""
-    why = str(error).removeprefix(f"{image.path}: ")
+def _error_entry(image: ImageFile, content: str | None, why: str) -> Entry:
+    """The entry of an image that cannot be predicted."""
     return Entry(image.name, str(image.path), content, None, {}, [], why)
 
 
@@ -196,7 +202,7 @@ def _entry_or_error(image: ImageFile, content: str, *args: Any) -> Entry:
         if error.errno != errno.ENAMETOOLONG:
             raise
         why = "its mask cannot be written (file name too long); give the image a shorter name"
-        return Entry(image.name, str(image.path), content, None, {}, [], why)
+        return _error_entry(image, content, why)
 
 
 def _entry(

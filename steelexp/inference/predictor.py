@@ -9,17 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.checksum import hash_bytes
-from steelexp.command_line import command_line, install_line
+from steelexp.command_line import install_line
 from steelexp.data.tiling import up_to_32
-from steelexp.errors import UserError, explain_read_errors
-from steelexp.inference.onnx_file import read_onnx_card
+from steelexp.errors import UserError
+from steelexp.inference.onnx_file import Layout, check_layout, read_network
 from steelexp.inference.postprocessing import postprocess
 from steelexp.inference.scoring import score_windows
 from steelexp.inference.windows import sliding_windows
-from steelexp.limits import WEIGHTS_BYTES
 from steelexp.model.finiteness import check_scores
 from steelexp.records.model_card import ModelCard
-from steelexp.regular_file import read_regular
 
 Grey = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
@@ -42,6 +40,8 @@ class Predictor(NamedTuple):
         network: Hash of the network: of its weights, or of the .onnx file. A network that is
             trained again has another one; its card may be the same.
         source: File of the network, for messages.
+        precision: Precision of the network's arithmetic.
+        images: Number of images that `score` takes at the same time, from threads of their own.
     """
 
     card: ModelCard
@@ -49,6 +49,8 @@ class Predictor(NamedTuple):
     score: Callable[[Grey], Scores]
     network: str = ""
     source: object = "the network"
+    precision: str = "float32"
+    images: int = 1
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -99,17 +101,13 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         UserError: there is no such file, ONNX Runtime is not installed, or the file is not
             such a network.
     """
-    if not file.is_file():
-        raise UserError(f"{file}: no such file; make it: {command_line('export', 'RUN')}")
+    content, card = read_network(file)
     try:
         import onnxruntime
     except ImportError:
         raise UserError(
             f"--runtime onnx: ONNX Runtime is missing: {install_line('export')}"
         ) from None
-    with explain_read_errors(file, "export the run again"):
-        content = read_regular(file, WEIGHTS_BYTES)
-    card = read_onnx_card(content, file)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.log_severity_level = 3  # errors
@@ -119,7 +117,12 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         )
     except Exception as error:  # its classes are of no common kind
         raise UserError(f"{file}: not a network that ONNX Runtime takes ({error})") from None
-    _check_layout(session, len(card.classes), file)
+    check_layout(
+        [Layout(each.name, each.type, each.shape) for each in session.get_inputs()],
+        [Layout(each.name, each.type, each.shape) for each in session.get_outputs()],
+        len(card.classes),
+        file,
+    )
     return Predictor(
         card=card,
         runtime="onnx",
@@ -127,27 +130,3 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         network=hash_bytes(content),
         source=file,
     )
-
-
-def _check_layout(session: Any, classes: int, file: Path) -> None:
-    """Check that input and output of a network are those of an export with these classes.
-
-    Raises:
-        UserError: They are others.
-    """
-    layouts = [
-        [(each.name, each.type, len(each.shape), each.shape[-1:]) for each in values]
-        for values in (session.get_inputs(), session.get_outputs())
-    ]
-    wanted = [
-        [("grey", "tensor(uint8)", 4, [1])],
-        [("scores", "tensor(float)", 4, [classes])],
-    ]
-    for layout, each, noun in zip(layouts, wanted, ("input", "output"), strict=True):
-        if layout != each:
-            described = ", ".join(f"{name} {kind} {last}" for name, kind, _, last in layout)
-            ((name, kind, _, (channels,)),) = each
-            raise UserError(
-                f"{file}: its {noun} is {described}, and its model card says {name} {kind} "
-                f"[N, H, W, {channels}]; export the run again: {command_line('export', 'RUN')}"
-            )

@@ -9,7 +9,7 @@ from steelexp.errors import UserError, reason
 from steelexp.records.document import read_document, write_document
 
 FILE: Final = "prediction.json"
-VERSION: Final = 1
+VERSION: Final = 2
 _FIX: Final = "begin anew with --fresh"
 
 
@@ -19,6 +19,7 @@ class PredictionSettings(BaseModel):
     Attributes:
         schema_version: Version of this file.
         runtime: Runtime of the network.
+        precision: Precision of the network's arithmetic, such as float32.
         network: Hash of the network: of its weights, or of the .onnx file.
         overlays: Whether overlays are drawn.
         model: Model card of the network, without the hash of an export.
@@ -28,8 +29,9 @@ class PredictionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    schema_version: Literal[1] = VERSION
+    schema_version: Literal[2] = VERSION
     runtime: str
+    precision: str
     network: str
     overlays: bool
     model: dict[str, Any]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from steelexp.__main__ import main
 from steelexp.command_line import program
+from steelexp.records.machine import instruction_sets
 from steelexp.records.store import RunFolder
 from tests.finished_runs import record, unfinished
 from tests.predictors import card, pixel_onnx, write_images
@@ -282,6 +283,12 @@ def test_a_refused_prediction_leaves_the_settings_of_the_first(folder, steelexp)
             "a.onnx is for onnx; name its run folder",
         ),
         (("runs/a", "images", "--runtime", "onnx", "--out", "images"), "images: the images lie in"),
+        (("runs/b", "images", "--runtime", "openvino"), "model.onnx: no such file; make it"),
+        (
+            ("runs/a", "images", "--runtime", "onnx", "--precision", "bfloat16"),
+            "--precision bfloat16: only OpenVINO has this setting",
+        ),
+        (("runs/a", "images", "--precision", "float32"), "--precision float32: only OpenVINO has"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(folder, steelexp, words, problem):
@@ -290,6 +297,31 @@ def test_what_cannot_be_done_is_said_in_a_line(folder, steelexp, words, problem)
     assert code == 2
     assert len(err) == 1
     assert problem in err[0]
+
+
+def test_another_runtime_or_precision_is_another_prediction(folder, steelexp):
+    command = ("predict", "runs/a", "images", "--out", "out", "--runtime")
+    code, out, _ = steelexp(*command, "openvino")
+    assert (code, out[0]) == (0, "pixels 0a1b2c3d on 4 images, by openvino")
+    assert steelexp(*command, "openvino", "--precision", "float32")[0] == 0  # the same
+    code, _, (line,) = steelexp(*command, "onnx")
+    assert (code, "out: holds a prediction with another runtime; give --out" in line) == (2, True)
+    if "avx512_bf16" in instruction_sets() or "amx_bf16" in instruction_sets():
+        code, _, (line,) = steelexp(*command, "openvino", "--precision", "bfloat16")
+        assert (code, "out: holds a prediction with another precision; give" in line) == (2, True)
+        code, out, _ = steelexp(*command, "openvino", "--precision", "bfloat16", "--fresh")
+        assert (code, out[1]) == (0, "pixels 0a1b2c3d on 4 images, by openvino in bfloat16")
+    else:
+        code, _, (line,) = steelexp(*command, "openvino", "--precision", "bfloat16")
+        assert (code, "this processor has neither AMX nor AVX512_BF16" in line) == (2, True)
+
+
+def test_openvino_and_onnx_runtime_give_the_same_files(folder, steelexp):
+    for runtime in ("onnx", "openvino"):
+        command = ("predict", "runs/a", "images", "--out", runtime, "--runtime", runtime)
+        assert steelexp(*command)[0] == 0
+    for name in ("defects.csv", "submission.csv", "masks/0001.png", "overlays/0001.png"):
+        assert Path("onnx", name).read_bytes() == Path("openvino", name).read_bytes()
 
 
 def test_millimetres_have_to_be_above_0(folder, steelexp, capsys):

@@ -419,7 +419,12 @@ EVALUATED = {
     "components": {"1": {"small": DETECTED}},
 }
 PREDICTED = PredictionSettings(
-    runtime="keras", network="ab", overlays=True, model=values_of(CARD), input=["/x"]
+    runtime="keras",
+    precision="float32",
+    network="ab",
+    overlays=True,
+    model=values_of(CARD),
+    input=["/x"],
 )
 MANIFEST = Settings(4, 0, 1.0, 0.5)
 COCO = "pycocotools/instances.json"
