@@ -99,7 +99,9 @@ def draw_pictures(evaluated: EvaluatedRuns, label: str, images: EvaluatedImages)
     Wide images lie the other way: below one another for each image, one strategy a row.
     """
     firsts = [runs[0] for runs in evaluated.strategies.values()]
-    pictures = [[np.asarray(Image.open(_picture(run, n))) for run in firsts] for n in images]
+    pictures = [
+        [np.asarray(Image.open(_picture(run, n)).convert("RGB")) for run in firsts] for n in images
+    ]
     height, width = pictures[0][0].shape[:2]
     stacked = width > WIDE * height
     cell = 7.0 if stacked else 3.0

@@ -220,7 +220,7 @@ def test_draws_the_same_images_after_every_epoch(evaluator, tmp_path):
     epochs = ("epoch_001", "epoch_012")
     assert drawn == [f"overlays/{epoch}/{name}" for epoch in epochs for name in names]
     with Image.open(tmp_path / drawn[0]) as picture:
-        assert picture.mode == "RGB"
+        assert picture.mode == "P"
 
 
 def test_a_later_session_draws_the_images_of_the_one_before(evaluator, tmp_path):
@@ -278,7 +278,7 @@ def test_draws_any_images_on_demand(evaluator, tmp_path):
 def test_draws_what_the_model_predicts(evaluator, dataset, tmp_path):
     evaluates = evaluator(overlays=1, rows=(1,))
     evaluates.after_epoch(1, RunFolder(tmp_path))
-    picture = np.asarray(Image.open(tmp_path / "overlays" / "epoch_001" / "1.png"))
+    picture = np.asarray(Image.open(tmp_path / "overlays" / "epoch_001" / "1.png").convert("RGB"))
     factor = 720 // 70 + 1  # enlarged to be wide enough for its legend
     pixels = picture[factor // 2 :: factor, factor // 2 :: factor][:40, :70]
     coloured = np.ptp(pixels.astype(int), axis=-1) > 0
