@@ -233,8 +233,8 @@ def test_checkpoints_are_read_by_the_other_form(tmp_path, forms):
     models = {form: compiled(form) for form in forms}
     writer, reader = (models[form] for form in forms)
     scramble(writer)
-    target = np.random.default_rng(3).integers(0, 2, (2, 32, 32, 2)).astype(np.float32)
-    writer.train_on_batch(grey(2, 32, 32), target)
+    for number, variable in enumerate(writer.optimizer.variables):
+        variable.assign(tf.fill(variable.shape, tf.cast(number + 1, variable.dtype)))
     checkpoint.save(tmp_path / "last.h5", writer, [], "d1")
     checkpoint.restore(tmp_path / "last.h5", reader, "d1")
     for ours, theirs in zip(reader.get_weights(), writer.get_weights(), strict=True):
