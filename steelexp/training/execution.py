@@ -40,8 +40,8 @@ class _Choice(NamedTuple):
 
 
 # The first feature that the machine has decides.
-# The folded decoder on AVX-512: a training step of mobilenetv2 took 0.72 of the plain one's time, of
-# EfficientNet-B0 0.81 (benchmarks/training_step.py, 2 cores). The remapper gained nothing there.
+# The folded decoder on AVX-512: training steps at 1.37 (mobilenetv2) and 1.24 (EfficientNet-B0) of
+# the plain one's speed (benchmarks/training_step.py, 2 cores); the remapper was no faster there.
 # On AVX2 oneDNN runs the fused convolutions ten times slower: a 256 x 1600 image took 8.4 s against
 # 0.9 s, mobilenet U-Net, 2 cores.
 _CHOICES: Mapping[Feature, _Choice] = {
