@@ -6,6 +6,7 @@ from typing import Any
 from steelexp.evaluation.evaluator import Evaluator
 from steelexp.lazy import tf
 from steelexp.model.architectures import ARCHITECTURES
+from steelexp.model.fused_adam import fused
 from steelexp.model.loss_schedule import Loss, mix_losses
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
@@ -37,7 +38,7 @@ def compiled_network(plan: Plan, execution: Execution) -> tuple[Any, Any]:
     compile_model(
         model,
         loss=loss,
-        optimizer=optimizer,
+        optimizer=fused(optimizer) if execution.adam == "fused" else optimizer,
         classes=plan.class_count,
         has_ignore=plan.dataset.has_ignore,
     )

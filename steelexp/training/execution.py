@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from steelexp.cores import available_cores
 from steelexp.errors import UserError, reason
 from steelexp.lazy import tf
+from steelexp.model.fused_adam import Adam
 from steelexp.model.unet import Decoder
 from steelexp.records.machine import Feature, features, instruction_sets
 from steelexp.records.provenance import ENVIRONMENT, EXECUTION, first_facts
@@ -27,16 +28,19 @@ class Execution(NamedTuple):
         remapper: Whether TensorFlow's optimizer fuses operations, such as convolution, bias and
             activation.
         decoder: Form of the network's decoder; weights and function are the same in all.
+        adam: Form of Adam's step: many small operations, or one for each weight.
     """
 
     threads: int
     remapper: bool = False
     decoder: Decoder = "plain"
+    adam: Adam = "plain"
 
 
 class _Choice(NamedTuple):
     remapper: bool
     decoder: Decoder
+    adam: Adam
 
 
 # The first feature that the machine has decides.
@@ -45,12 +49,12 @@ class _Choice(NamedTuple):
 # On AVX2 oneDNN runs the fused convolutions ten times slower: a 256 x 1600 image took 8.4 s against
 # 0.9 s, mobilenet U-Net, 2 cores.
 _CHOICES: Mapping[Feature, _Choice] = {
-    "gpu": _Choice(remapper=True, decoder="plain"),
-    "amx": _Choice(remapper=False, decoder="folded"),
-    "avx512": _Choice(remapper=False, decoder="folded"),
-    "avx2": _Choice(remapper=False, decoder="plain"),
+    "gpu": _Choice(remapper=True, decoder="plain", adam="plain"),  # there XLA fuses Adam
+    "amx": _Choice(remapper=False, decoder="folded", adam="fused"),
+    "avx512": _Choice(remapper=False, decoder="folded", adam="fused"),
+    "avx2": _Choice(remapper=False, decoder="plain", adam="fused"),
 }
-_ELSEWHERE = _Choice(remapper=False, decoder="plain")
+_ELSEWHERE = _Choice(remapper=False, decoder="plain", adam="plain")
 
 
 def execution_of(has: frozenset[Feature], *, cores: int) -> Execution:

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from steelexp.lazy import keras, tf
+from steelexp.model.fused_adam import fused
 from steelexp.model.optimizers import adam
 from steelexp.model.overlap_losses import dice
 from steelexp.training import checkpoint, devices, fit
@@ -52,7 +53,7 @@ def compiled(kind):
         model = network()
         loss = partial(dice, reduce="batch")
         fit.compile_model(
-            model, loss=loss, optimizer=adam(learning_rate=0.01), classes=1, has_ignore=True
+            model, loss=loss, optimizer=fused(adam(learning_rate=0.01)), classes=1, has_ignore=True
         )
     return distribution.num_replicas_in_sync, model
 

@@ -16,7 +16,7 @@ from steelexp.training.execution import (
     execution_of_weights,
 )
 
-RECORDED = Execution(threads=3, remapper=True, decoder="folded")
+RECORDED = Execution(threads=3, remapper=True, decoder="folded", adam="fused")
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def write(folder, facts, name="environment.json"):
 def test_a_gpu_decides_before_the_processor():
     both = execution_of(frozenset(["gpu", "avx512", "avx2"]), cores=2)
     assert both == execution_of(frozenset(["gpu"]), cores=2)
-    assert both == Execution(threads=2, remapper=True, decoder="plain")
+    assert both == Execution(threads=2, remapper=True, decoder="plain", adam="plain")
 
 
 def test_fused_convolutions_are_not_for_avx2():
     """They took ten times as long."""
-    assert execution_of(frozenset(["avx2"]), cores=4) == Execution(4, remapper=False)
+    assert execution_of(frozenset(["avx2"]), cores=4) == Execution(4, remapper=False, adam="fused")
 
 
 def test_an_unknown_processor_computes_as_the_first_version_did():
@@ -55,7 +55,7 @@ def test_a_run_that_has_not_begun_takes_what_this_machine_does_best(tmp_path, he
 def test_a_session_writes_the_choices_and_they_count_from_then_on(tmp_path, here):
     provenance.write_session(RunFolder(tmp_path), RECORDED._asdict())
     written = json.loads((tmp_path / "environment.json").read_text())["execution"]
-    assert written == {"threads": 3, "remapper": True, "decoder": "folded"}
+    assert written == {"threads": 3, "remapper": True, "decoder": "folded", "adam": "fused"}
     assert execution_of_run(tmp_path) == RECORDED
     assert execution_of_run(tmp_path, new=here) == RECORDED
 
