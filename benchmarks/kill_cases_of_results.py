@@ -95,6 +95,7 @@ def in_a_process(act: Callable[[], int], work: Path) -> None:
         code = 70
         try:
             os.environ["STEELEXP_CACHE"] = str(work / "cache")
+            os.environ["STEELEXP_PROBE"] = "off"
             code = act()
         finally:
             os._exit(code)

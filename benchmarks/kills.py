@@ -93,6 +93,7 @@ def _act(case: Case, folder: Path, at: tuple[str, int] | None) -> None:
     try:
         os.chdir(folder)
         os.environ["STEELEXP_CACHE"] = str(folder / "cache")
+        os.environ["STEELEXP_PROBE"] = "off"
         with (folder / "output.txt").open("ab", buffering=0) as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)

@@ -56,6 +56,7 @@ def _act(case: Case, folder: Path, steps: Path) -> None:
     try:
         os.chdir(folder)
         os.environ["STEELEXP_CACHE"] = str(folder / "cache")
+        os.environ["STEELEXP_PROBE"] = "off"
         with (folder / "output.txt").open("ab", buffering=0) as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)

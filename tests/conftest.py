@@ -33,9 +33,9 @@ def realdata() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decode data sets into a folder of the tests' own."""
+    """Decode data sets into a folder of the tests' own, and do not measure the machine there."""
     folder = str(tmp_path_factory.mktemp("cache"))
-    with mock.patch.dict(os.environ, {"STEELEXP_CACHE": folder}):
+    with mock.patch.dict(os.environ, {"STEELEXP_CACHE": folder, "STEELEXP_PROBE": "off"}):
         yield
 
 

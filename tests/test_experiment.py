@@ -46,6 +46,7 @@ from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.external_evaluation import Relatives, read_external_evaluations
 from steelexp.records.image_scores import read_image_scores
 from steelexp.records.packages import computing_packages
+from steelexp.records.probe_file import Allocator, ProbeFile, Speed, write_probe_file
 from steelexp.records.provenance import running_code
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
@@ -60,6 +61,7 @@ from steelexp.tracking.journal import read_events
 from steelexp.training import checkpoint
 from steelexp.training.checkpoint import weights_hash
 from steelexp.training.execution import execution_here
+from steelexp.training.probe import FOLDED, REMAPPER, best_allocator, probe_path, this_machine
 from tests.comet_archive import Archive
 from tests.fakes import labelled
 from tests.file_schemas import check_files
@@ -740,12 +742,16 @@ def test_a_run_goes_on_as_it_was_computed_when_it_began(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever this machine or a newer version would choose."""
+    """Whatever this machine or a newer version would choose, and whatever its probe says."""
     whole, record = undisturbed
+    monkeypatch.setenv("STEELEXP_PROBE", "on")
+    probed = _probe_says(allocator="system", speed=0.5)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save", killed_at(checkpoint.save, 1, after=True))
         with pytest.raises(Killed):
             run(tiny_spec, tmp_path / "killed")
+    probed.unlink()
+    _probe_says(allocator="kept", speed=2.0)
     _choose_otherwise(monkeypatch)
     resumed, again = run(tiny_spec, tmp_path / "killed")
     assert without_time(resumed.epochs) == without_time(whole.epochs)
@@ -797,6 +803,17 @@ def test_a_run_in_bfloat16_goes_on_to_the_same_bits(
     assert elsewhere["val_dice_positive"] == pytest.approx(
         record.metrics["val_dice_positive"], abs=0.05
     )
+
+
+def _probe_says(*, allocator: Allocator, speed: float) -> Path:
+    """Write a probe's file about this machine; return it."""
+    machine = this_machine()
+    every = Speed(median=speed, lowest=speed, highest=speed)
+    speeds = dict.fromkeys((REMAPPER, FOLDED), every)
+    file = probe_path(machine)
+    write_probe_file(file, ProbeFile(machine=machine, allocator=allocator, speeds=speeds))
+    assert best_allocator() == allocator
+    return file
 
 
 def _choose_otherwise(patch: pytest.MonkeyPatch) -> None:

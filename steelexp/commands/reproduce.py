@@ -21,6 +21,7 @@ from steelexp.records.record import Record
 from steelexp.records.store import RECORD, RunFolder
 from steelexp.report.reproduction import change_lines, differences, headline_table, verdict
 from steelexp.report.seed_spread import other_seeds, spread_lines
+from steelexp.training import probe
 from steelexp.training.execution import recorded_execution
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def reproduce(args: argparse.Namespace) -> int:
     files_now = provenance.running_code().files
     say(*change_lines(record.provenance, provenance.facts(), files, files_now))
     say(*plan_lines(plan))
+    probe.measure_once()
     command = recorded("reproduce", args.run, "--runs", args.runs)
     with explain_write_errors(args.runs, "choose another folder with --runs"):
         again = experiment.run(

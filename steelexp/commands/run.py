@@ -30,6 +30,7 @@ from steelexp.report.final_page import leave_report
 from steelexp.report.tables import leaderboard
 from steelexp.search.ray_train import train_together
 from steelexp.terminal import print_error
+from steelexp.training import probe
 from steelexp.trial import tracked_trial
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
         if spec.training.workers > 1:
             _run_together(plan, args, command)
         else:
+            probe.measure_once()
             trial = None if request.folder is None else tracked_trial(request.folder.path)
             experiment.run(plan, command=command, trial=trial)
     show_record(plan.folder)

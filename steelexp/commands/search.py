@@ -19,6 +19,7 @@ from steelexp.search.ray_executor import RayExecutor
 from steelexp.search.report import closing_lines
 from steelexp.search.search import search
 from steelexp.spec import ExperimentSpec
+from steelexp.training import probe
 from steelexp.trial import TrialRunner
 
 _OPTIONS = ("workers", "gpus_per_trial", "address")
@@ -101,6 +102,8 @@ def run_search(spec: ExperimentSpec, args: argparse.Namespace) -> None:
     folder = args.runs / spec.name / "search"
     lines = [*plan_lines(plan), *search_plan_lines(plan)]
     read_earlier = functools.partial(earlier_trials, plan, folder)
+    if args.executor != "ray":  # whose trials run elsewhere
+        probe.measure_once()
     executor = _executor(args, TrialRunner(spec.model_dump(mode="json"), folder), folder)
     try:
         if args.fresh and (aside := set_aside(folder, FILE, "a search")):

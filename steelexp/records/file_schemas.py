@@ -1,4 +1,4 @@
-"""JSON Schemas of the JSON files that runs, searches, exports and predictions leave.
+"""JSON Schemas of the JSON files that runs, searches, exports, predictions and the probe leave.
 
 docs/schemas/ has them. A change of a file that a reader of the old one would not understand gets
 the next version; the schema of the old version stays there.
@@ -17,6 +17,7 @@ from steelexp.records.evaluation_report import EvaluationReport
 from steelexp.records.external_evaluation import ExternalEvaluation
 from steelexp.records.model_card import ModelCard
 from steelexp.records.prediction_settings import PredictionSettings
+from steelexp.records.probe_file import ProbeFile
 from steelexp.records.record import Record
 from steelexp.records.reevaluation import Reevaluation
 from steelexp.records.review import ReviewFile
@@ -51,6 +52,7 @@ FORMATS: Final[Mapping[str, FileFormat]] = {
     "search": FileFormat("search.json of a search", SearchFile, True),
     "card": FileFormat("Model card of an exported network", ModelCard, True),
     "prediction": FileFormat("prediction.json of a prediction", PredictionSettings, True),
+    "probe": FileFormat("probe-KEY.json about a machine", ProbeFile, True),
 }
 """Kind -> format; the commands `schema KIND` print the schemas."""
 

@@ -10,6 +10,7 @@ from steelexp.lazy import keras, tf
 from steelexp.metric_names import PEAK_GPU_MEMORY, PEAK_MEMORY
 from steelexp.progress import say
 from steelexp.training.execution import Execution
+from steelexp.training.probe import best_allocator
 
 # Numbers of glibc's <malloc.h>.
 _M_TRIM_THRESHOLD = -1
@@ -22,13 +23,14 @@ def prepare(*, seed: int, precision: str, execution: Execution) -> str:
 
     Args:
         seed: Seed of Python, NumPy and TensorFlow.
-        precision: Policy of Keras, float32 or mixed_float16.
+        precision: Policy of Keras: float32, mixed_float16 or mixed_bfloat16.
         execution: How TensorFlow computes.
 
     Returns:
         The device in words: "CPU, 2 cores" or the GPU's name.
     """
-    keep_memory()
+    if best_allocator() == "kept":
+        keep_memory()
     gpus = tf.config.list_physical_devices("GPU")
     with contextlib.suppress(RuntimeError):  # pools and devices are made once a process
         tf.config.threading.set_intra_op_parallelism_threads(execution.threads)

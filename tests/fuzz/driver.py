@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in args.names if name not in TARGETS]:
         parser.error(f"unknown targets: {', '.join(unknown)}")
     os.environ["STEELEXP_CACHE"] = tempfile.mkdtemp()
+    os.environ["STEELEXP_PROBE"] = "off"
     found = [_fuzz(name, args) for name in args.names or TARGETS]
     return int(any(found))
 

@@ -15,6 +15,7 @@ from steelexp.records.external_evaluation import read_external_evaluations
 from steelexp.records.file_schemas import FORMATS, file_schema, schema_name, version_of
 from steelexp.records.model_card import card_of
 from steelexp.records.prediction_settings import read_prediction_settings
+from steelexp.records.probe_file import read_probe_file
 from steelexp.records.record import read_record
 from steelexp.records.review import read_review
 from steelexp.records.run_file import read_run_file
@@ -34,6 +35,7 @@ READERS = {
     "external": lambda folder: list(read_external_evaluations(folder.parents[1])),
     "search": lambda folder: read_search_file(folder),
     "prediction": lambda folder: read_prediction_settings(folder / "prediction.json"),
+    "probe": lambda folder: read_probe_file(folder / "probe.json"),
     "card": lambda folder: read_card((folder / "card.json").read_bytes(), folder / "card.json"),
 }
 """Every kind but reevaluation.json, which is read by people only."""
