@@ -18,7 +18,7 @@ def _is_below(path: str) -> str:
 class Content(BaseModel):
     """Fields of an event; JSON values of exactly these types."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
 
 class File(Content):
@@ -218,7 +218,7 @@ class Alert(Content):
 class Others(Content):
     """Any further values by name."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
+    model_config = ConfigDict(strict=True, extra="allow", defer_build=True)
     __pydantic_extra__: dict[str, Scalar]
 
 
