@@ -191,11 +191,15 @@ def _explain_lines(loss: Axes, score: Axes) -> None:
 
 
 def _line(axes: Axes, run: Run, values: Values, colour: str, **style: Any) -> Line2D:
-    """Draw a curve; one of a single epoch is a dot."""
-    if len(run.epochs) == 1 and not style.get("marker"):
+    """Draw a curve over the epochs that have a value; a single one is a dot."""
+    defined = ~np.isnan(values)
+    count = int(np.count_nonzero(defined))
+    if count == 1 and not style.get("marker"):
         style["marker"] = "o"
-    every = max(1, len(run.epochs) // 8)
-    (line,) = axes.plot(run.epochs, values, color=colour, markersize=5, markevery=every, **style)
+    every = max(1, count // 8)
+    (line,) = axes.plot(
+        run.epochs[defined], values[defined], color=colour, markersize=5, markevery=every, **style
+    )
     return line
 
 

@@ -14,12 +14,13 @@ from steelexp.data.image_table import FILE as IMAGE_TABLE
 from steelexp.data.image_table import image_table
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.splits.split import split_csv, split_digest
+from steelexp.epoch_profile import CHECKPOINTS, TRACKING, EpochProfile
 from steelexp.errors import UserError
 from steelexp.evaluation.result import write_result
 from steelexp.metric_names import DATA_MANIFEST, PARAMETER_COUNT, SPLIT_HASH
 from steelexp.metrics import definitions, lower_is_better
 from steelexp.model.loss_schedule import warm_up_weight
-from steelexp.network import compiled_network, evaluator_of
+from steelexp.network import BuildNetwork, Network, compiled_network, evaluator_of
 from steelexp.plan import Plan
 from steelexp.privacy import public, public_values
 from steelexp.progress import say
@@ -63,6 +64,8 @@ def run(
     trial: TrackedTrial | None = None,
     execution: Execution | None = None,
     broadcast: Callable[[Any], Any] = _one_process,
+    profile: EpochProfile | None = None,
+    build: BuildNetwork = compiled_network,
 ) -> Record:
     """Run an experiment to its end, from wherever an earlier session left it.
 
@@ -74,6 +77,8 @@ def run(
         broadcast: Function that hands a value to the workers of the same run and returns it. They
             get the epochs and the hash of the weights to begin with, then each epoch's validation
             metrics.
+        profile: Profile that the seconds of the epochs go to.
+        build: Function that builds the network on one device.
 
     Returns:
         The record, the last file that is written.
@@ -91,8 +96,10 @@ def run(
     execution = execution_of_run(folder.path, new=execution)
     code_and_machine = provenance.facts(execution._asdict())
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
-    model, main_loss_weight, device = network_on_devices(plan, execution)
-    evaluator = evaluator_of(plan, model)
+    profile = profile or EpochProfile()
+    network, device = network_on_devices(plan, execution, build)
+    model = network.model
+    evaluator = evaluator_of(plan, network, profile)
 
     with folder.hold(), pipeline.original_errors():
         if folder.is_finished:
@@ -120,17 +127,24 @@ def run(
 
         def on_epoch_end(epoch: Epoch, best: bool) -> None:
             epochs.append(epoch)
-            save_epoch(folder, model, epochs, best=best, digest=plan.digest)
-            _track(plan, tracker, epochs)
+            with profile.measure(CHECKPOINTS):
+                save_epoch(folder, model, epochs, best=best, digest=plan.digest)
+            with profile.measure(TRACKING):
+                _track(plan, tracker, epochs)
 
         try:
             history = fit(
                 model,
                 spec,
                 history,
-                batches=lambda epoch: training_batches(plan, epoch, main_loss_weight),
-                validate=lambda epoch: broadcast(evaluator.after_epoch(epoch, folder)),
+                batches=lambda epoch: training_batches(
+                    plan, epoch, network.main_loss_weight, profile
+                ),
+                validate=lambda epoch, is_last: broadcast(
+                    evaluator.after_epoch(epoch, folder, is_last)
+                ),
                 on_epoch_end=on_epoch_end,
+                profile=profile,
             )
             tracker.trained()
             checkpoint.restore(folder.best_weights, model, plan.digest)
@@ -232,16 +246,18 @@ def _mend_from_checkpoint(plan: Plan, record: Record, damage: Path) -> None:
     resume(folder, functools.partial(_best_epoch, plan.spec), digest=plan.digest)
 
 
-def network_on_devices(plan: Plan, execution: Execution) -> tuple[Any, Any, str]:
+def network_on_devices(
+    plan: Plan, execution: Execution, build: BuildNetwork = compiled_network
+) -> tuple[Network, str]:
     """Set up TensorFlow for a run; build and compile its network on its devices.
 
     Args:
         plan: Plan of the run.
         execution: How TensorFlow computes it.
+        build: Function that builds the network on one device.
 
     Returns:
-        The Keras model, the weight of the main loss (see `compiled_network`), and the devices in
-        words: "2 x CPU, 4 cores".
+        The network, and the devices in words: "2 x CPU, 4 cores".
 
     Raises:
         UserError: This machine cannot train in the precision of the spec.
@@ -256,9 +272,10 @@ def network_on_devices(plan: Plan, execution: Execution) -> tuple[Any, Any, str]
         tiles=plan.tile_count,
     )
     with variable_scope(distribution):
-        model, main_loss_weight = compiled_network(plan, execution)
+        on_one = distribution.num_replicas_in_sync == 1
+        network = (build if on_one else compiled_network)(plan, execution)
     words = f"{distribution.num_replicas_in_sync} x {device}".removeprefix("1 x ")
-    return model, main_loss_weight, words
+    return network, words
 
 
 def _start_or_resume(plan: Plan, model: Any, execution: Execution) -> list[Epoch]:
@@ -344,13 +361,15 @@ def _picture(overlay: Path, folder: RunFolder) -> Picture:
     return Picture(overlay.stem, overlay)
 
 
-def training_batches(plan: Plan, epoch: int, main_loss_weight: Any) -> Any:
+def training_batches(
+    plan: Plan, epoch: int, main_loss_weight: Any, profile: EpochProfile | None = None
+) -> Any:
     """Set the main loss's weight for an epoch; return its batches as a tf.data.Dataset."""
     loss_warm_up = plan.spec.loss_warm_up
     main_loss_weight.assign(
         warm_up_weight(epoch, epochs=loss_warm_up.epochs, fade=loss_warm_up.fade)
     )
-    return pipeline.training_batches(
+    batches = pipeline.training_batches(
         plan.dataset,
         plan.split.train,
         plan.tiling,
@@ -359,7 +378,8 @@ def training_batches(plan: Plan, epoch: int, main_loss_weight: Any) -> Any:
         batch_size=plan.spec.training.batch_size,
         seed=plan.spec.seed,
         epoch=epoch,
-    ).tf_dataset()
+    )
+    return batches.tf_dataset(reading=(profile or EpochProfile()).reading)
 
 
 def _weights_by_class(plan: Plan) -> dict[str, float]:

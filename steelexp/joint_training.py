@@ -51,7 +51,8 @@ def run_as_worker(spec: dict[str, Any], runs: Path, command: str, worker: Worker
 
 def _train_along(plan: Plan, worker: Worker, execution: Execution) -> None:
     """Take part in the chief's training; the chief evaluates and saves."""
-    model, main_loss_weight, _ = network_on_devices(plan, execution)
+    network, _ = network_on_devices(plan, execution)
+    model = network.model
     with pipeline.original_errors():
         history, weights = worker.broadcast(None)
         last = plan.folder.last_weights
@@ -66,7 +67,7 @@ def _train_along(plan: Plan, worker: Worker, execution: Execution) -> None:
             model,
             plan.spec,
             history,
-            batches=lambda epoch: training_batches(plan, epoch, main_loss_weight),
-            validate=lambda epoch: worker.broadcast(None),
+            batches=lambda epoch: training_batches(plan, epoch, network.main_loss_weight),
+            validate=lambda epoch, is_last: worker.broadcast(None),
             on_epoch_end=lambda epoch, best: None,
         )

@@ -189,6 +189,12 @@ def lower_is_better(name: str) -> bool:
     return metric is not None and metric.lower_is_better
 
 
+def is_on_tiles(name: str) -> bool:
+    """Whether a metric is measured on tiles, by its name or full name."""
+    metric = METRICS.get(parse_name(name).metric)
+    return metric is not None and not metric.on_images
+
+
 def is_bounded(name: str) -> bool:
     """Whether a metric's values lie between 0 and 1, by its name or full name."""
     metric = METRICS.get(parse_name(name).metric)

@@ -1,39 +1,60 @@
 """The network of a plan, with its loss and optimizer, and what evaluates it."""
 
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from steelexp.epoch_profile import EpochProfile
 from steelexp.evaluation.evaluator import Evaluator
+from steelexp.evaluation.network_functions import NetworkFunctions
 from steelexp.lazy import tf
 from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.fused_adam import fused
 from steelexp.model.loss_schedule import Loss, mix_losses
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
+from steelexp.model.step_noise import follow_steps
 from steelexp.model.unet import Decoder
 from steelexp.plan import Plan, weighted_losses
 from steelexp.spec import Component
 from steelexp.training.execution import Execution
-from steelexp.training.fit import compile_model
+from steelexp.training.fit import compile_model, optimizer_steps
 
 
-def compiled_network(plan: Plan, execution: Execution) -> tuple[Any, Any]:
+class Network(NamedTuple):
+    """A compiled network.
+
+    Attributes:
+        model: Keras model with its loss and optimizer.
+        main_loss_weight: Weight of the main loss beside the warm-up loss, a tf.Variable from 0
+            to 1.
+        noise_seed: Seed of dropout, a tf.Variable; None where its noise is not that of the steps.
+        functions: Functions that evaluate it.
+    """
+
+    model: Any
+    main_loss_weight: Any
+    noise_seed: Any
+    functions: NetworkFunctions
+
+
+BuildNetwork = Callable[[Plan, Execution], Network]
+
+
+def compiled_network(plan: Plan, execution: Execution) -> Network:
     """The network with its loss and optimizer, before any training.
 
     Args:
         plan: Plan of the run.
         execution: How TensorFlow computes it.
-
-    Returns:
-        The Keras model, and the weight of the main loss beside the warm-up loss, a
-        tf.Variable from 0 to 1.
     """
     spec = plan.spec
     main_loss_weight = tf.Variable(1.0, trainable=False)
-    model = spec.model.bind(ARCHITECTURES)(plan.class_count, execution.decoder)
-    loss = loss_of(plan, spec.loss)
+    model = untrained_model(plan, execution)
+    main_loss = loss_of(plan, spec.loss)
+    loss = main_loss
     if spec.loss_warm_up.epochs:
-        loss = mix_losses(loss_of(plan, spec.loss_warm_up), loss, main_loss_weight)
+        loss = mix_losses(loss_of(plan, spec.loss_warm_up), main_loss, main_loss_weight)
     optimizer = spec.optimizer.bind(OPTIMIZERS)()
     compile_model(
         model,
@@ -42,7 +63,22 @@ def compiled_network(plan: Plan, execution: Execution) -> tuple[Any, Any]:
         classes=plan.class_count,
         has_ignore=plan.dataset.has_ignore,
     )
-    return model, main_loss_weight
+    noise_seed = None
+    if execution.noise == "steps":
+        noise_seed = follow_steps(model, spec.seed, optimizer_steps(model))
+    functions = NetworkFunctions(
+        model,
+        main_loss,
+        classes=plan.class_count,
+        threshold=spec.training.threshold,
+        has_ignore=plan.dataset.has_ignore,
+    )
+    return Network(model, main_loss_weight, noise_seed, functions)
+
+
+def untrained_model(plan: Plan, execution: Execution) -> Any:
+    """The network with the initial weights of TensorFlow's seed, not compiled."""
+    return plan.spec.model.bind(ARCHITECTURES)(plan.class_count, execution.decoder)
 
 
 def network_without_weights(model: Component, classes: int, *, decoder: Decoder = "plain") -> Any:
@@ -58,12 +94,11 @@ def network_without_weights(model: Component, classes: int, *, decoder: Decoder 
     return model.bind(ARCHITECTURES)(classes, decoder)
 
 
-def evaluator_of(plan: Plan, model: Any) -> Evaluator:
+def evaluator_of(plan: Plan, network: Network, profile: EpochProfile | None = None) -> Evaluator:
     """The evaluator of a plan's network on its validation and test images."""
     spec = plan.spec
     return Evaluator(
-        model,
-        loss_of(plan, spec.loss),
+        network.functions,
         spec.training,
         spec.postprocessing.metric,
         plan.dataset,
@@ -72,6 +107,7 @@ def evaluator_of(plan: Plan, model: Any) -> Evaluator:
         plan.tiling,
         spec.seed,
         plan.folder.best_weights,
+        profile,
     )
 
 

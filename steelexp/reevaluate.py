@@ -119,10 +119,10 @@ def _finished(plan: Plan) -> tuple[Record, Evaluator]:
     execution = execution_of_weights(record.provenance, plan.folder.path / RECORD)
     precision = evaluation_precision(spec.training.precision)
     runtime.prepare(seed=spec.seed, precision=precision, execution=execution)
-    model, _ = compiled_network(plan, execution)
-    checkpoint.restore(plan.folder.best_weights, model, plan.digest)
-    check_recorded_weights(plan.folder, record, model)
-    return record, evaluator_of(plan, model)
+    network = compiled_network(plan, execution)
+    checkpoint.restore(plan.folder.best_weights, network.model, plan.digest)
+    check_recorded_weights(plan.folder, record, network.model)
+    return record, evaluator_of(plan, network)
 
 
 def _named_rows(plan: Plan, names: Sequence[str]) -> list[int]:

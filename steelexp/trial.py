@@ -9,8 +9,9 @@ from typing import Any
 from steelexp import experiment
 from steelexp.command_line import recorded, runs_words
 from steelexp.errors import UserError
-from steelexp.inference.scoring import build_scorer, score_images
+from steelexp.inference.scoring import score_images
 from steelexp.lazy import keras, tf
+from steelexp.network_memory import NetworkMemory
 from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.progress import say, take_printed
 from steelexp.records.record import Record
@@ -28,6 +29,8 @@ from steelexp.training.execution import execution_of_run
 from steelexp.training.fit import DivergedError
 
 _TIMED_IMAGES = 32
+
+_MEMORY = NetworkMemory()
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class TrialRunner:
         searched = SpecModel.model_validate(self.spec)
         plan = prepare(trial_spec(searched, trial), self.folder)
         run = RunFolder(self.folder / trial.folder / plan.digest)
+        _MEMORY.forget_others(plan, execution_of_run(run.path))  # before free memory is given back
         inherited = _inherit(self.folder, trial, replace(plan, folder=run))
         try:
             record = experiment.run(
@@ -65,9 +69,12 @@ class TrialRunner:
                 trial=None
                 if trial.seed is not None
                 else TrackedTrial(searched.name, trial.id, trial.values),
+                build=_MEMORY.network,
             )
             scores = objective_scores(searched, replace(plan, folder=run), record)
         except (DivergedError, MemoryError, tf.errors.ResourceExhaustedError) as error:
+            if not isinstance(error, DivergedError):
+                _MEMORY.forget()
             return Outcome(trial.id, None, reason=_reason(error), **self._spent(run, inherited))
         finally:
             keras.backend.clear_session()
@@ -119,10 +126,11 @@ def seconds_per_image(plan: Plan) -> float:
     Args:
         plan: Plan of a finished run with at least two validation images.
     """
-    model, _, _ = experiment.network_on_devices(plan, execution_of_run(plan.folder.path))
-    checkpoint.restore(plan.folder.best_weights, model, plan.digest)
+    execution = execution_of_run(plan.folder.path)
+    network, _ = experiment.network_on_devices(plan, execution, _MEMORY.network)
+    checkpoint.restore(plan.folder.best_weights, network.model, plan.digest)
     rows = plan.split.val[: _TIMED_IMAGES + 1]
-    images = score_images(build_scorer(model), plan.dataset, rows, max_pixels=1)
+    images = score_images(network.functions.score, plan.dataset, rows, max_pixels=1)
     next(images)
     began = time.perf_counter()
     count = sum(1 for _ in images)

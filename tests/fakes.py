@@ -11,6 +11,7 @@ import numpy as np
 from steelexp.checksum import hash_bytes
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.tiling import Tiles
+from steelexp.evaluation.network_functions import NetworkFunctions
 from steelexp.lazy import keras, tf
 from steelexp.model.losses import bce
 from steelexp.model.optimizers import adam
@@ -101,6 +102,13 @@ def synthetic_dataset(*sizes, names=None):
 def tiny_tiling(height, width, rng):
     """Two tiles of 2 x 3; the second reaches one column over the edge of a 3 x 4 image."""
     return Tiles((2, 3), np.array([[0, 0], [1, 2]]))
+
+
+def functions_of(model, loss=bce, *, classes=2, threshold=0.5, has_ignore=False):
+    """The functions of a network that an evaluator takes."""
+    return NetworkFunctions(
+        model, loss, classes=classes, threshold=threshold, has_ignore=has_ignore
+    )
 
 
 def compiled(slope=0.01, classes=2, factor=1.0):

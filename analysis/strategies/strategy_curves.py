@@ -32,8 +32,8 @@ class Strategy(NamedTuple):
         name: Name of the spec.
         runs: its seeds.
         best: [R] value of each run at its best epoch.
-        epochs: [E] that every run has finished.
-        values: [R, E] at those epochs, NaN where a run has none.
+        epochs: [E] at which every run has a value.
+        values: [R, E] at those epochs.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Strategy(NamedTuple):
 
     @property
     def mean(self) -> Values:
-        """[E] over the runs, NaN where one has no value."""
+        """[E] over the runs."""
         return np.asarray(self.values.mean(axis=0))
 
 
@@ -53,9 +53,9 @@ def strategies(runs: Sequence[Run], metric: str) -> list[Strategy]:
     runs_of_strategy = []
     for name in dict.fromkeys(run.name for run in runs):
         seeds = [run for run in runs if run.name == name]
-        epochs = seeds[0].epochs
+        epochs = _epochs_with(seeds[0], metric)
         for run in seeds[1:]:
-            epochs = np.intersect1d(epochs, run.epochs)
+            epochs = np.intersect1d(epochs, _epochs_with(run, metric))
         values = np.array([run.metrics[metric][np.isin(run.epochs, epochs)] for run in seeds])
         curves = [run.metrics[metric] for run in seeds]
         best = np.array([curve[best_epoch(curve, metric)] for curve in curves])
@@ -64,11 +64,16 @@ def strategies(runs: Sequence[Run], metric: str) -> list[Strategy]:
     return sorted(runs_of_strategy, key=lambda each: sign * float(each.best.mean()))
 
 
+def _epochs_with(run: Run, metric: str) -> npt.NDArray[np.int64]:
+    """The epochs in which a run has a metric."""
+    return run.epochs[~np.isnan(run.metrics[metric])]
+
+
 def draw_strategies(runs: Sequence[Run], metric: str) -> Figure:
     """Draw each strategy in a panel, before the means of all others, the best first.
 
-    The mean and the band from the least to the greatest seed go over the epochs that all seeds of
-    the strategy have finished; thin lines are the seeds, to their own ends, stars their best
+    The mean and the band from the least to the greatest seed go over the epochs at which all seeds
+    of the strategy have a value. Thin lines are the seeds, to their own ends, and stars their best
     epochs. A mean over the seeds that are left would jump where one stops early.
     """
     runs_of_strategy = strategies(runs, metric)
@@ -106,7 +111,9 @@ def _draw_one(axes: Axes, strategy: Strategy, metric: str) -> None:
     for run in strategy.runs:
         values = run.metrics[metric]
         best = best_epoch(values, metric)
-        axes.plot(run.epochs, values, color=HIGHER, linewidth=0.7, alpha=0.6, zorder=2)
+        epochs = _epochs_with(run, metric)
+        curve = values[np.isin(run.epochs, epochs)]
+        axes.plot(epochs, curve, color=HIGHER, linewidth=0.7, alpha=0.6, zorder=2)
         axes.plot(run.epochs[best], values[best], "*", color=INK, markersize=7, zorder=5)
     low = strategy.values.min(axis=0)
     high = strategy.values.max(axis=0)

@@ -20,6 +20,7 @@ from steelexp.commands.search import (
     run_search,
 )
 from steelexp.commands.show import show_record
+from steelexp.epoch_profile import EpochProfile
 from steelexp.errors import RunFailedError, UserError, explain_write_errors
 from steelexp.file_names import check_folder
 from steelexp.input_changes import same_spec_on_other_data
@@ -27,6 +28,8 @@ from steelexp.plan import Plan
 from steelexp.progress import say, show, take_printed
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.final_page import leave_report
+from steelexp.report.profile_table import FILE as PROFILE
+from steelexp.report.profile_table import profile_csv, profile_table
 from steelexp.report.tables import leaderboard
 from steelexp.search.ray_train import train_together
 from steelexp.terminal import print_error
@@ -58,6 +61,11 @@ def add(commands: "Subparsers") -> None:
     )
     add_executor_options(train)
     train.add_argument(
+        "--profile",
+        action="store_true",
+        help="print where the seconds of the epochs went, and keep the table in the run folder",
+    )
+    train.add_argument(
         "--dry-run",
         action="store_true",
         help="print the plan and train nothing; a synthetic data set is generated and images are "
@@ -72,12 +80,28 @@ def run(args: argparse.Namespace) -> int:
     check_folder(args.runs, "--runs")
     every = requests(args.specs, args.seeds)
     check_executor(args, [request.spec for request in every])
+    if args.profile:
+        _check_profile(args, every)
     failed = _each(every, args, _preview if args.dry_run else _run_request)
     if len(every) > 1 and not args.dry_run:
         show(leaderboard(run_folders(args.runs)))
         say(f"{len(every) - failed} of {len(every)} runs are finished in {args.runs}")
         leave_report(args.runs)
     return FAILED if failed else DONE
+
+
+def _check_profile(args: argparse.Namespace, every: Sequence[Request]) -> None:
+    if args.dry_run:
+        raise UserError("--profile: without effect beside --dry-run; leave one of them out")
+    for request in every:
+        spec = request.spec
+        if spec.search is not None and request.folder is None:
+            raise UserError(f"--profile: {spec.name} is a search; profile a single run")
+        if spec.training.workers > 1:
+            raise UserError(
+                f"--profile: {spec.name} has {spec.training.workers} workers; profile a run with "
+                "training.workers=1"
+            )
 
 
 def _each(
@@ -129,6 +153,7 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
     spec = request.spec
     command = recorded("run", *request.words, *runs_words(args.runs))
     plan = _plan(request, args)
+    profile = EpochProfile()
     if args.fresh:
         _set_aside(plan.folder)
     if plan.folder.is_finished:
@@ -144,8 +169,18 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
         else:
             probe.measure_once()
             trial = None if request.folder is None else tracked_trial(request.folder.path)
-            experiment.run(plan, command=command, trial=trial)
+            experiment.run(plan, command=command, trial=trial, profile=profile)
     show_record(plan.folder)
+    if args.profile:
+        _leave_profile(plan, profile)
+
+
+def _leave_profile(plan: Plan, profile: EpochProfile) -> None:
+    if not profile.epochs:
+        say("--profile: no epoch was trained now; --fresh trains all of them again")
+        return
+    show(profile_table(profile.epochs))
+    say(f"Each epoch: {plan.folder.write(PROFILE, profile_csv(profile.epochs))}")
 
 
 def _set_aside(folder: RunFolder) -> None:

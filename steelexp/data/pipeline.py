@@ -26,6 +26,8 @@ from steelexp.lazy import tf
 Transform = Callable[[int, Pixels, Bits], tuple[Pixels, Bits]]
 """(step, grey [B, h, w], bits [B, h, w]) -> augmented grey and bits."""
 
+Reading = Callable[[int], contextlib.AbstractContextManager[None]]
+
 # Random streams of an epoch: default_rng([seed, stream, epoch, ...]). Stream 1 is tiles.CORNERS.
 _ORDER = 2
 _AUGMENTATION = 3
@@ -67,8 +69,14 @@ class Batches:
             grey[:], bits[:] = self.transform(step, grey, bits)
         return grey[..., None], bits[..., None]
 
-    def tf_dataset(self, first: int = 0) -> Any:
+    def tf_dataset(
+        self, first: int = 0, *, reading: Reading = lambda step: contextlib.nullcontext()
+    ) -> Any:
         """The batches from step `first` on.
+
+        Args:
+            first: First step.
+            reading: Context in which the batch of a step is read.
 
         Returns:
             tf.data.Dataset of (grey [B, h, w, 1] uint8, bits [B, h, w, 1]). Iterate over it inside
@@ -77,7 +85,8 @@ class Batches:
 
         def read(step: np.int64) -> tuple[Pixels, Bits]:
             try:
-                return self.read(int(step))
+                with reading(int(step)):
+                    return self.read(int(step))
             except Exception as error:
                 _reader_errors.append(error)
                 raise

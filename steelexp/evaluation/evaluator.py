@@ -6,7 +6,7 @@ Only the loss and dice_batch are measured on tiles.
 import functools
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -18,16 +18,18 @@ from steelexp.data import pipeline
 from steelexp.data.dataset import Dataset
 from steelexp.data.splits.split import Split
 from steelexp.data.tiles import Tiling, tile_table
+from steelexp.epoch_profile import IMAGES, OVERLAYS, TILES, EpochProfile
 from steelexp.evaluation.component_areas import Components
 from steelexp.evaluation.cross_fitting import cross_fitted_counts
 from steelexp.evaluation.detection import DetectionCounts
-from steelexp.evaluation.image_counts import Prediction, tile_evaluator, whole_image_counter
+from steelexp.evaluation.image_counts import Prediction
+from steelexp.evaluation.network_functions import NetworkFunctions
 from steelexp.evaluation.postprocessing_search import tune_rules
 from steelexp.evaluation.report import report
 from steelexp.evaluation.result import EvaluationResult, PartCounts
 from steelexp.evaluation.review import Review
 from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
-from steelexp.inference.scoring import ScoredImage, Scorer, build_scorer, score_images
+from steelexp.inference.scoring import ScoredImage, Scorer, score_images
 from steelexp.inference.windows import Kind, Layout, published_windows, sliding_windows
 from steelexp.metric_names import Part, full_name
 from steelexp.metrics import LOSS, METRICS, image_metrics
@@ -86,8 +88,7 @@ class Evaluator:
     """Evaluates a network: on the validation images after each epoch, on all images at the end.
 
     Args:
-        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
-        loss: Loss, (y_true, logits, valid) -> [B].
+        functions: Functions of the network, with the threshold of the settings.
         settings: Threshold, batch size, number of overlays.
         tuning_metric: Metric that post-processing is tuned for.
         dataset: Data set.
@@ -96,6 +97,7 @@ class Evaluator:
         tiling: Tiling for the loss and dice_batch, which are defined on tiles.
         seed: Seed of a random tiling.
         source: File of the network's weights, for messages.
+        profile: Profile that the seconds of the epochs go to.
 
     Attributes:
         overlay_rows: Numbers of the images that are drawn after each epoch.
@@ -103,8 +105,7 @@ class Evaluator:
 
     def __init__(
         self,
-        model: Any,
-        loss: Any,
+        functions: NetworkFunctions,
         settings: TrainingSpec,
         tuning_metric: str,
         dataset: Dataset,
@@ -113,35 +114,56 @@ class Evaluator:
         tiling: Tiling,
         seed: int,
         source: object = "the network",
+        profile: EpochProfile | None = None,
     ) -> None:
         _check_disjoint(split)
         self.overlay_rows: tuple[int, ...] = ()
-        self._model = model
+        self._functions = functions
         self._settings = settings
         self._tuning_metric = tuning_metric
         self._dataset = dataset
         self._groups = groups
         self._split = split
         self._source = source
+        self._profile = profile or EpochProfile()
         self._tile_table = functools.partial(tile_table, dataset, tiling=tiling, seed=seed)
-        classes = len(dataset.classes)
-        self._count_images = whole_image_counter(
-            model, classes, settings.threshold, has_ignore=dataset.has_ignore
-        )
-        self._evaluate_tiles = tile_evaluator(model, classes, loss, has_ignore=dataset.has_ignore)
 
-    def after_epoch(self, epoch: int, folder: RunFolder) -> Mapping[str, float]:
-        """Return every validation metric, all NaN if a score of the network is not a number.
+    def after_epoch(
+        self, epoch: int, folder: RunFolder, is_last: Callable[[float], bool] = lambda value: False
+    ) -> Mapping[str, float]:
+        """Validate an epoch, and draw overlays of the same images after each.
 
-        Draw overlays, of the same images after each epoch.
+        Args:
+            epoch: Number of the epoch.
+            folder: Run folder.
+            is_last: Function from the monitored metric to whether training ends after this epoch.
+
+        Returns:
+            Every validation metric, all NaN if a score of the network is not a number. Those of
+            tiles are absent in an epoch without a validation on tiles.
         """
         val = self._split.val
-        self.overlay_rows = self.overlay_rows or self._rows_of_last_overlays(folder)
-        rows = self.overlay_rows
-        prediction = self._count_images(self._batches(val), frozenset(rows))
-        for row in rows:
+        with self._profile.measure(IMAGES):
+            self.overlay_rows = self.overlay_rows or self._rows_of_last_overlays(folder)
+            prediction = self._functions.count_images(
+                self._batches(val), frozenset(self.overlay_rows)
+            )
+            metrics = image_metrics(prediction.counts, self._dataset.classes, "val")
+        with self._profile.measure(OVERLAYS):
+            self._draw_overlays(epoch, prediction, folder)
+        if self._validates_tiles(epoch, is_last(metrics.get(self._settings.monitor, math.nan))):
+            with self._profile.measure(TILES):
+                metrics |= self._tile_metrics("val", val)
+        return metrics if prediction.finite.all() else dict.fromkeys(metrics, math.nan)
+
+    def _validates_tiles(self, epoch: int, is_last: bool) -> bool:
+        return is_last or epoch % self._settings.tile_validation_interval == 0
+
+    def _draw_overlays(self, epoch: int, prediction: Prediction, folder: RunFolder) -> None:
+        """Draw the images that have overlays; choose them after the first epoch."""
+        for row in self.overlay_rows:
             self._write_overlay(row, epoch, prediction, folder)
-        if self._settings.overlays and not rows:
+        if self._settings.overlays and not self.overlay_rows:
             self.overlay_rows = overlay.choose(
                 self._dataset.pixels,
                 prediction.rows,
@@ -149,9 +171,6 @@ class Evaluator:
                 count=self._settings.overlays,
             )
             self.draw(self.overlay_rows, epoch, folder)
-        metrics = image_metrics(prediction.counts, self._dataset.classes, "val")
-        metrics |= self._tile_metrics("val", val)
-        return metrics if prediction.finite.all() else dict.fromkeys(metrics, math.nan)
 
     def _rows_of_last_overlays(self, folder: RunFolder) -> tuple[int, ...]:
         """The images that an earlier session drew after its last epoch."""
@@ -163,7 +182,9 @@ class Evaluator:
     def draw(self, rows: Sequence[int], epoch: int, folder: RunFolder) -> None:
         """Draw overlays of images into the run folder, among those of an epoch."""
         if rows:
-            prediction = self._count_images(self._batches(np.array(rows)), frozenset(rows))
+            prediction = self._functions.count_images(
+                self._batches(np.array(rows)), frozenset(rows)
+            )
             for row in rows:
                 self._write_overlay(row, epoch, prediction, folder)
 
@@ -177,7 +198,7 @@ class Evaluator:
         classes = self._dataset.classes
         has_test = len(split.test) > 0
         accumulate = functools.partial(
-            self._accumulate, build_scorer(self._model, flips=inference.tta), inference
+            self._accumulate, self._functions.scorer(flips=inference.tta), inference
         )
         scores = self._score_counter()
         components = Components()
@@ -268,7 +289,7 @@ class Evaluator:
     def _tile_metrics(self, part: Part, rows: Rows) -> dict[str, float]:
         table, size = self._tile_table(rows)
         batches = pipeline.Batches(self._dataset, table, size, self._settings.batch_size)
-        values = self._evaluate_tiles(batches.tf_dataset())
+        values = self._functions.evaluate_tiles(batches.tf_dataset())
         return {full_name(name, part): value for name, value in values.items()}
 
     def _write_overlay(

@@ -111,7 +111,12 @@ def tile_evaluator(
         Function from a tf.data.Dataset of (grey, bits) to the metrics by name.
     """
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]  # as above
+    @tf.function(  # type: ignore[untyped-decorator]  # as above
+        input_signature=[
+            tf.TensorSpec((None, None, None, 1), tf.uint8),
+            tf.TensorSpec((None, None, None, 1), word_of(classes + has_ignore)),
+        ]
+    )
     def measure(grey: Tensor, bits: Tensor) -> Tensor:
         logits = model(grey, training=False)
         y_true, valid = truth_of(bits, classes, has_ignore=has_ignore)

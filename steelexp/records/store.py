@@ -10,6 +10,7 @@ runs/b4_dice/3f9c1a7e/
   image_scores.parquet  evaluation.json  plots/       how it was evaluated
   review/  registered/                         what a reviewer sees, the network for others
   evaluations/                                 the same in other ways, when asked
+  profile.csv                                  seconds of each epoch, when asked
   record.json                                  the last act, with the hashes of what came out
 
 `file` returns the path of a file that is what the run wrote, or says what is wrong.

@@ -16,6 +16,7 @@ WITHOUT_EFFECT: Final = frozenset(
         "data.root",
         "data.cache",
         "training.overlays",
+        "training.tile_validation_interval",
         "training.devices",
         "training.workers",
     }
@@ -23,7 +24,7 @@ WITHOUT_EFFECT: Final = frozenset(
 """Dotted settings, or whole sections, on which no weight and no score depends.
 
 Where the data lie does not matter, since what they hold is compared by its content. Devices and
-workers divide the same arithmetic.
+workers divide the same arithmetic. Tiles are validated more or less often, by the same weights.
 """
 
 OF_TRIALS: Final = ("tracking.trial_alerts",)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Literal, NamedTuple
 
 from steelexp.metric_names import PART_WORDS, parse_name
-from steelexp.metrics import METRICS, lower_is_better
+from steelexp.metrics import METRICS, is_on_tiles, lower_is_better
 from steelexp.spec.explain import nearest
 from steelexp.spec.schema import ExperimentSpec
 
@@ -71,9 +71,15 @@ def objective_problems(spec: ExperimentSpec) -> Iterator[str]:
     names = [objective.name for objective in objectives(spec)]
     if spec.search is not None and spec.search.objective == []:
         yield "it is empty; name an objective, or leave it out"
+    interval = spec.training.tile_validation_interval
     for place, name in enumerate(names):
         if (text := _problem(name)) is not None:
             yield f"{name!r}: {text}"
+        elif interval > 1 and is_on_tiles(name):
+            yield (
+                f"{name!r} is measured on tiles, and training.tile_validation_interval is "
+                f"{interval}; take 1, or a metric of whole images"
+            )
         elif name in names[:place]:
             yield f"{name!r} is given twice"
 

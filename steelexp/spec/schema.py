@@ -5,11 +5,12 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, Field, NonNegativeInt, create_model
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationInfo, create_model, field_validator
+from pydantic_core import PydanticCustomError
 
 from steelexp.limits import BatchSize, Epochs, Overlays, Seed, Workers
 from steelexp.metric_names import full_name
-from steelexp.metrics import MONITORS, PRIMARY, TUNABLE
+from steelexp.metrics import MONITORS, PRIMARY, TUNABLE, is_on_tiles
 from steelexp.spec.component import STRICT, Chain, Component, Registry, chain_model, component_model
 from steelexp.spec.space import SearchSpec, TunerSpec
 
@@ -170,6 +171,23 @@ class TrainingSpec(BaseModel):
     overlays: Overlays = Field(
         6, description="Number of validation images with an overlay after every epoch."
     )
+    tile_validation_interval: Epochs = Field(
+        1,
+        description="Epochs from one validation on tiles to the next. Other epochs have no "
+        "val_loss and no val_dice_batch; the last one always has them.",
+    )
+
+    @field_validator("tile_validation_interval")
+    @classmethod
+    def _monitor_is_in_every_epoch(cls, interval: int, fields: ValidationInfo) -> int:
+        monitor = fields.data.get("monitor", "")
+        if interval > 1 and is_on_tiles(monitor):
+            raise PydanticCustomError(
+                "interval",
+                f"the monitor {monitor} is measured on tiles, in every epoch; take 1, or set "
+                "training.monitor to a metric of whole images",
+            )
+        return interval
 
 
 class PostprocessingSpec(BaseModel):

@@ -32,6 +32,7 @@ _FIXED = {
     "tracking": "no score depends on it",
     "published": "no score depends on it",
     "training.overlays": "no score depends on it",
+    "training.tile_validation_interval": "no score depends on it",
     "search": "a search has no search within",
     "split": "trials are compared on the same images",
     "data": "trials are compared on the same images; only train_fraction and its seed may vary",

@@ -61,7 +61,7 @@ def save(
         group = file.create_group(_GROUP)
         text = json.dumps([asdict(epoch) for epoch in epochs])
         group.create_dataset(_EPOCHS, data=np.frombuffer(text.encode(), np.uint8))
-        for i, variable in enumerate(_state(model.optimizer)):
+        for i, variable in enumerate(optimizer_state(model.optimizer)):
             group.create_dataset(f"{i:05d}", data=variable.numpy())
     _write(path, content.getbuffer(), digest, previous)
 
@@ -138,7 +138,7 @@ def restore(path: Path, model: Any, digest: str) -> None:
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     inner.build(model.trainable_variables)
-    state = _state(optimizer)
+    state = optimizer_state(optimizer)
     with _open(path, digest) as file:
         values = [file[_GROUP][f"{i:05d}"][()] for i in range(len(state))]
         _load_weights(file, model)
@@ -226,7 +226,7 @@ def _load_weights(file: Any, model: Any) -> None:
     keras.src.saving.legacy.hdf5_format.load_weights_from_hdf5_group(file, model)
 
 
-def _state(optimizer: Any) -> list[Any]:
+def optimizer_state(optimizer: Any) -> list[Any]:
     """The optimizer's variables, and mixed precision's loss scale, which Keras leaves out."""
     scale = getattr(optimizer, "_loss_scale", None)
     dynamic = [scale.current_loss_scale, scale.counter] if scale is not None else []

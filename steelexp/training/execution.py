@@ -7,7 +7,7 @@ the same bits. The first session of a run writes them to environment.json. A res
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -29,12 +29,15 @@ class Execution(NamedTuple):
             activation.
         decoder: Form of the network's decoder; weights and function are the same in all.
         adam: Form of Adam's step: many small operations, or one for each weight.
+        noise: What the noise of dropout follows from: the state of TensorFlow's kernels, which no
+            checkpoint has, or the optimizer's steps.
     """
 
     threads: int
     remapper: bool = False
     decoder: Decoder = "plain"
     adam: Adam = "plain"
+    noise: Literal["kernels", "steps"] = "kernels"
 
 
 class _Choice(NamedTuple):
@@ -65,7 +68,7 @@ def execution_of(has: frozenset[Feature], *, cores: int) -> Execution:
         cores: Cores that the run may use.
     """
     choice = next((_CHOICES[feature] for feature in _CHOICES if feature in has), _ELSEWHERE)
-    return Execution(cores, *choice)
+    return Execution(cores, *choice, noise="steps")
 
 
 def execution_here() -> Execution:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from steelexp.epoch_profile import EpochProfile
 from steelexp.errors import RunFailedError
 from steelexp.lazy import Tensor, keras
 from steelexp.metric_names import full_name
@@ -18,6 +19,9 @@ from steelexp.spec import ExperimentSpec
 from steelexp.training.devices import gather_batch, split_batches, synchronize
 from steelexp.training.plateau import best_epoch, learning_rate, should_stop
 from steelexp.training.runtime import peak_memory
+
+IsLast = Callable[[float], bool]
+"""Function from the monitored metric of an epoch to whether training ends after it."""
 
 LOSSES = (LOSS, full_name(LOSS, "val"))
 """Names of the losses of an epoch."""
@@ -50,9 +54,17 @@ def compile_model(
 
     synchronize(model)
     model.compile(optimizer=optimizer, loss=loss_on_bits)
-    # Mixed precision wraps the optimizer in one that scales the loss.
-    unwrapped = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    unwrapped.build(model.trainable_variables)
+    _unwrapped(model.optimizer).build(model.trainable_variables)
+
+
+def optimizer_steps(model: Any) -> Any:
+    """Optimizer steps of a compiled network so far, a tf.Variable."""
+    return _unwrapped(model.optimizer).iterations
+
+
+def _unwrapped(optimizer: Any) -> Any:
+    """The optimizer without the one that mixed precision wraps it in, which scales the loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def fit(
@@ -61,8 +73,9 @@ def fit(
     history: Sequence[Epoch],
     *,
     batches: Callable[[int], Any],
-    validate: Callable[[int], Mapping[str, float]],
+    validate: Callable[[int, IsLast], Mapping[str, float]],
     on_epoch_end: Callable[[Epoch, bool], None],
+    profile: EpochProfile | None = None,
 ) -> list[Epoch]:
     """Train until the spec's last epoch or early stopping.
 
@@ -72,9 +85,11 @@ def fit(
         history: Finished epochs.
         batches: Function from the number of an epoch, from 1, to a tf.data.Dataset of (grey,
             mask), [B, h, w, 1] each; bit c of the mask is class c.
-        validate: Function from the number of an epoch to its validation metrics by full name.
+        validate: Function from the number of an epoch to its validation metrics by full name. Its
+            second argument tells from the monitored metric whether the epoch is the last.
         on_epoch_end: Function that is called with each finished epoch and whether it is the best so
             far.
+        profile: Profile that the seconds of the epochs go to.
 
     Returns:
         The whole history.
@@ -84,26 +99,43 @@ def fit(
             `LARGEST_LOGIT`, or the monitored metric is missing; the epochs before are kept.
     """
     epochs = list(history)
-    initial = spec.optimizer.settings["learning_rate"]
-    while len(epochs) < spec.training.epochs and not _stops_early(spec, epochs):
-        number = len(epochs) + 1
-        start = time.monotonic()
-        rate = _learning_rate(spec, epochs, initial)
-        model.optimizer.learning_rate.assign(rate)
-        loss, steps_done = _train(model, batches(number), f"epoch {number}/{spec.training.epochs}")
-        usage = {"training_seconds": round(time.monotonic() - start, 3), **peak_memory()}
-        validation = validate(number) if math.isfinite(loss) else {}
-        metrics = {LOSS: loss, "learning_rate": rate, **validation}
-        step = steps_done + (epochs[-1].step if epochs else 0)
-        epoch = Epoch(number, step, round(time.monotonic() - start, 3), metrics, usage)
-        _check_finite(spec, epoch, not_finite(model))
-        epochs.append(epoch)
-        best = (
-            best_epoch(_monitored(spec, epochs), lower_is_better=_lower_is_better(spec)) == number
-        )
-        on_epoch_end(epoch, best)
-        say(_progress_line(spec, epochs, best=best))
+    profile = profile or EpochProfile()
+    while not _is_last(spec, _monitored(spec, epochs)):
+        with profile.epoch(len(epochs) + 1):
+            epochs.append(_epoch(model, spec, epochs, batches, validate, profile))
+            values = _monitored(spec, epochs)
+            best = best_epoch(values, lower_is_better=_lower_is_better(spec)) == len(epochs)
+            on_epoch_end(epochs[-1], best)
+            say(_progress_line(spec, epochs, best=best))
     return epochs
+
+
+def _epoch(
+    model: Any,
+    spec: ExperimentSpec,
+    epochs: Sequence[Epoch],
+    batches: Callable[[int], Any],
+    validate: Callable[[int, IsLast], Mapping[str, float]],
+    profile: EpochProfile,
+) -> Epoch:
+    """Train and validate the epoch after `epochs`; arguments as of `fit`."""
+    number = len(epochs) + 1
+    start = time.monotonic()
+    rate = _learning_rate(spec, epochs)
+    model.optimizer.learning_rate.assign(rate)
+    label = f"epoch {number}/{spec.training.epochs}"
+    loss, steps_done = _train(model, batches(number), label, profile)
+    usage = {"training_seconds": round(time.monotonic() - start, 3), **peak_memory()}
+
+    def is_last(monitored: float) -> bool:
+        return _is_last(spec, [*_monitored(spec, epochs), monitored])
+
+    validation = validate(number, is_last) if math.isfinite(loss) else {}
+    metrics = {LOSS: loss, "learning_rate": rate, **validation}
+    step = steps_done + (epochs[-1].step if epochs else 0)
+    epoch = Epoch(number, step, round(time.monotonic() - start, 3), metrics, usage)
+    _check_finite(spec, epoch, not_finite(model))
+    return epoch
 
 
 def _lower_is_better(spec: ExperimentSpec) -> bool:
@@ -114,31 +146,30 @@ def _monitored(spec: ExperimentSpec, epochs: Sequence[Epoch]) -> list[float]:
     return [epoch.metrics[spec.training.monitor] for epoch in epochs]
 
 
-def _learning_rate(spec: ExperimentSpec, epochs: Sequence[Epoch], initial: float) -> float:
+def _learning_rate(spec: ExperimentSpec, epochs: Sequence[Epoch]) -> float:
     settings = spec.training
     return learning_rate(
         _monitored(spec, epochs),
-        initial=initial,
+        initial=spec.optimizer.settings["learning_rate"],
         patience=settings.reduce_lr_patience,
         factor=settings.reduce_lr_factor,
         lower_is_better=_lower_is_better(spec),
     )
 
 
-def _stops_early(spec: ExperimentSpec, epochs: Sequence[Epoch]) -> bool:
+def _is_last(spec: ExperimentSpec, values: Sequence[float]) -> bool:
+    """Whether training ends after the epochs with these values of the monitored metric."""
     patience = spec.training.early_stopping_patience
-    return should_stop(
-        _monitored(spec, epochs),
-        patience=patience,
-        lower_is_better=_lower_is_better(spec),
+    return len(values) >= spec.training.epochs or should_stop(
+        values, patience=patience, lower_is_better=_lower_is_better(spec)
     )
 
 
-def _train(model: Any, batches: Any, label: str) -> tuple[float, int]:
+def _train(model: Any, batches: Any, label: str, profile: EpochProfile) -> tuple[float, int]:
     """Train one epoch; return its mean loss and its number of optimizer steps."""
     total = int(batches.cardinality())
-    with steps(label, total) as advance:
-        progress = _progress_callback(advance)
+    with steps(label, total) as advance, profile.training():
+        progress = _progress_callback(advance, profile)
         split = split_batches(batches, model.distribute_strategy)
         history = model.fit(
             split, epochs=1, steps_per_epoch=total, verbose=0, callbacks=[progress]
@@ -146,12 +177,15 @@ def _train(model: Any, batches: Any, label: str) -> tuple[float, int]:
     return float(history["loss"][0]), total
 
 
-def _progress_callback(advance: Callable[[int, str], None]) -> Any:
+def _progress_callback(advance: Callable[[int, str], None], profile: EpochProfile) -> Any:
     """A Keras callback that shows the progress and stops at a loss that is not a number."""
 
     class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # tf_keras has no types
         _supports_tf_logs = True  # or Keras would copy the loss from the device after every step
         last_update = 0.0
+
+        def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any]) -> None:
+            profile.step_begins(batch)
 
         def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
             # By the step, not by the clock: all workers have to stop at the same one.

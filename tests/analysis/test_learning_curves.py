@@ -74,6 +74,25 @@ def test_best_is_the_least_loss_and_the_greatest_of_anything_else(values, metric
 # --- what is drawn
 
 
+@pytest.mark.parametrize("names", [("a",), ("a", "b"), ("a", "a", "b")])
+def test_a_curve_goes_over_epochs_without_a_value(tmp_path, names):
+    """Tiles that are validated in every second epoch and in the last."""
+    runs = []
+    for number, name in enumerate(names):
+        folder = RunFolder(tmp_path / str(number))
+        folder.write("spec.yaml", f"name: {name}\nseed: {number}\n")
+        for epoch in (1, 2, 3, 4, 5):
+            metrics = {"loss": 1.0, METRIC: 0.5}
+            if epoch in {2, 4, 5}:
+                metrics["val_loss"] = epoch + number
+            folder.append(Epoch(epoch, step=epoch, seconds=1.0, metrics=metrics))
+        runs.append(read_run(folder.path))
+    loss = draw(runs, "val_loss").axes[0]
+    drawn = [(*line.get_xdata(), *line.get_ydata()) for line in loss.lines]
+    assert (2, 4, 5, 2, 4, 5) in drawn
+    assert all(np.isfinite(line.get_ydata()).all() for line in loss.lines)
+
+
 def test_one_run_is_drawn_with_its_classes_and_its_best_epoch(tmp_path):
     run = read_run(make_run(tmp_path / "run"))
     loss, score = draw([run], METRIC).axes

@@ -75,6 +75,13 @@ WITHOUT_EFFECT = {
     "experiments/a.yaml --fresh --dry-run": (
         "--fresh: without effect beside --dry-run; leave one of them out"
     ),
+    "experiments/a.yaml --profile --dry-run": (
+        "--profile: without effect beside --dry-run; leave one of them out"
+    ),
+    "experiments/b.yaml --profile": "--profile: b is a search; profile a single run",
+    "experiments/a.yaml --profile training.workers=2": (
+        "--profile: good has 2 workers; profile a run with training.workers=1"
+    ),
     f"experiments/a.yaml {RAY}": (
         "--executor ray: without effect, no spec here has a search; several workers of Ray train "
         "one network with training.workers=N"

@@ -13,11 +13,10 @@ from steelexp.inference.postprocessing import postprocess
 from steelexp.metric_names import parse_name
 from steelexp.metrics import image_metrics
 from steelexp.model.finiteness import NotFiniteError
-from steelexp.model.losses import bce
 from steelexp.model.losses import dice as dice_loss
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.spec.schema import TrainingSpec
-from tests.fakes import dataset_of, pixel_model
+from tests.fakes import dataset_of, functions_of, pixel_model
 
 CLASSES = ("dark", "bright")
 
@@ -47,7 +46,8 @@ def evaluator(dataset, model):
     ):
         training = TrainingSpec(**{"epochs": 1, "batch_size": 2, "overlays": 2, **settings})
         split = Split(np.array([0]), np.array(rows), np.array(tested, np.int64))
-        return Evaluator(model, bce, training, metric, dataset, np.arange(5), split, tiling, seed)
+        functions = functions_of(model, threshold=training.threshold)
+        return Evaluator(functions, training, metric, dataset, np.arange(5), split, tiling, seed)
 
     return build
 
@@ -207,6 +207,23 @@ def test_random_tiles_stay_the_same_from_epoch_to_epoch(evaluator, tmp_path):
     assert evaluates.result().metrics == evaluates.after_epoch(3, folder)
 
 
+def test_tiles_are_validated_at_intervals_and_after_the_last_epoch(evaluator, tmp_path):
+    evaluates, folder = evaluator(tile_validation_interval=3), RunFolder(tmp_path)
+    every = evaluator().after_epoch(1, folder)
+    on_tiles = {"val_loss", "val_dice_batch"}
+    told = []
+
+    def is_last(value):
+        told.append(value)
+        return len(told) == 5
+
+    for epoch in (1, 2, 3, 4, 5):
+        metrics = evaluates.after_epoch(epoch, folder, is_last)
+        missing = set() if epoch in {3, 5} else on_tiles
+        assert metrics == {name: value for name, value in every.items() if name not in missing}
+    assert told == [every["val_dice_positive"]] * 5  # the monitor
+
+
 def test_draws_the_same_images_after_every_epoch(evaluator, tmp_path):
     evaluates, folder = evaluator(overlays=2), RunFolder(tmp_path)
     for epoch in (1, 12):
@@ -302,7 +319,15 @@ def test_a_network_of_nan_is_no_clean_steel(dataset, kind):
     settings = TrainingSpec(epochs=1, batch_size=2, overlays=0)
     split = Split(np.array([0]), np.array([4, 2]), np.array([1]))
     evaluator = Evaluator(
-        model, bce, settings, "dice_kaggle", dataset, np.arange(5), split, whole_image, 0, "best.h5"
+        functions_of(model),
+        settings,
+        "dice_kaggle",
+        dataset,
+        np.arange(5),
+        split,
+        whole_image,
+        0,
+        "best.h5",
     )
     with pytest.raises(NotFiniteError, match=r"^best\.h5: gives a score of nan on .*/4\.png, "):
         evaluator.result(InferenceSettings(kind))
@@ -315,7 +340,14 @@ def test_an_epoch_of_a_network_of_no_numbers_has_no_metrics(dataset, tmp_path, i
     settings = TrainingSpec(epochs=1, batch_size=2, overlays=0)
     split = Split(np.array([0]), np.array([4, 2]), np.array([], np.int64))
     evaluator = Evaluator(
-        model, dice_loss, settings, "dice_kaggle", dataset, np.arange(5), split, whole_image, 0
+        functions_of(model, dice_loss),
+        settings,
+        "dice_kaggle",
+        dataset,
+        np.arange(5),
+        split,
+        whole_image,
+        0,
     )
     metrics = evaluator.after_epoch(1, RunFolder(tmp_path))
     assert {"val_dice_positive", "val_loss"} <= set(metrics)

@@ -5,9 +5,8 @@ from steelexp.data.splits.split import Split
 from steelexp.data.tiling import whole_image
 from steelexp.evaluation.evaluator import Evaluator
 from steelexp.evaluation.external import evaluate_external
-from steelexp.model.losses import bce
 from steelexp.spec.schema import TrainingSpec
-from tests.fakes import dataset_of, pixel_model
+from tests.fakes import dataset_of, functions_of, pixel_model
 
 CLASSES = ("dark", "bright")
 
@@ -30,7 +29,14 @@ def test_the_test_images_alone_give_what_the_run_reports_on_them(model, tmp_path
     split = Split(np.array([0]), np.array([1, 2]), np.arange(3, 8))
     settings = TrainingSpec(epochs=1, batch_size=2)
     run = Evaluator(
-        model, bce, settings, "dice_kaggle", whole, np.arange(8), split, whole_image, 0
+        functions_of(model),
+        settings,
+        "dice_kaggle",
+        whole,
+        np.arange(8),
+        split,
+        whole_image,
+        0,
     ).result()
     assert run.postprocessing is not None
     (tmp_path / "other").mkdir()

@@ -11,10 +11,9 @@ from steelexp.data.tiling import whole_image
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.evaluation.external import evaluate_external
 from steelexp.inference.scoring import scored_image
-from steelexp.model.losses import bce
 from steelexp.records.store import RunFolder
 from steelexp.spec.schema import TrainingSpec
-from tests.fakes import dataset_of, pixel_model
+from tests.fakes import dataset_of, functions_of, pixel_model
 
 CLASSES = ("dark", "bright")
 IGNORED = 1 << len(CLASSES)
@@ -65,7 +64,14 @@ def evaluated(model, dataset, folder, inference):
     settings = TrainingSpec(epochs=1, batch_size=2, overlays=2)
     groups = np.arange(10)
     evaluator = Evaluator(
-        model, bce, settings, "dice_positive", dataset, groups, SPLIT, whole_image, 0
+        functions_of(model, has_ignore=dataset.has_ignore),
+        settings,
+        "dice_positive",
+        dataset,
+        groups,
+        SPLIT,
+        whole_image,
+        0,
     )
     result = evaluator.result(inference)
     other = evaluate_external(

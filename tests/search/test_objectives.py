@@ -123,6 +123,12 @@ class TestSpec:
         with pytest.raises(UserError, match=said):
             known_spec(tmp_path, f"search.objective={objective}")
 
+    def test_a_metric_of_tiles_needs_them_in_every_epoch(self, tmp_path):
+        settings = ("search.objective=val_loss", "training.tile_validation_interval=3")
+        with pytest.raises(UserError, match="'val_loss' is measured on tiles, and "):
+            known_spec(tmp_path, *settings, space=RATES)
+        assert objectives(known_spec(tmp_path, settings[0], space=RATES))
+
     def test_a_monitor_that_the_space_changes_is_free_beside_another_objective(self, tmp_path):
         spec = known_spec(tmp_path, "training.monitor=val_loss", "search.objective=seconds")
         assert objectives(spec) == [SECONDS]

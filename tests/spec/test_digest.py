@@ -47,6 +47,7 @@ WITHOUT_EFFECT = {
     "tracking.name": "comet",
     "published": "{metric: val_dice_batch, value: 0.7, source: published}",
     "training.overlays": "0",
+    "training.tile_validation_interval": "2",
     "search": "{tuner: {name: grid}, space: {training.batch_size: {int: [4, 8]}}}",
     "training.devices": "all",
     "training.workers": "2",

@@ -59,7 +59,7 @@ WRONG = {
             "2: training.epoch: unknown setting; allowed: epochs, batch_size, monitor, "
             "early_stopping_patience, reduce_lr_patience, reduce_lr_factor, threshold, precision, "
             "devices, workers, "
-            "overlays; did you mean epochs?"
+            "overlays, tile_validation_interval; did you mean epochs?"
         ),
     ),
     "setting of another component": (
@@ -332,6 +332,20 @@ class TestInheritance:
         message = ["good.yaml:8: training.batch_size: missing"]
         assert messages(spec, "training: {epochs: 3}") == message
         assert messages(spec, "", "training.epochs=3") == message
+
+
+class TestTileValidation:
+    @pytest.mark.parametrize("monitor", ["val_loss", "val_dice_batch"])
+    def test_a_monitor_of_tiles_needs_it_in_every_epoch(self, spec, monitor):
+        interval = "training.tile_validation_interval=2"
+        message = (
+            f"argument {interval!r}: training.tile_validation_interval: 2: the monitor {monitor} "
+            "is measured on tiles, in every epoch; take 1, or set training.monitor to a metric of "
+            "whole images"
+        )
+        assert messages(spec, "", f"training.monitor={monitor}", interval) == [message]
+        assert spec("", f"training.monitor={monitor}").training.tile_validation_interval == 1
+        assert spec("", interval).training.tile_validation_interval == 2
 
 
 class TestOverrides:

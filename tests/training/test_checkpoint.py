@@ -7,9 +7,13 @@ import pytest
 import xxhash
 
 from steelexp.lazy import keras
+from steelexp.model.losses import bce
+from steelexp.model.optimizers import adam
+from steelexp.model.step_noise import follow_steps
 from steelexp.records.store import Epoch
 from steelexp.training import checkpoint
 from steelexp.training.checkpoint import CheckpointError
+from steelexp.training.fit import compile_model, optimizer_steps
 from tests.damages import damages
 from tests.fakes import compiled, pixel_model
 
@@ -78,6 +82,30 @@ def test_a_restored_model_goes_on_as_if_it_had_not_been_stopped(path):
     train(fresh, 1, seed=1)
     assert_equal(state(fresh), state(model))
     assert np.abs(state(fresh)[0] - stopped[0]).max() > 1e-4
+
+
+def noisy(*, follows_steps):
+    """A network with dropout, compiled."""
+    plain = pixel_model((0.01, -1.0), (0.02, -1.0))
+    model = keras.Model(plain.input, keras.layers.Dropout(0.5)(plain.output))
+    compile_model(model, loss=bce, optimizer=adam(learning_rate=0.01), classes=2)
+    if follows_steps:
+        follow_steps(model, 5, optimizer_steps(model))
+    return model
+
+
+@pytest.mark.parametrize("follows_steps", [False, True])
+def test_dropout_goes_on_where_it_was_if_it_follows_the_steps(path, follows_steps):
+    keras.utils.set_random_seed(0)  # once: it sets the kernels' generators back to their beginning
+    model = noisy(follows_steps=follows_steps)
+    fresh = noisy(follows_steps=follows_steps)
+    train(model, 3)
+    checkpoint.save(path, model, EPOCHS, RUN)
+    checkpoint.restore(path, fresh, RUN)
+    train(model, 1, seed=1)
+    train(fresh, 1, seed=1)
+    pairs = zip(state(fresh), state(model), strict=True)
+    assert all((one == other).all() for one, other in pairs) == follows_steps
 
 
 def test_adams_moments_are_in_the_file(path):

@@ -16,7 +16,7 @@ from steelexp.training.execution import (
     execution_of_weights,
 )
 
-RECORDED = Execution(threads=3, remapper=True, decoder="folded", adam="fused")
+RECORDED = Execution(threads=3, remapper=True, decoder="folded", adam="fused", noise="steps")
 
 
 @pytest.fixture
@@ -35,16 +35,17 @@ def write(folder, facts, name="environment.json"):
 def test_a_gpu_decides_before_the_processor():
     both = execution_of(frozenset(["gpu", "avx512", "avx2"]), cores=2)
     assert both == execution_of(frozenset(["gpu"]), cores=2)
-    assert both == Execution(threads=2, remapper=True, decoder="plain", adam="plain")
+    assert both == Execution(threads=2, remapper=True, decoder="plain", adam="plain", noise="steps")
 
 
 def test_fused_convolutions_are_not_for_avx2():
     """They took ten times as long."""
-    assert execution_of(frozenset(["avx2"]), cores=4) == Execution(4, remapper=False, adam="fused")
+    assert execution_of(frozenset(["avx2"]), cores=4).remapper is False
 
 
 def test_an_unknown_processor_computes_as_the_first_version_did():
-    assert execution_of(frozenset(), cores=8) == Execution(8, remapper=False, decoder="plain")
+    """But for noise, which does not depend on the processor."""
+    assert execution_of(frozenset(), cores=8) == Execution(8, False, "plain", noise="steps")
 
 
 def test_a_run_that_has_not_begun_takes_what_this_machine_does_best(tmp_path, here):
@@ -55,20 +56,26 @@ def test_a_run_that_has_not_begun_takes_what_this_machine_does_best(tmp_path, he
 def test_a_session_writes_the_choices_and_they_count_from_then_on(tmp_path, here):
     provenance.write_session(RunFolder(tmp_path), RECORDED._asdict())
     written = json.loads((tmp_path / "environment.json").read_text())["execution"]
-    assert written == {"threads": 3, "remapper": True, "decoder": "folded", "adam": "fused"}
+    assert written == {
+        "threads": 3,
+        "remapper": True,
+        "decoder": "folded",
+        "adam": "fused",
+        "noise": "steps",
+    }
     assert execution_of_run(tmp_path) == RECORDED
     assert execution_of_run(tmp_path, new=here) == RECORDED
 
 
 def test_a_run_of_an_earlier_version_is_computed_as_it_was(tmp_path, here):
     write(tmp_path, {"cores": 5})
-    assert execution_of_run(tmp_path) == Execution(threads=5, remapper=False, decoder="plain")
+    assert execution_of_run(tmp_path) == Execution(5, False, "plain", noise="kernels")
     assert execution_of_weights({"cores": 5}, tmp_path).threads == available_cores()
 
 
 def test_choices_that_were_added_later_are_those_from_before(tmp_path, here):
     write(tmp_path, {"execution": {"threads": 3, "remapper": True}})
-    assert execution_of_run(tmp_path) == Execution(3, remapper=True, decoder="plain")
+    assert execution_of_run(tmp_path) == Execution(3, True, "plain", noise="kernels")
 
 
 def test_where_the_first_session_is_damaged_a_later_one_counts(tmp_path, here):

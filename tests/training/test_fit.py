@@ -69,7 +69,7 @@ class Run:
             self.events.append(f"train {epoch}")
             return batches()
 
-        def validate(epoch):
+        def validate(epoch, is_last):
             self.events.append(f"validate {epoch}")
             self.rates[epoch] = float(model.optimizer.learning_rate)
             return {self.metric: self.values[epoch - 1]}
@@ -187,6 +187,32 @@ def test_without_patience_it_goes_on_at_the_same_rate(model):
 # --- resuming
 
 
+def test_the_validation_knows_the_last_epoch(model):
+    values = [0.5, 0.4, 0.6, 0.5, 0.5]
+    answers = []
+
+    def validate(number, is_last):
+        answers.append(is_last(values[number - 1]))
+        return {"val_dice_positive": values[number - 1]}
+
+    def train(epochs, history=(), **training):
+        answers.clear()
+        settings = spec(epochs, **training)
+        fit(
+            model,
+            settings,
+            history,
+            batches=lambda number: tiles(),
+            validate=validate,
+            on_epoch_end=lambda epoch, best: None,
+        )
+        return answers
+
+    assert train(3) == [False, False, True]
+    assert train(9, early_stopping_patience=2) == [False, False, False, False, True]
+    assert train(9, behind(*values[:4]), early_stopping_patience=2) == [True]
+
+
 def test_goes_on_where_the_history_ends(model):
     run = Run([0.5, 0.4, 0.45, 0.6])
     before = behind(0.5, 0.4)
@@ -246,7 +272,7 @@ def test_the_epochs_before_are_kept(model):
 
 def test_weights_that_are_no_numbers_are_not_kept(model):
     # They predict nothing: dice_positive is 0, and only val_loss tells.
-    def validate(_):
+    def validate(number, is_last):
         return {"val_dice_positive": 0.0, "val_loss": math.nan}
 
     with pytest.raises(DivergedError, match="val_loss is nan after epoch 1"):
