@@ -93,7 +93,9 @@ def run(
     if folder.is_finished:
         return mend(plan)
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    execution = execution_of_run(folder.path, new=execution)
+    execution = execution_of_run(folder.path, new=execution, xla=spec.training.xla)
+    if execution.xla != spec.training.xla:
+        say(f"{spec.name}: goes on {'with' if execution.xla else 'without'} XLA, as it began")
     code_and_machine = provenance.facts(execution._asdict())
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     profile = profile or EpochProfile()

@@ -54,7 +54,12 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
     main_loss = loss_of(plan, spec.loss)
     loss = main_loss
     if spec.loss_warm_up.epochs:
-        loss = mix_losses(loss_of(plan, spec.loss_warm_up), main_loss, main_loss_weight)
+        loss = mix_losses(
+            loss_of(plan, spec.loss_warm_up),
+            main_loss,
+            main_loss_weight,
+            branches=not execution.xla,
+        )
     optimizer = spec.optimizer.bind(OPTIMIZERS)()
     compile_model(
         model,
@@ -62,6 +67,7 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
         optimizer=fused(optimizer) if execution.adam == "fused" else optimizer,
         classes=plan.class_count,
         has_ignore=plan.dataset.has_ignore,
+        xla=execution.xla,
     )
     noise_seed = None
     if execution.noise == "steps":

@@ -58,7 +58,8 @@ class TrialRunner:
         searched = SpecModel.model_validate(self.spec)
         plan = prepare(trial_spec(searched, trial), self.folder)
         run = RunFolder(self.folder / trial.folder / plan.digest)
-        _MEMORY.forget_others(plan, execution_of_run(run.path))  # before free memory is given back
+        execution = execution_of_run(run.path, xla=plan.spec.training.xla)
+        _MEMORY.forget_others(plan, execution)  # before free memory is given back
         inherited = _inherit(self.folder, trial, replace(plan, folder=run))
         try:
             record = experiment.run(

@@ -816,11 +816,34 @@ def _probe_says(*, allocator: Allocator, speed: float) -> Path:
     return file
 
 
+@pytest.mark.slow  # two trainings, compiled
+def test_a_run_compiled_by_xla_goes_on_to_the_last_digit(
+    tiny_spec: Path,
+    undisturbed: tuple[RunFolder, Record],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole, record = run(tiny_spec, tmp_path / "whole", "training.xla=true")
+    assert whole.path.name == undisturbed[0].path.name
+    assert whole.epochs[0].metrics["loss"] == pytest.approx(
+        undisturbed[0].epochs[0].metrics["loss"], abs=1e-3
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", killed_at(checkpoint.save, 1, after=True))
+        with pytest.raises(Killed):
+            run(tiny_spec, tmp_path / "killed", "training.xla=true")
+    resumed, again = run(tiny_spec, tmp_path / "killed")
+    assert "goes on with XLA, as it began" in capsys.readouterr().out
+    assert without_time(resumed.epochs) == without_time(whole.epochs)
+    assert again.weights == record.weights
+
+
 def _choose_otherwise(patch: pytest.MonkeyPatch) -> None:
     """Let this machine choose the remapper where it would not, and the other way round."""
     usual = execution_here()
     other = usual._replace(remapper=not usual.remapper)
-    patch.setattr("steelexp.training.execution.execution_here", lambda: other)
+    patch.setattr("steelexp.training.execution.execution_here", lambda *, xla: other)
 
 
 def test_another_seed_is_another_run(

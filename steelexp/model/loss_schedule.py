@@ -31,15 +31,16 @@ def warm_up_weight(epoch: int, *, epochs: PositiveInt = 5, fade: NonNegativeInt 
     return min(max((epoch - epochs) / (fade + 1), 0.0), 1.0)
 
 
-def mix_losses(loss_warm_up: Loss, main: Loss, weight: Tensor) -> Loss:
+def mix_losses(loss_warm_up: Loss, main: Loss, weight: Tensor, *, branches: bool = True) -> Loss:
     """Mix two losses: (1 - weight) loss_warm_up + weight main.
 
     Args:
         loss_warm_up: First loss.
         main: Second loss.
         weight: Weight of the main loss, a tf.Variable from 0 to 1. A compiled training step reads
-            it anew at every step, so it may be assigned between epochs. A loss of weight 0 is not
-            computed.
+            it anew at every step, so it may be assigned between epochs.
+        branches: Whether a loss of weight 0 is left out. XLA has to compute it: it cannot compile
+            the gradient of such a branch.
 
     Returns:
         Mixed loss.
@@ -47,6 +48,8 @@ def mix_losses(loss_warm_up: Loss, main: Loss, weight: Tensor) -> Loss:
 
     def mixed(y_true: Tensor, logits: Tensor, valid: Tensor | None = None) -> Tensor:
         def part(loss: Loss, share: Tensor) -> Tensor:
+            if not branches:
+                return share * loss(y_true, logits, valid=valid)
             zeros = tf.zeros(tf.shape(logits)[:1])
             return tf.cond(
                 share > 0.0, lambda: share * loss(y_true, logits, valid=valid), lambda: zeros

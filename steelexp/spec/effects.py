@@ -19,12 +19,14 @@ WITHOUT_EFFECT: Final = frozenset(
         "training.tile_validation_interval",
         "training.devices",
         "training.workers",
+        "training.xla",
     }
 )
 """Dotted settings, or whole sections, on which no weight and no score depends.
 
 Where the data lie does not matter, since what they hold is compared by its content. Devices and
-workers divide the same arithmetic. Tiles are validated more or less often, by the same weights.
+workers divide the same arithmetic, and XLA does it in another order. Tiles are validated more or
+less often, by the same weights.
 """
 
 OF_TRIALS: Final = ("tracking.trial_alerts",)

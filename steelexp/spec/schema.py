@@ -189,6 +189,25 @@ class TrainingSpec(BaseModel):
             )
         return interval
 
+    xla: bool = Field(
+        False,
+        description="Let XLA compile the training step of one device; for GPUs. The first step "
+        "takes longer.",
+    )
+
+    @field_validator("xla")
+    @classmethod
+    def _one_device(cls, xla: bool, info: ValidationInfo) -> bool:
+        """Refuse XLA with several devices, with which it has not been tried."""
+        several = info.data.get("devices") == "all" or info.data.get("workers", 1) > 1
+        if xla and several:
+            raise PydanticCustomError(
+                "xla",
+                "XLA compiles the step of one device; take training.devices=one and "
+                "training.workers=1, or training.xla=false",
+            )
+        return xla
+
 
 class PostprocessingSpec(BaseModel):
     """Post-processing rules, tuned on the validation images after training."""

@@ -31,6 +31,7 @@ class Execution(NamedTuple):
         adam: Form of Adam's step: many small operations, or one for each weight.
         noise: What the noise of dropout follows from: the state of TensorFlow's kernels, which no
             checkpoint has, or the optimizer's steps.
+        xla: Whether XLA compiles the training step.
     """
 
     threads: int
@@ -38,6 +39,7 @@ class Execution(NamedTuple):
     decoder: Decoder = "plain"
     adam: Adam = "plain"
     noise: Literal["kernels", "steps"] = "kernels"
+    xla: bool = False
 
 
 class _Choice(NamedTuple):
@@ -60,20 +62,23 @@ _CHOICES: Mapping[Feature, _Choice] = {
 _ELSEWHERE = _Choice(remapper=False, decoder="plain", adam="plain")
 
 
-def execution_of(has: frozenset[Feature], *, cores: int) -> Execution:
+def execution_of(has: frozenset[Feature], *, cores: int, xla: bool = False) -> Execution:
     """The choices for a machine.
 
     Args:
         has: Features of the processor; "gpu" where there is a GPU.
         cores: Cores that the run may use.
+        xla: Whether XLA compiles the training step. It has no gradient of the upsampling in the
+            plain decoder, so the decoder is folded then.
     """
     choice = next((_CHOICES[feature] for feature in _CHOICES if feature in has), _ELSEWHERE)
-    return Execution(cores, *choice, noise="steps")
+    execution = Execution(cores, *choice, noise="steps")
+    return execution._replace(decoder="folded", xla=True) if xla else execution
 
 
-def execution_here() -> Execution:
-    """The choices for this machine."""
-    return execution_of(features_here(), cores=available_cores())
+def execution_here(*, xla: bool = False) -> Execution:
+    """The choices for this machine; see `execution_of`."""
+    return execution_of(features_here(), cores=available_cores(), xla=xla)
 
 
 def features_here() -> frozenset[Feature]:
@@ -82,7 +87,7 @@ def features_here() -> frozenset[Feature]:
     return features() | gpus
 
 
-def execution_of_run(folder: Path, *, new: Execution | None = None) -> Execution:
+def execution_of_run(folder: Path, *, new: Execution | None = None, xla: bool = False) -> Execution:
     """The choices that the first session of a run made.
 
     Where the file of the first session is damaged, which resuming says, a later session's counts.
@@ -90,13 +95,14 @@ def execution_of_run(folder: Path, *, new: Execution | None = None) -> Execution
     Args:
         folder: Run folder.
         new: The choices if the run has not begun; None for those for this machine.
+        xla: Whether XLA compiles the training step of a run that has not begun.
 
     Raises:
         UserError: Another version of steelexp made choices that this one does not know.
     """
     facts = first_facts(folder)
     if facts is None:
-        return new or execution_here()
+        return new or execution_here(xla=xla)
     return recorded_execution(facts, folder / ENVIRONMENT)
 
 

@@ -35,7 +35,13 @@ class DivergedError(RunFailedError):
 
 
 def compile_model(
-    model: Any, *, loss: Loss, optimizer: Any, classes: int, has_ignore: bool = False
+    model: Any,
+    *,
+    loss: Loss,
+    optimizer: Any,
+    classes: int,
+    has_ignore: bool = False,
+    xla: bool = False,
 ) -> None:
     """Compile the model with its loss and optimizer.
 
@@ -45,6 +51,7 @@ def compile_model(
         optimizer: Optimizer of tf_keras; its state is built at once.
         classes: Number of classes, C.
         has_ignore: Whether bit C of a mask marks ignored pixels.
+        xla: Whether XLA compiles the training step.
     """
 
     def loss_on_bits(bits: Tensor, logits: Tensor) -> Tensor:
@@ -53,7 +60,7 @@ def compile_model(
         return loss(gather_batch(truth.y_true), gather_batch(logits), valid=valid)
 
     synchronize(model)
-    model.compile(optimizer=optimizer, loss=loss_on_bits)
+    model.compile(optimizer=optimizer, loss=loss_on_bits, jit_compile=xla)
     _unwrapped(model.optimizer).build(model.trainable_variables)
 
 

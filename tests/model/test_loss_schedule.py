@@ -21,10 +21,11 @@ def test_weight_by_epoch(settings, weights):
     assert got == pytest.approx(weights)
 
 
+@pytest.mark.parametrize("branches", [True, False])
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_losses_are_mixed(share):
+def test_losses_are_mixed(share, branches):
     y, logits = random_batch()
-    loss = mix_losses(bce, lovasz_hinge, tf.Variable(share))
+    loss = mix_losses(bce, lovasz_hinge, tf.Variable(share), branches=branches)
     expected = (1 - share) * bce(y, logits) + share * lovasz_hinge(y, logits)
     assert loss(y, logits).numpy() == pytest.approx(expected.numpy(), abs=1e-5)
 

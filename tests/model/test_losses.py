@@ -228,6 +228,22 @@ def test_takes_tiles_of_any_number_and_size_in_a_graph(loss):
         assert graph(y, logits).numpy() == pytest.approx(eager, abs=1e-6)
 
 
+def test_xla_compiles_it_with_its_gradient(loss):
+    y, logits = random_batch()
+    values, slopes = with_gradient(loss, y, logits)
+
+    @tf.function(jit_compile=True)
+    def compiled(y, logits):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            values = loss(y, logits)
+        return values, tape.gradient(values, logits)
+
+    values_of_xla, slopes_of_xla = compiled(tf.constant(y), tf.constant(logits))
+    assert values_of_xla.numpy() == pytest.approx(values, abs=1e-5)
+    assert slopes_of_xla.numpy() == pytest.approx(slopes, abs=1e-5)
+
+
 def test_positive_weights_are_read_from_a_list():
     model = component_model(LossSpec, "weighted_bce", LOSSES["weighted_bce"])
     given = {"name": "weighted_bce", "positive_weights": [2, 2, 1, 1.5]}

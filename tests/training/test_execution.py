@@ -43,6 +43,12 @@ def test_fused_convolutions_are_not_for_avx2():
     assert execution_of(frozenset(["avx2"]), cores=4).remapper is False
 
 
+def test_xla_needs_the_folded_decoder():
+    """It has no gradient of nearest-neighbour upsampling."""
+    wanted = Execution(4, remapper=False, decoder="folded", noise="steps", xla=True)
+    assert execution_of(frozenset(), cores=4, xla=True) == wanted
+
+
 def test_an_unknown_processor_computes_as_the_first_version_did():
     """But for noise, which does not depend on the processor."""
     assert execution_of(frozenset(), cores=8) == Execution(8, False, "plain", noise="steps")
