@@ -23,7 +23,7 @@ IDENTITY := $(shell { pwd -P; $(PYTHON) -c 'import sys; print(sys.version)' 2>&1
 READY := $(VENV)/.ready-$(IDENTITY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz slow check schemas browser format lock check-lock clean
+.PHONY: help setup run test fuzz slow bench check schemas browser format lock check-lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,17 @@ fuzz: $(READY)  ## Fuzz every reader (SECONDS=300 for each of TARGETS="spec rle"
 
 slow: $(READY) browser  ## Run the tests marked slow
 	$(BIN)/python -m pytest -m slow $(TESTS)
+
+PEERS := $(VENV)-peers
+
+bench: $(READY) $(PEERS)/.ready  ## Measure speed beside the peers (hours; goes on where it stopped; ARGS=--list)
+	$(BIN)/python -m benchmarks --peer-python $(PEERS)/bin/python $(ARGS)
+
+$(PEERS)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["benchmarks"], sep="\n")' > $(PEERS)/peers.txt
+	$(PEERS)/bin/python -m pip install -q -r $(PEERS)/peers.txt
+	@touch $@
 
 check: $(READY)  ## Check format, lint, types, layers and the shipped specs
 	$(BIN)/ruff format --check .
@@ -91,8 +102,8 @@ check-lock: | $(BIN)/uv  ## Ask the package index whether every promised Python 
 	  echo "requirements.lock: wheels of everything for Python $$python on Linux"; \
 	done
 
-clean:  ## Remove .venv and caches; runs/ and data/ stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+clean:  ## Remove .venv, .venv-peers and caches; runs/ and data/ stay
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # The stamp is removed first and written last. An interrupted install starts again from an empty

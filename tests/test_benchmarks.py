@@ -1,0 +1,47 @@
+"""The suite of benchmarks goes on where it stopped."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as suite
+
+FOLDER = Path(suite.__file__).parent
+
+
+def run(monkeypatch: pytest.MonkeyPatch, out: Path, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--out", str(out), *words])
+    suite.main()
+
+
+def test_every_command_is_a_file() -> None:
+    files = {command.split()[0] for command in suite.COMMANDS.values()}
+    assert {file for file in files if not (FOLDER / file).is_file()} == set()
+
+
+def test_one_that_has_a_result_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "train.csv"
+    table.write_text("ImageId,ClassId,EncodedPixels\na.jpg,1,1 3 1000 7\n")
+    monkeypatch.setattr(suite, "COMMANDS", {"rle": "rle.py {out}/../train.csv"})
+    out = tmp_path / "bench"
+    run(monkeypatch, out)
+    assert "decode: text to mask" in capsys.readouterr().out
+    assert "1 rows of train.csv" in (out / "results.md").read_text()
+    table.unlink()
+    run(monkeypatch, out)
+    assert "rle.txt is there" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="failed: rle"):
+        run(monkeypatch, out, "--again", "rle")
+    assert "FileNotFoundError" in (out / "rle.failed.txt").read_text()
+    assert "1 rows of train.csv" in (out / "rle.txt").read_text()
+
+
+def test_an_unknown_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(monkeypatch, tmp_path, "inference")
+    assert "inference: no such benchmark; --list names them" in capsys.readouterr().err
