@@ -30,6 +30,8 @@ COMMANDS: dict[str, str] = {
     "training_step_efficientnetb4": (
         "training_step.py --backbone efficientnetb4 --batch 4 {peer} {json}"
     ),
+    "epochs_mobilenetv2": "epochs.py {strips} --backbone mobilenetv2 {peer} {json}",
+    "trial_start": "trial_start.py experiments/search/quick_search.yaml",
     "inference_mobilenetv2": "inference.py {images} --backbone mobilenetv2 {peer} {json}",
     "inference_efficientnetb4": "inference.py {images} --backbone efficientnetb4 {peer} {json}",
     "predict_work": "predict_work.py {strips}",
