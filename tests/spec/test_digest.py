@@ -48,6 +48,7 @@ WITHOUT_EFFECT = {
     "published": "{metric: val_dice_batch, value: 0.7, source: published}",
     "training.overlays": "0",
     "training.tile_validation_interval": "2",
+    "training.xla": "true",
     "search": "{tuner: {name: grid}, space: {training.batch_size: {int: [4, 8]}}}",
     "training.devices": "all",
     "training.workers": "2",
