@@ -203,7 +203,7 @@ class TrainingSpec(BaseModel):
         if xla and several:
             raise PydanticCustomError(
                 "xla",
-                "XLA compiles the step of one device; take training.devices=one and "
+                "it compiles the step of one device; take training.devices=one and "
                 "training.workers=1, or training.xla=false",
             )
         return xla

@@ -16,6 +16,8 @@ CHANGES = {
     "training.overlays": "0",
     "training.devices": "all",
     "training.workers": "2",
+    "training.tile_validation_interval": "2",
+    "training.xla": "true",
 }
 
 

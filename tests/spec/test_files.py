@@ -59,7 +59,7 @@ WRONG = {
             "2: training.epoch: unknown setting; allowed: epochs, batch_size, monitor, "
             "early_stopping_patience, reduce_lr_patience, reduce_lr_factor, threshold, precision, "
             "devices, workers, "
-            "overlays, tile_validation_interval; did you mean epochs?"
+            "overlays, tile_validation_interval, xla; did you mean epochs?"
         ),
     ),
     "setting of another component": (
@@ -346,6 +346,16 @@ class TestTileValidation:
         assert messages(spec, "", f"training.monitor={monitor}", interval) == [message]
         assert spec("", f"training.monitor={monitor}").training.tile_validation_interval == 1
         assert spec("", interval).training.tile_validation_interval == 2
+
+
+@pytest.mark.parametrize("several", ["training.devices=all", "training.workers=2"])
+def test_xla_compiles_the_step_of_one_device(spec, several):
+    message = (
+        "argument 'training.xla=true': training.xla: True: it compiles the step of one device; "
+        "take training.devices=one and training.workers=1, or training.xla=false"
+    )
+    assert messages(spec, "", several, "training.xla=true") == [message]
+    assert spec("", "training.xla=true").training.xla
 
 
 class TestOverrides:
