@@ -44,21 +44,25 @@ def batch_of(args):
     return draw.integers(0, 256, shape, np.uint8), draw.integers(0, 16, shape, np.uint8)
 
 
-def tensorflow_steps(args, *, decoder, remapper):
-    """The step of `run`, in the loop that Keras compiles for `fit`."""
+def tensorflow_steps(args, **choices):
+    """The step of `run`, in the loop that Keras compiles for `fit`.
+
+    Choices differ from those of this machine as they are named.
+    """
     from steelexp.lazy import tf
     from steelexp.model.losses import dice
     from steelexp.model.optimizers import adam
     from steelexp.model.unet import unet
     from steelexp.training import runtime
-    from steelexp.training.execution import Execution
+    from steelexp.training.execution import execution_here
     from steelexp.training.fit import compile_model
 
-    execution = Execution(available_cores(), remapper=remapper, decoder=decoder)
+    execution = execution_here()._replace(**choices)
     runtime.prepare(seed=0, precision="float32", execution=execution)
-    model = unet(CLASSES, decoder, backbone=args.backbone, weights="none")
+    model = unet(CLASSES, execution.decoder, backbone=args.backbone, weights="none")
     loss = functools.partial(dice, reduce="batch")
-    compile_model(model, loss=loss, optimizer=adam(learning_rate=LEARNING_RATE), classes=CLASSES)
+    optimizer = adam(execution.adam, learning_rate=LEARNING_RATE)
+    compile_model(model, loss=loss, optimizer=optimizer, classes=CLASSES)
     batches = iter(tf.data.Dataset.from_tensors(batch_of(args)).repeat())
     step = model.make_train_function()
 
@@ -67,7 +71,13 @@ def tensorflow_steps(args, *, decoder, remapper):
             logs = step(batches)
         assert np.isfinite(float(logs["loss"]))
 
-    serve(work, packages=("tensorflow", "tf-keras"), parameters=int(model.count_params()))
+    parameters = int(model.count_params())
+    serve(
+        work,
+        packages=("tensorflow", "tf-keras"),
+        parameters=parameters,
+        execution=execution._asdict(),
+    )
 
 
 def torch_steps(args, *, compiled=False, kept_memory=False):
@@ -112,14 +122,14 @@ def torch_steps(args, *, compiled=False, kept_memory=False):
 
 
 SIDES = {
-    "PyTorch": functools.partial(torch_steps),
+    "PyTorch": torch_steps,
     "PyTorch, kept memory": functools.partial(torch_steps, kept_memory=True),
     "PyTorch, compiled": functools.partial(torch_steps, compiled=True),
     "PyTorch, compiled, kept memory": functools.partial(
         torch_steps, compiled=True, kept_memory=True
     ),
+    "as run": tensorflow_steps,
     "plain decoder": functools.partial(tensorflow_steps, decoder="plain", remapper=False),
-    "plain decoder, remapper": functools.partial(tensorflow_steps, decoder="plain", remapper=True),
     "folded decoder": functools.partial(tensorflow_steps, decoder="folded", remapper=False),
     "folded decoder, remapper": functools.partial(
         tensorflow_steps, decoder="folded", remapper=True
