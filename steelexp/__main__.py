@@ -1,6 +1,7 @@
 """The command line, nothing else."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -8,19 +9,7 @@ from pathlib import Path
 
 from steelexp import __version__
 from steelexp.command_line import program
-from steelexp.commands import (
-    check,
-    dashboard,
-    data,
-    evaluate,
-    export,
-    predict,
-    report,
-    reproduce,
-    run,
-    show,
-    sync,
-)
+from steelexp.commands import COMMANDS
 from steelexp.commands.crash_log import crash_line
 from steelexp.commands.outcome import BROKEN_PIPE, BUG, FAILED, INTERRUPTED, WRONG_REQUEST
 from steelexp.commands.renamed_options import check_names
@@ -99,7 +88,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     argparse ends a list of words at the first option; overrides may follow --runs and the like.
     """
     check_names(arguments)
-    parser = _parser()
+    parser = _parser(next((word for word in arguments if not word.startswith("-")), ""))
     args, rest = parser.parse_known_args(arguments)
     words = next((vars(args)[name] for name in ("specs", "overrides") if name in args), None)
     if any(word.startswith("-") for word in rest) or (rest and words is None):
@@ -122,7 +111,12 @@ def _check_utf8(args: argparse.Namespace) -> None:
                 raise UserError(f"{word}: not a UTF-8 name; rename it")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """The parser, with the arguments of one command only.
+
+    Args:
+        command: Command that was typed; none that is known for the help of all.
+    """
     parser = Parser(
         prog=program(),
         description="Tracked, declarative experiments for finding defects on steel.",
@@ -132,10 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     parser.set_defaults(prints_only=False, inputs=())
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (
-        run, check, evaluate, predict, export, reproduce, show, report, sync, dashboard, data,
-    ):  # fmt: skip
-        command.add(commands)
+    for name, summary in COMMANDS.items():
+        one = commands.add_parser(name, help=summary)
+        if name == command:
+            importlib.import_module(f"steelexp.commands.{name}").add(one)
     return parser
 
 

@@ -5,6 +5,7 @@ interpreter that need not be the `python` of the PATH. A command that is printed
 works here. It ends the line, after a colon, so that it can be copied.
 """
 
+import functools
 import os
 import re
 import shlex
@@ -132,8 +133,8 @@ def again_line(command: str, run: Path) -> str:
 
 def _program() -> list[str]:
     started_as = sys.argv[0]
-    if Path(started_as).name == SCRIPT and (script := shutil.which(started_as)):
-        on_path = shutil.which(SCRIPT)
+    if Path(started_as).name == SCRIPT and (script := _which(started_as)):
+        on_path = _which(SCRIPT)
         return [SCRIPT if on_path and _same(script, on_path) else started_as]
     return [_interpreter(), "-m", "steelexp"]
 
@@ -154,9 +155,19 @@ def _spelled(character: str) -> str:
 def _interpreter() -> str:
     """`python` if that is this interpreter, else the path as it was typed, else the full path."""
     for word in ("python", sys.orig_argv[0]):
-        if (path := shutil.which(word)) and _same(path, sys.executable):
+        if (path := _which(word)) and _same(path, sys.executable):
             return word
     return sys.executable
+
+
+def _which(program: str) -> str | None:
+    """The path of a program; the errors of a thousand damaged runs ask for it as often."""
+    return _on_path(program, os.environ.get("PATH"), os.getcwd())  # noqa: PTH109
+
+
+@functools.cache
+def _on_path(program: str, path: str | None, _folder: str) -> str | None:
+    return shutil.which(program, path=path)
 
 
 def _same(first: str, second: str) -> bool:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
-
 _DISK = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS}
 """Errors of a write that come without a file name."""
 
@@ -135,6 +133,8 @@ def named_path(error: OSError) -> Path | None:
 
 def reason(error: Exception) -> str:
     """The cause of an error in one line, without the path; the first of several causes."""
+    from pydantic_core import ValidationError  # 0.1 s that --help need not pay
+
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         text = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))

@@ -5,6 +5,7 @@
 "loss".
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
@@ -77,6 +78,7 @@ def class_names(metric: str, classes: Sequence[str], part: Part | None = None) -
     return [full_name(metric, part, label) for label in (*classes, None)]
 
 
+@functools.lru_cache(4096)  # a list of 1,000 runs asks 100,000 times
 def parse_name(name: str) -> MetricName:
     """Take a full name apart; it may be of a metric that is not known here."""
     whole, slash, text = name.partition("/")

@@ -12,7 +12,7 @@ import pytest
 from steelexp import __version__
 from steelexp.__main__ import main
 from steelexp.command_line import program, python_line
-from steelexp.commands import crash_log
+from steelexp.commands import COMMANDS, crash_log
 from steelexp.data.dataset import DataError
 from steelexp.model.losses import LOSSES
 from steelexp.records.store import BusyError, Epoch
@@ -449,9 +449,7 @@ class TestArguments:
         assert f"{program()} run experiments/quickstart.yaml" in out
         assert "exit codes: 0 done, 1 a run failed, 2 the request was wrong" in out
 
-    @pytest.mark.parametrize(
-        "command", ["run", "check", "list", "show", "report", "schema", "data"]
-    )
+    @pytest.mark.parametrize("command", COMMANDS)
     def test_every_command_has_help(self, capsys, command):
         with pytest.raises(SystemExit) as caught:
             main([command, "--help"])
@@ -510,6 +508,20 @@ class TestStart:
         done = self.start(runs, script, name)
         assert done.stdout != ""
         assert done.stderr == "[]\n"
+
+    @pytest.mark.parametrize("words", [["--help"], ["--version"]])
+    def test_help_loads_no_library(self, words):
+        """Importing pydantic, NumPy and Rich would take four times as long as all the rest."""
+        script = (
+            "import runpy, sys\n"
+            "try: runpy.run_module('steelexp', run_name='__main__', alter_sys=True)\n"
+            "except SystemExit: print(sorted({'pydantic', 'numpy', 'rich', 'cv2', 'yaml'} & "
+            "set(sys.modules)), file=sys.stderr)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words], cwd=ROOT, capture_output=True, text=True
+        )
+        assert (done.stdout != "", done.stderr) == (True, "[]\n")
 
     def test_takes_little_more_than_its_libraries(self, runs):
         """At most six times the import of what it cannot do without: measured, 2.5 times.

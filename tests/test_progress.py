@@ -91,6 +91,38 @@ class TestShow:
             assert text in out
         assert len(out.splitlines()) == 6
 
+    @pytest.fixture
+    def long_table(self):
+        """250 rows, of other widths, with wide characters and ones that are spelled."""
+        table = Table(title="Runs", title_justify="left", title_style="bold")
+        table.add_column("run", overflow="fold")
+        table.add_column("a figure", justify="right", overflow="fold")
+        for number in range(250):
+            table.add_row(f"run {'x' * (number % 7)} \u9244\x1b", f"{number / 3:.{number % 4}f}")
+        return table
+
+    def test_many_rows_look_as_few_do(self, capsys, monkeypatch, long_table):
+        show(long_table)
+        fast = capsys.readouterr().out
+        monkeypatch.setattr(progress, "LONG", 1000)
+        show(long_table)
+        assert fast == capsys.readouterr().out
+        assert len(fast.splitlines()) == 255
+
+    def test_many_rows_look_as_few_do_in_a_terminal(self, terminal, monkeypatch, long_table):
+        show(long_table)
+        fast = terminal.file.getvalue()
+        monkeypatch.setattr(progress, "LONG", 1000)
+        show(long_table)
+        assert terminal.file.getvalue() == 2 * fast
+
+    def test_many_rows_are_folded_to_a_terminal(self, terminal, monkeypatch, long_table):
+        long_table.add_row("y" * 100, "1")
+        show(long_table)
+        lines = terminal.file.getvalue().splitlines()
+        assert max(map(len, lines)) <= terminal.width
+        assert sum(line.count("y") for line in lines) == 100
+
     def test_folds_it_to_a_terminal(self, terminal, table):
         show(table)
         assert max(map(len, terminal.file.getvalue().splitlines())) <= terminal.width

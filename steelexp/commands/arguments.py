@@ -36,13 +36,11 @@ class Request:
     folder: RunFolder | None = None
 
 
-def runs_option() -> argparse.ArgumentParser:
-    """Return a parent parser with `--runs`."""
-    parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument(
+def add_runs_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--runs`."""
+    parser.add_argument(
         "--runs", type=Path, default=RUNS, help="folder of the run folders (default: runs)"
     )
-    return parent
 
 
 def requests(words: Sequence[str], seeds: str | None) -> list[Request]:

@@ -1,10 +1,7 @@
-"""The commands `check` and `schema`: whether specs are valid, and what files hold."""
+"""The command `check`: whether specs are valid."""
 
 import argparse
-import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from steelexp.command_line import RUNS
 from steelexp.commands.arguments import check_effects, spec_files
@@ -13,34 +10,15 @@ from steelexp.data.sources import SOURCES
 from steelexp.errors import UserError
 from steelexp.plan import SpecModel, prepare
 from steelexp.progress import say
-from steelexp.records.file_schemas import FORMATS, file_schema
-from steelexp.spec import ExperimentSpec, json_schema, load
+from steelexp.spec import ExperimentSpec, load
 from steelexp.spec.roots import named_roots
 
-SPEC = "spec"
-"""Kind of file of which `schema` prints the JSON Schema by default."""
 
-if TYPE_CHECKING:
-    from steelexp.commands.arguments import Subparsers
-
-
-def add(commands: "Subparsers") -> None:
-    """Add the commands."""
-    checks = commands.add_parser("check", help="check specs; train nothing")
+def add(checks: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     checks.set_defaults(act=check, prints_only=True)
     checks.add_argument("specs", nargs="+", metavar="SPEC|FOLDER", help="specs, folders of specs")
     checks.add_argument("--data", action="store_true", help="read the data sets as well")
-
-    schemas = commands.add_parser("schema", help="print the JSON Schema of a kind of file")
-    schemas.set_defaults(act=schema, prints_only=True)
-    schemas.add_argument(
-        "kind",
-        nargs="?",
-        choices=(SPEC, *FORMATS),
-        default=SPEC,
-        help=f"{SPEC}, {', '.join(FORMATS)} (default: {SPEC})",
-        metavar="KIND",
-    )
 
 
 def check(args: argparse.Namespace) -> int:
@@ -71,10 +49,3 @@ def _absence(spec: ExperimentSpec) -> str:
     if SOURCES[spec.data.choice].is_generated or not missing:
         return ""
     return f" (its data is not at {', '.join(missing)})"
-
-
-def schema(args: argparse.Namespace) -> int:
-    """Print the JSON Schema of a spec, or of a kind of file that steelexp writes."""
-    content = json_schema(SpecModel) if args.kind == SPEC else file_schema(args.kind)
-    sys.stdout.write(json.dumps(content, indent=2) + "\n")
-    return DONE

@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.errors import UserError
@@ -16,13 +15,9 @@ from steelexp.tracking.comet.dashboard import Search, push
 from steelexp.tracking.comparison_events import comparison_journal
 from steelexp.tracking.delivery import sync
 
-if TYPE_CHECKING:
-    from steelexp.commands.arguments import Subparsers
 
-
-def add(commands: "Subparsers") -> None:
-    """Add the command."""
-    parser = commands.add_parser("dashboard", help="write the team's dashboards at Comet from code")
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     pushing = actions.add_parser("push", help="create the dashboards, or update them")
     pushing.set_defaults(act=send)

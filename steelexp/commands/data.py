@@ -18,15 +18,11 @@ from steelexp.progress import say, steps
 from steelexp.spec import load
 
 if TYPE_CHECKING:
-    from steelexp.commands.arguments import Subparsers
     from steelexp.spec.schema import DataSpec, SplitSpec
 
 
-def add(commands: "Subparsers") -> None:
-    """Add the command, and those below it."""
-    parser = commands.add_parser(
-        "data", help="generate, fetch, examine, extend or convert a data set"
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the commands below this one."""
     below = parser.add_subparsers(metavar="WHAT", required=True)
     generator = below.add_parser(
         "generate", help="generate a synthetic data set in Severstal's layout"

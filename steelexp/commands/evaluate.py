@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from steelexp import reevaluate
 from steelexp.commands.arguments import class_names, renamed_classes
@@ -26,13 +25,9 @@ from steelexp.report.final_page import leave_report
 from steelexp.report.tables import beside, metrics_table, postprocessing_lines
 from steelexp.spec import load
 
-if TYPE_CHECKING:
-    from steelexp.commands.arguments import Subparsers
 
-
-def add(commands: "Subparsers") -> None:
-    """Add the command."""
-    parser = commands.add_parser("evaluate", help="re-evaluate finished runs from their weights")
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     parser.set_defaults(act=evaluate)
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN|FOLDER", help="run folders, folders of runs"

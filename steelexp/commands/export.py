@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,9 +26,6 @@ from steelexp.records.store import RunFolder
 from steelexp.spec import load
 from steelexp.spec.roots import named_roots
 
-if TYPE_CHECKING:
-    from steelexp.commands.arguments import Subparsers
-
 COMPARED = 10
 """Images on which an export is compared with the trained network."""
 
@@ -40,11 +36,8 @@ NEXT: dict[Format, str] = {
 }
 
 
-def add(commands: "Subparsers") -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "export", help="write a trained network as ONNX, SavedModel or TensorFlow Lite"
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     parser.set_defaults(act=run_export)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
     parser.add_argument(

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import yaml
 from rich.table import Table
@@ -33,9 +33,6 @@ from steelexp.records.store import RunFolder
 from steelexp.run_model import load_predictor
 from steelexp.spreadsheet import formula_lines
 
-if TYPE_CHECKING:
-    from steelexp.commands.arguments import Subparsers
-
 EPILOG = """\
 examples:
   {program} predict runs/quickstart/<digest> images/ --mm-per-pixel 0.4
@@ -47,14 +44,10 @@ predicted; errors.csv says which and why.
 """
 
 
-def add(commands: "Subparsers") -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "predict",
-        help="write masks, overlays and a table of defects for images",
-        epilog=EPILOG.format(program=program()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.epilog = EPILOG.format(program=program())
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.set_defaults(act=run_predict, inputs=("paths",))
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or .onnx file")
     parser.add_argument(

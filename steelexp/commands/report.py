@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from steelexp.command_line import RUNS
 from steelexp.commands.outcome import DONE
@@ -10,15 +9,9 @@ from steelexp.errors import explain_write_errors
 from steelexp.progress import say
 from steelexp.report.page import write_page
 
-if TYPE_CHECKING:
-    from steelexp.commands.arguments import Subparsers
 
-
-def add(commands: "Subparsers") -> None:
-    """Add the command."""
-    page = commands.add_parser(
-        "report", help="write an HTML page of a run, a search, or a folder of runs"
-    )
+def add(page: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     page.set_defaults(act=report)
     page.add_argument(
         "folder",

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from steelexp import experiment
 from steelexp.command_line import recorded
@@ -24,15 +24,9 @@ from steelexp.report.seed_spread import other_seeds, spread_lines
 from steelexp.training import probe
 from steelexp.training.execution import recorded_execution
 
-if TYPE_CHECKING:
-    from steelexp.commands.arguments import Subparsers
 
-
-def add(commands: "Subparsers") -> None:
-    """Add the command."""
-    again = commands.add_parser(
-        "reproduce", help="train a finished run again and compare every metric"
-    )
+def add(again: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     again.set_defaults(act=reproduce)
     again.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
     again.add_argument(

@@ -3,11 +3,10 @@
 import argparse
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from steelexp import experiment, joint_training
 from steelexp.command_line import command_line, recorded, runs_words
-from steelexp.commands.arguments import Request, requests, runs_option
+from steelexp.commands.arguments import Request, add_runs_option, requests
 from steelexp.commands.extended_plan import extended_plan
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.own_folder import set_aside
@@ -30,24 +29,17 @@ from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.final_page import leave_report
 from steelexp.report.profile_table import FILE as PROFILE
 from steelexp.report.profile_table import profile_csv, profile_table
-from steelexp.report.tables import leaderboard
+from steelexp.report.tables import leaderboard, outcomes
 from steelexp.search.ray_train import train_together
 from steelexp.terminal import print_error
 from steelexp.training import probe
 from steelexp.trial import tracked_trial
 
-if TYPE_CHECKING:
-    from steelexp.commands.arguments import Subparsers
 
-
-def add(commands: "Subparsers") -> None:
-    """Add the command."""
-    train = commands.add_parser(
-        "run",
-        parents=[runs_option()],
-        help="train, evaluate and track an experiment, or run a hyperparameter search",
-    )
+def add(train: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     train.set_defaults(act=run)
+    add_runs_option(train)
     train.add_argument(
         "specs",
         nargs="+",
@@ -84,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         _check_profile(args, every)
     failed = _each(every, args, _preview if args.dry_run else _run_request)
     if len(every) > 1 and not args.dry_run:
-        show(leaderboard(run_folders(args.runs)))
+        show(leaderboard(outcomes(run_folders(args.runs))))
         say(f"{len(every) - failed} of {len(every)} runs are finished in {args.runs}")
         leave_report(args.runs)
     return FAILED if failed else DONE

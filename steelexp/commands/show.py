@@ -1,10 +1,9 @@
-"""The commands `list` and `show`: a folder of runs, one run, one search."""
+"""The command `show`: one run, or one search."""
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from steelexp.command_line import RUNS, again_line, python_line
+from steelexp.command_line import again_line, python_line
 from steelexp.commands.outcome import DONE
 from steelexp.errors import UserError
 from steelexp.progress import say, show
@@ -15,38 +14,16 @@ from steelexp.records.search_file import read_search_file
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.external import headline
 from steelexp.report.search_table import search_lines, trials_table
-from steelexp.report.tables import leaderboard, metrics_table, run_lines
+from steelexp.report.tables import metrics_table, run_lines
 from steelexp.spec import read_resolved
 from steelexp.tracking.delivery import status_line
 from steelexp.tracking.journal import NAME as JOURNAL
 
-if TYPE_CHECKING:
-    from steelexp.commands.arguments import Subparsers
 
-
-def add(commands: "Subparsers") -> None:
-    """Add the commands."""
-    board = commands.add_parser("list", help="print the leaderboard of a folder of runs")
-    board.set_defaults(act=list_runs, prints_only=True, inputs=("folder",))
-    board.add_argument("folder", nargs="?", type=Path, default=RUNS, help="default: runs")
-
-    one = commands.add_parser("show", help="print one run, or one search")
+def add(one: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     one.set_defaults(act=show_run, prints_only=True, inputs=("run",))
     one.add_argument("run", type=Path, metavar="RUN|SEARCH", help="folder of a run or a search")
-
-
-def list_runs(args: argparse.Namespace) -> int:
-    """Print the leaderboard."""
-    folders = list(run_folders(args.folder))
-    if not folders:
-        raise UserError(f"{args.folder}: no runs here; make one: make run")
-    show(leaderboard(folders))
-    for folder in folders:
-        try:
-            folder.record  # noqa: B018
-        except UserError as error:
-            say(*error.lines)
-    return DONE
 
 
 def show_run(args: argparse.Namespace) -> int:

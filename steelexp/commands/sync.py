@@ -3,7 +3,6 @@
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from steelexp.command_line import RUNS
 from steelexp.commands.arguments import positive
@@ -13,13 +12,9 @@ from steelexp.progress import say
 from steelexp.records.store import run_folders
 from steelexp.tracking import delivery, journal, receipt
 
-if TYPE_CHECKING:
-    from steelexp.commands.arguments import Subparsers
 
-
-def add(commands: "Subparsers") -> None:
-    """Add the command."""
-    parser = commands.add_parser("sync", help="send to Comet what it does not have yet")
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
     parser.set_defaults(act=sync)
     parser.add_argument(
         "runs", nargs="*", type=Path, default=[RUNS], metavar="RUN|FOLDER",

@@ -324,11 +324,14 @@ def _epoch_lines(folder: RunFolder) -> JsonLines[Epoch]:
 
 def is_run_folder(path: Path) -> bool:
     """Whether a folder holds a run, rather than specs to run."""
+    wanted = ("spec.yaml", RUN_FILE, RECORD, EPOCHS)
+    # Path.is_file raises for long names.
+    return is_run(frozenset(name for name in wanted if os.path.isfile(path / name)))  # noqa: PTH113
 
-    def has(name: str) -> bool:
-        return os.path.isfile(path / name)  # noqa: PTH113  # Path.is_file raises for long names
 
-    return has("spec.yaml") and any(map(has, (RUN_FILE, RECORD, EPOCHS)))
+def is_run(names: frozenset[str]) -> bool:
+    """Whether files of these names make a folder a run."""
+    return "spec.yaml" in names and not names.isdisjoint((RUN_FILE, RECORD, EPOCHS))
 
 
 def run_folders(root: Path) -> Iterator[RunFolder]:
@@ -336,6 +339,16 @@ def run_folders(root: Path) -> Iterator[RunFolder]:
     if (root / "spec.yaml").is_file():
         yield RunFolder(root)
         return
-    for spec in sorted(root.glob("**/spec.yaml")):
-        if not any(".old-" in part for part in spec.relative_to(root).parts):
-            yield RunFolder(spec.parent)
+    yield from (RunFolder(path) for path, names in walk(root) if "spec.yaml" in names)
+
+
+def walk(root: Path) -> Iterator[tuple[Path, frozenset[str]]]:
+    """Every folder below a folder, and itself, with the names of its files, by name.
+
+    Nothing within a run folder is visited: overlays and weights of thousands of runs would take
+    seconds. Runs and searches set aside are left out.
+    """
+    for folder, below, files in os.walk(root):
+        names = frozenset(files)
+        below[:] = [] if is_run(names) else sorted(name for name in below if ".old-" not in name)
+        yield Path(folder), names

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from steelexp.errors import UserError
 from steelexp.progress import duration
+from steelexp.records.search_file import FILE as SEARCH_FILE
 from steelexp.records.search_file import SearchFile, SearchTrial, read_search_file
-from steelexp.records.store import Epoch, RunFolder
+from steelexp.records.store import Epoch, RunFolder, walk
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ class Search:
 
 def searches(root: Path) -> Iterator[Search]:
     """Every search below a folder; those set aside are left out."""
-    for file in sorted(root.glob("**/search.json")):
-        if any(".old-" in part for part in file.relative_to(root).parts):
+    for path, names in walk(root):
+        if SEARCH_FILE not in names:
             continue
         try:
-            yield Search(file.parent, read_search_file(file.parent))
+            yield Search(path, read_search_file(path))
         except UserError as error:
-            yield Search(file.parent, None, str(error))
+            yield Search(path, None, str(error))

@@ -1,8 +1,8 @@
 """Runs as tables for a terminal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.table import Table
 
@@ -12,7 +12,12 @@ from steelexp.metrics import ALL_EMPTY, HEADLINES, METRICS, ON_IMAGES, PRIMARY
 from steelexp.records.postprocessing import Postprocessing, describe_postprocessing
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
-from steelexp.spec import ExperimentSpec
+
+if TYPE_CHECKING:
+    from steelexp.spec import ExperimentSpec
+
+Outcome = Record | str | UserError
+"""Record of a finished run, words about an unfinished one, or why a record cannot be read."""
 
 LEADERBOARD = (*HEADLINES, ALL_EMPTY)
 
@@ -34,7 +39,7 @@ def metrics_table(metrics: Mapping[str, float], classes: Iterable[str], *, title
     return table
 
 
-def run_lines(record: Record, spec: ExperimentSpec, folder: RunFolder) -> list[str]:
+def run_lines(record: Record, spec: "ExperimentSpec", folder: RunFolder) -> list[str]:
     """The images, epoch and threshold behind the table, the published figure, the run folder."""
     metrics = record.metrics
     part = reported_part(metrics)
@@ -140,7 +145,12 @@ def _is_trial(path: Path) -> bool:
     return path.parts[-4:-2] == ("search", "trials")
 
 
-def leaderboard(folders: Iterable[RunFolder]) -> Table:
+def outcomes(folders: Iterable[RunFolder]) -> list[tuple[RunFolder, Outcome]]:
+    """What became of each run, read once."""
+    return [(folder, _outcome(folder)) for folder in folders]
+
+
+def leaderboard(rows: Sequence[tuple[RunFolder, Outcome]]) -> Table:
     """Every run, the best first; unfinished ones last.
 
     Trials of a search are listed with their validation metrics. Picking a trial by its test images
@@ -153,23 +163,23 @@ def leaderboard(folders: Iterable[RunFolder]) -> Table:
         table.add_column(name, overflow="fold")
     for name in (*(METRICS[name].title for name in LEADERBOARD), "minutes"):
         table.add_column(name, justify="right", overflow="fold")
-    rows = [(folder, _outcome(folder)) for folder in folders]
-    for folder, record in sorted(rows, key=_rank):
+    for folder, outcome in sorted(rows, key=_rank):
         label = run_label(folder.path)
-        if isinstance(record, str):
-            table.add_row(label, "", record)
+        if not isinstance(outcome, Record):
+            status = outcome if isinstance(outcome, str) else "cannot be read"
+            table.add_row(label, "", status)
             continue
-        part = _listed_part(folder, record)
-        parts = record.split["parts"]
+        part = _listed_part(folder, outcome)
+        parts = outcome.split["parts"]
         table.add_row(
             label,
-            str(record.seed),
-            record.status,
-            f"{record.best_epoch} of {record.epochs}",
+            str(outcome.seed),
+            outcome.status,
+            f"{outcome.best_epoch} of {outcome.epochs}",
             f"{parts[part]} {part} images",
             f"{parts['leak']['groups']} groups" if parts["leak"]["groups"] else "none",
-            *(_figure(record.metrics, full_name(name, part)) for name in LEADERBOARD),
-            f"{record.seconds / 60:.1f}",
+            *(_figure(outcome.metrics, full_name(name, part)) for name in LEADERBOARD),
+            f"{outcome.seconds / 60:.1f}",
         )
     return table
 
@@ -178,16 +188,16 @@ def _listed_part(folder: RunFolder, record: Record) -> Literal["test", "val"]:
     return "val" if _is_trial(folder.path) else reported_part(record.metrics)
 
 
-def _outcome(folder: RunFolder) -> Record | str:
+def _outcome(folder: RunFolder) -> Outcome:
     try:
         return folder.record or f"unfinished, {len(folder.epochs)} epochs"
-    except UserError:
-        return "cannot be read"
+    except UserError as error:
+        return error
 
 
-def _rank(row: tuple[RunFolder, Record | str]) -> float:
+def _rank(row: tuple[RunFolder, Outcome]) -> float:
     folder, record = row
-    if isinstance(record, str):
+    if not isinstance(record, Record):
         return 2.0
     return -record.metrics.get(full_name(PRIMARY, _listed_part(folder, record)), 0.0)
 

@@ -18,7 +18,7 @@ from steelexp.records import atomic
 from steelexp.records.document import write_document
 from steelexp.records.jsonl import JsonLines
 from steelexp.records.run_file import way_out
-from steelexp.records.store import BusyError, Epoch, RunFolder, read_epochs, run_folders
+from steelexp.records.store import BusyError, Epoch, RunFolder, read_epochs, run_folders, walk
 from tests.finished_runs import finished, record, unfinished
 
 ROOT = Path(__file__).parents[2]
@@ -412,6 +412,17 @@ class TestRunFolders:
     def test_are_found_at_any_depth_in_order(self, runs):
         found = [folder.path.relative_to(runs).as_posix() for folder in run_folders(runs)]
         assert found == ["a/1", "b/1", "b/2", "deep/er/c/3"]
+
+    def test_nothing_within_a_run_is_looked_at(self, runs, monkeypatch):
+        (runs / "a" / "1" / "epochs.jsonl").touch()
+        visited = [path.relative_to(runs).as_posix() for path, _ in walk(runs)]
+        assert "a/1" in visited
+        assert "a/1/weights" not in visited
+
+    def test_a_stray_spec_hides_no_runs_below_it(self, runs):
+        (runs / "b" / "spec.yaml").write_text("name: x\n")
+        found = [folder.path.relative_to(runs).as_posix() for folder in run_folders(runs)]
+        assert found == ["a/1", "b", "b/1", "b/2", "deep/er/c/3"]
 
     @pytest.mark.parametrize("name", ["a/1", "b/1.old-1"])
     def test_a_run_is_itself(self, runs, name):

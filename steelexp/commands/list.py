@@ -1,0 +1,29 @@
+"""The command `list`: the leaderboard of a folder of runs."""
+
+import argparse
+from pathlib import Path
+
+from steelexp.command_line import RUNS
+from steelexp.commands.outcome import DONE
+from steelexp.errors import UserError
+from steelexp.progress import say, show
+from steelexp.records.store import run_folders
+from steelexp.report.tables import leaderboard, outcomes
+
+
+def add(board: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    board.set_defaults(act=list_runs, prints_only=True, inputs=("folder",))
+    board.add_argument("folder", nargs="?", type=Path, default=RUNS, help="default: runs")
+
+
+def list_runs(args: argparse.Namespace) -> int:
+    """Print the leaderboard."""
+    rows = outcomes(run_folders(args.folder))
+    if not rows:
+        raise UserError(f"{args.folder}: no runs here; make one: make run")
+    show(leaderboard(rows))
+    for _, outcome in rows:
+        if isinstance(outcome, UserError):
+            say(*outcome.lines)
+    return DONE
