@@ -28,6 +28,7 @@ from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
 from steelexp.records.store import EPOCHS, BusyError, Epoch, RunFolder
 from steelexp.report.final_page import leave_report
+from steelexp.report.thumbnails import keep_thumbnails
 from steelexp.spec import ExperimentSpec, dump
 from steelexp.spec.effects import effective_settings
 from steelexp.tracked_model import tracked_model
@@ -192,6 +193,8 @@ def run(
         form = "none" if trial else tracker.model_format
         registered = tracked_model(form, model, plan, record, result.report)
         tracking = public(tracker.finish(result.metrics, registered))
+        if trial is None:
+            keep_thumbnails(folder, record.best_epoch)
         record = folder.finish(record.model_copy(update={"tracking": tracking}))
         page = None if trial else leave_report(folder.path)
         line = tracker.close(page)

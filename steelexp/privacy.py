@@ -9,6 +9,7 @@ A path below the home folder is written as ${HOME}/..., which a spec reads back.
 of the account nor its folder leaves the machine.
 """
 
+import functools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -103,8 +104,8 @@ def without_secrets(text: str, *, code: bool = False) -> str:
 
 def without_home(text: str) -> str:
     """A text with ${HOME} in the place of the home folder at the start of a path."""
-    for home in _homes():
-        text = re.sub(rf"(?<![\w.~-]){re.escape(home)}(?![\w.-])", lambda _: HOME, text)
+    for home in _home_patterns(os.path.expanduser("~")):  # noqa: PTH111  # never raises
+        text = home.sub(lambda _: HOME, text)
     return text
 
 
@@ -218,10 +219,14 @@ def _is_telling(value: str) -> bool:
     return is_long and not (value.startswith("/") and os.path.exists(value))  # noqa: PTH110
 
 
-def _homes() -> list[str]:
-    """The home folder as it is named and as links lead to it; none where it is the root."""
-    home = os.path.expanduser("~")  # noqa: PTH111  # never raises
+@functools.cache
+def _home_patterns(home: str) -> tuple[re.Pattern[str], ...]:
+    """The home folder at the start of a path, as it is named and as links lead to it.
+
+    None where it is the root. A page asks for it with each of its 100,000 texts.
+    """
     if not home.startswith("/"):
-        return []
-    homes = {home.rstrip("/"), os.path.realpath(home)}
-    return sorted(filter(None, (each if each != "/" else "" for each in homes)), key=len)[::-1]
+        return ()
+    homes = {home.rstrip("/"), os.path.realpath(home)} - {"", "/"}
+    by_length = sorted(homes, key=len, reverse=True)
+    return tuple(re.compile(rf"(?<![\w.~-]){re.escape(each)}(?![\w.-])") for each in by_length)

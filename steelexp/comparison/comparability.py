@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from steelexp.checksum import hash_bytes
 from steelexp.comparison.evaluated_run import EvaluatedRun
 from steelexp.records.record import Record
 from steelexp.spec import ExperimentSpec
@@ -54,14 +55,71 @@ def comparable(runs: Sequence[EvaluatedRun]) -> tuple[list[EvaluatedRun], list[s
     """
     accepted: list[EvaluatedRun] = []
     reasons: list[str] = []
+    by_name: dict[str, _Seeds] = {}
     for run in runs:
         problems = _other_conditions(run, runs[0]) or _other_images(run, runs[0])
-        seeds = [each for each in accepted if each.record.name == run.record.name]
-        problems = problems or _other_settings(run, seeds) or _copies(run, seeds)
+        seeds = by_name.get(run.record.name)
+        if seeds is not None:
+            problems = problems or seeds.other_settings(run) or seeds.copies(run)
         reasons += [f"{run.label}: {problem}" for problem in problems]
-        if not problems:
-            accepted.append(run)
+        if problems:
+            continue
+        accepted.append(run)
+        if seeds is None:
+            seeds = by_name[run.record.name] = _Seeds(run)
+        seeds.add(run)
     return accepted, reasons
+
+
+class _Seeds:
+    """The accepted runs of one name: a thousand of them are looked up and not gone through.
+
+    Args:
+        first: The first of them, whose settings the others must have.
+    """
+
+    def __init__(self, first: EvaluatedRun) -> None:
+        self._first = first
+        self._settings = strategy_settings(first.spec)
+        self._runs: dict[tuple[str, object], EvaluatedRun] = {}
+
+    def add(self, run: EvaluatedRun) -> None:
+        """Add an accepted run."""
+        for key in self._keys(run):
+            self._runs.setdefault(key, run)
+
+    def other_settings(self, run: EvaluatedRun) -> list[str]:
+        """Settings that differ between runs of one name: no spread of one strategy."""
+        ours = strategy_settings(run.spec)
+        theirs = self._settings
+        changed = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
+        if not changed:
+            return []
+        name = run.record.name
+        reason = f"named {name} as {self._first.label} is, with another {', '.join(changed)}"
+        return [f"{reason}; give one of them a name of its own, or leave it out"]
+
+    def copies(self, run: EvaluatedRun) -> list[str]:
+        """A run that is there already: a copy, or another attempt; two would feign a spread."""
+        for key in self._keys(run):
+            if (other := self._runs.get(key)) is None:
+                continue
+            if key[0] == "pixels":
+                what = f"it predicts the same pixels as {other.label}, so it is a copy"
+            else:
+                of = f"{run.record.seed} of {run.record.name}" if key[0] == "seed" else key[1]
+                what = f"{key[0]} {of} is there already, {other.label}"
+            return [f"{what}; a run counts once: leave one out"]
+        return []
+
+    def _keys(self, run: EvaluatedRun) -> list[tuple[str, object]]:
+        """What no two runs have in common; two networks that predict nothing are no copies."""
+        keys: list[tuple[str, object]] = [("seed", run.record.seed), ("digest", run.record.digest)]
+        counts = run.counts
+        if (counts.tp + counts.fp).any():
+            pixels = np.stack(counts)
+            keys.append(("pixels", (pixels.shape, hash_bytes(pixels.tobytes()))))
+        return keys
 
 
 def _other_conditions(run: EvaluatedRun, first: EvaluatedRun) -> list[str]:
@@ -113,19 +171,6 @@ def _other_images(run: EvaluatedRun, first: EvaluatedRun) -> list[str]:
     return [f"other {what} than {first.label}{WAY_OUT}"]
 
 
-def _other_settings(run: EvaluatedRun, seeds: Sequence[EvaluatedRun]) -> list[str]:
-    """Settings that differ between runs of one name: no spread of one strategy."""
-    if not seeds:
-        return []
-    ours = strategy_settings(run.spec)
-    theirs = strategy_settings(seeds[0].spec)
-    changed = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
-    if not changed:
-        return []
-    reason = f"named {run.record.name} as {seeds[0].label} is, with another {', '.join(changed)}"
-    return [f"{reason}; give one of them a name of its own, or leave it out"]
-
-
 def strategy_settings(spec: ExperimentSpec) -> dict[str, Any]:
     """The settings that make the strategy; a weights file goes by its name."""
     settings = {
@@ -135,26 +180,3 @@ def strategy_settings(spec: ExperimentSpec) -> dict[str, Any]:
     }
     settings["model.weights"] = Path(str(settings.get("model.weights"))).name
     return settings
-
-
-def _copies(run: EvaluatedRun, seeds: Sequence[EvaluatedRun]) -> list[str]:
-    """A run that is there already: a copy, or another attempt; as two it would feign a spread."""
-    for other in seeds:
-        if run.record.seed == other.record.seed:
-            what = f"seed {run.record.seed} of {run.record.name} is there already, {other.label}"
-        elif run.record.digest == other.record.digest:
-            what = f"digest {run.record.digest} is there already, {other.label}"
-        elif _same_predictions(run, other):
-            what = f"it predicts the same pixels as {other.label}, so it is a copy"
-        else:
-            continue
-        return [f"{what}; a run counts once: leave one out"]
-    return []
-
-
-def _same_predictions(run: EvaluatedRun, other: EvaluatedRun) -> bool:
-    """Whether every count is the same; two networks that predict nothing are no copies."""
-    ours = run.counts
-    theirs = other.counts
-    predicted = (ours.tp + ours.fp).any()
-    return bool(predicted) and all(map(np.array_equal, ours, theirs))

@@ -11,6 +11,7 @@ from steelexp.comparison.ratios import sums_of_runs
 from steelexp.errors import UserError
 from steelexp.metrics import PRIMARY
 from steelexp.report.runs import Run
+from steelexp.report.selection import best_strategies
 
 MOST_RUNS = 4
 """Runs in a line."""
@@ -42,6 +43,7 @@ class Comparison(NamedTuple):
         runs: Runs that are compared.
         strategies: Spec name -> its runs; empty where none could be read.
         left_out: Reasons why runs are not among them.
+        not_shown: Number of strategies that a page has no place for.
     """
 
     title: str
@@ -49,6 +51,7 @@ class Comparison(NamedTuple):
     runs: tuple[Run, ...]
     strategies: dict[str, Strategy]
     left_out: tuple[str, ...]
+    not_shown: int
 
     def baseline(self, wanted: str | None) -> str:
         """The first baseline: the wanted strategy, or that of the shortest name.
@@ -57,7 +60,7 @@ class Comparison(NamedTuple):
         """
         if wanted is not None and wanted in self.strategies:
             return wanted
-        return min(self.strategies, key=len)
+        return default_baseline(self.strategies)
 
     def against(self, name: str) -> list[Change]:
         """Every strategy beside the named one."""
@@ -68,15 +71,25 @@ class Comparison(NamedTuple):
         ]
 
 
-def comparisons(runs: Iterable[Run]) -> list[Comparison]:
-    """Group finished runs that may be compared; the largest group first, single runs not at all."""
+def default_baseline(names: Iterable[str]) -> str:
+    """The strategy of the shortest name: variants are named after what they add."""
+    return min(names, key=len)
+
+
+def comparisons(runs: Iterable[Run], baseline: str | None = None) -> list[Comparison]:
+    """Group finished runs that may be compared; the largest group first, single runs not at all.
+
+    Args:
+        runs: Runs; unfinished ones are passed over.
+        baseline: Strategy that is compared in any case.
+    """
     groups: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
         if run.record is not None and run.parts is not None and run.images:
             key = (*conditions(run.record).values(), run.reported_part)
             groups.setdefault(key, []).append(run)
     several = [each for each in groups.values() if len(each) > 1]
-    return [_compare(each) for each in sorted(several, key=lambda each: -len(each))]
+    return [_compare(each, baseline) for each in sorted(several, key=lambda each: -len(each))]
 
 
 def runs_apart(runs: Iterable[Run]) -> list[str]:
@@ -110,10 +123,17 @@ def _versions(run: Run) -> str:
     return describe_data(run.record)
 
 
-def _compare(runs: Sequence[Run]) -> Comparison:
+def _compare(runs: Sequence[Run], baseline: str | None) -> Comparison:
+    by_name: dict[str, list[Run]] = {}
+    for run in runs:
+        by_name.setdefault(run.name, []).append(run)
+    always = baseline if baseline in by_name else default_baseline(by_name)
+    names = set(best_strategies(by_name, always))
     readable: list[EvaluatedRun] = []
     left_out: list[str] = []
     for run in runs:
+        if run.name not in names:
+            continue
         try:
             readable.append(_read(run))
         except UserError as error:
@@ -131,6 +151,7 @@ def _compare(runs: Sequence[Run]) -> Comparison:
         runs=tuple(run for run in runs if run.folder.path in folders),
         strategies=strategies,
         left_out=(*left_out, *reasons),
+        not_shown=len(by_name) - len(names),
     )
 
 

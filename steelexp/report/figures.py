@@ -46,27 +46,41 @@ def strategy_curves(runs: Sequence[Run], colours: dict[str, int]) -> list[Drawin
     panels += [
         (f"class {label}", PRIMARY, full_name(PRIMARY, "val", label)) for label in runs[0].classes
     ]
+    lines: list[list[Series]] = [[] for _ in panels]
+    for name, each in _by_name(runs).items():
+        epochs = [run.read_epochs() for run in each]
+        for (_, _, key), panel in zip(panels, lines, strict=True):
+            values = [dict(_points(of_run, key)) for of_run in epochs]
+            panel.append(_strategy(name, values, _colour(colours[name])))
     return _drawings(
         *(
-            Chart(title, "epoch", y_title, lines)
-            for title, y_title, key in panels
-            if (lines := _strategies(runs, key, colours))
+            Chart(title, "epoch", y_title, panel)
+            for (title, y_title, _), panel in zip(panels, lines, strict=True)
+            if panel
         )
     )
 
 
-def _strategies(runs: Sequence[Run], key: str, colours: dict[str, int]) -> list[Series]:
-    by_name: dict[str, list[dict[float, float]]] = defaultdict(list)
+def _by_name(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    by_name: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        by_name[run.name].append(dict(_points(run.epochs, key)))
-    lines = []
-    for name, each in by_name.items():
-        shared = sorted(set.intersection(*map(set, each)))
-        values = {x: [run[x] for run in each] for x in shared}
-        mean = [(x, sum(ys) / len(ys)) for x, ys in values.items()]
-        band = [(x, min(ys), max(ys)) for x, ys in values.items()] if len(each) > 1 else []
-        lines.append(Series(name, mean, _colour(colours[name]), band=band))
-    return lines
+        by_name[run.name].append(run)
+    return by_name
+
+
+def _strategy(name: str, runs: Sequence[dict[float, float]], colour: int) -> Series:
+    """The mean of the runs, and the range from the least to the greatest.
+
+    Args:
+        name: Name of the strategy.
+        runs: Epoch -> value, of each run.
+        colour: Number of the colour.
+    """
+    shared = sorted(set.intersection(*map(set, runs)))
+    values = {x: [run[x] for run in runs] for x in shared}
+    mean = [(x, sum(ys) / len(ys)) for x, ys in values.items()]
+    band = [(x, min(ys), max(ys)) for x, ys in values.items()] if len(runs) > 1 else []
+    return Series(name, mean, colour, band=band)
 
 
 def _colour(number: int) -> int:

@@ -1,46 +1,36 @@
 """One HTML file with the results of runs and searches. It loads nothing from a network."""
 
-import base64
-import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from steelexp import __version__, palette
-from steelexp.command_line import again_line, command_line, public_line, shell_word
-from steelexp.comparison.comparability import describe_data
 from steelexp.errors import UserError
-from steelexp.metric_names import full_name
-from steelexp.metrics import HEADLINES, LOSS, ON_IMAGES, PRIMARY
-from steelexp.privacy import without_home
-from steelexp.progress import duration
 from steelexp.records.atomic import write_atomically
-from steelexp.records.search_confirmation import lead_lines
-from steelexp.records.search_file import best_line, describe_score
-from steelexp.records.store import RunFolder, run_folders
+from steelexp.records.store import run_folders
 from steelexp.report.charts import Drawing
 from steelexp.report.comparison import Change, Comparison, comparisons, runs_apart
 from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
 from steelexp.report.page_file import check_replaceable
 from steelexp.report.pictures import BYTES, Gallery, gallery
+from steelexp.report.rendering import rendered
 from steelexp.report.runs import Run, read_run
 from steelexp.report.searches import Search, searches
+from steelexp.report.selection import detailed, rank
 from steelexp.report.settings import differing
-from steelexp.report.tables import postprocessing_lines
-from steelexp.spec.space_words import describe_values
-from steelexp.terminal import visible, visible_lines
 
 NAME = "report.html"
-EPOCH_COLUMNS = (
-    LOSS,
-    *(full_name(name, "val") for name in (LOSS, *HEADLINES)),
-    "learning_rate",
-)
+MOST_BASELINES = 16
+"""Strategies among which each can be the baseline; the page has a table for each baseline."""
+
+MOST_BYTES = 4_300_000
+"""Bytes of the parts of the runs with their pictures; a page stays below 5 MB with 1,000 runs."""
+
+PART_BYTES = 60_000
+"""Bytes of the part of a run without pictures: 50 kB with 6 epochs, 80 kB with 30."""
 
 
 class PageError(UserError):
@@ -73,7 +63,7 @@ class ComparedPart(NamedTuple):
     Attributes:
         of: Comparison of their strategies.
         baseline: Strategy that the others are first compared with.
-        changes: Baseline -> every strategy beside it.
+        changes: Baseline -> every strategy beside it. Among many strategies, one baseline only.
         curves: Learning curves, a panel a metric.
     """
 
@@ -153,28 +143,32 @@ def write_page(root: Path, out: Path | None = None, *, baseline: str | None = No
 def page(root: Path, *, baseline: str | None = None) -> str:
     """The page as text; arguments and errors are those of `write_page`."""
     search_list = list(searches(root))
-    runs = [read_run(folder) for folder in run_folders(root) if not _of(folder, search_list)]
+    trials = {search.path / "trials" for search in search_list}
+    folders = (each for each in run_folders(root) if trials.isdisjoint(each.path.parents))
+    runs = [read_run(folder) for folder in folders]
     if not runs and not search_list:
         raise PageError(f"{root}: no runs here; make one: make run")
     names = sorted({run.name for run in runs})
     if baseline is not None and baseline not in names:
         raise PageError(f"--baseline {baseline}: no such strategy here; here: {', '.join(names)}")
     colours = {name: number for number, name in enumerate(names)}
-    compared = [_compared(each, baseline, colours) for each in comparisons(runs)]
+    compared = [_compared(each, baseline, colours) for each in comparisons(runs, baseline)]
     best = {search.path: _best_run(search) for search in search_list}
-    entries = [(run, "") for run in runs]
+    shown = detailed(runs)
+    entries = [(run, "") for run in shown]
     entries += [(run, search.name) for search in search_list if (run := best[search.path])]
     parts = _parts(entries)
-    return _rendered(
+    return rendered(
         title=runs[0].label if len(runs) == 1 and not search_list else _title(root, search_list),
         alone=len(runs) == 1 and not search_list,
-        runs=sorted(runs, key=_rank),
+        runs=sorted(runs, key=rank),
+        detailed={run.anchor for run in shown},
         parts=parts,
         side=_side([part.gallery for part in parts if part.gallery]),
         compared=compared,
         apart=runs_apart(runs),
         colours=colours,
-        settings=differing(runs) if len(runs) > 1 else {},
+        settings=differing(shown) if len(shown) > 1 else {},
         searches=[_searched(search, best[search.path]) for search in search_list],
     )
 
@@ -185,16 +179,6 @@ def _title(root: Path, search_list: Sequence[Search]) -> str:
     return root.absolute().name
 
 
-def _of(folder: RunFolder, search_list: Iterable[Search]) -> bool:
-    """Whether a run is a trial of one of the searches."""
-    return any(search.path / "trials" in folder.path.parents for search in search_list)
-
-
-def _rank(run: Run) -> float:
-    value = run.metric(PRIMARY)
-    return 2.0 if value is None else -value
-
-
 def _best_run(search: Search) -> Run | None:
     folder = search.run(search.best) if search.best else None
     return read_run(folder) if folder else None
@@ -203,7 +187,7 @@ def _best_run(search: Search) -> Run | None:
 def _parts(entries: Sequence[tuple[Run, str]]) -> list[RunPart]:
     """The parts of the runs; what one leaves of the room for pictures goes to the next."""
     parts = []
-    room = BYTES
+    room = min(BYTES, MOST_BYTES - PART_BYTES * len(entries))
     for number, (run, trial_of) in enumerate(entries):
         pictures = gallery(run, room // (len(entries) - number))
         if pictures is not None:
@@ -224,8 +208,10 @@ def _side(galleries: Sequence[Gallery]) -> SidePart:
 def _compared(of: Comparison, baseline: str | None, colours: dict[str, int]) -> ComparedPart:
     if not of.strategies:
         return ComparedPart(of, "", {}, [])
-    changes = {name: of.against(name) for name in of.strategies}
-    return ComparedPart(of, of.baseline(baseline), changes, strategy_curves(of.runs, colours))
+    first = of.baseline(baseline)
+    bases = of.strategies if len(of.strategies) <= MOST_BASELINES else [first]
+    changes = {name: of.against(name) for name in bases}
+    return ComparedPart(of, first, changes, strategy_curves(of.runs, colours))
 
 
 def _searched(search: Search, best: Run | None) -> SearchPart:
@@ -237,73 +223,3 @@ def _text(file: Path) -> str:
         return file.read_text("utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def _rendered(**content: Any) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # 0.1 s, at the end of a run
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=PackageLoader("steelexp.report"),
-        autoescape=True,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {
-        "figure": _figure,
-        "signed": _signed,
-        "duration": duration,
-        "describe": describe_values,
-        "shell_word": lambda word: public_line(shell_word(word)),
-        "visible": visible,
-        "without_name": lambda values: {key: values[key] for key in values if key != "name"},
-    }
-    environment.globals |= {
-        "columns": ON_IMAGES,
-        "primary": PRIMARY,
-        "full_name": full_name,
-        "again_line": lambda *words: public_line(again_line(*words)),
-        "describe_score": describe_score,
-        "lead_lines": lead_lines,
-        "best_line": lambda *words: public_line(best_line(*words)),
-        "command_line": lambda *words: public_line(command_line(*words)),
-        "describe_data": describe_data,
-        "palette": palette,
-        "post_columns": HEADLINES,
-        "postprocessing_lines": postprocessing_lines,
-        "epoch_columns": EPOCH_COLUMNS,
-        "isnan": math.isnan,
-        "nan": math.nan,
-        "status_counts": lambda runs: Counter(run.status for run in runs),
-    }
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    script = "\n" + environment.get_template("page.js").render() + "\n"
-    template = environment.get_template("page.html")
-    return template.render(
-        version=__version__,
-        written=now,
-        script=Markup(script),  # a file of this package
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        **content,
-    )
-
-
-def _visible(value: object) -> object:
-    """What a template prints: markup as it is, all else as text that shows no home folder.
-
-    Control characters are spelled out.
-    """
-    return value if hasattr(value, "__html__") else visible_lines(without_home(str(value)))
-
-
-def _figure(value: float | None, digits: int = 3) -> str:
-    if value is None or not math.isfinite(value):
-        return "\N{EN DASH}"
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _signed(value: float, digits: int = 3) -> str:
-    text = _figure(value, digits)
-    return f"+{text}" if math.isfinite(value) and value >= 0 else text

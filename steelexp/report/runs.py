@@ -76,9 +76,9 @@ class Run:
         record: Record; None before the run is finished, and where it cannot be read.
         parts: Parts of the record's split.
         provenance: Provenance of the record; empty without a readable record.
-        epochs: Finished epochs.
-        evaluation: Evaluation report; None where there is none.
         problems: Files that cannot be read, a sentence each.
+
+    Epochs and evaluation are read when a page shows them, which of thousands of runs it does not.
     """
 
     folder: RunFolder
@@ -86,31 +86,46 @@ class Run:
     record: Record | None
     parts: SplitParts | None
     provenance: Provenance
-    epochs: tuple[Epoch, ...]
-    evaluation: EvaluationReport | None
     problems: tuple[str, ...]
+
+    @cached_property
+    def epochs(self) -> tuple[Epoch, ...]:
+        """Finished epochs; none where they cannot be read."""
+        return self.read_epochs()
+
+    def read_epochs(self) -> tuple[Epoch, ...]:
+        """The epochs, which are not kept in memory."""
+        return tuple(_attempt(lambda: _epochs(self.folder, self.record), []) or ())
+
+    @cached_property
+    def evaluation(self) -> EvaluationReport | None:
+        """Evaluation report; None where there is none, or it cannot be read."""
+        return _attempt(lambda: _evaluation(self.folder, self.record), [])
 
     @property
     def name(self) -> str:
         """Name of the spec or the record; without both, the name of the parent folder."""
         source = self.spec or self.record
-        return source.name if source else self.folder.path.resolve().parent.name
+        return source.name if source else self._place.parent.name
 
     @property
     def digest(self) -> str:
         """Digest, the name of the folder."""
-        return self.folder.path.resolve().name
+        return self._place.name
 
     @property
     def label(self) -> str:
         """Name and digest."""
         return f"{self.name} {self.digest}"
 
-    @property
+    @cached_property
     def anchor(self) -> str:
         """HTML id of the section of the run."""
-        path = str(self.folder.path.resolve())
-        return f"run-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
+        return f"run-{hashlib.sha256(str(self._place).encode()).hexdigest()[:10]}"
+
+    @cached_property
+    def _place(self) -> Path:
+        return self.folder.path.resolve()
 
     @property
     def seed(self) -> int | None:
@@ -194,18 +209,21 @@ def read_run(folder: RunFolder) -> Run:
         provenance = _attempt(
             lambda: _validate(folder, Provenance, "provenance", record.provenance), problems
         )
+    spec = _attempt(lambda: read_resolved(folder.file("spec.yaml")), problems)
+    _attempt(lambda: _epochs(folder, record), problems)
+    _attempt(lambda: _evaluation(folder, record), problems)
     return Run(
         folder=folder,
-        spec=_attempt(lambda: read_resolved(folder.file("spec.yaml")), problems),
+        spec=spec,
         record=record if parts else None,  # a page cannot show a record without its split
         parts=parts,
         provenance=provenance or Provenance(),
-        epochs=tuple(_attempt(lambda: _epochs(folder, record), problems) or ()),
-        evaluation=_attempt(
-            lambda: read_evaluation_report(folder.path, record.files if record else {}), problems
-        ),
         problems=tuple(dict.fromkeys(problems)),  # a damaged run.json stops several from reading
     )
+
+
+def _evaluation(folder: RunFolder, record: Record | None) -> EvaluationReport | None:
+    return read_evaluation_report(folder.path, record.files if record else {})
 
 
 def _epochs(folder: RunFolder, record: Record | None) -> list[Epoch]:

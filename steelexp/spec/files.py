@@ -108,7 +108,7 @@ def read_resolved(path: Path) -> ExperimentSpec:
         SpecError: The file is not such a spec, or another version wrote it.
     """
     try:
-        values = bounded_yaml.load(read_regular_text(path, SPEC_BYTES))
+        values = bounded_yaml.load(read_regular_text(path, SPEC_BYTES), dumped=True)
         if isinstance(values, dict) and (old := next(old_names(values), None)):
             message = (
                 f"version 0.1 of steelexp wrote this spec ({old}); write one with the new names"

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from steelexp.records.store import RunFolder
+from steelexp.report import selection
 from steelexp.report.comparison import comparisons, runs_apart
 from steelexp.report.runs import read_run
 from tests.finished_runs import change_record, record_values, reseal
@@ -126,3 +127,17 @@ def test_the_baseline_is_the_wanted_one_or_that_of_the_shortest_name(study):
     assert comparison.baseline(None) == "b4_dice"
     assert comparison.baseline("b4_focal") == "b4_focal"
     assert comparison.baseline("elsewhere") == "b4_dice"
+
+
+def test_of_many_strategies_the_best_and_the_baseline_are_compared(tmp_path, monkeypatch):
+    study = Study({f"s{n}_and_more": 0.01 * n for n in range(5)} | {"s": -0.2}, groups=20, seeds=1)
+    runs = read(write_study(tmp_path, study))
+    means = {run.name: run.metric("dice_positive") for run in runs}
+    monkeypatch.setattr(selection, "MOST_STRATEGIES", 3)
+    *best, worst = sorted(set(means) - {"s"}, key=lambda name: -means[name])
+    (comparison,) = comparisons(runs)
+    assert set(comparison.strategies) == {"s", *best[:2]}  # the shortest name is the baseline
+    assert comparison.not_shown == 3
+    (comparison,) = comparisons(runs, worst)
+    assert worst in comparison.strategies
+    assert len(comparison.strategies) == 3

@@ -12,7 +12,8 @@ import pytest
 from steelexp import palette
 from steelexp.command_line import program
 from steelexp.report.page import PageError, page, write_page
-from tests.finished_runs import finished, reseal, unfinished
+from steelexp.report.selection import MOST_DETAILED
+from tests.finished_runs import METRICS, finished, reseal, unfinished
 from tests.page_folders import HOSTILE, all_sorts, quick_search, write_report
 from tests.simulated_searches import write_search
 
@@ -93,6 +94,20 @@ class TestFolder:
         leaderboard = text.partition('id="runs-table"')[2].partition("</table>")[0]
         statuses = re.findall(r'<tr data-status="(\w+)"', leaderboard)
         assert sorted(statuses) == ["damaged", *["finished"] * 6, "unfinished"]
+
+    def test_of_many_runs_the_best_have_a_part_of_their_own(self, tmp_path):
+        for number in range(MOST_DETAILED + 3):
+            name = f"s{number % 35:02d}"
+            metrics = METRICS | {"val_dice_positive": number / 100}
+            path = tmp_path / name / str(number)
+            finished(path, name=name, digest=str(number), seed=number, metrics=metrics)
+        text = page(tmp_path)
+        assert text.count("<tr data-status") == MOST_DETAILED + 3
+        assert text.count('<div class="run-body"') == MOST_DETAILED
+        read = Text(text).text
+        assert f"{MOST_DETAILED} of {MOST_DETAILED + 3} runs: the best of each strategy" in read
+        links = set(re.findall(r'href="#(run-\w+)"', text))
+        assert links == set(re.findall(r'id="(run-\w+)"', text))
 
     def test_what_is_damaged_is_said(self, text):
         said = Text(text).text

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steelexp.report.pictures import LEVELS, gallery, spread
+from steelexp.report.encoding import LEVELS, spread
+from steelexp.report.pictures import gallery
 from steelexp.report.runs import read_run
 from tests.finished_runs import finished
 
