@@ -3,10 +3,10 @@
     python benchmarks/many_runs.py RUN FOLDER --runs 1000 --strategies 20
 
 RUN is a finished run. FOLDER gets that many runs like it: its files, with a name, a seed, pixels
-and metrics of their own, and its overlays as hard links; the thumbnails of RUN, where it has some,
-come with them. A folder that has them already is used again. Each command runs five times after a
-first one that is not counted; the median and all of them are printed. `--browser` also opens the
-page in Chromium (STEELEXP_CHROMIUM names one), sorts its leaderboard and filters it.
+and metrics of their own, and its overlays as hard links. A folder that has them already is used
+again. Each command runs some times after a first one that is not counted; the median and all of
+them are printed. `--browser` also opens the page in Chromium (STEELEXP_CHROMIUM names one), sorts
+its leaderboard and filters it.
 """
 
 import argparse
@@ -28,7 +28,14 @@ from steelexp.records.image_scores import ImageScores, read_image_scores, write_
 from steelexp.records.store import RunFolder
 
 PARTS = ("val", "test", "val_post", "test_post")
-COPIED = ("evaluation.json", "images.csv", "split.csv", "split.json", "environment.json")
+COPIED = (
+    "thumbnails.json",
+    "evaluation.json",
+    "images.csv",
+    "split.csv",
+    "split.json",
+    "environment.json",
+)
 FLAGS = ("--disable-gpu", "--no-first-run", "--no-sandbox")
 
 
@@ -92,9 +99,12 @@ def make(source: Path, folder: Path, runs: int, strategies: int) -> None:
 
 def measure(words: list[str], log: Path, rounds: int) -> None:
     """Run a command some times and print what it costs."""
-    costs = [cost_of([sys.executable, "-m", "steelexp", *words], log) for _ in range(rounds + 1)]
-    if any(cost.code for cost in costs):
-        sys.exit(f"{' '.join(words)}: failed; see {log}")
+    costs = []
+    for _ in range(rounds + 1):
+        costs.append(cost_of([sys.executable, "-m", "steelexp", *words], log))
+        print(f"{words[0]}: {costs[-1].seconds:.2f} s", file=sys.stderr, flush=True)
+        if costs[-1].code:
+            sys.exit(f"{' '.join(words)}: failed; see {log}")
     seconds = [cost.seconds for cost in costs[1:]]
     each = " ".join(f"{second:.2f}" for second in seconds)
     cpu = statistics.median(cost.cpu_seconds for cost in costs[1:])
