@@ -9,6 +9,7 @@ runs/b4_dice/3f9c1a7e/
   weights/  overlays/  comet/  tracked/        what came out, and files to be sent
   image_scores.parquet  evaluation.json  plots/       how it was evaluated
   review/  registered/                         what a reviewer sees, the network for others
+  thumbnails.json                              overlays for a page of many runs
   evaluations/                                 the same in other ways, when asked
   profile.csv                                  seconds of each epoch, when asked
   record.json                                  the last act, with the hashes of what came out

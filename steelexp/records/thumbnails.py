@@ -2,6 +2,7 @@
 
 A run writes it at its end, because encoding its overlays for a page takes longer than all else of
 a page. It follows from the overlays: without it, or if they have changed since, it is made again.
+So it is of no use to other programs and has no published schema.
 """
 
 from pathlib import Path
