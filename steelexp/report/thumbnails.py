@@ -6,7 +6,7 @@ from pathlib import Path
 
 from steelexp.checksum import hash_bytes
 from steelexp.data.cache_root import cache_root
-from steelexp.errors import UserError
+from steelexp.errors import UserError, reason
 from steelexp.progress import say
 from steelexp.records.store import RunFolder
 from steelexp.records.thumbnails import (
@@ -38,9 +38,13 @@ def keep_thumbnails(folder: RunFolder, best_epoch: int) -> None:
         best_epoch: Epoch whose pictures are kept in any case.
     """
     files = overlay_files(folder.path / "overlays")
-    if files:
-        with suppress(OSError):  # the first page of many runs makes them then
-            write_thumbnails(folder.path / FILE, _made(files, best_epoch))
+    if not files:
+        return
+    try:
+        write_thumbnails(folder.path / FILE, _made(files, best_epoch))
+    except Exception as error:
+        why = f"{type(error).__name__}: {reason(error)}"
+        say(f"No thumbnails could be written ({why}); the first page of many runs makes them")
 
 
 def thumbnails_of(folder: RunFolder, files: Files, best_epoch: int | None) -> Thumbnails:

@@ -133,13 +133,14 @@ def test_a_cache_that_cannot_be_written_is_done_without(folder, tmp_path):
     assert len(thumbnails_of(folder, files_of(folder), 3).pictures) == 2
 
 
-def test_a_full_disk_at_the_end_of_a_run_fails_nothing(folder, monkeypatch):
+def test_a_full_disk_at_the_end_of_a_run_fails_nothing(folder, monkeypatch, capsys):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "write_thumbnails", full)
     keep_thumbnails(folder, 3)
     assert not (folder.path / FILE).exists()
+    assert "No thumbnails could be written (OSError: No space left" in capsys.readouterr().out
 
 
 def test_without_overlays_there_is_no_file(tmp_path):
