@@ -9,7 +9,8 @@ float32 and channels last, with fused Adam, flushed denormal numbers and as many
 once as it is and once compiled by `torch.compile`. Its encoder hands over smaller skip
 connections, so it has less to compute. Both sides get grey bytes and a mask of bits, scale and
 expand them, and train on the Dice loss of the whole batch. Weights and images are random: the time
-does not depend on them. "kept memory" tells glibc to keep freed memory, as `run` does.
+does not depend on them. "kept memory" tells glibc to keep freed memory, as `run` does. The sides in
+bfloat16 keep memory, too: `training.precision: mixed_bfloat16`, and PyTorch's autocast.
 `--torch-python` names the interpreter of another environment for PyTorch.
 """
 
@@ -44,7 +45,7 @@ def batch_of(args):
     return draw.integers(0, 256, shape, np.uint8), draw.integers(0, 16, shape, np.uint8)
 
 
-def tensorflow_steps(args, **choices):
+def tensorflow_steps(args, *, precision="float32", **choices):
     """The step of `run`, in the loop that Keras compiles for `fit`.
 
     Choices differ from those of this machine as they are named.
@@ -59,7 +60,7 @@ def tensorflow_steps(args, **choices):
     from steelexp.training.fit import compile_model
 
     execution = execution_here()._replace(**choices)
-    runtime.prepare(seed=0, precision="float32", execution=execution)
+    runtime.prepare(seed=0, precision=precision, execution=execution)
     model = unet(CLASSES, execution.decoder, backbone=args.backbone, weights="none")
     loss = functools.partial(dice, reduce="batch")
     optimizer = adam(learning_rate=LEARNING_RATE)
@@ -82,7 +83,7 @@ def tensorflow_steps(args, **choices):
     )
 
 
-def torch_steps(args, *, compiled=False, kept_memory=False):
+def torch_steps(args, *, compiled=False, kept_memory=False, bfloat16=False):
     """The peer, eager or compiled."""
     if kept_memory:  # numbers of glibc's <malloc.h>, as in training/runtime.py
         for setting, value in ((-4, 0), (-1, 2**31 - 1), (-2, 256 * 2**20)):
@@ -105,7 +106,9 @@ def torch_steps(args, *, compiled=False, kept_memory=False):
         image = grey.permute(0, 3, 1, 2).float().div(255).expand(-1, 3, -1, -1)
         image = image.contiguous(memory_format=torch.channels_last)
         truth = ((bits >> places) & 1).float().permute(0, 3, 1, 2)
-        scores = network(image).sigmoid()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+            logits = network(image)
+        scores = logits.float().sigmoid()
         return 1 - (2 * (scores * truth).sum() + 1) / (scores.sum() + truth.sum() + 1)
 
     if compiled:
@@ -130,7 +133,12 @@ SIDES = {
     "PyTorch, compiled, kept memory": functools.partial(
         torch_steps, compiled=True, kept_memory=True
     ),
+    "PyTorch, bfloat16": functools.partial(torch_steps, kept_memory=True, bfloat16=True),
+    "PyTorch, compiled, bfloat16": functools.partial(
+        torch_steps, compiled=True, kept_memory=True, bfloat16=True
+    ),
     "as run": tensorflow_steps,
+    "as run, bfloat16": functools.partial(tensorflow_steps, precision="mixed_bfloat16"),
     "plain decoder": functools.partial(tensorflow_steps, decoder="plain", remapper=False),
     "folded decoder": functools.partial(tensorflow_steps, decoder="folded", remapper=False),
     "folded decoder, remapper": functools.partial(
