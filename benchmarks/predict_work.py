@@ -32,6 +32,7 @@ from steelexp.inference.predict import predict
 from steelexp.inference.predictor import Predictor
 from steelexp.records.model_card import ModelCard
 from steelexp.records.postprocessing import ClassRules
+from steelexp.training.runtime import keep_memory
 
 RULES = ClassRules(threshold=0.5, min_component=100, min_area=400, min_peak_score=0.6)
 
@@ -55,6 +56,7 @@ def key_of(grey):
 
 def stored_predictor(dataset, *, pixelwise):
     """A predictor that knows the scores of each strip."""
+    keep_memory()  # as the command does
     rng = np.random.default_rng(0)
     stored = {}
     for row in range(len(dataset.names)):

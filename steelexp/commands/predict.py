@@ -32,6 +32,7 @@ from steelexp.records.prediction_settings import FILE as SETTINGS
 from steelexp.records.store import RunFolder
 from steelexp.run_model import load_predictor
 from steelexp.spreadsheet import formula_lines
+from steelexp.training.runtime import keep_memory
 
 EPILOG = """\
 examples:
@@ -141,6 +142,7 @@ def _predicted(
 
 def _load(args: argparse.Namespace, file: Path | None) -> Predictor:
     """The network in the runtime that the user chose."""
+    keep_memory()  # faulting in large blocks anew for each image takes a third of the own work
     if args.precision is not None and args.runtime != "openvino":
         raise UserError(
             f"--precision {args.precision}: only OpenVINO has this setting, others compute as the "

@@ -22,13 +22,13 @@ def word_of(bits: int) -> Word:
 
 def pack_bits(masks: npt.NDArray[np.bool_]) -> Bits:
     """Pack the masks of all classes: [..., C] bool -> [...] words, bit c set where class c is."""
-    packed = np.packbits(masks, axis=-1, bitorder="little")  # [..., ceil(C / 8)] bytes
-    word = np.dtype(word_of(masks.shape[-1]))
-    if word.itemsize == 1:
-        return packed[..., 0]
-    filled = np.zeros((*packed.shape[:-1], word.itemsize), np.uint8)
-    filled[..., : packed.shape[-1]] = packed
-    return filled.view(word.newbyteorder("<"))[..., 0].astype(word, copy=False)
+    word = word_of(masks.shape[-1])
+    bits = np.zeros(masks.shape[:-1], word)
+    for c in range(masks.shape[-1]):  # np.packbits takes 6.5 ms for a strip of four classes
+        plane = np.ascontiguousarray(masks[..., c])
+        if plane.any():
+            bits |= np.left_shift(plane.view(np.uint8).astype(word, copy=False), c)
+    return bits
 
 
 def for_opencv(bits: Bits) -> npt.NDArray[Any]:

@@ -8,6 +8,7 @@ With more classes it holds one class a pixel, and no sets.
 
 import functools
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -32,7 +33,10 @@ def to_values(bits: Bits, classes: int) -> Values:
         ValueError: There are more than eight classes, and a pixel has several.
     """
     if classes <= MOST_CLASSES_IN_A_BYTE:
-        return _values_of_sets(classes)[bits]
+        table = _values_of_sets(classes)
+        if bits.max(initial=0) >= len(table):
+            raise IndexError(f"a pixel has a bit beyond those of {classes} classes")
+        return np.asarray(cv2.LUT(bits.astype(np.uint8), np.resize(table, 256)), np.uint8)
     if has_overlaps(bits):
         raise ValueError(f"{classes} classes: masks of numbers hold the sets of at most 8")
     values = np.zeros(bits.shape, np.uint8)

@@ -6,11 +6,13 @@ The first pixel extends from 0 to 1.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from steelexp.inference.postprocessing import bounding_window, label_components
 
 Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.float32]
@@ -74,14 +76,14 @@ def find_defects(masks: Mask, scores: Scores, classes: Sequence[str]) -> list[De
 def _class_defects(label: str, mask: Mask, scores: Scores) -> list[Defect]:
     if not mask.any():
         return []
-    _, components, boxes, centres = cv2.connectedComponentsWithStats(
-        mask.astype(np.uint8), connectivity=8
-    )
-    numbers = np.asarray(components, np.int32)  # [H, W]
+    window = bounding_window(mask)
+    numbers, boxes, centres = label_components(mask[window])
+    scores = scores[window]
+    corner = window[1].start, window[0].start
     left, top, _, _, area = boxes[1:].T  # 0 is the background
     order = 1 + np.lexsort((left, top, -area))
     return [
-        _measure(label, rank, number, numbers, scores, boxes[number], centres[number])
+        _measure(label, rank, number, numbers, scores, boxes[number], centres[number], corner)
         for rank, number in enumerate(order.tolist(), start=1)
     ]
 
@@ -90,23 +92,36 @@ def _measure(
     label: str,
     rank: int,
     number: int,
-    numbers: npt.NDArray[np.int32],
+    numbers: npt.NDArray[Any],
     scores: Scores,
     box: npt.NDArray[np.int32],
     centre: npt.NDArray[np.float64],
+    corner: tuple[int, int],
 ) -> Defect:
+    """Measure one component.
+
+    Args:
+        label: Class name.
+        rank: Number of the defect.
+        number: Its number in `numbers`.
+        numbers: [h, w] numbers of the components in a window of the image.
+        scores: [h, w] scores of the class in the window.
+        box: Left, top, width, height and area in the window.
+        centre: Centroid in the window.
+        corner: Left and top of the window in the image.
+    """
     left, top, width, height, area = box.tolist()
     window = slice(top, top + height), slice(left, left + width)
     inside = numbers[window] == number
     defect_scores = scores[window][inside]
     length, breadth, orientation = _smallest_rectangle(inside)
-    x, y = (centre + 0.5).round(2).tolist()
+    x, y = (centre + corner + 0.5).round(2).tolist()
     return Defect(
         label=label,
         component=rank,
         area=area,
-        left=left,
-        top=top,
+        left=left + corner[0],
+        top=top + corner[1],
         width=width,
         height=height,
         centre_x=x,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from steelexp.overlays.legend import FAINT, TEXT, Entry, band
-from steelexp.overlays.painting import CLASS_RGB, Painting, above, paint
+from steelexp.overlays.painting import CLASS_RGB, Painting, above, paint, present_bits
 
 NARROWEST: Final = 720  # minimum width in pixels, for a legend of four classes on two lines
 TALLEST: Final = 1024  # maximum height in pixels of an enlarged image
@@ -163,8 +163,8 @@ def draw(
         )
     painting = paint(image, outlined, prediction, class_count=len(classes))
 
-    entries = _entries(outlined, prediction, classes)
-    if _region(outlined, len(classes)).any():
+    entries = _entries(present_bits(outlined), present_bits(prediction), classes)
+    if present_bits(outlined) >> len(classes) & 1:
         entries += (Entry("hatched: ignored", FAINT, outlined=True, filled=True),)
     if truth is not None:
         entries += KEY_ENTRIES
@@ -211,10 +211,20 @@ def _region(bits: Bits, bit: int) -> Region:
     return (bits >> bit & 1).astype(bool)
 
 
-def _entries(truth: Bits, prediction: Bits, classes: tuple[str, ...]) -> list[Entry]:
-    """Legend entries of the classes, outlined if labelled and filled if predicted."""
-    entries = []
-    for bit, label in enumerate(classes):
-        true, predicted = (bool(_region(plane, bit).any()) for plane in (truth, prediction))
-        entries.append(Entry(label, CLASS_RGB[bit], outlined=true, filled=predicted))
-    return entries
+def _entries(truth: int, prediction: int, classes: tuple[str, ...]) -> list[Entry]:
+    """Legend entries of the classes, outlined if labelled and filled if predicted.
+
+    Args:
+        truth: Bits of the classes that are labelled.
+        prediction: Bits of the classes that are predicted.
+        classes: Class names, in bit order.
+    """
+    return [
+        Entry(
+            label,
+            CLASS_RGB[bit],
+            outlined=bool(truth >> bit & 1),
+            filled=bool(prediction >> bit & 1),
+        )
+        for bit, label in enumerate(classes)
+    ]
