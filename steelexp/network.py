@@ -10,6 +10,7 @@ from steelexp.evaluation.network_functions import NetworkFunctions
 from steelexp.lazy import tf
 from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.fused_adam import fused
+from steelexp.model.fused_gradients import fuse_gradients
 from steelexp.model.loss_schedule import Loss, mix_losses
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
@@ -51,6 +52,8 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
     spec = plan.spec
     main_loss_weight = tf.Variable(1.0, trainable=False)
     model = untrained_model(plan, execution)
+    if execution.gradients == "fused":
+        fuse_gradients(model)
     main_loss = loss_of(plan, spec.loss)
     loss = main_loss
     if spec.loss_warm_up.epochs:

@@ -15,6 +15,7 @@ from steelexp.cores import available_cores
 from steelexp.errors import UserError, reason
 from steelexp.lazy import tf
 from steelexp.model.fused_adam import Adam
+from steelexp.model.fused_gradients import Gradients
 from steelexp.model.unet import Decoder
 from steelexp.records.machine import Feature, features, instruction_sets
 from steelexp.records.provenance import ENVIRONMENT, EXECUTION, first_facts
@@ -29,6 +30,7 @@ class Execution(NamedTuple):
             activation.
         decoder: Form of the network's decoder; weights and function are the same in all.
         adam: Form of Adam's step: many small operations, or one for each weight.
+        gradients: Form of the gradients of EfficientNet's layers.
         noise: What the noise of dropout follows from: the state of TensorFlow's kernels, which no
             checkpoint has, or the optimizer's steps.
         xla: Whether XLA compiles the training step.
@@ -38,6 +40,7 @@ class Execution(NamedTuple):
     remapper: bool = False
     decoder: Decoder = "plain"
     adam: Adam = "plain"
+    gradients: Gradients = "plain"
     noise: Literal["kernels", "steps"] = "kernels"
     xla: bool = False
 
@@ -46,6 +49,7 @@ class _Choice(NamedTuple):
     remapper: bool
     decoder: Decoder
     adam: Adam
+    gradients: Gradients
 
 
 # The first feature that the machine has decides.
@@ -54,12 +58,13 @@ class _Choice(NamedTuple):
 # On AVX2 oneDNN runs the fused convolutions ten times slower: a 256 x 1600 image took 8.4 s against
 # 0.9 s, mobilenet U-Net, 2 cores.
 _CHOICES: Mapping[Feature, _Choice] = {
-    "gpu": _Choice(remapper=True, decoder="plain", adam="plain"),  # there XLA fuses Adam
-    "amx": _Choice(remapper=False, decoder="folded", adam="fused"),
-    "avx512": _Choice(remapper=False, decoder="folded", adam="fused"),
-    "avx2": _Choice(remapper=False, decoder="plain", adam="fused"),
+    # tf_keras has XLA fuse Adam there.
+    "gpu": _Choice(remapper=True, decoder="plain", adam="plain", gradients="plain"),
+    "amx": _Choice(remapper=False, decoder="folded", adam="fused", gradients="fused"),
+    "avx512": _Choice(remapper=False, decoder="folded", adam="fused", gradients="fused"),
+    "avx2": _Choice(remapper=False, decoder="plain", adam="fused", gradients="fused"),
 }
-_ELSEWHERE = _Choice(remapper=False, decoder="plain", adam="plain")
+_ELSEWHERE = _Choice(remapper=False, decoder="plain", adam="plain", gradients="plain")
 
 
 def execution_of(has: frozenset[Feature], *, cores: int, xla: bool = False) -> Execution:

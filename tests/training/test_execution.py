@@ -16,7 +16,7 @@ from steelexp.training.execution import (
     execution_of_weights,
 )
 
-RECORDED = Execution(threads=3, remapper=True, decoder="folded", adam="fused", noise="steps")
+RECORDED = Execution(3, True, "folded", adam="fused", gradients="fused", noise="steps")
 
 
 @pytest.fixture
