@@ -35,10 +35,13 @@ COMMANDS: dict[str, str] = {
     "inference_mobilenetv2": "inference.py {images} --backbone mobilenetv2 {peer} {json}",
     "inference_efficientnetb4": "inference.py {images} --backbone efficientnetb4 {peer} {json}",
     "predict_work": "predict_work.py {strips}",
+    "predict_memory": "predict_work.py {strips} --memory",
     "input_pipeline": "input_pipeline.py {strips}",
     "cpu_settings": "cpu_settings.py",
     "rle": "rle.py {strips}/train.csv",
     "thresholds": "thresholds.py",
+    "many_runs": "many_runs.py {run} {out}/many_runs --runs 1000",
+    "scale": "scale.py {out}/scale",
 }
 """Name of a benchmark -> file of this folder and its arguments."""
 
