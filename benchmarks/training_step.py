@@ -52,6 +52,7 @@ def tensorflow_steps(args, *, precision="float32", **choices):
     """
     from steelexp.lazy import tf
     from steelexp.model.fused_adam import fused
+    from steelexp.model.fused_gradients import fuse_gradients
     from steelexp.model.losses import dice
     from steelexp.model.optimizers import adam
     from steelexp.model.unet import unet
@@ -62,6 +63,8 @@ def tensorflow_steps(args, *, precision="float32", **choices):
     execution = execution_here()._replace(**choices)
     runtime.prepare(seed=0, precision=precision, execution=execution)
     model = unet(CLASSES, execution.decoder, backbone=args.backbone, weights="none")
+    if execution.gradients == "fused":
+        fuse_gradients(model)
     loss = functools.partial(dice, reduce="batch")
     optimizer = adam(learning_rate=LEARNING_RATE)
     optimizer = fused(optimizer) if execution.adam == "fused" else optimizer
@@ -139,6 +142,8 @@ SIDES = {
     ),
     "as run": tensorflow_steps,
     "as run, bfloat16": functools.partial(tensorflow_steps, precision="mixed_bfloat16"),
+    "as run, plain Adam": functools.partial(tensorflow_steps, adam="plain"),
+    "as run, plain gradients": functools.partial(tensorflow_steps, gradients="plain"),
     "plain decoder": functools.partial(tensorflow_steps, decoder="plain", remapper=False),
     "folded decoder": functools.partial(tensorflow_steps, decoder="folded", remapper=False),
     "folded decoder, remapper": functools.partial(
