@@ -2,10 +2,9 @@
 
     python benchmarks/trial_start.py SPEC [key=value ...]
 
-Runs six trials of a spec without a search, with different learning rates, in one process: three
-whose network is built anew, as in a process of its own, and four that use it again, of which the
-first builds it. The start of a trial is the time to its first step, and what this step takes longer
-than the others.
+Runs six trials of a search with different learning rates in one process: three whose network is
+built anew, as in a process of its own, and three that use the network of the third. The start of a
+trial is the time to its first step, and what this step takes longer than the others.
 """
 
 import statistics
@@ -19,6 +18,9 @@ from steelexp.epoch_profile import EpochProfile
 from steelexp.plan import SpecModel
 from steelexp.search.executor import Trial
 from steelexp.spec import load
+
+ANEW = 3
+AGAIN = 3
 
 
 class Steps:
@@ -74,12 +76,12 @@ def main(words):
         seconds(function, parts)
     with tempfile.TemporaryDirectory() as folder:
         runner = trial.TrialRunner(spec.model_dump(mode="json"), Path(folder) / "search")
-        for number in range(7):
-            if number < 4:
+        for number in range(ANEW + AGAIN):
+            if number < ANEW:
                 trial._MEMORY.forget()
             parts.clear()
             before, excess, whole = measure(runner, steps, number)
-            kind = "built anew" if number < 4 else "used again"
+            kind = "built anew" if number < ANEW else "used again"
             details = ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
             print(
                 f"trial {number}, network {kind}: start {before + excess:.2f} s (to the first step "
