@@ -92,6 +92,9 @@ def convolve_doubled(tensor: Tensor, kernel: Tensor) -> Tensor:
     Returns:
         [B, 2h, 2w, O], in the precision of the tensor.
     """
+    # Forward and backward pass of the five stages of mobilenetv2's decoder, batch 8, 256 x 256, 2
+    # cores of a Zen 4: plain 1.00 s, this 0.61 s; one 3 x 3 convolution for all four pixels and
+    # depth_to_space 0.93 s; four 2 x 2 convolutions and depth_to_space 0.98 s.
     batch, height, width = tf.unstack(tf.shape(tensor)[:3])
     result = tf.nn.conv2d_transpose(
         tensor,
