@@ -8,12 +8,14 @@ from steelexp.model.finiteness import NotFiniteError
 from steelexp.model.losses import bce
 from steelexp.model.optimizers import adam
 from steelexp.plan import SpecModel
+from steelexp.records.machine import instruction_sets
 from steelexp.records.postprocessing import ClassRules, Postprocessing
 from steelexp.records.store import Epoch
-from steelexp.run_model import load_predictor
+from steelexp.run_model import load_model, load_predictor
 from steelexp.spec import load
 from steelexp.training import checkpoint
 from steelexp.training.checkpoint import weights_hash
+from steelexp.training.execution import Execution
 from steelexp.training.fit import compile_model
 from tests.finished_runs import record, unfinished
 
@@ -58,6 +60,22 @@ def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path
     assert np.abs(predictor.scores(grey) - wanted).max() < 1e-5
     assert predictor.scores(grey[:50, :70]).shape == (50, 70, 2)
     assert predictor.network == weights_hash(network)
+
+
+@pytest.mark.parametrize(("decoder", "is_folded"), [(None, True), ("plain", False)])
+def test_exports_get_the_plain_decoder_of_a_run_with_a_folded_one(tmp_path, decoder, is_folded):
+    model = {"architecture": "unet", "backbone": "mobilenet", "weights": "none"}
+    folder = unfinished(tmp_path, model=model | {"decoder_filters": [2, 2, 2, 2, 2]})
+    spec = load(folder.path / "spec.yaml", model=SpecModel)
+    network = spec.model.bind(ARCHITECTURES)(2, "folded")
+    save(folder, network)
+    provenance = {
+        "instruction_sets": instruction_sets(),
+        "execution": Execution(1, decoder="folded")._asdict(),
+    }
+    folder.finish(record(weights=weights_hash(network), provenance=provenance))
+    names = [layer.name for layer in load_model(folder, decoder=decoder)._flatten_layers()]
+    assert ("decoder_stage0_upsampling" not in names) is is_folded
 
 
 def test_other_weights_than_the_records_are_refused(tmp_path):
