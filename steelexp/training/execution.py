@@ -53,8 +53,9 @@ class _Choice(NamedTuple):
 
 
 # The first feature that the machine has decides.
-# The folded decoder on AVX-512: training steps at 1.37 (mobilenetv2) and 1.24 (EfficientNet-B0) of
-# the plain one's speed (benchmarks/training_step.py, 2 cores); the remapper was no faster there.
+# The folded decoder, beside the plain one, training steps on 2 cores (benchmarks/training_step.py):
+# 1.37 times as fast for mobilenetv2 and 1.24 for EfficientNet-B0 on AVX-512, 1.42 and 1.36 with
+# ONEDNN_MAX_CPU_ISA=AVX2. The remapper was no faster on AVX-512.
 # On AVX2 oneDNN runs the fused convolutions ten times slower: a 256 x 1600 image took 8.4 s against
 # 0.9 s, mobilenet U-Net, 2 cores.
 _CHOICES: Mapping[Feature, _Choice] = {
@@ -62,7 +63,7 @@ _CHOICES: Mapping[Feature, _Choice] = {
     "gpu": _Choice(remapper=True, decoder="plain", adam="plain", gradients="plain"),
     "amx": _Choice(remapper=False, decoder="folded", adam="fused", gradients="fused"),
     "avx512": _Choice(remapper=False, decoder="folded", adam="fused", gradients="fused"),
-    "avx2": _Choice(remapper=False, decoder="plain", adam="fused", gradients="fused"),
+    "avx2": _Choice(remapper=False, decoder="folded", adam="fused", gradients="fused"),
 }
 _ELSEWHERE = _Choice(remapper=False, decoder="plain", adam="plain", gradients="plain")
 
