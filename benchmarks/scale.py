@@ -7,8 +7,8 @@ a process of its own, and its line goes to FOLDER/steps.jsonl, so that a stopped
 The last step of a size removes its cache. The table is printed at the end: a ratio of 2 is growth
 with the data. Memory is that which no file backs (see process_cost.py).
 
-`train` is one epoch of a small network on one tile of each training strip, the evaluation of all
-validation and test strips, and the page. `predict` takes some of the strips; its time for all of
+`train` is one epoch of a small network on one tile of each training strip, the evaluation of the
+validation and test strips, a tenth of all, and the page. `predict` takes some of the strips; its time for all of
 them is an extrapolation.
 """
 
@@ -29,7 +29,7 @@ from steelexp.data.synthetic import image_name
 SPEC = """
 name: strips_{strips}
 data: {{source: severstal, root: {root}}}
-split: {{kind: grouped, val: 0.15, test: 0.2, seed: 42}}
+split: {{kind: grouped, val: 0.05, test: 0.05, seed: 42}}
 tiling: {{kind: columns, size: 128, count: 1}}
 model:
   architecture: unet
