@@ -8,8 +8,8 @@ The last step of a size removes its cache. The table is printed at the end: a ra
 with the data. Memory is that which no file backs (see process_cost.py).
 
 `train` is one epoch of a small network on one tile of each training strip, the evaluation of the
-validation and test strips, a tenth of all, and the page. `predict` takes some of the strips; its time for all of
-them is an extrapolation.
+validation and test strips, a tenth of all, and the page. `predict` takes some of the strips. Its
+time for all of them is an extrapolation.
 """
 
 import argparse

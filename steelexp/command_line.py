@@ -29,7 +29,7 @@ def command_line(*words: str | Path) -> str:
     Args:
         words: The command and its arguments, such as "show" and a run folder.
     """
-    return _joined([*_program(), *words])
+    return " ".join([program(), *map(shell_word, words)])
 
 
 def python_line(*words: str | Path) -> str:
@@ -79,7 +79,8 @@ def shell_word(word: str | Path) -> str:
 
 def program() -> str:
     """The start of every steelexp command, such as "python -m steelexp"."""
-    return _joined(_program())
+    started = (sys.argv[0], sys.orig_argv[0], sys.executable)
+    return _program_line(started, os.environ.get("PATH"), os.getcwd())  # noqa: PTH109
 
 
 def runs_words(runs: Path) -> list[str]:
@@ -131,10 +132,15 @@ def again_line(command: str, run: Path) -> str:
     return command_line(*words, "--fresh")
 
 
+@functools.cache  # each file of a thousand runs has a way out for its message
+def _program_line(_started: tuple[str, ...], _path: str | None, _folder: str) -> str:
+    return _joined(_program())
+
+
 def _program() -> list[str]:
     started_as = sys.argv[0]
-    if Path(started_as).name == SCRIPT and (script := _which(started_as)):
-        on_path = _which(SCRIPT)
+    if Path(started_as).name == SCRIPT and (script := shutil.which(started_as)):
+        on_path = shutil.which(SCRIPT)
         return [SCRIPT if on_path and _same(script, on_path) else started_as]
     return [_interpreter(), "-m", "steelexp"]
 
@@ -155,19 +161,9 @@ def _spelled(character: str) -> str:
 def _interpreter() -> str:
     """`python` if that is this interpreter, else the path as it was typed, else the full path."""
     for word in ("python", sys.orig_argv[0]):
-        if (path := _which(word)) and _same(path, sys.executable):
+        if (path := shutil.which(word)) and _same(path, sys.executable):
             return word
     return sys.executable
-
-
-def _which(program: str) -> str | None:
-    """The path of a program; the errors of a thousand damaged runs ask for it as often."""
-    return _on_path(program, os.environ.get("PATH"), os.getcwd())  # noqa: PTH109
-
-
-@functools.cache
-def _on_path(program: str, path: str | None, _folder: str) -> str | None:
-    return shutil.which(program, path=path)
 
 
 def _same(first: str, second: str) -> bool:

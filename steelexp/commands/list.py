@@ -8,7 +8,7 @@ from steelexp.commands.outcome import DONE
 from steelexp.errors import UserError
 from steelexp.progress import say, show
 from steelexp.records.store import run_folders
-from steelexp.report.tables import leaderboard, outcomes
+from steelexp.report.tables import leaderboard, standings
 
 
 def add(board: argparse.ArgumentParser) -> None:
@@ -19,11 +19,11 @@ def add(board: argparse.ArgumentParser) -> None:
 
 def list_runs(args: argparse.Namespace) -> int:
     """Print the leaderboard."""
-    rows = outcomes(run_folders(args.folder))
+    rows = standings(run_folders(args.folder))
     if not rows:
         raise UserError(f"{args.folder}: no runs here; make one: make run")
     show(leaderboard(rows))
-    for _, outcome in rows:
-        if isinstance(outcome, UserError):
-            say(*outcome.lines)
+    for row in rows:
+        if row.problem is not None:
+            say(*row.problem.lines)
     return DONE

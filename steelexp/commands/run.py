@@ -29,7 +29,7 @@ from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.final_page import leave_report
 from steelexp.report.profile_table import FILE as PROFILE
 from steelexp.report.profile_table import profile_csv, profile_table
-from steelexp.report.tables import leaderboard, outcomes
+from steelexp.report.tables import leaderboard, standings
 from steelexp.search.ray_train import train_together
 from steelexp.terminal import print_error
 from steelexp.training import probe
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         _check_profile(args, every)
     failed = _each(every, args, _preview if args.dry_run else _run_request)
     if len(every) > 1 and not args.dry_run:
-        show(leaderboard(outcomes(run_folders(args.runs))))
+        show(leaderboard(standings(run_folders(args.runs))))
         say(f"{len(every) - failed} of {len(every)} runs are finished in {args.runs}")
         leave_report(args.runs)
     return FAILED if failed else DONE

@@ -1,8 +1,8 @@
 """Runs as tables for a terminal."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rich.table import Table
 
@@ -15,9 +15,6 @@ from steelexp.records.store import RunFolder
 
 if TYPE_CHECKING:
     from steelexp.spec import ExperimentSpec
-
-Outcome = Record | str | UserError
-"""Record of a finished run, words about an unfinished one, or why a record cannot be read."""
 
 LEADERBOARD = (*HEADLINES, ALL_EMPTY)
 
@@ -145,12 +142,26 @@ def _is_trial(path: Path) -> bool:
     return path.parts[-4:-2] == ("search", "trials")
 
 
-def outcomes(folders: Iterable[RunFolder]) -> list[tuple[RunFolder, Outcome]]:
-    """What became of each run, read once."""
-    return [(folder, _outcome(folder)) for folder in folders]
+class Standing(NamedTuple):
+    """One run of a leaderboard.
+
+    Attributes:
+        rank: Place, the best first.
+        cells: Its row.
+        problem: Error that keeps it from being read; None without.
+    """
+
+    rank: float
+    cells: tuple[str, ...]
+    problem: UserError | None = None
 
 
-def leaderboard(rows: Sequence[tuple[RunFolder, Outcome]]) -> Table:
+def standings(folders: Iterable[RunFolder]) -> list[Standing]:
+    """The rows of a leaderboard; each run is read once and not kept."""
+    return list(map(_standing, folders))
+
+
+def leaderboard(rows: Iterable[Standing]) -> Table:
     """Every run, the best first; unfinished ones last.
 
     Trials of a search are listed with their validation metrics. Picking a trial by its test images
@@ -163,43 +174,36 @@ def leaderboard(rows: Sequence[tuple[RunFolder, Outcome]]) -> Table:
         table.add_column(name, overflow="fold")
     for name in (*(METRICS[name].title for name in LEADERBOARD), "minutes"):
         table.add_column(name, justify="right", overflow="fold")
-    for folder, outcome in sorted(rows, key=_rank):
-        label = run_label(folder.path)
-        if not isinstance(outcome, Record):
-            status = outcome if isinstance(outcome, str) else "cannot be read"
-            table.add_row(label, "", status)
-            continue
-        part = _listed_part(folder, outcome)
-        parts = outcome.split["parts"]
-        table.add_row(
-            label,
-            str(outcome.seed),
-            outcome.status,
-            f"{outcome.best_epoch} of {outcome.epochs}",
-            f"{parts[part]} {part} images",
-            f"{parts['leak']['groups']} groups" if parts["leak"]["groups"] else "none",
-            *(_figure(outcome.metrics, full_name(name, part)) for name in LEADERBOARD),
-            f"{outcome.seconds / 60:.1f}",
-        )
+    for row in sorted(rows, key=lambda row: row.rank):
+        table.add_row(*row.cells)
     return table
+
+
+def _standing(folder: RunFolder) -> Standing:
+    label = run_label(folder.path)
+    try:
+        record = folder.record
+        if record is None:
+            return Standing(2.0, (label, "", f"unfinished, {len(folder.epochs)} epochs"))
+    except UserError as error:
+        return Standing(2.0, (label, "", "cannot be read"), error)
+    part = _listed_part(folder, record)
+    parts = record.split["parts"]
+    cells = (
+        label,
+        str(record.seed),
+        record.status,
+        f"{record.best_epoch} of {record.epochs}",
+        f"{parts[part]} {part} images",
+        f"{parts['leak']['groups']} groups" if parts["leak"]["groups"] else "none",
+        *(_figure(record.metrics, full_name(name, part)) for name in LEADERBOARD),
+        f"{record.seconds / 60:.1f}",
+    )
+    return Standing(-record.metrics.get(full_name(PRIMARY, part), 0.0), cells)
 
 
 def _listed_part(folder: RunFolder, record: Record) -> Literal["test", "val"]:
     return "val" if _is_trial(folder.path) else reported_part(record.metrics)
-
-
-def _outcome(folder: RunFolder) -> Outcome:
-    try:
-        return folder.record or f"unfinished, {len(folder.epochs)} epochs"
-    except UserError as error:
-        return error
-
-
-def _rank(row: tuple[RunFolder, Outcome]) -> float:
-    folder, record = row
-    if not isinstance(record, Record):
-        return 2.0
-    return -record.metrics.get(full_name(PRIMARY, _listed_part(folder, record)), 0.0)
 
 
 def _figures(metrics: Mapping[str, float], part: Part, label: str | None = None) -> list[str]:

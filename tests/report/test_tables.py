@@ -10,9 +10,9 @@ from steelexp.report.tables import (
     leaderboard,
     leak_lines,
     metrics_table,
-    outcomes,
     postprocessing_lines,
     run_lines,
+    standings,
 )
 from steelexp.spec import read_resolved
 from tests.finished_runs import METRICS, PARTS, finished, record, unfinished
@@ -137,7 +137,7 @@ class TestLeaderboard:
         high = finished(tmp_path / "c" / "3", seed=7, seconds=150.0)
         none = finished(tmp_path / "d" / "4", metrics={})
         evaluated = ["finished", "3 of 4", "6 val images", "none"]
-        assert rows(leaderboard(outcomes([begun, low, none, high]))) == [
+        assert rows(leaderboard(standings([begun, low, none, high]))) == [
             ["c/3", "7", *evaluated, "0.5000", "0.8750", "0.8125", "2.5"],
             ["b/2", "42", *evaluated, "0.2500", "0.8750", "0.8125", "1.5"],
             ["d/4", "42", *evaluated, "-", "-", "-", "1.5"],
@@ -150,17 +150,17 @@ class TestLeaderboard:
     def test_a_damaged_run_does_not_hide_the_others(self, tmp_path, name, content):
         damaged = unfinished(tmp_path / "a" / "1")
         damaged.write(name, content)
-        found = rows(leaderboard(outcomes([damaged, finished(tmp_path / "b" / "2")])))
+        found = rows(leaderboard(standings([damaged, finished(tmp_path / "b" / "2")])))
         assert [row[0] for row in found] == ["b/2", "a/1"]
         assert found[1][2] == "cannot be read"
 
     def test_of_nothing_is_empty(self):
-        assert rows(leaderboard(outcomes([]))) == []
+        assert rows(leaderboard(standings([]))) == []
 
     def test_names_the_runs_by_spec_and_digest(self, tmp_path):
         folder = RunFolder(tmp_path / "b4_dice" / "3f9c1a7e")
         unfinished(folder.path)
-        assert rows(leaderboard(outcomes([folder])))[0][0] == "b4_dice/3f9c1a7e"
+        assert rows(leaderboard(standings([folder])))[0][0] == "b4_dice/3f9c1a7e"
 
 
 def test_trials_are_listed_by_what_chose_them(tmp_path):
@@ -171,7 +171,7 @@ def test_trials_are_listed_by_what_chose_them(tmp_path):
         tmp_path / "b4" / "search" / "trials" / "0004" / "1", metrics=tested, split=split
     )
     better = finished(tmp_path / "c" / "2", metrics=METRICS | {"val_dice_positive": 0.75})
-    found = rows(leaderboard(outcomes([trial, better])))
+    found = rows(leaderboard(standings([trial, better])))
     assert [row[0] for row in found] == ["c/2", "b4 trial 0004/1"]
     assert found[1][4:7] == ["6 val images", "none", "0.5000"]
 
@@ -186,7 +186,7 @@ class TestTestStrips:
         assert [row[1] for row in rows(table)] == ["0.3750", "0.2500"]
         split = {"kind": "grouped", "parts": self.parts}
         folder = finished(tmp_path / "a" / "1", metrics=self.metrics, split=split)
-        assert rows(leaderboard(outcomes([folder])))[0][4:9] == [
+        assert rows(leaderboard(standings([folder])))[0][4:9] == [
             "8 test images", "none", "0.2500", "0.4375", "0.4062",
         ]  # fmt: skip
         spec = read_resolved(folder.path / "spec.yaml")
@@ -209,7 +209,7 @@ class TestLeak:
             "copy that trains"
         )
         folder = finished(tmp_path / "a" / "1", split={"kind": "random", "parts": parts})
-        assert rows(leaderboard(outcomes([folder])))[0][5] == "4 groups"
+        assert rows(leaderboard(standings([folder])))[0][5] == "4 groups"
         assert line in run_lines(folder.record, read_resolved(folder.path / "spec.yaml"), folder)
 
     def test_is_not_mentioned_where_there_is_none(self):
