@@ -3,6 +3,8 @@ document.documentElement.classList.add("scripted");
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 
+const collator = new Intl.Collator("en", { numeric: true });
+
 // Tables: a button in each head sorts; what has no value stays at the end.
 const valueOf = (cell) => {
   const text = (cell.dataset.value ?? cell.textContent).trim();
@@ -11,7 +13,7 @@ const valueOf = (cell) => {
 };
 const compare = (a, b) => {
   if (typeof a === "number" && typeof b === "number") return a - b;
-  return String(a).localeCompare(String(b), "en", { numeric: true });
+  return collator.compare(String(a), String(b));
 };
 for (const table of all("table.sortable")) {
   const heads = all("thead th", table);
