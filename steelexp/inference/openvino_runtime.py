@@ -31,7 +31,7 @@ def openvino_predictor(
     Args:
         file: Path of model.onnx.
         precision: Precision of the arithmetic. float32 is exact. bfloat16 needs a processor that
-            multiplies it, and its scores differ in the third digit.
+            multiplies it. Its scores differ, near the rims of defects by up to a quarter.
         threads: Threads of the network; 0 for one per core.
         images: Images that are scored at the same time, which share the threads; 0 for up to four.
 
