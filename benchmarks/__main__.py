@@ -25,25 +25,25 @@ from benchmarks.side_by_side import machine
 FOLDER = Path(__file__).parent
 
 COMMANDS: dict[str, str] = {
-    "training_step_mobilenetv2": "training_step.py --backbone mobilenetv2 {peer} {json}",
-    "training_step_efficientnetb0": "training_step.py --backbone efficientnetb0 {peer} {json}",
+    "training_step_mobilenetv2": "training_step --backbone mobilenetv2 {peer} {json}",
+    "training_step_efficientnetb0": "training_step --backbone efficientnetb0 {peer} {json}",
     "training_step_efficientnetb4": (
-        "training_step.py --backbone efficientnetb4 --batch 4 {peer} {json}"
+        "training_step --backbone efficientnetb4 --batch 4 {peer} {json}"
     ),
-    "epochs_mobilenetv2": "epochs.py {strips} --backbone mobilenetv2 {peer} {json}",
-    "trial_start": "trial_start.py experiments/search/quick_search.yaml",
-    "inference_mobilenetv2": "inference.py {images} --backbone mobilenetv2 {peer} {json}",
-    "inference_efficientnetb4": "inference.py {images} --backbone efficientnetb4 {peer} {json}",
-    "predict_work": "predict_work.py {strips}",
-    "predict_memory": "predict_work.py {strips} --memory",
-    "input_pipeline": "input_pipeline.py {strips}",
-    "cpu_settings": "cpu_settings.py",
-    "rle": "rle.py {strips}/train.csv",
-    "thresholds": "thresholds.py",
-    "many_runs": "many_runs.py {run} {out}/many_runs --runs 1000",
-    "scale": "scale.py {out}/scale",
+    "epochs_mobilenetv2": "epochs {strips} --backbone mobilenetv2 {peer} {json}",
+    "trial_start": "trial_start experiments/search/quick_search.yaml",
+    "inference_mobilenetv2": "inference {images} --backbone mobilenetv2 {peer} {json}",
+    "inference_efficientnetb4": "inference {images} --backbone efficientnetb4 {peer} {json}",
+    "predict_work": "predict_work {strips}",
+    "predict_memory": "predict_work {strips} --memory",
+    "input_pipeline": "input_pipeline {strips}",
+    "cpu_settings": "cpu_settings",
+    "rle": "rle {strips}/train.csv",
+    "thresholds": "thresholds",
+    "many_runs": "many_runs {run} {out}/many_runs --runs 1000",
+    "scale": "scale {out}/scale",
 }
-"""Name of a benchmark -> file of this folder and its arguments."""
+"""Name of a benchmark -> module of this folder and its arguments."""
 
 STRIPS = 96
 
@@ -83,7 +83,8 @@ def measure(names: list[str], args: argparse.Namespace) -> Iterator[str]:
         words = shlex.split(COMMANDS[name].format(**inputs(name, args)))
         print(f"{name}: {shlex.join(words)[:200]}", flush=True)
         started = time.monotonic()
-        done = run([sys.executable, str(FOLDER / words[0]), *words[1:]])
+        module = f"benchmarks.{words[0]}"
+        done = run([sys.executable, "-m", module, *words[1:]])
         print(done.stdout, flush=True)
         if done.returncode:
             result.with_suffix(".failed.txt").write_text(done.stdout + done.stderr)
@@ -124,8 +125,7 @@ def steelexp(*words: str) -> None:
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     """Run a command of this checkout."""
-    paths = os.pathsep.join([str(FOLDER.parent), str(FOLDER)])
-    environment = os.environ | {"PYTHONPATH": paths}
+    environment = os.environ | {"PYTHONPATH": str(FOLDER.parent)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -1,7 +1,7 @@
 """Whole epochs in training pixels a second, beside the published recipe and beside PyTorch.
 
     python -m steelexp data generate strips --strips 50
-    python benchmarks/epochs.py strips --backbone mobilenetv2 --torch-python /path/to/python
+    python -m benchmarks.epochs strips --backbone mobilenetv2 --torch-python /path/to/python
 
 An epoch is all that a side does in it: reading, training, its own validation and checkpoints.
 All sides train on the same 256 x 256 tiles in batches of 12 and validate on the same strips. Dice

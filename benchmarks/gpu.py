@@ -1,7 +1,7 @@
 """What a GPU makes of steelexp: training, evaluation, and the input that it needs.
 
-    python benchmarks/gpu.py                 about ten minutes with one GPU
-    python benchmarks/gpu.py --json gpu.json
+    python -m benchmarks.gpu                 about ten minutes with one GPU
+    python -m benchmarks.gpu --json gpu.json
 
 Trains U-Nets on random tiles of 256 x 256 in each precision, with the plain decoder, the folded one
 and the folded one compiled by XLA, each in a process of its own, one after the other. Then it
@@ -22,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from side_by_side import machine
+from benchmarks.side_by_side import machine
 
 SIZE = 256
 STRIP = (256, 1600)

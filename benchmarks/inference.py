@@ -2,7 +2,7 @@
 
     pip install -e '.[export,openvino,benchmarks]'
     python -m benchmarks.inference STRIP... --backbone mobilenetv2
-    python -m benchmarks.inference STRIP... --torch-python OTHER/bin/python --file inference.json
+    python -m benchmarks.inference STRIP... --torch-python OTHER/bin/python --json inference.json
 
 Ours is segmentation-models' U-Net as `run` trains it and `export` writes it. The peer is the U-Net
 of segmentation_models_pytorch in inference mode, with the same encoder, the same decoder filters
@@ -196,7 +196,7 @@ def main(args):
         title=f"{args.backbone}, {len(images)} images of 256 x 1600",
         unit="images a second",
         amount=len(images),
-        file=args.file,
+        file=args.json,
         backbone=args.backbone,
     )
 
@@ -210,7 +210,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--sides", nargs="+", choices=tuple(PACKAGES), default=SIDES)
     parser.add_argument("--torch-python", default=sys.executable)
-    parser.add_argument("--file", type=Path, help="JSON file to write")
+    parser.add_argument("--json", type=Path, help="JSON file to write")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

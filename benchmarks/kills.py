@@ -1,6 +1,6 @@
 """Kill a command at random moments, let it go on, and compare what it leaves with one left alone.
 
-    nice python benchmarks/kills.py JOB [--kills 40] [--seed 0] [--work FOLDER] [--only NAME]
+    nice python -m benchmarks.kills JOB [--kills 40] [--seed 0] [--work FOLDER] [--only NAME]
 
 JOB is run, predict, export, cache or generate.
 

@@ -1,6 +1,6 @@
 """`--help`, `list` and `report` of a folder of many runs: seconds, peak memory, size of the page.
 
-    python benchmarks/many_runs.py RUN FOLDER --runs 1000 --strategies 20
+    python -m benchmarks.many_runs RUN FOLDER --runs 1000 --strategies 20
 
 RUN is a finished run. FOLDER gets that many runs like it: its files, with a name, a seed, pixels
 and metrics of their own, and its overlays as hard links. A folder that has them already is used
@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from process_cost import cost_of
 
+from benchmarks.process_cost import cost_of
 from steelexp.counts import Counts
 from steelexp.errors import UserError
 from steelexp.records.image_scores import ImageScores, read_image_scores, write_image_scores

@@ -1,6 +1,6 @@
 """Cut the power of a command at random moments, in simulation, and let it go on.
 
-    nice python benchmarks/power_cuts.py [--cuts 30] [--seed 0] [--work FOLDER] [--only NAME]
+    nice python -m benchmarks.power_cuts [--cuts 30] [--seed 0] [--work FOLDER] [--only NAME]
 
 Each case of benchmarks/kills.py's jobs run and predict is run once while its writes, renames and
 fsyncs are recorded (tests/power_cuts.py). Each cut leaves what a disk may hold after a power cut:

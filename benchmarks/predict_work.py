@@ -1,8 +1,8 @@
 """Processor time of `predict` outside the network, for each strip, and its memory.
 
     steelexp data generate data/work --strips 24 --seed 5 --rarity 0
-    python benchmarks/predict_work.py data/work
-    python benchmarks/predict_work.py data/work --memory
+    python -m benchmarks.predict_work data/work
+    python -m benchmarks.predict_work data/work --memory
 
 The network is replaced by scores that are there already: those of the labels, blurred, with a
 smooth background of up to 0.2. They are in planes, one for each class, as TensorFlow and OpenVINO

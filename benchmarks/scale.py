@@ -1,6 +1,6 @@
 """Time, memory and disk of a data set of Severstal's size, beside a set of half the size.
 
-    python benchmarks/scale.py FOLDER [--strips 12568] [--predict 500]
+    python -m benchmarks.scale FOLDER [--strips 12568] [--predict 500]
 
 FOLDER takes about 9 GB. The set is generated once; the half is its first strips. Each step runs in
 a process of its own, and its line goes to FOLDER/steps.jsonl, so that a stopped benchmark goes on.
@@ -22,8 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from process_cost import MIB, cost_of, disk_bytes
-
+from benchmarks.process_cost import MIB, cost_of, disk_bytes
 from steelexp.data.synthetic import image_name
 
 SPEC = """

@@ -198,14 +198,14 @@ class Ticks(NamedTuple):
         user, nice, system, _idle, _wait, irq, softirq, *_ = map(
             int, Path("/proc/stat").read_text().splitlines()[0].split()[1:]
         )
-        sessions = {side.pid for side in sides}
+        groups = {side.pid for side in sides}
         own = sum(os.times()[:2])
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 fields = stat.read_text().rpartition(")")[2].split()
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it has ended
-            if int(fields[3]) in sessions:
+            if int(fields[2]) in groups:
                 own += sum(map(int, fields[11:15])) * tick
         busy = (user + nice + system + irq + softirq) * tick
         return cls(time.monotonic(), busy, own)
@@ -218,13 +218,13 @@ class Ticks(NamedTuple):
 
 @contextmanager
 def _process(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen]:
-    """A side's process, in a session of its own; it ends with the comparison."""
+    """A side's process, in a group of its own; it ends with the comparison."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,
+        process_group=0,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **environment},
     )
     try:

@@ -1,7 +1,7 @@
 """Optuna's TPE beside the Bayesian and random tuners, at equal trials on known objectives.
 
 pip install optuna
-PYTHONPATH=. python benchmarks/tpe_gain.py
+python -m benchmarks.tpe_gain
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Training step of one U-Net: TensorFlow as `run` sets it up, beside PyTorch.
 
     pip install -e '.[benchmarks]'
-    python benchmarks/training_step.py --backbone mobilenetv2 --batch 8
-    ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python benchmarks/training_step.py
+    python -m benchmarks.training_step --backbone mobilenetv2 --batch 8
+    ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python -m benchmarks.training_step
 
 The peer is the U-Net of segmentation_models_pytorch with the same encoder and decoder filters, in
 float32 and channels last, with fused Adam, flushed denormal numbers and as many threads as cores;
@@ -21,8 +21,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from side_by_side import alternate, print_and_write, serve
 
+from benchmarks.side_by_side import alternate, print_and_write, serve
 from steelexp.cores import available_cores
 
 PEERS = {

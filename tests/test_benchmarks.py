@@ -16,8 +16,8 @@ def run(monkeypatch: pytest.MonkeyPatch, out: Path, *words: str) -> None:
 
 
 def test_every_command_is_a_file() -> None:
-    files = {command.split()[0] for command in suite.COMMANDS.values()}
-    assert {file for file in files if not (FOLDER / file).is_file()} == set()
+    names = {command.split()[0] for command in suite.COMMANDS.values()}
+    assert {name for name in names if not (FOLDER / f"{name}.py").is_file()} == set()
 
 
 def test_one_that_has_a_result_is_left_out(
@@ -25,7 +25,7 @@ def test_one_that_has_a_result_is_left_out(
 ) -> None:
     table = tmp_path / "train.csv"
     table.write_text("ImageId,ClassId,EncodedPixels\na.jpg,1,1 3 1000 7\n")
-    monkeypatch.setattr(suite, "COMMANDS", {"rle": "rle.py {out}/../train.csv"})
+    monkeypatch.setattr(suite, "COMMANDS", {"rle": "rle {out}/../train.csv"})
     out = tmp_path / "bench"
     run(monkeypatch, out)
     assert "decode: text to mask" in capsys.readouterr().out
