@@ -66,6 +66,8 @@ def label_components(
         [h, w] labels, 0 for the background, [L, 5] left, top, width, height and area of each label,
         and [L, 2] its centroid.
     """
+    if not mask.size:  # OpenCV 5.0.0 ends the process on an array without pixels
+        return np.zeros(mask.shape, np.uint16), np.zeros((1, 5), np.int32), np.zeros((1, 2))
     # Two components are at least a pixel apart in every direction, so one has four pixels.
     few = mask.shape[0] * mask.shape[1] < 4 * np.iinfo(np.uint16).max // 2
     _, labels, statistics, centroids = cv2.connectedComponentsWithStatsWithAlgorithm(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steelexp.inference.postprocessing import postprocess, remove_small
+from steelexp.inference.postprocessing import label_components, postprocess, remove_small
 from steelexp.records.postprocessing import ClassRules
 
 # A component of 4 that touches at a corner, one of 2 and one pixel that is almost there.
@@ -87,3 +87,17 @@ def test_small_components_are_those_of_a_walk(seed, pixels):
     mask = np.random.default_rng(seed).random((6, 9)) < 0.4
     kept = [p for p in map(tuple, np.argwhere(mask).tolist()) if len(grown(mask, p)) >= pixels]
     assert np.argwhere(remove_small(mask, pixels)).tolist() == [list(p) for p in kept]
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)])
+def test_a_mask_without_pixels_has_the_background_alone(shape):
+    """OpenCV's algorithm ends the process there, in one call of several."""
+    for _ in range(200):
+        labels, statistics, centroids = label_components(np.zeros(shape, bool))
+        assert labels.shape == shape
+        assert (statistics.tolist(), centroids.tolist()) == ([[0] * 5], [[0.0] * 2])
+
+
+def test_an_empty_mask_stays_empty():
+    for _ in range(200):
+        assert not remove_small(np.zeros((6, 7), bool), 3).any()
