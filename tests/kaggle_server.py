@@ -121,11 +121,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, content: bytes) -> None:
         for start in range(0, len(content), self.kaggle.block):
             part = content[start : start + self.kaggle.block]
+            # Counted before it is written: a client that has all of it may ask at once.
+            self.kaggle.sent += len(part)
             try:
                 self.wfile.write(part)
             except OSError:
+                self.kaggle.sent -= len(part)
                 return
-            self.kaggle.sent += len(part)
             threading.Event().wait(self.kaggle.pause)
 
     def log_message(self, *_: object) -> None:

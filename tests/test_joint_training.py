@@ -21,6 +21,7 @@ from steelexp.plan import SpecModel
 from steelexp.records.store import Epoch, RunFolder, run_folders
 from steelexp.search.ray_train import Worker
 from steelexp.spec import load
+from steelexp.training.execution import execution_here
 from steelexp.training.fit import fit
 
 
@@ -142,13 +143,16 @@ def test_a_worker_with_other_data_than_the_chiefs_is_told(
     spec: dict[str, Any], tmp_path: Path, follow: Follow
 ) -> None:
     with pytest.raises(UserError, match=r"data, .* not the chief's .* instead of 0123456789abcdef"):
-        follow(spec, tmp_path, [("0123456789abcdef", False)])
+        follow(spec, tmp_path, [("0123456789abcdef", False, execution_here())])
 
 
 def test_a_worker_of_a_finished_run_trains_nothing(spec: dict[str, Any], tmp_path: Path) -> None:
     digest = chief(spec, tmp_path, epochs=-1)[0][0]
     heard = []
     run_as_worker(
-        spec, tmp_path, "", Worker(False, lambda value: heard.append(value) or (digest, True))
+        spec,
+        tmp_path,
+        "",
+        Worker(False, lambda value: heard.append(value) or (digest, True, execution_here())),
     )
-    assert heard == [(digest, False)]
+    assert heard == [(digest, False, execution_here())]
