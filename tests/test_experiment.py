@@ -240,6 +240,7 @@ def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Recor
     assert page in archive.files.values()
 
 
+@pytest.mark.slow
 def test_evaluate_gives_the_scores_again_and_pictures(
     undisturbed: tuple[RunFolder, Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -736,6 +737,7 @@ def test_a_killed_run_goes_on_as_if_undisturbed(
     assert {epoch for *_, epoch in Archive(path).metrics() if epoch} == {1, 2, 3}
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_as_it_was_computed_when_it_began(
     tiny_spec: Path,
     undisturbed: tuple[RunFolder, Record],
