@@ -294,6 +294,7 @@ def test_evaluate_in_another_way_leaves_the_record_as_it_is(
     assert main(["evaluate", str(tmp_path), "--tta", "--overlays", "8.png"]) == 2
 
 
+@pytest.mark.slow
 def test_evaluate_on_other_data_stands_beside_the_record(
     undisturbed: tuple[RunFolder, Record],
     tiny_severstal: Path,
@@ -364,6 +365,7 @@ def test_other_data_may_be_a_mask_folder_with_other_names_and_the_own_data_may_b
     assert (labelled_pixels.tp + labelled_pixels.fn).tolist() == [[0, 600, 0, 0]]
 
 
+@pytest.mark.slow
 def test_other_data_of_more_bits_are_scaled_by_the_white_level_of_the_run(
     undisturbed: tuple[RunFolder, Record], tmp_path: Path
 ) -> None:
@@ -848,6 +850,7 @@ def _choose_otherwise(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("steelexp.training.execution.execution_here", lambda *, xla: other)
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_run(
     tiny_spec: Path, undisturbed: tuple[RunFolder, Record], tmp_path: Path
 ) -> None:

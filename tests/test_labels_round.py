@@ -66,6 +66,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_form_comes_back_from_a_run_and_from_its_export(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
