@@ -29,6 +29,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.peers import PEERS
 from benchmarks.side_by_side import alternate, print_and_write, serve
 
 SIZE = 256
@@ -36,13 +37,6 @@ COUNT = 6
 CLASSES = 4
 BATCH = 12
 RATE = 1e-4
-PEERS = {
-    "mobilenetv2": "mobilenet_v2",
-    "efficientnetb0": "efficientnet-b0",
-    "efficientnetb4": "efficientnet-b4",
-}
-"""segmentation-models' name -> that of segmentation_models_pytorch."""
-
 SPEC = """
 name: epochs
 data: {{source: severstal, root: {root}, images: all}}

@@ -25,16 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.peers import PEERS
 from benchmarks.side_by_side import alternate, print_and_write, serve
-
-PEERS = {
-    "mobilenetv2": "mobilenet_v2",
-    "efficientnetb0": "efficientnet-b0",
-    "efficientnetb4": "efficientnet-b4",
-    "resnet18": "resnet18",
-    "resnet34": "resnet34",
-}
-"""segmentation-models' name -> that of segmentation_models_pytorch."""
 
 OURS = {
     "tensorflow": ("tensorflow",),

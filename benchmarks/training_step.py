@@ -22,17 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.peers import PEERS
 from benchmarks.side_by_side import alternate, print_and_write, serve
 from steelexp.cores import available_cores
-
-PEERS = {
-    "mobilenetv2": "mobilenet_v2",
-    "efficientnetb0": "efficientnet-b0",
-    "efficientnetb4": "efficientnet-b4",
-    "resnet18": "resnet18",
-    "resnet34": "resnet34",
-}
-"""segmentation-models' name -> that of segmentation_models_pytorch."""
 
 CLASSES = 4
 LEARNING_RATE = 1e-4

@@ -16,14 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.model.kernel_sums import KERNEL_SUMS
+
 Weights = npt.NDArray[np.float32]
-
-FOLD = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
-"""[4, 3] sums of a 3-tap kernel, which make the 4 taps of the transposed one.
-
-With x upsampled by two, y[2i] = k0 x[i-1] + (k1 + k2) x[i], and
-y[2i+1] = (k0 + k1) x[i] + k2 x[i+1].
-"""
 
 _SIZES = ((1, 64, 128), (2, 160, 96))
 """Batch, height and width at which the factor of an upsampling is read off."""
@@ -47,7 +42,8 @@ class Stage(NamedTuple):
 
 def folded_kernel(kernel: Weights) -> Weights:
     """Kernel of the transposed convolution: [C_out, C_in, 3, 3] -> [C_in, C_out, 4, 4]."""
-    folded: Weights = np.einsum("yi,xj,ocij->coyx", FOLD, FOLD, kernel)
+    sums = np.array(KERNEL_SUMS, np.float32)
+    folded: Weights = np.einsum("yi,xj,ocij->coyx", sums, sums, kernel)
     return folded
 
 

@@ -15,11 +15,7 @@ This module defines a layer, so importing it imports TensorFlow.
 from typing import Any
 
 from steelexp.lazy import Tensor, keras, tf
-
-# Row y of the 4 x 4 kernel is a sum of rows of the 3 x 3 kernel. An even row of the result lies at
-# the upper edge of a doubled pixel: one row of the kernel meets the pixel above (y = 3), two meet
-# the pixel itself (y = 1). An odd row lies at the lower edge (y = 0 and 2).
-_SUMS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
+from steelexp.model.kernel_sums import KERNEL_SUMS
 
 _LAYERS_AFTER = ("a_bn", "a_relu", "b_conv", "b_bn", "b_relu")
 """Layers of a decoder stage after its first convolution."""
@@ -111,7 +107,7 @@ def convolve_doubled(tensor: Tensor, kernel: Tensor) -> Tensor:
 def fold(kernel: Tensor) -> Tensor:
     """The kernel of the transposed convolution, [3, 3, I, O] -> [4, 4, O, I]."""
     inputs, outputs = kernel.shape[2:]
-    sums = tf.constant(_SUMS, kernel.dtype)
+    sums = tf.constant(KERNEL_SUMS, kernel.dtype)
     squares = tf.reshape(sums[:, None, :, None] * sums[None, :, None, :], [16, 9])
     folded = tf.matmul(squares, tf.reshape(kernel, [9, inputs * outputs]))
     return tf.transpose(tf.reshape(folded, [4, 4, inputs, outputs]), [0, 1, 3, 2])

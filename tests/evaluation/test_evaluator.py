@@ -42,12 +42,21 @@ def evaluator(dataset, model):
     """A function from settings to an evaluate that tunes on images 4, 2 and 1."""
 
     def build(
-        tiling=whole_image, seed=0, rows=(4, 2, 1), tested=(), metric="dice_kaggle", **settings
+        tiling=whole_image,
+        seed=0,
+        rows=(4, 2, 1),
+        tested=(),
+        metric="dice_kaggle",
+        functions=None,
+        source="the network",
+        **settings,
     ):
         training = TrainingSpec(**{"epochs": 1, "batch_size": 2, "overlays": 2, **settings})
         split = Split(np.array([0]), np.array(rows), np.array(tested, np.int64))
-        functions = functions_of(model, threshold=training.threshold)
-        return Evaluator(functions, training, metric, dataset, np.arange(5), split, tiling, seed)
+        functions = functions or functions_of(model, threshold=training.threshold)
+        return Evaluator(
+            functions, training, metric, dataset, np.arange(5), split, tiling, seed, source
+        )
 
     return build
 
@@ -313,42 +322,20 @@ def test_draws_nothing_where_nothing_is_to_be_shown(evaluator, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["whole", "sliding"])
-def test_a_network_of_nan_is_no_clean_steel(dataset, kind):
+def test_a_network_of_nan_is_no_clean_steel(evaluator, kind):
     """It is named with the image; of an epoch, every metric is NaN."""
-    model = pixel_model((-0.1, np.nan), (0.1, -20.0))
-    settings = TrainingSpec(epochs=1, batch_size=2, overlays=0)
-    split = Split(np.array([0]), np.array([4, 2]), np.array([1]))
-    evaluator = Evaluator(
-        functions_of(model),
-        settings,
-        "dice_kaggle",
-        dataset,
-        np.arange(5),
-        split,
-        whole_image,
-        0,
-        "best.h5",
-    )
+    functions = functions_of(pixel_model((-0.1, np.nan), (0.1, -20.0)))
+    settings = {"rows": (4, 2), "tested": (1,), "overlays": 0, "source": "best.h5"}
+    evaluator = evaluator(functions=functions, **settings)
     with pytest.raises(NotFiniteError, match=r"^best\.h5: gives a score of nan on .*/4\.png, "):
         evaluator.result(InferenceSettings(kind))
 
 
 @pytest.mark.parametrize("intercept", [np.nan, np.inf, 1e19])
-def test_an_epoch_of_a_network_of_no_numbers_has_no_metrics(dataset, tmp_path, intercept):
+def test_an_epoch_of_a_network_of_no_numbers_has_no_metrics(evaluator, tmp_path, intercept):
     """Also where its loss is one: Dice of the sigmoid is at most 1."""
-    model = pixel_model((-0.1, intercept), (0.1, -20.0))
-    settings = TrainingSpec(epochs=1, batch_size=2, overlays=0)
-    split = Split(np.array([0]), np.array([4, 2]), np.array([], np.int64))
-    evaluator = Evaluator(
-        functions_of(model, dice_loss),
-        settings,
-        "dice_kaggle",
-        dataset,
-        np.arange(5),
-        split,
-        whole_image,
-        0,
-    )
+    functions = functions_of(pixel_model((-0.1, intercept), (0.1, -20.0)), dice_loss)
+    evaluator = evaluator(rows=(4, 2), overlays=0, functions=functions)
     metrics = evaluator.after_epoch(1, RunFolder(tmp_path))
     assert {"val_dice_positive", "val_loss"} <= set(metrics)
     assert all(np.isnan(value) for value in metrics.values())
