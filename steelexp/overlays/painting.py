@@ -1,8 +1,8 @@
 """Paintings: an image with masks, as numbers of colours.
 
 A painting has few colours: the greys of the image, the same greys under the fill of each set of
-classes, and those of outlines and legend. Kept as numbers they take a third of the memory of RGB,
-and a PNG file of them a quarter of the bytes.
+classes, and those of outlines and legend. Kept as numbers they take two thirds of the memory of
+RGB, and a PNG file of them about half of the bytes.
 """
 
 import io
