@@ -94,7 +94,7 @@ class PredictionJournal:
     def broken(self, images: Sequence[ImageFile]) -> list[ImageFile]:
         """The images with a line whose mask or overlay is missing or not the one that was written.
 
-        The hashes are remembered until a file changes: 12,500 overlays are 5 GB.
+        The hashes are remembered until a file changes: 12,500 overlays are gigabytes.
         """
         files_by_image = {
             image: {
