@@ -460,6 +460,7 @@ def test_a_run_on_corrected_labels_says_which_they_are(
     assert f"{line}{image}\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_runs_and_a_finished_one_is_not_run_again(
     tiny_spec: Path,
     undisturbed: tuple[RunFolder, Record],
@@ -941,10 +942,10 @@ def tiny_neu(tiny_severstal: Path) -> Path:
 
 def shipped() -> Iterator[Any]:
     """Every spec; with the slow tests what others here are like, and `make run`'s own."""
-    quick = {"neu_seg/imbalance/dice_copy_paste", "neu_seg/imbalance/bce_dice_class_balanced"}
+    quick = {"neu_seg/imbalance/dice_copy_paste"}
     for path in SHIPPED:
         name = path.relative_to(EXPERIMENTS).with_suffix("").as_posix()
-        slow = name in {"b4_dice", "b4_focal", "quickstart"} or (
+        slow = name in {"b4_dice", "b4_focal", "quickstart", "neu_seg/mobilenet_dice"} or (
             path.parent.name == "imbalance" and name not in quick
         )
         yield pytest.param(path, id=name, marks=[pytest.mark.slow] if slow else [])

@@ -80,6 +80,7 @@ def test_another_execution_is_another_graph(spec_file: Path, tmp_path: Path) -> 
     assert graph_of(plan, other) != graph_of(plan, EXECUTION)
 
 
+@pytest.mark.slow
 def test_a_network_is_used_again_with_the_weights_of_its_seed(
     spec_file: Path, tmp_path: Path
 ) -> None:

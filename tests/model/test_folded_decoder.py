@@ -228,7 +228,10 @@ def test_in_mixed_precision_the_difference_is_rounding(precision):
 # --- checkpoints
 
 
-@pytest.mark.parametrize("forms", [("plain", "folded"), ("folded", "plain")])
+@pytest.mark.parametrize(
+    "forms",
+    [("plain", "folded"), pytest.param(("folded", "plain"), marks=pytest.mark.slow)],
+)
 def test_checkpoints_are_read_by_the_other_form(tmp_path, forms):
     models = {form: compiled(form) for form in forms}
     writer, reader = (models[form] for form in forms)

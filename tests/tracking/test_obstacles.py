@@ -1,11 +1,13 @@
 """Obstacles on the run's own machine: the run goes on, and its closing line comes in time."""
 
 import errno
-import itertools
+import gc
 import os
 import resource
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -92,22 +94,37 @@ def test_without_a_process_the_run_goes_on(
     assert_metrics(server, key_of(folder), 1, 2)
 
 
+@contextmanager
+def three_free_files() -> Iterator[None]:
+    """A process that may open three files more."""
+    gc.collect()  # files of earlier tests that nobody holds would be closed later
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 4, limits[1]))
+    taken = []
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for file in taken[-3:]:
+            os.close(file)
+        del taken[-3:]
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for file in taken:
+            os.close(file)
+
+
 def test_with_too_many_open_files_the_run_goes_on(
     folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "begin_sending", REAL_BEGIN_SENDING)
     tracker = tracker_of(project="steel")
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     run = described(folder)
-    taken = {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
-    free = (number for number in itertools.count() if number not in taken)
-    *_, third = itertools.islice(free, 3)  # a file and its folder, and no pipes for a process
-    resource.setrlimit(resource.RLIMIT_NOFILE, (third + 1, limits[1]))
-    try:
+    with three_free_files():  # a file and its folder, and no pipes for a process
         tracker.start(run)
         tracker.epoch(1, metrics_of(1), 50)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     (warning,) = warnings(caplog)
     assert warning.startswith("Comet: no process can be started: ")
     assert "Too many open files (the run is not affected)" in warning
