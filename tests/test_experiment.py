@@ -241,6 +241,19 @@ def test_the_comet_archive_holds_every_epoch(undisturbed: tuple[RunFolder, Recor
 
 
 @pytest.mark.slow
+def test_wide_tiles_from_training_to_sliding_windows(
+    tiny_spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, record = run(tiny_spec, tmp_path, "tiling.size=[32, 96]", "training.epochs=1")
+    assert record.tiling["size"] == [32, 96]
+    assert record.tiling["uncovered"] == pytest.approx(1 - 32 * 96 / (64 * 128), abs=1e-4)
+    assert main(["evaluate", str(tmp_path), "--inference", "sliding"]) == 0
+    assert (folder.path / "evaluations" / "sliding" / "reevaluation.json").is_file()
+    assert "windows of the training tiles' size" in capsys.readouterr().out
+    assert run(tiny_spec, tmp_path, "tiling.size=[32, 96]", "training.epochs=1")[1] == record
+
+
+@pytest.mark.slow
 def test_evaluate_gives_the_scores_again_and_pictures(
     undisturbed: tuple[RunFolder, Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,9 @@
 A tiling is a function of an image's height and width. It returns the size and the corners of the
 tiles. A tile that extends beyond the image is filled by reflection, because black would look like
 the edge of a sheet.
+
+A size is one number for a square tile, or height and width: [256, 512]. Each is a multiple of 32,
+because a U-Net halves it five times.
 """
 
 from collections.abc import Callable
@@ -12,10 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.dataset import DataError
-from steelexp.limits import TILES, Pixels, TileCount, TileSide
-
-Size = TileSide
-"""Side of a tile in pixels, a multiple of 32 because a U-Net halves it five times."""
+from steelexp.data.tile_size import Stride, TileSize, sides, size_text
+from steelexp.limits import TILES, TileCount
 
 
 class Tiles(NamedTuple):
@@ -31,9 +32,9 @@ class Tiles(NamedTuple):
 
 
 def columns(
-    height: int, width: int, rng: np.random.Generator, *, size: Size = 256, count: TileCount = 6
+    height: int, width: int, rng: np.random.Generator, *, size: TileSize = 256, count: TileCount = 6
 ) -> Tiles:
-    """The published tiling: `count` square tiles side by side from the left edge, top row.
+    """The published tiling: `count` tiles side by side from the left edge, top row.
 
     Six tiles of 256 pixels cover columns 0 to 1535 of 1600. The last 64 columns are not used.
 
@@ -41,20 +42,22 @@ def columns(
         height: Height of the image in pixels.
         width: Width of the image in pixels.
         rng: Not used.
-        size: Side of a tile in pixels.
+        size: Side of a square tile in pixels, or height and width.
         count: Number of tiles.
 
     Raises:
         DataError: The last tile would begin beyond the right edge.
     """
-    left = np.arange(count) * size
+    tile = sides(size)
+    left = np.arange(count) * tile[1]
     if left[-1] >= width:
+        most = -(-width // tile[1])
         raise DataError(
-            f"tiling.count: {count} tiles of {size} pixels side by side do not fit an image of "
-            f"{height} x {width}, whose columns end before tile {-(-width // size) + 1}; set "
-            f"tiling.count to at most {-(-width // size)}, or take tiling.kind=cover"
+            f"tiling.count: {count} tiles of {size_text(size)} pixels side by side do not fit an "
+            f"image of {height} x {width}, whose columns end before tile {most + 1}; set "
+            f"tiling.count to at most {most}, or take tiling.kind=cover"
         )
-    return Tiles((size, size), np.stack([np.zeros_like(left), left], axis=1))
+    return Tiles(tile, np.stack([np.zeros_like(left), left], axis=1))
 
 
 def cover(
@@ -62,8 +65,8 @@ def cover(
     width: int,
     rng: np.random.Generator,
     *,
-    size: Size = 256,
-    stride: Pixels = 224,
+    size: TileSize = 256,
+    stride: Stride = 224,
 ) -> Tiles:
     """Tiles at a fixed stride, the last one moved back to the edge, so that every pixel is covered.
 
@@ -74,14 +77,15 @@ def cover(
         height: Height of the image in pixels.
         width: Width of the image in pixels.
         rng: Not used.
-        size: Side of a tile in pixels.
-        stride: Distance between neighbouring tiles in pixels.
+        size: Side of a square tile in pixels, or height and width.
+        stride: Distance between neighbouring tiles in pixels, or the vertical and the horizontal
+            one.
     """
-    return grid(height, width, (size, size), (stride, stride))
+    return grid(height, width, sides(size), sides(stride))
 
 
 def random_crops(
-    height: int, width: int, rng: np.random.Generator, *, size: Size = 256, count: TileCount = 6
+    height: int, width: int, rng: np.random.Generator, *, size: TileSize = 256, count: TileCount = 6
 ) -> Tiles:
     """`count` tiles at random positions, different in each epoch.
 
@@ -89,12 +93,13 @@ def random_crops(
         height: Height of the image in pixels.
         width: Width of the image in pixels.
         rng: Random generator of this image and epoch.
-        size: Side of a tile in pixels.
+        size: Side of a square tile in pixels, or height and width.
         count: Number of tiles per image and epoch.
     """
-    top = rng.integers(0, max(height - size, 0) + 1, count)
-    left = rng.integers(0, max(width - size, 0) + 1, count)
-    return Tiles((size, size), np.stack([top, left], axis=1))
+    tile = sides(size)
+    top = rng.integers(0, max(height - tile[0], 0) + 1, count)
+    left = rng.integers(0, max(width - tile[1], 0) + 1, count)
+    return Tiles(tile, np.stack([top, left], axis=1))
 
 
 def whole_image(height: int, width: int, rng: np.random.Generator) -> Tiles:

@@ -42,6 +42,22 @@ def test_columns_of_another_size_and_count():
     assert coverage(256, 1600, tiles).sum() == 128 * 256
 
 
+def test_wide_tiles_by_hand():
+    tiles = columns(256, 1600, rng(), size=[256, 512], count=3)
+    assert (tiles.size, tiles.corners.tolist()) == ((256, 512), [[0, 0], [0, 512], [0, 1024]])
+    tiles = cover(256, 1600, rng(), size=[128, 512], stride=[64, 480])
+    assert tiles.size == (128, 512)
+    assert tiles.corners.tolist() == [
+        [top, left] for top in (0, 64, 128) for left in (0, 480, 960, 1088)
+    ]
+    assert cover(256, 1600, rng(), size=[128, 512], stride=64).corners.shape == (3 * 18, 2)
+
+
+def test_wide_columns_beyond_the_edge_are_refused_with_their_size():
+    with pytest.raises(DataError, match=r"^tiling.count: 5 tiles of 256 x 512 pixels .* most 4"):
+        columns(256, 1600, rng(), size=[256, 512], count=5)
+
+
 def test_a_seventh_column_may_reach_over_the_edge():
     assert coverage(256, 1600, columns(256, 1600, rng(), count=7)).all()
 
@@ -75,13 +91,15 @@ def test_the_last_tile_of_a_cover_moves_back_to_the_edge():
     ]
 
 
-@given(SIDES, SIDES, SIZES, st.integers(1, 256))
-def test_a_cover_without_gaps_shows_every_pixel_within_the_image(height, width, size, stride):
-    tiles = cover(height, width, rng(), size=size, stride=max(min(stride, size), size // 4))
+@given(SIDES, SIDES, SIZES, SIZES, st.integers(1, 256))
+def test_a_cover_without_gaps_shows_every_pixel_within_the_image(height, width, h, w, stride):
+    strides = [max(min(stride, side), side // 4) for side in (h, w)]
+    tiles = cover(height, width, rng(), size=[h, w], stride=strides)
+    assert tiles.size == (h, w)
     assert coverage(height, width, tiles).all()
     assert (tiles.corners >= 0).all()
-    assert (tiles.corners[:, 0] <= max(height - size, 0)).all()
-    assert (tiles.corners[:, 1] <= max(width - size, 0)).all()
+    assert (tiles.corners[:, 0] <= max(height - h, 0)).all()
+    assert (tiles.corners[:, 1] <= max(width - w, 0)).all()
     assert len(np.unique(tiles.corners, axis=0)) == len(tiles.corners)
 
 
@@ -102,16 +120,17 @@ def test_a_image_smaller_than_the_tile_is_one_tile(tiling):
     assert coverage(200, 100, tiles).all()
 
 
-@given(SIDES, SIDES, SIZES, st.integers(1, 8), st.integers(0, 99))
-def test_random_crops_lie_inside_and_follow_the_seed(height, width, size, count, seed):
+@given(SIDES, SIDES, SIZES, SIZES, st.integers(1, 8), st.integers(0, 99))
+def test_random_crops_lie_inside_and_follow_the_seed(height, width, h, w, count, seed):
     tiles, again = (
-        random_crops(height, width, rng(seed), size=size, count=count) for _ in range(2)
+        random_crops(height, width, rng(seed), size=[h, w], count=count) for _ in range(2)
     )
+    assert tiles.size == (h, w)
     np.testing.assert_array_equal(tiles.corners, again.corners)
     assert tiles.corners.shape == (count, 2)
     assert (tiles.corners >= 0).all()
-    assert (tiles.corners[:, 0] <= max(height - size, 0)).all()
-    assert (tiles.corners[:, 1] <= max(width - size, 0)).all()
+    assert (tiles.corners[:, 0] <= max(height - h, 0)).all()
+    assert (tiles.corners[:, 1] <= max(width - w, 0)).all()
 
 
 def test_random_crops_reach_both_edges_and_differ_by_seed():

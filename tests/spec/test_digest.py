@@ -126,6 +126,11 @@ def test_does_not_change_with_an_augmentation_that_is_taken_away(spec):
     assert digest_of(spec("", "augment.flips=false")) == digest_of(spec())
 
 
+def test_a_square_in_two_numbers_is_that_of_one(spec):
+    assert digest_of(spec("", "tiling.size=[256, 256]")) == digest_of(spec())
+    assert digest_of(spec("", "tiling.size=[256, 512]")) != digest_of(spec())
+
+
 class TestWeights:
     def test_change_it_by_their_content(self, spec):
         result = spec("", "model.weights=a.h5")
