@@ -38,6 +38,7 @@ from steelexp.regular_file import read_regular
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import ExperimentSpec, Registry, digest, experiment_model
 from steelexp.tracking.trackers import TRACKERS
+from steelexp.training.schedules import SCHEDULES
 
 COMPONENTS: dict[str, Registry] = {
     "data": LOADERS,
@@ -50,6 +51,7 @@ COMPONENTS: dict[str, Registry] = {
     "loss_warm_up": LOSSES,
     "class_weights": CLASS_WEIGHTS,
     "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
     "tracking": TRACKERS,
     "search.tuner": TUNERS,
 }

@@ -22,9 +22,11 @@ def fused(optimizer: Any) -> Any:
         optimizer: Optimizer of tf_keras that has not been built.
 
     Returns:
-        A fused Adam for an Adam; another optimizer as it is.
+        A fused Adam for an Adam or AdamW, whose decay of the weights stays an operation before
+        the step; another optimizer as it is.
     """
-    if type(optimizer) is not keras.optimizers.Adam or optimizer.amsgrad:
+    forms = (keras.optimizers.Adam, keras.optimizers.AdamW)
+    if type(optimizer) not in forms or optimizer.amsgrad:
         return optimizer
 
     class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]  # tf_keras has no types
@@ -44,4 +46,9 @@ def fused(optimizer: Any) -> Any:
                 grad=gradient,
             )
 
-    return FusedAdam.from_config(optimizer.get_config())
+    result = FusedAdam.from_config(optimizer.get_config())
+    # No part of the settings. Keras has no public reader of them.
+    result.exclude_from_weight_decay(
+        var_names=getattr(optimizer, "_exclude_from_weight_decay_names", [])
+    )
+    return result

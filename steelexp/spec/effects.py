@@ -1,6 +1,6 @@
 """Which settings can change a weight or a score, and which have no effect at all."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from steelexp.spec.schema import ExperimentSpec
@@ -29,6 +29,15 @@ workers divide the same arithmetic, and XLA does it in another order. Tiles are 
 less often, by the same weights.
 """
 
+ADDED_LATER: Final[Mapping[str, Any]] = {
+    "schedule.name": "plateau",
+    "schedule.warm_up_epochs": 0.0,
+}
+"""Settings that earlier versions did not have, each with the value that computes as they did.
+
+At this value a setting is left out, so that the digests of earlier runs stay.
+"""
+
 OF_TRIALS: Final = ("tracking.trial_alerts",)
 """Settings that trials of a search alone obey."""
 
@@ -36,7 +45,12 @@ OF_TRIALS: Final = ("tracking.trial_alerts",)
 def effective_settings(spec: ExperimentSpec) -> dict[str, Any]:
     """Dotted key -> value of every setting on which a weight or a score may depend."""
     every = flat(spec.model_dump(mode="json"))
-    return {key: value for key, value in every.items() if not is_part_of(key, WITHOUT_EFFECT)}
+    return {
+        key: value
+        for key, value in every.items()
+        if not is_part_of(key, WITHOUT_EFFECT)
+        and not (key in ADDED_LATER and value == ADDED_LATER[key])
+    }
 
 
 def idle_settings(spec: ExperimentSpec) -> list[str]:

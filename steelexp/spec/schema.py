@@ -126,6 +126,12 @@ class OptimizerSpec(Component):
     name: str
 
 
+class ScheduleSpec(Component):
+    """The learning rate over the steps of a training."""
+
+    name: str
+
+
 class TrackingSpec(Component):
     """The service that the run is tracked with."""
 
@@ -262,11 +268,26 @@ class ExperimentSpec(BaseModel):
     class_weights: ClassWeightsSpec = ClassWeightsSpec(kind="equal")
     optimizer: OptimizerSpec
     training: TrainingSpec
+    schedule: ScheduleSpec = ScheduleSpec(name="plateau")
     postprocessing: PostprocessingSpec = PostprocessingSpec()
     tracking: TrackingSpec
     published: PublishedSpec | None = None
     seed: Seed = Field(description="Random seed of weights, tile order and random tilings.")
     search: SearchSpec | None = Field(None, description="Hyperparameter search instead of one run.")
+
+    @field_validator("schedule")
+    @classmethod
+    def _reduces_the_rate_on_a_plateau_alone(
+        cls, schedule: ScheduleSpec, fields: ValidationInfo
+    ) -> ScheduleSpec:
+        training = fields.data.get("training")
+        if schedule.choice != "plateau" and training and training.reduce_lr_patience is not None:
+            raise PydanticCustomError(
+                "schedule",
+                "it sets the learning rate of every step; set "
+                "training.reduce_lr_patience=null, or take schedule.name=plateau",
+            )
+        return schedule
 
 
 SECTIONS: dict[str, type[Component]] = {

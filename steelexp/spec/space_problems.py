@@ -63,6 +63,7 @@ def space_problems(spec: ExperimentSpec, tree: Branch) -> list[Problem]:
     lines = _SearchLines(tree)
     problems = [lines.problem("search", text) for text in _budget_problems(search)]
     problems += [lines.problem("search.tuner", text) for text in _rung_problems(spec)]
+    problems += [lines.problem("search.tuner", text) for text in _schedule_problems(spec)]
     problems += [Problem(lines.objective, "search.objective", t) for t in objective_problems(spec)]
     if problems:
         return problems
@@ -141,6 +142,20 @@ def _budget_problems(search: SearchSpec) -> Iterator[str]:
         yield (
             f"start: {len(search.start)} starting points, and at most {search.trials} trials; "
             "allow more trials, or leave some points out"
+        )
+
+
+def _schedule_problems(spec: ExperimentSpec) -> Iterator[str]:
+    """A trial that goes on for more epochs would go on in another schedule than it began with."""
+    search = spec.search
+    if search is None or search.tuner.choice not in _WITH_EPOCHS:
+        return
+    if spec.schedule.choice != "plateau" or not {"schedule", "schedule.name"}.isdisjoint(
+        search.space
+    ):
+        yield (
+            f"{search.tuner.choice} gives each trial its epochs, and only schedule.name=plateau "
+            "does not depend on their number; take that, or another tuner"
         )
 
 

@@ -17,8 +17,9 @@ from steelexp.progress import duration, say, steps
 from steelexp.records.store import Epoch
 from steelexp.spec import ExperimentSpec
 from steelexp.training.devices import gather_batch, split_batches, synchronize
-from steelexp.training.plateau import best_epoch, learning_rate, should_stop
+from steelexp.training.plateau import best_epoch, reduced_rate, should_stop
 from steelexp.training.runtime import peak_memory
+from steelexp.training.schedules import SCHEDULES, Schedule
 
 IsLast = Callable[[float], bool]
 """Function from the monitored metric of an epoch to whether training ends after it."""
@@ -128,17 +129,18 @@ def _epoch(
     """Train and validate the epoch after `epochs`; arguments as of `fit`."""
     number = len(epochs) + 1
     start = time.monotonic()
-    rate = _learning_rate(spec, epochs)
-    model.optimizer.learning_rate.assign(rate)
     label = f"epoch {number}/{spec.training.epochs}"
-    loss, steps_done = _train(model, batches(number), label, profile)
+    tiles = batches(number)
+    steps_done = int(tiles.cardinality())
+    rate = _learning_rate(spec, epochs, steps_done)
+    loss = _train(model, tiles, rate, label, profile)
     usage = {"training_seconds": round(time.monotonic() - start, 3), **peak_memory()}
 
     def is_last(monitored: float) -> bool:
         return _is_last(spec, [*_monitored(spec, epochs), monitored])
 
     validation = validate(number, is_last) if math.isfinite(loss) else {}
-    metrics = {LOSS: loss, "learning_rate": rate, **validation}
+    metrics = {LOSS: loss, "learning_rate": rate(steps_done - 1), **validation}
     step = steps_done + (epochs[-1].step if epochs else 0)
     epoch = Epoch(number, step, round(time.monotonic() - start, 3), metrics, usage)
     _check_finite(spec, epoch, not_finite(model))
@@ -153,15 +155,22 @@ def _monitored(spec: ExperimentSpec, epochs: Sequence[Epoch]) -> list[float]:
     return [epoch.metrics[spec.training.monitor] for epoch in epochs]
 
 
-def _learning_rate(spec: ExperimentSpec, epochs: Sequence[Epoch]) -> float:
+def _learning_rate(
+    spec: ExperimentSpec, epochs: Sequence[Epoch], steps_per_epoch: int
+) -> Callable[[int], float]:
+    """The learning rate of each step, from 0, of the epoch after `epochs`."""
     settings = spec.training
-    return learning_rate(
+    largest = reduced_rate(
         _monitored(spec, epochs),
         initial=spec.optimizer.settings["learning_rate"],
         patience=settings.reduce_lr_patience,
         factor=settings.reduce_lr_factor,
         lower_is_better=_lower_is_better(spec),
     )
+    schedule: Schedule = spec.schedule.bind(SCHEDULES)
+    steps = settings.epochs * steps_per_epoch
+    first = len(epochs) * steps_per_epoch
+    return lambda step: largest * schedule(first + step, steps, settings.epochs)
 
 
 def _is_last(spec: ExperimentSpec, values: Sequence[float]) -> bool:
@@ -172,16 +181,38 @@ def _is_last(spec: ExperimentSpec, values: Sequence[float]) -> bool:
     )
 
 
-def _train(model: Any, batches: Any, label: str, profile: EpochProfile) -> tuple[float, int]:
-    """Train one epoch; return its mean loss and its number of optimizer steps."""
+def _train(
+    model: Any,
+    batches: Any,
+    learning_rate: Callable[[int], float],
+    label: str,
+    profile: EpochProfile,
+) -> float:
+    """Train one epoch with the learning rate of each step; return its mean loss."""
     total = int(batches.cardinality())
     with steps(label, total) as advance, profile.training():
-        progress = _progress_callback(advance, profile)
+        callbacks = [_rate_callback(learning_rate), _progress_callback(advance, profile)]
         split = split_batches(batches, model.distribute_strategy)
         history = model.fit(
-            split, epochs=1, steps_per_epoch=total, verbose=0, callbacks=[progress]
+            split, epochs=1, steps_per_epoch=total, verbose=0, callbacks=callbacks
         ).history
-    return float(history["loss"][0]), total
+    return float(history["loss"][0])
+
+
+def _rate_callback(learning_rate: Callable[[int], float]) -> Any:
+    """A Keras callback that sets the learning rate before a step where it changes."""
+
+    class Rate(keras.callbacks.Callback):  # type: ignore[misc]  # tf_keras has no types
+        _supports_tf_logs = True
+        rate: float | None = None
+
+        def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any]) -> None:
+            rate = learning_rate(batch)
+            if rate != self.rate:
+                self.model.optimizer.learning_rate.assign(rate)
+                self.rate = rate
+
+    return Rate()
 
 
 def _progress_callback(advance: Callable[[int, str], None], profile: EpochProfile) -> Any:
@@ -216,7 +247,7 @@ def _check_finite(spec: ExperimentSpec, epoch: Epoch, weights: str | None) -> No
             problem = f"{key} is {value:g}"
             break
     if problem:
-        rate = epoch.metrics["learning_rate"]
+        rate = spec.optimizer.settings["learning_rate"]
         raise DivergedError(
             f"{spec.name}: {problem} after epoch {epoch.epoch}; lower "
             f"optimizer.learning_rate (now {rate:g}) or set optimizer.clip_norm"

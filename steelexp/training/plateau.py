@@ -37,7 +37,7 @@ def should_stop(
     return len(values) - best_epoch(values, lower_is_better=lower_is_better) >= patience
 
 
-def learning_rate(
+def reduced_rate(
     values: Sequence[float],
     *,
     initial: float,
@@ -45,7 +45,7 @@ def learning_rate(
     factor: float,
     lower_is_better: bool = False,
 ) -> float:
-    """The rate of the next epoch: `initial` times `factor` for each plateau behind it.
+    """The next epoch's learning rate: `initial` times `factor` for each plateau behind it.
 
     Args:
         values: Monitored metric of each epoch.

@@ -22,7 +22,7 @@ WITH_EFFECT = {
     "loss.gamma": "2.0",
     "loss.alpha": "0.5",
     "class_weights.kind": "inverse",
-    # Given whole: no epochs are foreseen for another loss.
+    # Whole sections, where good.yaml names no component.
     "loss_warm_up.name": "loss_warm_up={name: dice, epochs: 0}",
     "loss_warm_up.epochs": "loss_warm_up={name: bce, epochs: 1}",
     "loss_warm_up.fade": "loss_warm_up={name: bce, epochs: 0, fade: 1}",
@@ -31,6 +31,8 @@ WITH_EFFECT = {
     "optimizer.beta_2": "0.99",
     "optimizer.epsilon": "1.0e-8",
     "optimizer.clip_norm": "1.0",
+    "schedule.name": "cosine",
+    "schedule.warm_up_epochs": "schedule={name: plateau, warm_up_epochs: 0.5}",
     "training.epochs": "3",
     "training.batch_size": "8",
     "training.monitor": "val_loss",
@@ -97,7 +99,8 @@ def test_every_setting_is_in_one_of_the_tables(spec):
 @pytest.mark.parametrize("key", WITH_EFFECT)
 def test_changes_with(spec, key):
     value = WITH_EFFECT[key]
-    override = value if value.startswith("loss_warm_up=") else f"{key}={value}"
+    whole_section = value.startswith(f"{key.split('.')[0]}=")
+    override = value if whole_section else f"{key}={value}"
     assert digest_of(spec("", override)) != digest_of(spec())
 
 
@@ -120,6 +123,10 @@ def test_changes_with_what_the_data_set_holds(spec):
 
 def test_changes_with_which_images_train(spec):
     assert digest_of(spec(), split="a") != digest_of(spec(), split="b")
+
+
+def test_is_that_of_the_version_before_the_settings_of_later_ones(spec):
+    assert digest_of(spec()) == "b52f88d6"
 
 
 def test_does_not_change_with_an_augmentation_that_is_taken_away(spec):

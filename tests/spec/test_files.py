@@ -77,9 +77,16 @@ WRONG = {
         "loss: {name: dise}",
         f"2: loss.name: 'dise' is not known; allowed: {KNOWN}; did you mean dice?",
     ),
-    "unknown only component": (
-        "optimizer: {name: sgd}",
-        "2: optimizer.name: 'sgd' is not known; allowed: adam",
+    "unknown optimizer": (
+        "optimizer: {name: lamb}",
+        "2: optimizer.name: 'lamb' is not known; allowed: adam, adamw, sgd; did you mean adam?",
+    ),
+    "plateau with another schedule": (
+        "schedule: {name: cosine}\ntraining: {reduce_lr_patience: 2}",
+        (
+            "2: schedule: {'name': 'cosine'}: it sets the learning rate of every step; set "
+            "training.reduce_lr_patience=null, or take schedule.name=plateau"
+        ),
     ),
     "unknown metric": (
         "training: {monitor: dice_positive}",

@@ -237,6 +237,18 @@ class TestTuner:
         (message,) = messages(searched, space, tuner="{name: hyperband}")
         assert "hyperband, which gives each trial its epochs" in message
 
+    @pytest.mark.parametrize("tuner", ["hyperband", "asynchronous_halving"])
+    def test_one_that_gives_epochs_takes_a_schedule_without_them(self, searched, tuner):
+        rate = "optimizer.learning_rate: {choice: [0.1, 0.2]}"
+        both = f"{rate}\nschedule.name: {{choice: [plateau, cosine]}}"
+        tuner = f"{{name: {tuner}}}"
+        for words in ((rate, "schedule={name: cosine}"), (both,)):
+            (message,) = messages(searched, *words, "training.epochs=9", tuner=tuner)
+            assert "only schedule.name=plateau does not depend on their number" in message
+        warm_up = "schedule={name: plateau, warm_up_epochs: 1}"
+        assert searched(rate, warm_up, "training.epochs=9", tuner=tuner).search is not None
+        assert searched(both).search is not None
+
     @pytest.mark.parametrize(
         ("epochs", "settings", "count"),
         [(9, "", 0), (1, "", 1), (9, ", min_epochs: 4", 1), (9, ", min_epochs: 3", 0)],

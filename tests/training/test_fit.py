@@ -13,6 +13,7 @@ from steelexp.spec.schema import (
     LossSpec,
     ModelSpec,
     OptimizerSpec,
+    ScheduleSpec,
     SplitSpec,
     TilingSpec,
     TrackingSpec,
@@ -43,6 +44,14 @@ def tiles(count=3, batch_size=2):
     """Where grey is 1, class 0 is; `count` tiles of one pixel."""
     grey = np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1) % 2
     return tf.data.Dataset.from_tensor_slices((grey, grey)).batch(batch_size)
+
+
+def schedule(settings):
+    return ScheduleSpec.model_validate(settings)
+
+
+def rate_now(model):
+    return float(model.optimizer.learning_rate)
 
 
 def compiled(loss=bce, rate=RATE):
@@ -170,6 +179,28 @@ def test_the_rate_is_lowered_on_a_plateau(model):
     expected = [0.5, 0.5, 0.5, 0.25, 0.25, 0.25]
     assert [epoch.metrics["learning_rate"] for epoch in history] == expected
     assert list(run.rates.values()) == pytest.approx(expected)
+
+
+def test_a_schedule_sets_the_rate_of_every_step(monkeypatch):
+    # Two epochs of two steps: half the rate, then a line from 1 down in thirds.
+    model = compiled()
+    settings = {"name": "polynomial", "warm_up_epochs": 0.5, "power": 1.0}
+    rates = []
+    step = model.train_step
+    model.train_step = lambda data: (rates.append(rate_now(model)), step(data))[1]
+    model.run_eagerly = True
+    history = Run([0.5, 0.5])(model, spec(2).model_copy(update={"schedule": schedule(settings)}))
+    assert rates == pytest.approx([0.5, 0.5, 1 / 3, 1 / 6])
+    assert [epoch.metrics["learning_rate"] for epoch in history] == pytest.approx([0.5, 1 / 6])
+
+
+def test_a_resumed_run_evaluates_the_schedule_again(model):
+    settings = spec(4).model_copy(update={"schedule": schedule({"name": "cosine"})})
+    whole = Run([0.5] * 4)(model, settings)
+    resumed = Run([0.5] * 4)(model, settings, history=whole[:2])
+    assert [e.metrics["learning_rate"] for e in resumed] == [
+        e.metrics["learning_rate"] for e in whole
+    ]
 
 
 def test_it_stops_early(model):

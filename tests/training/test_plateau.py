@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steelexp.lazy import keras, tf
-from steelexp.training.plateau import MIN_DELTA, best_epoch, learning_rate, should_stop
+from steelexp.training.plateau import MIN_DELTA, best_epoch, reduced_rate, should_stop
 
 # Ties, steps below, at and above MIN_DELTA, and numbers that are none of these.
 values = st.one_of(
@@ -56,7 +56,7 @@ def test_learning_rate_is_that_of_reduce_lr_on_plateau(history, patience, factor
     )
     theirs = [float(model.optimizer.lr.numpy()) for model in follow(callback, history)]
     ours = [
-        learning_rate(
+        reduced_rate(
             history[:epochs],
             initial=1.0,
             patience=patience,
@@ -139,7 +139,7 @@ def test_should_stop_by_hand(history, patience, expected):
     ],
 )
 def test_learning_rate_by_hand(history, patience, expected):
-    assert learning_rate(history, initial=1.0, patience=patience, factor=0.5) == expected
+    assert reduced_rate(history, initial=1.0, patience=patience, factor=0.5) == expected
     losses = [-value for value in history]
-    rate = learning_rate(losses, initial=1.0, patience=patience, factor=0.5, lower_is_better=True)
+    rate = reduced_rate(losses, initial=1.0, patience=patience, factor=0.5, lower_is_better=True)
     assert rate == expected
