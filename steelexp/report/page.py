@@ -11,6 +11,7 @@ import numpy as np
 from steelexp.errors import UserError
 from steelexp.records.atomic import write_atomically
 from steelexp.records.store import run_folders
+from steelexp.report import selection
 from steelexp.report.charts import Drawing
 from steelexp.report.comparison import Change, Comparison, comparisons, runs_apart
 from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
@@ -162,6 +163,7 @@ def page(root: Path, *, baseline: str | None = None) -> str:
         title=runs[0].label if len(runs) == 1 and not search_list else _title(root, search_list),
         alone=len(runs) == 1 and not search_list,
         runs=sorted(runs, key=rank),
+        most_rows=selection.MOST_ROWS,
         detailed={run.anchor for run in shown},
         parts=parts,
         side=_side([part.gallery for part in parts if part.gallery]),

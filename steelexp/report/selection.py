@@ -13,6 +13,9 @@ MOST_DETAILED: Final = 50
 MOST_STRATEGIES: Final = 30
 """Strategies of a comparison: rows of a table, and lines of a chart."""
 
+MOST_ROWS: Final = 500
+"""Rows that the leaderboard begins with. Chromium took over a minute to lay out 10,000."""
+
 T = TypeVar("T")
 
 

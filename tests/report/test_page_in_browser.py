@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from steelexp.report import selection
 from steelexp.report.page import write_page
 from tests.hostile_page import ATTACK, hostile_runs
 from tests.page_folders import HOSTILE, STRATEGIES, all_sorts, thirty_runs
@@ -155,6 +156,26 @@ class TestLeaderboard:
         assert column(page, 0) == []
         assert page.get_by_text("No run matches.").is_visible()
         assert page.locator("[data-count=runs-table]").inner_text() == "0 of 30"
+
+    def test_the_first_rows_are_shown_until_all_are_asked_for(self, show, tmp_path, monkeypatch):
+        monkeypatch.setattr(selection, "MOST_ROWS", 10)
+        page = show(write_page(thirty_runs(tmp_path)))
+        best = column(page, 2)
+        assert len(best) == 10
+        head = page.locator("#runs-table th", has_text="dice_kaggle").first
+        head.get_by_role("button").click()
+        head.get_by_role("button").click()
+        worst = column(page, 2)
+        assert len(worst) == 10
+        assert worst != best
+        page.locator("[data-filter=runs-table]").first.fill(STRATEGIES[1])
+        few = column(page, 0)
+        assert 0 < len(few) <= 10
+        assert all(STRATEGIES[1] in name for name in few)
+        page.locator("[data-filter=runs-table]").first.fill("")
+        page.get_by_role("button", name="Show all rows").click()
+        assert len(column(page, 2)) == 30
+        assert page.get_by_role("button", name="Show all rows").is_hidden()
 
     def test_a_status_filters(self, show, sorts):
         page = show(sorts)

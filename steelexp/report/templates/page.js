@@ -32,28 +32,40 @@ for (const table of all("table.sortable")) {
       const rows = all("tbody tr", table).map((row) => [valueOf(row.cells[column]), row]);
       rows.sort(([a], [b]) => (a === null) - (b === null) || (a === null ? 0 : sign * compare(a, b)));
       table.tBodies[0].append(...rows.map(([, row]) => row));
+      if (document.querySelector(`[data-count="${table.id}"]`)) filter(table.id);
     });
   });
 }
 
-// Filters of one table work together.
+// Filters of one table work together. The first rows that match are shown until all are asked for.
 const filter = (id) => {
   const controls = all(`[data-filter="${id}"]`);
-  const rows = all(`#${id} tbody tr`);
-  let shown = 0;
+  const table = document.getElementById(id);
+  const rows = all("tbody tr", table);
+  const more = document.querySelector(`[data-more="${id}"]`);
+  const most = table.dataset.most ? Number(table.dataset.most) : Infinity;
+  let matches = 0;
   for (const row of rows) {
-    row.hidden = !controls.every((control) => {
+    const match = controls.every((control) => {
       const column = control.dataset.filterColumn;
       if (column) return !control.value || row.dataset[column] === control.value;
       const words = control.value.toLowerCase().split(/\s+/);
       return words.every((word) => row.textContent.toLowerCase().includes(word));
     });
-    shown += !row.hidden;
+    matches += match;
+    row.hidden = !match || matches > most;
   }
-  document.querySelector(`[data-count="${id}"]`).value = `${shown} of ${rows.length}`;
-  document.querySelector(`[data-empty="${id}"]`).hidden = shown > 0;
+  document.querySelector(`[data-count="${id}"]`).value = `${matches} of ${rows.length}`;
+  document.querySelector(`[data-empty="${id}"]`).hidden = matches > 0;
+  if (more) more.hidden = matches <= most;
 };
 for (const control of all("[data-filter]")) control.addEventListener("input", () => filter(control.dataset.filter));
+for (const button of all("[data-more]")) {
+  button.addEventListener("click", () => {
+    delete document.getElementById(button.dataset.more).dataset.most;
+    filter(button.dataset.more);
+  });
+}
 for (const form of all("form.filters")) form.addEventListener("submit", (event) => event.preventDefault());
 
 // Strategies: against which one, and which one alone.
