@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from steelexp.evaluation import postprocessing_search
+from steelexp.evaluation import postprocessing_search, rule_combinations
 from steelexp.evaluation.component_areas import LEVELS, SIZES, ComponentAreas
 from steelexp.evaluation.score_histograms import ScoreHistograms, grid_with
 
@@ -103,7 +103,7 @@ def binned(reaching, total):
 def gains(world, images, random):
     """Gain in dice_kaggle of each policy over the threshold 0.5, on other images."""
     tuned, tested = (
-        postprocessing_search.class_rules(*simulate(world, n, random), 0, "dice_kaggle")
+        rule_combinations.class_rules(*simulate(world, n, random), 0, "dice_kaggle")
         for n in (images, TESTED)
     )
     rows = np.arange(images)

@@ -17,13 +17,14 @@ import numpy.typing as npt
 
 from steelexp.counts import Counts
 from steelexp.evaluation.component_areas import ComponentAreas
+from steelexp.evaluation.head_counts import HeadCounts
 from steelexp.evaluation.postprocessing_search import (
     FOLDS,
-    Rules,
-    class_rules,
     fold_numbers,
-    tuned_combination,
+    rules_by_gate,
+    tuned_choice,
 )
+from steelexp.evaluation.rule_combinations import Rules
 from steelexp.evaluation.score_histograms import ScoreHistograms
 
 Rows = npt.NDArray[np.int64]
@@ -35,6 +36,7 @@ def cross_fitted_counts(
     groups: Rows,
     classes: Sequence[str],
     metric: str,
+    head: HeadCounts | None = None,
 ) -> Counts:
     """Pixels of the validation images after post-processing by rules of the other fifths.
 
@@ -44,13 +46,16 @@ def cross_fitted_counts(
         groups: Group of near-duplicates of each image, [S].
         classes: Names of the classes, [C].
         metric: Metric that the rules are tuned for.
+        head: Image scores of the same images; None without a classification head.
 
     Returns:
         Pixels, [S, C] each.
     """
     columns = [
         _class_counts(
-            class_rules(scores, areas, c, metric), groups, scores.labelled[:, c].sum(axis=1)
+            rules_by_gate(scores, areas, c, metric, head),
+            groups,
+            scores.labelled[:, c].sum(axis=1),
         )
         for c in range(len(classes))
     ]
@@ -58,7 +63,7 @@ def cross_fitted_counts(
     return Counts(tp, fp, fn)
 
 
-def _class_counts(rules: Rules, groups: Rows, labelled: Rows) -> Counts:
+def _class_counts(rules: Sequence[Rules], groups: Rows, labelled: Rows) -> Counts:
     """Pixels of one class on each image, [S] each."""
     folds = fold_numbers(groups, labelled > 0)
     tp = np.zeros(len(groups), np.int64)
@@ -66,6 +71,7 @@ def _class_counts(rules: Rules, groups: Rows, labelled: Rows) -> Counts:
     for fold in range(FOLDS):
         inside = np.flatnonzero(folds == fold)
         outside = np.flatnonzero(folds != fold)
-        combination = tuned_combination(rules.on(outside), groups[outside], labelled[outside] > 0)
-        tp[inside], fp[inside] = rules.pixels(combination, inside)
+        others = [each.on(outside) for each in rules]
+        gate, combination = tuned_choice(others, groups[outside], labelled[outside] > 0)
+        tp[inside], fp[inside] = rules[gate].pixels(combination, inside)
     return Counts(tp, fp, labelled - tp)

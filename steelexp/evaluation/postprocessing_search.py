@@ -8,90 +8,35 @@ the images and tried on the last fifth, five times over, with near-duplicates in
 the larger set loses more than the standard error of the difference between groups, the threshold
 stays alone. A stricter test, such as a gain beyond chance, costs more than it saves:
 docs/postprocessing.md.
+
+Where a network has a classification head, the same rules are tuned with each gate too. They are
+compared with those without a gate in the same way.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.counts import Counts, Pixels
-from steelexp.evaluation.component_areas import LEVELS, SIZES, ComponentAreas
+from steelexp.evaluation.component_areas import ComponentAreas
+from steelexp.evaluation.head_counts import HeadCounts
+from steelexp.evaluation.rule_combinations import (
+    Combination,
+    Rules,
+    class_rules,
+    gated_rules,
+    rules_at,
+)
 from steelexp.evaluation.score_histograms import ScoreHistograms
-from steelexp.metrics import ratio
 from steelexp.records.postprocessing import ClassRules, Postprocessing
 
 Values = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
 FOLDS = 5
-AREAS = (0, *SIZES)
-PEAK_SCORES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-"""Both lists are coarse: each step has to make a difference on the available images."""
 
-
-class Rules(NamedTuple):
-    """Every combination of rules for one class, and what each leaves of it on each image.
-
-    Attributes:
-        masks: Threshold and minimum component size, [M].
-        tp: True positives of such a mask, [M, S].
-        fp: False positives of such a mask, [M, S].
-        gain: Metric of an image with such a mask, less that with no prediction, [M, S].
-        large: Whether the mask has at least AREAS pixels, [M, S, A].
-        sure: Whether the highest score reaches PEAK_SCORES, [S, G].
-        simple: Whether the threshold is the only rule, [M, A, G].
-        order: Combinations from the simplest to the least simple, [M A G].
-    """
-
-    masks: Sequence[tuple[float, int]]
-    tp: Pixels
-    fp: Pixels
-    gain: Values
-    large: npt.NDArray[np.bool_]
-    sure: npt.NDArray[np.bool_]
-    simple: npt.NDArray[np.bool_]
-    order: Rows
-
-    def on(self, rows: Rows) -> "Rules":
-        """The same combinations on some of the images."""
-        return self._replace(
-            tp=self.tp[:, rows],
-            fp=self.fp[:, rows],
-            gain=self.gain[:, rows],
-            large=self.large[:, rows],
-            sure=self.sure[rows],
-        )
-
-    def pixels(self, combination: tuple[int, ...] | None, rows: Rows) -> tuple[Pixels, Pixels]:
-        """True and false positives that a combination leaves on some images, [R] each."""
-        if combination is None:
-            return np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
-        m, a, g = combination
-        left = self.large[m, rows, a] & self.sure[rows, g]
-        return self.tp[m, rows] * left, self.fp[m, rows] * left
-
-    def totals(self, rows: Rows) -> Values:
-        """What each combination gains on some images: [M, A, G]."""
-        gain = self.gain[:, rows, None] * self.large[:, rows]  # [M, R, A]
-        return np.asarray(gain.transpose(0, 2, 1) @ self.sure[rows].astype(np.float64))
-
-    def best(self, totals: Values, *, simple: bool) -> tuple[int, ...] | None:
-        """The best combination, of equals the simplest; None where predicting nothing is best."""
-        value = np.where(self.simple, totals, -np.inf) if simple else totals
-        ranked = np.round(value.ravel()[self.order], 9)
-        first = int(ranked.argmax())
-        if not simple and ranked[first] < 0:
-            return None
-        return tuple(map(int, np.unravel_index(self.order[first], totals.shape)))
-
-    def gained(self, combination: tuple[int, ...] | None, rows: Rows) -> Values:
-        """What a combination gains on each of some images: [R]."""
-        if combination is None:
-            return np.zeros(len(rows))
-        m, a, g = combination
-        return np.asarray(self.gain[m, rows] * self.large[m, rows, a] * self.sure[rows, g])
+Choice = tuple[int, Combination | None]
+"""Index of the gate's rules, and the combination of them; None where nothing is predicted."""
 
 
 def tune_rules(
@@ -100,6 +45,7 @@ def tune_rules(
     groups: Rows,
     classes: Sequence[str],
     metric: str,
+    head: HeadCounts | None = None,
 ) -> Postprocessing:
     """The rules for each class that make a metric large.
 
@@ -109,39 +55,101 @@ def tune_rules(
         groups: Group of near-duplicates of each image, [S].
         classes: Names of the classes, [C].
         metric: Metric that is tuned for.
+        head: Image scores of the same images; None without a classification head.
     """
     has_class = scores.labelled.sum(axis=2) > 0
     rules = {
-        name: tune_class_rules(class_rules(scores, areas, c, metric), groups, has_class[:, c])
+        name: tune_class_rules(
+            rules_by_gate(scores, areas, c, metric, head), groups, has_class[:, c]
+        )
         for c, name in enumerate(classes)
     }
     return Postprocessing(metric=metric, classes=rules)
 
 
-def tune_class_rules(rules: Rules, groups: Rows, has_class: npt.NDArray[np.bool_]) -> ClassRules:
-    """The rules for one class."""
-    return rules_at(rules, tuned_combination(rules, groups, has_class))
+def rules_by_gate(
+    scores: ScoreHistograms,
+    areas: ComponentAreas,
+    c: int,
+    metric: str,
+    head: HeadCounts | None = None,
+) -> list[Rules]:
+    """Every combination of rules for one class: without a gate, then with each."""
+    plain = class_rules(scores, areas, c, metric)
+    if head is None:
+        return [plain]
+    return [plain, *gated_rules(plain, head.gated_scores, head.gated_areas, head.scores, c, metric)]
 
 
-def tuned_combination(
-    rules: Rules, groups: Rows, has_class: npt.NDArray[np.bool_]
-) -> tuple[int, ...] | None:
-    """The best combination: of all kinds, or a threshold alone where more does harm."""
-    more = gained_by_more(rules, fold_numbers(groups, has_class))
+def tune_class_rules(
+    rules: Sequence[Rules], groups: Rows, has_class: npt.NDArray[np.bool_]
+) -> ClassRules:
+    """The rules for one class; arguments as of `tuned_choice`."""
+    gate, combination = tuned_choice(rules, groups, has_class)
+    return rules_at(rules[gate], combination)
+
+
+def tuned_choice(rules: Sequence[Rules], groups: Rows, has_class: npt.NDArray[np.bool_]) -> Choice:
+    """The best combination: of all kinds, or without gate or with a threshold alone if more harms.
+
+    Args:
+        rules: Combinations without a gate, then those with each gate.
+        groups: Group of near-duplicates of each image, [S].
+        has_class: Whether the image holds the class, [S].
+    """
+    folds = fold_numbers(groups, has_class)
+    simple = does_harm(gained_by_more(rules[0], folds), groups)
+    if len(rules) > 1 and does_harm(gained_by_gates(rules, folds, simple=simple), groups):
+        rules = rules[:1]
+    every = np.arange(len(groups))
+    return best_of(rules, [each.totals(every) for each in rules], simple=simple)
+
+
+def does_harm(more: Values, groups: Rows) -> bool:
+    """Whether gains of images, [S], sum up to a loss above its standard error between groups."""
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], more).astype(np.float64)
-    harm = sums.sum() < -standard_error(sums)
-    return rules.best(rules.totals(np.arange(len(groups))), simple=harm)
+    return bool(sums.sum() < -standard_error(sums))
+
+
+def best_of(rules: Sequence[Rules], totals: Sequence[Values], *, simple: bool) -> Choice:
+    """The best combination of several gates, of equals the first.
+
+    Args:
+        rules: Combinations by gate.
+        totals: What each of them gains, [M, A, G] by gate.
+        simple: Whether threshold and gate are the only rules.
+    """
+    choices = []
+    for gate, (each, total) in enumerate(zip(rules, totals, strict=True)):
+        if simple and not each.simple.any():
+            continue
+        combination = each.best(total, simple=simple)
+        gain = 0.0 if combination is None else float(total[combination])
+        choices.append((round(gain, 9), -gate, combination))
+    _, place, combination = max(choices, key=lambda choice: choice[:2])
+    return -place, combination
 
 
 def gained_by_more(rules: Rules, folds: Rows) -> Values:
     """What all rules gain over a threshold on each image, both tuned on the other folds: [S]."""
+    return _left_out([rules], folds, simple=False) - _left_out([rules], folds, simple=True)
+
+
+def gained_by_gates(rules: Sequence[Rules], folds: Rows, *, simple: bool) -> Values:
+    """What gates gain over rules without one on each image, tuned on the other folds: [S]."""
+    return _left_out(rules, folds, simple=simple) - _left_out(rules[:1], folds, simple=simple)
+
+
+def _left_out(rules: Sequence[Rules], folds: Rows, *, simple: bool) -> Values:
+    """What the best combination gains on each image, tuned on the other folds: [S]."""
     within = [np.flatnonzero(folds == fold) for fold in range(FOLDS)]
-    each = np.stack([rules.totals(rows) for rows in within])
-    more = np.zeros(len(folds))
-    for rows, own in zip(within, each, strict=True):
-        large, small = (rules.best(each.sum(axis=0) - own, simple=s) for s in (False, True))
-        more[rows] = rules.gained(large, rows) - rules.gained(small, rows)
-    return more
+    by_fold = [np.stack([each.totals(rows) for rows in within]) for each in rules]
+    gains = np.zeros(len(folds))
+    for fold, rows in enumerate(within):
+        others = [totals.sum(axis=0) - totals[fold] for totals in by_fold]
+        gate, combination = best_of(rules, others, simple=simple)
+        gains[rows] = rules[gate].gained(combination, rows)
+    return gains
 
 
 def standard_error(sums: Values) -> float:
@@ -156,61 +164,3 @@ def fold_numbers(groups: Rows, has_class: npt.NDArray[np.bool_]) -> Rows:
     folds = np.empty(len(numbers), np.int64)
     folds[np.argsort(~holds, kind="stable")] = np.arange(len(numbers)) % FOLDS
     return folds[place]
-
-
-def class_rules(scores: ScoreHistograms, areas: ComponentAreas, c: int, metric: str) -> Rules:
-    """Every combination of rules for one class."""
-    thresholds = scores.thresholds.tolist()
-    masks = [(t, 0) for t in thresholds] + [(t, size) for t in LEVELS for size in SIZES]
-    tp, other = (_reaching(part[:, c]) for part in (scores.labelled, scores.other))  # [K, S]
-    flat = (len(areas.tp), -1)
-    tp = np.concatenate([tp, areas.tp[:, c].reshape(flat).T])  # [M, S]
-    predicted = np.concatenate(
-        [tp[: len(thresholds)] + other, areas.predicted[:, c].reshape(flat).T]
-    )
-    labelled = scores.labelled[:, c].sum(axis=1)
-    counts = Counts(tp, predicted - tp, labelled - tp)
-    nothing = Counts(tp * 0, tp * 0, tp * 0 + labelled)
-    gain = ratio(metric, counts).numerators - ratio(metric, nothing).numerators
-    grid = np.meshgrid(
-        np.arange(len(masks)), np.arange(len(AREAS)), np.arange(len(PEAK_SCORES)), indexing="ij"
-    )
-    extra = (np.array(masks)[grid[0], 1] > 0).astype(int) + (grid[1] > 0) + (grid[2] > 0)
-    middle = np.abs(np.array(masks)[grid[0], 0] - 0.5)
-    return Rules(
-        masks=masks,
-        tp=counts.tp,
-        fp=counts.fp,
-        gain=gain,
-        large=predicted[..., None] >= np.array(AREAS),
-        sure=_reached(scores, c),
-        simple=extra == 0,
-        order=np.lexsort((middle.ravel(), extra.ravel())),
-    )
-
-
-def rules_at(rules: Rules, combination: tuple[int, ...] | None) -> ClassRules:
-    """A combination as it is saved."""
-    if combination is None:
-        return ClassRules(threshold=1.0, disabled=True)
-    m, a, g = combination
-    threshold, component = rules.masks[m]
-    return ClassRules(
-        threshold=threshold,
-        min_component=component,
-        min_area=AREAS[a],
-        min_peak_score=PEAK_SCORES[g],
-    )
-
-
-def _reaching(bins: Pixels) -> Pixels:
-    """[S, K + 1] pixels in each bin -> [K, S] pixels that reach each threshold."""
-    return bins[:, ::-1].cumsum(axis=1)[:, -2::-1].T
-
-
-def _reached(scores: ScoreHistograms, c: int) -> npt.NDArray[np.bool_]:
-    """[S, G] whether the highest score on an image reaches a peak score."""
-    pixels = _reaching(scores.labelled[:, c] + scores.other[:, c]) > 0  # [K, S]
-    places = np.searchsorted(scores.thresholds, PEAK_SCORES[1:])
-    always = np.ones((1, pixels.shape[1]), bool)
-    return np.asarray(np.concatenate([always, pixels[places]]).T, bool)

@@ -13,34 +13,58 @@ Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.float32]
 
 
-def postprocess(scores: Scores, rules: Sequence[ClassRules]) -> Mask:
+def postprocess(
+    scores: Scores, rules: Sequence[ClassRules], image_scores: Scores | None = None
+) -> Mask:
     """Apply the rules of each class to the scores of an image.
 
     Args:
         scores: [H, W, C] scores, sigmoid(logits), without padding.
         rules: [C] rules of each class.
+        image_scores: [C] image scores of the classification head; None without a head.
 
     Returns:
         [H, W, C] bool masks.
+
+    Raises:
+        ValueError: A rule has a gate, and there are no image scores.
     """
     planes = np.zeros((len(rules), *scores.shape[:-1]), bool)  # the mask of a class is contiguous
     for c, class_rules in enumerate(rules):
-        mask = postprocess_class(scores[..., c], class_rules)
+        image_score = None if image_scores is None else image_scores[c]
+        mask = postprocess_class(scores[..., c], class_rules, image_score)
         if mask.any():
             planes[c] = mask
     return np.moveaxis(planes, 0, -1)
 
 
-def postprocess_class(scores: Scores, rules: ClassRules) -> Mask:
+def postprocess_class(
+    scores: Scores, rules: ClassRules, image_score: np.float32 | None = None
+) -> Mask:
     """Apply the rules of one class to the scores of an image: [H, W] -> [H, W] bool."""
+    smallest_area: float = rules.min_area
+    if rules.gate != "none":
+        if image_score is None:
+            raise ValueError(f"the gate {rules.gate} needs the image score of a head")
+        if rules.gate == "hard" and image_score < np.float32(rules.min_image_score):
+            return np.zeros(scores.shape, bool)
+        if rules.gate == "soft":
+            scores = scores * np.float32(image_score)
+        if rules.gate == "area":
+            smallest_area = rules.min_area * uncertainty(image_score)
     if rules.disabled or scores.max(initial=0) < np.float32(rules.min_peak_score):
         return np.zeros(scores.shape, bool)
     mask = scores >= np.float32(rules.threshold)
     if rules.min_component > 1 and mask.any():
         mask = remove_small(mask, rules.min_component)
-    if np.count_nonzero(mask) < rules.min_area:
+    if np.count_nonzero(mask) < smallest_area:
         mask[:] = False
     return mask
+
+
+def uncertainty(image_scores: Any) -> Any:
+    """One minus the image scores: share of the minimum area that the area gate asks for."""
+    return 1.0 - np.asarray(image_scores, np.float64)
 
 
 def remove_small(mask: Mask, pixels: int) -> Mask:

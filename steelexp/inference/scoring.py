@@ -34,12 +34,14 @@ class ScoredImage(NamedTuple):
         bits: [H, W] ground truth of all classes; bit c is set where class c is labelled. No
             bit is set at ignored pixels.
         valid: [H, W] bool, whether a pixel counts; None in a data set without ignored pixels.
+        image_scores: [C] image scores of the classification head; None without a head.
     """
 
     row: int
     scores: Scores
     bits: Bits
     valid: npt.NDArray[np.bool_] | None = None
+    image_scores: Scores | None = None
 
     @property
     def pixels(self) -> int:

@@ -1,11 +1,19 @@
 """Post-processing rules: from the scores of an image to its masks."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 Score = Annotated[float, Field(ge=0, le=1)]
+Gate = Literal["none", "soft", "hard", "area"]
 
 
 class ClassRules(BaseModel):
@@ -20,6 +28,10 @@ class ClassRules(BaseModel):
         min_peak_score: Highest score that an image must reach. The mask of an image below it is
             empty.
         disabled: Whether the masks of the class are always empty.
+        gate: Use of the image score of the classification head: none; soft multiplies the scores of
+            the pixels by it before all other rules; hard empties the mask of an image whose image
+            score is below `min_image_score`; area multiplies `min_area` by one minus it.
+        min_image_score: Lowest image score of the hard gate.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +41,15 @@ class ClassRules(BaseModel):
     min_area: NonNegativeInt = 0
     min_peak_score: Score = 0.0
     disabled: bool = False
+    gate: Gate = "none"
+    min_image_score: Score = 0.0
+
+    @model_serializer(mode="wrap")
+    def _without_a_gate_that_is_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the gate where there is none: the files of such networks stay as they were."""
+        values: dict[str, Any] = dump(self)
+        absent = ("gate", "min_image_score") if self.gate == "none" else ()
+        return {key: value for key, value in values.items() if key not in absent}
 
 
 class Postprocessing(BaseModel):
@@ -63,6 +84,10 @@ def describe_rules(rules: ClassRules) -> str:
         parts.append(f"minimum area per image {rules.min_area} pixels")
     if rules.min_peak_score > rules.threshold:
         parts.append(f"minimum peak score {rules.min_peak_score:g}")
+    if rules.gate == "hard":
+        parts.append(f"hard gate at image score {rules.min_image_score:g}")
+    elif rules.gate != "none":
+        parts.append(f"{rules.gate} gate")
     return ", ".join(parts)
 
 

@@ -4,15 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelexp.counts import Counts, dice
-from steelexp.evaluation import postprocessing_search
+from steelexp.evaluation import postprocessing_search, rule_combinations
 from steelexp.evaluation.component_areas import Components
 from steelexp.evaluation.postprocessing_search import (
-    class_rules,
     fold_numbers,
     gained_by_more,
     standard_error,
     tune_rules,
 )
+from steelexp.evaluation.rule_combinations import class_rules
 from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
 from steelexp.inference.postprocessing import postprocess
 from steelexp.inference.scoring import ScoredImage
@@ -120,15 +120,15 @@ def test_what_rules_gain_is_what_their_masks_gain(seed, metric):
     rules = class_rules(*counted(dataset), 0, metric)
     shape = (
         len(rules.masks),
-        len(postprocessing_search.AREAS),
-        len(postprocessing_search.PEAK_SCORES),
+        len(rule_combinations.AREAS),
+        len(rule_combinations.PEAK_SCORES),
     )
     rows = np.arange(3)
     assert rules.totals(rows).shape == shape
     held = np.array([each.bits.any() for each in dataset])
     for _ in range(20):
         chosen = tuple(int(draw.integers(0, n)) for n in shape)
-        made = postprocessing_search.rules_at(rules, chosen)
+        made = rule_combinations.rules_at(rules, chosen)
         masks = [postprocess(each.scores, [made])[..., 0] for each in dataset]
         parts = [
             (m & e.truth(0), m & ~e.truth(0), ~m & e.truth(0))
@@ -163,7 +163,7 @@ def test_the_standard_error_of_a_sum_by_hand():
 def rules_with(gain):
     """Two combinations a mask: with masks 0, threshold 0.5, and 1, a least component of 16."""
     shape = (2, 1, 1)
-    return postprocessing_search.Rules(
+    return rule_combinations.Rules(
         masks=[(0.5, 0), (0.5, 16)],
         tp=np.zeros((2, len(gain[0])), np.int64),
         fp=np.zeros((2, len(gain[0])), np.int64),
@@ -182,7 +182,7 @@ def test_rules_that_lose_on_images_left_out_are_not_taken():
     groups, held = np.arange(20), np.ones(20, bool)
     assert gained_by_more(rules_with(gain), fold_numbers(groups, held)).sum() == 10
     assert (
-        postprocessing_search.tune_class_rules(rules_with(gain), groups, held).min_component == 16
+        postprocessing_search.tune_class_rules([rules_with(gain)], groups, held).min_component == 16
     )
     # Now those of each fold lose what those of the other folds seem to promise.
     folds = fold_numbers(groups, held)
@@ -198,15 +198,15 @@ def test_a_loss_that_is_shown_leaves_the_threshold_alone(monkeypatch):
             postprocessing_search, "gained_by_more", lambda *_, more=more: np.full(20, more)
         )
         assert (
-            postprocessing_search.tune_class_rules(rules, groups, held).min_component == component
+            postprocessing_search.tune_class_rules([rules], groups, held).min_component == component
         )
     # Within a standard error it is not shown.
     doubtful = np.append(np.full(19, 0.01), -0.2)
     monkeypatch.setattr(postprocessing_search, "gained_by_more", lambda *_: doubtful)
-    assert postprocessing_search.tune_class_rules(rules, groups, held).min_component == 16
+    assert postprocessing_search.tune_class_rules([rules], groups, held).min_component == 16
     # Copies of one surface are one loss, not twenty.
     monkeypatch.setattr(postprocessing_search, "gained_by_more", lambda *_: np.full(20, -0.05))
     assert (
-        postprocessing_search.tune_class_rules(rules, np.zeros(20, np.int64), held).min_component
+        postprocessing_search.tune_class_rules([rules], np.zeros(20, np.int64), held).min_component
         == 16
     )

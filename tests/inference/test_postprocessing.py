@@ -101,3 +101,44 @@ def test_a_mask_without_pixels_has_the_background_alone(shape):
 def test_an_empty_mask_stays_empty():
     for _ in range(200):
         assert not remove_small(np.zeros((6, 7), bool), 3).any()
+
+
+@pytest.mark.parametrize(
+    ("rules", "image_score", "left"),
+    [
+        ({"gate": "none"}, 0.1, LARGE + SMALL),
+        ({"gate": "hard", "min_image_score": 0.5}, 0.49, []),
+        ({"gate": "hard", "min_image_score": 0.5}, 0.5, LARGE + SMALL),  # reached
+        ({"gate": "soft"}, 1.0, LARGE + SMALL),
+        ({"gate": "soft", "threshold": 0.4}, 0.5, [(0, 0), (0, 1), (1, 2)]),  # 0.45, 0.45, 0.4
+        (
+            {"gate": "soft", "threshold": 0.4, "min_component": 4},
+            0.5,
+            [],
+        ),  # components of the product
+        (
+            {"gate": "soft", "threshold": 0.1, "min_peak_score": 0.5},
+            0.5,
+            [],
+        ),  # the peak of the product
+        ({"gate": "area", "min_area": 12}, 0.5, LARGE + SMALL),  # 6 pixels are half of 12
+        ({"gate": "area", "min_area": 13}, 0.5, []),
+        ({"gate": "area", "min_area": 1000}, 1.0, LARGE + SMALL),
+        ({"gate": "hard", "min_image_score": 0.2, "disabled": True}, 1.0, []),
+    ],
+)
+def test_gates_by_hand(rules, image_score, left):
+    one = ClassRules(**({"threshold": 0.5} | rules))
+    mask = postprocess(STRIP[..., None], [one], np.array([image_score], np.float32))[..., 0]
+    assert [tuple(place) for place in np.argwhere(mask).tolist()] == sorted(left)
+
+
+def test_a_gate_without_image_scores_is_a_fault():
+    with pytest.raises(ValueError, match="head"):
+        postprocess(STRIP[..., None], [ClassRules(threshold=0.5, gate="soft")])
+
+
+def test_each_class_has_its_own_image_score():
+    rules = [ClassRules(threshold=0.5, gate="hard", min_image_score=0.5)] * 2
+    masks = postprocess(np.stack([STRIP] * 2, axis=-1), rules, np.array([0.1, 0.9], np.float32))
+    assert masks.sum(axis=(0, 1)).tolist() == [0, 6]

@@ -36,6 +36,8 @@ def test_a_threshold_alone_is_all_that_is_needed():
         {"threshold": 0.5, "min_area": 1.5},
         {"threshold": 0.5, "min_peak_score": 2.0},
         {"threshold": 0.5, "minimum": 4},
+        {"threshold": 0.5, "gate": "firm"},
+        {"threshold": 0.5, "min_image_score": 1.5},
         {},
     ],
 )
@@ -69,7 +71,29 @@ def test_every_field_is_explained(model):
             ),
         ),
         ({"threshold": 0.5, "min_area": 9, "disabled": True}, "disabled"),
+        ({"threshold": 0.5, "gate": "soft"}, "score threshold 0.5, soft gate"),
+        (
+            {"threshold": 0.5, "gate": "hard", "min_image_score": 0.3},
+            "score threshold 0.5, hard gate at image score 0.3",
+        ),
+        (
+            {"threshold": 0.5, "gate": "area", "min_area": 64},
+            "score threshold 0.5, minimum area per image 64 pixels, area gate",
+        ),
     ],
 )
 def test_rules_without_effect_are_left_out_of_the_description(rules, description):
     assert describe_rules(ClassRules(**rules)) == description
+
+
+def test_rules_without_a_gate_are_written_as_before_there_were_gates():
+    assert ClassRules(threshold=0.5).model_dump(mode="json") == {
+        "threshold": 0.5,
+        "min_component": 0,
+        "min_area": 0,
+        "min_peak_score": 0.0,
+        "disabled": False,
+    }
+    gated = ClassRules(threshold=0.5, gate="hard", min_image_score=0.3)
+    assert ClassRules.model_validate_json(gated.model_dump_json()) == gated
+    assert "gate" in gated.model_dump()
