@@ -9,13 +9,13 @@ from steelexp.evaluation.evaluator import Evaluator
 from steelexp.evaluation.network_functions import NetworkFunctions
 from steelexp.lazy import tf
 from steelexp.model.architectures import ARCHITECTURES
+from steelexp.model.assembly import Decoder
 from steelexp.model.fused_adam import fused
 from steelexp.model.fused_gradients import fuse_gradients
 from steelexp.model.loss_schedule import Loss, mix_losses
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.step_noise import follow_steps
-from steelexp.model.unet import Decoder
 from steelexp.plan import Plan, weighted_losses
 from steelexp.spec import Component
 from steelexp.training.execution import Execution

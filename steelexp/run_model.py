@@ -8,8 +8,8 @@ from steelexp.errors import UserError, reason
 from steelexp.inference.predictor import Predictor
 from steelexp.inference.scoring import build_scorer
 from steelexp.lazy import keras
+from steelexp.model.assembly import Decoder
 from steelexp.model.finiteness import check_weights
-from steelexp.model.unet import Decoder
 from steelexp.network import network_without_weights
 from steelexp.plan import SpecModel
 from steelexp.records.model_card import ModelCard, card_of

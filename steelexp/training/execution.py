@@ -14,9 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from steelexp.cores import available_cores
 from steelexp.errors import UserError, reason
 from steelexp.lazy import tf
+from steelexp.model.assembly import Decoder
 from steelexp.model.fused_adam import Adam
 from steelexp.model.fused_gradients import Gradients
-from steelexp.model.unet import Decoder
 from steelexp.records.machine import Feature, features, instruction_sets
 from steelexp.records.provenance import ENVIRONMENT, EXECUTION, first_facts
 

@@ -76,11 +76,15 @@ def mean_grey(monkeypatch):
     def network(*_, classes, **__):
         image = keras.Input((None, None, 3))
         mean = keras.layers.Conv2D(
-            classes, 1, use_bias=False, kernel_initializer=keras.initializers.Constant(1 / 3)
+            classes,
+            1,
+            use_bias=False,
+            kernel_initializer=keras.initializers.Constant(1 / 3),
+            name="decoder_stage0_upsampling",
         )
         return keras.Model(image, mean(image))
 
-    monkeypatch.setattr(module, "_network", network)
+    monkeypatch.setattr(module, "library_network", network)
 
 
 # --- what it gives
@@ -141,6 +145,39 @@ def test_half_resolution_by_hand(mean_grey, width):
     logits = model(image).numpy()[0, :, :, 0]
     assert logits.shape == (32, width)
     np.testing.assert_allclose(logits, np.tile(expected, (32, 1)), atol=1e-5)
+
+
+def test_has_the_weights_of_earlier_checkpoints(small):
+    names = [weight.name for weight in small.weights]
+    assert len(names) == 187
+    assert names[0] == "conv1/kernel:0"
+    decoder = [
+        "decoder_stage0a_conv/kernel:0",
+        "decoder_stage0a_bn/gamma:0",
+        "decoder_stage0a_bn/beta:0",
+    ]
+    assert names[135:138] == decoder
+    assert names[-2:] == ["final_conv/kernel:0", "final_conv/bias:0"]
+
+
+@pytest.mark.parametrize(("decoder", "resolution"), [("plain", "half"), ("folded", "full")])
+def test_a_head_scores_images_from_the_encoders_end(small, decoder, resolution):
+    def head(features):
+        return keras.layers.GlobalAveragePooling2D()(features)
+
+    settings = SMALL | {"scaling": "imagenet", "weights": "none", "resolution": resolution}
+    plain, model = unet(3, decoder, **settings), unet(3, decoder, head, **settings)
+    model.set_weights(plain.get_weights())
+    image = grey(64, 64)
+    logits, image_logits = model(image)
+    np.testing.assert_array_equal(logits, plain(image))
+    assert model.output_names == ["logits", "image_logits"]
+    network = inner(plain)
+    end = keras.Model(network.input, network.get_layer("conv_pw_13_relu").output)
+    scaled = keras.Model(plain.input, plain.get_layer("scale").output)(image)
+    if resolution == "half":
+        scaled = tf.nn.avg_pool2d(scaled, 2, 2, "VALID")
+    np.testing.assert_allclose(image_logits, tf.reduce_mean(end(scaled), (1, 2)), atol=1e-5)
 
 
 # --- its scaling
@@ -208,7 +245,7 @@ def resnet18_file(tmp_path_factory):
 @pytest.fixture
 def built_before(small, monkeypatch):
     """Give the network of `small` again: loading is what is tested."""
-    monkeypatch.setattr(module, "_network", lambda *_, **__: inner(small))
+    monkeypatch.setattr(module, "library_network", lambda *_, **__: inner(small))
 
 
 @pytest.mark.parametrize(
@@ -265,7 +302,7 @@ def test_a_fault_without_weights_is_not_taken_for_a_failed_download(monkeypatch)
 
 
 def test_a_missing_file_is_refused_before_anything_is_built(monkeypatch):
-    monkeypatch.setattr(module, "_network", lambda *_, **__: pytest.fail("built"))
+    monkeypatch.setattr(module, "library_network", lambda *_, **__: pytest.fail("built"))
     with pytest.raises(UserError) as error:
         unet(4, backbone="mobilenet", weights="imagnet")
     assert str(error.value) == (
