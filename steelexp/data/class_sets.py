@@ -33,10 +33,9 @@ def to_values(bits: Bits, classes: int) -> Values:
         ValueError: There are more than eight classes, and a pixel has several.
     """
     if classes <= MOST_CLASSES_IN_A_BYTE:
-        table = _values_of_sets(classes)
-        if bits.max(initial=0) >= len(table):
+        if bits.max(initial=0) >= 1 << classes:
             raise IndexError(f"a pixel has a bit beyond those of {classes} classes")
-        return np.asarray(cv2.LUT(bits.astype(np.uint8), np.resize(table, 256)), np.uint8)
+        return np.asarray(cv2.LUT(bits.astype(np.uint8, copy=False), _table(classes)), np.uint8)
     if has_overlaps(bits):
         raise ValueError(f"{classes} classes: masks of numbers hold the sets of at most 8")
     values = np.zeros(bits.shape, np.uint8)
@@ -89,3 +88,9 @@ def _values_of_sets(classes: int) -> Values:
     values = np.zeros(len(sets), np.uint8)
     values[order] = np.arange(len(sets))
     return values
+
+
+@functools.cache
+def _table(classes: int) -> Values:
+    """The values for OpenCV, which looks up in tables of 256."""
+    return np.resize(_values_of_sets(classes), 256)

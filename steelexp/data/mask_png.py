@@ -28,11 +28,22 @@ def mask_png(bits: Bits, classes: int, ignored: npt.NDArray[np.bool_] | None = N
         classes: Number of classes. With more than 8 a pixel has one of them at most.
         ignored: [H, W] ignored pixels, which get the value 255, in white; None if there are none.
     """
-    values = to_values(bits, classes)
-    palette = _palette(classes)
-    if ignored is not None:
-        values = np.where(ignored, np.uint8(IGNORED), values)
-        palette = palette[: 3 * IGNORED].ljust(3 * IGNORED, b"\0") + _WHITE
+    if ignored is None:
+        if not bits.any():
+            return _empty(bits.shape, classes)
+        return _encoded(to_values(bits, classes), _palette(classes))
+    values = np.where(ignored, np.uint8(IGNORED), to_values(bits, classes))
+    palette = _palette(classes)[: 3 * IGNORED].ljust(3 * IGNORED, b"\0") + _WHITE
+    return _encoded(values, palette)
+
+
+@functools.lru_cache(maxsize=4)
+def _empty(shape: tuple[int, ...], classes: int) -> bytes:
+    """The file of a mask without a class; about half of all strips have it."""
+    return _encoded(np.zeros(shape, np.uint8), _palette(classes))
+
+
+def _encoded(values: npt.NDArray[np.uint8], palette: bytes) -> bytes:
     picture = Image.fromarray(values)
     picture.putpalette(palette)
     file = io.BytesIO()

@@ -72,6 +72,8 @@ def remove_small(mask: Mask, pixels: int) -> Mask:
     window = bounding_window(mask)
     labels, statistics, _ = label_components(mask[window])
     is_large = statistics[:, cv2.CC_STAT_AREA] >= pixels
+    if is_large[1:].all():
+        return mask
     is_large[0] = False  # the background
     large = np.zeros(mask.shape, bool)
     large[window] = is_large[labels]
