@@ -94,8 +94,9 @@ def label_components(
     """
     if not mask.size:  # OpenCV 5.0.0 ends the process on an array without pixels
         return np.zeros(mask.shape, np.uint16), np.zeros((1, 5), np.int32), np.zeros((1, 2))
-    # Two components are at least a pixel apart in every direction, so one has four pixels.
-    few = mask.shape[0] * mask.shape[1] < 4 * np.iinfo(np.uint16).max // 2
+    # A label is new only where a run of a row begins, so there are at most as many.
+    runs = len(mask) + np.count_nonzero(mask[:, 1:] > mask[:, :-1])
+    few = runs < np.iinfo(np.uint16).max
     _, labels, statistics, centroids = cv2.connectedComponentsWithStatsWithAlgorithm(
         mask.astype(np.uint8), 8, cv2.CV_16U if few else cv2.CV_32S, cv2.CCL_SPAGHETTI
     )

@@ -164,13 +164,13 @@ def _line_width(width: int) -> int:
 def _fill(image: Grey, prediction: Bits) -> tuple[list[int], Numbers]:
     """The sets of predicted classes, and a grey of the ramp of its set for each pixel."""
     sets = _sets(prediction)
-    word = np.uint16 if len(sets) < _MOST_RAMPS else np.uint32  # one ramp more is the bare image's
-    numbers = image.astype(word)
+    wide = len(sets) >= _MOST_RAMPS  # one ramp more is that of the bare image
+    numbers: Numbers = image.astype(np.uint32) if wide else image.astype(np.uint16)
     window = _window(prediction)
     if sets and prediction.dtype == np.uint8:  # a table does all sets at once
         ramps = np.zeros(256, np.uint8)
         ramps[sets] = np.arange(1, len(sets) + 1)
-        numbers[window] += cv2.LUT(prediction[window], ramps).astype(word) * word(_LEVELS)
+        numbers[window] += cv2.LUT(prediction[window], ramps).astype(numbers.dtype) * _LEVELS
         return sets, numbers
     for number, bits in enumerate(sets, start=1):
         numbers[window][prediction[window] == bits] += number * _LEVELS

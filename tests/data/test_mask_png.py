@@ -33,3 +33,14 @@ def test_every_set_of_eight_classes_has_its_value_and_its_colour():
         values = np.array(picture)
     assert [set_of_value(int(value), 8) for value in values.ravel()] == list(range(256))
     assert values.ravel()[[1, 2, 4, 8, 16, 32, 64, 128]].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_empty_masks_of_other_sizes_and_classes_have_files_of_their_own():
+    files = {}
+    for shape, classes in (((2, 3), 3), ((3, 2), 3), ((2, 3), 12), ((2, 3), 3)):
+        file = mask_png(np.zeros(shape, np.uint16), classes)
+        assert files.setdefault((shape, classes), file) == file
+        with Image.open(io.BytesIO(file)) as picture:
+            values = np.array(picture)
+        assert (values.shape, values.max()) == (shape, 0)
+    assert len(set(files.values())) == 3
