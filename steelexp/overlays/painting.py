@@ -170,7 +170,8 @@ def _fill(image: Grey, prediction: Bits) -> tuple[list[int], Numbers]:
     if sets and prediction.dtype == np.uint8:  # a table does all sets at once
         ramps = np.zeros(256, np.uint8)
         ramps[sets] = np.arange(1, len(sets) + 1)
-        numbers[window] += cv2.LUT(prediction[window], ramps).astype(numbers.dtype) * _LEVELS
+        starts: Any = cv2.LUT(prediction[window], ramps).astype(numbers.dtype) * _LEVELS
+        numbers[window] += starts
         return sets, numbers
     for number, bits in enumerate(sets, start=1):
         numbers[window][prediction[window] == bits] += number * _LEVELS
