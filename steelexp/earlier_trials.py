@@ -147,12 +147,14 @@ def _digest(plan: Plan, spec: ExperimentSpec) -> str:
             data=plan.dataset.manifest,
             split=split_digest(plan.dataset, plan.split),
             weights=plan.initial_weights,
+            start=plan.start.identity if plan.start else None,
         )
     return prepare(SpecModel.model_validate(spec.model_dump()), plan.folder.path.parent).digest
 
 
 def _data_settings(settings: Mapping[str, Any]) -> list[Any]:
-    return [settings["data"], settings["split"], settings["model"].get("weights")]
+    model = settings["model"]
+    return [settings["data"], settings["split"], model.get("weights"), model.get("start")]
 
 
 def _difference(new: ExperimentSpec, earlier: ExperimentSpec) -> str:

@@ -31,6 +31,7 @@ from steelexp.report.final_page import leave_report
 from steelexp.report.thumbnails import keep_thumbnails
 from steelexp.spec import ExperimentSpec, dump
 from steelexp.spec.effects import effective_settings
+from steelexp.starting_run import start_lines, start_texts
 from steelexp.tracked_model import tracked_model
 from steelexp.tracked_run import (
     best_value,
@@ -48,7 +49,7 @@ from steelexp.training.execution import Execution, execution_of_run
 from steelexp.training.fit import DivergedError, fit
 from steelexp.training.plateau import best_epoch
 from steelexp.training.precision import check_precision
-from steelexp.training.resume import resume, save_epoch, saved_epochs
+from steelexp.training.resume import resume, save_epoch, saved_epochs, take_epochs
 
 T = TypeVar("T")
 
@@ -94,6 +95,8 @@ def run(
     if folder.is_finished:
         return mend(plan)
     started = datetime.now(UTC).isoformat(timespec="seconds")
+    if plan.start is not None and plan.start.at == "continue":
+        execution = execution or execution_of_run(Path(plan.start.folder))
     execution = execution_of_run(folder.path, new=execution, xla=spec.training.xla)
     if execution.xla != spec.training.xla:
         say(f"{spec.name}: goes on {'with' if execution.xla else 'without'} XLA, as it began")
@@ -188,6 +191,7 @@ def run(
                 "earlier_sessions": provenance.sessions_changes(folder.path),
                 "settings": public_values(effective_settings(spec)),
                 "initial_weights": plan.initial_weights,
+                **_start_facts(plan),
             },
         )
         form = "none" if trial else tracker.model_format
@@ -299,6 +303,8 @@ def _start_or_resume(plan: Plan, model: Any, execution: Execution) -> list[Epoch
             "on with it"
         )
     describe(plan)
+    if plan.start is not None and plan.start.at == "continue":
+        take_epochs(RunFolder(Path(plan.start.folder)), folder, digest=plan.digest)
     best = functools.partial(_best_epoch, plan.spec)
     history = resume(folder, best, digest=plan.digest)
     if (changes := provenance.write_session(folder, execution._asdict())) and history:
@@ -321,6 +327,7 @@ def _texts(plan: Plan) -> dict[str, str]:
         IMAGE_TABLE: image_table(plan.dataset),
         "split.csv": split_csv(plan.dataset, plan.split),
         "split.json": json.dumps(public_values(plan.split_summary), indent=2) + "\n",
+        **({} if plan.start is None else start_texts(plan.start, plan.seen)),
     }
 
 
@@ -331,6 +338,14 @@ def _facts(plan: Plan, model: Any) -> dict[str, str | int]:
         DATA_MANIFEST: plan.dataset.manifest,
         SPLIT_HASH: split_digest(plan.dataset, plan.split),
     }
+
+
+def _start_facts(plan: Plan) -> dict[str, Any]:
+    """The run that a run starts with, for its record; nothing without one."""
+    if plan.start is None:
+        return {}
+    lines = start_lines(plan.start, plan.dataset.classes)
+    return {"start": public_values({**plan.start.model_dump(mode="json"), "lines": lines})}
 
 
 def _goal(plan: Plan) -> Goal | None:

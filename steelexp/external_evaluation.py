@@ -12,10 +12,8 @@ from steelexp.data.class_order import match_classes
 from steelexp.data.dataset import Dataset, raise_if
 from steelexp.data.duplicates.groups import duplicate_groups
 from steelexp.data.duplicates.relatives import joint_groups
-from steelexp.data.run_images import run_images
-from steelexp.data.sources import LOADERS
+from steelexp.data.run_images import read_run_data, run_images
 from steelexp.data.variant import first_of_each_group, select
-from steelexp.data.white_level import set_white_level
 from steelexp.errors import UserError
 from steelexp.evaluation.external import evaluate_external
 from steelexp.evaluation.result import write_result
@@ -35,7 +33,6 @@ from steelexp.records.run_file import hashes_of
 from steelexp.records.store import EVALUATION, RunFolder
 from steelexp.run_model import load_model
 from steelexp.spec import ExperimentSpec, load
-from steelexp.spec.schema import DataSpec
 from steelexp.tracked_run import tracked_run
 from steelexp.tracking.tracker import Tracker
 from steelexp.tracking.trackers import TRACKERS
@@ -62,7 +59,7 @@ def evaluate_on(
     """
     record = folder.finished_record()
     classes = tuple(record.class_weights)
-    source = match_classes(_read(data.settings, record.white), classes, renamed)
+    source = match_classes(read_run_data(data.settings, record.white), classes, renamed)
     raise_if([f"{data.name}: no image has a label"] if not source.pixels.any() else [])
     every = cache_images(source, data.settings.cache, cache_root())
     all_groups = duplicate_groups(every, cache_root())
@@ -74,7 +71,7 @@ def evaluate_on(
     relatives = None
     unknown = ""
     try:
-        relatives = _relatives(dataset, _read(spec.data, record.white), folder.path)
+        relatives = _relatives(dataset, read_run_data(spec.data, record.white), folder.path)
     except UserError as error:  # the run's own data are elsewhere
         unknown = public(error.lines[0])
     with folder.hold(), pipeline.original_errors():
@@ -104,14 +101,6 @@ def evaluate_on(
         run = tracked_run(spec, record.digest, folder)
         say(tracker.evaluated(run, place.name, result.metrics, place))
     return evaluation, place
-
-
-def _read(section: DataSpec, white: int | None) -> Dataset:
-    """The data of a section, by its own white level, or by that of the run for auto."""
-    dataset: Dataset = section.bind(LOADERS)()
-    if section.grey.white == "auto" and white is not None and dataset.depth > 8:
-        return set_white_level(dataset, white)
-    return set_white_level(dataset, section.grey.white)
 
 
 def _relatives(dataset: Dataset, own: Dataset, run: Path) -> Relatives:

@@ -121,6 +121,11 @@ def _split_changes(folder: RunFolder, record: Record, plan: Plan) -> Iterator[st
 
 
 def _weights_changes(record: Record, plan: Plan) -> Iterator[str]:
+    start = record.provenance.get("start")
+    if isinstance(start, Mapping) and plan.start is not None:
+        recorded = f"{start.get('digest')} {start.get('weights')}"
+        if recorded != plan.start.identity:
+            yield f"the run that it starts with, {plan.start.folder}: other weights"
     before = record.provenance.get("initial_weights")
     if before is not None and before != plan.initial_weights:
         path = plan.spec.model.settings.get("weights")

@@ -16,6 +16,7 @@ from steelexp.model.loss_schedule import Loss, mix_losses
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.step_noise import follow_steps
+from steelexp.model.transfer import take_all, take_encoder
 from steelexp.plan import Plan, weighted_losses
 from steelexp.spec import Component
 from steelexp.training.execution import Execution
@@ -86,8 +87,23 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
 
 
 def untrained_model(plan: Plan, execution: Execution) -> Any:
-    """The network with the initial weights of TensorFlow's seed, not compiled."""
-    return plan.spec.model.bind(ARCHITECTURES)(plan.class_count, execution.decoder)
+    """The network with the initial weights of TensorFlow's seed, not compiled.
+
+    Weights of the run that it starts with take their place.
+    """
+    start = plan.start
+    if start is None:
+        return plan.spec.model.bind(ARCHITECTURES)(plan.class_count, execution.decoder)
+    model = network_without_weights(plan.spec.model, plan.class_count, decoder=execution.decoder)
+    # Where that run is gone, the weights of an earlier session of this one follow.
+    if start.file.is_file() or not plan.folder.last_weights.is_file():
+        weights = start.read_weights()
+        if start.take == "encoder":
+            take_encoder(model, weights, source=start.folder)
+        else:
+            new_classes = start.classes != plan.dataset.classes
+            take_all(model, weights, source=start.folder, new_classes=new_classes)
+    return model
 
 
 def network_without_weights(model: Component, classes: int, *, decoder: Decoder = "plain") -> Any:

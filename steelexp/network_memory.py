@@ -105,6 +105,7 @@ def graph_of(plan: Plan, execution: Execution) -> str:
         "execution": execution,
         "model": spec.model.model_dump(mode="json"),
         "initial_weights": plan.initial_weights,
+        "start": None if plan.start is None else plan.start.identity,
         "classes": plan.class_count,
         "ignore": plan.dataset.has_ignore,
         "loss": spec.loss.model_dump(mode="json"),

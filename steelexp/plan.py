@@ -4,7 +4,7 @@ import functools
 import hashlib
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from steelexp.records.store import RunFolder
 from steelexp.regular_file import read_regular
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import ExperimentSpec, Registry, digest, experiment_model
+from steelexp.starting_run import Part, Start, starting_run
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training.schedules import SCHEDULES
 
@@ -74,6 +75,8 @@ class Plan:
         augmentations: Augmentations in the order of application.
         class_weights: [C] weights of mean one; None for equal weights.
         initial_weights: sha256 of the file of initial weights; None without a file.
+        start: Run whose weights training starts with; None without one.
+        seen: Hash of each image that those weights have seen -> its part.
         tile_count: Number of training tiles per epoch.
         tile_size: Height and width of a tile in pixels.
         uncovered: Share of the training images' pixels in no tile of the first epoch.
@@ -90,6 +93,8 @@ class Plan:
     augmentations: Sequence[Augmentation]
     class_weights: Weights | None
     initial_weights: str | None
+    start: Start | None
+    seen: Mapping[str, Part]
     tile_count: int
     tile_size: tuple[int, int]
     uncovered: float
@@ -131,12 +136,13 @@ class Plan:
         }
 
 
-def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
+def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -> Plan:
     """Resolve a spec against its data set.
 
     Args:
         spec: The resolved spec.
         runs: Folder of the run folders.
+        own: Folder of the run, if it has begun; it knows the run that it started with.
 
     Raises:
         UserError: The data set is missing or wrong, or the spec does not fit it.
@@ -160,12 +166,14 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
     augmentations = spec.augment.bind(AUGMENTATIONS)
     table, size = tile_table(dataset, split.train, tiling, seed=spec.seed, epoch=1)
     pipeline.check_augmentations(dataset.classes, size, augmentations)
-    initial_weights = _weights_digest(spec)
+    start, seen = starting_run(spec, dataset, groups, split, own=own) or (None, {})
+    initial_weights = None if start else _weights_digest(spec)
     run_digest = digest(
         spec,
         data=dataset.manifest,
         split=split_digest(dataset, split),
         weights=initial_weights,
+        start=start.identity if start else None,
     )
     return Plan(
         spec=spec,
@@ -177,6 +185,8 @@ def prepare(spec: ExperimentSpec, runs: Path) -> Plan:
         augmentations=augmentations,
         class_weights=_class_weights(spec, dataset, split),
         initial_weights=initial_weights,
+        start=start,
+        seen=seen,
         tile_count=len(table),
         tile_size=size,
         uncovered=_uncovered(dataset, split.train, tiling, spec.seed),

@@ -27,6 +27,7 @@ from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
 from steelexp.training.execution import execution_of_run
 from steelexp.training.fit import DivergedError
+from steelexp.training.resume import take_epochs
 
 _TIMED_IMAGES = 32
 
@@ -157,8 +158,6 @@ def tracked_trial(run: Path) -> TrackedTrial | None:
 def _inherit(search: Path, trial: Trial, plan: Plan) -> int:
     """Copy weights and epochs of the continued trial into the run folder.
 
-    The weights of the last epoch are copied last: with them the run can be resumed.
-
     Returns:
         The number of epochs that the continued trial was trained for.
 
@@ -168,16 +167,9 @@ def _inherit(search: Path, trial: Trial, plan: Plan) -> int:
     if trial.continues is None:
         return 0
     earlier = _finished_run(search / "trials" / trial.continues)
-    run = plan.folder
-    checkpoints = (run.last_weights, run.previous_weights)
-    if not run.is_finished and not any(map(Path.is_file, checkpoints)):
+    if not plan.folder.is_finished:
         experiment.describe(plan)
-        run.rewrite_epochs(earlier.epochs)
-        for source, target in (
-            (earlier.best_weights, run.best_weights),
-            (earlier.last_weights, run.last_weights),
-        ):
-            checkpoint.copy_to_run(source, target, digest=earlier.digest, new_digest=plan.digest)
+    if take_epochs(earlier, plan.folder, digest=plan.digest):
         say(f"trial {trial.id}: goes on with the weights of {trial.continues}")
     return len(earlier.epochs)
 

@@ -12,6 +12,7 @@ from steelexp.report.tables import leak_lines
 from steelexp.search.objectives import check_objectives
 from steelexp.search.report import budget_lines
 from steelexp.spec import ExperimentSpec
+from steelexp.starting_run import start_lines
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -25,7 +26,12 @@ def plan_lines(plan: Plan) -> list[str]:
         f"{plan.spec.name} {plan.digest}: images: {', '.join(counts)}; {plan.tile_count} tiles and "
         f"{plan.steps} steps an epoch; {plan.uncovered:.1%} of the training pixels are in no tile"
     )
-    return [line, *leak_lines(plan.split_summary["parts"])]
+    return [line, *_start_lines(plan), *leak_lines(plan.split_summary["parts"])]
+
+
+def _start_lines(plan: Plan) -> list[str]:
+    """What the run starts with; no lines where it begins anew."""
+    return [] if plan.start is None else start_lines(plan.start, plan.dataset.classes)
 
 
 def search_plan_lines(plan: Plan) -> list[str]:
@@ -84,7 +90,7 @@ def _data_lines(plan: Plan) -> list[str]:
             for name in PARTS
             if parts[name]
         ),
-        *(f"  {line}" for line in (*new_row_lines(plan), *leak_lines(parts))),
+        *(f"  {line}" for line in (*new_row_lines(plan), *_start_lines(plan), *leak_lines(parts))),
         (
             f"  tiles       {plan.tile_count} of {height} x {width} an epoch, "
             f"{plan.uncovered:.1%} of the training pixels in none"

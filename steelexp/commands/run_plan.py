@@ -31,7 +31,7 @@ def plan_of_run(folder: RunFolder, runs: Path, *, overrides: Sequence[str] = ())
         raise _changed(folder, settings)
     folder.file("spec.yaml")
     try:
-        plan = prepare(spec, runs)
+        plan = prepare(spec, runs, own=folder)
     except UserError as error:
         if settings := setting_changes(record, spec):
             raise _changed(folder, [*settings, str(error)]) from error
@@ -53,7 +53,7 @@ def plan_of_folder(folder: RunFolder, spec: ExperimentSpec) -> Plan:
         UserError: The plan is not the one of this run: its spec, data, split or weights file is no
             longer what it was.
     """
-    plan = replace(prepare(spec, folder.path.parent), folder=folder)
+    plan = replace(prepare(spec, folder.path.parent, own=folder), folder=folder)
     digests = [digest for digest in _recorded_digests(folder) if digest]
     if plan.digest in digests:
         return plan

@@ -172,11 +172,12 @@ def _other_images(run: EvaluatedRun, first: EvaluatedRun) -> list[str]:
 
 
 def strategy_settings(spec: ExperimentSpec) -> dict[str, Any]:
-    """The settings that make the strategy; a weights file goes by its name."""
+    """The settings that make the strategy; files and runs of weights go by their names."""
     settings = {
         key: value
         for key, value in effective_settings(spec).items()
         if not is_part_of(key, COMPARED_BY_CONTENT)
     }
-    settings["model.weights"] = Path(str(settings.get("model.weights"))).name
+    for key in ("model.weights", "model.start"):
+        settings[key] = Path(str(settings.get(key))).name
     return settings

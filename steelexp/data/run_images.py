@@ -7,10 +7,13 @@ import numpy as np
 
 from steelexp.data.dataset import Dataset
 from steelexp.data.image_table import FILE, read_image_table
+from steelexp.data.sources import LOADERS
 from steelexp.data.splits.file import read_split
 from steelexp.data.splits.split import Rows
+from steelexp.data.white_level import set_white_level
 from steelexp.errors import UserError
 from steelexp.records.store import RunFolder
+from steelexp.spec.schema import DataSpec
 
 SPLIT = "split.csv"
 
@@ -55,3 +58,19 @@ def run_images(run: Path, dataset: Dataset) -> RunImages:
             parts[part].append(row)
     train, val = (np.array(parts[part], np.int64) for part in ("train", "val"))
     return RunImages(train, val, missing)
+
+
+def read_run_data(section: DataSpec, white: int | None) -> Dataset:
+    """The data of a section, by its own white level, or by that of a run for auto.
+
+    Args:
+        section: Data section.
+        white: White level of the run; None if it had no images of more than 8 bits.
+
+    Raises:
+        UserError: The data are missing or wrong.
+    """
+    dataset: Dataset = section.bind(LOADERS)()
+    if section.grey.white == "auto" and white is not None and dataset.depth > 8:
+        return set_white_level(dataset, white)
+    return set_white_level(dataset, section.grey.white)

@@ -26,6 +26,9 @@ Resolution = Literal["full", "half"]
 Decoder = Literal["plain", "folded"]
 """Forms of the decoder; both compute the same from the same weights."""
 
+_ENCODER = "encoder_variable_names"
+"""Attribute of an assembled network."""
+
 Head = Callable[[Tensor], Tensor]
 """From the encoder's end [B, h, w, K] to the logits of the images [B, C]."""
 
@@ -90,10 +93,23 @@ def assemble(
     apply = _at_half_resolution(network) if settings.resolution == "half" else network
     scores = apply(image)
     name = f"{name}_{settings.backbone}"
-    if head is None:
-        return keras.Model(grey, _as_float32(scores, "logits"), name=name)
-    image_logits = _as_float32(head(scores[1]), "image_logits")
-    return keras.Model(grey, [_as_float32(scores[0], "logits"), image_logits], name=name)
+    outputs = _as_float32(scores, "logits") if head is None else None
+    if head is not None:
+        image_logits = _as_float32(head(scores[1]), "image_logits")
+        outputs = [_as_float32(scores[0], "logits"), image_logits]
+    model = keras.Model(grey, outputs, name=name)
+    setattr(model, _ENCODER, tuple(variable.name for variable in parts.encoder.weights))
+    return model
+
+
+def encoder_variables(model: Any) -> list[Any]:
+    """The variables of the encoder of an assembled network, moving averages among them.
+
+    Args:
+        model: Network as `assemble` returns it.
+    """
+    names = frozenset(getattr(model, _ENCODER))
+    return [variable for variable in model.weights if variable.name in names]
 
 
 def library_network(architecture: str, settings: SharedSettings, **others: Any) -> Any:

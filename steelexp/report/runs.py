@@ -51,6 +51,12 @@ class SplitParts(BaseModel):
     images_per_class: dict[str, dict[str, int]] = {}
 
 
+class Start(BaseModel):
+    """The run that a run started with, in words."""
+
+    lines: tuple[str, ...] = ()
+
+
 class Provenance(BaseModel):
     """The provenance of a record, as far as a page shows it."""
 
@@ -64,6 +70,7 @@ class Provenance(BaseModel):
     platform: str = ""
     processor: str = ""
     packages: dict[str, str | None] = {}
+    start: Start | None = None
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def run_lines(record: Record, spec: "ExperimentSpec", folder: RunFolder) -> list
             f"{_listing(metrics, 'val', HEADLINES)}."
         )
     lines += postprocessing_lines(record.postprocessing, metrics)
+    lines += start_lines(record.provenance)
     lines += leak_lines(parts)
     if spec.published is not None:
         base = spec.published
@@ -111,6 +112,16 @@ def _listing(metrics: Mapping[str, float], part: Part, names: Iterable[str]) -> 
     return ", ".join(f"{name} {metrics[name]:.4f}" for name in full_names if name in metrics)
 
 
+def start_lines(provenance: Mapping[str, Any]) -> list[str]:
+    """What a run started with, in words; nothing for one that began anew.
+
+    Args:
+        provenance: Provenance of its record.
+    """
+    start = provenance.get("start")
+    return list(start.get("lines", ())) if isinstance(start, Mapping) else []
+
+
 def leak_lines(parts: Mapping[str, Any]) -> list[str]:
     """What a split has on two sides, in words; nothing where nothing crosses it.
 
@@ -133,12 +144,13 @@ def leak_lines(parts: Mapping[str, Any]) -> list[str]:
 
 def run_label(path: Path) -> str:
     """How a run folder is called: b4_dice/3f9c1a7e, or b4_search trial 0004/3f9c1a7e."""
-    if _is_trial(path):
+    if is_trial(path):
         return f"{path.parents[3].name} trial {path.parent.name}/{path.name}"
     return f"{path.parent.name}/{path.name}"
 
 
-def _is_trial(path: Path) -> bool:
+def is_trial(path: Path) -> bool:
+    """Whether a run folder is that of a trial of a search."""
     return path.parts[-4:-2] == ("search", "trials")
 
 
@@ -203,7 +215,7 @@ def _standing(folder: RunFolder) -> Standing:
 
 
 def _listed_part(folder: RunFolder, record: Record) -> Literal["test", "val"]:
-    return "val" if _is_trial(folder.path) else reported_part(record.metrics)
+    return "val" if is_trial(folder.path) else reported_part(record.metrics)
 
 
 def _figures(metrics: Mapping[str, float], part: Part, label: str | None = None) -> list[str]:

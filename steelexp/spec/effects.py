@@ -32,6 +32,9 @@ less often, by the same weights.
 ADDED_LATER: Final[Mapping[str, Any]] = {
     "schedule.name": "plateau",
     "schedule.warm_up_epochs": 0.0,
+    "model.start": None,
+    "model.start_weights": "all",
+    "model.start_at": "last",
 }
 """Settings that earlier versions did not have, each with the value that computes as they did.
 

@@ -92,7 +92,32 @@ class ModelSpec(Component):
 
     selector: ClassVar[str] = "architecture"
     keeps_shared_settings: ClassVar[bool] = True
+    outside: ClassVar[frozenset[str]] = frozenset({"start", "start_weights", "start_at"})
     architecture: str
+    start: str | None = Field(
+        None,
+        description="Folder of a finished run whose weights training starts with, in place of "
+        "model.weights.",
+    )
+    start_weights: Literal["all", "encoder"] = Field(
+        "all", description="Weights that are taken: all, or those of the encoder."
+    )
+    start_at: Literal["last", "best", "continue"] = Field(
+        "last",
+        description="Epoch of that run: last; best, which its validation images picked; or "
+        "continue, which trains the same run for more epochs, with its optimizer and its epochs.",
+    )
+
+    @field_validator("start_weights", "start_at")
+    @classmethod
+    def _has_an_effect(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("start") is None and value not in {"all", "last"}:
+            raise PydanticCustomError("start", "without effect, model.start names no run")
+        if value == "continue" and info.data.get("start_weights") == "encoder":
+            raise PydanticCustomError(
+                "start", "it takes all weights of the run; set model.start_weights=all"
+            )
+        return value
 
 
 class LossSpec(Component):

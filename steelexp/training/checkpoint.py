@@ -11,13 +11,14 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from steelexp.checksum import hash_bytes
 from steelexp.errors import UserError, explain_read_errors, reason
@@ -35,6 +36,10 @@ _USER_BLOCK = 512
 """Bytes before the HDF5 file; the least that HDF5 takes."""
 
 _HEADER = re.compile(rb"steelexp checkpoint 1\nrun (\w*)\nxxh3 ([0-9a-f]{32})\n\0*", re.ASCII)
+
+
+WeightsByName = Mapping[str, npt.NDArray[Any]]
+"""Name of each variable of a network, such as conv1/kernel:0 -> its value."""
 
 
 class CheckpointError(UserError):
@@ -156,6 +161,32 @@ def load_weights(path: Path, model: Any, digest: str) -> None:
     """
     with _open(path, digest) as file:
         _load_weights(file, model)
+
+
+def read_weights(path: Path, digest: str) -> WeightsByName:
+    """The weights of a checkpoint by name, without those of the optimizer.
+
+    Args:
+        path: Checkpoint of a run.
+        digest: Digest of the run.
+
+    Raises:
+        UserError: The file is missing, or not a whole checkpoint of the run.
+    """
+    with _open(path, digest) as file:
+        layers = [file[name] for name in file.attrs["layer_names"]]
+        return {
+            (name if isinstance(name, str) else name.decode()): layer[name][()]
+            for layer in layers
+            for name in layer.attrs["weight_names"]
+        }
+
+
+def hash_by_name(weights: WeightsByName) -> str:
+    """Hash of weights with their names and shapes."""
+    ordered = sorted(weights.items())
+    shapes = json.dumps([(name, value.shape) for name, value in ordered]).encode()
+    return hash_bytes(b"".join([shapes, *(value.tobytes() for _, value in ordered)]))
 
 
 def weights_hash(model: Any) -> str:

@@ -41,6 +41,35 @@ def save_epoch(
         checkpoint.copy(folder.last_weights, folder.best_weights)
 
 
+def take_epochs(earlier: RunFolder, folder: RunFolder, *, digest: str) -> bool:
+    """Copy epochs and weights of a finished run into one that goes on with them.
+
+    The weights of the last epoch are copied last: with them the run can be resumed.
+
+    Args:
+        earlier: Folder of the finished run.
+        folder: Folder of the run, which is described; one with epochs of its own stays as it is.
+        digest: Digest of the run.
+
+    Returns:
+        Whether anything was copied.
+
+    Raises:
+        UserError: A checkpoint of the finished run is missing or damaged.
+    """
+    if folder.is_finished or any(
+        path.is_file() for path in (folder.last_weights, folder.previous_weights)
+    ):
+        return False
+    folder.rewrite_epochs(earlier.epochs)
+    for source, target in (
+        (earlier.best_weights, folder.best_weights),
+        (earlier.last_weights, folder.last_weights),
+    ):
+        checkpoint.copy_to_run(source, target, digest=earlier.digest, new_digest=digest)
+    return True
+
+
 def resume(folder: RunFolder, best_epoch: BestEpoch, *, digest: str) -> list[Epoch]:
     """Find the latest whole state of a run and bring its files into agreement with it.
 

@@ -18,6 +18,7 @@ WITH_EFFECT = {
     "model.batch_norm_momentum": "0.9",
     "model.decoder_filters": "[256, 128, 64, 32, 8]",
     "model.resolution": "half",
+    "model.start": "runs/a/1",
     "loss.name": "dice",
     "loss.gamma": "2.0",
     "loss.alpha": "0.5",
@@ -73,6 +74,8 @@ WITHOUT_EFFECT = {
     "split.seed": "43",
 }
 ELSEWHERE = {
+    "model.start_weights",  # without effect alone: tests/test_starting_run.py
+    "model.start_at",
     "data.source",
     "model.architecture",
     "optimizer.name",
