@@ -36,12 +36,18 @@ RARE: dict[str, Any] = {"classes": ("1", "2")}
 SETTINGS: dict[str, dict[str, Any]] = {
     "copy_paste": RARE | {"probability": 1.0},
     "flips": {},
+    "rotation": {"degrees": 30.0, "probability": 1.0},
+    "scale": {"amount": 0.6, "probability": 1.0},
+    "elastic": {"pixels": 24.0, "spacing": 64, "probability": 1.0},
+    "grid_distortion": {"cells": 5, "amount": 0.6, "probability": 1.0},
     "shift": {"pixels": 64, "probability": 1.0},
     "brightness": {"amount": 0.3, "probability": 1.0},
     "contrast": {"amount": 0.5, "probability": 1.0},
     "gamma": {"amount": 0.5, "probability": 1.0},
+    "blur": {"sigma": 4.0, "probability": 1.0},
     "sheet_edge": {"width": 0.4, "probability": 1.0},
     "blackout": {"margin": 4, "probability": 1.0},
+    "cut_out": {"side": 0.4, "count": 2, "probability": 1.0},
     "noise": {"std": 10.0, "probability": 1.0},
 }
 

@@ -21,6 +21,13 @@ KEYS = {
 }
 """Old key -> new key."""
 
+REFUSED = {
+    "augment.mixup": "not offered: a pixel of a mask is a bit, and a mix of two tiles has labels "
+    "between 0 and 1, which neither the losses nor the counts of pixels know; augment.copy_paste "
+    "puts the defects of one tile into another, with labels that are true",
+}
+"""Key of a setting that is well known and not offered -> reason."""
+
 VALUES = {
     "sampling.kind": {"round_robin": "class_balanced", "capped": "repeat_factor"},
     "split.kind": {"same": "overfit"},
@@ -29,12 +36,14 @@ VALUES = {
 
 
 def renamed_key(key: str) -> str | None:
-    """The new name of a key, for a message; None where it was not renamed.
+    """What became of a key, for a message; None for any other key.
 
     Args:
         key: Dotted key.
     """
     new = KEYS.get(key)
+    if key in REFUSED:
+        return REFUSED[key]
     return None if new is None else f"renamed; write {new}"
 
 

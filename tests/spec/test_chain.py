@@ -41,6 +41,10 @@ class TestChain:
         [
             ("augment.flps={}", "augment.flps: unknown setting; allowed: copy_paste, flips"),
             ("augment.flps={}", "did you mean flips?"),
+            (
+                "augment.mixup={}",
+                "augment.mixup: not offered: a pixel of a mask is a bit, and a mix",
+            ),
             ("augment.flps=false", "augment.flps: unknown setting"),
             ("augment.flips.noise=1", "augment.flips.noise: unknown setting; allowed: horizontal"),
             ("augment.flips.vertical=3", "augment.flips.vertical: 3: input should be a valid bool"),

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from steelexp.data.augment.copy_paste import copy_paste
+from steelexp.data.augment.deformation import elastic, grid_distortion, rotation, scale
 from steelexp.data.augment.donors import Donors, Grey
 from steelexp.data.augment.geometry import flips, shift
-from steelexp.data.augment.occlusion import blackout, sheet_edge
-from steelexp.data.augment.photometry import brightness, contrast, gamma, noise
+from steelexp.data.augment.occlusion import blackout, cut_out, sheet_edge
+from steelexp.data.augment.photometry import blur, brightness, contrast, gamma, noise
 from steelexp.data.dataset import Bits
 
 Augmentation = Callable[[Grey, Bits, np.random.Generator, Donors], tuple[Grey, Bits]]
@@ -49,11 +50,17 @@ def augment(
 AUGMENTATIONS: dict[str, Callable[..., tuple[Grey, Bits]]] = {
     "copy_paste": copy_paste,
     "flips": flips,
+    "rotation": rotation,
+    "scale": scale,
+    "elastic": elastic,
+    "grid_distortion": grid_distortion,
     "shift": shift,
     "brightness": brightness,
     "contrast": contrast,
     "gamma": gamma,
+    "blur": blur,
     "sheet_edge": sheet_edge,
     "blackout": blackout,
+    "cut_out": cut_out,
     "noise": noise,
 }

@@ -1,4 +1,4 @@
-"""Occlusion: black beyond the sheet's edge, and black over a defect."""
+"""Occlusion: black beyond the sheet's edge, black over a defect, and grey rectangles."""
 
 from typing import Annotated
 
@@ -132,4 +132,50 @@ def blackout(
             rows = slice(max(defect.top - margin, 0), defect.top + height + margin)
             columns = slice(max(defect.left - margin, 0), defect.left + width + margin)
             images[i, rows, columns] = labels[i, rows, columns] = 0
+    return images, labels
+
+
+def cut_out(
+    grey: Grey,
+    bits: Bits,
+    rng: np.random.Generator,
+    donors: Donors,
+    *,
+    side: Amount = 0.25,
+    count: Annotated[int, Field(ge=1, le=100)] = 1,
+    probability: Probability = 0.5,
+) -> tuple[Grey, Bits]:
+    """Cut-out: rectangles become grey and lose their labels, so that context has to help.
+
+    A rectangle has the tile's mean grey, because black would look like the sheet's edge. Its height
+    and width are uniform up to `side` of the tile's, and it may reach beyond the tile. What is
+    hidden has no label.
+
+    Args:
+        grey: [B, h, w] tiles.
+        bits: [B, h, w] masks.
+        rng: Random generator.
+        donors: Not used.
+        side: Largest height and width of a rectangle, as a share of the tile's.
+        count: Number of rectangles a tile.
+        probability: Probability that a tile is changed.
+
+    Returns:
+        grey [B, h, w], bits [B, h, w].
+
+    Source: DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552.
+    """
+    images = grey.copy()
+    labels = bits.copy()
+    size = np.array(grey.shape[1:])
+    middles = rng.integers(0, size, (len(grey), count, 2))  # [B, count, 2] row, column
+    sides = rng.integers(1, np.maximum(np.rint(side * size), 1) + 1, (len(grey), count, 2))
+    for i in np.flatnonzero(rng.random(len(grey)) < probability):
+        mean = round(cv2.mean(grey[i])[0])
+        for middle, lengths in zip(middles[i], sides[i], strict=True):
+            first = np.maximum(middle - lengths // 2, 0).tolist()
+            last = (middle - lengths // 2 + lengths).tolist()
+            hidden = (i, slice(first[0], last[0]), slice(first[1], last[1]))
+            images[hidden] = mean
+            labels[hidden] = 0
     return images, labels

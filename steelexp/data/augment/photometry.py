@@ -1,4 +1,4 @@
-"""Photometric augmentation: brightness, contrast, gamma and noise; labels stay unchanged."""
+"""Photometric augmentation: brightness, contrast, gamma, blur and noise; labels stay unchanged."""
 
 from statistics import NormalDist
 from typing import Annotated
@@ -12,6 +12,7 @@ from steelexp.data.augment.donors import Donors, Grey, Probability
 from steelexp.data.dataset import Bits
 
 Amount = Annotated[float, Field(gt=0, le=1)]
+Sigma = Annotated[float, Field(gt=0, le=32)]
 Levels = Annotated[float, Field(gt=0, le=64)]
 Floats = npt.NDArray[np.float64]
 
@@ -106,6 +107,37 @@ def gamma(
     """
     exponents = (1 + amount) ** rng.uniform(-1, 1, len(grey))[:, None]  # [B, 1]
     return _look_up(grey, 255 * (GREYS / 255) ** exponents, rng, probability), bits
+
+
+def blur(
+    grey: Grey,
+    bits: Bits,
+    rng: np.random.Generator,
+    donors: Donors,
+    *,
+    sigma: Sigma = 1.5,
+    probability: Probability = 0.5,
+) -> tuple[Grey, Bits]:
+    """Blur of a lens out of focus: a Gaussian whose width is uniform in sigma / 3 to sigma.
+
+    Args:
+        grey: [B, h, w] tiles.
+        bits: [B, h, w] masks, returned unchanged.
+        rng: Random generator.
+        donors: Not used.
+        sigma: Largest standard deviation of the Gaussian in pixels.
+        probability: Probability that a tile is blurred.
+
+    Returns:
+        grey [B, h, w], bits [B, h, w].
+    """
+    sigmas = rng.uniform(sigma / 3, sigma, len(grey))
+    images = grey.copy()
+    for i in np.flatnonzero(rng.random(len(grey)) < probability):
+        side = 2 * int(np.ceil(3 * sigmas[i])) + 1
+        # OpenCV adds bytes up in whole numbers here, in the same way on every machine.
+        cv2.GaussianBlur(grey[i], (side, side), sigmas[i], dst=images[i])
+    return images, bits
 
 
 def noise(

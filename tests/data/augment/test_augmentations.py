@@ -15,12 +15,18 @@ NO_DONORS = Donors(("1",), lambda rng, number: None)
 SETTINGS = {  # so that every tile is changed
     "copy_paste": {"classes": ("b",), "probability": 1.0},
     "flips": {},
+    "rotation": {"probability": 1.0},
+    "scale": {"probability": 1.0},
+    "elastic": {"probability": 1.0},
+    "grid_distortion": {"probability": 1.0},
     "shift": {"pixels": 9, "probability": 1.0},
     "brightness": {"probability": 1.0},
     "contrast": {"probability": 1.0},
     "gamma": {"probability": 1.0},
+    "blur": {"probability": 1.0},
     "sheet_edge": {"probability": 1.0},
     "blackout": {"probability": 1.0},
+    "cut_out": {"probability": 1.0},
     "noise": {"probability": 1.0},
 }
 PROBABLE = sorted(SETTINGS.keys() - {"flips"})
@@ -208,7 +214,7 @@ def test_shape_and_type_are_kept(name, shape):
         assert got.dtype == np.uint8
 
 
-@pytest.mark.parametrize("name", ["brightness", "contrast", "gamma", "noise"])
+@pytest.mark.parametrize("name", ["brightness", "contrast", "gamma", "blur", "noise"])
 def test_light_and_noise_leave_the_labels(name):
     grey, bits = tiles()
     _, labels = changed_by(name, grey, bits)

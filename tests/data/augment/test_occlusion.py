@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from steelexp.data.augment.donors import Donors
-from steelexp.data.augment.occlusion import black_areas, blackout, sheet_edge
+from steelexp.data.augment.occlusion import black_areas, blackout, cut_out, sheet_edge
 from steelexp.data.dataset import DataError
 
 DONORS = Donors(("1", "2", "3", "4"), lambda rng, number: None)
@@ -115,3 +117,37 @@ def test_blackout_refuses_unknown_classes_whatever_is_drawn(count):
     rng = np.random.default_rng(0)
     with pytest.raises(DataError, match=r"augment\.blackout\.classes: 7: .*allowed: 1, 2, 3, 4"):
         blackout(grey, bits, rng, DONORS, classes=("3", "7"), probability=0.0)
+
+
+class TestCutOut:
+    def test_by_hand(self):
+        class Fixed:
+            def __init__(self, *draws):
+                self.draws = list(draws)
+
+            def integers(self, low, high, shape):
+                return np.broadcast_to(self.draws.pop(0), shape)
+
+            def random(self, count):
+                return np.zeros(count)
+
+        grey = np.array([[[10, 20, 30, 40], [50, 60, 70, 80]]], np.uint8)  # mean 45
+        changed, bits = cut_out(grey, grey, Fixed([0, 3], [1, 2]), DONORS, side=0.5)
+        assert changed[0].tolist() == [[10, 20, 45, 45], [50, 60, 70, 80]]
+        assert bits[0].tolist() == [[10, 20, 0, 0], [50, 60, 70, 80]]
+        beyond, bits = cut_out(grey, grey, Fixed([0, 0], [2, 2]), DONORS, side=1.0)
+        assert beyond[0].tolist() == [[45, 20, 30, 40], [50, 60, 70, 80]]
+        assert bits[0, 0, 0] == 0
+
+    @given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 60), st.integers(1, 4))
+    def test_hides_at_most_what_it_says(self, seed, height, width, count):
+        grey = np.full((2, height, width), 200, np.uint8)
+        grey[:, 0, 0] = 0
+        bits = np.ones_like(grey)
+        rng = np.random.default_rng(seed)
+        changed, labels = cut_out(grey, bits, rng, DONORS, side=0.3, count=count, probability=1.0)
+        hidden = labels == 0
+        largest = max(round(0.3 * height), 1) * max(round(0.3 * width), 1)
+        assert (hidden.sum(axis=(1, 2)) <= count * largest).all()
+        assert hidden.any(axis=(1, 2)).all()
+        np.testing.assert_array_equal(changed[~hidden], grey[~hidden])

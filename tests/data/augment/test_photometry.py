@@ -4,6 +4,7 @@ import pytest
 from steelexp.data.augment.donors import Donors
 from steelexp.data.augment.photometry import (
     NORMAL,
+    blur,
     brightness,
     contrast,
     gamma,
@@ -107,3 +108,13 @@ def test_normal_levels_are_whole_and_of_the_shape():
     assert levels.shape == (3, 5)
     assert levels.dtype == np.int16
     assert np.abs(levels).max() <= 64 * 2.94
+
+
+def test_blur_by_hand():
+    row = np.array([[[0, 0, 0, 90, 0, 0, 0]]], np.uint8)
+    blurred, bits = blur(row, row, FixedGenerator(1.0), NO_DONORS, sigma=0.5)
+    # exp(-x^2 / (2 sigma^2)) of 0, 1 and 2: 1, 0.1353, 0.0003, over their sum 1.2713. In 256ths:
+    # 202, 27, 0.
+    assert blurred[0, 0].tolist() == [0, 0, 9, 71, 9, 0, 0]
+    assert bits is row
+    assert blur(row, row, FixedGenerator(0.0), NO_DONORS, sigma=0.5)[0][0, 0, 3] > 85  # sigma 1 / 6
