@@ -11,10 +11,12 @@ Reading, decoding, post-processing, mask, overlay, tables and journal are the co
 time is that of all threads, in user and system mode; it is a slope, of jobs of two lengths, so that
 what a job needs once does not count. Jobs with and without overlays take turns.
 
-`--memory` prints the resident memory of a job of 500 and of one of 5,000 images.
+`--memory` prints the resident memory of one job of 5,000 images after every 500 of them.
 """
 
 import argparse
+import itertools
+import resource
 import shutil
 import statistics
 import subprocess
@@ -122,24 +124,36 @@ predict_work.grow(Path(sys.argv[1]), sys.argv[2] == "True")
 
 
 def grow(folder, pixelwise):
-    """Predict a folder of copies and print the peak of this process' memory."""
+    """Predict a folder of copies and print the memory of this process after every 500."""
     dataset = severstal(root=str(folder / "root"))
     predictor = stored_predictor(dataset, pixelwise=pixelwise)
-    predict(predictor, image_files([str(folder / "images")]), folder / "out")
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    print(f"peak {status['VmHWM'].split()[0]} kB, at the end {status['VmRSS'].split()[0]} kB")
+    images = image_files([str(folder / "images")])
+    done = itertools.count(1)
+
+    def score(grey):
+        number = next(done)
+        if number % 500 == 0 or number == 100:
+            print(f"{number} images: {resident():.0f} MiB", flush=True)
+        return predictor.score(grey)
+
+    predict(predictor._replace(score=score), images, folder / "out")
+    print(f"at the end, tables and grid written: {resident():.0f} MiB")
+
+
+def resident():
+    """Resident memory of this process in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 def memory(args, root):
-    """Print the memory of a short and of a long job."""
-    for count in (500, 5000):
-        with tempfile.TemporaryDirectory(dir=args.folder) as name:
-            folder = Path(name)
-            (folder / "root").symlink_to(root.resolve())
-            copies(severstal(root=str(root)).paths, count, folder / "images")
-            words = [sys.executable, "-c", MEMORY, name, str(args.pixelwise)]
-            done = subprocess.run(words, check=True, capture_output=True, text=True)
-            print(f"{count} images: {done.stdout.splitlines()[-1]}", flush=True)
+    """Print the memory of a long job, in a process of its own."""
+    with tempfile.TemporaryDirectory(dir=args.folder) as name:
+        folder = Path(name)
+        (folder / "root").symlink_to(root.resolve())
+        copies(severstal(root=str(root)).paths, 5000, folder / "images")
+        words = [sys.executable, "-c", MEMORY, name, str(args.pixelwise)]
+        subprocess.run(words, check=True)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,13 @@ def test_it_scores_as_onnx_runtime_does(tmp_path, monkeypatch):
         assert np.abs(scores - theirs.scores(grey)).max() < 1e-6
 
 
+@pytest.mark.parametrize(("threads", "images"), [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (64, 4)])
+def test_an_image_at_a_time_has_two_threads_or_more(tmp_path, threads, images):
+    file = pixel_onnx(tmp_path / "model.onnx")
+    assert openvino_predictor(file, threads=threads).images == images
+    assert openvino_predictor(file, threads=threads, images=3).images == 3
+
+
 def test_scores_of_an_image_stay_when_the_next_one_is_scored(tmp_path):
     ours = openvino_predictor(pixel_onnx(tmp_path / "model.onnx"))
     first = ours.scores(np.full((32, 32), 255, np.uint8))
