@@ -3,12 +3,18 @@
     python analysis/compare_strategies.py runs --baseline b4_dice
     python analysis/compare_strategies.py runs/b4_dice runs/b4_focal --baseline b4_dice --out focal
     python analysis/compare_strategies.py runs --baseline b4_dice --postprocessed
+    python analysis/compare_strategies.py pilot --study study.yaml --power
+    python analysis/compare_strategies.py runs --study study.yaml
 
 A strategy is a spec's name, its seeds are its runs. Strategies are paired image by image on the
 same images; numbers of other images, thresholds or definitions are refused. Run folders are all
 that is read; unfinished runs are named and left out. Written are comparison.md, comparison.csv,
 runs.csv and the figures differences, classes and, where the baseline's spec has a published figure,
 published: that metric alone, on an axis of its own.
+
+A study file fixes baseline, metric, part and the tested strategies before the first run
+(steelexp/comparison/study.py). With --power the runs are a pilot, and what is printed is the share
+of studies that would call a true difference.
 """
 
 from __future__ import annotations
@@ -31,8 +37,10 @@ from analysis.strategies.comparison_tables import (
     verdict,
     warnings,
 )
+from analysis.strategies.power_table import power_lines
 from analysis.strategies.published_figure import draw_published
 from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated, with_postprocessed
+from steelexp.comparison.study import Study, read_study
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.metrics import HEADLINES, PRIMARY
 from steelexp.progress import say
@@ -47,15 +55,24 @@ def main(argv: list[str]) -> int:
     prepare_output()
     arguments = _parser().parse_args(argv)
     try:
+        study = _study(arguments)
         if arguments.metric not in HEADLINES:
             raise UserError(
                 f"--metric {arguments.metric}: not paired image by image; {' or '.join(HEADLINES)}"
             )
+        if arguments.power:
+            say(*power_lines(study, read_evaluated(arguments.runs, arguments.part)))
+            return 0
         evaluated = _evaluated(arguments)
-        comparison = compare(evaluated, arguments.baseline)
+        comparison = compare(
+            evaluated,
+            arguments.baseline,
+            tested=study.metric if study else PRIMARY,
+            family=study.family.strategies if study else None,
+        )
         figures, unpublished = _figures(comparison, arguments.metric)
         with explain_write_errors(arguments.out, "choose another folder with --out"):
-            files = _write(comparison, figures, arguments)
+            files = _write(comparison, figures, study, arguments)
     except UserError as error:
         print_error(*error.lines, before="compare_strategies")
         return 2
@@ -74,20 +91,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUNS", help="a run folder, or a folder of runs"
     )
-    parser.add_argument(
-        "--baseline", required=True, metavar="NAME", help="the spec name that others are held to"
-    )
+    parser.add_argument("--baseline", metavar="NAME", help="the spec name that others are held to")
     parser.add_argument(
         "--metric",
-        default=PRIMARY,
         help=f"what is drawn and printed: {' or '.join(HEADLINES)}; the tables hold both, and the "
-        f"tests are of {PRIMARY} (default: %(default)s)",
+        f"tests are of {PRIMARY} (default: {PRIMARY})",
     )
     parser.add_argument(
         "--part",
         choices=("test", "val"),
-        default="test",
-        help="of the split; validation images picked the epochs (default: %(default)s)",
+        help="of the split; validation images picked the epochs (default: test)",
+    )
+    parser.add_argument(
+        "--study",
+        type=Path,
+        metavar="FILE",
+        help="a study file; it says baseline, metric, part and which strategies are tested",
+    )
+    parser.add_argument(
+        "--power",
+        action="store_true",
+        help="print what the study can show; the runs are a pilot of the baseline, and of others",
     )
     parser.add_argument(
         "--postprocessed",
@@ -105,6 +129,26 @@ def _parser() -> argparse.ArgumentParser:
         help="where all is written (default: %(default)s)",
     )
     return parser
+
+
+def _study(arguments: argparse.Namespace) -> Study | None:
+    """The study, if one is given; baseline, metric and part of the arguments are filled in."""
+    if arguments.study is None:
+        if arguments.power:
+            raise UserError("--power: what is planned is in a study file; add --study FILE")
+        if arguments.baseline is None:
+            raise UserError("--baseline NAME or --study FILE is needed")
+        arguments.metric = arguments.metric or PRIMARY
+        arguments.part = arguments.part or "test"
+        return None
+    for name in ("baseline", "metric", "part", "postprocessed"):
+        if getattr(arguments, name):
+            raise UserError(f"--{name}: the study says it; leave it out, or leave out --study")
+    study = read_study(arguments.study)
+    arguments.baseline = study.baseline
+    arguments.metric = study.metric
+    arguments.part = study.part
+    return study
 
 
 def _evaluated(arguments: argparse.Namespace) -> EvaluatedRuns:
@@ -131,11 +175,14 @@ def _figures(comparison: Comparison, metric: str) -> tuple[dict[str, Figure], li
 
 
 def _write(
-    comparison: Comparison, figures: dict[str, Figure], arguments: argparse.Namespace
+    comparison: Comparison,
+    figures: dict[str, Figure],
+    study: Study | None,
+    arguments: argparse.Namespace,
 ) -> list[Path]:
     out: Path = arguments.out
     texts = {
-        "comparison.md": markdown(comparison),
+        "comparison.md": markdown(comparison, study),
         "comparison.csv": rows_csv(comparison),
         "runs.csv": runs_csv(comparison),
     }
@@ -154,7 +201,7 @@ def _summary(comparison: Comparison, metric: str) -> list[str]:
     lines = [f"{metric} less that of {comparison.baseline} ({rows[0].baseline_mean:.3f})"]
     for row in sorted(rows, key=lambda row: -row.difference):
         line = f"  {row.strategy:{width}}  {signed(row.difference)}  [{interval(row)}]  "
-        lines.append((line + verdict(row)).rstrip(" -"))
+        lines.append((line + verdict(comparison, row)).rstrip(" -"))
     return lines
 
 

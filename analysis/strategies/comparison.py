@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -82,12 +82,16 @@ class Comparison:
     Attributes:
         evaluated: Runs that are compared.
         baseline: Spec name.
+        tested: Metric that the verdicts are of.
+        family: Strategies that were tested.
         rows: One per metric, class ("all" first) and strategy, in the order of the runs.
         scores: metric -> strategy -> [R, C + 1] value of each run, all classes last.
     """
 
     evaluated: EvaluatedRuns
     baseline: str
+    tested: str
+    family: tuple[str, ...]
     rows: tuple[Row, ...]
     scores: Mapping[str, Mapping[str, Values]]
 
@@ -101,12 +105,20 @@ class Comparison:
         return [ALL, *self.evaluated.images.classes]
 
 
-def compare(evaluated: EvaluatedRuns, baseline: str) -> Comparison:
+def compare(
+    evaluated: EvaluatedRuns,
+    baseline: str,
+    *,
+    tested: str = PRIMARY,
+    family: Collection[str] | None = None,
+) -> Comparison:
     """Compare every strategy with the baseline.
 
     Args:
         evaluated: Runs on the same images.
         baseline: Name of a strategy among them.
+        tested: Metric that the verdicts are of.
+        family: Names of the strategies that are tested together; None for all.
 
     Raises:
         UserError: There is no such baseline or nothing beside it, or a record's metric is not what
@@ -118,16 +130,23 @@ def compare(evaluated: EvaluatedRuns, baseline: str) -> Comparison:
     if len(names) == 1:
         raise UserError(f"only runs of {baseline}; give those of another strategy too")
     counts = {name: [run.counts for run in runs] for name, runs in evaluated.strategies.items()}
-    rows, scores = contrast(counts, evaluated.images, baseline)
+    chosen = tuple(
+        name for name in names if name != baseline and (family is None or name in family)
+    )
+    rows, scores = contrast(counts, evaluated.images, baseline, tested, chosen)
     for metric, by_name in scores.items():
         for name, runs in evaluated.strategies.items():
             for run, value in zip(runs, by_name[name][:, -1].tolist(), strict=True):
                 _check_record(run, metric, value)
-    return Comparison(evaluated, baseline, rows, scores)
+    return Comparison(evaluated, baseline, tested, chosen, rows, scores)
 
 
 def contrast(
-    counts: Mapping[str, Sequence[Counts]], images: EvaluatedImages, baseline: str
+    counts: Mapping[str, Sequence[Counts]],
+    images: EvaluatedImages,
+    baseline: str,
+    tested: str,
+    family: Sequence[str],
 ) -> tuple[tuple[Row, ...], dict[str, dict[str, Values]]]:
     """Set every strategy against the baseline, in every metric.
 
@@ -135,6 +154,8 @@ def contrast(
         counts: Strategy -> pixels of each run.
         images: Images that they were evaluated on.
         baseline: A key of `counts`.
+        tested: Metric that the verdicts are of.
+        family: Strategies that are tested together.
 
     Returns:
         The rows and the scores of a `Comparison`.
@@ -147,15 +168,18 @@ def contrast(
         sums = {name: sums_of_runs(each, images.groups, metric) for name, each in counts.items()}
         runs = {name: strategy(each) for name, each in sums.items()}
         pairs = {name: (runs[name], sums[name]) for name in counts}
-        tests: list[Significance | None] = [None] * len(others)
-        if metric == PRIMARY:
-            tests = list(significance(pairs[baseline], [pairs[name] for name in others]))
+        tests: dict[str, Significance] = {}
+        if metric == tested:
+            found = significance(pairs[baseline], [pairs[name] for name in family])
+            tests = dict(zip(family, found, strict=True))
         scores[metric] = {name: each.values for name, each in runs.items()}
         apart = [difference(runs[name], runs[baseline]) for name in others]
         rows += [
-            _row(metric, label, place, name, baseline, images, scores[metric], *each)
+            _row(
+                metric, label, place, name, baseline, images, scores[metric], each, tests.get(name)
+            )
             for label, place in labels
-            for name, each in zip(others, zip(apart, tests, strict=True), strict=True)
+            for name, each in zip(others, apart, strict=True)
         ]
     return tuple(rows), scores
 

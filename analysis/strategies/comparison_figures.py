@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.strategies.comparison import ALL, Comparison, Row
 from analysis.strategies.comparison_tables import signed
 from steelexp.comparison.evaluated_runs import EvaluatedRuns
-from steelexp.metrics import PRIMARY
+from steelexp.comparison.verdicts import NOT_SHOWN
 from steelexp.palette import BLUE, INK, VERMILLION
 from steelexp.plain_figure import plain_figure
 
@@ -105,7 +105,7 @@ def _interval(axes: Axes, row: Row, place: int) -> None:
         axes.text(0.5, place, "no image", transform=axes.get_yaxis_transform(), ha="center")
         return
     colour, marker = LOOKS.get(row.verdict, (UNDECIDED, "o"))
-    filled = colour if row.verdict in LOOKS or row.metric != PRIMARY else "white"
+    filled = "white" if row.verdict == NOT_SHOWN else colour
     axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2.2)
     axes.plot(
         row.difference,
@@ -218,7 +218,7 @@ def _verdict_legend(comparison: Comparison, metric: str) -> list[Line2D]:
         linewidth=2.2,
         label=f"95 % interval: surfaces{' and seeds' if seeds else ' only, one seed'}",
     )
-    if metric != PRIMARY:
+    if metric != comparison.tested:
         return [line]
     looks = [(*LOOKS["higher"], "higher"), (*LOOKS["lower"], "lower")]
     handles = [

@@ -12,6 +12,7 @@ from analysis.strategies.comparison import ALL, Comparison, Row
 from steelexp.comparison.comparability import describe_data
 from steelexp.comparison.evaluated_runs import POSTPROCESSED, EvaluatedRuns
 from steelexp.comparison.intervals import metric_intervals
+from steelexp.comparison.study import Study, departures
 from steelexp.metric_names import Part, class_names, full_name
 from steelexp.metrics import ALL_EMPTY, HEADLINES, PRIMARY
 from steelexp.spreadsheet import csv_text
@@ -42,6 +43,7 @@ NOTES: Final = """\
   same as no difference: the interval says how large one may be. A strategy or a baseline with one
   seed gets no verdict."""
 ONE_SEED: Final = "one seed, no verdict"
+UNTESTED: Final = "not in the family, not tested"
 
 
 def rows_csv(comparison: Comparison) -> str:
@@ -77,13 +79,15 @@ def _cell(value: Any) -> Any:
     return "" if isinstance(value, float) and math.isnan(value) else value
 
 
-def markdown(comparison: Comparison) -> str:
+def markdown(comparison: Comparison, study: Study | None = None) -> str:
     """The whole comparison: what was compared, a table a class and metric, how to read them."""
     part = PART_WORDS[comparison.evaluated.images.part]
     parts = [
         plain_line(f"# Strategies beside {comparison.baseline}: {part}"),
         plain_line(setting(comparison.evaluated)),
     ]
+    if study is not None:
+        parts.append(plain_line(study_text(study, comparison.evaluated)))
     for metric in HEADLINES:
         for label in comparison.labels:
             rows = comparison.of(metric, label)
@@ -110,6 +114,19 @@ def setting(evaluated: EvaluatedRuns) -> str:
     return " ".join([text, *(f"Left out: {reason}." for reason in evaluated.left_out)])
 
 
+def study_text(study: Study, evaluated: EvaluatedRuns) -> str:
+    """What the study fixed beforehand, and whether it was kept, in a paragraph."""
+    found = departures(study, evaluated.strategies)
+    text = (
+        f"{study.question} Fixed beforehand: {study.metric} on {PART_WORDS[study.part]}, "
+        f"{', '.join(study.family.strategies)} tested against {study.baseline} with "
+        f"{study.family.seeds} seeds each, and a difference of {study.difference:g} that would "
+        "matter."
+    )
+    kept = "The study was kept." if not found else f"The study was not kept: {'; '.join(found)}."
+    return f"{text} {kept}"
+
+
 def _heading(row: Row) -> str:
     what = "all classes" if row.label == ALL else f"class {row.label}"
     holding = " that hold it" if row.metric == PRIMARY and row.label != ALL else ""
@@ -117,10 +134,10 @@ def _heading(row: Row) -> str:
 
 
 def _table(comparison: Comparison, rows: Sequence[Row]) -> str:
-    tested = rows[0].metric == PRIMARY
-    head = (*HEAD, *ERRORS, *(TESTS if tested else ()))
+    tests = rows[0].metric == comparison.tested
+    head = (*HEAD, *ERRORS, *(TESTS if tests else ()))
     body = [_baseline_cells(comparison, rows[0], len(head))]
-    body += [_cells(row, tested) for row in sorted(rows, key=_best_first)]
+    body += [_cells(comparison, row, tests=tests) for row in sorted(rows, key=_best_first)]
     return table(head, body)
 
 
@@ -136,7 +153,7 @@ def _baseline_cells(comparison: Comparison, row: Row, width: int) -> list[str]:
     return cells + ["-"] * (width - len(cells))
 
 
-def _cells(row: Row, tested: bool) -> list[str]:
+def _cells(comparison: Comparison, row: Row, *, tests: bool) -> list[str]:
     cells = [
         row.strategy,
         str(row.runs),
@@ -147,9 +164,9 @@ def _cells(row: Row, tested: bool) -> list[str]:
         figure(row.group_error),
         figure(row.seed_error),
     ]
-    if tested:
-        tests = (probability(row.p_holm), probability(row.wilcoxon_holm))
-        cells += [*tests, signed(row.rank_biserial, digits=2), verdict(row)]
+    if tests:
+        cells += [probability(row.p_holm), probability(row.wilcoxon_holm)]
+        cells += [signed(row.rank_biserial, digits=2), verdict(comparison, row)]
     return cells
 
 
@@ -165,9 +182,11 @@ def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def verdict(row: Row) -> str:
+def verdict(comparison: Comparison, row: Row) -> str:
     """The verdict, or why there is none."""
-    one_seed = row.metric == PRIMARY and min(row.runs, row.baseline_runs) == 1
+    if row.metric == comparison.tested and row.strategy not in comparison.family:
+        return UNTESTED
+    one_seed = min(row.runs, row.baseline_runs) == 1
     return row.verdict or (ONE_SEED if one_seed else "-")
 
 
@@ -194,7 +213,7 @@ def probability(p: float) -> str:
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    strategies = len(comparison.evaluated.strategies) - 1
+    strategies = len(comparison.family)
     classes = len(comparison.evaluated.images.classes)
     definitions = comparison.evaluated.record.definitions
     notes = [f"- {metric}: {definitions[metric]}." for metric in HEADLINES if metric in definitions]

@@ -1,5 +1,6 @@
 """The command: what it writes, draws and refuses."""
 
+import re
 import shutil
 from itertools import pairwise
 
@@ -56,6 +57,63 @@ def clear(picture, pixels=3):
 
 
 # --- tables
+
+
+STUDY = """
+question: Does focal help?
+baseline: b4_dice
+metric: dice_kaggle
+part: test
+family: {strategies: [b4_focal, b4_weighted_bce], seeds: 3}
+difference: 0.1
+minutes: 1000
+"""
+
+
+def test_a_study_says_what_is_tested(study, tmp_path, capsys):
+    plan = tmp_path / "study.yaml"
+    plan.write_text(STUDY)
+    assert main([str(study), "--study", str(plan), "--out", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    assert "dice_kaggle less that of b4_dice" in out
+    assert re.search(r"b4_focal +\S+ .*higher", out)
+    assert re.search(r"b4_bce_dice +\S+ .*not in the family, not tested", out)
+    text = (tmp_path / "out" / "comparison.md").read_text()
+    assert "Fixed beforehand: dice_kaggle on test images, b4_focal, b4_weighted_bce tested" in text
+    assert "was not kept: b4_bce_dice is not in the study, and is not tested." in text
+    rows = pd.read_csv(tmp_path / "out" / "comparison.csv")
+    tested = rows[rows["verdict"].notna()]
+    assert set(tested["metric"]) == {"dice_kaggle"}
+    assert set(tested["strategy"]) == {"b4_focal", "b4_weighted_bce"}
+
+
+def test_power_is_printed_by_difference_and_by_seeds(study, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("analysis.strategies.power_table.STUDIES", 4)
+    plan = tmp_path / "study.yaml"
+    plan.write_text(STUDY)
+    assert main([str(study), "--study", str(plan), "--power"]) == 0
+    out = capsys.readouterr().out
+    assert "from a pilot (b4_dice 3, b4_focal 3, b4_weighted_bce 3 runs" in out
+    assert re.search(r"\n  0\.2000  100%\n", out)
+    assert re.search(r"\n   40 seeds  \d+%\n", out)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--study", "PLAN", "--baseline", "b4_dice"], "--baseline: the study says it"),
+        (["--study", "PLAN", "--postprocessed"], "--postprocessed: the study says it"),
+        (["--power", "--baseline", "b4_dice"], "--power: what is planned is in a study file"),
+        ([], "--baseline NAME or --study FILE is needed"),
+    ],
+)
+def test_contradictions_are_refused(study, tmp_path, capsys, options, message):
+    plan = tmp_path / "study.yaml"
+    plan.write_text(STUDY)
+    words = [str(plan) if word == "PLAN" else word for word in options]
+    assert main([str(study), *words, "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_tuned_thresholds_beside_the_fixed_one(tmp_path, capsys):
