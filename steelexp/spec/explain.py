@@ -84,7 +84,7 @@ def _names(tree: Branch, model: type[ExperimentSpec], detail: Any, loc: list[Any
     if detail["type"] == "extra_forbidden":
         fields = [field.alias or name for name, field in owner.model_fields.items()]
         return [*fields, *(["extends"] if owner is model else [])]
-    if detail["type"] != "literal_error":
+    if detail["type"] not in {"literal_error", "missing"}:
         return []
     field = owner.model_fields.get(loc[-1])
     choices = get_args(field.annotation) if field is not None else ()

@@ -75,7 +75,7 @@ def test_a_wide_tile_turns_about_its_middle_and_is_reflected():
         (0.0, [30, 10, 30, 50, 30]),  # half as large: read at -2, 0, 2, 4, 6
     ],
 )
-def test_scale_by_hand(monkeypatch, share, expected):
+def test_scale_by_hand(share, expected):
     row = np.array([[[10, 20, 30, 40, 50]]], np.uint8)
     nearly_one = 1.0 - 1e-9  # the largest amount
     larger, _ = scale(row, row, FixedGenerator(share), NO_DONORS, amount=nearly_one)
