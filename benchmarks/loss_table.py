@@ -8,6 +8,10 @@ has the class and -20 elsewhere. An inverted one has the opposite logits, an emp
 everywhere, and a random one standard normal logits. Settings are the defaults.
 """
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from steelexp.model.losses import LOSSES
@@ -39,10 +43,17 @@ def predictions(y_true: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def values(name: str) -> list[float]:
+def rows() -> dict[str, Callable[..., Any]]:
+    """Every loss by name, and the symmetric hinge."""
+    symmetric = functools.partial(LOSSES["lovasz_hinge"], symmetric=True)
+    losses = {f"`{name}`": loss for name, loss in LOSSES.items()}
+    return losses | {"`lovasz_hinge`, symmetric": symmetric}
+
+
+def values(loss: Callable[..., Any]) -> list[float]:
     """One loss for every tile and prediction; on a clean tile the empty one is the perfect one."""
     return [
-        float(LOSSES[name](y_true, logits)[0])
+        float(loss(y_true, logits)[0])
         for tile, y_true in tiles().items()
         for kind, logits in predictions(y_true).items()
         if (tile, kind) != ("clean", "empty")
@@ -56,7 +67,7 @@ def format_value(value: float) -> str:
 
 def main() -> None:
     """Print the table."""
-    lines = [[f"`{name}`", *map(format_value, values(name))] for name in LOSSES]
+    lines = [[name, *map(format_value, values(loss))] for name, loss in rows().items()]
     rule = ["---", *["---:"] * (len(COLUMNS) - 1)]
     print(*(f"| {' | '.join(line)} |" for line in [COLUMNS, rule, *lines]), sep="\n")
 

@@ -43,8 +43,10 @@ from steelexp.tracked_run import (
 from steelexp.tracking.tracker import Goal, Picture, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
+from steelexp.training.averaging import AVERAGES, Averages
 from steelexp.training.checkpoint import CheckpointError
 from steelexp.training.devices import strategy, variable_scope
+from steelexp.training.epoch import Methods
 from steelexp.training.execution import Execution, execution_of_run
 from steelexp.training.fit import DivergedError, fit
 from steelexp.training.plateau import best_epoch
@@ -113,7 +115,8 @@ def run(
                 f"{folder.path}: another process has just finished this experiment; the same "
                 "command shows it"
             )
-        history = _start_or_resume(plan, model, execution)
+        averages: Averages = spec.averaging.bind(AVERAGES)(model)
+        history = _start_or_resume(plan, model, averages, execution)
         broadcast((history, checkpoint.weights_hash(model)))
         tracker.start(
             tracked_run(
@@ -134,7 +137,14 @@ def run(
         def on_epoch_end(epoch: Epoch, best: bool) -> None:
             epochs.append(epoch)
             with profile.measure(CHECKPOINTS):
-                save_epoch(folder, model, epochs, best=best, digest=plan.digest)
+                save_epoch(
+                    folder,
+                    model,
+                    epochs,
+                    best=best,
+                    digest=plan.digest,
+                    exchanged=averages.variables,
+                )
             with profile.measure(TRACKING):
                 _track(plan, tracker, epochs)
 
@@ -150,6 +160,7 @@ def run(
                     evaluator.after_epoch(epoch, folder, is_last)
                 ),
                 on_epoch_end=on_epoch_end,
+                methods=Methods(network.accumulation, averages),
                 profile=profile,
             )
             tracker.trained()
@@ -287,7 +298,9 @@ def network_on_devices(
     return network, words
 
 
-def _start_or_resume(plan: Plan, model: Any, execution: Execution) -> list[Epoch]:
+def _start_or_resume(
+    plan: Plan, model: Any, averages: Averages, execution: Execution
+) -> list[Epoch]:
     """Write the files that describe the run, or restore what an earlier session left.
 
     Returns:
@@ -310,7 +323,8 @@ def _start_or_resume(plan: Plan, model: Any, execution: Execution) -> list[Epoch
     if (changes := provenance.write_session(folder, execution._asdict())) and history:
         say(f"{folder.path}: going on, but this has changed since it began: {'; '.join(changes)}")
     if history:
-        checkpoint.restore(folder.last_weights, model, plan.digest)
+        checkpoint.restore(folder.last_weights, model, plan.digest, averages.variables)
+        averages.exchange()
         say(f"{folder.path}: going on after epoch {len(history)}")
     return history
 

@@ -106,6 +106,7 @@ MOST_STRIPS = 1_000_000
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Epochs = Annotated[int, Field(gt=0, le=100_000)]
 BatchSize = Annotated[int, Field(gt=0, le=16_384)]
+Accumulate = Annotated[int, Field(gt=0, le=1_000)]
 Workers = Annotated[int, Field(gt=0, le=1_024)]
 Overlays = Annotated[int, Field(ge=0, le=1_000)]
 Trials = Annotated[int, Field(gt=0, le=100_000)]

@@ -19,6 +19,7 @@ from steelexp.model.step_noise import follow_steps
 from steelexp.model.transfer import take_all, take_encoder
 from steelexp.plan import Plan, weighted_losses
 from steelexp.spec import Component
+from steelexp.training.accumulation import Accumulation
 from steelexp.training.execution import Execution
 from steelexp.training.fit import compile_model, optimizer_steps
 
@@ -32,12 +33,14 @@ class Network(NamedTuple):
             to 1.
         noise_seed: Seed of dropout, a tf.Variable; None where its noise is not that of the steps.
         functions: Functions that evaluate it.
+        accumulation: Its training step where batches are accumulated; None where they are not.
     """
 
     model: Any
     main_loss_weight: Any
     noise_seed: Any
     functions: NetworkFunctions
+    accumulation: Accumulation | None = None
 
 
 BuildNetwork = Callable[[Plan, Execution], Network]
@@ -73,9 +76,13 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
         has_ignore=plan.dataset.has_ignore,
         xla=execution.xla,
     )
+    accumulation = None
+    if spec.training.accumulate > 1:
+        accumulation = Accumulation(model, spec.training.accumulate)
     noise_seed = None
     if execution.noise == "steps":
-        noise_seed = follow_steps(model, spec.seed, optimizer_steps(model))
+        step = optimizer_steps(model) if accumulation is None else accumulation.batch
+        noise_seed = follow_steps(model, spec.seed, step)
     functions = NetworkFunctions(
         model,
         main_loss,
@@ -83,7 +90,7 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
         threshold=spec.training.threshold,
         has_ignore=plan.dataset.has_ignore,
     )
-    return Network(model, main_loss_weight, noise_seed, functions)
+    return Network(model, main_loss_weight, noise_seed, functions, accumulation)
 
 
 def untrained_model(plan: Plan, execution: Execution) -> Any:

@@ -113,6 +113,7 @@ def graph_of(plan: Plan, execution: Execution) -> str:
         "class_weights": None if plan.class_weights is None else plan.class_weights.tolist(),
         "optimizer": optimizer,
         "precision": spec.training.precision,
+        "accumulate": spec.training.accumulate,
         "threshold": spec.training.threshold,
         "tile_size": plan.tile_size,
     }

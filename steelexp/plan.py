@@ -39,6 +39,7 @@ from steelexp.search.tuners import TUNERS
 from steelexp.spec import ExperimentSpec, Registry, digest, experiment_model
 from steelexp.starting_run import Part, Start, starting_run
 from steelexp.tracking.trackers import TRACKERS
+from steelexp.training.averaging import AVERAGES
 from steelexp.training.schedules import SCHEDULES
 
 COMPONENTS: dict[str, Registry] = {
@@ -53,6 +54,7 @@ COMPONENTS: dict[str, Registry] = {
     "class_weights": CLASS_WEIGHTS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
+    "averaging": AVERAGES,
     "tracking": TRACKERS,
     "search.tuner": TUNERS,
 }
@@ -104,7 +106,8 @@ class Plan:
     @property
     def steps(self) -> int:
         """Number of optimizer steps per epoch."""
-        return math.ceil(self.tile_count / self.spec.training.batch_size)
+        training = self.spec.training
+        return math.ceil(math.ceil(self.tile_count / training.batch_size) / training.accumulate)
 
     @property
     def reported_part(self) -> tuple[str, int]:

@@ -2,11 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, Strict
 
 from steelexp.lazy import Tensor, tf
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Smoothing = Annotated[float, Field(ge=0, lt=1)]
+PerClass = Annotated[tuple[PositiveFloat, ...], Strict(False), Field(min_length=1)]
 Reduce = Literal["tile_and_class", "tile", "batch_and_class", "batch"]
 EmptyClass = Literal["smoothed", "mean_score", "nothing"]
 

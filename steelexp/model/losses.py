@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from steelexp.lazy import Tensor
-from steelexp.model.loss_inputs import EmptyClass, Reduce, Share
+from steelexp.model.loss_inputs import EmptyClass, PerClass, Reduce, Share, Smoothing
 from steelexp.model.lovasz_loss import LovaszReduce, lovasz_hinge
 from steelexp.model.overlap_losses import dice, focal_tversky, generalized_dice, jaccard, tversky
 from steelexp.model.pixel_losses import asymmetric_focal, bce, focal, topk_bce, weighted_bce
@@ -29,6 +29,8 @@ def bce_dice(
     reduce: Reduce = "tile_and_class",
     smooth: PositiveFloat = 1.0,
     empty_class: EmptyClass = "smoothed",
+    positive_weights: PerClass = (1.0,),
+    label_smoothing: Smoothing = 0.0,
 ) -> Tensor:
     """Binary cross-entropy and Dice: w bce + (1 - w) dice.
 
@@ -46,6 +48,9 @@ def bce_dice(
         smooth: Pixels added to numerator and denominator of Dice.
         empty_class: Dice loss of a class without defect pixels: smoothed takes the formula,
             mean_score takes the mean of its probabilities, nothing takes 0.
+        positive_weights: Weight of the defect pixels in the cross-entropy, one for each class or
+            one for all, as in weighted_bce.
+        label_smoothing: Share by which the targets of the cross-entropy move towards 1/2.
 
     Returns:
         Loss of each tile, [B].
@@ -53,7 +58,15 @@ def bce_dice(
     overlap = dice(
         y_true, logits, class_weights, valid, reduce=reduce, smooth=smooth, empty_class=empty_class
     )
-    return bce_weight * bce(y_true, logits, class_weights, valid) + (1.0 - bce_weight) * overlap
+    pixels = weighted_bce(
+        y_true,
+        logits,
+        class_weights,
+        valid,
+        positive_weights=positive_weights,
+        label_smoothing=label_smoothing,
+    )
+    return bce_weight * pixels + (1.0 - bce_weight) * overlap
 
 
 def focal_dice(
@@ -68,6 +81,7 @@ def focal_dice(
     reduce: Reduce = "tile_and_class",
     smooth: PositiveFloat = 1.0,
     empty_class: EmptyClass = "smoothed",
+    positive_weights: PerClass = (1.0,),
 ) -> Tensor:
     """Focal and Dice: w focal + (1 - w) dice.
 
@@ -88,6 +102,8 @@ def focal_dice(
         smooth: Pixels added to numerator and denominator of Dice.
         empty_class: Dice loss of a class without defect pixels: smoothed takes the formula,
             mean_score takes the mean of its probabilities, nothing takes 0.
+        positive_weights: Further weight of the defect pixels in the focal loss, one for each class
+            or one for all.
 
     Returns:
         Loss of each tile, [B].
@@ -98,7 +114,16 @@ def focal_dice(
     overlap = dice(
         y_true, logits, class_weights, valid, reduce=reduce, smooth=smooth, empty_class=empty_class
     )
-    pixels = focal(y_true, logits, class_weights, valid, gamma=gamma, alpha=alpha)
+    pixels = asymmetric_focal(
+        y_true,
+        logits,
+        class_weights,
+        valid,
+        defect_gamma=gamma,
+        background_gamma=gamma,
+        alpha=alpha,
+        positive_weights=positive_weights,
+    )
     return focal_weight * pixels + (1.0 - focal_weight) * overlap
 
 
@@ -110,6 +135,9 @@ def bce_lovasz(
     *,
     bce_weight: Share = 0.5,
     reduce: LovaszReduce = "tile_and_class",
+    symmetric: bool = False,
+    positive_weights: PerClass = (1.0,),
+    label_smoothing: Smoothing = 0.0,
 ) -> Tensor:
     """Binary cross-entropy and Lovasz hinge: w bce + (1 - w) lovasz_hinge.
 
@@ -123,12 +151,24 @@ def bce_lovasz(
         bce_weight: Weight w of the cross-entropy.
         reduce: Pixels that the hinge ranks together: each class of each tile, or each class of the
             batch.
+        symmetric: Whether the hinge is the mean of that of each class and of its background.
+        positive_weights: Weight of the defect pixels in the cross-entropy, one for each class or
+            one for all, as in weighted_bce.
+        label_smoothing: Share by which the targets of the cross-entropy move towards 1/2.
 
     Returns:
         Loss of each tile, [B].
     """
-    overlap = lovasz_hinge(y_true, logits, class_weights, valid, reduce=reduce)
-    return bce_weight * bce(y_true, logits, class_weights, valid) + (1.0 - bce_weight) * overlap
+    overlap = lovasz_hinge(y_true, logits, class_weights, valid, reduce=reduce, symmetric=symmetric)
+    pixels = weighted_bce(
+        y_true,
+        logits,
+        class_weights,
+        valid,
+        positive_weights=positive_weights,
+        label_smoothing=label_smoothing,
+    )
+    return bce_weight * pixels + (1.0 - bce_weight) * overlap
 
 
 def unified_focal(

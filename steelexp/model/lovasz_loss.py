@@ -18,6 +18,7 @@ def lovasz_hinge(
     valid: Tensor | None = None,
     *,
     reduce: LovaszReduce = "tile_and_class",
+    symmetric: bool = False,
 ) -> Tensor:
     """Lovasz hinge of the Jaccard loss, the mean over classes.
 
@@ -36,19 +37,34 @@ def lovasz_hinge(
         valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         reduce: Pixels that are ranked together: each class of each tile, or each class of the
             batch.
+        symmetric: Whether the loss is the mean of the hinge of each class and of that of its
+            background, whose truth and logits are 1 - y and -logits. A false pixel of an empty
+            class then costs about one pixel of the background, so that each of them counts.
 
     Returns:
         Loss of each tile, [B].
 
     Source: Berman, Rannen Triki and Blaschko, CVPR 2018, https://arxiv.org/abs/1705.08790,
-    algorithm 1.
+    algorithm 1. The symmetric form is that of https://www.kaggle.com/iafoss/lovasz, which medal
+    solutions on Kaggle took over.
     """
     y, x, w = as_float32(y_true, logits, class_weights, valid)
     truth = _pixels_by_class(y, reduce)  # [B or 1, C, pixels]
     errors = 1.0 - (2.0 * truth - 1.0) * _pixels_by_class(x, reduce)
-    increases = tf.stop_gradient(_jaccard_increases(errors, truth))
-    losses = tf.reduce_sum(tf.nn.relu(errors) * increases, -1)
+    order = tf.argsort(errors, direction="DESCENDING")
+    increases = _jaccard_increases(order, truth)
+    if symmetric:
+        # Both sides have the same errors and so the same order. Ignored pixels are on none.
+        background = _pixels_by_class(_background(y, valid), reduce)
+        increases = (increases + _jaccard_increases(order, background)) / 2.0
+    losses = tf.reduce_sum(tf.nn.relu(errors) * tf.stop_gradient(increases), -1)
     return tf.broadcast_to(tf.reduce_mean(w * losses, 1), tf.shape(x)[:1])
+
+
+def _background(y_true: Tensor, valid: Tensor | None) -> Tensor:
+    """1 where a pixel counts and a class is not, [B, h, w, C]."""
+    background = 1.0 - y_true
+    return background if valid is None else background * tf.cast(valid > 0, tf.float32)
 
 
 def _pixels_by_class(values: Tensor, reduce: LovaszReduce) -> Tensor:
@@ -59,14 +75,13 @@ def _pixels_by_class(values: Tensor, reduce: LovaszReduce) -> Tensor:
     return tf.transpose(pixels, [0, 2, 1])
 
 
-def _jaccard_increases(errors: Tensor, truth: Tensor) -> Tensor:
-    """Increase of the Jaccard loss by each pixel when pixels turn wrong, the worst first.
+def _jaccard_increases(order: Tensor, truth: Tensor) -> Tensor:
+    """Increase of the Jaccard loss by each pixel when pixels turn wrong in an order.
 
     The ranks bring the increases back to their pixels, so that no gradient passes through the sort:
     that would be a scatter, and under op determinism scatters leave the GPU (release notes of
     TensorFlow 2.8).
     """
-    order = tf.argsort(errors, direction="DESCENDING")
     defect = tf.gather(truth, order, batch_dims=2)
     background = 1.0 - defect
     # An empty class counts as a tiny one: its worst pixel then takes the whole increase.

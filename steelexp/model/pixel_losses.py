@@ -6,13 +6,19 @@ tile) costs what its false scores cost, pixel by pixel. False alarms on clean ti
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, Strict
+from pydantic import Field, NonNegativeFloat
 
 from steelexp.errors import UserError
 from steelexp.lazy import Tensor, tf
-from steelexp.model.loss_inputs import Share, as_float32, pixel_mean, valid_values
+from steelexp.model.loss_inputs import (
+    PerClass,
+    Share,
+    Smoothing,
+    as_float32,
+    pixel_mean,
+    valid_values,
+)
 
-PerClass = Annotated[tuple[PositiveFloat, ...], Strict(False), Field(min_length=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -21,6 +27,8 @@ def bce(
     logits: Tensor,
     class_weights: Tensor | None = None,
     valid: Tensor | None = None,
+    *,
+    label_smoothing: Smoothing = 0.0,
 ) -> Tensor:
     """Binary cross-entropy, the mean over pixels and classes.
 
@@ -32,11 +40,20 @@ def bce(
         logits: Logits, [B, h, w, C].
         class_weights: Weight of each class, [C] with mean one.
         valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
+        label_smoothing: Share s by which the targets move towards 1/2: 1 - s / 2 for a defect
+            pixel, s / 2 for background.
 
     Returns:
         Loss of each tile, [B].
     """
-    return weighted_bce(y_true, logits, class_weights, valid, positive_weights=(1.0,))
+    return weighted_bce(
+        y_true,
+        logits,
+        class_weights,
+        valid,
+        positive_weights=(1.0,),
+        label_smoothing=label_smoothing,
+    )
 
 
 def weighted_bce(
@@ -46,6 +63,7 @@ def weighted_bce(
     valid: Tensor | None = None,
     *,
     positive_weights: PerClass = (2.0,),
+    label_smoothing: Smoothing = 0.0,
 ) -> Tensor:
     """Binary cross-entropy with a weight on defect pixels, the mean over pixels and classes.
 
@@ -62,6 +80,8 @@ def weighted_bce(
         valid: 1 where a pixel counts and 0 where it is ignored, [B, h, w, 1]. None: all count.
         positive_weights: Weight v of the defect pixels, one for each class or one for all. A medal
             solution on Severstal used 2, 2, 1, 1.5.
+        label_smoothing: Share s by which the targets move towards 1/2: 1 - s / 2 for a defect
+            pixel, s / 2 for background.
 
     Returns:
         Loss of each tile, [B].
@@ -71,11 +91,25 @@ def weighted_bce(
 
     Source: Xie and Tu, Holistically-nested edge detection, ICCV 2015,
     https://arxiv.org/abs/1504.06375, equation 2. Its two weights are divided by the background's.
+    Label smoothing: Szegedy et al., CVPR 2016, https://arxiv.org/abs/1512.00567, section 7, for two
+    classes as in Keras' BinaryCrossentropy.
     """
-    _check_number_of_weights(positive_weights, logits)
     y, x, w = as_float32(y_true, logits, class_weights, valid)
-    weight = y * tf.constant(positive_weights, tf.float32) + (1.0 - y)
-    return pixel_mean(w * weight * _cross_entropy(y, x), valid)
+    losses = _weight_of_truth(y, positive_weights) * _cross_entropy(y, x)
+    if label_smoothing:
+        other = 1.0 - y
+        opposite = _weight_of_truth(other, positive_weights) * _cross_entropy(other, x)
+        share = label_smoothing / 2.0
+        losses = (1.0 - share) * losses + share * opposite
+        if valid is not None:
+            losses = tf.where(valid > 0, losses, 0.0)
+    return pixel_mean(w * losses, valid)
+
+
+def _weight_of_truth(y_true: Tensor, positive_weights: tuple[float, ...]) -> Tensor:
+    """Positive weight of the class where it is true, and 1 elsewhere."""
+    _check_number_of_weights(positive_weights, y_true)
+    return y_true * tf.constant(positive_weights, tf.float32) + (1.0 - y_true)
 
 
 def _cross_entropy(y_true: Tensor, logits: Tensor) -> Tensor:
@@ -92,8 +126,8 @@ def _signed(y_true: Tensor, logits: Tensor) -> Tensor:
     return (2.0 * y_true - 1.0) * logits
 
 
-def _check_number_of_weights(positive_weights: tuple[float, ...], logits: Tensor) -> None:
-    classes = logits.shape[-1]
+def _check_number_of_weights(positive_weights: tuple[float, ...], y_true: Tensor) -> None:
+    classes = y_true.shape[-1]
     if classes is not None and len(positive_weights) not in {1, classes}:
         raise UserError(
             f"loss.positive_weights: {len(positive_weights)} weights for {classes} classes; give "
@@ -212,6 +246,7 @@ def asymmetric_focal(
     defect_gamma: float,
     background_gamma: float,
     alpha: float,
+    positive_weights: tuple[float, ...] = (1.0,),
 ) -> Tensor:
     """Focal loss with one gamma for defect and one for background; the general form of `focal`.
 
@@ -223,12 +258,15 @@ def asymmetric_focal(
         defect_gamma: Focusing parameter of defect pixels.
         background_gamma: Focusing parameter of background pixels.
         alpha: Weight of defect pixels. Background pixels have 1 - alpha.
+        positive_weights: Further weight of the defect pixels, one for each class or one for all.
 
     Returns:
         Loss of each tile, [B].
     """
     y, x, w = as_float32(y_true, logits, class_weights, valid)
-    weight = alpha * y + (1.0 - alpha) * (1.0 - y)
+    _check_number_of_weights(positive_weights, y)
+    defect_weights = tf.constant([alpha * weight for weight in positive_weights], tf.float32)
+    weight = defect_weights * y + (1.0 - alpha) * (1.0 - y)
     gamma = defect_gamma * y + background_gamma * (1.0 - y)
     # Not (1 - p_t)^gamma: its gradient is NaN where p_t rounds to 1 and gamma is below 1.
     focus = tf.exp(-gamma * tf.nn.softplus(_signed(y, x)))

@@ -35,11 +35,22 @@ ADDED_LATER: Final[Mapping[str, Any]] = {
     "model.start": None,
     "model.start_weights": "all",
     "model.start_at": "last",
+    "averaging.name": "none",
+    "training.accumulate": 1,
+    "loss.symmetric": False,
+    "loss.label_smoothing": 0.0,
+    "loss.positive_weights": [1.0],
+    "loss_warm_up.symmetric": False,
+    "loss_warm_up.label_smoothing": 0.0,
+    "loss_warm_up.positive_weights": [1.0],
 }
 """Settings that earlier versions did not have, each with the value that computes as they did.
 
 At this value a setting is left out, so that the digests of earlier runs stay.
 """
+
+_FIRST_WITH: Final = {"positive_weights": "weighted_bce"}
+"""Settings that earlier versions had for one component alone: for this one they always count."""
 
 OF_TRIALS: Final = ("tracking.trial_alerts",)
 """Settings that trials of a search alone obey."""
@@ -51,9 +62,16 @@ def effective_settings(spec: ExperimentSpec) -> dict[str, Any]:
     return {
         key: value
         for key, value in every.items()
-        if not is_part_of(key, WITHOUT_EFFECT)
-        and not (key in ADDED_LATER and value == ADDED_LATER[key])
+        if not is_part_of(key, WITHOUT_EFFECT) and not _is_as_before(key, every)
     }
+
+
+def _is_as_before(key: str, settings: Mapping[str, Any]) -> bool:
+    """Whether earlier versions had no such setting, and it has the value that changes nothing."""
+    section, _, setting = key.partition(".")
+    if setting in _FIRST_WITH and settings.get(f"{section}.name") == _FIRST_WITH[setting]:
+        return False
+    return key in ADDED_LATER and settings[key] == ADDED_LATER[key]
 
 
 def idle_settings(spec: ExperimentSpec) -> list[str]:

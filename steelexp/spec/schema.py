@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationInfo, create_model, field_validator
 from pydantic_core import PydanticCustomError
 
-from steelexp.limits import BatchSize, Epochs, Overlays, Seed, Workers
+from steelexp.limits import Accumulate, BatchSize, Epochs, Overlays, Seed, Workers
 from steelexp.metric_names import full_name
 from steelexp.metrics import MONITORS, PRIMARY, TUNABLE, is_on_tiles
 from steelexp.spec.component import STRICT, Chain, Component, Registry, chain_model, component_model
@@ -157,6 +157,12 @@ class ScheduleSpec(Component):
     name: str
 
 
+class AveragingSpec(Component):
+    """An average of the weights, which is evaluated and kept in their place."""
+
+    name: str
+
+
 class TrackingSpec(Component):
     """The service that the run is tracked with."""
 
@@ -226,6 +232,25 @@ class TrainingSpec(BaseModel):
         "takes longer.",
     )
 
+    accumulate: Accumulate = Field(
+        1,
+        description="Batches whose gradients make one optimizer step. Batch norm sees each batch "
+        "alone. The last group of an epoch may have fewer.",
+    )
+
+    @field_validator("accumulate")
+    @classmethod
+    def _in_one_process(cls, accumulate: int, info: ValidationInfo) -> int:
+        """Refuse accumulation on several devices, where a larger batch takes its place."""
+        several = info.data.get("devices") == "all" or info.data.get("workers", 1) > 1
+        if accumulate > 1 and several:
+            raise PydanticCustomError(
+                "accumulate",
+                "it is for one device, and several share a larger batch; raise "
+                "training.batch_size, or take training.devices=one and training.workers=1",
+            )
+        return accumulate
+
     @field_validator("xla")
     @classmethod
     def _one_device(cls, xla: bool, info: ValidationInfo) -> bool:
@@ -294,11 +319,29 @@ class ExperimentSpec(BaseModel):
     optimizer: OptimizerSpec
     training: TrainingSpec
     schedule: ScheduleSpec = ScheduleSpec(name="plateau")
+    averaging: AveragingSpec = AveragingSpec(name="none")
     postprocessing: PostprocessingSpec = PostprocessingSpec()
     tracking: TrackingSpec
     published: PublishedSpec | None = None
     seed: Seed = Field(description="Random seed of weights, tile order and random tilings.")
     search: SearchSpec | None = Field(None, description="Hyperparameter search instead of one run.")
+
+    @field_validator("averaging")
+    @classmethod
+    def _averages_where_it_is_tried(
+        cls, averaging: AveragingSpec, fields: ValidationInfo
+    ) -> AveragingSpec:
+        """Refuse averages on several workers, and batches for swa on several devices."""
+        training = fields.data.get("training")
+        if averaging.choice == "none" or training is None:
+            return averaging
+        if training.workers > 1 or (averaging.choice == "swa" and training.devices == "all"):
+            raise PydanticCustomError(
+                "averaging",
+                "it averages in one process, and swa on one device; take training.workers=1 and "
+                "training.devices=one, or averaging.name=none",
+            )
+        return averaging
 
     @field_validator("schedule")
     @classmethod

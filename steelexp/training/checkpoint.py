@@ -31,6 +31,7 @@ from steelexp.regular_file import read_regular
 
 _GROUP = "steelexp_training_state"
 _EPOCHS = "epochs"
+_EXCHANGED = "exchanged"
 
 _USER_BLOCK = 512
 """Bytes before the HDF5 file; the least that HDF5 takes."""
@@ -47,7 +48,13 @@ class CheckpointError(UserError):
 
 
 def save(
-    path: Path, model: Any, epochs: Sequence[Epoch], digest: str, *, previous: Path | None = None
+    path: Path,
+    model: Any,
+    epochs: Sequence[Epoch],
+    digest: str,
+    *,
+    previous: Path | None = None,
+    exchanged: Sequence[Any] = (),
 ) -> None:
     """Write weights, optimizer state and epochs beside, then rename.
 
@@ -60,6 +67,8 @@ def save(
         epochs: The epochs so far; the last one left these weights.
         digest: Digest of the run.
         previous: Second name of the file that stood there; None if it is not kept.
+        exchanged: Variables with the weights that the training goes on with, where averages stand
+            in their place.
     """
     content = io.BytesIO()
     with _weights_file(content, model) as file:
@@ -68,6 +77,8 @@ def save(
         group.create_dataset(_EPOCHS, data=np.frombuffer(text.encode(), np.uint8))
         for i, variable in enumerate(optimizer_state(model.optimizer)):
             group.create_dataset(f"{i:05d}", data=variable.numpy())
+        for i, variable in enumerate(exchanged):
+            group.create_dataset(f"{_EXCHANGED}{i:05d}", data=variable.numpy())
     _write(path, content.getbuffer(), digest, previous)
 
 
@@ -133,8 +144,14 @@ def epochs_of(path: Path, digest: str) -> list[Epoch] | None:
         return [Epoch(**epoch) for epoch in json.loads(file[_GROUP][_EPOCHS][()].tobytes())]
 
 
-def restore(path: Path, model: Any, digest: str) -> None:
+def restore(path: Path, model: Any, digest: str, exchanged: Sequence[Any] = ()) -> None:
     """Load weights and optimizer state; the learning rate follows from the epochs behind.
+
+    Args:
+        path: Checkpoint.
+        model: Compiled network.
+        digest: Digest of the run.
+        exchanged: Variables that get the weights which the training goes on with, see `save`.
 
     Raises:
         CheckpointError: The file is not a whole checkpoint of the run.
@@ -146,9 +163,10 @@ def restore(path: Path, model: Any, digest: str) -> None:
     state = optimizer_state(optimizer)
     with _open(path, digest) as file:
         values = [file[_GROUP][f"{i:05d}"][()] for i in range(len(state))]
+        values += [file[_GROUP][f"{_EXCHANGED}{i:05d}"][()] for i in range(len(exchanged))]
         _load_weights(file, model)
     check_weights(model, path)
-    for variable, value in zip(state, values, strict=True):
+    for variable, value in zip([*state, *exchanged], values, strict=True):
         variable.assign(value)
 
 

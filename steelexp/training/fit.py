@@ -7,28 +7,24 @@ from typing import Any
 
 from steelexp.epoch_profile import EpochProfile
 from steelexp.errors import RunFailedError
-from steelexp.lazy import Tensor, keras
+from steelexp.lazy import Tensor
 from steelexp.metric_names import full_name
 from steelexp.metrics import HEADLINES, LOSS, lower_is_better
 from steelexp.model.finiteness import LARGEST_LOGIT, not_finite
 from steelexp.model.loss_schedule import Loss
 from steelexp.model.truth import truth_of
-from steelexp.progress import duration, say, steps
+from steelexp.progress import duration, say
 from steelexp.records.store import Epoch
 from steelexp.spec import ExperimentSpec
-from steelexp.training.devices import gather_batch, split_batches, synchronize
-from steelexp.training.plateau import best_epoch, reduced_rate, should_stop
-from steelexp.training.runtime import peak_memory
-from steelexp.training.schedules import SCHEDULES, Schedule
+from steelexp.training.devices import gather_batch, synchronize
+from steelexp.training.epoch import Methods, Training, train_epoch
+from steelexp.training.plateau import best_epoch, should_stop
 
 IsLast = Callable[[float], bool]
 """Function from the monitored metric of an epoch to whether training ends after it."""
 
 LOSSES = (LOSS, full_name(LOSS, "val"))
 """Names of the losses of an epoch."""
-
-_STEPS_BETWEEN_CHECKS = 16
-"""Steps after which the loss is looked at; each look waits for the device."""
 
 
 class DivergedError(RunFailedError):
@@ -83,6 +79,7 @@ def fit(
     batches: Callable[[int], Any],
     validate: Callable[[int, IsLast], Mapping[str, float]],
     on_epoch_end: Callable[[Epoch, bool], None],
+    methods: Methods | None = None,
     profile: EpochProfile | None = None,
 ) -> list[Epoch]:
     """Train until the spec's last epoch or early stopping.
@@ -97,6 +94,7 @@ def fit(
             second argument tells from the monitored metric whether the epoch is the last.
         on_epoch_end: Function that is called with each finished epoch and whether it is the best so
             far.
+        methods: What the training does beside the steps of Keras; None for nothing.
         profile: Profile that the seconds of the epochs go to.
 
     Returns:
@@ -107,42 +105,40 @@ def fit(
             `LARGEST_LOGIT`, or the monitored metric is missing; the epochs before are kept.
     """
     epochs = list(history)
+    methods = methods or Methods()
     profile = profile or EpochProfile()
     while not _is_last(spec, _monitored(spec, epochs)):
         with profile.epoch(len(epochs) + 1):
-            epochs.append(_epoch(model, spec, epochs, batches, validate, profile))
-            values = _monitored(spec, epochs)
-            best = best_epoch(values, lower_is_better=_lower_is_better(spec)) == len(epochs)
-            on_epoch_end(epochs[-1], best)
+            start = time.monotonic()
+            training = train_epoch(model, spec, epochs, batches, methods, profile)
+            with methods.averages.in_network():
+                epochs.append(_validated(model, spec, epochs, training, validate, start))
+                values = _monitored(spec, epochs)
+                best = best_epoch(values, lower_is_better=_lower_is_better(spec)) == len(epochs)
+                on_epoch_end(epochs[-1], best)
             say(_progress_line(spec, epochs, best=best))
     return epochs
 
 
-def _epoch(
+def _validated(
     model: Any,
     spec: ExperimentSpec,
     epochs: Sequence[Epoch],
-    batches: Callable[[int], Any],
+    training: Training,
     validate: Callable[[int, IsLast], Mapping[str, float]],
-    profile: EpochProfile,
+    start: float,
 ) -> Epoch:
-    """Train and validate the epoch after `epochs`; arguments as of `fit`."""
+    """Validate the epoch after `epochs`, whose training began at a time; see `fit`."""
     number = len(epochs) + 1
-    start = time.monotonic()
-    label = f"epoch {number}/{spec.training.epochs}"
-    tiles = batches(number)
-    steps_done = int(tiles.cardinality())
-    rate = _learning_rate(spec, epochs, steps_done)
-    loss = _train(model, tiles, rate, label, profile)
-    usage = {"training_seconds": round(time.monotonic() - start, 3), **peak_memory()}
 
     def is_last(monitored: float) -> bool:
         return _is_last(spec, [*_monitored(spec, epochs), monitored])
 
-    validation = validate(number, is_last) if math.isfinite(loss) else {}
-    metrics = {LOSS: loss, "learning_rate": rate(steps_done - 1), **validation}
-    step = steps_done + (epochs[-1].step if epochs else 0)
-    epoch = Epoch(number, step, round(time.monotonic() - start, 3), metrics, usage)
+    validation = validate(number, is_last) if math.isfinite(training.loss) else {}
+    metrics = {LOSS: training.loss, "learning_rate": training.learning_rate, **validation}
+    step = training.steps + (epochs[-1].step if epochs else 0)
+    seconds = round(time.monotonic() - start, 3)
+    epoch = Epoch(number, step, seconds, metrics, dict(training.usage))
     _check_finite(spec, epoch, not_finite(model))
     return epoch
 
@@ -155,86 +151,12 @@ def _monitored(spec: ExperimentSpec, epochs: Sequence[Epoch]) -> list[float]:
     return [epoch.metrics[spec.training.monitor] for epoch in epochs]
 
 
-def _learning_rate(
-    spec: ExperimentSpec, epochs: Sequence[Epoch], steps_per_epoch: int
-) -> Callable[[int], float]:
-    """The learning rate of each step, from 0, of the epoch after `epochs`."""
-    settings = spec.training
-    largest = reduced_rate(
-        _monitored(spec, epochs),
-        initial=spec.optimizer.settings["learning_rate"],
-        patience=settings.reduce_lr_patience,
-        factor=settings.reduce_lr_factor,
-        lower_is_better=_lower_is_better(spec),
-    )
-    schedule: Schedule = spec.schedule.bind(SCHEDULES)
-    steps = settings.epochs * steps_per_epoch
-    first = len(epochs) * steps_per_epoch
-    return lambda step: largest * schedule(first + step, steps, settings.epochs)
-
-
 def _is_last(spec: ExperimentSpec, values: Sequence[float]) -> bool:
     """Whether training ends after the epochs with these values of the monitored metric."""
     patience = spec.training.early_stopping_patience
     return len(values) >= spec.training.epochs or should_stop(
         values, patience=patience, lower_is_better=_lower_is_better(spec)
     )
-
-
-def _train(
-    model: Any,
-    batches: Any,
-    learning_rate: Callable[[int], float],
-    label: str,
-    profile: EpochProfile,
-) -> float:
-    """Train one epoch with the learning rate of each step; return its mean loss."""
-    total = int(batches.cardinality())
-    with steps(label, total) as advance, profile.training():
-        callbacks = [_rate_callback(learning_rate), _progress_callback(advance, profile)]
-        split = split_batches(batches, model.distribute_strategy)
-        history = model.fit(
-            split, epochs=1, steps_per_epoch=total, verbose=0, callbacks=callbacks
-        ).history
-    return float(history["loss"][0])
-
-
-def _rate_callback(learning_rate: Callable[[int], float]) -> Any:
-    """A Keras callback that sets the learning rate before a step where it changes."""
-
-    class Rate(keras.callbacks.Callback):  # type: ignore[misc]  # tf_keras has no types
-        _supports_tf_logs = True
-        rate: float | None = None
-
-        def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any]) -> None:
-            rate = learning_rate(batch)
-            if rate != self.rate:
-                self.model.optimizer.learning_rate.assign(rate)
-                self.rate = rate
-
-    return Rate()
-
-
-def _progress_callback(advance: Callable[[int, str], None], profile: EpochProfile) -> Any:
-    """A Keras callback that shows the progress and stops at a loss that is not a number."""
-
-    class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # tf_keras has no types
-        _supports_tf_logs = True  # or Keras would copy the loss from the device after every step
-        last_update = 0.0
-
-        def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any]) -> None:
-            profile.step_begins(batch)
-
-        def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-            # By the step, not by the clock: all workers have to stop at the same one.
-            if batch % _STEPS_BETWEEN_CHECKS == 0 and not math.isfinite(float(logs["loss"])):
-                self.model.stop_training = True
-            now = time.monotonic()
-            if now - self.last_update >= 0.5:
-                self.last_update = now
-                advance(batch + 1, f"loss {float(logs['loss']):.4f}")
-
-    return Progress()
 
 
 def _check_finite(spec: ExperimentSpec, epoch: Epoch, weights: str | None) -> None:

@@ -24,7 +24,13 @@ BestEpoch = Callable[[Sequence[Epoch]], int]
 
 
 def save_epoch(
-    folder: RunFolder, model: Any, epochs: Sequence[Epoch], *, best: bool, digest: str
+    folder: RunFolder,
+    model: Any,
+    epochs: Sequence[Epoch],
+    *,
+    best: bool,
+    digest: str,
+    exchanged: Sequence[Any] = (),
 ) -> None:
     """Save the state after an epoch.
 
@@ -34,8 +40,16 @@ def save_epoch(
         epochs: Epochs so far.
         best: Whether the last of them is the best so far.
         digest: Digest of the run.
+        exchanged: Variables with the weights of the training, where averages stand in the network.
     """
-    checkpoint.save(folder.last_weights, model, epochs, digest, previous=folder.previous_weights)
+    checkpoint.save(
+        folder.last_weights,
+        model,
+        epochs,
+        digest,
+        previous=folder.previous_weights,
+        exchanged=exchanged,
+    )
     folder.append(epochs[-1])
     if best:
         checkpoint.copy(folder.last_weights, folder.best_weights)

@@ -18,10 +18,11 @@ from tests.model.masks import random_batch, row
 SHAPE = (3, 4, 6, 2)
 
 CHOICES = ("reduce", "empty_class")
+OTHER_VALUES = {"symmetric": True, "label_smoothing": 0.3, "positive_weights": (3.0,)}
 
 
 def variants():
-    """Every loss with every value of its settings `reduce` and `empty_class`."""
+    """Every loss with every value of `reduce` and `empty_class`, and one other of some more."""
     for name, loss in LOSSES.items():
         parameters = inspect.signature(loss).parameters
         present = [key for key in CHOICES if key in parameters]
@@ -29,6 +30,9 @@ def variants():
         for key in present:
             for value in parameters[key].annotation.__args__:
                 yield pytest.param(functools.partial(loss, **{key: value}), id=f"{name}-{value}")
+        for key, value in OTHER_VALUES.items():
+            if key in parameters:
+                yield pytest.param(functools.partial(loss, **{key: value}), id=f"{name}-{key}")
 
 
 every_loss = pytest.mark.parametrize("loss", list(variants()))

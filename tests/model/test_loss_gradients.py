@@ -4,6 +4,8 @@ The formulas are those that PyTorch's losses compute. Their gradients are centra
 Ranks (top-k, Lovasz) are constants of the gradient: `at` are the logits that they are taken from.
 """
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -163,6 +165,17 @@ def test_gradients_agree_with_the_formula(name, kind):
     values, slopes = gradient(LOSSES[name], y, x)
     assert values == pytest.approx(FORMULAS[name](y, x, x), rel=1e-5, abs=1e-6)
     np.testing.assert_allclose(slopes, differences(FORMULAS[name], y, x), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", LOGITS)
+def test_gradients_of_the_symmetric_hinge_agree_with_the_formula(kind):
+    def formula(y, x, at):
+        return (lovasz_formula(y, x, at) + lovasz_formula(1 - y, -x, -at)) / 2
+
+    y, x = truth(), LOGITS[kind].astype(np.float32).astype(np.float64)
+    values, slopes = gradient(functools.partial(LOSSES["lovasz_hinge"], symmetric=True), y, x)
+    assert values == pytest.approx(formula(y, x, x), rel=1e-5, abs=1e-6)
+    np.testing.assert_allclose(slopes, differences(formula, y, x), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("logit", [-50.0, -3.0, 0.0, 3.0, 50.0])

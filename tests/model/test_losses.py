@@ -1,3 +1,4 @@
+import functools
 import inspect
 import math
 
@@ -15,6 +16,7 @@ from steelexp.model.losses import (
     focal_dice,
     lovasz_hinge,
     unified_focal,
+    weighted_bce,
 )
 from steelexp.spec.component import component_model
 from steelexp.spec.schema import LossSpec
@@ -43,6 +45,28 @@ def test_mixtures_are_weighted_sums(weight, class_weights):
         expected = weight * first.numpy() + (1 - weight) * second.numpy()
         assert mixed.numpy() == pytest.approx(expected, abs=1e-5)
         assert first.numpy() != pytest.approx(second.numpy(), abs=0.01)
+
+
+def test_mixtures_hand_on_weights_smoothing_and_symmetry():
+    batch = (*random_batch(), np.array([0.4, 1.6, 0.5, 1.5], np.float32))
+    positive = {"positive_weights": (2.0, 1.0, 3.0, 1.5)}
+    smooth = {"label_smoothing": 0.2}
+    cases = [
+        (bce_dice(*batch, **positive, **smooth), weighted_bce(*batch, **positive, **smooth), dice),
+        (
+            focal_dice(*batch, gamma=0.0, alpha=0.5, **positive),
+            weighted_bce(*batch, **positive) / 2,
+            dice,
+        ),
+        (
+            bce_lovasz(*batch, **positive, **smooth, symmetric=True),
+            weighted_bce(*batch, **positive, **smooth),
+            functools.partial(lovasz_hinge, symmetric=True),
+        ),
+    ]
+    for mixed, first, second in cases:
+        expected = (first.numpy() + second(*batch).numpy()) / 2
+        assert mixed.numpy() == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -247,4 +271,4 @@ def test_xla_compiles_it_with_its_gradient(loss):
 def test_positive_weights_are_read_from_a_list():
     model = component_model(LossSpec, "weighted_bce", LOSSES["weighted_bce"])
     given = {"name": "weighted_bce", "positive_weights": [2, 2, 1, 1.5]}
-    assert model.model_validate(given).settings == {"positive_weights": (2.0, 2.0, 1.0, 1.5)}
+    assert model.model_validate(given).settings["positive_weights"] == (2, 2, 1, 1.5)

@@ -37,6 +37,36 @@ def test_by_hand():
     assert loss.numpy() == pytest.approx([4 * 1 / 3 + 2 * 1 / 3], abs=1e-6)
 
 
+def test_symmetric_by_hand():
+    # As above; of the background 0 0 1 1, the false pixel first costs 1/2, the missed defect raises
+    # the loss from 1 - 1/2 to 1 - 1/3.
+    y, x = row([1, 1, 0, 0]), row([2.0, -1.0, 3.0, -2.0])
+    background = 4 * 1 / 2 + 2 * 1 / 6
+    assert lovasz_hinge(row([0, 0, 1, 1]), -x).numpy() == pytest.approx([background], abs=1e-6)
+    loss = lovasz_hinge(y, x, symmetric=True)
+    assert loss.numpy() == pytest.approx([(2 + background) / 2], abs=1e-6)
+
+
+@pytest.mark.parametrize("reduce", ["tile_and_class", "batch_and_class"])
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_symmetric_is_the_mean_with_the_inverted_tile(reduce, weights):
+    y, x = random_batch()
+    both = [
+        lovasz_hinge(truth, logits, weights, reduce=reduce)
+        for truth, logits in ((y, x), (1 - y, -x))
+    ]
+    loss = lovasz_hinge(y, x, weights, reduce=reduce, symmetric=True)
+    assert loss.numpy() == pytest.approx(((both[0] + both[1]) / 2).numpy(), rel=1e-5)
+
+
+def test_symmetric_sees_every_false_pixel_of_an_empty_class():
+    one, all_three = row([2.0, -2.0, -2.0]), row([2.0, 2.0, 2.0])
+    empty = row([0, 0, 0])
+    assert lovasz_hinge(empty, one).numpy() == pytest.approx(lovasz_hinge(empty, all_three).numpy())
+    costs = [lovasz_hinge(empty, x, symmetric=True).numpy()[0] for x in (one, all_three)]
+    assert costs == pytest.approx([(3 + 3 * 1 / 3) / 2, (3 + 3) / 2], abs=1e-5)
+
+
 @pytest.mark.parametrize("truth", [[0, 0, 0], [1, 0, 0], [1, 1, 1]])
 def test_logits_of_zero_cost_one(truth):
     # Every error is 1, and the rises of all pixels add up to a Jaccard loss of 1.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from steelexp.errors import UserError
-from steelexp.lazy import segmentation_models, tf
+from steelexp.lazy import keras, segmentation_models, tf
 from steelexp.model.pixel_losses import bce, focal, topk_bce, weighted_bce
 from tests.model.masks import CERTAIN, cross_entropy, random_batch, row, sigmoid
 
@@ -34,6 +34,29 @@ def test_bce_agrees_with_segmentation_models():
     theirs = segmentation_models.losses.BinaryCELoss()
     ours = tf.reduce_mean(bce(y, logits))
     assert float(ours) == pytest.approx(float(theirs(y, tf.sigmoid(logits))), abs=1e-5)
+
+
+def test_label_smoothing_by_hand():
+    # p = 3/4 at a logit of log 3; s = 0.2: 0.9 for a defect and 0.1 for background.
+    x = row([math.log(3), math.log(3)])
+    right, wrong = -math.log(0.75), -math.log(0.25)
+    expected = (0.9 * right + 0.1 * wrong + 0.9 * wrong + 0.1 * right) / 2
+    loss = bce(row([1, 0]), x, label_smoothing=0.2)
+    assert loss.numpy() == pytest.approx([expected], abs=1e-6)
+    # With a positive weight of 2, whatever counts as a defect costs twice as much.
+    twice = (2 * 0.9 * right + 0.1 * wrong + 0.9 * wrong + 2 * 0.1 * right) / 2
+    loss = weighted_bce(row([1, 0]), x, positive_weights=(2.0,), label_smoothing=0.2)
+    assert loss.numpy() == pytest.approx([twice], abs=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_label_smoothing_is_that_of_keras(smoothing):
+    y, x = random_batch()
+    theirs = keras.losses.BinaryCrossentropy(
+        from_logits=True, label_smoothing=smoothing, reduction="none"
+    )(y, x)
+    expected = tf.reduce_mean(theirs, [1, 2]).numpy()
+    assert bce(y, x, label_smoothing=smoothing).numpy() == pytest.approx(expected, abs=1e-6)
 
 
 def test_weighted_bce_by_hand():

@@ -25,6 +25,7 @@ WITH_EFFECT = {
     "class_weights.kind": "inverse",
     # Whole sections, where good.yaml names no component.
     "loss_warm_up.name": "loss_warm_up={name: dice, epochs: 0}",
+    "loss_warm_up.label_smoothing": "loss_warm_up={name: bce, epochs: 0, label_smoothing: 0.1}",
     "loss_warm_up.epochs": "loss_warm_up={name: bce, epochs: 1}",
     "loss_warm_up.fade": "loss_warm_up={name: bce, epochs: 0, fade: 1}",
     "optimizer.learning_rate": "2.0e-4",
@@ -34,6 +35,8 @@ WITH_EFFECT = {
     "optimizer.clip_norm": "1.0",
     "schedule.name": "cosine",
     "schedule.warm_up_epochs": "schedule={name: plateau, warm_up_epochs: 0.5}",
+    "averaging.name": "ema",
+    "training.accumulate": "2",
     "training.epochs": "3",
     "training.batch_size": "8",
     "training.monitor": "val_loss",
@@ -128,8 +131,32 @@ def test_changes_with_which_images_train(spec):
     assert digest_of(spec(), split="a") != digest_of(spec(), split="b")
 
 
-def test_is_that_of_the_version_before_the_settings_of_later_ones(spec):
-    assert digest_of(spec()) == "b52f88d6"
+# What the version before these settings computed.
+EARLIER = {
+    "": "b52f88d6",
+    "loss={name: weighted_bce, positive_weights: [1.0]}": "1fa1f24a",
+    "loss={name: bce_lovasz}": "f3c3ff6c",
+    "loss_warm_up={name: bce_dice, epochs: 2}": "075df344",
+}
+
+
+@pytest.mark.parametrize(("override", "before"), EARLIER.items())
+def test_is_that_of_the_version_before_the_settings_of_later_ones(spec, override, before):
+    assert digest_of(spec("", *filter(None, [override]))) == before
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "loss={name: bce_lovasz, symmetric: true}",
+        "loss={name: bce_lovasz, label_smoothing: 0.1}",
+        "loss={name: bce_lovasz, positive_weights: [2.0]}",
+        "loss={name: bce, label_smoothing: 0.1}",
+    ],
+)
+def test_changes_with_a_later_setting_of_a_loss(spec, override):
+    name = override.split("name: ")[1].split(",")[0]
+    assert digest_of(spec("", override)) != digest_of(spec("", f"loss={{name: {name}}}"))
 
 
 def test_does_not_change_with_an_augmentation_that_is_taken_away(spec):

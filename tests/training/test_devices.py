@@ -24,6 +24,8 @@ from steelexp.model.fused_adam import fused
 from steelexp.model.optimizers import adam
 from steelexp.model.overlap_losses import dice
 from steelexp.training import checkpoint, devices, fit
+from steelexp.training.averaging import ema
+from steelexp.training.epoch import train_batches
 from steelexp.records.store import Epoch
 
 keras.mixed_precision.set_global_policy(sys.argv[2])
@@ -59,17 +61,23 @@ def compiled(kind):
         )
     return distribution.num_replicas_in_sync, model
 
-def epochs(model, count):
-    return [fit._train(model, tiles, "", EpochProfile())[0] for _ in range(count)]
+def epochs(model, count, after_batch=lambda batch: None):
+    return [
+        train_batches(model, tiles, "", lambda batch: 0.01, after_batch, EpochProfile())
+        for _ in range(count)
+    ]
 
 found = {}
 for kind in ("one", "all"):
     count, model = compiled(kind)
-    losses = epochs(model, 2)
+    averages = ema(model, decay=0.5)
+    losses = epochs(model, 2, lambda batch: averages.after_step(batch + 1))
     checkpoint.save(Path(sys.argv[1], kind), model, [Epoch(1, 2, 0.0, {})], "ab")
     scores = tf.function(lambda grey: model(grey, training=False))(grey).numpy()
     losses += epochs(model, 1)
     found[kind] = {"devices": count, "losses": losses, "score": float(scores.mean())}
+    with averages.in_network():
+        found[kind]["averages"] = [float(weight.numpy().mean()) for weight in model.weights]
 _, model = compiled("one")
 checkpoint.restore(Path(sys.argv[1], "all"), model, "ab")
 found["resumed on one"] = epochs(model, 1)
@@ -96,6 +104,7 @@ def test_two_devices_train_as_one(tmp_path, precision, tolerance):
     assert (one["devices"], two["devices"]) == (1, 2)
     assert two["losses"] == pytest.approx(one["losses"], abs=tolerance)
     assert two["score"] == pytest.approx(one["score"], abs=1e-2)  # by the moving variance
+    assert two["averages"] == pytest.approx(one["averages"], abs=max(10 * tolerance, 1e-4))
     assert found["resumed on one"] == pytest.approx(two["losses"][2:], abs=tolerance)
 
 
