@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
@@ -42,7 +43,7 @@ def band(entries: list[Entry], *, width: int, title: str) -> Image.Image:
     size = max(18, width // 66)
     font = font_of(size)
     entries = [replace(e, text=_shorten(e.text, width - 5 * size, font)) for e in entries]
-    widths = [int(font.getlength(entry.text)) + 3 * size for entry in entries]
+    widths = [int(_length(entry.text, size)) + 3 * size for entry in entries]
     positions = _flow(widths, width - size)
     is_beside = sum(widths) <= 0.6 * width
     if is_beside:
@@ -107,9 +108,15 @@ def font_of(size: int) -> ImageFont.FreeTypeFont:
     return font
 
 
+@lru_cache(maxsize=1024)
+def _length(text: str, size: int) -> float:
+    """Width of a text in pixels; names of classes come again with each image."""
+    return font_of(size).getlength(text)
+
+
 def _shorten(text: str, room: float, font: ImageFont.FreeTypeFont) -> str:
     """Shorten the text with an ellipsis until it is at most `room` pixels wide."""
-    if font.getlength(text) <= room:
+    if _length(text, int(font.size)) <= room:
         return text
     lengths = range(1, len(text))
     length = bisect_right(lengths, room, key=lambda n: font.getlength(text[:n] + ELLIPSIS))

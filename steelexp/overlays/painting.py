@@ -163,10 +163,10 @@ def _line_width(width: int) -> int:
 
 def _fill(image: Grey, prediction: Bits) -> tuple[list[int], Numbers]:
     """The sets of predicted classes, and a grey of the ramp of its set for each pixel."""
-    sets = _sets(prediction)
+    window = _window(prediction)
+    sets = _sets(prediction[window])
     wide = len(sets) >= _MOST_RAMPS  # one ramp more is that of the bare image
     numbers: Numbers = image.astype(np.uint32) if wide else image.astype(np.uint16)
-    window = _window(prediction)
     if sets and prediction.dtype == np.uint8:  # a table does all sets at once
         ramps = np.zeros(256, np.uint8)
         ramps[sets] = np.arange(1, len(sets) + 1)
@@ -180,6 +180,8 @@ def _fill(image: Grey, prediction: Bits) -> tuple[list[int], Numbers]:
 
 def _sets(prediction: Bits) -> list[int]:
     """The sets of predicted classes, without the empty one."""
+    if not prediction.size:
+        return []
     if prediction.dtype == np.uint8:  # a histogram takes 0.1 ms for a strip, sorting 0.4
         counts = cv2.calcHist([prediction], [0], None, [256], [0, 256])
         sets = np.flatnonzero(counts)
