@@ -8,16 +8,14 @@ from typing import Annotated, Any
 from pydantic import Field, Strict
 
 from steelexp.limits import FilterCount
-from steelexp.model.assembly import (
+from steelexp.model.assembly import Decoder, Head, assemble
+from steelexp.model.encoders import (
     Backbone,
-    Decoder,
-    Head,
     InputScaling,
     Momentum,
     Parts,
     Resolution,
     SharedSettings,
-    assemble,
     library_network,
     parts_of_library,
 )

@@ -253,8 +253,7 @@ def test_missing_sections_and_the_components_that_could_be_named(folder):
         "spec.yaml:2: tracking: missing",
         "spec.yaml:2: seed: missing",
         f"spec.yaml:3: loss.name: missing; allowed: {KNOWN}",
-        "spec.yaml:5: model.architecture: missing; allowed: unet",
-        "spec.yaml:5: model.backbone: missing",
+        "spec.yaml:5: model.architecture: missing; allowed: unet, fpn, linknet, pspnet",
     ]
 
 

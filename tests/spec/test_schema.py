@@ -140,7 +140,11 @@ class TestShippedSpecs:
     @pytest.mark.parametrize("path", SHIPPED, ids=IDS)
     def test_loads_under_the_name_of_its_file(self, path):
         spec = load(path, model=SpecModel)
-        study = path.parent.name in {"imbalance", "search"}  # runs apart, their names in tables
+        study = path.parent.name in {
+            "ablation",
+            "imbalance",
+            "search",
+        }  # runs apart, their names in tables
         folders = () if study else path.parent.relative_to(EXPERIMENTS).parts
         assert spec.name == "_".join([*folders, path.stem])
         assert spec.question.endswith("?")
