@@ -160,7 +160,7 @@ def run(
                     evaluator.after_epoch(epoch, folder, is_last)
                 ),
                 on_epoch_end=on_epoch_end,
-                methods=Methods(network.accumulation, averages),
+                methods=Methods(network.accumulation, averages, network.encoder),
                 profile=profile,
             )
             tracker.trained()

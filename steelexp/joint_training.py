@@ -15,6 +15,7 @@ from steelexp.experiment import network_on_devices, run, training_batches
 from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.search.ray_train import Worker
 from steelexp.training import checkpoint
+from steelexp.training.epoch import Methods
 from steelexp.training.execution import Execution, execution_of_run
 from steelexp.training.fit import fit
 
@@ -70,4 +71,5 @@ def _train_along(plan: Plan, worker: Worker, execution: Execution) -> None:
             batches=lambda epoch: training_batches(plan, epoch, network.main_loss_weight),
             validate=lambda epoch, is_last: worker.broadcast(None),
             on_epoch_end=lambda epoch, best: None,
+            methods=Methods(encoder=network.encoder),
         )

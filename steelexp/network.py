@@ -19,7 +19,9 @@ from steelexp.model.step_noise import follow_steps
 from steelexp.model.transfer import take_all, take_encoder
 from steelexp.plan import Plan, weighted_losses
 from steelexp.spec import Component
+from steelexp.spec.schema import TrainingSpec
 from steelexp.training.accumulation import Accumulation
+from steelexp.training.encoder import EncoderTraining
 from steelexp.training.execution import Execution
 from steelexp.training.fit import compile_model, optimizer_steps
 
@@ -34,6 +36,7 @@ class Network(NamedTuple):
         noise_seed: Seed of dropout, a tf.Variable; None where its noise is not that of the steps.
         functions: Functions that evaluate it.
         accumulation: Its training step where batches are accumulated; None where they are not.
+        encoder: What freezes its encoder or slows it down; None where nothing does.
     """
 
     model: Any
@@ -41,6 +44,7 @@ class Network(NamedTuple):
     noise_seed: Any
     functions: NetworkFunctions
     accumulation: Accumulation | None = None
+    encoder: EncoderTraining | None = None
 
 
 BuildNetwork = Callable[[Plan, Execution], Network]
@@ -68,10 +72,14 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
             branches=not execution.xla,
         )
     optimizer = spec.optimizer.bind(OPTIMIZERS)()
+    optimizer = fused(optimizer) if execution.adam == "fused" else optimizer
+    encoder = encoder_training(model, spec.training)
+    if encoder is not None:
+        encoder.adapt(optimizer)
     compile_model(
         model,
         loss=loss,
-        optimizer=fused(optimizer) if execution.adam == "fused" else optimizer,
+        optimizer=optimizer,
         classes=plan.class_count,
         has_ignore=plan.dataset.has_ignore,
         xla=execution.xla,
@@ -90,7 +98,21 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
         threshold=spec.training.threshold,
         has_ignore=plan.dataset.has_ignore,
     )
-    return Network(model, main_loss_weight, noise_seed, functions, accumulation)
+    return Network(model, main_loss_weight, noise_seed, functions, accumulation, encoder)
+
+
+def encoder_training(model: Any, settings: TrainingSpec) -> EncoderTraining | None:
+    """What freezes the encoder of a network or slows it down; None where nothing does.
+
+    Args:
+        model: Network that has not been compiled.
+        settings: Training section of the spec.
+    """
+    frozen_epochs = settings.freeze_encoder_epochs
+    rate_factor = settings.encoder_lr_factor
+    if not frozen_epochs and rate_factor == 1.0:
+        return None
+    return EncoderTraining(model, frozen_epochs=frozen_epochs, rate_factor=rate_factor)
 
 
 def untrained_model(plan: Plan, execution: Execution) -> Any:

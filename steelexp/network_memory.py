@@ -114,6 +114,7 @@ def graph_of(plan: Plan, execution: Execution) -> str:
         "optimizer": optimizer,
         "precision": spec.training.precision,
         "accumulate": spec.training.accumulate,
+        "encoder": [spec.training.freeze_encoder_epochs, spec.training.encoder_lr_factor],
         "threshold": spec.training.threshold,
         "tile_size": plan.tile_size,
     }

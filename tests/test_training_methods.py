@@ -59,8 +59,9 @@ def run(spec, runs, overrides):
 
 WARM_UP = "schedule={name: cosine, warm_up_epochs: 2.5}"
 EMA = "averaging={name: ema, decay: 0.9}"
+FREEZE = ["training.freeze_encoder_epochs=2", "training.encoder_lr_factor=0.5"]
 METHODS = {
-    "everything": [WARM_UP, EMA, "training.accumulate=4"],
+    "everything": [WARM_UP, EMA, *FREEZE, "training.accumulate=4"],
     "swa": ["averaging={name: swa, start_epoch: 2, batch_norm_batches: 3}"],
     "one_cycle with sgd": ["schedule={name: one_cycle}", "optimizer={name: sgd}"],
     "accumulation in bfloat16": [EMA, "training.accumulate=2", "training.precision=mixed_bfloat16"],
@@ -76,26 +77,30 @@ def small_network(plan, execution):
     image = layers.Lambda(lambda x: tf.cast(x, tf.float32) / 255)(grey)
     scores = layers.BatchNormalization(momentum=0.9)(layers.Conv2D(4, 3, padding="same")(image))
     logits = layers.Conv2D(plan.class_count, 1)(layers.Dropout(0.2)(scores))
-    return keras.Model(grey, logits)
+    model = keras.Model(grey, logits)
+    model.encoder_variable_names = tuple(variable.name for variable in model.layers[2].weights)
+    return model
 
 
 def test_a_killed_run_goes_on_to_the_same_bits_with_a_small_network(
     tiny_spec, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(network, "untrained_model", small_network)
-    check_kill(tiny_spec, tmp_path, monkeypatch, METHODS["everything"])
+    check_kill(tiny_spec, tmp_path, monkeypatch, METHODS["everything"], after=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("overrides", METHODS.values(), ids=METHODS)
-def test_a_killed_run_goes_on_to_the_same_bits(tiny_spec, tmp_path, monkeypatch, overrides):
-    check_kill(tiny_spec, tmp_path, monkeypatch, overrides)
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_killed_run_goes_on_to_the_same_bits(tiny_spec, tmp_path, monkeypatch, overrides, after):
+    check_kill(tiny_spec, tmp_path, monkeypatch, overrides, after=after)
 
 
-def check_kill(tiny_spec, tmp_path, monkeypatch, overrides):
+def check_kill(tiny_spec, tmp_path, monkeypatch, overrides, *, after):
+    """Compare a run with one that is killed after an epoch."""
     whole, record = run(tiny_spec, tmp_path / "whole", overrides)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save", killed_after(checkpoint.save, 2))
+        patch.setattr(checkpoint, "save", killed_after(checkpoint.save, after))
         with pytest.raises(Killed):
             run(tiny_spec, tmp_path / "killed", overrides)
     resumed, again = run(tiny_spec, tmp_path / "killed", overrides)

@@ -37,6 +37,8 @@ ADDED_LATER: Final[Mapping[str, Any]] = {
     "model.start_at": "last",
     "averaging.name": "none",
     "training.accumulate": 1,
+    "training.freeze_encoder_epochs": 0,
+    "training.encoder_lr_factor": 1.0,
     "loss.symmetric": False,
     "loss.label_smoothing": 0.0,
     "loss.positive_weights": [1.0],

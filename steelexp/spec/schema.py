@@ -232,6 +232,14 @@ class TrainingSpec(BaseModel):
         "takes longer.",
     )
 
+    freeze_encoder_epochs: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        0,
+        description="First epochs in which the encoder keeps its weights and its batch norm "
+        "computes as in inference.",
+    )
+    encoder_lr_factor: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Factor of the encoder's learning rate."
+    )
     accumulate: Accumulate = Field(
         1,
         description="Batches whose gradients make one optimizer step. Batch norm sees each batch "

@@ -29,10 +29,10 @@ class Accumulation:
         self._is_last = tf.Variable(False, trainable=False)
         self.batch = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._tiles = tf.Variable(0.0, trainable=False)
-        self._sums = [
-            tf.Variable(tf.zeros(weight.shape), trainable=False)
+        self._sums = {
+            weight.ref(): tf.Variable(tf.zeros(weight.shape), trainable=False)
             for weight in model.trainable_variables
-        ]
+        }
         model.train_step = self._train_step
 
     def before_batch(self, batch: int, total: int, epoch: int) -> None:
@@ -56,20 +56,20 @@ class Accumulation:
             loss = model.compute_loss(grey, bits, outputs, sample_weight)
         pairs = model.optimizer.compute_gradients(loss, model.trainable_variables, tape)
         tiles = tf.cast(tf.shape(grey)[0], tf.float32)
-        for total, (gradient, _) in zip(self._sums, pairs, strict=True):
-            total.assign_add(tiles * gradient)
+        for gradient, weight in pairs:
+            self._sums[weight.ref()].assign_add(tiles * gradient)
         self._tiles.assign_add(tiles)
         tf.cond(self._is_last, self._update, lambda: None)
         return dict(model.compute_metrics(grey, bits, outputs, sample_weight))
 
     def _update(self) -> None:
-        means = [total / self._tiles for total in self._sums]
-        variables = self._model.trainable_variables
-        self._model.optimizer.apply_gradients(zip(means, variables, strict=True))
+        weights = self._model.trainable_variables
+        means = [self._sums[weight.ref()] / self._tiles for weight in weights]
+        self._model.optimizer.apply_gradients(zip(means, weights, strict=True))
         self._clear()
 
     def _clear(self) -> None:
-        for variable in (self._tiles, *self._sums):
+        for variable in (self._tiles, *self._sums.values()):
             variable.assign(tf.zeros_like(variable))
 
 

@@ -14,6 +14,7 @@ from steelexp.spec import ExperimentSpec
 from steelexp.training.accumulation import Accumulation, ends_group
 from steelexp.training.averaging import Averages
 from steelexp.training.devices import split_batches
+from steelexp.training.encoder import EncoderTraining
 from steelexp.training.plateau import reduced_rate
 from steelexp.training.runtime import peak_memory
 from steelexp.training.schedules import SCHEDULES, Schedule
@@ -30,10 +31,12 @@ class Methods(NamedTuple):
             batch is a step.
         averages: Averages of the weights, which are in the network when it is validated and when
             an epoch ends.
+        encoder: What freezes the encoder or slows it down; None where nothing does.
     """
 
     accumulation: Accumulation | None = None
     averages: Averages = Averages()
+    encoder: EncoderTraining | None = None
 
 
 class Training(NamedTuple):
@@ -89,6 +92,8 @@ def train_epoch(
             methods.averages.after_step(first + batch // group + 1)
 
     label = f"epoch {number}/{spec.training.epochs}"
+    if methods.encoder is not None:
+        methods.encoder.before_epoch(epochs)
     loss = train_batches(model, tiles, label, before_batch, after_batch, profile)
     methods.averages.after_epoch(number, lambda: batches(number))
     usage = {"training_seconds": round(time.monotonic() - start, 3), **peak_memory()}

@@ -37,6 +37,8 @@ WITH_EFFECT = {
     "schedule.warm_up_epochs": "schedule={name: plateau, warm_up_epochs: 0.5}",
     "averaging.name": "ema",
     "training.accumulate": "2",
+    "training.freeze_encoder_epochs": "1",
+    "training.encoder_lr_factor": "0.1",
     "training.epochs": "3",
     "training.batch_size": "8",
     "training.monitor": "val_loss",

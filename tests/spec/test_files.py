@@ -59,7 +59,8 @@ WRONG = {
             "2: training.epoch: unknown setting; allowed: epochs, batch_size, monitor, "
             "early_stopping_patience, reduce_lr_patience, reduce_lr_factor, threshold, precision, "
             "devices, workers, "
-            "overlays, tile_validation_interval, xla, accumulate; did you mean epochs?"
+            "overlays, tile_validation_interval, xla, freeze_encoder_epochs, "
+            "encoder_lr_factor, accumulate; did you mean epochs?"
         ),
     ),
     "setting of another component": (
