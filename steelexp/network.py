@@ -4,12 +4,14 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from steelexp.data.tile_size import sides
 from steelexp.epoch_profile import EpochProfile
 from steelexp.evaluation.evaluator import Evaluator
 from steelexp.evaluation.network_functions import NetworkFunctions
 from steelexp.lazy import tf
 from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.assembly import Decoder
+from steelexp.model.classification_head import HEADS, ClassificationHead
 from steelexp.model.fused_adam import fused
 from steelexp.model.fused_gradients import fuse_gradients
 from steelexp.model.loss_schedule import Loss, mix_losses
@@ -18,7 +20,7 @@ from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.step_noise import follow_steps
 from steelexp.model.transfer import take_all, take_encoder
 from steelexp.plan import Plan, weighted_losses
-from steelexp.spec import Component
+from steelexp.spec import Component, ExperimentSpec
 from steelexp.spec.schema import TrainingSpec
 from steelexp.training.accumulation import Accumulation
 from steelexp.training.encoder import EncoderTraining
@@ -71,6 +73,8 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
             main_loss_weight,
             branches=not execution.xla,
         )
+    head = head_of(spec, plan.class_count)
+    head_loss = None if head is None else head.loss
     optimizer = spec.optimizer.bind(OPTIMIZERS)()
     optimizer = fused(optimizer) if execution.adam == "fused" else optimizer
     encoder = encoder_training(model, spec.training)
@@ -79,6 +83,7 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
     compile_model(
         model,
         loss=loss,
+        head_loss=head_loss,
         optimizer=optimizer,
         classes=plan.class_count,
         has_ignore=plan.dataset.has_ignore,
@@ -94,6 +99,7 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
     functions = NetworkFunctions(
         model,
         main_loss,
+        head_loss=head_loss,
         classes=plan.class_count,
         threshold=spec.training.threshold,
         has_ignore=plan.dataset.has_ignore,
@@ -122,8 +128,8 @@ def untrained_model(plan: Plan, execution: Execution) -> Any:
     """
     start = plan.start
     if start is None:
-        return plan.spec.model.bind(ARCHITECTURES)(plan.class_count, execution.decoder)
-    model = network_without_weights(plan.spec.model, plan.class_count, decoder=execution.decoder)
+        return _network(plan.spec, plan.spec.model, plan.class_count, execution.decoder)
+    model = network_without_weights(plan.spec, plan.class_count, decoder=execution.decoder)
     # Where that run is gone, the weights of an earlier session of this one follow.
     if start.file.is_file() or not plan.folder.last_weights.is_file():
         weights = start.read_weights()
@@ -135,17 +141,34 @@ def untrained_model(plan: Plan, execution: Execution) -> Any:
     return model
 
 
-def network_without_weights(model: Component, classes: int, *, decoder: Decoder = "plain") -> Any:
+def network_without_weights(
+    spec: ExperimentSpec, classes: int, *, decoder: Decoder = "plain"
+) -> Any:
     """The network with random weights; nothing is read or downloaded.
 
     Args:
-        model: Model section of a spec.
+        spec: Spec of the network.
         classes: Number of classes.
         decoder: Form of the decoder.
     """
+    model: Component = spec.model
     if "weights" in model.settings:
         model = model.model_copy(update={"weights": "none"})
-    return model.bind(ARCHITECTURES)(classes, decoder)
+    return _network(spec, model, classes, decoder)
+
+
+def _network(spec: ExperimentSpec, model: Component, classes: int, decoder: Decoder) -> Any:
+    head = head_of(spec, classes)
+    attach = None if head is None else head.attach
+    return model.bind(ARCHITECTURES)(classes, decoder, attach)
+
+
+def head_of(spec: ExperimentSpec, classes: int) -> ClassificationHead | None:
+    """The classification head of a spec for its training tiles; None without one."""
+    size = spec.tiling.settings.get("size")
+    tile = None if size is None else sides(size)
+    head: ClassificationHead | None = spec.head.bind(HEADS)(classes, tile)
+    return head
 
 
 def evaluator_of(plan: Plan, network: Network, profile: EpochProfile | None = None) -> Evaluator:

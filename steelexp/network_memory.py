@@ -104,6 +104,7 @@ def graph_of(plan: Plan, execution: Execution) -> str:
     parts = {
         "execution": execution,
         "model": spec.model.model_dump(mode="json"),
+        "head": spec.head.model_dump(mode="json"),
         "initial_weights": plan.initial_weights,
         "start": None if plan.start is None else plan.start.identity,
         "classes": plan.class_count,

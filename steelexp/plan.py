@@ -31,6 +31,7 @@ from steelexp.errors import explain_read_errors
 from steelexp.limits import WEIGHTS_BYTES
 from steelexp.model.architectures import ARCHITECTURES
 from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, count_classes
+from steelexp.model.classification_head import HEADS
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.records.store import RunFolder
@@ -49,6 +50,7 @@ COMPONENTS: dict[str, Registry] = {
     "sampling": SAMPLERS,
     "augment": AUGMENTATIONS,
     "model": ARCHITECTURES,
+    "head": HEADS,
     "loss": LOSSES,
     "loss_warm_up": LOSSES,
     "class_weights": CLASS_WEIGHTS,

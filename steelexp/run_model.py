@@ -44,7 +44,8 @@ def load_model(
         decoder: Form of the decoder; None for the run's own. Other runtimes take the plain one.
 
     Returns:
-        tf_keras.Model: grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32.
+        tf_keras.Model: grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32, and image logits
+        [B, C] with a classification head.
 
     Raises:
         UserError: The run is unfinished, or its weights are missing or of another network.
@@ -57,7 +58,7 @@ def load_model(
     execution = recorded._replace(threads=available_cores())
     precision = precision or evaluation_precision(spec.training.precision)
     runtime.prepare(seed=spec.seed, precision=precision, execution=execution)
-    model = network_without_weights(spec.model, classes, decoder=decoder or execution.decoder)
+    model = network_without_weights(spec, classes, decoder=decoder or execution.decoder)
     _load(model, folder.best_weights, record.digest)
     check_weights(model, folder.best_weights)
     check_recorded_weights(folder, record, model)

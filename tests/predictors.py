@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from steelexp.inference.onnx_file import onnx_content
 from steelexp.inference.predictor import Predictor
+from steelexp.inference.scoring import NetworkScores
 from steelexp.records.model_card import KEY, ModelCard
 from steelexp.records.postprocessing import ClassRules
 
@@ -32,7 +33,7 @@ def pixel_predictor(**rules):
         assert grey.dtype == np.uint8
         assert grey.shape[1] % 32 == grey.shape[2] % 32 == 0
         bright = grey.astype(np.float32) / 255
-        return np.concatenate([bright, 1 - bright], axis=-1)
+        return NetworkScores(np.concatenate([bright, 1 - bright], axis=-1))
 
     return Predictor(card(**rules), "pixels", score)
 

@@ -57,8 +57,8 @@ def test_a_network_is_rebuilt_without_its_data_and_its_imagenet_weights(tmp_path
     wanted = 1 / (1 + np.exp(-network(grey[None, ..., None]).numpy()[0].astype(np.float64)))
     predictor = load_predictor(folder)
     assert (predictor.runtime, predictor.card.classes) == ("tensorflow", RULES)
-    assert np.abs(predictor.scores(grey) - wanted).max() < 1e-5
-    assert predictor.scores(grey[:50, :70]).shape == (50, 70, 2)
+    assert np.abs(predictor.scores(grey).pixels - wanted).max() < 1e-5
+    assert predictor.scores(grey[:50, :70]).pixels.shape == (50, 70, 2)
     assert predictor.network == weights_hash(network)
 
 

@@ -104,7 +104,7 @@ def _training_lines(plan: Plan) -> list[str]:
     part, images = plan.reported_part
     labelled = sum(plan.split_summary["parts"]["images_per_class"][part].values())
     empty = 1 - labelled / (images * plan.class_count)
-    model = network_without_weights(spec.model, plan.class_count)
+    model = network_without_weights(spec, plan.class_count)
     lines = [
         f"  steps       {plan.steps} an epoch, at most {spec.training.epochs} epochs",
         f"  parameters  {model.count_params():,}",

@@ -63,7 +63,7 @@ class DetectionCounts:
 
     def add(self, image: ScoredImage) -> None:
         """Apply the rules to one image and count."""
-        masks = postprocess(image.scores, self._rules)
+        masks = postprocess(image.scores, self._rules, image.image_scores)
         predicted: Bits = np.zeros(image.bits.shape, word_of(len(self._rules)))
         pixels = np.zeros((3, len(self._rules)), np.int64)
         for c in range(len(self._rules)):

@@ -22,6 +22,8 @@ from steelexp.epoch_profile import IMAGES, OVERLAYS, TILES, EpochProfile
 from steelexp.evaluation.component_areas import Components
 from steelexp.evaluation.cross_fitting import cross_fitted_counts
 from steelexp.evaluation.detection import DetectionCounts
+from steelexp.evaluation.head_counts import HeadCounter
+from steelexp.evaluation.head_report import GateComparison, RankingCounter, head_report
 from steelexp.evaluation.image_counts import Prediction
 from steelexp.evaluation.network_functions import NetworkFunctions
 from steelexp.evaluation.postprocessing_search import tune_rules
@@ -202,45 +204,63 @@ class Evaluator:
         )
         scores = self._score_counter()
         components = Components()
+        head = HeadCounter(grid_with(self._settings.threshold))
+        ranking = RankingCounter()
         review = Review(classes)
         fixed = [ClassRules(threshold=self._settings.threshold)] * len(classes)
         detection = DetectionCounts(fixed, review.add)
-        accumulate(split.val, scores, components if has_test else detection)
+        tuning = (components, head) if has_test else (detection,)
+        accumulate(split.val, scores, ranking, *tuning)
         threshold_index = np.array(scores.histograms.index_of(self._settings.threshold))
         parts: dict[Part, PartCounts] = {
             "val": PartCounts(split.val, scores.histograms.counts_at(threshold_index))
         }
+        val_ranking = ranking.ranking
         postprocessing = None
+        gates = None
         if has_test:
-            postprocessing = tune_rules(
+            counts_of_val = (
                 scores.histograms,
                 components.areas,
                 self._groups[split.val],
                 classes,
                 self._tuning_metric,
             )
-            post_counts = cross_fitted_counts(
-                scores.histograms,
-                components.areas,
-                self._groups[split.val],
-                classes,
-                self._tuning_metric,
-            )
+            postprocessing = tune_rules(*counts_of_val, head.counts)
+            post_counts = cross_fitted_counts(*counts_of_val, head.counts)
             parts["val_post"] = PartCounts(split.val, post_counts)
             scores = self._score_counter()
+            ranking = RankingCounter()
             detection = DetectionCounts(list(postprocessing.classes.values()), review.add)
-            accumulate(split.test, scores, detection)
+            accumulators: list[Accumulator] = [scores, ranking, detection]
+            if val_ranking is not None:
+                rules_without = tune_rules(*counts_of_val).classes
+                without = DetectionCounts(list(rules_without.values()))
+                gates = GateComparison(detection, without, rules_without)
+                accumulators.append(without)
+            accumulate(split.test, *accumulators)
             parts["test"] = PartCounts(split.test, scores.histograms.counts_at(threshold_index))
             parts["test_post"] = PartCounts(split.test, detection.counts)
         part: Literal["test", "val"] = "test" if has_test else "val"
         rows, counts = parts[part]
         groups = self._groups[rows]
+        head_part = None
+        if ranking.ranking is not None:
+            other_val = val_ranking if has_test else None
+            head_part = head_report(classes, ranking.ranking, other_val, gates)
         return EvaluationResult(
             parts=parts,
             metrics=self._metrics(parts),
             postprocessing=postprocessing,
             report=report(
-                part, classes, groups, scores.histograms, counts, detection, post=has_test
+                part,
+                classes,
+                groups,
+                scores.histograms,
+                counts,
+                detection,
+                post=has_test,
+                head=head_part,
             ),
             review=review,
         )

@@ -7,6 +7,7 @@ import numpy as np
 from steelexp.data.dataset import Dataset
 from steelexp.evaluation.detection import DetectionCounts
 from steelexp.evaluation.evaluator import Rows
+from steelexp.evaluation.head_report import RankingCounter, head_report
 from steelexp.evaluation.report import report
 from steelexp.evaluation.result import EvaluationResult, PartCounts
 from steelexp.evaluation.review import Review
@@ -34,7 +35,8 @@ def evaluate_external(
     Images go through the network whole, whatever their size. Nothing is tuned on them.
 
     Args:
-        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
+        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C], and image logits [B, C] with a
+            classification head.
         dataset: Data set with the network's classes, in the network's order.
         groups: Group of near-duplicates of each image, [S].
         threshold: Score threshold of the run.
@@ -50,10 +52,12 @@ def evaluate_external(
     scores = ScoreCounter(grid_with(threshold))
     review = Review(dataset.classes)
     detection = DetectionCounts(rules, review.add)
+    ranking = RankingCounter()
     scorer = build_scorer(model)
     for image in score_images(scorer, dataset, rows, max_pixels=PIXELS_PER_BATCH, network=source):
         scores.add(image)
         detection.add(image)
+        ranking.add(image)
     histograms = scores.histograms
     counts = histograms.counts_at(np.array(histograms.index_of(threshold)))
     parts: dict[Part, PartCounts] = {"test": PartCounts(rows, counts)}
@@ -68,7 +72,14 @@ def evaluate_external(
         metrics=metrics,
         postprocessing=postprocessing,
         report=report(
-            "test", dataset.classes, groups, histograms, counts, detection, post=has_rules
+            "test",
+            dataset.classes,
+            groups,
+            histograms,
+            counts,
+            detection,
+            post=has_rules,
+            head=ranking.ranking and head_report(dataset.classes, ranking.ranking),
         ),
         review=review,
     )

@@ -12,6 +12,7 @@ from steelexp.lazy import Tensor, keras, tf
 from steelexp.metrics import LOSS
 from steelexp.model.finiteness import are_numbers
 from steelexp.model.loss_schedule import Loss
+from steelexp.model.outputs import outputs_of
 from steelexp.model.truth import truth_of
 
 Scores = npt.NDArray[np.float32]
@@ -41,7 +42,8 @@ def whole_image_counter(
     """A function that counts with the network's present weights; traced once.
 
     Args:
-        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
+        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C], and image logits [B, C] with a
+            classification head.
         classes: Number of classes, C.
         threshold: Score, sigmoid(logit), from which a pixel is predicted.
         has_ignore: Whether bit C of a mask marks ignored pixels. Nothing is predicted on them.
@@ -60,8 +62,11 @@ def whole_image_counter(
     def count(grey: Tensor, bits: Tensor) -> Tensor:
         height = tf.shape(bits)[1]
         width = tf.shape(bits)[2]
-        logits = model(grey, training=False)[:, :height, :width]
+        outputs = outputs_of(model, grey)
+        logits = outputs.logits[:, :height, :width]
         finite = are_numbers(logits)
+        if outputs.image_logits is not None:
+            finite &= are_numbers(outputs.image_logits)
         scores = tf.sigmoid(logits)
         predicted = scores >= threshold  # [B, H, W, C]
         y_true, valid = truth_of(bits, classes, has_ignore=has_ignore)
@@ -97,14 +102,21 @@ def whole_image_counter(
 
 
 def tile_evaluator(
-    model: Any, classes: int, loss: Loss, *, has_ignore: bool = False
+    model: Any,
+    classes: int,
+    loss: Loss,
+    *,
+    head_loss: Loss | None = None,
+    has_ignore: bool = False,
 ) -> Callable[[Any], dict[str, float]]:
     """A function that computes the loss and dice_batch on tiles; traced once.
 
     Args:
-        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
+        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C], and image logits [B, C] with a
+            classification head.
         classes: Number of classes, C.
         loss: Loss, (y_true, logits, valid) -> [B].
+        head_loss: Loss of the image logits, which is added; None without a classification head.
         has_ignore: Whether bit C of a mask marks ignored pixels.
 
     Returns:
@@ -118,14 +130,17 @@ def tile_evaluator(
         ]
     )
     def measure(grey: Tensor, bits: Tensor) -> Tensor:
-        logits = model(grey, training=False)
+        logits, image_logits = outputs_of(model, grey)
         y_true, valid = truth_of(bits, classes, has_ignore=has_ignore)
         scores = tf.sigmoid(logits)
         if valid is not None:
             scores = tf.where(valid > 0, scores, 0.0)
         overlap = tf.reduce_sum(scores * y_true)
         dice = (2 * overlap + 1) / (tf.reduce_sum(scores) + tf.reduce_sum(y_true) + 1)
-        return tf.reduce_sum(loss(y_true, logits, valid=valid)), dice
+        losses = loss(y_true, logits, valid=valid)
+        if head_loss is not None:
+            losses += head_loss(y_true, image_logits, valid=valid)
+        return tf.reduce_sum(losses), dice
 
     def evaluate(batches: Any) -> dict[str, float]:
         total = keras.metrics.Sum()

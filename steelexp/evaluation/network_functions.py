@@ -13,18 +13,28 @@ class NetworkFunctions:
     """Functions that use the weights that a network has when they are called.
 
     Args:
-        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
+        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C], and image logits [B, C] with a
+            classification head.
         loss: Loss, (y_true, logits, valid) -> [B].
+        head_loss: Loss of the image logits; None without a classification head.
         classes: Number of classes, C.
         threshold: Score from which a pixel is predicted.
         has_ignore: Whether bit C of a mask marks ignored pixels.
     """
 
     def __init__(
-        self, model: Any, loss: Loss, *, classes: int, threshold: float, has_ignore: bool
+        self,
+        model: Any,
+        loss: Loss,
+        *,
+        head_loss: Loss | None = None,
+        classes: int,
+        threshold: float,
+        has_ignore: bool,
     ) -> None:
         self._model = model
         self._loss = loss
+        self._head_loss = head_loss
         self._classes = classes
         self._threshold = threshold
         self._has_ignore = has_ignore
@@ -39,7 +49,13 @@ class NetworkFunctions:
     @cached_property
     def evaluate_tiles(self) -> Callable[[Any], dict[str, float]]:
         """Function that computes the metrics of tiles, see `tile_evaluator`."""
-        return tile_evaluator(self._model, self._classes, self._loss, has_ignore=self._has_ignore)
+        return tile_evaluator(
+            self._model,
+            self._classes,
+            self._loss,
+            head_loss=self._head_loss,
+            has_ignore=self._has_ignore,
+        )
 
     @cached_property
     def score(self) -> Scorer:

@@ -15,6 +15,7 @@ from steelexp.records.evaluation_report import (
     Confusion,
     Detection,
     EvaluationReport,
+    HeadReport,
     ImageDetection,
     PrecisionRecall,
 )
@@ -31,6 +32,7 @@ def report(
     detection: DetectionCounts,
     *,
     post: bool,
+    head: HeadReport | None = None,
 ) -> EvaluationReport:
     """Everything that evaluation.json holds.
 
@@ -42,6 +44,7 @@ def report(
         at_threshold: Pixels at the threshold, [S, C] each.
         detection: Detection on the images, after post-processing or at the threshold.
         post: Whether `detection` is after post-processing.
+        head: The classification head; None without one.
     """
     bins = {name: _on_grid(histograms, c) for c, name in enumerate(classes)}
     components = zip(classes, detection.components, strict=True)
@@ -62,6 +65,7 @@ def report(
         confusion=Confusion(labels=["none", *classes], pixels=detection.confusion.tolist()),
         images={name: image_detection(detection, c) for c, name in enumerate(classes)},
         components={name: component_detection(counts) for name, counts in components},
+        head=head,
     )
 
 

@@ -10,21 +10,22 @@ import errno
 import math
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from steelexp.checksum import hash_bytes
 from steelexp.command_line import install_line
 from steelexp.errors import RunFailedError, UserError, reason
 from steelexp.inference.card_text import card_text, read_card
-from steelexp.inference.onnx_file import card_bytes, onnx_content
+from steelexp.inference.onnx_file import IMAGE_SCORES, SCORES, card_bytes, onnx_content
 from steelexp.inference.onnx_graph import normalize
-from steelexp.inference.predictor import Grey, Predictor, Scores, onnx_predictor
+from steelexp.inference.predictor import Grey, Predictor, onnx_predictor
+from steelexp.inference.scoring import NetworkScores, Scores
 from steelexp.lazy import Tensor, silence, tf
+from steelexp.model.outputs import outputs_of
 from steelexp.records.atomic import remove, replacing
 from steelexp.records.exports import Format
 from steelexp.records.model_card import KEY, ModelCard
@@ -63,7 +64,8 @@ def export(
     """Export a network, and keep the export only if its scores equal the network's.
 
     Args:
-        model: Network, grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32.
+        model: Network, grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32, and image logits
+            [B, C] with a classification head.
         card: Model card of the export.
         form: Format of the export.
         path: Path of the file, or of the folder of a SavedModel; an existing one is replaced.
@@ -79,7 +81,7 @@ def export(
     write, read = FORMATS[form]
     module = _module(model)
     trained = Predictor(
-        card, "trained", lambda grey: np.asarray(module.scores(grey)["scores"]), source=source
+        card, "trained", lambda grey: _network_scores(module.scores(grey)), source=source
     )
     with replacing(path) as partial:
         write(module, card, partial)
@@ -111,18 +113,18 @@ def replaced_weights(form: Format, path: Path, card: ModelCard) -> str | None:
 def compare(
     one: Predictor, other: Predictor, images: Sequence[Grey], names: Sequence[str] = ()
 ) -> Parity:
-    """Compare the scores of two networks on images of any size; names are for messages."""
+    """Compare all scores of two networks on images of any size; names are for messages."""
     largest = 0.0
     pixels = 0
     for number, grey in enumerate(images):
         name = names[number] if number < len(names) else f"image {number + 1} of the comparison"
-        scores = one.scores(grey, name)
-        others = other.scores(grey, name)
-        if scores.shape != others.shape:
-            return Parity(math.inf, pixels)
-        difference = np.abs(scores - others)
-        largest = float(np.maximum(largest, difference.max()))  # keeps NaN
-        pixels += difference[..., 0].size
+        for scores, others in zip(one.scores(grey, name), other.scores(grey, name), strict=True):
+            if scores is None and others is None:
+                continue
+            if scores is None or others is None or scores.shape != others.shape:
+                return Parity(math.inf, pixels)
+            largest = float(np.maximum(largest, np.abs(scores - others).max()))  # keeps NaN
+        pixels += grey.size
     return Parity(largest, pixels)
 
 
@@ -132,13 +134,21 @@ def _module(model: Any) -> Any:
     @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types
         input_signature=[tf.TensorSpec((None, None, None, 1), tf.uint8, name="grey")]
     )
-    def scores(grey: Tensor) -> dict[str, Tensor]:
-        return {"scores": tf.sigmoid(model(grey, training=False))}
+    def scores_of(grey: Tensor) -> dict[str, Tensor]:
+        logits, image_logits = outputs_of(model, grey)
+        scores = {SCORES: tf.sigmoid(logits)}
+        return scores if image_logits is None else scores | {IMAGE_SCORES: tf.sigmoid(image_logits)}
 
     module = tf.Module()
     module.model = model
-    module.scores = scores
+    module.scores = scores_of
     return module
+
+
+def _network_scores(outputs: Mapping[str, Tensor]) -> NetworkScores:
+    """The outputs of a module's scores as arrays."""
+    image = outputs.get(IMAGE_SCORES)
+    return NetworkScores(outputs[SCORES].numpy(), None if image is None else image.numpy())
 
 
 def _write_onnx(module: Any, card: ModelCard, path: Path) -> None:
@@ -196,7 +206,7 @@ def _read_savedmodel(path: Path) -> Predictor:
     return Predictor(
         card=read_card(_savedmodel_card(path), path, network=_hash_files(path)),
         runtime="savedmodel",
-        score=lambda grey: score(grey=tf.constant(grey))["scores"].numpy(),
+        score=lambda grey: _network_scores(score(grey=tf.constant(grey))),
     )
 
 
@@ -223,15 +233,20 @@ def _read_tflite(path: Path) -> Predictor:
     with silence(), _without_warnings():  # a warning that tf.lite moves to another package
         interpreter = tf.lite.Interpreter(str(path))
     input_index = interpreter.get_input_details()[0]["index"]
-    output_index = interpreter.get_output_details()[0]["index"]
+    indices = {
+        len(each["shape_signature"]): each["index"] for each in interpreter.get_output_details()
+    }
 
-    def score(grey: Grey) -> Scores:
+    def output(dimensions: int) -> Scores:
+        scores: Scores = interpreter.get_tensor(indices[dimensions])
+        return scores
+
+    def score(grey: Grey) -> NetworkScores:
         interpreter.resize_tensor_input(input_index, grey.shape)
         interpreter.allocate_tensors()
         interpreter.set_tensor(input_index, grey)
         interpreter.invoke()
-        scores: npt.NDArray[np.float32] = interpreter.get_tensor(output_index)
-        return scores
+        return NetworkScores(output(4), output(2) if 2 in indices else None)
 
     return Predictor(card, "tflite", score)
 

@@ -30,6 +30,7 @@ class Entry(NamedTuple):
         defects: Defects of all classes.
         error: Reason why the image could not be predicted; "" if it could.
         files: Hash of each file with a picture of the result, by its path below the folder.
+        image_scores: Image score of each class; empty without a classification head.
     """
 
     image: str
@@ -40,6 +41,7 @@ class Entry(NamedTuple):
     defects: Sequence[Defect]
     error: str = ""
     files: Mapping[str, str] = {}
+    image_scores: Mapping[str, float] = {}
 
 
 @dataclass

@@ -18,6 +18,10 @@ from steelexp.limits import WEIGHTS_BYTES
 from steelexp.records.model_card import KEY, ModelCard
 from steelexp.regular_file import read_regular
 
+SCORES = "scores"
+IMAGE_SCORES = "image_scores"
+"""Names of the outputs; the second is there with a classification head alone."""
+
 _MARK = b"\n" + bytes([len(KEY)]) + KEY.encode() + b"\x12"
 """Bytes before the length of the card: field 1 of a metadata entry, then the tag of field 2.
 
@@ -65,26 +69,39 @@ def read_network(file: Path) -> tuple[bytes, ModelCard]:
 
 
 def check_layout(
-    inputs: Sequence[Layout], outputs: Sequence[Layout], classes: int, file: Path
-) -> None:
-    """Check that input and output of a network are those of an export with these classes.
+    inputs: Sequence[Layout], outputs: Sequence[Layout], card: ModelCard, file: Path
+) -> list[str]:
+    """Check that input and outputs of a network are those that its card names.
+
+    Returns:
+        Names of the outputs: the scores, and the image scores of a classification head.
 
     Raises:
         UserError: They are others.
     """
+    classes = len(card.classes)
+    pixels = Layout(SCORES, "tensor(float)", ["N", "H", "W", classes])
+    image = Layout(IMAGE_SCORES, "tensor(float)", ["N", classes])
     wanted = {
-        "input": (inputs, ("grey", "tensor(uint8)", 4, [1])),
-        "output": (outputs, ("scores", "tensor(float)", 4, [classes])),
+        "input": (inputs, [Layout("grey", "tensor(uint8)", ["N", "H", "W", 1])]),
+        "output": (outputs, [pixels, image] if card.has_head else [pixels]),
     }
     for noun, (layouts, right) in wanted.items():
-        actual = [(name, kind, len(shape), list(shape[-1:])) for name, kind, shape in layouts]
-        if actual != [right]:
-            described = ", ".join(f"{name} {kind} {last}" for name, kind, _, last in actual)
-            name, kind, _, (channels,) = right
-            raise UserError(
-                f"{file}: its {noun} is {described}, and its model card says {name} {kind} "
-                f"[N, H, W, {channels}]; export the run again: {command_line('export', 'RUN')}"
+        if sorted(map(_comparable, layouts)) != sorted(map(_comparable, right)):
+            described = ", ".join(f"{name} {kind} {shape[-1:]}" for name, kind, shape in layouts)
+            promised = ", ".join(
+                f"{name} {kind} [{', '.join(map(str, shape))}]" for name, kind, shape in right
             )
+            raise UserError(
+                f"{file}: its {noun} is {described}, and its model card says {promised}; export "
+                f"the run again: {command_line('export', 'RUN')}"
+            )
+    return [layout.name for layout in wanted["output"][1]]
+
+
+def _comparable(layout: Layout) -> tuple[str, str, int, str]:
+    """A layout without the sizes that may be any: name, type, dimensions, channels."""
+    return layout.name, layout.kind, len(layout.shape), str(layout.shape[-1:])
 
 
 def read_onnx_card(content: bytes, file: Path) -> ModelCard:

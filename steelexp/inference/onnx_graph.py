@@ -79,7 +79,8 @@ def _replace(field: Any, values: Iterable[Any]) -> None:
 def _name_sizes(proto: Any) -> None:
     """Name the unknown sizes N, H and W instead of tf2onnx's numbers."""
     for value in (*proto.graph.input, *proto.graph.output):
-        for dimension, name in zip(value.type.tensor_type.shape.dim, "NHW", strict=False):
+        sizes = value.type.tensor_type.shape.dim
+        for dimension, name in zip(sizes[:-1], "NHW", strict=False):  # the last are the channels
             dimension.dim_param = name
 
 

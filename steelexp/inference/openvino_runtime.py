@@ -13,7 +13,8 @@ from steelexp.cores import available_cores
 from steelexp.errors import UserError, reason
 from steelexp.inference.onnx_file import Layout, check_layout, read_network
 from steelexp.inference.openvino_decoder import fold_decoder
-from steelexp.inference.predictor import Grey, Predictor, Scores
+from steelexp.inference.predictor import Grey, Predictor
+from steelexp.inference.scoring import NetworkScores
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -55,7 +56,7 @@ def openvino_predictor(
         model = core.read_model(content)
     except Exception as error:  # its classes are of no common kind
         raise UserError(f"{file}: not a network that OpenVINO takes ({reason(error)})") from None
-    check_layout(_layouts(model.inputs), _layouts(model.outputs), len(card.classes), file)
+    names = check_layout(_layouts(model.inputs), _layouts(model.outputs), card, file)
     fold_decoder(model)
     cores = threads or available_cores()
     streams = images or _images_at_a_time(cores)
@@ -72,13 +73,11 @@ def openvino_predictor(
         model.reshape(list(shape))
         return core.compile_model(model, "CPU", settings)
 
-    def score(grey: Grey) -> Scores:
+    def score(grey: Grey) -> NetworkScores:
         with lock:
             request = compiled(grey.shape).create_infer_request()
-        scores: Scores = request.infer({"grey": grey}, share_inputs=True, share_outputs=True)[
-            "scores"
-        ]
-        return scores
+        outputs = request.infer({"grey": grey}, share_inputs=True, share_outputs=True)
+        return NetworkScores(*(outputs[name] for name in names))
 
     return Predictor(
         card=card,

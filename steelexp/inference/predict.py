@@ -5,6 +5,7 @@ OUT/
   journal.jsonl         one line per image; a stopped job resumes from it
   masks/  overlays/     one PNG per image
   defects.csv  .parquet one row per defect
+  head_scores.csv       one row per image, if the network has a classification head
   submission.csv        for Kaggle; submission_2019.csv in the format of the 2019 competition
   errors.csv            images that could not be predicted, if there are any
   grid.png              some of the overlays on one sheet
@@ -37,12 +38,13 @@ from steelexp.inference.defects import Defect, find_defects
 from steelexp.inference.image_files import ImageFile
 from steelexp.inference.journal import Entry, PredictionJournal, prediction_lines
 from steelexp.inference.labels import predicted_dataset, write_labels
-from steelexp.inference.predictor import Grey, Predictor, Scores
+from steelexp.inference.predictor import Grey, Predictor
 from steelexp.inference.results_folder import (
     JOURNAL,
     check_settings,
     identity,
 )
+from steelexp.inference.scoring import NetworkScores
 from steelexp.inference.tables import Summary, write_tables
 from steelexp.overlays import overlay
 from steelexp.overlays.contact_sheet import choose_images, contact_sheet
@@ -100,7 +102,11 @@ def predict(
                 journal.append(entry)
                 advance(done, entry.image)
         summary = write_tables(
-            journal.entries(images), predictor.classes, out, mm_per_pixel=mm_per_pixel
+            journal.entries(images),
+            predictor.classes,
+            out,
+            mm_per_pixel=mm_per_pixel,
+            has_head=predictor.card.has_head,
         )
         if overlays:
             _draw_grid(images, summary, out)
@@ -223,17 +229,17 @@ def _entry(
     content: str,
     predictor: Predictor,
     grey: Grey,
-    scores: Scores,
+    scores: NetworkScores,
     out: Path,
     overlays: bool,
 ) -> Entry:
     """Post-process one image, measure its defects, and write mask and overlay."""
     masks = predictor.postprocess(scores)
-    defects = find_defects(masks, scores, predictor.classes)
+    defects = find_defects(masks, scores.pixels, predictor.classes)
     bits = pack_bits(masks)
     single = bits  # a PNG of numbers holds the sets of a few classes
     if len(predictor.classes) > MOST_CLASSES_IN_A_BYTE:
-        single = pack_bits(strongest_class(masks, scores))
+        single = pack_bits(strongest_class(masks, scores.pixels))
     files = {f"masks/{image.picture}": mask_png(single, len(predictor.classes))}
     if overlays:
         title = _title(image.name, defects, grey.size)
@@ -246,7 +252,20 @@ def _entry(
     rles = {label: rle.encode(masks[..., channels[label]]) for label in present}
     size = (int(grey.shape[0]), int(grey.shape[1]))
     hashes = {name: hash_bytes(each) for name, each in files.items()}
-    return Entry(image.name, str(image.path), content, size, rles, defects, files=hashes)
+    image_scores = {}
+    if scores.image is not None:
+        rounded = np.round(scores.image.astype(np.float64), 4).tolist()
+        image_scores = dict(zip(predictor.classes, rounded, strict=True))
+    return Entry(
+        image.name,
+        str(image.path),
+        content,
+        size,
+        rles,
+        defects,
+        files=hashes,
+        image_scores=image_scores,
+    )
 
 
 def _title(name: str, defects: Sequence[Defect], pixels: int) -> str:

@@ -1,6 +1,5 @@
 """A trained network with its post-processing, in any runtime."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from steelexp.data.tiling import up_to_32
 from steelexp.errors import UserError
 from steelexp.inference.onnx_file import Layout, check_layout, read_network
 from steelexp.inference.postprocessing import postprocess
-from steelexp.inference.scoring import score_windows
+from steelexp.inference.scoring import NetworkScores, Scorer, score_windows
 from steelexp.inference.windows import sliding_windows
 from steelexp.model.finiteness import check_scores
 from steelexp.records.model_card import ModelCard
@@ -35,8 +34,7 @@ class Predictor(NamedTuple):
     Attributes:
         card: Model card, with classes and post-processing rules.
         runtime: Name of the runtime.
-        score: Function grey [B, h, w, 1] uint8, h and w multiples of 32 -> scores [B, h, w, C]
-            float32.
+        score: Function grey [B, h, w, 1] uint8, h and w multiples of 32 -> scores of the batch.
         network: Hash of the network: of its weights, or of the .onnx file. A network that is
             trained again has another one; its card may be the same.
         source: File of the network, for messages.
@@ -46,7 +44,7 @@ class Predictor(NamedTuple):
 
     card: ModelCard
     runtime: str
-    score: Callable[[Grey], Scores]
+    score: Scorer
     network: str = ""
     source: object = "the network"
     precision: str = "float32"
@@ -57,8 +55,8 @@ class Predictor(NamedTuple):
         """[C] class names."""
         return tuple(self.card.classes)
 
-    def scores(self, grey: Grey, image: object = "an image") -> Scores:
-        """Scores of an image of any size: [H, W] -> [H, W, C], numbers from 0 to 1.
+    def scores(self, grey: Grey, image: object = "an image") -> NetworkScores:
+        """Scores of an image of any size: [H, W] -> [H, W, C] and [C], numbers from 0 to 1.
 
         The image is padded by reflection to a multiple of 32, as in the evaluation of a run. An
         image of over 4 million pixels is scored by sliding windows, which bounds the memory of the
@@ -72,10 +70,12 @@ class Predictor(NamedTuple):
             NotFiniteError: A score is not a number from 0 to 1.
         """
         scores = self._scores(grey)
-        check_scores(scores, len(self.card.classes), image=image, network=self.source)
+        for each in (scores.pixels, scores.image):
+            if each is not None:
+                check_scores(each, len(self.card.classes), image=image, network=self.source)
         return scores
 
-    def _scores(self, grey: Grey) -> Scores:
+    def _scores(self, grey: Grey) -> NetworkScores:
         height, width = grey.shape
         if height * width > LARGEST_AREA:
             return score_windows(
@@ -83,11 +83,12 @@ class Predictor(NamedTuple):
             )
         padding = up_to_32(height) - height, up_to_32(width) - width
         padded = cv2.copyMakeBorder(grey, 0, padding[0], 0, padding[1], cv2.BORDER_REFLECT_101)
-        return self.score(padded.astype(np.uint8, copy=False)[None, ..., None])[0, :height, :width]
+        pixels, image = self.score(padded.astype(np.uint8, copy=False)[None, ..., None])
+        return NetworkScores(pixels[0, :height, :width], None if image is None else image[0])
 
-    def postprocess(self, scores: Scores) -> npt.NDArray[np.bool_]:
-        """Apply the post-processing rules: [H, W, C] scores -> [H, W, C] bool masks."""
-        return postprocess(scores, list(self.card.classes.values()))
+    def postprocess(self, scores: NetworkScores) -> npt.NDArray[np.bool_]:
+        """Apply the post-processing rules to the scores of an image: [H, W, C] bool masks."""
+        return postprocess(scores.pixels, list(self.card.classes.values()), scores.image)
 
 
 def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
@@ -117,16 +118,16 @@ def onnx_predictor(file: Path, *, threads: int = 0) -> Predictor:
         )
     except Exception as error:  # its classes are of no common kind
         raise UserError(f"{file}: not a network that ONNX Runtime takes ({error})") from None
-    check_layout(
+    names = check_layout(
         [Layout(each.name, each.type, each.shape) for each in session.get_inputs()],
         [Layout(each.name, each.type, each.shape) for each in session.get_outputs()],
-        len(card.classes),
+        card,
         file,
     )
     return Predictor(
         card=card,
         runtime="onnx",
-        score=lambda grey: session.run(["scores"], {"grey": grey})[0],
+        score=lambda grey: NetworkScores(*session.run(names, {"grey": grey})),
         network=hash_bytes(content),
         source=file,
     )

@@ -15,11 +15,27 @@ from steelexp.data.ignored import counted_bits
 from steelexp.inference.windows import Layout, cut_windows, stitch
 from steelexp.lazy import Tensor, tf
 from steelexp.model.finiteness import are_numbers, check_scores
+from steelexp.model.outputs import outputs_of
 
 Scores = npt.NDArray[np.float32]
-Scorer = Callable[[npt.NDArray[np.uint8]], Scores]
-"""Function grey [B, h, w, 1] -> scores [B, h, w, C] from 0 to 1, sigmoid(logits); NaN for an
-image with a logit that is not a number."""
+
+
+class NetworkScores(NamedTuple):
+    """Scores of a network from 0 to 1, sigmoid(logits), for a batch or for one image.
+
+    Attributes:
+        pixels: Scores of the pixels, [B, h, w, C], or [H, W, C] of one image.
+        image: Image scores of the classification head, [B, C], or [C] of one image; None without a
+            head.
+    """
+
+    pixels: Scores
+    image: Scores | None = None
+
+
+Scorer = Callable[[npt.NDArray[np.uint8]], NetworkScores]
+"""Function grey [B, h, w, 1] -> scores of a batch; NaN for an image with a logit that is not a
+number."""
 
 FLIPS = ((), (1,), (2,), (1, 2))
 """Axes of [B, h, w, C] to flip in test-time augmentation: none, vertical, horizontal, both."""
@@ -59,7 +75,8 @@ def build_scorer(model: Any, *, flips: bool = False) -> Scorer:
     TensorFlow traces the scorer once, for batches of every shape.
 
     Args:
-        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
+        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C], and image logits [B, C] with a
+            classification head.
         flips: Whether to use test-time augmentation: the mean score over four flips.
     """
 
@@ -68,26 +85,39 @@ def build_scorer(model: Any, *, flips: bool = False) -> Scorer:
     )
     def score(grey: Tensor) -> Tensor:
         flipped_scores = []
+        image_scores = []
         numbers = tf.fill(tf.shape(grey)[:1], True)
         for axes in FLIPS if flips else FLIPS[:1]:
-            logits = model(tf.reverse(grey, axes), training=False)
+            logits, image_logits = outputs_of(model, tf.reverse(grey, axes))
             flipped_scores.append(tf.reverse(tf.sigmoid(logits), axes))
             numbers &= are_numbers(logits)
+            if image_logits is not None:
+                image_scores.append(tf.sigmoid(image_logits))
+                numbers &= are_numbers(image_logits)
         mean = tf.add_n(flipped_scores) / len(flipped_scores)
         # The scores of a class are contiguous, which speeds up work on one class at a time.
-        return tf.transpose(mean, [0, 3, 1, 2]), numbers
+        pixels = tf.transpose(mean, [0, 3, 1, 2])
+        return pixels, numbers, [tf.add_n(image_scores) / len(image_scores)] if image_scores else []
 
-    def scores_of(grey: npt.NDArray[np.uint8]) -> Scores:
-        scores, numbers = score(grey)
-        values: Scores = scores.numpy()
+    def scores_of(grey: npt.NDArray[np.uint8]) -> NetworkScores:
+        pixels, numbers, image_scores = score(grey)
+        values: Scores = pixels.numpy()
         if not (is_right := numbers.numpy()).all():
             values[~is_right] = np.nan
-        return np.moveaxis(values, 1, -1)
+        image = image_scores[0].numpy() if image_scores else None
+        return NetworkScores(np.moveaxis(values, 1, -1), image)
 
     return scores_of
 
 
-def scored_image(row: int, scores: Scores, bits: Bits, *, has_ignore: bool) -> ScoredImage:
+def scored_image(
+    row: int,
+    scores: Scores,
+    bits: Bits,
+    image_scores: Scores | None = None,
+    *,
+    has_ignore: bool,
+) -> ScoredImage:
     """An image with its scores, without what is predicted or labelled at ignored pixels.
 
     All metrics of whole images and the tuning of post-processing get their ignored pixels here. A
@@ -97,14 +127,15 @@ def scored_image(row: int, scores: Scores, bits: Bits, *, has_ignore: bool) -> S
         row: Row of the image in the data set.
         scores: [H, W, C] scores.
         bits: [H, W] mask.
+        image_scores: [C] image scores of the classification head; None without a head.
         has_ignore: Whether bit C of the mask marks ignored pixels.
     """
     if not has_ignore:
-        return ScoredImage(row, scores, bits)
+        return ScoredImage(row, scores, bits, image_scores=image_scores)
     valid = bits >> scores.shape[2] == 0
     scores = np.copy(scores, order="K")  # a class stays contiguous
     scores[~valid] = 0
-    return ScoredImage(row, scores, counted_bits(bits, scores.shape[2]), valid)
+    return ScoredImage(row, scores, counted_bits(bits, scores.shape[2]), valid, image_scores)
 
 
 def score_images(
@@ -132,23 +163,32 @@ def score_images(
     classes = len(dataset.classes)
     if layout is not None:
         for row in rows.tolist():
-            scores = score_windows(score, dataset.image(row), layout, max_pixels=max_pixels)
+            scores, image = score_windows(score, dataset.image(row), layout, max_pixels=max_pixels)
             check_scores(scores, classes, image=dataset.paths[row], network=network)
-            yield scored_image(row, scores, dataset.mask(row), has_ignore=dataset.has_ignore)
+            yield scored_image(row, scores, dataset.mask(row), image, has_ignore=dataset.has_ignore)
         return
     for batch_rows, grey, bits in pipeline.image_batches(dataset, rows, max_pixels=max_pixels):
         height, width = bits.shape[1:3]
-        for row, scores, image_bits in zip(batch_rows.tolist(), score(grey), bits, strict=True):
+        batch = score(grey)
+        for number, row in enumerate(batch_rows.tolist()):
+            scores = batch.pixels[number]
             check_scores(scores, classes, image=dataset.paths[row], network=network)
             yield scored_image(
-                row, scores[:height, :width], image_bits[..., 0], has_ignore=dataset.has_ignore
+                row,
+                scores[:height, :width],
+                bits[number, ..., 0],
+                None if batch.image is None else batch.image[number],
+                has_ignore=dataset.has_ignore,
             )
 
 
 def score_windows(
     score: Scorer, image: npt.NDArray[np.uint8], layout: Layout, *, max_pixels: int
-) -> Scores:
-    """Score one image by sliding windows: [H, W] grey -> [H, W, C].
+) -> NetworkScores:
+    """Score one image by sliding windows: [H, W] grey -> [H, W, C] and [C].
+
+    The image score is the largest of the windows: one defect in one window is a defect of the
+    image.
 
     Args:
         score: Scorer of the network.
@@ -163,4 +203,9 @@ def score_windows(
     batches = [
         score(windows[start : start + batch_size]) for start in range(0, len(windows), batch_size)
     ]
-    return stitch(np.concatenate(batches), tiles, weights, height=height, width=width)
+    pieces = np.concatenate([batch.pixels for batch in batches])
+    images = [batch.image for batch in batches if batch.image is not None]
+    return NetworkScores(
+        stitch(pieces, tiles, weights, height=height, width=width),
+        np.concatenate(images).max(axis=0) if images else None,
+    )

@@ -17,6 +17,7 @@ Add = Callable[[Row], None]
 
 DEFECTS = "defects.csv"
 PARQUET = "defects.parquet"
+HEAD_SCORES = "head_scores.csv"
 ERRORS = "errors.csv"
 SUBMISSION = "submission.csv"
 SUBMISSION_2019 = "submission_2019.csv"
@@ -56,15 +57,21 @@ class Summary:
 
 
 def write_tables(
-    entries: Iterable[Entry], classes: Sequence[str], out: Path, *, mm_per_pixel: float | None
+    entries: Iterable[Entry],
+    classes: Sequence[str],
+    out: Path,
+    *,
+    mm_per_pixel: float | None,
+    has_head: bool = False,
 ) -> Summary:
-    """Write defects, submissions and, if there are any, errors.
+    """Write defects, submissions and, if there are any, errors and the scores of a head.
 
     Args:
         entries: Entries of the images, in the order of the rows.
         classes: [C] class names.
         out: Folder of the tables.
         mm_per_pixel: Scale for columns in millimetres; None for pixels only.
+        has_head: Whether the network has a classification head.
     """
     summary = Summary(classes={label: ClassSummary() for label in classes})
     with ExitStack() as files:
@@ -79,6 +86,9 @@ def write_tables(
         write_2019 = files.enter_context(
             _csv(out / SUBMISSION_2019, submission.OF_2019, verbatim=True)
         )
+        add_head_scores = None
+        if has_head:
+            add_head_scores = files.enter_context(_csv(out / HEAD_SCORES, ("image", *classes)))
         for entry in entries:
             name = _printable(entry.image)
             summary.formulas += [name] if is_formula(name) else []
@@ -86,6 +96,8 @@ def write_tables(
                 row = defect_row(name, defect, mm_per_pixel)
                 for add in defect_writers:
                     add(row)
+            if add_head_scores is not None and not entry.error:
+                add_head_scores([name, *(entry.image_scores[label] for label in classes)])
             for current in submission.current_rows(name, entry.runs, classes):
                 write_current(current)
             for old in submission.rows_of_2019(name, entry.runs, classes):

@@ -18,8 +18,9 @@ Decoder = Literal["plain", "folded"]
 _ENCODER = "encoder_variable_names"
 """Attribute of an assembled network."""
 
-Head = Callable[[Tensor], Tensor]
-"""From the encoder's end [B, h, w, K] to the logits of the images [B, C]."""
+Head = Callable[[Tensor, int], Tensor]
+"""From the encoder's end [B, h, w, K], and the pixels between its cells, to the logits of the
+images [B, C]."""
 
 
 def assemble(
@@ -60,7 +61,8 @@ def assemble(
     name = f"{name}_{settings.backbone}"
     outputs = _as_float32(scores, "logits") if head is None else None
     if head is not None:
-        image_logits = _as_float32(head(scores[1]), "image_logits")
+        cell = _pixels_of_a_cell(parts) * (2 if settings.resolution == "half" else 1)
+        image_logits = _as_float32(head(scores[1], cell), "image_logits")
         outputs = [_as_float32(scores[0], "logits"), image_logits]
     model = keras.Model(grey, outputs, name=name)
     setattr(model, _ENCODER, tuple(variable.name for variable in parts.encoder.weights))
@@ -75,6 +77,13 @@ def encoder_variables(model: Any) -> list[Any]:
     """
     names = frozenset(getattr(model, _ENCODER))
     return [variable for variable in model.weights if variable.name in names]
+
+
+def _pixels_of_a_cell(parts: Parts) -> int:
+    """Pixels of an image from one cell of the encoder's end to the next."""
+    side = 512
+    to_end = keras.Model(parts.network.input, parts.encoder_end)
+    return side // int(to_end.compute_output_shape((1, side, side, 3))[1])
 
 
 def _as_float32(scores: Tensor, name: str) -> Tensor:

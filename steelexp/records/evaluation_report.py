@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from steelexp.command_line import command_line
 from steelexp.errors import UserError, reason
 from steelexp.records.document import read_values
+from steelexp.records.postprocessing import ClassRules
 from steelexp.records.run_file import check_hash
 
 FILE = "evaluation.json"
@@ -91,6 +98,68 @@ class ImageDetection(Detection):
     average_precision: Value
 
 
+class EmptyImages(_Part):
+    """Images without a defect, and how many of them stay without a prediction.
+
+    Attributes:
+        images: Number of images that hold no defect, of the class or of any.
+        kept: Number of these without a predicted pixel.
+        kept_without_gate: The same by rules that were tuned without a gate.
+    """
+
+    images: int
+    kept: int
+    kept_without_gate: int
+
+
+class MissedDefects(_Part):
+    """Labelled components that are not detected.
+
+    Attributes:
+        labelled: Number of labelled components.
+        missed: Number of these that are not detected.
+        missed_without_gate: The same by rules that were tuned without a gate.
+    """
+
+    labelled: int
+    missed: int
+    missed_without_gate: int
+
+
+class ClassHead(_Part):
+    """The classification head for one class.
+
+    Attributes:
+        average_precision: Average precision of the images, ranked by the image score.
+        peak_average_precision: The same, ranked by the highest score of the pixels.
+        val_average_precision: The first on the validation images; None where they are reported.
+        val_peak_average_precision: The second on the validation images.
+        empty: Images without the class; None without post-processing.
+        missed: Missed defects by size; empty without post-processing.
+    """
+
+    average_precision: Value
+    peak_average_precision: Value
+    val_average_precision: Value = None
+    val_peak_average_precision: Value = None
+    empty: EmptyImages | None = None
+    missed: dict[str, MissedDefects] = {}
+
+
+class HeadReport(_Part):
+    """What the classification head is worth.
+
+    Attributes:
+        clean: Images without any class; None without post-processing.
+        rules_without_gate: Rules by class that were tuned without a gate.
+        classes: The head by class.
+    """
+
+    clean: EmptyImages | None = None
+    rules_without_gate: dict[str, ClassRules] = {}
+    classes: dict[str, ClassHead]
+
+
 class EvaluationReport(_Part):
     """The evaluation of one part of the split; all mappings go from class to figures.
 
@@ -110,6 +179,7 @@ class EvaluationReport(_Part):
         confusion: Confusion matrix.
         images: Detection of images.
         components: Detection of components by size: small below 32 x 32 pixels, large from 96 x 96.
+        head: The classification head; None without one.
     """
 
     schema_version: Literal[1] = VERSION
@@ -125,6 +195,13 @@ class EvaluationReport(_Part):
     confusion: Confusion
     images: dict[str, ImageDetection]
     components: dict[str, dict[str, Detection]]
+    head: HeadReport | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_an_absent_head(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the head where there is none: such a file stays as it was."""
+        values: dict[str, Any] = dump(self)
+        return values if self.head is not None else {k: v for k, v in values.items() if k != "head"}
 
 
 def read_evaluation_report(folder: Path, files: Mapping[str, str]) -> EvaluationReport | None:

@@ -30,6 +30,7 @@ less often, by the same weights.
 """
 
 ADDED_LATER: Final[Mapping[str, Any]] = {
+    "head.name": "none",
     "schedule.name": "plateau",
     "schedule.warm_up_epochs": 0.0,
     "model.start": None,

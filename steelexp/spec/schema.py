@@ -120,6 +120,12 @@ class ModelSpec(Component):
         return value
 
 
+class HeadSpec(Component):
+    """The classification head: image scores beside the masks."""
+
+    name: str
+
+
 class LossSpec(Component):
     """The loss."""
 
@@ -321,6 +327,7 @@ class ExperimentSpec(BaseModel):
     sampling: SamplingSpec = SamplingSpec(kind="uniform")
     augment: AugmentSpec = AugmentSpec()
     model: ModelSpec
+    head: HeadSpec = HeadSpec(name="none")
     loss: LossSpec
     loss_warm_up: LossWarmUpSpec = LossWarmUpSpec(name="bce", epochs=0)
     class_weights: ClassWeightsSpec = ClassWeightsSpec(kind="equal")
@@ -372,7 +379,12 @@ SECTIONS: dict[str, type[Component]] = {
     if isinstance(field.annotation, type) and issubclass(field.annotation, Component)
 } | {"search.tuner": TunerSpec}
 
-PREFIXES = {"loss_warm_up": "loss_warm_up_", "search.tuner": "tuner_"}
+PREFIXES = {
+    "loss_warm_up": "loss_warm_up_",
+    "averaging": "averaging_",
+    "head": "head_",
+    "search.tuner": "tuner_",
+}
 """Prefixes of model names, for sections whose components have the names of others."""
 
 CHAINS: dict[str, type[Chain]] = {

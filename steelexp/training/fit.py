@@ -35,6 +35,7 @@ def compile_model(
     model: Any,
     *,
     loss: Loss,
+    head_loss: Loss | None = None,
     optimizer: Any,
     classes: int,
     has_ignore: bool = False,
@@ -43,21 +44,28 @@ def compile_model(
     """Compile the model with its loss and optimizer.
 
     Args:
-        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C].
+        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C], and image logits [B, C] with a
+            classification head.
         loss: Loss, (y_true, logits, valid) -> [B].
+        head_loss: Loss of the image logits, which is added; None without a classification head.
         optimizer: Optimizer of tf_keras; its state is built at once.
         classes: Number of classes, C.
         has_ignore: Whether bit C of a mask marks ignored pixels.
         xla: Whether XLA compiles the training step.
     """
 
-    def loss_on_bits(bits: Tensor, logits: Tensor) -> Tensor:
-        truth = truth_of(bits, classes, has_ignore=has_ignore)
-        valid = None if truth.valid is None else gather_batch(truth.valid)
-        return loss(gather_batch(truth.y_true), gather_batch(logits), valid=valid)
+    def on_bits(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
+        def loss_on_bits(bits: Tensor, logits: Tensor) -> Tensor:
+            truth = truth_of(bits, classes, has_ignore=has_ignore)
+            valid = None if truth.valid is None else gather_batch(truth.valid)
+            return loss(gather_batch(truth.y_true), gather_batch(logits), valid=valid)
 
+        return loss_on_bits
+
+    # Keras gives the one mask to the loss of each output, and adds the losses.
+    losses = on_bits(loss) if head_loss is None else [on_bits(loss), on_bits(head_loss)]
     synchronize(model)
-    model.compile(optimizer=optimizer, loss=loss_on_bits, jit_compile=xla)
+    model.compile(optimizer=optimizer, loss=losses, jit_compile=xla)
     _unwrapped(model.optimizer).build(model.trainable_variables)
 
 

@@ -10,6 +10,7 @@ from steelexp.inference import export as exports
 from steelexp.inference.card_text import read_card
 from steelexp.inference.export import FORMATS, compare, export, replaced_weights
 from steelexp.inference.predictor import Predictor, onnx_predictor
+from steelexp.inference.scoring import NetworkScores
 from steelexp.lazy import keras, tf
 from steelexp.model.unet import unet
 from tests.fakes import pixel_model
@@ -39,9 +40,9 @@ def test_an_export_scores_as_the_network_and_carries_the_card(tmp_path, model, f
     assert exported.card.model_copy(update={"network": None}) == card()
     for grey in STRIPS:
         wanted = 1 / (1 + np.exp(-(grey.astype(np.float64) - 128) / 10))
-        assert np.abs(exported.scores(grey)[..., 0] - wanted).max() < 1e-5
+        assert np.abs(exported.scores(grey).pixels[..., 0] - wanted).max() < 1e-5
     batch = np.stack([np.full((32, 32, 1), value, np.uint8) for value in (128, 255)])
-    assert exported.score(batch)[:, 0, 0, 0] == pytest.approx(
+    assert exported.score(batch).pixels[:, 0, 0, 0] == pytest.approx(
         [0.5, 1 / (1 + np.exp(-12.7))], abs=1e-5
     )
     assert [each.name for each in path.parent.iterdir()] == [form]
@@ -109,7 +110,7 @@ def test_the_tolerance_is_a_ten_thousandth(tmp_path, model, monkeypatch, off, fa
 
         def score(grey):
             scores = exported.score(grey)
-            scores[0, -1, -1, -1] += off
+            scores.pixels[0, -1, -1, -1] += off
             return scores
 
         return exported._replace(score=score)
@@ -128,7 +129,8 @@ def test_the_tolerance_is_a_ten_thousandth(tmp_path, model, monkeypatch, off, fa
 def test_the_largest_difference_is_of_all_images():
     one = pixel_predictor()
     lower = np.array([0.25, 0], np.float32)
-    other = Predictor(one.card, "", lambda grey: one.score(grey) - lower * (grey > 200))
+    darker = lambda grey: NetworkScores(one.score(grey).pixels - lower * (grey > 200))  # noqa: E731
+    other = Predictor(one.card, "", darker)
     exported = compare(one, other, STRIPS)
     assert exported.largest == pytest.approx(0.25, abs=1e-6)
     assert exported.pixels == 40 * 50 + 32 * 64
@@ -137,7 +139,7 @@ def test_the_largest_difference_is_of_all_images():
 
 def test_scores_of_another_size_are_no_parity():
     one = pixel_predictor()
-    other = one._replace(score=lambda grey: one.score(grey)[:, :-32])
+    other = one._replace(score=lambda grey: NetworkScores(one.score(grey).pixels[:, :-32]))
     assert compare(one, other, STRIPS).largest == np.inf
 
 

@@ -14,6 +14,7 @@ from steelexp.data.sources import LOADERS
 from steelexp.inference.image_files import image_files
 from steelexp.inference.labels import FORMS
 from steelexp.inference.predict import predict
+from steelexp.inference.scoring import NetworkScores
 from tests.predictors import pixel_predictor
 
 RULES = {"bright": {"threshold": 0.75}, "any": {"threshold": 0.7}}
@@ -37,7 +38,9 @@ def images(tmp_path):
 
 def both(scores_of):
     """Classes "bright" and "any" of a predictor, the second the scores of the first."""
-    return scores_of._replace(score=lambda grey: scores_of.score(grey)[..., [0, 0]])
+    return scores_of._replace(
+        score=lambda grey: NetworkScores(scores_of.score(grey).pixels[..., [0, 0]])
+    )
 
 
 def run(images, out, forms=("coco", "labelme")):

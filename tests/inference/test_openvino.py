@@ -25,9 +25,9 @@ def test_it_scores_as_onnx_runtime_does(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     for size in ((33, 40), (1, 1), (31, 97), (200, 150), (33, 40)):  # the fourth by windows
         grey = rng.integers(0, 256, size, np.uint8)
-        scores = ours.scores(grey)
-        assert np.abs(scores - pixel_predictor().scores(grey)).max() < 1e-6
-        assert np.abs(scores - theirs.scores(grey)).max() < 1e-6
+        scores = ours.scores(grey).pixels
+        assert np.abs(scores - pixel_predictor().scores(grey).pixels).max() < 1e-6
+        assert np.abs(scores - theirs.scores(grey).pixels).max() < 1e-6
 
 
 @pytest.mark.parametrize(("threads", "images"), [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (64, 4)])
@@ -39,8 +39,8 @@ def test_an_image_at_a_time_has_two_threads_or_more(tmp_path, threads, images):
 
 def test_scores_of_an_image_stay_when_the_next_one_is_scored(tmp_path):
     ours = openvino_predictor(pixel_onnx(tmp_path / "model.onnx"))
-    first = ours.scores(np.full((32, 32), 255, np.uint8))
-    second = ours.scores(np.zeros((32, 32), np.uint8))
+    first = ours.scores(np.full((32, 32), 255, np.uint8)).pixels
+    second = ours.scores(np.zeros((32, 32), np.uint8)).pixels
     assert first[..., 0].min() == 1
     assert second[..., 0].max() == 0
 

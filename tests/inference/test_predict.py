@@ -19,6 +19,7 @@ from steelexp.inference import tables as prediction_tables
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
 from steelexp.inference.predictor import onnx_predictor
+from steelexp.inference.scoring import NetworkScores
 from tests.file_schemas import check_files
 from tests.kaggle_rules import broken_rules
 from tests.predictors import card, pixel_onnx, pixel_predictor, write_images
@@ -202,7 +203,7 @@ def test_an_image_is_continued_by_its_reflection_as_images_are_when_evaluated():
     inner, calls = pixel_predictor(), []
     observed = inner._replace(score=lambda grey: (calls.append(grey), inner.score(grey))[1])
     grey = np.random.default_rng(0).integers(0, 256, (40, 70), np.uint8)
-    assert observed.scores(grey).shape == (40, 70, 2)
+    assert observed.scores(grey).pixels.shape == (40, 70, 2)
     padded = calls[0][0, ..., 0]
     assert padded.shape == (64, 96)
     assert (padded[40:43, :70] == grey[[38, 37, 36]]).all()
@@ -213,7 +214,7 @@ def test_a_large_image_is_scored_in_windows_as_if_it_were_scored_at_once():
     inner, calls = pixel_predictor(), []
     observed = inner._replace(score=lambda grey: (calls.append(grey.shape), inner.score(grey))[1])
     grey = np.random.default_rng(0).integers(0, 256, (2100, 2050), np.uint8)
-    scores = observed.scores(grey)
+    scores = observed.scores(grey).pixels
     assert set(calls) == {(1, 1024, 1024, 1)}
     assert np.abs(scores[..., 0] - grey / 255).max() < 1e-6
 
@@ -353,7 +354,7 @@ def test_submissions_on_real_images_keep_kaggles_rules(tmp_path, realdata):
         label: {"threshold": 0.6 + 0.05 * c, "min_component": 9} for c, label in enumerate("1234")
     }
     inner = pixel_predictor(**rules)
-    four = inner._replace(score=lambda grey: np.tile(inner.score(grey), 2))
+    four = inner._replace(score=lambda grey: NetworkScores(np.tile(inner.score(grey).pixels, 2)))
     assert predicted(folder, tmp_path / "out", four, overlays=False).images == 15
     pixels = {path.name: 256 * 1600 for path in folder.iterdir()}
     for name in ("submission.csv", "submission_2019.csv"):
@@ -438,7 +439,7 @@ def test_an_onnx_file_scores_as_it_is_asked_to(tmp_path):
     grey = np.arange(33 * 40, dtype=np.uint8).reshape(33, 40)
     observed = onnx_predictor(pixel_onnx(tmp_path / "model.onnx"))
     assert observed.card.model_copy(update={"network": None}) == card()
-    assert np.allclose(observed.scores(grey), pixel_predictor().scores(grey))
+    assert np.allclose(observed.scores(grey).pixels, pixel_predictor().scores(grey).pixels)
 
 
 def test_what_is_not_an_export_is_refused(tmp_path):

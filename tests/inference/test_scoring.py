@@ -91,6 +91,72 @@ def test_flips_are_flipped_back_and_averaged(dataset):
 def test_the_model_is_scored_as_it_then_is(dataset):
     model = pixel_model((0.0, 0.0))
     score = build_scorer(model)
-    assert score(np.zeros((1, 32, 32, 1), np.uint8)).max() == 0.5
+    assert score(np.zeros((1, 32, 32, 1), np.uint8)).pixels.max() == 0.5
     model.get_layer("pixel").set_weights([np.zeros((1, 1, 1, 1)), np.array([50.0])])
-    assert score(np.zeros((1, 32, 32, 1), np.uint8)).min() == 1.0
+    assert score(np.zeros((1, 32, 32, 1), np.uint8)).pixels.min() == 1.0
+
+
+def head_model():
+    """Two classes: logits of a pixel as in PIXEL; image logits of the mean grey."""
+    grey = keras.Input((None, None, 1), dtype="uint8")
+    values = keras.layers.Lambda(lambda x: tf.cast(x, tf.float32))(grey)
+    pixels = keras.layers.Lambda(lambda x: tf.concat([x / 50 - 2, 1 - x / 100], -1))(values)
+    slope = keras.layers.Lambda(
+        lambda x: (
+            tf.reduce_mean(x, [1, 2]) * [[0.02, -0.01]]
+            + tf.cast(x[:, 0, 0] > x[:, -1, -1], tf.float32)
+        )  # changes with a flip
+    )
+    return keras.Model(grey, [pixels, slope(values)])
+
+
+def test_image_scores_are_of_each_image(dataset):
+    rows = np.array([2, 0])
+    for each in score_images(build_scorer(head_model()), dataset, rows, max_pixels=1):
+        grey = np.pad(
+            dataset.image(each.row), [(0, up_to_32(n) - n) for n in each.bits.shape], mode="reflect"
+        )
+        first = float(grey[0, 0] > grey[-1, -1])
+        wanted = [sigmoid(slope * grey.mean() + first) for slope in (0.02, -0.01)]
+        assert each.image_scores == pytest.approx(wanted, rel=1e-4)
+
+
+def test_image_scores_of_flips_are_their_mean(dataset):
+    (plain,) = score_images(build_scorer(head_model()), dataset, np.array([0]), max_pixels=1)
+    scorer = build_scorer(head_model(), flips=True)
+    (flipped,) = score_images(scorer, dataset, np.array([0]), max_pixels=1)
+    grey = np.pad(
+        dataset.image(0), [(0, up_to_32(n) - n) for n in plain.bits.shape], mode="reflect"
+    ).astype(float)
+    turned = (grey, grey[::-1], grey[:, ::-1], grey[::-1, ::-1])
+    first = [float(each[0, 0] > each[-1, -1]) for each in turned]
+    assert len(set(first)) == 2
+    wanted = [np.mean([sigmoid(s * grey.mean() + f) for f in first]) for s in (0.02, -0.01)]
+    assert flipped.image_scores == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("pixels", [1, 10**6])
+def test_the_image_score_of_windows_is_the_largest(tmp_path, pixels):
+    image = np.full((32, 128), 20)
+    image[:, 96:] = 220
+    dataset = dataset_of(tmp_path, [image], [image * 0], ("a", "b"))
+    (scored,) = score_images(
+        build_scorer(head_model()),
+        dataset,
+        np.array([0]),
+        max_pixels=pixels,
+        layout=sliding_windows((32, 32)),
+    )
+    assert scored.image_scores == pytest.approx([sigmoid(4.4), sigmoid(-0.2)], rel=1e-4)
+
+
+def test_an_image_logit_that_is_no_number_makes_the_scores_nan():
+    grey = keras.Input((None, None, 1), dtype="uint8")
+    pixels = keras.layers.Lambda(lambda x: tf.zeros_like(tf.cast(x, tf.float32)))(grey)
+    image = keras.layers.Lambda(lambda x: tf.cast(x[:, 0, 0], tf.float32) * 1e30)(grey)
+    score = build_scorer(keras.Model(grey, [pixels, image]))
+    batch = np.zeros((2, 32, 32, 1), np.uint8)
+    batch[1, 0, 0] = 1
+    scores = score(batch).pixels
+    assert (scores[0] == 0.5).all()
+    assert np.isnan(scores[1]).all()

@@ -29,7 +29,7 @@ def test_the_scores_of_an_image_with_such_a_logit_are_nan():
     grey = np.zeros((2, 32, 32, 1), np.uint8)
     grey[1, 3, 4] = 255
     for flips in (False, True):
-        scores = build_scorer(model, flips=flips)(grey)
+        scores = build_scorer(model, flips=flips)(grey).pixels
         assert (scores[0] == 0.5).all()
         assert np.isnan(scores[1]).all()
 

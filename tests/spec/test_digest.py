@@ -19,6 +19,7 @@ WITH_EFFECT = {
     "model.decoder_filters": "[256, 128, 64, 32, 8]",
     "model.resolution": "half",
     "model.start": "runs/a/1",
+    "head.name": "head={name: linear}",
     "loss.name": "dice",
     "loss.gamma": "2.0",
     "loss.alpha": "0.5",
