@@ -959,7 +959,8 @@ def shipped() -> Iterator[Any]:
     for path in SHIPPED:
         name = path.relative_to(EXPERIMENTS).with_suffix("").as_posix()
         slow = name in {"b4_dice", "b4_focal", "quickstart", "neu_seg/mobilenet_dice"} or (
-            path.parent.name in {"ablation", "imbalance"} and name not in quick
+            path.parent.name in {"ablation", "imbalance", "synthetic_ablation"}
+            and name not in quick
         )
         yield pytest.param(path, id=name, marks=[pytest.mark.slow] if slow else [])
 
