@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas
 import pytest
 from pyarrow import parquet
 
@@ -39,6 +40,7 @@ from steelexp.metric_names import (
     full_name,
     grouped_name,
 )
+from steelexp.model.architectures import ARCHITECTURES
 from steelexp.plan import SpecModel, prepare
 from steelexp.records import provenance
 from steelexp.records.document import read_document
@@ -918,6 +920,67 @@ def test_no_defect_to_evaluator_on_is_refused(tiny_spec: Path, tmp_path: Path) -
     spec = load(tiny_spec, ["split.val=0.1", f"split.seed={seed}"], model=SpecModel)
     with pytest.raises(DataError, match="none of the 1 val images holds a defect"):
         prepare(spec, tmp_path)
+
+
+SMALL_MODELS = {
+    "unet": "decoder_filters: [8, 8, 8, 8, 8]",
+    "fpn": "pyramid_filters: 8, dropout: 0.2",
+    "linknet": "last_filters: 4",
+    "pspnet": "pyramid_filters: 8, dropout: 0.2",
+}
+"""Settings of each architecture for a training of seconds; a dropout where there is one."""
+
+
+def small_model(architecture: str, resolution: str = "full") -> str:
+    """Override of a spec's model."""
+    return (
+        f"model={{architecture: {architecture}, {SMALL_MODELS[architecture]}, weights: none, "
+        f"backbone: mobilenet, batch_norm_momentum: 0.9, resolution: {resolution}}}"
+    )
+
+
+@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name != "unet"])
+def test_every_architecture_trains(tiny_spec: Path, tmp_path: Path, architecture: str) -> None:
+    few = ("training.epochs=1", "loss_warm_up.epochs=0", "training.overlays=0")
+    folder, record = run(tiny_spec, tmp_path, small_model(architecture), *few)
+    assert all(np.isfinite(value) for value in record.metrics.values())
+    assert load_model(folder).name == f"{architecture}_mobilenet"
+
+
+@pytest.mark.slow  # three trainings and four exports
+@pytest.mark.parametrize("resolution", ["full", "half"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_resumes_exports_and_predicts(
+    tiny_spec: Path,
+    tiny_severstal: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    architecture: str,
+    resolution: str,
+) -> None:
+    settings = (small_model(architecture, resolution), "training.epochs=2", "training.overlays=0")
+    whole, record = run(tiny_spec, tmp_path / "whole", *settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", killed_at(checkpoint.save, 1, after=True))
+        with pytest.raises(Killed):
+            run(tiny_spec, tmp_path / "killed", *settings)
+    resumed, again = run(tiny_spec, tmp_path / "killed", *settings)
+    assert without_time(resumed.epochs) == without_time(whole.epochs)
+    assert again.weights == record.weights
+
+    images = tmp_path / "images"
+    images.mkdir()
+    draw = np.random.default_rng(0)
+    for height, width in ((64, 64), (50, 70), (256, 1600)):  # a tile, an odd one, a whole strip
+        image = draw.integers(0, 256, (height, width), np.uint8)
+        cv2.imwrite(str(images / f"{width}.png"), image)
+    for form in ("onnx", "savedmodel", "tflite"):  # each is refused beyond a difference of 1e-4
+        assert main(["export", str(whole.path), "--format", form, "--images", str(images)]) == 0
+    for runtime in ("tensorflow", "onnx", "openvino"):
+        out = tmp_path / runtime
+        arguments = ["predict", str(whole.path), str(images), "--runtime", runtime]
+        assert main([*arguments, "--out", str(out)]) == 0
+        assert len(pandas.read_csv(out / "images.csv")) == 3
 
 
 def shipped_overrides(path: Path, data: Path) -> list[str]:
