@@ -986,16 +986,23 @@ def test_every_architecture_resumes_exports_and_predicts(
 def shipped_overrides(path: Path, data: Path) -> list[str]:
     """Cut a shipped spec down to seconds; its loss, tiling, backbone and schedule stay its own."""
     overrides = ["training.epochs=1", "training.batch_size=3", "model.weights=none"]
-    source = load(path, [], model=SpecModel).data.choice
+    spec = load(path, [], model=SpecModel)
+    source = spec.data.choice
     if source == "mask_folder":
         few = [
             "data.train_fraction={inclusion: 1, scratches: 1}",
             "split.val=0.25",
             "data.subset=null",
         ]
+        if "start" in spec.model.model_fields_set:  # tests/test_starting_run.py has finished runs
+            few += ["model.start=null", "model.start_weights=all"]
         return [*overrides, f"data.root={data / 'neu'}", "tiling.size=32", *few]
-    small = [f"data.root={data}", "data.source=severstal", "tiling.size=32", "tiling.count=2"]
-    if source == "synthetic":  # a test part of 4 % would be empty
+    small = [f"data.root={data}", "data.source=severstal"]
+    if spec.tiling.choice != "whole":
+        small += ["tiling.size=32", "tiling.count=2"]
+    if spec.loss_warm_up.epochs:
+        small.append("loss_warm_up.epochs=0")
+    if source == "synthetic" or spec.split.settings.get("test"):  # a small part would be empty
         small += ["split.val=0.2", "split.test=0.2"]
     return [*overrides, *small]
 
@@ -1018,11 +1025,11 @@ def tiny_neu(tiny_severstal: Path) -> Path:
 
 def shipped() -> Iterator[Any]:
     """Every spec; with the slow tests what others here are like, and `make run`'s own."""
-    quick = {"neu_seg/imbalance/dice_copy_paste"}
+    quick = {"neu_seg/imbalance/dice_copy_paste", "severstal/best_single"}
     for path in SHIPPED:
         name = path.relative_to(EXPERIMENTS).with_suffix("").as_posix()
         slow = name in {"b4_dice", "b4_focal", "quickstart", "neu_seg/mobilenet_dice"} or (
-            path.parent.name in {"ablation", "imbalance", "synthetic_ablation"}
+            path.parent.name in {"ablation", "imbalance", "severstal", "synthetic_ablation"}
             and name not in quick
         )
         yield pytest.param(path, id=name, marks=[pytest.mark.slow] if slow else [])
@@ -1033,7 +1040,7 @@ def test_every_shipped_spec_trains(
     path: Path, tiny_severstal: Path, tiny_neu: Path, tmp_path: Path
 ) -> None:
     overrides = shipped_overrides(path, tiny_severstal)
-    if path.stem in {"b4_bce_dice", "b4_focal"} or path.parent.name == "imbalance":
+    if path.stem in {"b4_bce_dice", "b4_focal", "best_single"} or path.parent.name == "imbalance":
         overrides.append("model.backbone=vgg16")  # few layers; the others build what they name
     folder, record = run(path, tmp_path, *overrides)
     assert record.epochs == 1
