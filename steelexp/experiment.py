@@ -288,8 +288,7 @@ def network_on_devices(
     distribution = strategy(
         training.devices,
         workers=training.workers,
-        batch_size=training.batch_size,
-        tiles=plan.tile_count,
+        batches=[(phase.batch_size, phase.tile_count) for phase in plan.phases],
     )
     with variable_scope(distribution):
         on_one = distribution.num_replicas_in_sync == 1
@@ -382,7 +381,7 @@ def _track(plan: Plan, tracker: Tracker, epochs: Sequence[Epoch]) -> None:
     """Tell the tracker the last of the epochs so far."""
     epoch = epochs[-1]
     pictures = [_picture(path, plan.folder) for path in plan.folder.overlays(epoch.epoch)]
-    metrics = {**epoch.metrics, **epoch_costs(epochs, tiles=plan.tile_count)}
+    metrics = {**epoch.metrics, **epoch_costs(epochs, tiles=plan.phase(epoch.epoch).tile_count)}
     tracker.epoch(epoch.epoch, metrics, epoch.step, pictures)
 
 
@@ -403,13 +402,14 @@ def training_batches(
     main_loss_weight.assign(
         warm_up_weight(epoch, epochs=loss_warm_up.epochs, fade=loss_warm_up.fade)
     )
+    phase = plan.phase(epoch)
     batches = pipeline.training_batches(
         plan.dataset,
         plan.split.train,
-        plan.tiling,
+        phase.tiling,
         plan.spec.sampling.bind(SAMPLERS),
         plan.augmentations,
-        batch_size=plan.spec.training.batch_size,
+        batch_size=phase.batch_size,
         seed=plan.spec.seed,
         epoch=epoch,
     )

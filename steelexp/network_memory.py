@@ -117,7 +117,7 @@ def graph_of(plan: Plan, execution: Execution) -> str:
         "accumulate": spec.training.accumulate,
         "encoder": [spec.training.freeze_encoder_epochs, spec.training.encoder_lr_factor],
         "threshold": spec.training.threshold,
-        "tile_size": plan.tile_size,
+        "tile_sizes": [phase.tile_size for phase in plan.phases],
     }
     return json.dumps(parts, sort_keys=True)
 

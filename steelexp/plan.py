@@ -18,13 +18,14 @@ from steelexp.data.cache import cache_images
 from steelexp.data.cache_root import cache_root
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.duplicates.groups import duplicate_groups
+from steelexp.data.phases import Phase, phase_at, training_phases
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.sources import LOADERS
 from steelexp.data.splits.extension import SplitFile, compare_with_file
 from steelexp.data.splits.kinds import SPLITS
 from steelexp.data.splits.split import Split, describe_split, split_digest
-from steelexp.data.tiles import Tiling, tile_rng, tile_table
-from steelexp.data.tiling import TILINGS, coverage
+from steelexp.data.tiles import Tiling
+from steelexp.data.tiling import TILINGS
 from steelexp.data.variant import first_of_each_group, long_tailed, select
 from steelexp.data.white_level import set_white_level
 from steelexp.errors import explain_read_errors
@@ -75,15 +76,14 @@ class Plan:
         groups: [S] number of each image's group of near-duplicates.
         split: Numbers of the training, validation and test images.
         split_file: File that the split was read from; None for a split of another kind.
-        tiling: Function that places tiles in an image.
+        tiling: Function that places the tiles of the validation on tiles, and of the training
+            where it has no phases of its own.
+        phases: Phases of the training, one at least.
         augmentations: Augmentations in the order of application.
         class_weights: [C] weights of mean one; None for equal weights.
         initial_weights: sha256 of the file of initial weights; None without a file.
         start: Run whose weights training starts with; None without one.
         seen: Hash of each image that those weights have seen -> its part.
-        tile_count: Number of training tiles per epoch.
-        tile_size: Height and width of a tile in pixels.
-        uncovered: Share of the training images' pixels in no tile of the first epoch.
         digest: Digest of the run, the name of its folder.
         folder: Run folder.
     """
@@ -94,22 +94,38 @@ class Plan:
     split: Split
     split_file: SplitFile | None
     tiling: Tiling
+    phases: tuple[Phase, ...]
     augmentations: Sequence[Augmentation]
     class_weights: Weights | None
     initial_weights: str | None
     start: Start | None
     seen: Mapping[str, Part]
-    tile_count: int
-    tile_size: tuple[int, int]
-    uncovered: float
     digest: str
     folder: RunFolder
 
+    def phase(self, epoch: int) -> Phase:
+        """The phase of an epoch, counted from 1."""
+        return phase_at(self.phases, epoch)
+
+    @property
+    def tile_count(self) -> int:
+        """Number of training tiles per epoch, in the first phase."""
+        return self.phases[0].tile_count
+
+    @property
+    def tile_size(self) -> tuple[int, int]:
+        """Height and width of a training tile in pixels, in the first phase."""
+        return self.phases[0].tile_size
+
+    @property
+    def uncovered(self) -> float:
+        """Share of the training images' pixels in no tile of the first epoch."""
+        return self.phases[0].uncovered
+
     @property
     def steps(self) -> int:
-        """Number of optimizer steps per epoch."""
-        training = self.spec.training
-        return math.ceil(math.ceil(self.tile_count / training.batch_size) / training.accumulate)
+        """Number of optimizer steps per epoch, in the first phase."""
+        return math.ceil(self.phases[0].steps / self.spec.training.accumulate)
 
     @property
     def reported_part(self) -> tuple[str, int]:
@@ -132,13 +148,22 @@ class Plan:
 
     @property
     def tiling_summary(self) -> dict[str, Any]:
-        """Kind and settings of the tiling; number of tiles, share of pixels in no tile."""
-        return {
-            "kind": self.spec.tiling.choice,
-            **self.spec.tiling.settings,
-            "tiles": self.tile_count,
-            "uncovered": round(self.uncovered, 4),
-        }
+        """Kind and settings of the tiling; number of tiles, share of pixels in no tile.
+
+        With phases, the tiling is that of the validation, and each phase has its own.
+        """
+        if not self.spec.training.phases:
+            return self.phases[0].summary
+        phases = [
+            phase.summary
+            | {
+                "epochs": [phase.first, phase.last],
+                "batch_size": phase.batch_size,
+                "learning_rate_factor": phase.learning_rate_factor,
+            }
+            for phase in self.phases
+        ]
+        return {"kind": self.spec.tiling.choice, **self.spec.tiling.settings, "phases": phases}
 
 
 def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -> Plan:
@@ -169,8 +194,9 @@ def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -
     _check_donors(spec, dataset, split)
     tiling = spec.tiling.bind(TILINGS)
     augmentations = spec.augment.bind(AUGMENTATIONS)
-    table, size = tile_table(dataset, split.train, tiling, seed=spec.seed, epoch=1)
-    pipeline.check_augmentations(dataset.classes, size, augmentations)
+    phases = training_phases(spec.training, spec.tiling, dataset, split.train, seed=spec.seed)
+    for phase in phases:
+        pipeline.check_augmentations(dataset.classes, phase.tile_size, augmentations)
     start, seen = starting_run(spec, dataset, groups, split, own=own) or (None, {})
     initial_weights = None if start else _weights_digest(spec)
     run_digest = digest(
@@ -187,14 +213,12 @@ def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -
         split=split,
         split_file=split_file,
         tiling=tiling,
+        phases=phases,
         augmentations=augmentations,
         class_weights=_class_weights(spec, dataset, split),
         initial_weights=initial_weights,
         start=start,
         seen=seen,
-        tile_count=len(table),
-        tile_size=size,
-        uncovered=_uncovered(dataset, split.train, tiling, spec.seed),
         digest=run_digest,
         folder=RunFolder(runs / spec.name / run_digest),
     )
@@ -265,14 +289,3 @@ def _weights_digest(spec: ExperimentSpec) -> str | None:
         return None
     with explain_read_errors(path, "choose another file with model.weights"):
         return hashlib.sha256(read_regular(path, WEIGHTS_BYTES)).hexdigest()
-
-
-def _uncovered(dataset: Dataset, rows: npt.NDArray[np.int64], tiling: Tiling, seed: int) -> float:
-    """Share of the images' pixels in no tile of the first epoch."""
-    covered = total = 0
-    for row in rows.tolist():
-        height, width = dataset.sizes[row].tolist()
-        tiles = tiling(height, width, tile_rng(seed, 1, row))
-        covered += int(coverage(height, width, tiles).sum())
-        total += height * width
-    return 1 - covered / total

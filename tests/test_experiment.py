@@ -755,6 +755,55 @@ def test_a_killed_run_goes_on_as_if_undisturbed(
     assert {epoch for *_, epoch in Archive(path).metrics() if epoch} == {1, 2, 3}
 
 
+PHASES = (
+    (
+        "training.phases=[{epochs: 1, tiling: {kind: random_crops, size: [32, 64], count: 2}}, "
+        "{epochs: 1, tiling: {kind: columns, size: 64, count: 2}, learning_rate_factor: 0.5}, "
+        "{epochs: 1, tiling: {kind: whole}, batch_size: 2, learning_rate_factor: 0.1}]"
+    ),
+    "tracking={name: none}",
+    "training.overlays=0",
+)
+
+
+@pytest.fixture(scope="module")
+def in_phases(
+    tiny_spec: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RunFolder, Record]:
+    """The tiny spec's run in three phases of an epoch each."""
+    return run(tiny_spec, tmp_path_factory.mktemp("phases"), *PHASES)
+
+
+@pytest.mark.slow
+def test_a_run_in_phases(in_phases: tuple[RunFolder, Record]) -> None:
+    folder, record = in_phases
+    assert [epoch.step for epoch in folder.epochs] == [4, 8, 11]  # 12 / 3, 12 / 3, 6 / 2 steps
+    rates = [epoch.metrics["learning_rate"] for epoch in folder.epochs]
+    assert rates == pytest.approx([1e-3, 5e-4, 1e-4])
+    assert record.tiling["size"] == 64
+    assert [phase["tiles"] for phase in record.tiling["phases"]] == [12, 12, 6]
+    assert "Epochs 3 to 3: whole, 6 tiles an epoch" in (folder.path / "report.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", [1, 2, 3])
+def test_a_run_killed_in_any_phase_goes_on_as_if_undisturbed(
+    tiny_spec: Path,
+    in_phases: tuple[RunFolder, Record],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    phase: int,
+) -> None:
+    whole, record = in_phases
+    with monkeypatch.context() as patch:  # its epoch is trained, and not yet saved
+        patch.setattr(checkpoint, "save", killed_at(checkpoint.save, phase, after=False))
+        with pytest.raises(Killed):
+            run(tiny_spec, tmp_path, *PHASES)
+    resumed, again = run(tiny_spec, tmp_path, *PHASES)
+    assert without_time(resumed.epochs) == without_time(whole.epochs)
+    assert (again.weights, again.metrics) == (record.weights, record.metrics)
+
+
 @pytest.mark.slow
 def test_a_run_goes_on_as_it_was_computed_when_it_began(
     tiny_spec: Path,

@@ -26,7 +26,29 @@ def plan_lines(plan: Plan) -> list[str]:
         f"{plan.spec.name} {plan.digest}: images: {', '.join(counts)}; {plan.tile_count} tiles and "
         f"{plan.steps} steps an epoch; {plan.uncovered:.1%} of the training pixels are in no tile"
     )
-    return [line, *_start_lines(plan), *leak_lines(plan.split_summary["parts"])]
+    return [
+        line,
+        *_phase_lines(plan),
+        *_start_lines(plan),
+        *leak_lines(plan.split_summary["parts"]),
+    ]
+
+
+def _phase_lines(plan: Plan) -> list[str]:
+    """A line for each phase; none where the training has no phases."""
+    if not plan.spec.training.phases:
+        return []
+    lines = [
+        (
+            f"epochs {phase.first} to {phase.last}: {phase.settings['kind']}, {phase.tile_count} "
+            f"tiles of {phase.tile_size[0]} x {phase.tile_size[1]} and {phase.steps} steps an "
+            f"epoch, learning rate x {phase.learning_rate_factor:g}"
+        )
+        for phase in plan.phases
+    ]
+    last = plan.spec.training.epochs
+    late = [f"{line}; not within training.epochs {last}" for line in lines]
+    return [late[i] if phase.first > last else lines[i] for i, phase in enumerate(plan.phases)]
 
 
 def _start_lines(plan: Plan) -> list[str]:
@@ -95,6 +117,7 @@ def _data_lines(plan: Plan) -> list[str]:
             f"  tiles       {plan.tile_count} of {height} x {width} an epoch, "
             f"{plan.uncovered:.1%} of the training pixels in none"
         ),
+        *(f"  {line}" for line in _phase_lines(plan)),
     ]
 
 

@@ -1,5 +1,6 @@
 """The tiles of a data set: their positions, their labelled pixels, and their content."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -7,11 +8,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.data.augment.occlusion import black_areas
 from steelexp.data.bits import Bits, for_opencv
 from steelexp.data.dataset import DataError, Dataset
-from steelexp.data.tiling import Tiles
+from steelexp.data.tiling import BlackShares, Tiles, random_crops
 
-Tiling = Callable[[int, int, np.random.Generator], Tiles]
+Tiling = Callable[..., Tiles]
+"""Function (height, width, rng) -> tiles of an image; `random_crops` also takes its black areas."""
+
 Table = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
 
@@ -41,7 +45,8 @@ def tile_table(
     sizes = {}
     for row in rows.tolist():
         height, width = dataset.sizes[row].tolist()
-        size, places = tiling(height, width, tile_rng(seed, epoch, row))
+        rng = tile_rng(seed, epoch, row)
+        size, places = tiling(height, width, rng, *_images_of(tiling, dataset, row))
         sizes[size] = dataset.names[row]
         corners.append(np.insert(places, 0, row, axis=1))
     if len(sizes) > 1:
@@ -50,6 +55,26 @@ def tile_table(
             f"batch: {sizes}; take tiling.kind=random_crops or cover with a fixed size"
         )
     return np.concatenate(corners), next(iter(sizes))
+
+
+def _images_of(tiling: Tiling, dataset: Dataset, row: int) -> list[BlackShares]:
+    """What a tiling takes of the content of an image."""
+    function = tiling.func if isinstance(tiling, functools.partial) else tiling
+    return [_black_shares(dataset, row)] if function is random_crops else []
+
+
+def _black_shares(dataset: Dataset, row: int) -> BlackShares:
+    """Function that measures how much of a tile of an image is black; it reads the image once."""
+
+    @functools.cache
+    def black() -> Pixels:
+        return black_areas(dataset.image(row))
+
+    def shares(corners: Table, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+        tiles = [black()[top : top + size[0], left : left + size[1]] for top, left in corners]
+        return np.array([tile.mean() for tile in tiles])
+
+    return shares
 
 
 def tile_rng(seed: int, epoch: int, row: int) -> np.random.Generator:

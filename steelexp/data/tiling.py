@@ -9,10 +9,11 @@ because a U-Net halves it five times.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from steelexp.data.dataset import DataError
 from steelexp.data.tile_size import Stride, TileSize, sides, size_text
@@ -29,6 +30,14 @@ class Tiles(NamedTuple):
 
     size: tuple[int, int]
     corners: npt.NDArray[np.int64]
+
+
+Corners = npt.NDArray[np.int64]
+BlackShares = Callable[[Corners, tuple[int, int]], npt.NDArray[np.float64]]
+"""Function corners [T, 2] and size of tiles -> share of each that is black, beyond the sheet."""
+
+DRAWS = 10
+"""Draws of a tile that is too black; then the least black of them is taken."""
 
 
 def columns(
@@ -85,7 +94,14 @@ def cover(
 
 
 def random_crops(
-    height: int, width: int, rng: np.random.Generator, *, size: TileSize = 256, count: TileCount = 6
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    black_shares: BlackShares | None = None,
+    *,
+    size: TileSize = 256,
+    count: TileCount = 6,
+    max_black: Annotated[float, Field(ge=0, le=1)] = 1.0,
 ) -> Tiles:
     """`count` tiles at random positions, different in each epoch.
 
@@ -93,13 +109,46 @@ def random_crops(
         height: Height of the image in pixels.
         width: Width of the image in pixels.
         rng: Random generator of this image and epoch.
+        black_shares: Function that measures how much of a tile is black.
         size: Side of a square tile in pixels, or height and width.
         count: Number of tiles per image and epoch.
+        max_black: Share of a tile above which the area beyond the sheet is too large, and the tile
+            is drawn again, up to nine times. Then the least black of the ten is taken. 1: no tile
+            is drawn again.
     """
     tile = sides(size)
-    top = rng.integers(0, max(height - tile[0], 0) + 1, count)
-    left = rng.integers(0, max(width - tile[1], 0) + 1, count)
-    return Tiles(tile, np.stack([top, left], axis=1))
+
+    def draw(tiles: int) -> Corners:
+        top = rng.integers(0, max(height - tile[0], 0) + 1, tiles)
+        left = rng.integers(0, max(width - tile[1], 0) + 1, tiles)
+        return np.stack([top, left], axis=1)
+
+    corners = draw(count)
+    if max_black < 1 and black_shares is not None:
+        corners = _less_black(corners, tile, draw, black_shares, max_black)
+    return Tiles(tile, corners)
+
+
+def _less_black(
+    corners: Corners,
+    size: tuple[int, int],
+    draw: Callable[[int], Corners],
+    black_shares: BlackShares,
+    max_black: float,
+) -> Corners:
+    """Draw tiles that are too black again, and keep the least black draw of each."""
+    corners = corners.copy()
+    shares = black_shares(corners, size)
+    for _ in range(DRAWS - 1):
+        too_black = np.flatnonzero(shares > max_black)
+        if not len(too_black):
+            break
+        others = draw(len(too_black))
+        other_shares = black_shares(others, size)
+        better = other_shares < shares[too_black]
+        corners[too_black[better]] = others[better]
+        shares[too_black[better]] = other_shares[better]
+    return corners
 
 
 def whole_image(height: int, width: int, rng: np.random.Generator) -> Tiles:

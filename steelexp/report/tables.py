@@ -63,6 +63,7 @@ def run_lines(record: Record, spec: "ExperimentSpec", folder: RunFolder) -> list
             f"{_listing(metrics, 'val', HEADLINES)}."
         )
     lines += postprocessing_lines(record.postprocessing, metrics)
+    lines += phase_lines(record.tiling)
     lines += start_lines(record.provenance)
     lines += leak_lines(parts)
     if spec.published is not None:
@@ -110,6 +111,20 @@ def _listing(metrics: Mapping[str, float], part: Part, names: Iterable[str]) -> 
     """Metrics over all classes, by their full names, with four digits."""
     full_names = [full_name(name, part) for name in names]
     return ", ".join(f"{name} {metrics[name]:.4f}" for name in full_names if name in metrics)
+
+
+def phase_lines(tiling: Mapping[str, Any]) -> list[str]:
+    """The phases of a training, a line each; none where it has no phases.
+
+    Args:
+        tiling: Tiling of a record.
+    """
+    return [
+        f"Epochs {phase['epochs'][0]} to {phase['epochs'][1]}: {phase['kind']}, "
+        f"{phase['tiles']} tiles an epoch in batches of {phase['batch_size']}, learning rate x "
+        f"{phase['learning_rate_factor']:g}."
+        for phase in tiling.get("phases", ())
+    ]
 
 
 def start_lines(provenance: Mapping[str, Any]) -> list[str]:

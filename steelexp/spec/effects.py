@@ -33,6 +33,8 @@ ADDED_LATER: Final[Mapping[str, Any]] = {
     "head.name": "none",
     "schedule.name": "plateau",
     "schedule.warm_up_epochs": 0.0,
+    "training.phases": [],
+    "tiling.max_black": 1.0,
     "model.start": None,
     "model.start_weights": "all",
     "model.start_at": "last",

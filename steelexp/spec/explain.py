@@ -24,9 +24,9 @@ def explain(tree: Branch, model: type[ExperimentSpec], detail: Any) -> Problem:
     """
     loc = list(detail["loc"])
     if detail["type"].startswith("union_tag"):
-        loc.append(SECTIONS[_dotted(loc)].selector)
+        loc.append(_section(loc).selector)
     else:
-        for end in (1, 2):  # search.tuner is the one section within another
+        for end in range(1, 5):  # search.tuner and training.phases[0].tiling lie within others
             if len(loc) > end and len(_variants(model, loc[:end])) > 1:
                 del loc[end]  # the component's name, which pydantic puts in behind the section's
     return Problem(_where(tree, loc), _dotted(loc), _message(tree, model, detail, loc))
@@ -38,6 +38,11 @@ def nearest(name: str, options: Iterable[str]) -> str:
         return ""
     matches = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
     return f"; did you mean {matches[0]}?" if matches else ""
+
+
+def _section(loc: list[Any]) -> type[Component]:
+    """The class of a section, which may be one of a phase."""
+    return SECTIONS.get(_dotted(loc)) or SECTIONS[loc[-1]]
 
 
 def _dotted(loc: list[Any]) -> str:
@@ -96,7 +101,7 @@ def _owner(tree: Branch, model: type[ExperimentSpec], loc: list[Any]) -> type[Ba
     variants = _variants(model, loc[:-1]) or [model]
     if len(variants) == 1:
         return variants[0]
-    selector = _at(tree, [*loc[:-1], SECTIONS[_dotted(loc[:-1])].selector])
+    selector = _at(tree, [*loc[:-1], _section(loc[:-1]).selector])
     component = selector.value if isinstance(selector, Leaf) else None
     return next((v for v in variants if _component(v) == component), variants[0])
 

@@ -175,6 +175,21 @@ class TrackingSpec(Component):
     name: str
 
 
+class PhaseSpec(BaseModel):
+    """Epochs of a training with tiles of their own."""
+
+    model_config = STRICT
+
+    epochs: Epochs = Field(description="Number of epochs.")
+    tiling: TilingSpec = Field(description="Tiles that train in these epochs.")
+    batch_size: BatchSize | None = Field(
+        None, description="Tiles in a batch of these epochs; null: training.batch_size."
+    )
+    learning_rate_factor: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="Factor by which the learning rate of these epochs is multiplied."
+    )
+
+
 class TrainingSpec(BaseModel):
     """Epochs, early stopping, learning-rate reduction, devices."""
 
@@ -182,6 +197,12 @@ class TrainingSpec(BaseModel):
 
     epochs: Epochs = Field(description="Largest number of epochs.")
     batch_size: BatchSize = Field(description="Tiles in a batch.")
+    phases: list[PhaseSpec] = Field(
+        [],
+        max_length=20,
+        description="Phases of the training, each with tiles of its own; none: the tiles of tiling "
+        "in all epochs. The tiles of tiling are then those of the validation on tiles.",
+    )
     monitor: Monitor = Field(
         full_name(PRIMARY, "val"),
         description="Metric that picks the best epoch; the lowest val_loss is the best.",
@@ -219,6 +240,28 @@ class TrainingSpec(BaseModel):
         description="Epochs from one validation on tiles to the next. Other epochs have no "
         "val_loss and no val_dice_batch; the last one always has them.",
     )
+
+    @field_validator("phases")
+    @classmethod
+    def _fill_all_epochs(cls, phases: list[PhaseSpec], info: ValidationInfo) -> list[PhaseSpec]:
+        epochs = info.data.get("epochs", 0)
+        in_phases = sum(phase.epochs for phase in phases)
+        if phases and in_phases < epochs:
+            raise PydanticCustomError(
+                "phases",
+                f"they have {in_phases} epochs and training.epochs is {epochs}; add epochs to one, "
+                f"or set training.epochs={in_phases}",
+            )
+        return phases
+
+    def phase_at(self, epoch: int) -> PhaseSpec | None:
+        """The phase of an epoch, counted from 1; None where the training has no phases."""
+        last = 0
+        for phase in self.phases:
+            last += phase.epochs
+            if epoch <= last:
+                return phase
+        return None
 
     @field_validator("tile_validation_interval")
     @classmethod
@@ -412,6 +455,14 @@ def experiment_model(components: Mapping[str, Registry]) -> type[ExperimentSpec]
             search = create_model("SearchSpec", __base__=SearchSpec, tuner=(union, Field()))
             fields["search"] = (search | None, ExperimentSpec.model_fields["search"])
             continue
+        if section == "tiling":
+            phase = create_model("PhaseSpec", __base__=PhaseSpec, tiling=(union, Field()))
+            training = create_model(
+                "TrainingSpec",
+                __base__=TrainingSpec,
+                phases=(list[phase], TrainingSpec.model_fields["phases"]),
+            )
+            fields["training"] = (training, ExperimentSpec.model_fields["training"])
         default = ExperimentSpec.model_fields[section].default
         if isinstance(default, Component):
             default = models[default.choice].model_validate(default.model_dump())
@@ -445,7 +496,8 @@ def json_schema(model: type[ExperimentSpec]) -> dict[str, Any]:
         "description": "A spec to inherit from, relative to this file.",
     }
     tuner = schema["$defs"]["SearchSpec"]["properties"]["tuner"]
-    for section in (*schema["properties"].values(), tuner):
+    tiling = schema["$defs"]["PhaseSpec"]["properties"]["tiling"]
+    for section in (*schema["properties"].values(), tuner, tiling):
         if "oneOf" in section:
             section["anyOf"] = section.pop("oneOf")
             del section["discriminator"]

@@ -8,7 +8,7 @@ trains (dropout) is drawn anew.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from steelexp.lazy import Tensor, keras, tf
 
 
 def strategy(
-    devices: Literal["one", "all"], *, workers: int = 1, batch_size: int, tiles: int
+    devices: Literal["one", "all"], *, workers: int = 1, batches: Sequence[tuple[int, int]]
 ) -> Any:
     """How TensorFlow divides a training; a model is built and compiled in its `variable_scope`.
 
@@ -25,8 +25,7 @@ def strategy(
         devices: One device, or all GPUs; without a GPU, all logical CPUs, which is one unless
             TensorFlow is configured otherwise.
         workers: Processes that train together, each with one device; TF_CONFIG says where.
-        batch_size: Tiles a step, on all devices together.
-        tiles: Tiles an epoch.
+        batches: Tiles a step, on all devices together, and tiles an epoch, of each phase.
 
     Returns:
         A tf.distribute.Strategy.
@@ -35,16 +34,16 @@ def strategy(
         UserError: the batches cannot be shared.
     """
     if workers > 1:
-        return _of_workers(devices, workers, batch_size, tiles)
+        return _of_workers(devices, workers, batches)
     devices_here = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if devices == "one" or len(devices_here) == 1:
         return tf.distribute.get_strategy()
-    _check_shares(batch_size, tiles, len(devices_here), "training.devices=one")
+    _check_shares(batches, len(devices_here), "training.devices=one")
     keras.backend.clear_session()  # inside the scope it would end it
     return tf.distribute.MirroredStrategy([device.name for device in devices_here])
 
 
-def _of_workers(devices: str, workers: int, batch_size: int, tiles: int) -> Any:
+def _of_workers(devices: str, workers: int, batches: Sequence[tuple[int, int]]) -> Any:
     if devices == "all":
         raise UserError(
             "training.devices: all with training.workers: each worker has one GPU; take "
@@ -55,12 +54,17 @@ def _of_workers(devices: str, workers: int, batch_size: int, tiles: int) -> Any:
             f"training.workers: {workers}: there is one process here; a trial of a search trains "
             "in one, with training.workers=1"
         )
-    _check_shares(batch_size, tiles, workers, "training.workers=1")
+    _check_shares(batches, workers, "training.workers=1")
     keras.backend.clear_session()  # as above
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-def _check_shares(batch_size: int, tiles: int, devices: int, instead: str) -> None:
+def _check_shares(batches: Sequence[tuple[int, int]], devices: int, instead: str) -> None:
+    for batch_size, tiles in batches:
+        _check_share(batch_size, tiles, devices, instead)
+
+
+def _check_share(batch_size: int, tiles: int, devices: int, instead: str) -> None:
     problem = _problem(batch_size, tiles, devices)
     if problem is None:
         return

@@ -151,7 +151,10 @@ def learning_rate(
         factor=settings.reduce_lr_factor,
         lower_is_better=lower_is_better(settings.monitor),
     )
+    phase = settings.phase_at(len(epochs) + 1)
+    largest *= 1.0 if phase is None else phase.learning_rate_factor
     schedule: Schedule = spec.schedule.bind(SCHEDULES)
+    # Where phases have epochs of several lengths, the schedule follows the share of the epochs.
     total = settings.epochs * steps_per_epoch
     first = len(epochs) * steps_per_epoch
     return lambda step: largest * schedule(first + step, total, settings.epochs)

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,26 @@ def test_random_tiles_are_drawn_by_seed_epoch_and_image():
     assert table([0], 5, 1) == table([0], 5, 1)
     corners = [table(*key) for key in (([0], 5, 1), ([1], 5, 1), ([0], 6, 1), ([0], 5, 2))]
     assert len({str(np.array(tiles)[:, 1:]) for tiles in corners}) == 4
+
+
+def test_black_crops_of_images_are_drawn_again():
+    dataset = synthetic_dataset((64, 640), (64, 640))
+    strip = np.full((64, 640), 120, np.uint8)
+    strip[:, :400] = 5  # beyond the sheet
+    strip[20:24, 500:504] = 0  # too small for the edge of a sheet
+    object.__setattr__(dataset, "image", lambda row: strip if row else strip[:, ::-1])
+
+    def lefts(**settings):
+        tiling = functools.partial(random_crops, size=64, count=40, **settings)
+        table, _ = tiles.tile_table(dataset, np.arange(2), tiling, seed=0, epoch=1)
+        return table[:40, 2], table[40:, 2]
+
+    first, second = lefts()
+    assert first.max() > 300
+    assert second.min() < 300
+    first, second = lefts(max_black=0.5)
+    assert first.max() <= 640 - 400 - 32  # half of the tile is steel
+    assert second.min() >= 400 - 32
 
 
 def test_tiles_of_several_sizes_are_refused():

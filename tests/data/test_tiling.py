@@ -133,6 +133,53 @@ def test_random_crops_lie_inside_and_follow_the_seed(height, width, h, w, count,
     assert (tiles.corners[:, 1] <= max(width - w, 0)).all()
 
 
+def black_left_of(column):
+    """The black share of tiles of an image that is black left of a column."""
+    return lambda corners, size: np.clip((column - corners[:, 1]) / size[1], 0, 1)
+
+
+def test_crops_that_are_mostly_black_are_drawn_again():
+    settings = {"size": 32, "count": 50}
+    plain = random_crops(32, 320, rng(), **settings)
+    assert (plain.corners[:, 1] < 160 - 16).any()
+    for all_the_same in (
+        random_crops(32, 320, rng(), None, **settings, max_black=0.5),
+        random_crops(32, 320, rng(), black_left_of(160), **settings),
+        random_crops(32, 320, rng(), black_left_of(0), **settings, max_black=0.5),
+    ):
+        np.testing.assert_array_equal(plain.corners, all_the_same.corners)
+    tiles = random_crops(32, 320, rng(), black_left_of(160), **settings, max_black=0.5)
+    assert (tiles.corners[:, 1] >= 160 - 16).all()
+    kept = plain.corners[:, 1] >= 160 - 16
+    np.testing.assert_array_equal(tiles.corners[kept], plain.corners[kept])
+
+
+def test_after_ten_draws_the_least_black_is_taken():
+    draws = []
+
+    def black_shares(corners, size):
+        draws.append(corners[:, 1].tolist())
+        return 1 - corners[:, 1] / 1000
+
+    tiles = random_crops(32, 500, rng(), black_shares, size=32, count=3, max_black=0.1)
+    assert [len(columns_drawn) for columns_drawn in draws] == [3] * 10
+    assert lefts(tiles) == [max(column) for column in zip(*draws, strict=True)]
+
+
+@given(SIDES, SIDES, st.integers(1, 8), st.integers(0, 99), st.floats(0, 1))
+def test_crops_drawn_again_lie_inside_and_follow_the_seed(height, width, count, seed, most):
+    tiles, again = (
+        random_crops(
+            height, width, rng(seed), black_left_of(width / 2), size=32, count=count, max_black=most
+        )
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(tiles.corners, again.corners)
+    assert tiles.corners.shape == (count, 2)
+    assert (tiles.corners >= 0).all()
+    assert (tiles.corners <= (max(height - 32, 0), max(width - 32, 0))).all()
+
+
 def test_random_crops_reach_both_edges_and_differ_by_seed():
     tiles = random_crops(34, 35, rng(), size=32, count=200)
     assert set(tiles.corners[:, 0].tolist()) == {0, 1, 2}

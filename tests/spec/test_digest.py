@@ -42,6 +42,7 @@ WITH_EFFECT = {
     "training.encoder_lr_factor": "0.1",
     "training.epochs": "3",
     "training.batch_size": "8",
+    "training.phases": "[{epochs: 2, tiling: {kind: whole}}]",
     "training.monitor": "val_loss",
     "training.early_stopping_patience": "1",
     "training.reduce_lr_patience": "1",
@@ -169,6 +170,12 @@ def test_does_not_change_with_an_augmentation_that_is_taken_away(spec):
 def test_a_square_in_two_numbers_is_that_of_one(spec):
     assert digest_of(spec("", "tiling.size=[256, 256]")) == digest_of(spec())
     assert digest_of(spec("", "tiling.size=[256, 512]")) != digest_of(spec())
+
+
+def test_changes_with_crops_that_are_drawn_again(spec):
+    crops = spec("", "tiling={kind: random_crops}")
+    assert digest_of(spec("", "tiling={kind: random_crops, max_black: 1.0}")) == digest_of(crops)
+    assert digest_of(spec("", "tiling={kind: random_crops, max_black: 0.5}")) != digest_of(crops)
 
 
 class TestWeights:

@@ -56,11 +56,11 @@ WRONG = {
     "unknown setting of a plain section": (
         "training: {epoch: 3}",
         (
-            "2: training.epoch: unknown setting; allowed: epochs, batch_size, monitor, "
-            "early_stopping_patience, reduce_lr_patience, reduce_lr_factor, threshold, precision, "
-            "devices, workers, "
-            "overlays, tile_validation_interval, xla, freeze_encoder_epochs, "
-            "encoder_lr_factor, accumulate; did you mean epochs?"
+            "2: training.epoch: unknown setting; allowed: epochs, batch_size, phases, "
+            "monitor, early_stopping_patience, reduce_lr_patience, reduce_lr_factor, threshold, "
+            "precision, devices, workers, "
+            "overlays, tile_validation_interval, xla, freeze_encoder_epochs, encoder_lr_factor, "
+            "accumulate; did you mean epochs?"
         ),
     ),
     "setting of another component": (

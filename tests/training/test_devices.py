@@ -51,7 +51,7 @@ def network():
     return keras.Model(seen, logits)
 
 def compiled(kind):
-    distribution = devices.strategy(kind, batch_size=4, tiles=7)
+    distribution = devices.strategy(kind, batches=[(4, 7)])
     with devices.variable_scope(distribution):
         keras.utils.set_random_seed(0)
         model = network()
@@ -120,6 +120,6 @@ def test_batches_that_cannot_be_shared_are_refused(monkeypatch, batch_size, tile
     gpus = ["GPU:0", "GPU:1", "GPU:2"]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus)
     with pytest.raises(UserError, match=f"training.batch_size: {said} training.devices=one"):
-        devices.strategy("all", batch_size=batch_size, tiles=tiles)
-    one = devices.strategy("one", batch_size=batch_size, tiles=tiles)
+        devices.strategy("all", batches=[(6, 30), (batch_size, tiles)])
+    one = devices.strategy("one", batches=[(6, 30), (batch_size, tiles)])
     assert one.num_replicas_in_sync == 1

@@ -13,6 +13,7 @@ from steelexp.spec.schema import (
     LossSpec,
     ModelSpec,
     OptimizerSpec,
+    PhaseSpec,
     ScheduleSpec,
     SplitSpec,
     TilingSpec,
@@ -386,3 +387,14 @@ def test_mixed_precision_is_trained_with_a_scaled_loss():
     assert isinstance(model.optimizer, keras.mixed_precision.LossScaleOptimizer)
     assert list(run.rates.values()) == [0.5, 0.5, 0.25]
     assert history[-1].metrics["loss"] < history[0].metrics["loss"]
+
+
+def test_the_rate_of_a_phase_is_multiplied_by_its_factor(model):
+    tiling = TilingSpec(kind="fake")
+    phases = [
+        PhaseSpec(epochs=1, tiling=tiling),
+        PhaseSpec(epochs=3, tiling=tiling, learning_rate_factor=0.1),
+    ]
+    history = Run([0.5, 0.5, 0.5])(model, spec(3, phases=phases))
+    rates = [epoch.metrics["learning_rate"] for epoch in history]
+    assert rates == pytest.approx([RATE, 0.1 * RATE, 0.1 * RATE])
