@@ -105,6 +105,13 @@ def evaluation_values(
     found = {"precision": 0.5, "recall": 0.25, "labelled": 4, "predicted": 5}
     strips = found | {"average_precision": None}
     each = dict.fromkeys(classes)
+    missed = {"labelled": 7, "missed": 2, "missed_without_gate": 1}
+    head = {
+        "average_precision": 0.75,
+        "peak_average_precision": 0.625,
+        "empty": {"images": 12, "kept": 11, "kept_without_gate": 10},
+        "missed": {"small": missed, "medium": missed, "large": missed},
+    }
     return {
         "schema_version": 1,
         "part": "test",
@@ -132,6 +139,11 @@ def evaluation_values(
         },
         "images": dict.fromkeys(classes, strips),
         "components": {label: {"small": found, "large": found} for label in each},
+        "head": {
+            "clean": {"images": 9, "kept": 8, "kept_without_gate": 6},
+            "rules_without_gate": {label: {"threshold": 0.5} for label in classes},
+            "classes": dict.fromkeys(classes, head),
+        },
     }
 
 

@@ -159,6 +159,11 @@ class HeadReport(_Part):
     rules_without_gate: dict[str, ClassRules] = {}
     classes: dict[str, ClassHead]
 
+    @property
+    def sizes(self) -> list[str]:
+        """Size classes of the missed defects."""
+        return list(dict.fromkeys(size for each in self.classes.values() for size in each.missed))
+
 
 class EvaluationReport(_Part):
     """The evaluation of one part of the split; all mappings go from class to figures.

@@ -64,6 +64,17 @@ class TestOneRun:
         assert "0.500 [0.250, 0.500]" in text
         assert "1 0.750 [0.125, 0.375]" in text
 
+    def test_a_head_stands_beside_the_highest_pixel_and_the_rules_without_a_gate(self, run):
+        assert "Classification head" not in Text(page(run.path)).text
+        write_report(run.path)
+        reseal(run.path)
+        text = Text(page(run.path)).text
+        assert "Classification head, test images" in text
+        assert "1 0.750 0.625 11 | 10 of 12 2 | 1 of 7 2 | 1 of 7 2 | 1 of 7" in text
+        assert (
+            "Of 9 images without any defect, 8 are left clean with the gate and 6 without" in text
+        )
+
     def test_the_commit_and_the_changes_come_before_the_command(self, tmp_path):
         run = finished(tmp_path / "a" / "0", provenance={"commit": "c0ffee", "dirty": True})
         text = Text(page(run.path)).text
