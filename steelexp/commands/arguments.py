@@ -91,9 +91,12 @@ def _check_as_begun(runs: Sequence[RunFolder], overrides: Sequence[str], seeds: 
     if runs and (overrides or seeds is not None):
         other = overrides[0] if overrides else f"--seeds {seeds}"
         path = runs[0].path
+        more = ""
+        if runs[0].is_finished and any(word.startswith("training.epochs=") for word in overrides):
+            more = f" and, for more epochs of it, model.start={path} model.start_at=continue"
         raise UserError(
             f"{path}: a run folder goes on as it began; leave out {other}, or run it as another "
-            f"experiment with {path / 'spec.yaml'}"
+            f"experiment with {path / 'spec.yaml'}{more}"
         )
 
 

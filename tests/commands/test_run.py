@@ -5,6 +5,7 @@ import pytest
 from steelexp.__main__ import main
 from steelexp.data.dataset import DataError
 from steelexp.progress import say, take_printed
+from tests.finished_runs import finished
 from tests.test_main import SPEC
 
 SEARCH = "search: {tuner: {name: grid}, space: {loss.name: {choice: [dice, focal]}}}\n"
@@ -184,3 +185,13 @@ def test_a_stopped_run_says_which_command_goes_on(folder, monkeypatch, capsys):
     assert main(["run", "experiments/a.yaml", "--fresh"]) == 130
     message = "stopped; the same command without --fresh goes on from here"
     assert message in capsys.readouterr().err
+
+
+def test_a_finished_run_with_more_epochs_is_told_the_way(tmp_path, capsys):
+    folder = finished(tmp_path / "run")
+    assert main(["run", str(folder.path), "training.epochs=9"]) == 2
+    assert capsys.readouterr().err == (
+        f"steelexp: {folder.path}: a run folder goes on as it began; leave out training.epochs=9, "
+        f"or run it as another experiment with {folder.path / 'spec.yaml'} and, for more epochs of "
+        f"it, model.start={folder.path} model.start_at=continue\n"
+    )
