@@ -48,6 +48,7 @@ def tensorflow_steps(args, *, precision="float32", **choices):
     from steelexp.model.losses import dice
     from steelexp.model.optimizers import adam
     from steelexp.model.unet import unet
+    from steelexp.model.winograd import use_winograd
     from steelexp.training import runtime
     from steelexp.training.execution import execution_here
     from steelexp.training.fit import compile_model
@@ -57,6 +58,8 @@ def tensorflow_steps(args, *, precision="float32", **choices):
     model = unet(CLASSES, execution.decoder, backbone=args.backbone, weights="none")
     if execution.gradients == "fused":
         fuse_gradients(model)
+    if execution.convolutions == "winograd":
+        use_winograd(model)
     loss = functools.partial(dice, reduce="batch")
     optimizer = adam(learning_rate=LEARNING_RATE)
     optimizer = fused(optimizer) if execution.adam == "fused" else optimizer
@@ -136,6 +139,7 @@ SIDES = {
     "as run, bfloat16": functools.partial(tensorflow_steps, precision="mixed_bfloat16"),
     "as run, plain Adam": functools.partial(tensorflow_steps, adam="plain"),
     "as run, plain gradients": functools.partial(tensorflow_steps, gradients="plain"),
+    "as run, direct convolutions": functools.partial(tensorflow_steps, convolutions="direct"),
     "plain decoder": functools.partial(tensorflow_steps, decoder="plain", remapper=False),
     "folded decoder": functools.partial(tensorflow_steps, decoder="folded", remapper=False),
     "folded decoder, remapper": functools.partial(

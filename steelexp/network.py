@@ -19,6 +19,7 @@ from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
 from steelexp.model.step_noise import follow_steps
 from steelexp.model.transfer import take_all, take_encoder
+from steelexp.model.winograd import use_winograd
 from steelexp.plan import Plan, weighted_losses
 from steelexp.spec import Component, ExperimentSpec
 from steelexp.spec.schema import TrainingSpec
@@ -64,6 +65,8 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
     model = untrained_model(plan, execution)
     if execution.gradients == "fused":
         fuse_gradients(model)
+    if execution.convolutions == "winograd":
+        use_winograd(model)
     main_loss = loss_of(plan, spec.loss)
     loss = main_loss
     if spec.loss_warm_up.epochs:

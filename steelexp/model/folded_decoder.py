@@ -15,6 +15,7 @@ This module defines a layer, so importing it imports TensorFlow.
 from typing import Any
 
 from steelexp.lazy import Tensor, keras, tf
+from steelexp.model import winograd
 from steelexp.model.kernel_sums import KERNEL_SUMS
 
 _LAYERS_AFTER = ("a_bn", "a_relu", "b_conv", "b_bn", "b_relu")
@@ -59,22 +60,32 @@ class FoldedConvolution(keras.layers.Layer):  # type: ignore[misc]  # tf_keras h
         """Take the kernel of a built Conv2D layer, 3 x 3, stride 1, padding "same", no bias."""
         super().__init__(name=convolution.name, dtype="float32", autocast=False)
         self.kernel = convolution.kernel
+        self.winograd = False
+        """Whether training uses the forms of `winograd.py`."""
 
-    def call(self, inputs: list[Tensor]) -> Tensor:
+    def call(self, inputs: list[Tensor], training: bool | None = None) -> Tensor:
         """Convolve.
 
         Args:
             inputs: Deep tensor [B, h, w, I], and the skip connection [B, 2h, 2w, J] if the stage
                 has one.
+            training: Whether this is a training step.
 
         Returns:
             [B, 2h, 2w, O].
         """
         channels = [tensor.shape[-1] for tensor in inputs]
         kernels = tf.split(tf.convert_to_tensor(self.kernel), channels, axis=2)
-        result = convolve_doubled(inputs[0], kernels[0])
+        fast = bool(self.winograd and training)
+        if fast and winograd.suits(inputs[0], kernels[0], "doubled"):
+            result = winograd.convolve_doubled(inputs[0], kernels[0])
+        else:
+            result = convolve_doubled(inputs[0], kernels[0])
         for skip, kernel in zip(inputs[1:], kernels[1:], strict=True):
-            result += tf.nn.conv2d(skip, tf.cast(kernel, skip.dtype), 1, "SAME")
+            if fast and winograd.suits(skip, kernel):
+                result += winograd.convolve(skip, kernel)
+            else:
+                result += tf.nn.conv2d(skip, tf.cast(kernel, skip.dtype), 1, "SAME")
         return result
 
 

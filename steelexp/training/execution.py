@@ -31,6 +31,7 @@ class Execution(NamedTuple):
         decoder: Form of the network's decoder; weights and function are the same in all.
         adam: Form of Adam's step: many small operations, or one for each weight.
         gradients: Form of the gradients of EfficientNet's layers.
+        convolutions: Form of 3 x 3 convolutions in training.
         noise: What the noise of dropout follows from: the state of TensorFlow's kernels, which no
             checkpoint has, or the optimizer's steps.
         xla: Whether XLA compiles the training step.
@@ -43,6 +44,7 @@ class Execution(NamedTuple):
     gradients: Gradients = "plain"
     noise: Literal["kernels", "steps"] = "kernels"
     xla: bool = False
+    convolutions: Literal["direct", "winograd"] = "direct"
 
 
 class _Choice(NamedTuple):
@@ -50,6 +52,7 @@ class _Choice(NamedTuple):
     decoder: Decoder
     adam: Adam
     gradients: Gradients
+    convolutions: Literal["direct", "winograd"] = "direct"
 
 
 # The first feature that the machine has decides.
@@ -61,9 +64,15 @@ class _Choice(NamedTuple):
 _CHOICES: Mapping[Feature, _Choice] = {
     # tf_keras has XLA fuse Adam there.
     "gpu": _Choice(remapper=True, decoder="plain", adam="plain", gradients="plain"),
-    "amx": _Choice(remapper=False, decoder="folded", adam="fused", gradients="fused"),
-    "avx512": _Choice(remapper=False, decoder="folded", adam="fused", gradients="fused"),
-    "avx2": _Choice(remapper=False, decoder="folded", adam="fused", gradients="fused"),
+    "amx": _Choice(
+        remapper=False, decoder="folded", adam="fused", gradients="fused", convolutions="winograd"
+    ),
+    "avx512": _Choice(
+        remapper=False, decoder="folded", adam="fused", gradients="fused", convolutions="winograd"
+    ),
+    "avx2": _Choice(
+        remapper=False, decoder="folded", adam="fused", gradients="fused", convolutions="winograd"
+    ),
 }
 _ELSEWHERE = _Choice(remapper=False, decoder="plain", adam="plain", gradients="plain")
 
@@ -78,7 +87,7 @@ def execution_of(has: frozenset[Feature], *, cores: int, xla: bool = False) -> E
             plain decoder, so the decoder is folded then.
     """
     choice = next((_CHOICES[feature] for feature in _CHOICES if feature in has), _ELSEWHERE)
-    execution = Execution(cores, *choice, noise="steps")
+    execution = Execution(cores, **choice._asdict(), noise="steps")
     return execution._replace(decoder="folded", xla=True) if xla else execution
 
 
