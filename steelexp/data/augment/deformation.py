@@ -24,9 +24,6 @@ Amount = Annotated[float, Field(gt=0, lt=1)]
 Cells = Annotated[int, Field(ge=2, le=64)]
 Places = npt.NDArray[np.float64]
 
-_PARTS = 32
-"""Parts of a pixel, as OpenCV's fixed-point maps have them."""
-
 _FOLD_FREE = 0.48
 """Largest displacement of control points, as a share of their distance, at which a deformation by
 cubic B-splines is one to one in two dimensions: Choi and Lee, Graphical Models 62:299, 2000."""
@@ -209,16 +206,16 @@ def read_at(plane: Grey, bits: Bits, rows: Places, columns: Places) -> tuple[Gre
     Returns:
         Image and mask, [h, w].
     """
-    places = np.broadcast_arrays(columns, rows)
-    parts = np.rint(np.stack(places, axis=-1) * _PARTS).astype(np.int32)  # [h, w, 2] x, y
-    whole = (parts >> 5).astype(np.int16)
-    rest = parts & (_PARTS - 1)
-    table = (rest[..., 1] * _PARTS + rest[..., 0]).astype(np.uint16)
-    nearest = ((parts + _PARTS // 2) >> 5).astype(np.int16)
+    x, y = (
+        np.ascontiguousarray(np.broadcast_to(places, bits.shape), np.float32)
+        for places in (columns, rows)
+    )
+    # Fixed-point maps: whole pixels as [h, w, 2] int16, and the parts of a pixel in 1 / 32.
+    whole, parts = cv2.convertMaps(x, y, cv2.CV_16SC2)
+    nearest, none = cv2.convertMaps(x, y, cv2.CV_16SC2, nninterpolation=True)
     reflection = cv2.BORDER_REFLECT_101
-    image = cv2.remap(plane, whole, table, cv2.INTER_LINEAR, borderMode=reflection)
-    empty = np.empty(0, np.uint16)
-    mask = cv2.remap(for_opencv(bits), nearest, empty, cv2.INTER_NEAREST, borderMode=reflection)
+    image = cv2.remap(plane, whole, parts, cv2.INTER_LINEAR, borderMode=reflection)
+    mask = cv2.remap(for_opencv(bits), nearest, none, cv2.INTER_NEAREST, borderMode=reflection)
     return np.asarray(image, np.uint8), np.asarray(mask).view(bits.dtype)
 
 
