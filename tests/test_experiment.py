@@ -786,6 +786,7 @@ def test_a_run_in_phases(in_phases: tuple[RunFolder, Record]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("phase", [1, 2, 3])
 def test_a_run_killed_in_any_phase_goes_on_as_if_undisturbed(
     tiny_spec: Path,

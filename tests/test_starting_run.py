@@ -295,6 +295,7 @@ def test_a_run_that_has_begun_goes_on_without_the_run_that_it_started_with(tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_more_epochs_of_a_finished_run_are_those_of_one_that_never_stopped(tmp_path, data):
     spec = spec_of(tmp_path, data, PARTS)
 
