@@ -9,13 +9,15 @@ from steelexp.errors import RunFailedError, UserError
 from steelexp.inference import export as exports
 from steelexp.inference.card_text import read_card
 from steelexp.inference.export import FORMATS, compare, export, replaced_weights
+from steelexp.inference.openvino_runtime import openvino_predictor
 from steelexp.inference.predictor import Predictor, onnx_predictor
 from steelexp.inference.scoring import NetworkScores
 from steelexp.lazy import keras, tf
 from steelexp.model.unet import unet
+from steelexp.records.model_card import IMAGE_OUTPUT
 from tests.fakes import pixel_model
 from tests.file_schemas import check_values
-from tests.predictors import card, pixel_predictor
+from tests.predictors import card, pixel_onnx, pixel_predictor
 
 STRIPS = [
     np.arange(40 * 50, dtype=np.uint8).reshape(40, 50),
@@ -164,3 +166,32 @@ def test_a_unet_on_ten_real_images(tmp_path, realdata, resolution):
     assert spread > 1e-3  # it says something, so that parity does
     for form in ("onnx", "tflite"):
         assert export(model, card(**four), form, tmp_path / form, dataset).largest <= 1e-4
+
+
+def headed(off=0.0, classes=2):
+    """The pixel predictor with image scores: the mean grey, and one minus it."""
+    inner = pixel_predictor()
+
+    def score(grey):
+        mean = grey.mean(axis=(1, 2), dtype=np.float32) / 255 + np.float32(off)
+        return NetworkScores(
+            inner.score(grey).pixels, np.concatenate([mean, 1 - mean], axis=1)[:, :classes]
+        )
+
+    return inner._replace(score=score)
+
+
+def test_image_scores_are_compared_too():
+    assert compare(headed(), headed(), STRIPS) == (0.0, 40 * 50 + 32 * 64)
+    assert compare(headed(), headed(-0.125), STRIPS[:1]).largest == pytest.approx(0.125, abs=1e-6)
+    assert compare(headed(), pixel_predictor(), STRIPS).largest == np.inf
+    assert compare(pixel_predictor(), headed(), STRIPS).largest == np.inf
+
+
+def test_a_card_that_promises_image_scores_is_held_to_it(tmp_path):
+    promised = card().model_copy(update={"image_output": IMAGE_OUTPUT})
+    path = pixel_onnx(tmp_path / "model.onnx", named=promised)
+    with pytest.raises(UserError, match=r"its output is scores .*image_scores tensor\(float\)"):
+        onnx_predictor(path)
+    with pytest.raises(UserError, match="image_scores"):
+        openvino_predictor(path)
