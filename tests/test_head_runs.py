@@ -105,6 +105,7 @@ def test_a_run_with_a_head_from_training_to_runtimes(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("form", ["savedmodel", "tflite"])
 @pytest.mark.parametrize("pooling", ["mean", "window_maximum", "log_sum_exp"])
 def test_exports_carry_both_outputs_at_any_size(
@@ -133,6 +134,7 @@ def test_exports_carry_both_outputs_at_any_size(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_killed_run_with_a_head_goes_on_to_the_same_bits(
     tiny_spec: Path,  # noqa: F811
     tmp_path: Path,
@@ -150,6 +152,7 @@ def test_a_killed_run_with_a_head_goes_on_to_the_same_bits(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "setting",
     [
@@ -174,6 +177,7 @@ def test_a_head_trains_with_other_settings(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_windows_and_flips_combine_image_scores(
     headed: tuple[RunFolder, Record], capsys: pytest.CaptureFixture[str]
 ) -> None:
