@@ -146,6 +146,8 @@ class TestShippedSpecs:
             "search",
         }  # runs apart, their names in tables
         folders = () if study else path.parent.relative_to(EXPERIMENTS).parts
+        if folders == ("synthetic_ablation",):  # beside those of neu_seg/ablation in a list of runs
+            folders = ("strips",)
         assert spec.name == "_".join([*folders, path.stem])
         assert spec.question.endswith("?")
 
