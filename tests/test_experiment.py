@@ -997,7 +997,9 @@ def test_every_architecture_trains(tiny_spec: Path, tmp_path: Path, architecture
     assert load_model(folder).name == f"{architecture}_mobilenet"
 
 
-@pytest.mark.slow  # three trainings and four exports
+@pytest.mark.slow  # three trainings and three exports
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("head", ["none", "linear"])
 @pytest.mark.parametrize("resolution", ["full", "half"])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_resumes_exports_and_predicts(
@@ -1007,8 +1009,10 @@ def test_every_architecture_resumes_exports_and_predicts(
     monkeypatch: pytest.MonkeyPatch,
     architecture: str,
     resolution: str,
+    head: str,
 ) -> None:
-    settings = (small_model(architecture, resolution), "training.epochs=2", "training.overlays=0")
+    model = (small_model(architecture, resolution), f"head={{name: {head}}}")
+    settings = (*model, "training.epochs=2", "training.overlays=0")
     whole, record = run(tiny_spec, tmp_path / "whole", *settings)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save", killed_at(checkpoint.save, 1, after=True))
@@ -1030,7 +1034,7 @@ def test_every_architecture_resumes_exports_and_predicts(
         out = tmp_path / runtime
         arguments = ["predict", str(whole.path), str(images), "--runtime", runtime]
         assert main([*arguments, "--out", str(out)]) == 0
-        assert len(pandas.read_csv(out / "images.csv")) == 3
+        assert pandas.read_csv(out / "submission.csv")["ImageId"].nunique() == 3
 
 
 def shipped_overrides(path: Path, data: Path) -> list[str]:
