@@ -89,6 +89,28 @@ WRONG = {
             "training.reduce_lr_patience=null, or take schedule.name=plateau"
         ),
     ),
+    "averages on several workers": (
+        "averaging: {name: ema}\ntraining: {workers: 2}",
+        (
+            "2: averaging: {'name': 'ema'}: it averages in one process, and swa on one device; "
+            "take training.workers=1 and training.devices=one, or averaging.name=none"
+        ),
+    ),
+    "swa on several devices": (
+        "averaging: {name: swa, start_epoch: 2}\ntraining: {devices: all}",
+        (
+            "2: averaging: {'name': 'swa', 'start_epoch': 2}: it averages in one process, and swa "
+            "on one device; take training.workers=1 and training.devices=one, or "
+            "averaging.name=none"
+        ),
+    ),
+    "accumulation on several devices": (
+        "training: {accumulate: 2, devices: all}",
+        (
+            "2: training.accumulate: 2: it is for one device, and several share a larger batch; "
+            "raise training.batch_size, or take training.devices=one and training.workers=1"
+        ),
+    ),
     "unknown metric": (
         "training: {monitor: dice_positive}",
         (

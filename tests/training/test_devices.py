@@ -21,10 +21,11 @@ import numpy as np
 from steelexp.epoch_profile import EpochProfile
 from steelexp.lazy import keras, tf
 from steelexp.model.fused_adam import fused
-from steelexp.model.optimizers import adam
+from steelexp.model.optimizers import adam, adamw
 from steelexp.model.overlap_losses import dice
 from steelexp.training import checkpoint, devices, fit
 from steelexp.training.averaging import ema
+from steelexp.training.encoder import EncoderTraining
 from steelexp.training.epoch import train_batches
 from steelexp.records.store import Epoch
 
@@ -78,6 +79,24 @@ for kind in ("one", "all"):
     found[kind] = {"devices": count, "losses": losses, "score": float(scores.mean())}
     with averages.in_network():
         found[kind]["averages"] = [float(weight.numpy().mean()) for weight in model.weights]
+for kind in ("one", "all"):
+    distribution = devices.strategy(kind, batch_size=4, tiles=7)
+    with devices.variable_scope(distribution):
+        keras.utils.set_random_seed(0)
+        model = network()
+        model.encoder_variable_names = tuple(v.name for v in model.layers[2].weights[:2])
+        optimizer = fused(adamw(learning_rate=0.01))
+        encoder = EncoderTraining(model, frozen_epochs=1, rate_factor=0.5)
+        encoder.adapt(optimizer)
+        loss = partial(dice, reduce="batch")
+        fit.compile_model(model, loss=loss, optimizer=optimizer, classes=1, has_ignore=True)
+    losses = []
+    for number in range(3):
+        encoder.before_epoch([Epoch(n + 1, 2 * n + 2, 0.0, {}) for n in range(number)])
+        losses += epochs(model, 1)
+        losses.append(float(model.layers[2].weights[0].numpy().mean()))
+    found[f"encoder on {kind}"] = losses
+
 _, model = compiled("one")
 checkpoint.restore(Path(sys.argv[1], "all"), model, "ab")
 found["resumed on one"] = epochs(model, 1)
@@ -105,6 +124,7 @@ def test_two_devices_train_as_one(tmp_path, precision, tolerance):
     assert two["losses"] == pytest.approx(one["losses"], abs=tolerance)
     assert two["score"] == pytest.approx(one["score"], abs=1e-2)  # by the moving variance
     assert two["averages"] == pytest.approx(one["averages"], abs=max(10 * tolerance, 1e-4))
+    assert found["encoder on all"] == pytest.approx(found["encoder on one"], abs=10 * tolerance)
     assert found["resumed on one"] == pytest.approx(two["losses"][2:], abs=tolerance)
 
 
