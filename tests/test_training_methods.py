@@ -65,6 +65,7 @@ METHODS = {
     "swa": ["averaging={name: swa, start_epoch: 2, batch_norm_batches: 3}"],
     "one_cycle with sgd": ["schedule={name: one_cycle}", "optimizer={name: sgd}"],
     "accumulation in bfloat16": [EMA, "training.accumulate=2", "training.precision=mixed_bfloat16"],
+    "accumulation with a head": [EMA, "training.accumulate=2", "head={name: linear}"],
     "accumulation with xla": [EMA, "training.accumulate=2", "training.xla=true"],
 }
 

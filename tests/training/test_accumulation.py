@@ -61,6 +61,27 @@ def test_a_group_is_a_step_of_one_large_batch(optimizer):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+def with_head():
+    """A pixel model with the mean of its logits as second output."""
+    masks = pixel_model((0.01, -1.0))
+    image = keras.layers.GlobalAveragePooling2D()(masks.output)
+    model = keras.Model(masks.input, [masks.output, image])
+
+    def head_loss(y_true, logits, valid):
+        return tf.reduce_mean((tf.reduce_mean(y_true, [1, 2]) - logits) ** 2, 1)
+
+    compile_model(model, loss=bce, head_loss=head_loss, optimizer=sgd(learning_rate=0.1), classes=1)
+    return model
+
+
+def test_the_losses_of_two_outputs_are_accumulated():
+    large, small = with_head(), with_head()
+    train(large, [6])
+    train(small, [2, 2, 2], Accumulation(small, 3))
+    for one, other in zip(large.weights, small.weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
 def test_an_incomplete_group_is_a_step():
     model = compiled(sgd())
     train(model, [2, 2, 2], Accumulation(model, 2))
