@@ -286,6 +286,19 @@ class TrainingSpec(BaseModel):
         description="First epochs in which the encoder keeps its weights and its batch norm "
         "computes as in inference.",
     )
+
+    @field_validator("freeze_encoder_epochs")
+    @classmethod
+    def _frozen_on_one_device(cls, epochs: int, info: ValidationInfo) -> int:
+        """Refuse a frozen encoder on several devices, whose steps are traced one by one."""
+        several = info.data.get("devices") == "all" or info.data.get("workers", 1) > 1
+        if epochs and several:
+            raise PydanticCustomError(
+                "freeze_encoder_epochs",
+                "it is for one device; take training.devices=one and training.workers=1, or 0",
+            )
+        return epochs
+
     encoder_lr_factor: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="Factor of the encoder's learning rate."
     )

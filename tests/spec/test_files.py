@@ -104,6 +104,13 @@ WRONG = {
             "averaging.name=none"
         ),
     ),
+    "frozen encoder on several devices": (
+        "training: {freeze_encoder_epochs: 2, devices: all}",
+        (
+            "2: training.freeze_encoder_epochs: 2: it is for one device; take "
+            "training.devices=one and training.workers=1, or 0"
+        ),
+    ),
     "accumulation on several devices": (
         "training: {accumulate: 2, devices: all}",
         (

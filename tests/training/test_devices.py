@@ -86,7 +86,7 @@ for kind in ("one", "all"):
         model = network()
         model.encoder_variable_names = tuple(v.name for v in model.layers[2].weights[:2])
         optimizer = fused(adamw(learning_rate=0.01))
-        encoder = EncoderTraining(model, frozen_epochs=1, rate_factor=0.5)
+        encoder = EncoderTraining(model, frozen_epochs=0, rate_factor=0.5)
         encoder.adapt(optimizer)
         loss = partial(dice, reduce="batch")
         fit.compile_model(model, loss=loss, optimizer=optimizer, classes=1, has_ignore=True)
