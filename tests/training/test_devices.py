@@ -123,7 +123,8 @@ def test_two_devices_train_as_one(tmp_path, precision, tolerance):
     assert (one["devices"], two["devices"]) == (1, 2)
     assert two["losses"] == pytest.approx(one["losses"], abs=tolerance)
     assert two["score"] == pytest.approx(one["score"], abs=1e-2)  # by the moving variance
-    assert two["averages"] == pytest.approx(one["averages"], abs=max(10 * tolerance, 1e-4))
+    # The gradient of a bias before batch norm is rounding alone, which Adam makes a whole step.
+    assert two["averages"] == pytest.approx(one["averages"], abs=max(10 * tolerance, 1e-3))
     assert found["encoder on all"] == pytest.approx(found["encoder on one"], abs=10 * tolerance)
     assert found["resumed on one"] == pytest.approx(two["losses"][2:], abs=tolerance)
 
