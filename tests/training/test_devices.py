@@ -80,7 +80,7 @@ for kind in ("one", "all"):
     with averages.in_network():
         found[kind]["averages"] = [float(weight.numpy().mean()) for weight in model.weights]
 for kind in ("one", "all"):
-    distribution = devices.strategy(kind, batch_size=4, tiles=7)
+    distribution = devices.strategy(kind, batches=[(4, 7)])
     with devices.variable_scope(distribution):
         keras.utils.set_random_seed(0)
         model = network()
