@@ -47,7 +47,7 @@ from steelexp.training.averaging import AVERAGES, Averages
 from steelexp.training.checkpoint import CheckpointError
 from steelexp.training.devices import strategy, variable_scope
 from steelexp.training.epoch import Methods
-from steelexp.training.execution import Execution, execution_of_run
+from steelexp.training.execution import Execution, execution_of_run, wishes_of
 from steelexp.training.fit import DivergedError, fit
 from steelexp.training.plateau import best_epoch
 from steelexp.training.precision import check_precision
@@ -99,9 +99,12 @@ def run(
     started = datetime.now(UTC).isoformat(timespec="seconds")
     if plan.start is not None and plan.start.at == "continue":
         execution = execution or execution_of_run(Path(plan.start.folder))
-    execution = execution_of_run(folder.path, new=execution, xla=spec.training.xla)
-    if execution.xla != spec.training.xla:
+    wishes = wishes_of(spec.training)
+    execution = execution_of_run(folder.path, new=execution, wishes=wishes)
+    if execution.xla != wishes.xla:
         say(f"{spec.name}: goes on {'with' if execution.xla else 'without'} XLA, as it began")
+    if execution.convolutions != wishes.convolutions:
+        say(f"{spec.name}: goes on with {execution.convolutions} convolutions, as it began")
     code_and_machine = provenance.facts(execution._asdict())
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     profile = profile or EpochProfile()

@@ -25,7 +25,7 @@ from steelexp.spec import ExperimentSpec, read_resolved
 from steelexp.spec.objective import SECONDS_PER_IMAGE, first_objective, objectives
 from steelexp.tracking.tracker import TrackedTrial
 from steelexp.training import checkpoint
-from steelexp.training.execution import execution_of_run
+from steelexp.training.execution import execution_of_run, wishes_of
 from steelexp.training.fit import DivergedError
 from steelexp.training.resume import take_epochs
 
@@ -59,7 +59,7 @@ class TrialRunner:
         searched = SpecModel.model_validate(self.spec)
         plan = prepare(trial_spec(searched, trial), self.folder)
         run = RunFolder(self.folder / trial.folder / plan.digest)
-        execution = execution_of_run(run.path, xla=plan.spec.training.xla)
+        execution = execution_of_run(run.path, wishes=wishes_of(plan.spec.training))
         _MEMORY.forget_others(plan, execution)  # before free memory is given back
         inherited = _inherit(self.folder, trial, replace(plan, folder=run))
         try:

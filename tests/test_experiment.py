@@ -4,6 +4,8 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -40,6 +42,7 @@ from steelexp.metric_names import (
     full_name,
     grouped_name,
 )
+from steelexp.model import winograd
 from steelexp.model.architectures import ARCHITECTURES
 from steelexp.plan import SpecModel, prepare
 from steelexp.records import provenance
@@ -755,6 +758,42 @@ def test_a_killed_run_goes_on_as_if_undisturbed(
     assert {epoch for *_, epoch in Archive(path).metrics() if epoch} == {1, 2, 3}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_wide_convolutions_go_on_to_the_same_bits_in_another_process(
+    tiny_spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XLA compiles the sums of Winograd's convolutions anew in each process."""
+    wide = (
+        "training.convolutions=winograd",
+        "model.decoder_filters=[256, 8, 8, 8, 8]",
+        "tracking={name: none}",
+        "training.batch_size=4",  # six tiles: the last batch is smaller
+    )
+    convolved: list[str] = []
+    for name in ("convolve", "convolve_doubled"):
+        original = getattr(winograd, name)
+
+        def call(*tensors: Any, name: str = name, original: Any = original) -> Any:
+            convolved.append(name)
+            return original(*tensors)
+
+        monkeypatch.setattr(winograd, name, call)
+    whole, record = run(tiny_spec, tmp_path / "whole", *wide)
+    assert set(convolved) == {"convolve", "convolve_doubled"}
+    assert record.provenance["execution"]["convolutions"] == "winograd"
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "append", killed_at(RunFolder.append, 2, after=True))
+        with pytest.raises(Killed):
+            run(tiny_spec, tmp_path / "killed", *wide)
+    command = [sys.executable, "-m", "steelexp", "run", str(tiny_spec), *wide]
+    subprocess.run([*command, "--runs", str(tmp_path / "killed")], check=True)
+    (folder,) = (tmp_path / "killed" / "tiny").iterdir()
+    resumed = RunFolder(folder)
+    assert without_time(resumed.epochs) == without_time(whole.epochs)
+    assert resumed.finished_record().weights == record.weights
+
+
 PHASES = (
     (
         "training.phases=[{epochs: 1, tiling: {kind: random_crops, size: [32, 64], count: 2}}, "
@@ -913,7 +952,7 @@ def _choose_otherwise(patch: pytest.MonkeyPatch) -> None:
     """Let this machine choose the remapper where it would not, and the other way round."""
     usual = execution_here()
     other = usual._replace(remapper=not usual.remapper)
-    patch.setattr("steelexp.training.execution.execution_here", lambda *, xla: other)
+    patch.setattr("steelexp.training.execution.execution_here", lambda wishes: other)
 
 
 @pytest.mark.slow

@@ -117,7 +117,7 @@ def _reflect_to_64(image: Tensor) -> Tensor:
     """Pad height and width by reflection to multiples of 64."""
     # By index, not tf.pad: its unknown amounts would hide from TFLite how many channels there are.
     for axis in (1, 2):
-        size = tf.shape(image)[axis]
+        size = image.shape[axis] or tf.shape(image)[axis]
         # Of whole numbers only: a remainder of -size has another sign in ONNX Runtime.
         place = tf.range((size + 63) // 64 * 64)
         image = tf.gather(image, tf.minimum(place, 2 * size - 1 - place), axis=axis)

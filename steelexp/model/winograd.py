@@ -82,7 +82,7 @@ def suits(tensor: Tensor, kernel: Tensor, form: Literal["plain", "doubled"] = "p
     inputs, outputs = kernel.shape[2:]
     return bool(
         tensor.dtype == tf.float32
-        and None not in tensor.shape
+        and None not in tensor.shape[1:]
         and tensor.shape[1] % step == tensor.shape[2] % step == 0
         and inputs * outputs >= _LEAST_WORK[form] * (inputs + outputs)
     )
@@ -92,7 +92,7 @@ def convolve(tensor: Tensor, kernel: Tensor) -> Tensor:
     """3 x 3 convolution, stride 1, padding "same".
 
     Args:
-        tensor: [B, h, w, I] of fixed sizes; h and w are multiples of 4.
+        tensor: [B, h, w, I] of fixed h, w and I; h and w are multiples of 4.
         kernel: [3, 3, I, O].
 
     Returns:
@@ -105,7 +105,7 @@ def convolve_doubled(tensor: Tensor, kernel: Tensor) -> Tensor:
     """The same of a tensor whose pixels are repeated to 2 x 2 pixels first.
 
     Args:
-        tensor: [B, h, w, I] of fixed sizes; h and w are multiples of 2.
+        tensor: [B, h, w, I] of fixed h, w and I; h and w are multiples of 2.
         kernel: [3, 3, I, O].
 
     Returns:
@@ -117,8 +117,8 @@ def convolve_doubled(tensor: Tensor, kernel: Tensor) -> Tensor:
 def _convolve(tensor: Tensor, kernel: Tensor, form: Form) -> Tensor:
     points = len(form.filter)
     inputs, outputs = kernel.shape[2:]
-    batch, *sizes, _ = tensor.shape
-    tiles = [points, points, batch, *(size // form.step for size in sizes)]
+    # The last batch of an epoch may be smaller: its size is not part of the graph.
+    tiles = [points, points, -1, *(size // form.step for size in tensor.shape[1:3])]
     squares = tf.constant(np.kron(form.filter, form.filter), kernel.dtype)  # [n n, 9]
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types

@@ -120,7 +120,7 @@ def _window_columns_gradient(form: Form) -> Callable[[Tensor], Tensor]:
     """[n, n, B, p, q, I] -> [n, B, p, w, I]."""
 
     def gradient(windows: Tensor) -> Tensor:
-        n, _, batch, height, width, channels = windows.shape
+        n, _, _, height, width, channels = windows.shape
         windows = tf.pad(windows, [[0, 0]] * 4 + [[1, 1], [0, 0]])
         inputs = [
             _sum(
@@ -134,7 +134,7 @@ def _window_columns_gradient(form: Form) -> Callable[[Tensor], Tensor]:
             for readers in _readers(form)
         ]
         inputs = tf.stack(inputs, axis=4)  # [n, B, p, q, step, I]
-        return tf.reshape(inputs, [n, batch, height, width * form.step, channels])
+        return tf.reshape(inputs, [n, -1, height, width * form.step, channels])
 
     return gradient
 
@@ -143,7 +143,7 @@ def _window_rows_gradient(form: Form) -> Callable[[Tensor], Tensor]:
     """[n, B, p, w, I] -> [B, h, w, I]."""
 
     def gradient(rows: Tensor) -> Tensor:
-        n, batch, height, width, channels = rows.shape
+        n, _, height, width, channels = rows.shape
         rows = tf.pad(rows, [[0, 0], [0, 0], [1, 1], [0, 0], [0, 0]])
         inputs = [
             _sum(
@@ -157,7 +157,7 @@ def _window_rows_gradient(form: Form) -> Callable[[Tensor], Tensor]:
             for readers in _readers(form)
         ]
         inputs = tf.stack(inputs, axis=2)  # [B, p, step, w, I]
-        return tf.reshape(inputs, [batch, height * form.step, width, channels])
+        return tf.reshape(inputs, [-1, height * form.step, width, channels])
 
     return gradient
 
@@ -171,10 +171,10 @@ def _output_columns(form: Form) -> Callable[[Tensor], Tensor]:
     """[n, n, B, p, q, O] -> [n, B, p, 4q, O]."""
 
     def columns(products: Tensor) -> Tensor:
-        n, _, batch, height, width, channels = products.shape
+        n, _, _, height, width, channels = products.shape
         terms = [products[:, point] for point in range(n)]
         outputs = tf.stack([_sum(weights, terms) for weights in form.output], axis=4)
-        return tf.reshape(outputs, [n, batch, height, width * _TILE, channels])
+        return tf.reshape(outputs, [n, -1, height, width * _TILE, channels])
 
     return columns
 
@@ -183,10 +183,10 @@ def _output_rows(form: Form) -> Callable[[Tensor], Tensor]:
     """[n, B, p, w, O] -> [B, 4p, w, O]."""
 
     def rows(columns: Tensor) -> Tensor:
-        n, batch, height, width, channels = columns.shape
+        n, _, height, width, channels = columns.shape
         terms = [columns[point] for point in range(n)]
         outputs = tf.stack([_sum(weights, terms) for weights in form.output], axis=2)
-        return tf.reshape(outputs, [batch, height * _TILE, width, channels])
+        return tf.reshape(outputs, [-1, height * _TILE, width, channels])
 
     return rows
 

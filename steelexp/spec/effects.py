@@ -20,13 +20,14 @@ WITHOUT_EFFECT: Final = frozenset(
         "training.devices",
         "training.workers",
         "training.xla",
+        "training.convolutions",
     }
 )
 """Dotted settings, or whole sections, on which no weight and no score depends.
 
 Where the data lie does not matter, since what they hold is compared by its content. Devices and
-workers divide the same arithmetic, and XLA does it in another order. Tiles are validated more or
-less often, by the same weights.
+workers divide the same arithmetic, and XLA and Winograd do it in another order. Tiles are validated
+more or less often, by the same weights.
 """
 
 ADDED_LATER: Final[Mapping[str, Any]] = {

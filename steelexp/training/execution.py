@@ -19,6 +19,9 @@ from steelexp.model.fused_adam import Adam
 from steelexp.model.fused_gradients import Gradients
 from steelexp.records.machine import Feature, features, instruction_sets
 from steelexp.records.provenance import ENVIRONMENT, EXECUTION, first_facts
+from steelexp.spec.schema import TrainingSpec
+
+Convolutions = Literal["direct", "winograd"]
 
 
 class Execution(NamedTuple):
@@ -44,7 +47,22 @@ class Execution(NamedTuple):
     gradients: Gradients = "plain"
     noise: Literal["kernels", "steps"] = "kernels"
     xla: bool = False
-    convolutions: Literal["direct", "winograd"] = "direct"
+    convolutions: Convolutions = "direct"
+
+
+class Wishes(NamedTuple):
+    """What the spec of a run chooses itself.
+
+    Attributes:
+        xla: Whether XLA compiles the training step.
+        convolutions: Form of 3 x 3 convolutions in training.
+    """
+
+    xla: bool = False
+    convolutions: Convolutions = "direct"
+
+
+_NO_WISHES = Wishes()
 
 
 class _Choice(NamedTuple):
@@ -52,7 +70,6 @@ class _Choice(NamedTuple):
     decoder: Decoder
     adam: Adam
     gradients: Gradients
-    convolutions: Literal["direct", "winograd"] = "direct"
 
 
 # The first feature that the machine has decides.
@@ -64,36 +81,35 @@ class _Choice(NamedTuple):
 _CHOICES: Mapping[Feature, _Choice] = {
     # tf_keras has XLA fuse Adam there.
     "gpu": _Choice(remapper=True, decoder="plain", adam="plain", gradients="plain"),
-    "amx": _Choice(
-        remapper=False, decoder="folded", adam="fused", gradients="fused", convolutions="winograd"
-    ),
-    "avx512": _Choice(
-        remapper=False, decoder="folded", adam="fused", gradients="fused", convolutions="winograd"
-    ),
-    "avx2": _Choice(
-        remapper=False, decoder="folded", adam="fused", gradients="fused", convolutions="winograd"
-    ),
+    "amx": _Choice(remapper=False, decoder="folded", adam="fused", gradients="fused"),
+    "avx512": _Choice(remapper=False, decoder="folded", adam="fused", gradients="fused"),
+    "avx2": _Choice(remapper=False, decoder="folded", adam="fused", gradients="fused"),
 }
 _ELSEWHERE = _Choice(remapper=False, decoder="plain", adam="plain", gradients="plain")
 
 
-def execution_of(has: frozenset[Feature], *, cores: int, xla: bool = False) -> Execution:
+def execution_of(has: frozenset[Feature], *, cores: int, wishes: Wishes = _NO_WISHES) -> Execution:
     """The choices for a machine.
 
     Args:
         has: Features of the processor; "gpu" where there is a GPU.
         cores: Cores that the run may use.
-        xla: Whether XLA compiles the training step. It has no gradient of the upsampling in the
-            plain decoder, so the decoder is folded then.
+        wishes: What the spec chooses. XLA has no gradient of the upsampling in the plain decoder,
+            so the decoder is folded with it.
     """
     choice = next((_CHOICES[feature] for feature in _CHOICES if feature in has), _ELSEWHERE)
-    execution = Execution(cores, **choice._asdict(), noise="steps")
-    return execution._replace(decoder="folded", xla=True) if xla else execution
+    execution = Execution(cores, **(choice._asdict() | wishes._asdict()), noise="steps")
+    return execution._replace(decoder="folded") if wishes.xla else execution
 
 
-def execution_here(*, xla: bool = False) -> Execution:
+def execution_here(wishes: Wishes = _NO_WISHES) -> Execution:
     """The choices for this machine; see `execution_of`."""
-    return execution_of(features_here(), cores=available_cores(), xla=xla)
+    return execution_of(features_here(), cores=available_cores(), wishes=wishes)
+
+
+def wishes_of(spec: TrainingSpec) -> Wishes:
+    """What the training section of a spec chooses."""
+    return Wishes(spec.xla, spec.convolutions)
 
 
 def features_here() -> frozenset[Feature]:
@@ -102,7 +118,9 @@ def features_here() -> frozenset[Feature]:
     return features() | gpus
 
 
-def execution_of_run(folder: Path, *, new: Execution | None = None, xla: bool = False) -> Execution:
+def execution_of_run(
+    folder: Path, *, new: Execution | None = None, wishes: Wishes = _NO_WISHES
+) -> Execution:
     """The choices that the first session of a run made.
 
     Where the file of the first session is damaged, which resuming says, a later session's counts.
@@ -110,14 +128,14 @@ def execution_of_run(folder: Path, *, new: Execution | None = None, xla: bool = 
     Args:
         folder: Run folder.
         new: The choices if the run has not begun; None for those for this machine.
-        xla: Whether XLA compiles the training step of a run that has not begun.
+        wishes: What the spec of a run that has not begun chooses.
 
     Raises:
         UserError: Another version of steelexp made choices that this one does not know.
     """
     facts = first_facts(folder)
     if facts is None:
-        return new or execution_here(xla=xla)
+        return new or execution_here(wishes)
     return recorded_execution(facts, folder / ENVIRONMENT)
 
 

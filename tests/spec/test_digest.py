@@ -59,6 +59,7 @@ WITHOUT_EFFECT = {
     "training.overlays": "0",
     "training.tile_validation_interval": "2",
     "training.xla": "true",
+    "training.convolutions": "winograd",
     "search": "{tuner: {name: grid}, space: {training.batch_size: {int: [4, 8]}}}",
     "training.devices": "all",
     "training.workers": "2",

@@ -18,6 +18,7 @@ CHANGES = {
     "training.workers": "2",
     "training.tile_validation_interval": "2",
     "training.xla": "true",
+    "training.convolutions": "winograd",
 }
 
 

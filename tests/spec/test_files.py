@@ -58,9 +58,9 @@ WRONG = {
         (
             "2: training.epoch: unknown setting; allowed: epochs, batch_size, phases, "
             "monitor, early_stopping_patience, reduce_lr_patience, reduce_lr_factor, threshold, "
-            "precision, devices, workers, "
-            "overlays, tile_validation_interval, xla, freeze_encoder_epochs, encoder_lr_factor, "
-            "accumulate; did you mean epochs?"
+            "precision, devices, workers, overlays, tile_validation_interval, xla, "
+            "freeze_encoder_epochs, encoder_lr_factor, accumulate, convolutions; did you mean "
+            "epochs?"
         ),
     ),
     "setting of another component": (
@@ -392,6 +392,16 @@ def test_xla_compiles_the_step_of_one_device(spec, several):
     )
     assert messages(spec, "", several, "training.xla=true") == [message]
     assert spec("", "training.xla=true").training.xla
+
+
+def test_winograd_is_refused_where_it_has_not_been_tried(spec):
+    other = ("training.devices=all", "training.precision=mixed_bfloat16", "training.xla=false")
+    (message,) = messages(spec, "", *other, "training.convolutions=winograd")
+    assert message.endswith(
+        "training.convolutions: 'winograd': winograd needs training.precision=float32, "
+        "training.devices=one; or take training.convolutions=direct"
+    )
+    assert spec("", "training.convolutions=winograd").training.convolutions == "winograd"
 
 
 class TestOverrides:

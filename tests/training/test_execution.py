@@ -10,6 +10,7 @@ from steelexp.records.store import RunFolder
 from steelexp.training import execution
 from steelexp.training.execution import (
     Execution,
+    Wishes,
     execution_here,
     execution_of,
     execution_of_run,
@@ -46,7 +47,13 @@ def test_fused_convolutions_are_not_for_avx2():
 def test_xla_needs_the_folded_decoder():
     """It has no gradient of nearest-neighbour upsampling."""
     wanted = Execution(4, remapper=False, decoder="folded", noise="steps", xla=True)
-    assert execution_of(frozenset(), cores=4, xla=True) == wanted
+    assert execution_of(frozenset(), cores=4, wishes=Wishes(xla=True)) == wanted
+
+
+def test_a_spec_chooses_the_form_of_convolutions():
+    wishes = Wishes(convolutions="winograd")
+    chosen = execution_of(frozenset(["avx2"]), cores=4, wishes=wishes)
+    assert chosen == execution_of(frozenset(["avx2"]), cores=4)._replace(convolutions="winograd")
 
 
 def test_an_unknown_processor_computes_as_the_first_version_did():
