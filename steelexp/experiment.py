@@ -1,7 +1,6 @@
 """Run one experiment: train, restore the best epoch, evaluate, write the record."""
 
 import functools
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from steelexp.data import pipeline
-from steelexp.data.image_table import FILE as IMAGE_TABLE
-from steelexp.data.image_table import image_table
 from steelexp.data.sampling import SAMPLERS
-from steelexp.data.splits.split import split_csv, split_digest
+from steelexp.data.splits.split import split_digest
 from steelexp.epoch_profile import CHECKPOINTS, TRACKING, EpochProfile
-from steelexp.errors import UserError
 from steelexp.evaluation.result import write_result
 from steelexp.metric_names import DATA_MANIFEST, PARAMETER_COUNT, SPLIT_HASH
 from steelexp.metrics import definitions, lower_is_better
@@ -26,12 +22,12 @@ from steelexp.privacy import public, public_values
 from steelexp.progress import say
 from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
-from steelexp.records.store import EPOCHS, BusyError, Epoch, RunFolder
+from steelexp.records.store import BusyError, Epoch, RunFolder
 from steelexp.report.final_page import leave_report
 from steelexp.report.thumbnails import keep_thumbnails
-from steelexp.spec import ExperimentSpec, dump
+from steelexp.run_description import best_epoch_of, describe, mend
 from steelexp.spec.effects import effective_settings
-from steelexp.starting_run import start_lines, start_texts
+from steelexp.starting_run import start_lines
 from steelexp.tracked_model import tracked_model
 from steelexp.tracked_run import (
     best_value,
@@ -44,14 +40,12 @@ from steelexp.tracking.tracker import Goal, Picture, TrackedTrial, Tracker
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training import checkpoint, runtime
 from steelexp.training.averaging import AVERAGES, Averages
-from steelexp.training.checkpoint import CheckpointError
 from steelexp.training.devices import strategy, variable_scope
 from steelexp.training.epoch import Methods
 from steelexp.training.execution import Execution, execution_of_run, wishes_of
 from steelexp.training.fit import DivergedError, fit
-from steelexp.training.plateau import best_epoch
 from steelexp.training.precision import check_precision
-from steelexp.training.resume import resume, save_epoch, saved_epochs, take_epochs
+from steelexp.training.resume import resume, save_epoch, take_epochs
 
 T = TypeVar("T")
 
@@ -186,7 +180,7 @@ def run(
             steps=plan.steps,
             class_weights=_weights_by_class(plan),
             epochs=len(history),
-            best_epoch=_best_epoch(spec, history),
+            best_epoch=best_epoch_of(spec, history),
             monitor=spec.training.monitor,
             metrics=result.metrics,
             definitions=definitions(),
@@ -219,54 +213,6 @@ def run(
         if trial is None:
             say(line)
         return record
-
-
-def mend(plan: Plan) -> Record:
-    """Write the files of a finished run again that are no longer what the run wrote.
-
-    These are the files that follow from the plan, epochs.jsonl, which the last checkpoint has, and
-    the best checkpoint, if another one is of the same epoch. Removed weights stay removed.
-    Where all are whole, nothing is written, so that the folder may be read-only.
-
-    Returns:
-        The record of the run.
-
-    Raises:
-        BusyError: Another process is at work in the folder.
-        UserError: The record is damaged, or epochs.jsonl or the best checkpoint is and no other
-            checkpoint has it.
-    """
-    folder = plan.folder
-    if not folder.is_described(plan.digest, _texts(plan)):
-        with folder.hold():
-            describe(plan)
-    record = folder.finished_record()
-    damage = folder.epochs_file if not folder.is_whole(EPOCHS) else None
-    if damage is None and _is_damaged(folder.best_weights, plan.digest):
-        damage = folder.best_weights
-    if damage is not None:
-        with folder.hold():
-            _mend_from_checkpoint(plan, record, damage)
-    return record
-
-
-def _is_damaged(weights: Path, digest: str) -> bool:
-    try:
-        checkpoint.epochs_of(weights, digest)
-    except CheckpointError:
-        return True
-    return False
-
-
-def _mend_from_checkpoint(plan: Plan, record: Record, damage: Path) -> None:
-    """Write a damaged file of a finished run again, if a checkpoint holds all of its epochs."""
-    folder = plan.folder
-    if saved_epochs(folder, digest=plan.digest) < record.epochs:
-        raise UserError(
-            f"{damage}: damaged, and no checkpoint holds all {record.epochs} epochs of the run; "
-            "restore it, or begin anew with --fresh"
-        )
-    resume(folder, functools.partial(_best_epoch, plan.spec), digest=plan.digest)
 
 
 def network_on_devices(
@@ -320,7 +266,7 @@ def _start_or_resume(
     describe(plan)
     if plan.start is not None and plan.start.at == "continue":
         take_epochs(RunFolder(Path(plan.start.folder)), folder, digest=plan.digest)
-    best = functools.partial(_best_epoch, plan.spec)
+    best = functools.partial(best_epoch_of, plan.spec)
     history = resume(folder, best, digest=plan.digest)
     if (changes := provenance.write_session(folder, execution._asdict())) and history:
         say(f"{folder.path}: going on, but this has changed since it began: {'; '.join(changes)}")
@@ -329,22 +275,6 @@ def _start_or_resume(
         averages.exchange()
         say(f"{folder.path}: going on after epoch {len(history)}")
     return history
-
-
-def describe(plan: Plan) -> None:
-    """Write the files that follow from the plan, unless they are there."""
-    plan.folder.describe(plan.digest, _texts(plan))
-
-
-def _texts(plan: Plan) -> dict[str, str]:
-    """The files of a run that follow from its plan."""
-    return {
-        "spec.yaml": dump(plan.spec),
-        IMAGE_TABLE: image_table(plan.dataset),
-        "split.csv": split_csv(plan.dataset, plan.split),
-        "split.json": json.dumps(public_values(plan.split_summary), indent=2) + "\n",
-        **({} if plan.start is None else start_texts(plan.start, plan.seen)),
-    }
 
 
 def _facts(plan: Plan, model: Any) -> dict[str, str | int]:
@@ -422,8 +352,3 @@ def training_batches(
 def _weights_by_class(plan: Plan) -> dict[str, float]:
     weights = np.ones(plan.class_count) if plan.class_weights is None else plan.class_weights
     return dict(zip(plan.dataset.classes, weights.tolist(), strict=True))
-
-
-def _best_epoch(spec: ExperimentSpec, history: Sequence[Epoch]) -> int:
-    values = [epoch.metrics[spec.training.monitor] for epoch in history]
-    return best_epoch(values, lower_is_better=lower_is_better(spec.training.monitor))

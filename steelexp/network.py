@@ -22,7 +22,7 @@ from steelexp.model.transfer import take_all, take_encoder
 from steelexp.model.winograd import use_winograd
 from steelexp.plan import Plan, weighted_losses
 from steelexp.spec import Component, ExperimentSpec
-from steelexp.spec.schema import TrainingSpec
+from steelexp.spec.training_section import TrainingSpec
 from steelexp.training.accumulation import Accumulation
 from steelexp.training.encoder import EncoderTraining
 from steelexp.training.execution import Execution

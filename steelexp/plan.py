@@ -39,7 +39,8 @@ from steelexp.records.store import RunFolder
 from steelexp.regular_file import read_regular
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import ExperimentSpec, Registry, digest, experiment_model
-from steelexp.starting_run import Part, Start, starting_run
+from steelexp.starting_images import Part
+from steelexp.starting_run import Start, starting_run
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training.averaging import AVERAGES
 from steelexp.training.schedules import SCHEDULES

@@ -6,23 +6,15 @@ content and as near-duplicates. The images of the runs before it count as its ow
 starts with another one writes the images that its weights have seen into `SEEN`.
 """
 
-import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from steelexp.data.dataset import Dataset
-from steelexp.data.duplicates.relatives import joint_groups
-from steelexp.data.image_table import FILE as IMAGE_TABLE
-from steelexp.data.image_table import read_image_table
-from steelexp.data.run_images import SPLIT, read_run_data
-from steelexp.data.splits.file import read_split
 from steelexp.data.splits.split import Rows, Split, split_digest
-from steelexp.data.variant import select
 from steelexp.errors import UserError, reason
 from steelexp.privacy import public
 from steelexp.records.record import Record
@@ -32,38 +24,24 @@ from steelexp.spec import ExperimentSpec, load
 from steelexp.spec.effects import effective_settings, is_part_of
 from steelexp.spec.schema import ModelSpec
 from steelexp.spreadsheet import csv_text
+from steelexp.starting_images import (
+    SEEN,
+    Comparison,
+    Part,
+    compare_images,
+    groups_in_words,
+    refuse_shared,
+    seen_before,
+    seen_images,
+)
 from steelexp.training import checkpoint
 
 FILE = "start.json"
 """File of a run folder about the run that it starts with."""
 
-SEEN = "start.csv"
-"""File of a run folder with the images that its first weights have seen, by content."""
-
-Part = Literal["train", "picked", "val"]
-"""What an image did for a run: it trained it, picked its epoch or tuned it, or validated it."""
 
 _GOES_ON_WITH = ("training.epochs", "training.early_stopping_patience")
 """Settings that may differ where a run goes on with the epochs of another."""
-
-
-class Comparison(BaseModel):
-    """The images that a starting run has seen, beside the parts of a new run.
-
-    Attributes:
-        val: Groups of the validation part by what an image of them did for the starting run.
-        test: The same for the test part.
-        not_compared: Images of the starting run that are not in the new data set and of which
-            near-duplicates could not be looked for.
-        why: Reason why they could not; "" where all were compared.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    val: dict[Part, int]
-    test: dict[Part, int]
-    not_compared: int
-    why: str
 
 
 class Start(BaseModel):
@@ -155,9 +133,9 @@ def starting_run(
     _check_network(spec, other, folder)
     if model.start_at == "continue":
         _check_continuation(spec, other, folder, record, dataset, split)
-    seen = _seen(folder, picked=model.start_at == "best" or is_trial(folder.path.resolve()))
-    comparison = _compare(seen, dataset, groups, split, other, record.white)
-    _refuse_shared(folder, comparison)
+    seen = seen_images(folder, picked=model.start_at == "best" or is_trial(folder.path.resolve()))
+    comparison = compare_images(seen, dataset, groups, split, other, record.white)
+    refuse_shared(folder, comparison)
     path = folder.best_weights if model.start_at == "best" else folder.last_weights
     if not path.is_file():
         raise UserError(f"model.start: {path}: no such file; the run's weights were moved")
@@ -195,8 +173,8 @@ def start_lines(start: Start, classes: tuple[str, ...]) -> list[str]:
     shared = sum(compared.val.values())
     if shared and start.at != "continue":
         lines.append(
-            f"{_groups(shared)} of the val part validated that run as well; both trainings were "
-            "watched on them."
+            f"{groups_in_words(shared)} of the val part validated that run as well; both trainings "
+            "were watched on them."
         )
     if compared.not_compared:
         lines.append(
@@ -222,7 +200,7 @@ def _recorded(own: RunFolder) -> tuple[Start, Mapping[str, Part]] | None:
     if not file.is_file():
         return None
     try:
-        return Start.model_validate(json.loads(file.read_text("utf-8"))), _seen_before(own)
+        return Start.model_validate(json.loads(file.read_text("utf-8"))), seen_before(own)
     except (ValueError, ValidationError) as error:
         raise UserError(f"{file}: damaged ({reason(error)}); restore it") from None
 
@@ -279,130 +257,3 @@ def _check_continuation(
             f"{where}: it has {record.epochs} epochs already; raise training.epochs above "
             f"{record.epochs}"
         )
-
-
-def _seen(folder: RunFolder, *, picked: bool) -> dict[str, Part]:
-    """Image hash -> what the image did for the weights of a run and of those before it."""
-    contents = read_image_table(folder.file(IMAGE_TABLE))
-    if contents is None:
-        raise UserError(
-            f"model.start: {folder.path}: it keeps no {IMAGE_TABLE}, which would tell its images"
-        )
-    seen = dict(_seen_before(folder))
-    rank = get_args(Part)
-    for name, part in read_split(folder.file(SPLIT)).items():
-        if part in {"train", "val"} and name in contents:
-            role: Part = "train" if part == "train" else "picked" if picked else "val"
-            image = contents[name].image
-            seen[image] = min(role, seen.get(image, role), key=rank.index)
-    return seen
-
-
-def _seen_before(folder: RunFolder) -> dict[str, Part]:
-    """The images that the first weights of a run have seen; none for a run that began anew."""
-    file = folder.file(SEEN)
-    if not file.is_file():
-        return {}
-    with file.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.reader(stream))[1:]
-    return {image: part for image, part in rows if part in get_args(Part)}  # type: ignore[misc]
-
-
-def _compare(
-    seen: Mapping[str, Part],
-    dataset: Dataset,
-    groups: Rows,
-    split: Split,
-    other: ExperimentSpec,
-    white: int | None,
-) -> Comparison:
-    """Count the groups of the validation and test part with an image that has been seen."""
-    here = set(dataset.image_hashes)
-    elsewhere = {image: part for image, part in seen.items() if image not in here}
-    rows_by_part = {
-        part: [i for i, image in enumerate(dataset.image_hashes) if seen.get(image) == part]
-        for part in get_args(Part)
-    }
-    missing = len(elsewhere)
-    why = ""
-    if elsewhere:
-        try:
-            relatives, missing = _relatives(elsewhere, dataset, other, white)
-        except UserError as error:  # the data of that run are no longer there
-            why = public(error.lines[0])
-        else:
-            rows_by_part = {part: rows_by_part[part] + relatives[part] for part in rows_by_part}
-            why = f"{missing} are no longer in its data" if missing else ""
-    counts = {
-        name: {
-            part: len(np.intersect1d(groups[rows], groups[np.array(own, np.int64)]))
-            for part, own in rows_by_part.items()
-        }
-        for name, rows in (("val", split.val), ("test", split.test))
-    }
-    return Comparison(**counts, not_compared=missing, why=why)
-
-
-def _relatives(
-    elsewhere: Mapping[str, Part], dataset: Dataset, other: ExperimentSpec, white: int | None
-) -> tuple[dict[Part, list[int]], int]:
-    """Rows of the data set with a near-duplicate among images that are not in it.
-
-    Args:
-        elsewhere: Hash -> part of the images.
-        dataset: Data set of the new run.
-        other: Spec of the starting run, whose data hold the images.
-        white: White level of the starting run.
-
-    Returns:
-        Part -> rows, and the number of images that its data no longer hold.
-
-    Raises:
-        UserError: Its data cannot be read.
-    """
-    data = read_run_data(other.data, white)
-    first_rows: dict[str, int] = {}
-    for row, image in enumerate(data.image_hashes):
-        if image in elsewhere:
-            first_rows.setdefault(image, row)
-    if not first_rows:
-        return {part: [] for part in get_args(Part)}, len(elsewhere)
-    images = list(first_rows)
-    own_rows = np.array([first_rows[image] for image in images], np.int64)
-    groups, own_groups = joint_groups(dataset, select(data, own_rows))
-    relatives: dict[Part, list[int]] = {}
-    for part in get_args(Part):
-        of_part = [i for i, image in enumerate(images) if elsewhere[image] == part]
-        relatives[part] = np.flatnonzero(np.isin(groups, own_groups[of_part])).tolist()
-    return relatives, len(elsewhere) - len(images)
-
-
-def _refuse_shared(folder: RunFolder, comparison: Comparison) -> None:
-    """Raise where evaluated images trained the starting run, picked its epoch or tuned it.
-
-    Validation images of both may be the same: within one run, too, the validation part is what
-    training is watched on. Test images have to be new to everything.
-    """
-    did = {"train": "trained it", "picked": "picked its epoch", "val": "validated it"}
-    problems = [
-        f"{_groups(count)} of the {name} part {did[part]}"
-        for name, counts in (("val", comparison.val), ("test", comparison.test))
-        for part, count in counts.items()
-        if count and not (name == "val" and part == "val")
-    ]
-    if not problems:
-        return
-    only_picked = not comparison.val["train"] and not any(comparison.test.values())
-    fix = (
-        "take model.start_at=last, whose weights no image picked"
-        if only_picked and not is_trial(folder.path.resolve())
-        else f"take its split: split={{kind: file, path: {folder.path / SPLIT}}}, or another run"
-    )
-    raise UserError(
-        f"model.start: {folder.path}: {', '.join(problems)}, so that scores would be too high; "
-        f"{fix}"
-    )
-
-
-def _groups(count: int) -> str:
-    return f"{count} group{'' if count == 1 else 's'} of near-duplicates"

@@ -17,6 +17,7 @@ from steelexp.progress import say, take_printed
 from steelexp.records.record import Record
 from steelexp.records.search_file import JOURNAL
 from steelexp.records.store import RunFolder
+from steelexp.run_description import describe
 from steelexp.search.executor import Outcome, Trial
 from steelexp.search.objectives import measured_scores
 from steelexp.search.search import trial_spec
@@ -168,7 +169,7 @@ def _inherit(search: Path, trial: Trial, plan: Plan) -> int:
         return 0
     earlier = _finished_run(search / "trials" / trial.continues)
     if not plan.folder.is_finished:
-        experiment.describe(plan)
+        describe(plan)
     if take_epochs(earlier, plan.folder, digest=plan.digest):
         say(f"trial {trial.id}: goes on with the weights of {trial.continues}")
     return len(earlier.epochs)

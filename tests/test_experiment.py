@@ -59,6 +59,7 @@ from steelexp.records.review import read_review
 from steelexp.records.run_file import hashes_of, read_run_file, write_run_file
 from steelexp.records.store import BusyError, Epoch, RunFolder, read_epochs, run_folders
 from steelexp.report.reproduction import UNCHANGED
+from steelexp.run_description import mend
 from steelexp.run_model import load_model
 from steelexp.spec import dump, load
 from steelexp.tracking.delivery import status_line
@@ -511,11 +512,11 @@ def test_a_finished_run_that_is_whole_is_not_written_to(
     copy = RunFolder(shutil.copytree(folder.path, tmp_path / "run"))
     plan = replace(plan, folder=copy)
     with copy.hold():  # so that another hold, which writes, is refused
-        assert experiment.mend(plan) == record
+        assert mend(plan) == record
         (copy.path / "split.csv").write_text("x")
         with pytest.raises(BusyError):
-            experiment.mend(plan)
-    assert experiment.mend(plan) == record
+            mend(plan)
+    assert mend(plan) == record
     assert copy.is_whole("split.csv")
 
 
@@ -552,10 +553,10 @@ def test_epochs_that_no_checkpoint_has_are_named_and_left(
         if len(checkpoint.epochs_of(path, record.digest) or ()) == record.epochs:
             path.unlink()
     with pytest.raises(UserError, match="damaged, and no checkpoint holds all 3 epochs of the run"):
-        experiment.mend(plan)
+        mend(plan)
     assert copy.epochs_file.read_bytes() == damaged
     shutil.copy(folder.last_weights, copy.last_weights)
-    assert experiment.mend(plan) == record
+    assert mend(plan) == record
     assert copy.epochs == folder.epochs
 
 

@@ -13,8 +13,10 @@ from steelexp.errors import UserError
 from steelexp.plan import Plan, SpecModel, prepare
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder
+from steelexp.run_description import describe
 from steelexp.spec import load
-from steelexp.starting_run import SEEN, start_lines
+from steelexp.starting_images import SEEN
+from steelexp.starting_run import start_lines
 from steelexp.training import checkpoint
 from tests.fakes import compiled
 from tests.finished_runs import record
@@ -77,7 +79,7 @@ def planned(spec: Path, *overrides: str, own: RunFolder | None = None) -> Plan:
 def finish(plan: Plan, weight: float = 1.0) -> RunFolder:
     """Leave what a finished run of a plan leaves, with the weights of a tiny network."""
     folder = plan.folder
-    experiment.describe(plan)
+    describe(plan)
     model = compiled()
     for variable in model.weights:
         variable.assign(np.full(variable.shape, weight))

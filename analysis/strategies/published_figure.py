@@ -13,7 +13,8 @@ from steelexp.comparison.evaluated_runs import EvaluatedRuns
 from steelexp.metric_names import parse_name
 from steelexp.metrics import METRICS
 from steelexp.plain_figure import plain_figure
-from steelexp.spec.schema import PublishedSpec, TilingSpec
+from steelexp.spec.schema import PublishedSpec
+from steelexp.spec.training_section import TilingSpec
 
 
 def draw_published(evaluated: EvaluatedRuns, baseline: str) -> Figure | str:

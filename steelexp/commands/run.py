@@ -30,6 +30,7 @@ from steelexp.report.final_page import leave_report
 from steelexp.report.profile_table import FILE as PROFILE
 from steelexp.report.profile_table import profile_csv, profile_table
 from steelexp.report.tables import leaderboard, standings
+from steelexp.run_description import mend
 from steelexp.search.ray_train import train_together
 from steelexp.terminal import print_error
 from steelexp.training import probe
@@ -149,7 +150,7 @@ def _run_one(request: Request, args: argparse.Namespace) -> None:
     if args.fresh:
         _set_aside(plan.folder)
     if plan.folder.is_finished:
-        experiment.mend(plan)
+        mend(plan)
         say(f"{plan.folder.path} is finished already; --fresh runs it again")
         leave_report(plan.folder.path)
     else:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from steelexp.data.dataset import Dataset
 from steelexp.data.tiles import Tiling, tile_table
 from steelexp.data.tiling import TILINGS, Tiles, coverage
-from steelexp.spec.schema import TilingSpec, TrainingSpec
+from steelexp.spec.training_section import TilingSpec, TrainingSpec
 
 
 @dataclass(frozen=True)

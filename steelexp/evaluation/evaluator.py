@@ -40,7 +40,7 @@ from steelexp.overlays.overlay import png_bytes
 from steelexp.records.atomic import write_atomically
 from steelexp.records.postprocessing import ClassRules
 from steelexp.records.store import RunFolder
-from steelexp.spec.schema import TrainingSpec
+from steelexp.spec.training_section import TrainingSpec
 
 Rows = npt.NDArray[np.int64]
 

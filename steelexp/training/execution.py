@@ -19,7 +19,7 @@ from steelexp.model.fused_adam import Adam
 from steelexp.model.fused_gradients import Gradients
 from steelexp.records.machine import Feature, features, instruction_sets
 from steelexp.records.provenance import ENVIRONMENT, EXECUTION, first_facts
-from steelexp.spec.schema import TrainingSpec
+from steelexp.spec.training_section import TrainingSpec
 
 Convolutions = Literal["direct", "winograd"]
 

@@ -3,7 +3,7 @@ import pytest
 
 from steelexp.data.dataset import DataError
 from steelexp.data.phases import phase_at, training_phases
-from steelexp.spec.schema import PhaseSpec, TilingSpec, TrainingSpec
+from steelexp.spec.training_section import PhaseSpec, TilingSpec, TrainingSpec
 from tests.fakes import synthetic_dataset
 
 

@@ -15,7 +15,7 @@ from steelexp.metrics import image_metrics
 from steelexp.model.finiteness import NotFiniteError
 from steelexp.model.losses import dice as dice_loss
 from steelexp.records.store import Epoch, RunFolder
-from steelexp.spec.schema import TrainingSpec
+from steelexp.spec.training_section import TrainingSpec
 from tests.fakes import dataset_of, functions_of, pixel_model
 
 CLASSES = ("dark", "bright")

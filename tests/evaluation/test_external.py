@@ -5,7 +5,7 @@ from steelexp.data.splits.split import Split
 from steelexp.data.tiling import whole_image
 from steelexp.evaluation.evaluator import Evaluator
 from steelexp.evaluation.external import evaluate_external
-from steelexp.spec.schema import TrainingSpec
+from steelexp.spec.training_section import TrainingSpec
 from tests.fakes import dataset_of, functions_of, pixel_model
 
 CLASSES = ("dark", "bright")

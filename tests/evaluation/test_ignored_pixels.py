@@ -12,7 +12,7 @@ from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.evaluation.external import evaluate_external
 from steelexp.inference.scoring import scored_image
 from steelexp.records.store import RunFolder
-from steelexp.spec.schema import TrainingSpec
+from steelexp.spec.training_section import TrainingSpec
 from tests.fakes import dataset_of, functions_of, pixel_model
 
 CLASSES = ("dark", "bright")

@@ -1,0 +1,176 @@
+"""The images that a starting run has seen, beside the parts of a new run."""
+
+import csv
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from steelexp.data.dataset import Dataset
+from steelexp.data.duplicates.relatives import joint_groups
+from steelexp.data.image_table import FILE as IMAGE_TABLE
+from steelexp.data.image_table import read_image_table
+from steelexp.data.run_images import SPLIT, read_run_data
+from steelexp.data.splits.file import read_split
+from steelexp.data.splits.split import Rows, Split
+from steelexp.data.variant import select
+from steelexp.errors import UserError
+from steelexp.privacy import public
+from steelexp.records.store import RunFolder
+from steelexp.report.tables import is_trial
+from steelexp.spec import ExperimentSpec
+
+SEEN = "start.csv"
+"""File of a run folder with the images that its first weights have seen, by content."""
+
+
+Part = Literal["train", "picked", "val"]
+"""What an image did for a run: it trained it, picked its epoch or tuned it, or validated it."""
+
+
+class Comparison(BaseModel):
+    """The images that a starting run has seen, beside the parts of a new run.
+
+    Attributes:
+        val: Groups of the validation part by what an image of them did for the starting run.
+        test: The same for the test part.
+        not_compared: Images of the starting run that are not in the new data set and of which
+            near-duplicates could not be looked for.
+        why: Reason why they could not; "" where all were compared.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    val: dict[Part, int]
+    test: dict[Part, int]
+    not_compared: int
+    why: str
+
+
+def seen_images(folder: RunFolder, *, picked: bool) -> dict[str, Part]:
+    """Image hash -> what the image did for the weights of a run and of those before it."""
+    contents = read_image_table(folder.file(IMAGE_TABLE))
+    if contents is None:
+        raise UserError(
+            f"model.start: {folder.path}: it keeps no {IMAGE_TABLE}, which would tell its images"
+        )
+    seen = dict(seen_before(folder))
+    rank = get_args(Part)
+    for name, part in read_split(folder.file(SPLIT)).items():
+        if part in {"train", "val"} and name in contents:
+            role: Part = "train" if part == "train" else "picked" if picked else "val"
+            image = contents[name].image
+            seen[image] = min(role, seen.get(image, role), key=rank.index)
+    return seen
+
+
+def seen_before(folder: RunFolder) -> dict[str, Part]:
+    """The images that the first weights of a run have seen; none for a run that began anew."""
+    file = folder.file(SEEN)
+    if not file.is_file():
+        return {}
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.reader(stream))[1:]
+    return {image: part for image, part in rows if part in get_args(Part)}  # type: ignore[misc]
+
+
+def compare_images(
+    seen: Mapping[str, Part],
+    dataset: Dataset,
+    groups: Rows,
+    split: Split,
+    other: ExperimentSpec,
+    white: int | None,
+) -> Comparison:
+    """Count the groups of the validation and test part with an image that has been seen."""
+    here = set(dataset.image_hashes)
+    elsewhere = {image: part for image, part in seen.items() if image not in here}
+    rows_by_part = {
+        part: [i for i, image in enumerate(dataset.image_hashes) if seen.get(image) == part]
+        for part in get_args(Part)
+    }
+    missing = len(elsewhere)
+    why = ""
+    if elsewhere:
+        try:
+            relatives, missing = _relatives(elsewhere, dataset, other, white)
+        except UserError as error:  # the data of that run are no longer there
+            why = public(error.lines[0])
+        else:
+            rows_by_part = {part: rows_by_part[part] + relatives[part] for part in rows_by_part}
+            why = f"{missing} are no longer in its data" if missing else ""
+    counts = {
+        name: {
+            part: len(np.intersect1d(groups[rows], groups[np.array(own, np.int64)]))
+            for part, own in rows_by_part.items()
+        }
+        for name, rows in (("val", split.val), ("test", split.test))
+    }
+    return Comparison(**counts, not_compared=missing, why=why)
+
+
+def _relatives(
+    elsewhere: Mapping[str, Part], dataset: Dataset, other: ExperimentSpec, white: int | None
+) -> tuple[dict[Part, list[int]], int]:
+    """Rows of the data set with a near-duplicate among images that are not in it.
+
+    Args:
+        elsewhere: Hash -> part of the images.
+        dataset: Data set of the new run.
+        other: Spec of the starting run, whose data hold the images.
+        white: White level of the starting run.
+
+    Returns:
+        Part -> rows, and the number of images that its data no longer hold.
+
+    Raises:
+        UserError: Its data cannot be read.
+    """
+    data = read_run_data(other.data, white)
+    first_rows: dict[str, int] = {}
+    for row, image in enumerate(data.image_hashes):
+        if image in elsewhere:
+            first_rows.setdefault(image, row)
+    if not first_rows:
+        return {part: [] for part in get_args(Part)}, len(elsewhere)
+    images = list(first_rows)
+    own_rows = np.array([first_rows[image] for image in images], np.int64)
+    groups, own_groups = joint_groups(dataset, select(data, own_rows))
+    relatives: dict[Part, list[int]] = {}
+    for part in get_args(Part):
+        of_part = [i for i, image in enumerate(images) if elsewhere[image] == part]
+        relatives[part] = np.flatnonzero(np.isin(groups, own_groups[of_part])).tolist()
+    return relatives, len(elsewhere) - len(images)
+
+
+def refuse_shared(folder: RunFolder, comparison: Comparison) -> None:
+    """Raise where evaluated images trained the starting run, picked its epoch or tuned it.
+
+    Validation images of both may be the same: within one run, too, the validation part is what
+    training is watched on. Test images have to be new to everything.
+    """
+    did = {"train": "trained it", "picked": "picked its epoch", "val": "validated it"}
+    problems = [
+        f"{groups_in_words(count)} of the {name} part {did[part]}"
+        for name, counts in (("val", comparison.val), ("test", comparison.test))
+        for part, count in counts.items()
+        if count and not (name == "val" and part == "val")
+    ]
+    if not problems:
+        return
+    only_picked = not comparison.val["train"] and not any(comparison.test.values())
+    fix = (
+        "take model.start_at=last, whose weights no image picked"
+        if only_picked and not is_trial(folder.path.resolve())
+        else f"take its split: split={{kind: file, path: {folder.path / SPLIT}}}, or another run"
+    )
+    raise UserError(
+        f"model.start: {folder.path}: {', '.join(problems)}, so that scores would be too high; "
+        f"{fix}"
+    )
+
+
+def groups_in_words(count: int) -> str:
+    """A number of groups: "1 group of near-duplicates"."""
+    return f"{count} group{'' if count == 1 else 's'} of near-duplicates"
