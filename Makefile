@@ -10,8 +10,9 @@ BIN := $(VENV)/bin
 
 # Extra arguments of pytest: make test TESTS="-k rle"
 TESTS ?=
-# Number of test processes. Tracing a network keeps one core busy. Each process takes up to 3 GB.
-PROCESSES ?= 2
+# Number of test processes, for two cores: one waits for servers, disks and other processes. Each
+# takes up to 3 GB.
+PROCESSES ?= 3
 # Extra arguments of `steelexp run` (make run ARGS="--fresh seed=1") and of uv (make lock
 # ARGS=--upgrade, which moves unrelated pins as well).
 ARGS ?=

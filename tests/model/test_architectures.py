@@ -104,9 +104,14 @@ def test_each_image_is_scored_by_itself(model):
 def test_half_resolution_a_head_and_mixed_precision(name):
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
-        head = keras.layers.GlobalAveragePooling2D()
+        pool = keras.layers.GlobalAveragePooling2D()
         half = build(
-            name, "plain", head, resolution="half", scaling="imagenet", batch_norm_momentum=0.5
+            name,
+            "plain",
+            lambda end, cell: pool(end),
+            resolution="half",
+            scaling="imagenet",
+            batch_norm_momentum=0.5,
         )
     finally:
         keras.mixed_precision.set_global_policy("float32")

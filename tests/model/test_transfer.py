@@ -95,7 +95,7 @@ def test_a_vgg_has_its_centre_in_the_decoder():
 def test_a_head_that_the_other_network_lacks_begins_anew(source, capsys):
     layers = keras.layers
 
-    def head(end):
+    def head(end, cell):
         return layers.Dense(2, name="head_logits")(layers.GlobalAveragePooling2D()(end))
 
     model = network(seed=2, head=head)

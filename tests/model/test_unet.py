@@ -162,7 +162,7 @@ def test_has_the_weights_of_earlier_checkpoints(small):
 
 @pytest.mark.parametrize(("decoder", "resolution"), [("plain", "half"), ("folded", "full")])
 def test_a_head_scores_images_from_the_encoders_end(small, decoder, resolution):
-    def head(features):
+    def head(features, cell):
         return keras.layers.GlobalAveragePooling2D()(features)
 
     settings = SMALL | {"scaling": "imagenet", "weights": "none", "resolution": resolution}
