@@ -30,6 +30,9 @@ COMMANDS: dict[str, str] = {
     "training_step_efficientnetb4": (
         "training_step --backbone efficientnetb4 --batch 4 {peer} {json}"
     ),
+    "floor_mobilenetv2": "floor --backbone mobilenetv2",
+    "floor_efficientnetb0": "floor --backbone efficientnetb0",
+    "floor_efficientnetb4": "floor --backbone efficientnetb4 --batch 4",
     "epochs_mobilenetv2": "epochs {strips} --backbone mobilenetv2 {peer} {json}",
     "trial_start": "trial_start experiments/search/quick_search.yaml",
     "inference_mobilenetv2": "inference {images} --backbone mobilenetv2 {peer} {json}",

@@ -148,7 +148,7 @@ SIDES = {
     ),
 }
 
-USUAL = ("PyTorch, kept memory", "PyTorch", "plain decoder", "as run")
+USUAL = ("PyTorch, kept memory", "PyTorch", "plain decoder", "as run", "as run, Winograd")
 """Sides without `--sides`; the reference was the fastest form of PyTorch on a Zen 4."""
 
 

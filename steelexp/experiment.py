@@ -71,7 +71,8 @@ def run(
         plan: Plan of the experiment.
         command: Command that runs it again, for the record.
         trial: Trial of a search; None for a single run.
-        execution: How TensorFlow computes it, if it has not begun; None for this machine's best.
+        execution: Choices of TensorFlow's computation, if the run has not begun; None for this
+            machine's best.
         broadcast: Function that hands a value to the workers of the same run and returns it. They
             get the epochs and the hash of the weights to begin with, then each epoch's validation
             metrics.
@@ -222,7 +223,7 @@ def network_on_devices(
 
     Args:
         plan: Plan of the run.
-        execution: How TensorFlow computes it.
+        execution: Choices of TensorFlow's computation.
         build: Function that builds the network on one device.
 
     Returns:

@@ -39,7 +39,7 @@ class Network(NamedTuple):
         noise_seed: Seed of dropout, a tf.Variable; None where its noise is not that of the steps.
         functions: Functions that evaluate it.
         accumulation: Its training step where batches are accumulated; None where they are not.
-        encoder: What freezes its encoder or slows it down; None where nothing does.
+        encoder: Schedule that freezes its encoder or slows it down; None without one.
     """
 
     model: Any
@@ -58,7 +58,7 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
 
     Args:
         plan: Plan of the run.
-        execution: How TensorFlow computes it.
+        execution: Choices of TensorFlow's computation.
     """
     spec = plan.spec
     main_loss_weight = tf.Variable(1.0, trainable=False)

@@ -31,7 +31,7 @@ class NetworkMemory:
 
         Args:
             plan: Plan whose seed TensorFlow has been given.
-            execution: How TensorFlow computes it.
+            execution: Choices of TensorFlow's computation.
         """
         self.forget_others(plan, execution)
         if self._network is None or self._state is None:
@@ -78,7 +78,7 @@ class InitialState:
         Args:
             network: Compiled network.
             plan: Plan whose seed TensorFlow has been given.
-            execution: How TensorFlow computes it.
+            execution: Choices of TensorFlow's computation.
         """
         if plan.spec.seed != self._seed:
             self._weights = untrained_model(plan, execution).get_weights()

@@ -34,7 +34,7 @@ class Comparison(BaseModel):
 
     Attributes:
         val: Groups of the validation part by what an image of them did for the starting run.
-        test: The same for the test part.
+        test: Groups of the test part by the same.
         not_compared: Images of the starting run that are not in the new data set and of which
             near-duplicates could not be looked for.
         why: Reason why they could not; "" where all were compared.

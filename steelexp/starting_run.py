@@ -51,11 +51,11 @@ class Start(BaseModel):
         folder: Its folder.
         digest: Its digest.
         weights: Hash of the weights that are taken.
-        take: Which of them are taken.
+        take: Share of the weights that is taken: all, or the encoder's.
         at: The epoch that they are of: the best, the last, or the last with all before it.
         epoch: Number of that epoch.
         classes: Its classes, in the order of its output.
-        comparison: What it has seen of the validation and test part.
+        comparison: Its images in the validation and test part.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -130,15 +130,15 @@ def compare(
     if len(names) == 1:
         raise UserError(f"only runs of {baseline}; give those of another strategy too")
     counts = {name: [run.counts for run in runs] for name, runs in evaluated.strategies.items()}
-    chosen = tuple(
+    members = tuple(
         name for name in names if name != baseline and (family is None or name in family)
     )
-    rows, scores = contrast(counts, evaluated.images, baseline, tested, chosen)
+    rows, scores = contrast(counts, evaluated.images, baseline, tested, members)
     for metric, by_name in scores.items():
         for name, runs in evaluated.strategies.items():
             for run, value in zip(runs, by_name[name][:, -1].tolist(), strict=True):
                 _check_record(run, metric, value)
-    return Comparison(evaluated, baseline, tested, chosen, rows, scores)
+    return Comparison(evaluated, baseline, tested, members, rows, scores)
 
 
 def contrast(
@@ -170,8 +170,8 @@ def contrast(
         pairs = {name: (runs[name], sums[name]) for name in counts}
         tests: dict[str, Significance] = {}
         if metric == tested:
-            found = significance(pairs[baseline], [pairs[name] for name in family])
-            tests = dict(zip(family, found, strict=True))
+            outcomes = significance(pairs[baseline], [pairs[name] for name in family])
+            tests = dict(zip(family, outcomes, strict=True))
         scores[metric] = {name: each.values for name, each in runs.items()}
         apart = [difference(runs[name], runs[baseline]) for name in others]
         rows += [

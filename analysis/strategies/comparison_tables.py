@@ -116,15 +116,15 @@ def setting(evaluated: EvaluatedRuns) -> str:
 
 def study_text(study: Study, evaluated: EvaluatedRuns) -> str:
     """What the study fixed beforehand, and whether it was kept, in a paragraph."""
-    found = departures(study, evaluated.strategies)
+    changes = departures(study, evaluated.strategies)
     text = (
         f"{study.question} Fixed beforehand: {study.metric} on {PART_WORDS[study.part]}, "
         f"{', '.join(study.family.strategies)} tested against {study.baseline} with "
         f"{study.family.seeds} seeds each, and a difference of {study.difference:g} that would "
         "matter."
     )
-    kept = "The study was kept." if not found else f"The study was not kept: {'; '.join(found)}."
-    return f"{text} {kept}"
+    outcome = f"The study was not kept: {'; '.join(changes)}." if changes else "The study was kept."
+    return f"{text} {outcome}"
 
 
 def _heading(row: Row) -> str:

@@ -55,10 +55,10 @@ def power_lines(study: Study | None, pilot: EvaluatedRuns) -> list[str]:
         return [float(each) for each in shares]
 
     differences = [part * study.difference for part in SHARES]
-    known = ", ".join(f"{name} {len(each)}" for name, each in runs.items())
+    sizes = ", ".join(f"{name} {len(each)}" for name, each in runs.items())
     title = (
         f"Power of {study.metric} ({study.part}), {len(study.family.strategies)} strategies beside "
-        f"{study.baseline}, from a pilot ({known} runs, {len(pilot.images.names)} images), "
+        f"{study.baseline}, from a pilot ({sizes} runs, {len(pilot.images.names)} images), "
         f"{STUDIES} simulated studies for each figure"
     )
     lines = [

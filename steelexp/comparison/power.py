@@ -61,8 +61,8 @@ def power(
     called = np.zeros((studies, len(differences)))
     for study in range(studies):
         groups = random.integers(count, size=(count,))
-        base = _drawn(own, groups, seeds, random)
-        others = [_drawn(world, groups, seeds, random) for world in worlds]
+        base = _resample(own, groups, seeds, random)
+        others = [_resample(world, groups, seeds, random) for world in worlds]
         rest = [(strategy(each), each) for each in others[1:]]
         for place, value in enumerate(differences):
             first = _raised(others[0], value)
@@ -78,16 +78,16 @@ def _moved(world: Sums, baseline: Sums) -> Sums:
     return world._replace(numerators=world.numerators - apart[:-1] * world.denominators)
 
 
-def _drawn(
+def _resample(
     world: Sums, groups: npt.NDArray[np.int64], seeds: int, random: np.random.Generator
 ) -> Sums:
     """Runs of a strategy on some groups."""
     runs = len(world.numerators)
-    chosen = random.integers(runs, size=(seeds,))
+    places = random.integers(runs, size=(seeds,))
     mean = world.numerators.mean(axis=0)
     stretched = mean + np.sqrt(runs / (runs - 1)) * (world.numerators - mean)
     return world._replace(
-        numerators=stretched[chosen][:, groups],
+        numerators=stretched[places][:, groups],
         denominators=np.broadcast_to(world.denominators[:1], world.numerators.shape)[:1][:, groups],
     )
 

@@ -105,13 +105,13 @@ def departures(study: Study, strategies: Mapping[str, Sequence[EvaluatedRun]]) -
         study: Study.
         strategies: Name -> finished runs.
     """
-    found = [f"{name} has no finished run" for name in study.seeds if name not in strategies]
+    lines = [f"{name} has no finished run" for name in study.seeds if name not in strategies]
     for name, runs in strategies.items():
         planned = study.seeds.get(name)
         if planned is None:
-            found.append(f"{name} is not in the study, and is not tested")
+            lines.append(f"{name} is not in the study, and is not tested")
         elif len(runs) != planned:
-            found.append(f"{name} has {len(runs)} seeds, not {planned}")
+            lines.append(f"{name} has {len(runs)} seeds, not {planned}")
     long = [
         run.label
         for runs in strategies.values()
@@ -119,5 +119,5 @@ def departures(study: Study, strategies: Mapping[str, Sequence[EvaluatedRun]]) -
         if run.record.seconds > 60 * study.minutes
     ]
     if long:
-        found.append(f"{len(long)} runs took more than {study.minutes:g} minutes, {long[0]} first")
-    return found
+        lines.append(f"{len(long)} runs took more than {study.minutes:g} minutes, {long[0]} first")
+    return lines

@@ -83,7 +83,7 @@ def head_report(
         classes: Names of the classes, [C].
         ranking: Images of the reported part.
         val: Validation images, where the reported part is another one.
-        gates: What the gate does on the reported part; None without post-processing.
+        gates: Effect of the gate on the reported part; None without post-processing.
     """
     return HeadReport(
         clean=None if gates is None else _empty(gates, slice(None)),

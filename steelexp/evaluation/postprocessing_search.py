@@ -116,7 +116,7 @@ def best_of(rules: Sequence[Rules], totals: Sequence[Values], *, simple: bool) -
 
     Args:
         rules: Combinations by gate.
-        totals: What each of them gains, [M, A, G] by gate.
+        totals: Gain of each of them, [M, A, G] by gate.
         simple: Whether threshold and gate are the only rules.
     """
     choices = []

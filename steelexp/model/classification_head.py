@@ -63,8 +63,8 @@ def linear(
     Args:
         classes: Number of classes C.
         tile: Height and width of a training tile in pixels; None for whole images.
-        pooling: From the cells to one logit: mean of all; window_maximum, the largest mean of a
-            window of the training tiles' size, at any place; or log_sum_exp, a mean that the
+        pooling: Pooling of the cells to one logit: mean of all; window_maximum, the largest mean of
+            a window of the training tiles' size, at any place; or log_sum_exp, a mean that the
             largest dominate. On a training tile window_maximum is the mean. A defect that fills a
             tile is a small part of a whole image, where mean dilutes it.
         loss: Loss of the image logits: bce, or focal with gamma = 2.
@@ -89,14 +89,18 @@ def linear(
         return pool(cells)
 
     def head_loss(y_true: Tensor, image_logits: Tensor, valid: Tensor | None = None) -> Tensor:
-        y, known = labels_of(y_true, valid, min_pixels)
+        y, is_certain = labels_of(y_true, valid, min_pixels)
         x = tf.cast(image_logits, tf.float32)
         logits = (2.0 * y - 1.0) * x  # of the true side: p_t is their sigmoid
         losses = tf.nn.softplus(-logits)
         if loss == "focal":
             losses *= tf.sigmoid(-logits) ** FOCUS
-        total = tf.reduce_sum(tf.where(known, losses, 0.0), axis=-1)
-        return weight * total / tf.maximum(tf.reduce_sum(tf.cast(known, tf.float32), axis=-1), 1.0)
+        total = tf.reduce_sum(tf.where(is_certain, losses, 0.0), axis=-1)
+        return (
+            weight
+            * total
+            / tf.maximum(tf.reduce_sum(tf.cast(is_certain, tf.float32), axis=-1), 1.0)
+        )
 
     return ClassificationHead(attach, head_loss)
 
@@ -141,10 +145,10 @@ def labels_of(y_true: Tensor, valid: Tensor | None, min_pixels: int) -> tuple[Te
     """
     pixels = tf.reduce_sum(tf.cast(y_true, tf.float32), axis=[1, 2])
     holds = pixels >= min_pixels
-    known = holds | (pixels == 0)
+    is_certain = holds | (pixels == 0)
     if valid is not None:
-        known &= tf.reduce_any(valid > 0, axis=[1, 2])
-    return tf.cast(holds, tf.float32), known
+        is_certain &= tf.reduce_any(valid > 0, axis=[1, 2])
+    return tf.cast(holds, tf.float32), is_certain
 
 
 HEADS: dict[str, Callable[..., ClassificationHead | None]] = {"none": no_head, "linear": linear}

@@ -54,7 +54,7 @@ def fpn(
             averages lag behind the weights in a short run; take 0.9 below about 1,000 steps.
         pyramid_filters: Channels of the four levels of the pyramid. The segmentation branch has
             half as many.
-        aggregation: How the levels are joined before the last convolutions: concat or sum.
+        aggregation: Operation that joins the levels before the last convolutions: concat or sum.
         dropout: Share of the channels of the joined levels that a training step drops.
         resolution: Resolution of the network: full, or half, which averages 2 x 2 pixels before the
             network and interpolates the logits after it. half is about four times as fast and

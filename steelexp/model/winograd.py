@@ -76,7 +76,7 @@ def suits(tensor: Tensor, kernel: Tensor, form: Literal["plain", "doubled"] = "p
     Args:
         tensor: [B, h, w, I].
         kernel: [3, 3, I, O].
-        form: What is convolved: the tensor, or the doubled tensor.
+        form: Form of the input: the tensor, or the doubled tensor.
     """
     step = (PLAIN if form == "plain" else DOUBLED).step
     inputs, outputs = kernel.shape[2:]

@@ -104,7 +104,7 @@ class EmptyImages(_Part):
     Attributes:
         images: Number of images that hold no defect, of the class or of any.
         kept: Number of these without a predicted pixel.
-        kept_without_gate: The same by rules that were tuned without a gate.
+        kept_without_gate: Images left empty by rules that were tuned without a gate.
     """
 
     images: int
@@ -118,7 +118,7 @@ class MissedDefects(_Part):
     Attributes:
         labelled: Number of labelled components.
         missed: Number of these that are not detected.
-        missed_without_gate: The same by rules that were tuned without a gate.
+        missed_without_gate: Defects missed by rules that were tuned without a gate.
     """
 
     labelled: int
@@ -131,7 +131,7 @@ class ClassHead(_Part):
 
     Attributes:
         average_precision: Average precision of the images, ranked by the image score.
-        peak_average_precision: The same, ranked by the highest score of the pixels.
+        peak_average_precision: Average precision, ranked by the highest score of the pixels.
         val_average_precision: The first on the validation images; None where they are reported.
         val_peak_average_precision: The second on the validation images.
         empty: Images without the class; None without post-processing.

@@ -31,7 +31,7 @@ class Methods(NamedTuple):
             batch is a step.
         averages: Averages of the weights, which are in the network when it is validated and when
             an epoch ends.
-        encoder: What freezes the encoder or slows it down; None where nothing does.
+        encoder: Schedule that freezes the encoder or slows it down; None without one.
     """
 
     accumulation: Accumulation | None = None
@@ -70,7 +70,7 @@ def train_epoch(
         spec: Spec of the run.
         epochs: Finished epochs.
         batches: Function from the number of an epoch to its batches, a tf.data.Dataset.
-        methods: What the training does beside the steps of Keras.
+        methods: Training methods beside the steps of Keras.
         profile: Profile that the seconds go to.
     """
     number = len(epochs) + 1

@@ -35,7 +35,7 @@ class Execution(NamedTuple):
         adam: Form of Adam's step: many small operations, or one for each weight.
         gradients: Form of the gradients of EfficientNet's layers.
         convolutions: Form of 3 x 3 convolutions in training.
-        noise: What the noise of dropout follows from: the state of TensorFlow's kernels, which no
+        noise: Source of the noise of dropout: the state of TensorFlow's kernels, which no
             checkpoint has, or the optimizer's steps.
         xla: Whether XLA compiles the training step.
     """
@@ -94,7 +94,7 @@ def execution_of(has: frozenset[Feature], *, cores: int, wishes: Wishes = _NO_WI
     Args:
         has: Features of the processor; "gpu" where there is a GPU.
         cores: Cores that the run may use.
-        wishes: What the spec chooses. XLA has no gradient of the upsampling in the plain decoder,
+        wishes: Choices of the spec. XLA has no gradient of the upsampling in the plain decoder,
             so the decoder is folded with it.
     """
     choice = next((_CHOICES[feature] for feature in _CHOICES if feature in has), _ELSEWHERE)
@@ -128,7 +128,7 @@ def execution_of_run(
     Args:
         folder: Run folder.
         new: The choices if the run has not begun; None for those for this machine.
-        wishes: What the spec of a run that has not begun chooses.
+        wishes: Choices of the spec of a run that has not begun.
 
     Raises:
         UserError: Another version of steelexp made choices that this one does not know.

@@ -102,7 +102,7 @@ def fit(
             second argument tells from the monitored metric whether the epoch is the last.
         on_epoch_end: Function that is called with each finished epoch and whether it is the best so
             far.
-        methods: What the training does beside the steps of Keras; None for nothing.
+        methods: Training methods beside the steps of Keras; None for no others.
         profile: Profile that the seconds of the epochs go to.
 
     Returns:

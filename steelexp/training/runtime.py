@@ -24,7 +24,7 @@ def prepare(*, seed: int, precision: str, execution: Execution) -> str:
     Args:
         seed: Seed of Python, NumPy and TensorFlow.
         precision: Policy of Keras: float32, mixed_float16 or mixed_bfloat16.
-        execution: How TensorFlow computes.
+        execution: Choices of TensorFlow's computation.
 
     Returns:
         The device in words: "CPU, 2 cores" or the GPU's name.
