@@ -1118,14 +1118,11 @@ def tiny_neu(tiny_severstal: Path) -> Path:
 
 
 def shipped() -> Iterator[Any]:
-    """Every spec; with the slow tests what others here are like, and `make run`'s own."""
+    """Every spec; all are slow but one of the imbalance study and the winners' single model."""
     quick = {"neu_seg/imbalance/dice_copy_paste", "severstal/best_single"}
     for path in SHIPPED:
         name = path.relative_to(EXPERIMENTS).with_suffix("").as_posix()
-        slow = name in {"b4_dice", "b4_focal", "quickstart", "neu_seg/mobilenet_dice"} or (
-            path.parent.name in {"ablation", "imbalance", "severstal", "synthetic_ablation"}
-            and name not in quick
-        )
+        slow = name not in quick
         yield pytest.param(path, id=name, marks=[pytest.mark.slow] if slow else [])
 
 
