@@ -39,7 +39,7 @@ def main(folders):
             ranking = ranking_of(model, plan)
             each = head_report(plan.dataset.classes, ranking).classes.values()
             by_head, by_peak = (
-                np.mean([getattr(one, name) for one in each])
+                np.mean([v for one in each if (v := getattr(one, name)) is not None])
                 for name in ("average_precision", "peak_average_precision")
             )
             print(f"{spec.head.pooling:16}{pooling:16}{by_head:12.3f}{by_peak:15.3f}")

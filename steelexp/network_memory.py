@@ -105,6 +105,7 @@ def graph_of(plan: Plan, execution: Execution) -> str:
         "execution": execution,
         "model": spec.model.model_dump(mode="json"),
         "head": spec.head.model_dump(mode="json"),
+        "head_tile": str(spec.tiling.settings.get("size")),  # phases have tiles of their own
         "initial_weights": plan.initial_weights,
         "start": None if plan.start is None else plan.start.identity,
         "classes": plan.class_count,

@@ -45,7 +45,8 @@ class Accumulation:
         """
         if batch == 0:
             self._clear()  # what an interrupted training of this process has left
-        self.batch.assign((epoch - 1) * total + batch)
+        # Epochs of other phases have other numbers of batches, and none has 2^32.
+        self.batch.assign((epoch - 1) * 2**32 + batch)
         self._is_last.assign(ends_group(batch, total, self.batches))
 
     def _train_step(self, data: Any) -> dict[str, Any]:

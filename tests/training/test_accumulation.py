@@ -102,11 +102,11 @@ def test_each_batch_has_a_number_of_its_own():
     model = compiled(sgd())
     accumulation = Accumulation(model, 2)
     numbers = []
-    for epoch in (1, 2):
-        for batch in range(3):
-            accumulation.before_batch(batch, 3, epoch)
+    for epoch, total in ((1, 4), (2, 4), (3, 2), (4, 2)):  # two phases
+        for batch in range(total):
+            accumulation.before_batch(batch, total, epoch)
             numbers.append(int(accumulation.batch))
-    assert numbers == list(range(6))
+    assert len(set(numbers)) == 12
 
 
 def test_half_precision_skips_a_group_with_an_overflow():
