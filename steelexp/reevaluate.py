@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from steelexp.data import pipeline
 from steelexp.data.dataset import raise_if
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.evaluation.result import write_result
+from steelexp.evaluation.tuning_counts import TuningCounts
 from steelexp.metric_names import BEST
-from steelexp.network import compiled_network, evaluator_of
+from steelexp.network import BuildNetwork, compiled_network, evaluator_of
 from steelexp.plan import Plan
 from steelexp.progress import say
 from steelexp.records import image_scores, provenance
@@ -100,6 +104,24 @@ def reevaluate(plan: Plan, inference: InferenceSettings) -> Reevaluation:
     return evaluation
 
 
+def tuning_counts(
+    plan: Plan, rows: npt.NDArray[np.int64], build: BuildNetwork = compiled_network
+) -> TuningCounts:
+    """Score images with the weights of a finished run's best epoch; nothing is written.
+
+    Args:
+        plan: Plan of the run's own spec.
+        rows: Numbers of the images.
+        build: Function that builds the network.
+
+    Raises:
+        UserError: The run is unfinished, or its epochs or weights are damaged.
+    """
+    _, evaluator = _finished(plan, build)
+    with pipeline.original_errors():
+        return evaluator.tuning_counts(rows)
+
+
 def _provenance(folder: Path, record: Record) -> dict[str, Any]:
     """The provenance of a record, with what changed until this evaluation of its run, if any."""
     facts = {key: value for key, value in record.provenance.items() if key != CHANGES}
@@ -107,7 +129,7 @@ def _provenance(folder: Path, record: Record) -> dict[str, Any]:
     return facts | ({CHANGES: changes} if changes else {})
 
 
-def _finished(plan: Plan) -> tuple[Record, Evaluator]:
+def _finished(plan: Plan, build: BuildNetwork = compiled_network) -> tuple[Record, Evaluator]:
     """The record of a run, and an evaluator of the weights of its best epoch.
 
     Raises:
@@ -119,7 +141,7 @@ def _finished(plan: Plan) -> tuple[Record, Evaluator]:
     execution = execution_of_weights(record.provenance, plan.folder.path / RECORD)
     precision = evaluation_precision(spec.training.precision)
     runtime.prepare(seed=spec.seed, precision=precision, execution=execution)
-    network = compiled_network(plan, execution)
+    network = build(plan, execution)
     checkpoint.restore(plan.folder.best_weights, network.model, plan.digest)
     check_recorded_weights(plan.folder, record, network.model)
     return record, evaluator_of(plan, network)

@@ -8,6 +8,7 @@ from steelexp.commands.outcome import DONE
 from steelexp.errors import UserError
 from steelexp.progress import say, show
 from steelexp.records.store import run_folders
+from steelexp.report.folds import folds_board, folds_parts
 from steelexp.report.tables import leaderboard, standings
 
 
@@ -23,6 +24,9 @@ def list_runs(args: argparse.Namespace) -> int:
     if not rows:
         raise UserError(f"{args.folder}: no runs here; make one: make run")
     show(leaderboard(rows))
+    if parts := folds_parts(args.folder):
+        show(folds_board(parts))
+        say(*(part.problem for part in parts if part.file is None))
     for row in rows:
         if row.problem is not None:
             say(*row.problem.lines)

@@ -8,6 +8,7 @@ from steelexp import experiment, joint_training
 from steelexp.command_line import command_line, recorded, runs_words
 from steelexp.commands.arguments import Request, add_runs_option, requests
 from steelexp.commands.extended_plan import extended_plan
+from steelexp.commands.folds import fold_requests, leave_folds
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.own_folder import set_aside
 from steelexp.commands.preview import plan_lines, show_plan
@@ -52,6 +53,11 @@ def add(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--fresh", action="store_true", help="begin anew; an earlier run is kept aside"
     )
+    train.add_argument(
+        "--folds",
+        action="store_true",
+        help="run every fold of specs with split.kind=kfold, and write one result of all of them",
+    )
     add_executor_options(train)
     train.add_argument(
         "--profile",
@@ -72,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--fresh: without effect beside --dry-run; leave one of them out")
     check_folder(args.runs, "--runs")
     every = requests(args.specs, args.seeds)
+    folds = fold_requests(every, args.seeds) if args.folds else []
+    every = [member for each in folds for member in each.members] if folds else every
     check_executor(args, [request.spec for request in every])
     if args.profile:
         _check_profile(args, every)
@@ -79,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
     if len(every) > 1 and not args.dry_run:
         show(leaderboard(standings(run_folders(args.runs))))
         say(f"{len(every) - failed} of {len(every)} runs are finished in {args.runs}")
+        leave_folds(folds, args.runs)
         leave_report(args.runs)
     return FAILED if failed else DONE
 

@@ -1,4 +1,4 @@
-"""The command `show`: one run, or one search."""
+"""The command `show`: one run, one search, or the folds of one spec."""
 
 import argparse
 from pathlib import Path
@@ -9,10 +9,13 @@ from steelexp.errors import UserError
 from steelexp.progress import say, show
 from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.external_evaluation import read_external_evaluations
+from steelexp.records.folds_file import FILE as FOLDS
+from steelexp.records.folds_file import read_folds_file
 from steelexp.records.search_file import FILE as SEARCH
 from steelexp.records.search_file import read_search_file
 from steelexp.records.store import RunFolder, run_folders
 from steelexp.report.external import headline
+from steelexp.report.folds import folds_lines, folds_table
 from steelexp.report.search_table import search_lines, trials_table
 from steelexp.report.tables import metrics_table, run_lines
 from steelexp.spec import read_resolved
@@ -23,15 +26,22 @@ from steelexp.tracking.journal import NAME as JOURNAL
 def add(one: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     one.set_defaults(act=show_run, prints_only=True, inputs=("run",))
-    one.add_argument("run", type=Path, metavar="RUN|SEARCH", help="folder of a run or a search")
+    one.add_argument(
+        "run", type=Path, metavar="RUN|SEARCH|FOLDS", help="folder of a run, a search or folds"
+    )
 
 
 def show_run(args: argparse.Namespace) -> int:
-    """Print one run, or the trials of one search."""
+    """Print one run, the trials of one search, or the folds of one spec."""
     if (args.run / SEARCH).is_file():
         search = read_search_file(args.run)
         show(trials_table(search))
         say(*search_lines(search, args.run))
+        return DONE
+    if (args.run / FOLDS).is_file():
+        folds = read_folds_file(args.run)
+        show(folds_table(folds))
+        say(*folds_lines(folds), f"Written by: {folds.command}")
         return DONE
     folder = one_run(args.run)
     show_record(folder)

@@ -31,6 +31,7 @@ from steelexp.evaluation.report import report
 from steelexp.evaluation.result import EvaluationResult, PartCounts
 from steelexp.evaluation.review import Review
 from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
+from steelexp.evaluation.tuning_counts import TuningCounts
 from steelexp.inference.scoring import ScoredImage, Scorer, score_images
 from steelexp.inference.windows import Kind, Layout, published_windows, sliding_windows
 from steelexp.metric_names import Part, full_name
@@ -264,6 +265,19 @@ class Evaluator:
             ),
             review=review,
         )
+
+    def tuning_counts(self, rows: Rows) -> TuningCounts:
+        """What post-processing can be tuned on, of any images of the data set.
+
+        Args:
+            rows: Numbers of the images.
+        """
+        scores = self._score_counter()
+        components = Components()
+        head = HeadCounter(grid_with(self._settings.threshold))
+        scorer = self._functions.scorer(flips=DEFAULT_INFERENCE.tta)
+        self._accumulate(scorer, DEFAULT_INFERENCE, rows, scores, components, head)
+        return TuningCounts(scores.histograms, components.areas, head.counts)
 
     def _score_counter(self) -> ScoreCounter:
         return ScoreCounter(grid_with(self._settings.threshold))

@@ -15,6 +15,7 @@ from steelexp.checksum import KEY as CHECKSUM
 from steelexp.records.document import VERSION_KEY
 from steelexp.records.evaluation_report import EvaluationReport
 from steelexp.records.external_evaluation import ExternalEvaluation
+from steelexp.records.folds_file import FoldsFile
 from steelexp.records.model_card import ModelCard
 from steelexp.records.prediction_settings import PredictionSettings
 from steelexp.records.probe_file import ProbeFile
@@ -50,6 +51,7 @@ FORMATS: Final[Mapping[str, FileFormat]] = {
     "review": FileFormat("review.json of an evaluation", ReviewFile, False),
     "external": FileFormat("external.json of a run on other data", ExternalEvaluation, True),
     "search": FileFormat("search.json of a search", SearchFile, True),
+    "folds": FileFormat("folds.json of the folds of a spec", FoldsFile, True),
     "card": FileFormat("Model card of an exported network", ModelCard, True),
     "prediction": FileFormat("prediction.json of a prediction", PredictionSettings, True),
     "probe": FileFormat("probe-KEY.json about a machine", ProbeFile, True),

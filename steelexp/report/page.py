@@ -15,6 +15,7 @@ from steelexp.report import selection
 from steelexp.report.charts import Drawing
 from steelexp.report.comparison import Change, Comparison, comparisons, runs_apart
 from steelexp.report.figures import evaluation_charts, run_curves, search_charts, strategy_curves
+from steelexp.report.folds import folds_parts
 from steelexp.report.page_file import check_replaceable
 from steelexp.report.pictures import BYTES, Gallery, gallery
 from steelexp.report.rendering import rendered
@@ -171,6 +172,7 @@ def page(root: Path, *, baseline: str | None = None) -> str:
         apart=runs_apart(runs),
         colours=colours,
         settings=differing(shown) if len(shown) > 1 else {},
+        folds=folds_parts(root),
         searches=[_searched(search, best[search.path]) for search in search_list],
     )
 

@@ -16,6 +16,7 @@ from steelexp.privacy import without_home
 from steelexp.progress import duration
 from steelexp.records.search_confirmation import lead_lines
 from steelexp.records.search_file import best_line, describe_score
+from steelexp.report.folds import epoch_line, rules_line
 from steelexp.report.tables import phase_lines, postprocessing_lines
 from steelexp.spec.space_words import describe_values
 from steelexp.terminal import visible, visible_lines
@@ -61,6 +62,8 @@ def rendered(**content: Any) -> str:
         "describe_data": describe_data,
         "palette": palette,
         "post_columns": HEADLINES,
+        "epoch_line": epoch_line,
+        "rules_line": rules_line,
         "phase_lines": phase_lines,
         "postprocessing_lines": postprocessing_lines,
         "epoch_columns": EPOCH_COLUMNS,

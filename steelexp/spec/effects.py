@@ -43,6 +43,7 @@ ADDED_LATER: Final[Mapping[str, Any]] = {
     "training.accumulate": 1,
     "training.freeze_encoder_epochs": 0,
     "training.encoder_lr_factor": 1.0,
+    "split.test": 0.0,
     "loss.symmetric": False,
     "loss.label_smoothing": 0.0,
     "loss.positive_weights": [1.0],

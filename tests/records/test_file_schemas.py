@@ -13,6 +13,7 @@ from steelexp.inference.card_text import card_text, read_card
 from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.external_evaluation import read_external_evaluations
 from steelexp.records.file_schemas import FORMATS, file_schema, schema_name, version_of
+from steelexp.records.folds_file import read_folds_file
 from steelexp.records.model_card import card_of
 from steelexp.records.prediction_settings import read_prediction_settings
 from steelexp.records.probe_file import read_probe_file
@@ -34,6 +35,7 @@ READERS = {
     "review": read_review,
     "external": lambda folder: list(read_external_evaluations(folder.parents[1])),
     "search": lambda folder: read_search_file(folder),
+    "folds": lambda folder: read_folds_file(folder),
     "prediction": lambda folder: read_prediction_settings(folder / "prediction.json"),
     "probe": lambda folder: read_probe_file(folder / "probe.json"),
     "card": lambda folder: read_card((folder / "card.json").read_bytes(), folder / "card.json"),

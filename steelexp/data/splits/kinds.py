@@ -5,18 +5,19 @@ Near-duplicates on both sides of a split are data leakage: scores are higher tha
 Every run therefore reports how many groups of near-duplicates cross its split.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 
 from steelexp.data.dataset import DataError, Dataset, raise_if
 from steelexp.data.splits.file import read_table
+from steelexp.data.splits.folds import kfold
 from steelexp.data.splits.growth import extend_split
 from steelexp.data.splits.split import PARTS, Rows, Split, check_shares
-from steelexp.data.splits.stratification import combinations, count_groups, deal_groups
+from steelexp.data.splits.stratification import stratify
 from steelexp.limits import Seed
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -61,37 +62,7 @@ def grouped(
         DataError: The shares leave nothing to train on, or there are too few groups.
     """
     check_shares(val, test)
-    return Split(*_stratify(dataset, groups, (1 - val - test, val, test), seed))
-
-
-def kfold(
-    dataset: Dataset,
-    groups: Rows,
-    *,
-    folds: Annotated[int, Field(ge=3, le=1_000)] = 5,
-    fold: NonNegativeInt = 0,
-    seed: Seed = 42,
-) -> Split:
-    """Cross-validation by groups: one fold is the test part, the next validation, the others train.
-
-    Folds are stratified like `grouped`. Over fold = 0 ... folds - 1 every image is tested once.
-
-    Args:
-        dataset: Data set.
-        groups: [S] group of near-duplicates of each image.
-        folds: Number of folds.
-        fold: Number of the test fold, from 0.
-        seed: Random seed of the folds.
-
-    Raises:
-        DataError: There is no such fold, or there are too few groups.
-    """
-    if fold >= folds:
-        raise DataError(f"split.fold: {fold} of {folds} folds; they are numbered from 0")
-    parts = _stratify(dataset, groups, [1 / folds] * folds, seed)
-    test = parts.pop(fold)
-    val = parts.pop(fold % (folds - 1))
-    return Split(np.sort(np.concatenate(parts)), val, test)
+    return Split(*stratify(dataset.pixels > 0, groups, (1 - val - test, val, test), seed))
 
 
 def file(
@@ -172,28 +143,3 @@ SPLITS: dict[str, Callable[..., Split]] = {
 def _sorted_split(*, train: Rows, val: Rows, test: Rows | None = None) -> Split:
     parts = (train, val, np.empty(0, np.int64) if test is None else test)
     return Split(*(np.sort(rows).astype(np.int64) for rows in parts))
-
-
-def _stratify(dataset: Dataset, groups: Rows, shares: Sequence[float], seed: int) -> list[Rows]:
-    """Divide whole groups into parts of the given shares, stratified by class combination.
-
-    scikit-learn's StratifiedGroupKFold has equal folds only and takes about a hundred times as
-    long (benchmarks/group_split.py).
-
-    Returns:
-        Rows of the images of each part.
-
-    Raises:
-        DataError: A part is empty.
-    """
-    codes = combinations(dataset.pixels > 0, len(shares))
-    groups = np.unique(groups, return_inverse=True)[1].ravel()
-    counts = count_groups(groups, codes, int(codes.max()) + 1)  # [G, K] images
-    lacking = np.outer(shares, counts.sum(axis=0))  # [P, K] images
-    part = deal_groups(counts, lacking, seed)
-    if len(np.unique(part)) < len(shares):
-        raise DataError(
-            f"split: {len(counts)} groups of near-duplicates are too few for {len(shares)} parts; "
-            "take more images, larger shares or fewer folds, or split.kind=random"
-        )
-    return [np.flatnonzero(part[groups] == number) for number in range(len(shares))]

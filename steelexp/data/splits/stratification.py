@@ -1,12 +1,48 @@
 """Stratified assignment of groups of near-duplicates to the parts of a split."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+from steelexp.data.dataset import DataError
 from steelexp.data.splits.split import Rows
 
 FEW_CLASSES = 8
 """With so many classes at most a code is the bits of its classes, otherwise its rank."""
+
+
+def stratify(
+    holds: npt.NDArray[np.bool_], groups: Rows, shares: Sequence[float], seed: int
+) -> list[Rows]:
+    """Divide whole groups into parts of the given shares, stratified by class combination.
+
+    scikit-learn's StratifiedGroupKFold has equal folds only and takes about a hundred times as
+    long (benchmarks/group_split.py).
+
+    Args:
+        holds: [S, C] whether an image holds a class.
+        groups: [S] group of near-duplicates of each image.
+        shares: Share of the images of each part, [P].
+        seed: Random seed of the order of equal groups.
+
+    Returns:
+        Numbers of the images of each part, ascending, [P].
+
+    Raises:
+        DataError: A part is empty.
+    """
+    codes = combinations(holds, len(shares))
+    groups = np.unique(groups, return_inverse=True)[1].ravel()
+    counts = count_groups(groups, codes, int(codes.max()) + 1)  # [G, K] images
+    lacking = np.outer(shares, counts.sum(axis=0))  # [P, K] images
+    part = deal_groups(counts, lacking, seed)
+    if len(np.unique(part)) < len(shares):
+        raise DataError(
+            f"split: {len(counts)} groups of near-duplicates are too few for {len(shares)} parts; "
+            "take more images, larger shares or fewer folds, or split.kind=random"
+        )
+    return [np.flatnonzero(part[groups] == number) for number in range(len(shares))]
 
 
 def count_groups(groups: Rows, codes: Rows, width: int) -> Rows:

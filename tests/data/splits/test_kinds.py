@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelexp.data.dataset import DataError
-from steelexp.data.splits.kinds import SPLITS, file, grouped, kfold, overfit, random
+from steelexp.data.splits.kinds import SPLITS, file, grouped, overfit, random
 from steelexp.data.splits.split import Split, leak, split_csv
 from steelexp.data.splits.stratification import combinations
 from tests.fakes import labelled
@@ -103,29 +103,6 @@ class TestGrouped:
     def test_too_few_groups_are_refused(self):
         with pytest.raises(DataError, match="2 groups of near-duplicates are too few for 3 parts"):
             grouped(clean(10), np.repeat([0, 1], 5))
-
-
-class TestKfold:
-    def test_every_image_is_in_the_test_part_once_and_in_validation_once(self):
-        dataset, groups = random_labels()
-        splits = [kfold(dataset, groups, folds=5, fold=k) for k in range(5)]
-        for part in ("val", "test"):
-            rows = np.concatenate([getattr(split, part) for split in splits])
-            assert sorted(rows.tolist()) == list(range(400))
-        for split in splits:
-            assert sorted(np.concatenate(split).tolist()) == list(range(400))
-            assert leak(split, groups).groups == 0
-            assert len(split.test) == pytest.approx(80, abs=3)
-        assert splits[0].val.tolist() == splits[1].test.tolist()
-        assert splits[4].val.tolist() == splits[0].test.tolist()
-
-    def test_a_fold_that_is_not_there_is_refused(self):
-        with pytest.raises(DataError, match=r"split\.fold: 3 of 3 folds; they are numbered from 0"):
-            kfold(clean(9), np.arange(9), folds=3, fold=3)
-
-    def test_too_few_groups_are_refused(self):
-        with pytest.raises(DataError, match="4 groups of near-duplicates are too few for 5 parts"):
-            kfold(clean(8), np.repeat(np.arange(4), 2))
 
 
 class TestCombinations:
