@@ -26,7 +26,7 @@ from steelexp.data.splits.kinds import SPLITS
 from steelexp.data.splits.split import Split, describe_split, split_digest
 from steelexp.data.tiles import Tiling
 from steelexp.data.tiling import TILINGS
-from steelexp.data.variant import first_of_each_group, long_tailed, select
+from steelexp.data.variant import first_of_each_group, select, thin_training
 from steelexp.data.white_level import set_white_level
 from steelexp.errors import explain_read_errors
 from steelexp.limits import WEIGHTS_BYTES
@@ -188,9 +188,7 @@ def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -
     split_file = None
     if spec.split.choice == "file":
         split_file = compare_with_file(spec.split.settings, dataset, full_split)
-    split = long_tailed(
-        dataset, groups, full_split, spec.data.train_fraction, seed=spec.data.train_fraction_seed
-    )
+    split = thin_training(dataset, groups, full_split, spec.data)
     _check_defects(dataset, split)
     _check_donors(spec, dataset, split)
     tiling = spec.tiling.bind(TILINGS)

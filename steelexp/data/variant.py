@@ -1,4 +1,4 @@
-"""Variants of a data set: without near-duplicates, or with fewer training images of a class."""
+"""Variants of a data set: without near-duplicates, or with fewer training images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.dataset import Bits, DataError, Dataset
+from steelexp.data.nested_share import nested_share
 from steelexp.data.splits.split import Rows, Split
+from steelexp.spec.schema import DataSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,23 @@ def select(dataset: Dataset, rows: Rows) -> Dataset:
 def first_of_each_group(groups: Rows) -> Rows:
     """Row of the first image of each group of near-duplicates, ascending."""
     return np.sort(np.unique(groups, return_index=True)[1])
+
+
+def thin_training(dataset: Dataset, groups: Rows, split: Split, data: DataSpec) -> Split:
+    """A split with the training images that `train_fraction` and then `train_share` keep.
+
+    Args:
+        dataset: Data set.
+        groups: [S] group of near-duplicates of each image.
+        split: Split of the data set.
+        data: Data section of the spec.
+
+    Raises:
+        DataError: A class is unknown, or too little is left to train on.
+    """
+    seed = data.train_fraction_seed
+    tail = long_tailed(dataset, groups, split, data.train_fraction, seed=seed)
+    return nested_share(dataset, groups, tail, data.train_share, seed=data.train_share_seed)
 
 
 def long_tailed(

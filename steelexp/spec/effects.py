@@ -31,6 +31,8 @@ more or less often, by the same weights.
 """
 
 ADDED_LATER: Final[Mapping[str, Any]] = {
+    "data.train_share": 1.0,
+    "data.train_share_seed": 0,
     "head.name": "none",
     "schedule.name": "plateau",
     "schedule.warm_up_epochs": 0.0,

@@ -39,7 +39,15 @@ class DataSpec(Component):
 
     selector: ClassVar[str] = "source"
     outside: ClassVar[frozenset[str]] = frozenset(
-        {"grey", "cache", "deduplicate", "train_fraction", "train_fraction_seed"}
+        {
+            "grey",
+            "cache",
+            "deduplicate",
+            "train_fraction",
+            "train_fraction_seed",
+            "train_share",
+            "train_share_seed",
+        }
     )
     source: str
     grey: GreySpec = Field(
@@ -58,6 +66,13 @@ class DataSpec(Component):
     train_fraction_seed: Seed = Field(
         0, description="Random seed of the groups that training keeps."
     )
+    train_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="Share of the training images that training keeps, in whole groups of "
+        "near-duplicates. A smaller share is a subset of a larger one. Validation and test images "
+        "stay.",
+    )
+    train_share_seed: Seed = Field(0, description="Random seed of the order of those groups.")
 
 
 class SplitSpec(Component):

@@ -76,6 +76,8 @@ WITHOUT_EFFECT = {
     "data.deduplicate": "true",
     "data.train_fraction": "{'1': 0.5}",
     "data.train_fraction_seed": "1",
+    "data.train_share": "0.5",
+    "data.train_share_seed": "1",
     # What the split section leads to is in the split's own hash.
     "split.kind": "overfit",
     "split.val": "0.2",

@@ -11,7 +11,7 @@ from steelexp.data.issue import Issue
 from steelexp.data.sources import LOADERS
 from steelexp.data.splits.kinds import SPLITS
 from steelexp.data.splits.split import PARTS, UNUSED
-from steelexp.data.variant import first_of_each_group, long_tailed, select
+from steelexp.data.variant import first_of_each_group, select, thin_training
 from steelexp.spec.schema import DataSpec, SplitSpec
 
 
@@ -41,9 +41,7 @@ def deal_parts(
     rows = first_of_each_group(all_groups) if data.deduplicate else np.arange(len(source))
     dataset = select(source, rows)
     full = split.bind(SPLITS)(dataset, all_groups[rows])
-    division = long_tailed(
-        dataset, all_groups[rows], full, data.train_fraction, seed=data.train_fraction_seed
-    )
+    division = thin_training(dataset, all_groups[rows], full, data)
     for part, part_rows in zip(PARTS, division, strict=True):
         parts |= {dataset.names[row]: part for row in part_rows.tolist()}
     return list(parts.values())

@@ -109,5 +109,5 @@ def split_csv(dataset: Dataset, split: Split) -> str:
 
 
 def unused_rows(dataset: Dataset, split: Split) -> Rows:
-    """Images in no part; `data.train_fraction` leaves some out."""
+    """Images in no part; `data.train_fraction` and `data.train_share` leave some out."""
     return np.setdiff1d(np.arange(len(dataset)), np.concatenate(split))
