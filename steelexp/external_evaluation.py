@@ -12,7 +12,7 @@ from steelexp.data.class_order import match_classes
 from steelexp.data.dataset import Dataset, raise_if
 from steelexp.data.duplicates.groups import duplicate_groups
 from steelexp.data.duplicates.relatives import joint_groups
-from steelexp.data.run_images import read_run_data, run_images
+from steelexp.data.run_data import read_run_data
 from steelexp.data.variant import first_of_each_group, select
 from steelexp.errors import UserError
 from steelexp.evaluation.external import evaluate_external
@@ -33,6 +33,7 @@ from steelexp.records.run_file import hashes_of
 from steelexp.records.store import EVALUATION, RunFolder
 from steelexp.run_model import load_model
 from steelexp.spec import ExperimentSpec, load
+from steelexp.starting_images import seen_images
 from steelexp.tracked_run import tracked_run
 from steelexp.tracking.tracker import Tracker
 from steelexp.tracking.trackers import TRACKERS
@@ -71,7 +72,7 @@ def evaluate_on(
     relatives = None
     unknown = ""
     try:
-        relatives = _relatives(dataset, read_run_data(spec.data, record.white), folder.path)
+        relatives = count_relatives(dataset, read_run_data(spec.data, record.white), folder)
     except UserError as error:  # the run's own data are elsewhere
         unknown = public(error.lines[0])
     with folder.hold(), pipeline.original_errors():
@@ -103,18 +104,29 @@ def evaluate_on(
     return evaluation, place
 
 
-def _relatives(dataset: Dataset, own: Dataset, run: Path) -> Relatives:
+def count_relatives(dataset: Dataset, own: Dataset, folder: RunFolder) -> Relatives:
     """Count the images with a near-duplicate among those the run was trained or tuned on.
 
+    Images that the run's first weights had seen count as its own. They are often of other data
+    than the run's, and then they are known by their content alone.
+
+    Args:
+        dataset: Other data.
+        own: Data set of the run as it is now.
+        folder: Run folder.
+
     Raises:
-        UserError: The run's own images are not at hand.
+        UserError: The run keeps no table of its images.
     """
-    images = run_images(run, own)
-    rows = np.concatenate([images.train, images.val])
+    seen = seen_images(folder, picked=True)
+    rows = np.flatnonzero([image in seen for image in own.image_hashes])
     groups, own_groups = joint_groups(dataset, select(own, rows))
-    trained = len(images.train)
+    every = np.concatenate([groups, own_groups])
+    hashes = [*dataset.image_hashes, *(own.image_hashes[row] for row in rows)]
+    trained = every[[seen.get(image) == "train" for image in hashes]]
+    tuned = every[[seen.get(image) in {"picked", "val"} for image in hashes]]
     return Relatives(
-        train=int(np.isin(groups, own_groups[:trained]).sum()),
-        val=int(np.isin(groups, own_groups[trained:]).sum()),
-        missing=images.missing,
+        train=int(np.isin(groups, trained).sum()),
+        val=int(np.isin(groups, tuned).sum()),
+        missing=len(seen.keys() - set(hashes)),
     )

@@ -11,11 +11,11 @@ from steelexp.data.dataset import Dataset
 from steelexp.data.duplicates.relatives import joint_groups
 from steelexp.data.image_table import FILE as IMAGE_TABLE
 from steelexp.data.image_table import read_image_table
-from steelexp.data.run_images import SPLIT, read_run_data
+from steelexp.data.run_data import SPLIT, read_run_data
 from steelexp.data.splits.file import read_split
 from steelexp.data.splits.split import Rows, Split
 from steelexp.data.variant import select
-from steelexp.errors import UserError
+from steelexp.errors import UserError, explain_read_errors
 from steelexp.privacy import public
 from steelexp.records.store import RunFolder
 from steelexp.report.tables import is_trial
@@ -25,8 +25,15 @@ SEEN = "start.csv"
 """File of a run folder with the images that its first weights have seen, by content."""
 
 
+FILE = "start.json"
+"""File of a run folder about the run that it starts with."""
+
+HEADER = ("image_hash", "part")
+
 Part = Literal["train", "picked", "val"]
 """What an image did for a run: it trained it, picked its epoch or tuned it, or validated it."""
+
+_PARTS = [[part] for part in get_args(Part)]
 
 
 class Comparison(BaseModel):
@@ -49,30 +56,47 @@ class Comparison(BaseModel):
 
 
 def seen_images(folder: RunFolder, *, picked: bool) -> dict[str, Part]:
-    """Image hash -> what the image did for the weights of a run and of those before it."""
+    """Image hash -> what the image did for the weights of a run and of those before it.
+
+    Args:
+        folder: Folder of the run.
+        picked: Whether its validation images picked the epoch of the weights or tuned it.
+
+    Raises:
+        UserError: The run keeps no table of its images, or a table cannot be read.
+    """
     contents = read_image_table(folder.file(IMAGE_TABLE))
     if contents is None:
-        raise UserError(
-            f"model.start: {folder.path}: it keeps no {IMAGE_TABLE}, which would tell its images"
-        )
+        raise UserError(f"{folder.path}: it keeps no {IMAGE_TABLE}, which would tell its images")
     seen = dict(seen_before(folder))
     rank = get_args(Part)
     for name, part in read_split(folder.file(SPLIT)).items():
-        if part in {"train", "val"} and name in contents:
-            role: Part = "train" if part == "train" else "picked" if picked else "val"
-            image = contents[name].image
-            seen[image] = min(role, seen.get(image, role), key=rank.index)
+        if part not in {"train", "val"}:
+            continue
+        if name not in contents:
+            raise UserError(f"{folder.path}: {name} is in its {SPLIT} and not in its {IMAGE_TABLE}")
+        role: Part = "train" if part == "train" else "picked" if picked else "val"
+        image = contents[name].image
+        seen[image] = min(role, seen.get(image, role), key=rank.index)
     return seen
 
 
 def seen_before(folder: RunFolder) -> dict[str, Part]:
-    """The images that the first weights of a run have seen; none for a run that began anew."""
+    """The images that the first weights of a run have seen; none for a run that began anew.
+
+    Raises:
+        UserError: The run began with another one, and its table of images is lost or damaged.
+    """
     file = folder.file(SEEN)
     if not file.is_file():
+        if folder.file(FILE).is_file():
+            raise UserError(f"{file}: missing, and {FILE} is there; restore it")
         return {}
-    with file.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.reader(stream))[1:]
-    return {image: part for image, part in rows if part in get_args(Part)}  # type: ignore[misc]
+    with explain_read_errors(file, "restore it"), file.open(newline="", encoding="utf-8") as stream:
+        header, *rows = list(csv.reader(stream)) or [[]]
+    if tuple(header) != HEADER or any(row[1:] not in _PARTS for row in rows):
+        raise UserError(f"{file}: not a table of {','.join(HEADER)}; restore it")
+    return dict(rows)  # type: ignore[return-value]
 
 
 def compare_images(
@@ -144,11 +168,16 @@ def _relatives(
     return relatives, len(elsewhere) - len(images)
 
 
-def refuse_shared(folder: RunFolder, comparison: Comparison) -> None:
+def refuse_shared(folder: RunFolder, comparison: Comparison, *, best: bool) -> None:
     """Raise where evaluated images trained the starting run, picked its epoch or tuned it.
 
     Validation images of both may be the same: within one run, too, the validation part is what
     training is watched on. Test images have to be new to everything.
+
+    Args:
+        folder: Folder of the starting run.
+        comparison: Its images in the validation and test part.
+        best: Whether the weights are those of its best epoch.
     """
     did = {"train": "trained it", "picked": "picked its epoch", "val": "validated it"}
     problems = [
@@ -160,11 +189,11 @@ def refuse_shared(folder: RunFolder, comparison: Comparison) -> None:
     if not problems:
         return
     only_picked = not comparison.val["train"] and not any(comparison.test.values())
-    fix = (
-        "take model.start_at=last, whose weights no image picked"
-        if only_picked and not is_trial(folder.path.resolve())
-        else f"take its split: split={{kind: file, path: {folder.path / SPLIT}}}, or another run"
-    )
+    fix = f"take its split: split={{kind: file, path: {folder.path / SPLIT}}}, or another run"
+    if only_picked and best and not is_trial(folder.path.resolve()):
+        fix = "take model.start_at=last, whose weights no image picked"
+    elif only_picked:
+        fix = "take other validation images, or a run that these did not tune"
     raise UserError(
         f"model.start: {folder.path}: {', '.join(problems)}, so that scores would be too high; "
         f"{fix}"

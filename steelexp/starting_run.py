@@ -25,6 +25,8 @@ from steelexp.spec.effects import effective_settings, is_part_of
 from steelexp.spec.schema import ModelSpec
 from steelexp.spreadsheet import csv_text
 from steelexp.starting_images import (
+    FILE,
+    HEADER,
     SEEN,
     Comparison,
     Part,
@@ -35,10 +37,6 @@ from steelexp.starting_images import (
     seen_images,
 )
 from steelexp.training import checkpoint
-
-FILE = "start.json"
-"""File of a run folder about the run that it starts with."""
-
 
 _GOES_ON_WITH = ("training.epochs", "training.early_stopping_patience")
 """Settings that may differ where a run goes on with the epochs of another."""
@@ -135,7 +133,7 @@ def starting_run(
         _check_continuation(spec, other, folder, record, dataset, split)
     seen = seen_images(folder, picked=model.start_at == "best" or is_trial(folder.path.resolve()))
     comparison = compare_images(seen, dataset, groups, split, other, record.white)
-    refuse_shared(folder, comparison)
+    refuse_shared(folder, comparison, best=model.start_at == "best")
     path = folder.best_weights if model.start_at == "best" else folder.last_weights
     if not path.is_file():
         raise UserError(f"model.start: {path}: no such file; the run's weights were moved")
@@ -190,7 +188,7 @@ def start_texts(start: Start, seen: Mapping[str, Part]) -> dict[str, str]:
     values["folder"] = public(values["folder"])
     return {
         FILE: json.dumps(values, indent=2) + "\n",
-        SEEN: csv_text([("image_hash", "part"), *sorted(seen.items())]),
+        SEEN: csv_text([HEADER, *sorted(seen.items())]),
     }
 
 
@@ -231,7 +229,9 @@ def _check_continuation(
 ) -> None:
     """Raise where a run that goes on with the epochs of another is not the same but longer."""
     where = f"model.start: {folder.path}: model.start_at=continue"
-    ignored = ("data", "split", "model.start", "model.start_at", *_GOES_ON_WITH)
+    # What a run began with is in its weights.
+    began = ("model.weights", "model.start", "model.start_weights", "model.start_at")
+    ignored = ("data", "split", *began, *_GOES_ON_WITH)
     now, before = (
         {k: v for k, v in effective_settings(each).items() if not is_part_of(k, ignored)}
         for each in (spec, other)
@@ -256,4 +256,11 @@ def _check_continuation(
         raise UserError(
             f"{where}: it has {record.epochs} epochs already; raise training.epochs above "
             f"{record.epochs}"
+        )
+    patience = spec.training.early_stopping_patience
+    if patience is not None and record.epochs - record.best_epoch >= patience:
+        waited = record.epochs - record.best_epoch
+        raise UserError(
+            f"{where}: it stopped early, {waited} epochs after its best one; raise "
+            f"training.early_stopping_patience above {waited}, or set it to null"
         )

@@ -10,7 +10,9 @@ import pytest
 from steelexp import experiment
 from steelexp.data import rle
 from steelexp.errors import UserError
+from steelexp.external_evaluation import count_relatives
 from steelexp.plan import Plan, SpecModel, prepare
+from steelexp.records.external_evaluation import Relatives
 from steelexp.records.record import Record
 from steelexp.records.store import Epoch, RunFolder
 from steelexp.run_description import describe
@@ -19,7 +21,7 @@ from steelexp.starting_images import SEEN
 from steelexp.starting_run import start_lines
 from steelexp.training import checkpoint
 from tests.fakes import compiled
-from tests.finished_runs import record
+from tests.finished_runs import record, reseal
 
 PARTS = "ttttttvvxx"
 """Part of each image: train, val, or test (x)."""
@@ -193,6 +195,68 @@ def test_images_of_the_runs_before_count_too(tmp_path, data, first):
     assert len(planned(allowed, f"model.start={middle.path}").seen) == 8 + 4
 
 
+def test_images_that_picked_an_epoch_of_a_run_before_are_refused(tmp_path, data, first):
+    other = write_images(tmp_path / "other", steel(1, 6))
+    start = [f"model.start={first.path}", "model.start_at=best"]
+    middle = finish(second(tmp_path, other, "ttvvxx", *start))
+    third = spec_of(tmp_path, data, PARTS, "third")
+    for at in ("last", "best"):
+        with pytest.raises(UserError) as refused:
+            planned(third, f"model.start={middle.path}", f"model.start_at={at}")
+        assert "2 groups of near-duplicates of the val part picked its epoch" in str(refused.value)
+    assert "take model.start_at=last" in str(refused.value)
+    with pytest.raises(UserError, match="take other validation images, or a run that these did"):
+        planned(third, f"model.start={middle.path}")
+
+
+def test_validation_images_tune_a_trial_of_a_search(tmp_path, data, first):
+    trial = tmp_path / "search" / "trials" / "0001" / first.path.name
+    shutil.copytree(first.path, trial)
+    with pytest.raises(UserError, match="take other validation images, or a run that these did"):
+        second(tmp_path, data, PARTS, f"model.start={trial}")
+    assert second(tmp_path, data, "ttttttttv-", f"model.start={trial}").start
+
+
+def test_a_lost_or_damaged_table_of_images_is_refused(tmp_path, data, first):
+    other = write_images(tmp_path / "other", steel(1, 6))
+    middle = finish(second(tmp_path, other, "ttvvxx", f"model.start={first.path}"))
+    third = spec_of(tmp_path, data, "vtttttttxx", "third")
+    seen = middle.path / SEEN
+    text = seen.read_text()
+    for damaged in (text[:-5], text.replace("image_hash,part\n", ""), ""):
+        seen.write_text(damaged)
+        reseal(middle.path)
+        with pytest.raises(UserError, match=r"start.csv: not a table of image_hash,part; restore"):
+            planned(third, f"model.start={middle.path}")
+    seen.unlink()
+    reseal(middle.path)
+    with pytest.raises(UserError, match=r"start.csv: missing, and start.json is there; restore it"):
+        planned(third, f"model.start={middle.path}")
+
+
+def test_an_image_without_its_content_is_refused(tmp_path, data, first):
+    table = first.path / "images.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
+    reseal(first.path)
+    split = first.path / "split.csv"
+    split.write_text(split.read_text().replace("9.png,test", "9.png,train"))
+    reseal(first.path)
+    with pytest.raises(UserError, match=r"9.png is in its split.csv and not in its images.csv"):
+        second(tmp_path, data, PARTS, f"model.start={first.path}")
+
+
+def test_other_data_are_compared_with_the_images_of_the_runs_before(tmp_path, data, first):
+    other = write_images(tmp_path / "other", steel(1, 6))
+    middle = finish(second(tmp_path, other, "ttvvxx", f"model.start={first.path}"))
+    own, before = (
+        prepare(load(spec, model=SpecModel), tmp_path).dataset
+        for spec in (spec_of(tmp_path, other, "ttvvxx"), spec_of(tmp_path, data, PARTS))
+    )
+    assert count_relatives(before, own, middle) == Relatives(train=6, val=2, missing=0)
+    assert count_relatives(own, own, middle) == Relatives(train=2, val=2, missing=8)
+    assert count_relatives(before, before, first) == Relatives(train=6, val=2, missing=0)
+
+
 def test_the_digest_is_of_the_weights_and_not_of_their_place(tmp_path, data, first):
     digests = [second(tmp_path, data, PARTS, f"model.start={first.path}").digest]
     moved = shutil.copytree(first.path, tmp_path / "moved")
@@ -273,6 +337,23 @@ class TestContinuation:
         run = finish(planned(spec, *cosine))
         with pytest.raises(UserError, match=r"schedule.name=cosine depends on the number of"):
             planned(spec, *own, cosine[0], f"model.start={run.path}")
+
+    def test_of_a_run_that_stopped_early_needs_more_patience(self, tmp_path, data):
+        patience = "training.early_stopping_patience=1"
+        run = finish(planned(spec_of(tmp_path, data, PARTS), "training.epochs=9", patience))
+        own = ["training.epochs=12", f"model.start={run.path}", "model.start_at=continue"]
+        with pytest.raises(UserError, match="it stopped early, 1 epochs after its best one; raise"):
+            second(tmp_path, data, PARTS, *own, patience)
+        for more in ("2", "null"):
+            longer = f"training.early_stopping_patience={more}"
+            assert second(tmp_path, data, PARTS, *own, longer).start.epoch == 2
+
+    @pytest.mark.parametrize("taken", ["all", "encoder"])
+    def test_of_a_run_that_itself_started_with_a_run(self, tmp_path, data, first, taken):
+        start = [f"model.start={first.path}", f"model.start_weights={taken}"]
+        run = finish(second(tmp_path, data, PARTS, *start))
+        own = ["training.epochs=3", f"model.start={run.path}", "model.start_at=continue"]
+        assert second(tmp_path, data, PARTS, *own).start.digest == run.digest
 
     def test_takes_over_the_epochs(self, tmp_path, data, first):
         own = ["training.epochs=3", f"model.start={first.path}", "model.start_at=continue"]
