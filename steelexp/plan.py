@@ -189,6 +189,7 @@ def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -
     if spec.split.choice == "file":
         split_file = compare_with_file(spec.split.settings, dataset, full_split)
     split = thin_training(dataset, groups, full_split, spec.data)
+    _check_positive_weights(spec, dataset)
     _check_defects(dataset, split)
     _check_donors(spec, dataset, split)
     tiling = spec.tiling.bind(TILINGS)
@@ -256,6 +257,18 @@ def weighted_losses() -> list[str]:
     return [
         name for name, f in LOSSES.items() if "class_weights" in inspect.signature(f).parameters
     ]
+
+
+def _check_positive_weights(spec: ExperimentSpec, dataset: Dataset) -> None:
+    """Check that each loss has one positive weight, or one for each class."""
+    allowed = {1, len(dataset.classes)}
+    for section in ("loss", "loss_warm_up"):
+        count = len(getattr(spec, section).settings.get("positive_weights", (1.0,)))
+        if count not in allowed:
+            raise DataError(
+                f"{section}.positive_weights: {count} weights for {max(allowed)} classes; give one "
+                "for each class, or one for all"
+            )
 
 
 def _check_donors(spec: ExperimentSpec, dataset: Dataset, split: Split) -> None:

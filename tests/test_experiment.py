@@ -1196,9 +1196,10 @@ def test_class_weights_for_a_loss_that_takes_none_are_refused(
 def test_a_loss_that_does_not_fit_the_classes_writes_nothing(
     tiny_spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    overrides = ["loss={name: weighted_bce, positive_weights: [1.0, 2.0]}"]
-    assert main(["run", str(tiny_spec), *overrides, "--runs", str(tmp_path / "runs")]) == 2
-    assert "positive_weights" in capsys.readouterr().err
+    for section, rest in (("loss", ""), ("loss_warm_up", ", epochs: 1")):
+        override = f"{section}={{name: weighted_bce, positive_weights: [1.0, 2.0]{rest}}}"
+        assert main(["run", str(tiny_spec), override, "--runs", str(tmp_path / "runs")]) == 2
+        assert f"{section}.positive_weights: 2 weights for 4 classes" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

@@ -29,6 +29,7 @@ def plan_lines(plan: Plan) -> list[str]:
     return [
         line,
         *_phase_lines(plan),
+        *late_lines(plan.spec),
         *_start_lines(plan),
         *leak_lines(plan.split_summary["parts"]),
     ]
@@ -49,6 +50,36 @@ def _phase_lines(plan: Plan) -> list[str]:
     last = plan.spec.training.epochs
     late = [f"{line}; not within training.epochs {last}" for line in lines]
     return [late[i] if phase.first > last else lines[i] for i, phase in enumerate(plan.phases)]
+
+
+def late_lines(spec: ExperimentSpec) -> list[str]:
+    """A line for each setting that ends or begins after the last epoch, as in a short trial.
+
+    Args:
+        spec: The resolved spec.
+    """
+    training = spec.training
+    last = training.epochs
+    effects = {
+        "loss_warm_up.epochs": (spec.loss_warm_up.epochs, "the main loss does not train"),
+        "schedule.warm_up_epochs": (
+            spec.schedule.settings.get("warm_up_epochs", 0),
+            "the warm-up of the learning rate does not end",
+        ),
+        "averaging.start_epoch": (
+            spec.averaging.settings.get("start_epoch", 0) - 1,
+            "no weights are averaged",
+        ),
+        "training.freeze_encoder_epochs": (
+            training.freeze_encoder_epochs,
+            "the encoder does not train",
+        ),
+    }
+    return [
+        f"{key}: not within training.epochs {last}, so that {effect}"
+        for key, (epochs, effect) in effects.items()
+        if epochs >= last
+    ]
 
 
 def _start_lines(plan: Plan) -> list[str]:
@@ -117,7 +148,7 @@ def _data_lines(plan: Plan) -> list[str]:
             f"  tiles       {plan.tile_count} of {height} x {width} an epoch, "
             f"{plan.uncovered:.1%} of the training pixels in none"
         ),
-        *(f"  {line}" for line in _phase_lines(plan)),
+        *(f"  {line}" for line in (*_phase_lines(plan), *late_lines(spec))),
     ]
 
 

@@ -1,14 +1,16 @@
 """The phases of a training: epochs whose tiles are cut in the same way."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from steelexp.data.dataset import Dataset
+from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.tiles import Tiling, tile_table
 from steelexp.data.tiling import TILINGS, Tiles, coverage
 from steelexp.spec.training_section import TilingSpec, TrainingSpec
@@ -73,9 +75,10 @@ def training_phases(
     """
     phases = []
     first = 1
-    for section, epochs, batch_size, factor in _sections(training, tiling):
+    for number, (section, epochs, batch_size, factor) in enumerate(_sections(training, tiling)):
         function: Tiling = section.bind(TILINGS)
-        table, size = tile_table(dataset, rows, function, seed=seed, epoch=first)
+        with _naming_phase(number if training.phases else None):
+            table, size = tile_table(dataset, rows, function, seed=seed, epoch=first)
         phase = Phase(
             first=first,
             last=first + epochs - 1,
@@ -90,6 +93,18 @@ def training_phases(
         phases.append(phase)
         first += epochs
     return tuple(phases)
+
+
+@contextmanager
+def _naming_phase(number: int | None) -> Iterator[None]:
+    """Name the phase, from 0, in errors of its tiling; None where there are no phases."""
+    try:
+        yield
+    except DataError as error:
+        if number is None:
+            raise
+        place = f"training.phases[{number}].tiling"
+        raise DataError(*(re.sub(r"^tiling\b", place, line) for line in error.lines)) from None
 
 
 def phase_at(phases: Sequence[Phase], epoch: int) -> Phase:

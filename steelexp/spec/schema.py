@@ -248,7 +248,7 @@ class ExperimentSpec(BaseModel):
     def _averages_where_it_is_tried(
         cls, averaging: AveragingSpec, fields: ValidationInfo
     ) -> AveragingSpec:
-        """Refuse averages on several workers, and batches for swa on several devices."""
+        """Refuse averages on several workers; swa on several devices and of a frozen encoder."""
         training = fields.data.get("training")
         if averaging.choice == "none" or training is None:
             return averaging
@@ -257,6 +257,13 @@ class ExperimentSpec(BaseModel):
                 "averaging",
                 "it averages in one process, and swa on one device; take training.workers=1 and "
                 "training.devices=one, or averaging.name=none",
+            )
+        frozen = training.freeze_encoder_epochs
+        if averaging.choice == "swa" and averaging.settings["start_epoch"] <= frozen:
+            raise PydanticCustomError(
+                "averaging",
+                f"swa computes batch norm anew, also that of the encoder, which is frozen for "
+                f"{frozen} epochs; set averaging.start_epoch above {frozen}",
             )
         return averaging
 

@@ -137,7 +137,8 @@ def one_cycle(
 
 
 def _warm_up_steps(warm_up_epochs: float, steps: int, epochs: int) -> int:
-    return round(warm_up_epochs * steps / epochs)
+    # First the division, which has no rest: the number of epochs must not change the rounding.
+    return round(warm_up_epochs * (steps / epochs))
 
 
 def _growth(step: int, warm_up: int) -> float:

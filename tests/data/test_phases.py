@@ -62,5 +62,6 @@ def test_whole_images_of_several_sizes_are_refused_before_training():
         PhaseSpec(epochs=2, tiling=tiling(kind="random_crops", size=64, count=1)),
         PhaseSpec(epochs=1, tiling=tiling(kind="whole")),
     ]
-    with pytest.raises(DataError, match="images of several sizes give tiles of several sizes"):
+    message = r"training\.phases\[1\]\.tiling: images of several sizes give tiles of several sizes"
+    with pytest.raises(DataError, match=message):
         phases_of(specs, (64, 64), (64, 128))

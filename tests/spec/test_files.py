@@ -104,6 +104,13 @@ WRONG = {
             "averaging.name=none"
         ),
     ),
+    "swa of a frozen encoder": (
+        "averaging: {name: swa, start_epoch: 3}\ntraining: {freeze_encoder_epochs: 3}",
+        (
+            "2: averaging: {'name': 'swa', 'start_epoch': 3}: swa computes batch norm anew, also "
+            "that of the encoder, which is frozen for 3 epochs; set averaging.start_epoch above 3"
+        ),
+    ),
     "frozen encoder on several devices": (
         "training: {freeze_encoder_epochs: 2, devices: all}",
         (

@@ -20,6 +20,13 @@ def test_warm_up_by_hand():
     assert curve(plateau, 8, 2, warm_up_epochs=0.5) == [0.5, 1, 1, 1, 1, 1, 1, 1]
 
 
+def test_a_warm_up_does_not_depend_on_the_number_of_epochs():
+    # 2.3 epochs of 5 steps are 11.5, which is rounded to even, in every training.
+    for epochs in range(3, 12):
+        rates = curve(plateau, 5 * epochs, epochs, warm_up_epochs=2.3)
+        assert rates.index(1.0) == 11
+
+
 def test_cosine_by_hand():
     # One step of warm-up, then t = 0, 1/4, 1/2, 3/4.
     root = math.sqrt(0.5)
