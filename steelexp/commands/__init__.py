@@ -3,6 +3,7 @@
 COMMANDS = {
     "run": "train, evaluate and track an experiment, or run a hyperparameter search",
     "check": "check specs; train nothing",
+    "explain": "say what a setting of a spec means",
     "schema": "print the JSON Schema of a kind of file",
     "evaluate": "re-evaluate finished runs from their weights",
     "predict": "write masks, overlays and a table of defects for images",

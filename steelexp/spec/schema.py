@@ -198,9 +198,9 @@ class PublishedSpec(BaseModel):
 
     model_config = STRICT
 
-    metric: Monitor
-    value: float
-    source: str
+    metric: Monitor = Field(description="Metric of the published value, on validation images.")
+    value: float = Field(description="Published value.")
+    source: str = Field(description="Where it was published.")
     definition: Literal["unknown", "same"] = Field(
         "unknown", description="Whether the source defines the metric as we do."
     )
@@ -234,7 +234,7 @@ class ExperimentSpec(BaseModel):
     loss_warm_up: LossWarmUpSpec = LossWarmUpSpec(name="bce", epochs=0)
     class_weights: ClassWeightsSpec = ClassWeightsSpec(kind="equal")
     optimizer: OptimizerSpec
-    training: TrainingSpec
+    training: TrainingSpec = Field(description="Epochs, batches, phases, precision, devices.")
     schedule: ScheduleSpec = ScheduleSpec(name="plateau")
     averaging: AveragingSpec = AveragingSpec(name="none")
     postprocessing: PostprocessingSpec = PostprocessingSpec()
