@@ -42,7 +42,7 @@ from analysis.strategies.published_figure import draw_published
 from steelexp.comparison.evaluated_runs import EvaluatedRuns, read_evaluated, with_postprocessed
 from steelexp.comparison.study import Study, read_study
 from steelexp.errors import UserError, explain_write_errors
-from steelexp.metrics import HEADLINES, PRIMARY
+from steelexp.metrics import COMPARED, PRIMARY
 from steelexp.progress import say
 from steelexp.records.atomic import write_atomically
 from steelexp.terminal import Parser, prepare_output, print_error
@@ -56,9 +56,9 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         study = _study(arguments)
-        if arguments.metric not in HEADLINES:
+        if arguments.metric not in COMPARED:
             raise UserError(
-                f"--metric {arguments.metric}: not paired image by image; {' or '.join(HEADLINES)}"
+                f"--metric {arguments.metric}: not paired image by image; {', '.join(COMPARED)}"
             )
         if arguments.power:
             say(*power_lines(study, read_evaluated(arguments.runs, arguments.part)))
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--baseline", metavar="NAME", help="the spec name that others are held to")
     parser.add_argument(
         "--metric",
-        help=f"what is drawn and printed: {' or '.join(HEADLINES)}; the tables hold both, and the "
+        help=f"what is drawn and printed: {', '.join(COMPARED)}; the tables hold all, and the "
         f"tests are of {PRIMARY} (default: {PRIMARY})",
     )
     parser.add_argument(

@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "floor_mobilenetv2": "floor --backbone mobilenetv2",
     "floor_efficientnetb0": "floor --backbone efficientnetb0",
     "floor_efficientnetb4": "floor --backbone efficientnetb4 --batch 4",
+    "step_profile": "step_profile --backbone efficientnetb4 --batch 4 --convolutions winograd",
     "epochs_mobilenetv2": "epochs {strips} --backbone mobilenetv2 {peer} {json}",
     "trial_start": "trial_start experiments/search/quick_search.yaml",
     "inference_mobilenetv2": "inference {images} --backbone mobilenetv2 {peer} {json}",

@@ -8,6 +8,7 @@ All sides train on the same 256 x 256 tiles in batches of 12 and validate on the
 loss, Adam at 1e-4, random initial weights, float32.
 
 - ours: `run`, with a validation on whole strips and one on tiles, six overlays and the checkpoints.
+  ours_winograd is the same with `training.convolutions: winograd`.
 - published: the recipe of the competition's notebooks. A Keras `Sequence` that reads each image for
   its six tiles (`input_pipeline.py`), segmentation-models' U-Net, `fit` with `validation_data` of
   tiles, Dice as a metric, `ModelCheckpoint`. TensorFlow's own settings.
@@ -24,6 +25,7 @@ import os
 import sys
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -45,7 +47,8 @@ tiling: {{kind: columns, size: 256, count: 6}}
 model: {{architecture: unet, backbone: {backbone}, weights: none}}
 loss: {{name: dice, reduce: batch, smooth: 1.0}}
 optimizer: {{name: adam, learning_rate: 1.0e-4}}
-training: {{epochs: 1000, batch_size: 12, precision: {precision}}}
+training:
+  {{epochs: 1000, batch_size: 12, precision: {precision}, convolutions: {convolutions}}}
 tracking: {{name: none}}
 seed: 1
 """
@@ -90,7 +93,7 @@ class EpochByEpoch:
             raise self.error
 
 
-def ours(root, backbone, precision, folder):
+def ours(root, backbone, precision, folder, convolutions="direct"):
     """`run`, which is stopped before each epoch."""
     from steelexp import experiment
     from steelexp.plan import SpecModel, prepare
@@ -102,8 +105,15 @@ def ours(root, backbone, precision, folder):
     rows = [f"{name},{part}" for part in ("train", "val") for name in names_of(root, part)]
     split.write_text("\n".join(["image,part", *rows]) + "\n")
     spec = folder / "spec.yaml"
-    settings = {"root": root, "split": split, "backbone": backbone, "precision": precision}
-    spec.write_text(SPEC.format(**settings))
+    spec.write_text(
+        SPEC.format(
+            root=root,
+            split=split,
+            backbone=backbone,
+            precision=precision,
+            convolutions=convolutions,
+        )
+    )
     plan = prepare(load(spec, model=SpecModel), folder / "runs")
 
     def train(wait):
@@ -243,7 +253,12 @@ def serve_side(args, folder):
         epoch = torch(*common, args.torch_workers)
         serve(epoch, packages=("torch", "segmentation_models_pytorch", "timm"))
     else:
-        epoch = {"ours": ours, "published": published}[args.side](*common)
+        sides = {
+            "ours": ours,
+            "ours_winograd": partial(ours, convolutions="winograd"),
+            "published": published,
+        }
+        epoch = sides[args.side](*common)
         serve(epoch, packages=("tensorflow", "tf_keras", "segmentation-models"))
     sys.stdout.flush()
     os._exit(0)  # the thread of a training does not end by itself

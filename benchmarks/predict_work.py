@@ -32,6 +32,7 @@ from steelexp.data.severstal import severstal
 from steelexp.inference.image_files import image_files
 from steelexp.inference.predict import predict
 from steelexp.inference.predictor import Predictor
+from steelexp.inference.scoring import NetworkScores
 from steelexp.records.model_card import ModelCard
 from steelexp.records.postprocessing import ClassRules
 from steelexp.training.runtime import keep_memory
@@ -72,7 +73,7 @@ def stored_predictor(dataset, *, pixelwise):
         postprocessing_metric="dice_kaggle",
         training_tiles={},
     )
-    return Predictor(card, "stored", lambda grey: stored[key_of(grey)])
+    return Predictor(card, "stored", lambda grey: NetworkScores(stored[key_of(grey)]))
 
 
 def copies(paths, count, folder):

@@ -37,10 +37,13 @@ def batch_of(args):
     return draw.integers(0, 256, shape, np.uint8), draw.integers(0, 16, shape, np.uint8)
 
 
-def tensorflow_steps(args, *, precision="float32", **choices):
+def compiled_step(args, *, precision="float32", **choices):
     """The step of `run`, in the loop that Keras compiles for `fit`.
 
     Choices differ from those of this machine as they are named.
+
+    Returns:
+        Function of no arguments that takes a step and returns the loss; the network; the choices.
     """
     from steelexp.lazy import tf
     from steelexp.model.fused_adam import fused
@@ -67,17 +70,22 @@ def tensorflow_steps(args, *, precision="float32", **choices):
     # As in a run, the size of a batch is not part of the graph: the last one may be smaller.
     batches = iter(tf.data.Dataset.from_tensor_slices(batch_of(args)).repeat().batch(args.batch))
     step = model.make_train_function()
+    return lambda: step(batches)["loss"], model, execution
+
+
+def tensorflow_steps(args, **choices):
+    """Serve the step of `run`."""
+    step, model, execution = compiled_step(args, **choices)
 
     def work():
         for _ in range(args.steps):
-            logs = step(batches)
-        assert np.isfinite(float(logs["loss"]))
+            loss = step()
+        assert np.isfinite(float(loss))
 
-    parameters = int(model.count_params())
     serve(
         work,
         packages=("tensorflow", "tf-keras"),
-        parameters=parameters,
+        parameters=int(model.count_params()),
         execution=execution._asdict(),
     )
 

@@ -169,6 +169,8 @@ ON_IMAGES = tuple(metric for metric in METRICS.values() if metric.on_images)
 PRIMARY = "dice_positive"
 """Metric that strategies are ranked and tested by."""
 HEADLINES = tuple(name for name, metric in METRICS.items() if metric.headline)
+COMPARED = (*HEADLINES, "empty_accuracy")
+"""Metrics by which strategies are set against a baseline, image by image."""
 TUNABLE = tuple(name for name, metric in METRICS.items() if metric.tunable)
 CURVES = tuple(metric.name for metric in ON_IMAGES if metric.monitored)
 """Metrics of images that are drawn over the epochs."""

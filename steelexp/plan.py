@@ -197,6 +197,7 @@ def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -
     phases = training_phases(spec.training, spec.tiling, dataset, split.train, seed=spec.seed)
     for phase in phases:
         pipeline.check_augmentations(dataset.classes, phase.tile_size, augmentations)
+    _check_head(spec, phases)
     start, seen = starting_run(spec, dataset, groups, split, own=own) or (None, {})
     initial_weights = None if start else _weights_digest(spec)
     run_digest = digest(
@@ -282,6 +283,17 @@ def _check_donors(spec: ExperimentSpec, dataset: Dataset, split: Split) -> None:
         raise DataError(
             f"augment.copy_paste.classes: no training image holds {', '.join(absent)}; leave it "
             "out, or take more images or another split"
+        )
+
+
+def _check_head(spec: ExperimentSpec, phases: Sequence[Phase]) -> None:
+    """Check that a tile can hold as many pixels of a class as the head asks for."""
+    pixels = spec.head.settings.get("min_pixels", 0)
+    smallest = min(math.prod(phase.tile_size) for phase in phases)
+    if pixels > smallest:
+        raise DataError(
+            f"head.min_pixels: {pixels}: a training tile has {smallest} pixels, so no tile would "
+            "hold a class; give fewer"
         )
 
 

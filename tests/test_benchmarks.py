@@ -1,11 +1,13 @@
 """The suite of benchmarks goes on where it stopped."""
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks import __main__ as suite
+from steelexp.__main__ import main
 
 FOLDER = Path(suite.__file__).parent
 
@@ -45,3 +47,16 @@ def test_an_unknown_name_is_refused(
     with pytest.raises(SystemExit):
         run(monkeypatch, tmp_path, "inference")
     assert "inference: no such benchmark; --list names them" in capsys.readouterr().err
+
+
+def test_work_of_predict_is_timed(tmp_path: Path) -> None:
+    assert main(["data", "generate", str(tmp_path / "data"), "--strips", "4"]) == 0
+    words = [str(tmp_path / "data"), "--strips", "4", "--rounds", "1"]
+    printed = subprocess.run(
+        [sys.executable, "-m", "benchmarks.predict_work", *words],
+        cwd=FOLDER.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed.count("ms of CPU a strip") == 2

@@ -1203,6 +1203,17 @@ def test_a_loss_that_does_not_fit_the_classes_writes_nothing(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_head_that_no_tile_can_answer_is_refused(tiny_spec: Path, tmp_path: Path) -> None:
+    for pixels, is_right in ((64 * 64, True), (64 * 64 + 1, False)):
+        overrides = [f"head={{name: linear, min_pixels: {pixels}}}", "tiling.size=64"]
+        spec = load(tiny_spec, overrides, model=SpecModel)
+        if is_right:
+            assert prepare(spec, tmp_path).spec.head.choice == "linear"
+            continue
+        with pytest.raises(DataError, match=r"head\.min_pixels: 4097: a training tile has 4096"):
+            prepare(spec, tmp_path)
+
+
 def test_copies_of_a_class_that_nothing_trains_are_refused(tiny_spec: Path, tmp_path: Path) -> None:
     spec = load(tiny_spec, ["augment.copy_paste={classes: ['4']}"], model=SpecModel)
     assert prepare(spec, tmp_path).augmentations

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from steelexp.comparison.differences import Difference, difference, strategy
 from steelexp.comparison.evaluated_run import EvaluatedImages, EvaluatedRun
@@ -15,7 +16,7 @@ from steelexp.comparison.ratios import sums_of_runs
 from steelexp.comparison.verdicts import Significance, significance
 from steelexp.counts import Counts, Values
 from steelexp.errors import UserError
-from steelexp.metrics import HEADLINES, PRIMARY
+from steelexp.metrics import COMPARED, PRIMARY
 
 ALL: Final = "all"
 TOLERANCE: Final = 1e-9
@@ -27,13 +28,14 @@ class Row:
     """A strategy beside the baseline, on one class or on all; NaN where undefined.
 
     Attributes:
-        metric: "dice_positive" or "dice_kaggle".
+        metric: One of COMPARED.
         label: Name of the class; "all" for the value over all classes.
         strategy: Spec name.
         baseline: Spec name.
         runs: Runs of the strategy.
         baseline_runs: Runs of the baseline.
-        images: Images that count; for dice_positive those that hold the class.
+        images: Images that count: for dice_positive those that hold the class, for empty_accuracy
+            those that do not.
         groups: Groups of near-duplicates among them.
         mean: Mean over the runs.
         sd: Standard deviation over the runs; NaN for one run.
@@ -164,8 +166,10 @@ def contrast(
     labels = [(ALL, len(images.classes)), *((c, n) for n, c in enumerate(images.classes))]
     rows: list[Row] = []
     scores = {}
-    for metric in HEADLINES:
+    for metric in COMPARED:
         sums = {name: sums_of_runs(each, images.groups, metric) for name, each in counts.items()}
+        if not sums[baseline].denominators.any():  # every image holds every class
+            continue
         runs = {name: strategy(each) for name, each in sums.items()}
         pairs = {name: (runs[name], sums[name]) for name in counts}
         tests: dict[str, Significance] = {}
@@ -207,7 +211,7 @@ def _row(
 ) -> Row:
     ours = scores[name][:, place]
     theirs = scores[baseline][:, place]
-    pairs = np.ones_like(images.has_class) if metric != PRIMARY else images.has_class  # [S, C]
+    pairs = _pairs(metric, images.has_class)
     here = pairs.any(axis=1) if label == ALL else pairs[:, place]
     return Row(
         metric=metric,
@@ -232,4 +236,11 @@ def _row(
         wilcoxon_holm=float(tests.ranks_holm[place]) if tests else NAN,
         rank_biserial=tests.ranks[place].effect if tests else NAN,
         verdict=tests.verdicts[place] if tests else "",
+    )
+
+
+def _pairs(metric: str, has_class: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which pairs of image and class a metric is about: [S, C]."""
+    return {"dice_positive": has_class, "empty_accuracy": ~has_class}.get(
+        metric, np.ones_like(has_class)
     )

@@ -14,7 +14,7 @@ from steelexp.comparison.evaluated_runs import POSTPROCESSED, EvaluatedRuns
 from steelexp.comparison.intervals import metric_intervals
 from steelexp.comparison.study import Study, departures
 from steelexp.metric_names import Part, class_names, full_name
-from steelexp.metrics import ALL_EMPTY, HEADLINES, PRIMARY
+from steelexp.metrics import ALL_EMPTY, PRIMARY
 from steelexp.spreadsheet import csv_text
 from steelexp.terminal import visible
 
@@ -60,7 +60,7 @@ def runs_csv(comparison: Comparison) -> str:
     for name, runs in comparison.evaluated.strategies.items():
         for number, run in enumerate(runs):
             ends = metric_intervals(run.counts, images.groups, images.classes).bounds
-            for metric in HEADLINES:
+            for metric in comparison.scores:
                 values = comparison.scores[metric][name][number].tolist()
                 keys = class_names(metric, images.classes)
                 lines += [
@@ -88,7 +88,7 @@ def markdown(comparison: Comparison, study: Study | None = None) -> str:
     ]
     if study is not None:
         parts.append(plain_line(study_text(study, comparison.evaluated)))
-    for metric in HEADLINES:
+    for metric in comparison.scores:
         for label in comparison.labels:
             rows = comparison.of(metric, label)
             parts += [plain_line(f"## {_heading(rows[0])}"), _table(comparison, rows)]
@@ -129,8 +129,9 @@ def study_text(study: Study, evaluated: EvaluatedRuns) -> str:
 
 def _heading(row: Row) -> str:
     what = "all classes" if row.label == ALL else f"class {row.label}"
-    holding = " that hold it" if row.metric == PRIMARY and row.label != ALL else ""
-    return f"{row.metric}, {what}: {row.images:,} images{holding}, {row.groups:,} groups"
+    which = {"dice_positive": " that hold it", "empty_accuracy": " without it"}
+    images = which.get(row.metric, "") if row.label != ALL else ""
+    return f"{row.metric}, {what}: {row.images:,} images{images}, {row.groups:,} groups"
 
 
 def _table(comparison: Comparison, rows: Sequence[Row]) -> str:
@@ -216,7 +217,11 @@ def _notes(comparison: Comparison) -> list[str]:
     strategies = len(comparison.family)
     classes = len(comparison.evaluated.images.classes)
     definitions = comparison.evaluated.record.definitions
-    notes = [f"- {metric}: {definitions[metric]}." for metric in HEADLINES if metric in definitions]
+    notes = [
+        f"- {metric}: {definitions[metric]}."
+        for metric in comparison.scores
+        if metric in definitions
+    ]
     empty = comparison.evaluated.record.metrics.get(_all_empty(comparison.evaluated.images.part))
     if empty is not None:
         notes.append(f"- Predicting nothing scores {empty:.3f} in dice_kaggle on these images.")

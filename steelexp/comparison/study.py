@@ -34,7 +34,7 @@ class Study(BaseModel):
     Attributes:
         question: Question that it answers.
         baseline: Name of the baseline's spec.
-        metric: Metric that is tested; the other one is a secondary metric.
+        metric: Metric that is tested; the others are secondary metrics.
         part: Part of the split; test_post is the test images with the tuned post-processing.
         family: Strategies that are tested, corrected together by Holm.
         others: Strategies that are reported and not tested.

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from steelexp.evaluation.detection import SIZE_CLASSES, DetectionCounts
 from steelexp.evaluation.report import average_precision
 from steelexp.inference.scoring import ScoredImage
+from steelexp.model.classification_head import SHOWN
 from steelexp.records.evaluation_report import (
     ClassHead,
     EmptyImages,
@@ -36,14 +37,18 @@ class ImageRanking(NamedTuple):
 
 
 class RankingCounter:
-    """Accumulates an ImageRanking; images without image scores are left out."""
+    """Accumulates an ImageRanking.
+
+    Images without image scores are left out, and those of which more than half is ignored: what
+    they hold is not known, as in the training of the head.
+    """
 
     def __init__(self) -> None:
         self._rows: list[tuple[Values, Values, Truths]] = []
 
     def add(self, image: ScoredImage) -> None:
         """Count one image."""
-        if image.image_scores is None:
+        if image.image_scores is None or image.pixels < SHOWN * image.bits.size:
             return
         classes = range(len(image.image_scores))
         has_class = np.array([image.truth(c).any() for c in classes])

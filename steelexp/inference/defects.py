@@ -35,8 +35,8 @@ class Defect(NamedTuple):
         breadth: Shorter side of that rectangle.
         orientation: Orientation of the longer side in degrees, from 0 to below 180: 0 is
             horizontal, 45 rises to the right, 90 is vertical.
-        mean_score: Mean score of the pixels.
-        max_score: Highest score of the pixels.
+        mean_score: Mean score of the pixels, times the image score under a soft gate.
+        max_score: Highest of these scores.
     """
 
     label: str

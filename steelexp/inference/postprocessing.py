@@ -48,8 +48,7 @@ def postprocess_class(
             raise ValueError(f"the gate {rules.gate} needs the image score of a head")
         if rules.gate == "hard" and image_score < np.float32(rules.min_image_score):
             return np.zeros(scores.shape, bool)
-        if rules.gate == "soft":
-            scores = scores * np.float32(image_score)
+        scores = _gated(scores, rules, image_score)
         if rules.gate == "area":
             smallest_area = rules.min_area * uncertainty(image_score)
     if rules.disabled or scores.max(initial=0) < np.float32(rules.min_peak_score):
@@ -60,6 +59,26 @@ def postprocess_class(
     if np.count_nonzero(mask) < smallest_area:
         mask[:] = False
     return mask
+
+
+def gated_scores(
+    scores: Scores, rules: Sequence[ClassRules], image_scores: Scores | None
+) -> Scores:
+    """Scores as the thresholds of the rules see them: times the image score under a soft gate.
+
+    Args:
+        scores: [H, W, C] scores.
+        rules: [C] rules of each class.
+        image_scores: [C] image scores of the classification head; None without a head.
+    """
+    if image_scores is None or all(each.gate != "soft" for each in rules):
+        return scores
+    planes = [_gated(scores[..., c], each, image_scores[c]) for c, each in enumerate(rules)]
+    return np.moveaxis(np.stack(planes), 0, -1)
+
+
+def _gated(scores: Scores, rules: ClassRules, image_score: np.float32) -> Scores:
+    return scores * np.float32(image_score) if rules.gate == "soft" else scores
 
 
 def uncertainty(image_scores: Any) -> Any:

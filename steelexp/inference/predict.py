@@ -38,6 +38,7 @@ from steelexp.inference.defects import Defect, find_defects
 from steelexp.inference.image_files import ImageFile
 from steelexp.inference.journal import Entry, PredictionJournal, prediction_lines
 from steelexp.inference.labels import predicted_dataset, write_labels
+from steelexp.inference.postprocessing import gated_scores
 from steelexp.inference.predictor import Grey, Predictor
 from steelexp.inference.results_folder import (
     JOURNAL,
@@ -235,11 +236,12 @@ def _entry(
 ) -> Entry:
     """Post-process one image, measure its defects, and write mask and overlay."""
     masks = predictor.postprocess(scores)
-    defects = find_defects(masks, scores.pixels, predictor.classes)
+    pixels = gated_scores(scores.pixels, list(predictor.card.classes.values()), scores.image)
+    defects = find_defects(masks, pixels, predictor.classes)
     bits = pack_bits(masks)
     single = bits  # a PNG of numbers holds the sets of a few classes
     if len(predictor.classes) > MOST_CLASSES_IN_A_BYTE:
-        single = pack_bits(strongest_class(masks, scores.pixels))
+        single = pack_bits(strongest_class(masks, pixels))
     files = {f"masks/{image.picture}": mask_png(single, len(predictor.classes))}
     if overlays:
         title = _title(image.name, defects, grey.size)

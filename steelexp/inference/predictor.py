@@ -13,19 +13,12 @@ from steelexp.data.tiling import up_to_32
 from steelexp.errors import UserError
 from steelexp.inference.onnx_file import Layout, check_layout, read_network
 from steelexp.inference.postprocessing import postprocess
-from steelexp.inference.scoring import NetworkScores, Scorer, score_windows
-from steelexp.inference.windows import sliding_windows
+from steelexp.inference.scoring import NetworkScores, Scorer, layout_of, score_windows
 from steelexp.model.finiteness import check_scores
 from steelexp.records.model_card import ModelCard
 
 Grey = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
-
-
-LARGEST_AREA = (
-    2**22
-)  # pixels of an image scored as a whole; a mobilenet U-Net needs about 1 kB per pixel
-WINDOW = (1024, 1024)  # pixels of a sliding window, for larger images
 
 
 class Predictor(NamedTuple):
@@ -77,10 +70,8 @@ class Predictor(NamedTuple):
 
     def _scores(self, grey: Grey) -> NetworkScores:
         height, width = grey.shape
-        if height * width > LARGEST_AREA:
-            return score_windows(
-                self.score, grey, sliding_windows(WINDOW), max_pixels=WINDOW[0] * WINDOW[1]
-            )
+        if (layout := layout_of(height, width)) is not None:
+            return score_windows(self.score, grey, layout, max_pixels=1)  # one window at a time
         padding = up_to_32(height) - height, up_to_32(width) - width
         padded = cv2.copyMakeBorder(grey, 0, padding[0], 0, padding[1], cv2.BORDER_REFLECT_101)
         pixels, image = self.score(padded.astype(np.uint8, copy=False)[None, ..., None])

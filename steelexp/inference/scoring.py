@@ -4,6 +4,8 @@ Images have the shape [H, W]; a batch of padded images or of windows has [B, h, 
 """
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +14,13 @@ import numpy.typing as npt
 from steelexp.data import pipeline
 from steelexp.data.dataset import Bits, Dataset
 from steelexp.data.ignored import counted_bits
-from steelexp.inference.windows import Layout, cut_windows, stitch
+from steelexp.inference.windows import Layout, cut_windows, sliding_windows, stitch
 from steelexp.lazy import Tensor, tf
 from steelexp.model.finiteness import are_numbers, check_scores
 from steelexp.model.outputs import outputs_of
 
 Scores = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
 
 
 class NetworkScores(NamedTuple):
@@ -32,6 +35,12 @@ class NetworkScores(NamedTuple):
     pixels: Scores
     image: Scores | None = None
 
+
+LARGEST_AREA = 2**22
+"""Pixels of an image that is scored as a whole; a mobilenet U-Net needs about 1 kB for each."""
+
+WINDOW = (1024, 1024)
+"""Height and width of the sliding windows of larger images."""
 
 Scorer = Callable[[npt.NDArray[np.uint8]], NetworkScores]
 """Function grey [B, h, w, 1] -> scores of a batch; NaN for an image with a logit that is not a
@@ -141,13 +150,16 @@ def scored_image(
 def score_images(
     score: Scorer,
     dataset: Dataset,
-    rows: npt.NDArray[np.int64],
+    rows: Rows,
     *,
     max_pixels: int,
     layout: Layout | None = None,
     network: object = "the network",
 ) -> Iterator[ScoredImage]:
     """Score images in the order of `rows`. Pixels that no window covers have score 0.
+
+    Images of over 4 million pixels are scored by sliding windows, as `predict` does. This bounds
+    the memory of the network, and the post-processing is tuned on what it is used for.
 
     Args:
         score: Scorer of the network.
@@ -161,25 +173,44 @@ def score_images(
         NotFiniteError: A score is not a number from 0 to 1.
     """
     classes = len(dataset.classes)
-    if layout is not None:
-        for row in rows.tolist():
-            scores, image = score_windows(score, dataset.image(row), layout, max_pixels=max_pixels)
-            check_scores(scores, classes, image=dataset.paths[row], network=network)
-            yield scored_image(row, scores, dataset.mask(row), image, has_ignore=dataset.has_ignore)
-        return
+    sizes = (tuple(size) for size in dataset.sizes[rows].tolist())
+    for size, group in groupby(zip(sizes, rows.tolist(), strict=True), itemgetter(0)):
+        part = np.array([row for _, row in group])
+        windows = layout or layout_of(*size)
+        if windows is None:
+            scored = _score_whole_images(score, dataset, part, max_pixels)
+        else:
+            scored = _score_by_windows(score, dataset, part, windows, max_pixels)
+        for row, scores, bits in scored:
+            check_scores(scores.pixels, classes, image=dataset.paths[row], network=network)
+            yield scored_image(
+                row, scores.pixels, bits, scores.image, has_ignore=dataset.has_ignore
+            )
+
+
+def layout_of(height: int, width: int) -> Layout | None:
+    """Layout of the windows of an image; None where the network takes it as a whole."""
+    return sliding_windows(WINDOW) if height * width > LARGEST_AREA else None
+
+
+def _score_whole_images(
+    score: Scorer, dataset: Dataset, rows: Rows, max_pixels: int
+) -> Iterator[tuple[int, NetworkScores, Bits]]:
     for batch_rows, grey, bits in pipeline.image_batches(dataset, rows, max_pixels=max_pixels):
         height, width = bits.shape[1:3]
         batch = score(grey)
         for number, row in enumerate(batch_rows.tolist()):
-            scores = batch.pixels[number]
-            check_scores(scores, classes, image=dataset.paths[row], network=network)
-            yield scored_image(
-                row,
-                scores[:height, :width],
-                bits[number, ..., 0],
-                None if batch.image is None else batch.image[number],
-                has_ignore=dataset.has_ignore,
-            )
+            image = None if batch.image is None else batch.image[number]
+            pixels = batch.pixels[number, :height, :width]
+            yield row, NetworkScores(pixels, image), bits[number, ..., 0]
+
+
+def _score_by_windows(
+    score: Scorer, dataset: Dataset, rows: Rows, layout: Layout, max_pixels: int
+) -> Iterator[tuple[int, NetworkScores, Bits]]:
+    for row in rows.tolist():
+        scores = score_windows(score, dataset.image(row), layout, max_pixels=max_pixels)
+        yield row, scores, dataset.mask(row)
 
 
 def score_windows(

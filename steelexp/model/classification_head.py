@@ -17,6 +17,12 @@ Pooling = Literal["mean", "window_maximum", "log_sum_exp"]
 SHARPNESS = 5.0
 """Sharpness r of log_sum_exp, as in its source: 0 would be the mean, infinity the maximum."""
 
+SHOWN = 0.5
+"""Share of pixels that must not be ignored, for an image without a class to say that it is absent.
+
+A defect under the ignored part would make the label wrong.
+"""
+
 FOCUS = 2.0
 """Focusing parameter gamma of the focal loss, as in its source."""
 
@@ -58,15 +64,19 @@ def linear(
     The total loss is that of the masks plus weight times that of the head, the mean over classes.
     A tile holds a class if at least min_pixels of its pixels do. Ignored pixels do not count. A
     tile with some pixels of a class, but fewer, says nothing of it and costs nothing, and neither
-    does a tile that is ignored as a whole.
+    does a tile of which more than half is ignored and that does not show it.
+
+    Post-processing tunes on the validation images whether and how the image scores gate the masks.
+    A spec without test images tunes none, so its head is a second loss and no more.
 
     Args:
         classes: Number of classes C.
         tile: Height and width of a training tile in pixels; None for whole images.
         pooling: Pooling of the cells to one logit: mean of all; window_maximum, the largest mean of
             a window of the training tiles' size, at any place; or log_sum_exp, a mean that the
-            largest dominate. On a training tile window_maximum is the mean. A defect that fills a
-            tile is a small part of a whole image, where mean dilutes it.
+            largest dominate. On a training tile, and with whole images as tiles, window_maximum is
+            the mean. A defect that fills a tile is a small part of a whole image, where mean
+            dilutes it. A cell that reaches beyond the image counts as a whole one.
         loss: Loss of the image logits: bce, or focal with gamma = 2.
         weight: Weight of the head's loss beside that of the masks.
         min_pixels: Pixels from which a tile holds a class. Those at the edge of a cut defect tell
@@ -120,16 +130,22 @@ def pool_cells(cells: Tensor, pooling: Pooling, window: tuple[int, int] | None) 
     if pooling == "mean" or window is None:
         return tf.reduce_mean(cells, axis=[1, 2])
     for axis, size in zip((1, 2), window, strict=True):
-        cells = _repeat_to(cells, size, axis)
+        cells = _fill_window(cells, size, axis)
     means = tf.nn.avg_pool2d(cells, window, strides=1, padding="VALID")
     return tf.reduce_max(means, axis=[1, 2])
 
 
-def _repeat_to(cells: Tensor, size: int, axis: int) -> Tensor:
-    """Repeat the cells of an image that is smaller than a window until they fill it."""
+def _fill_window(cells: Tensor, size: int, axis: int) -> Tensor:
+    """Add zeros to the cells of an image that is smaller than a window, which keeps their mean."""
     count = tf.shape(cells)[axis]
+    filled = tf.maximum(count, size)
+    place = tf.range(filled)
     # By index, as an image is reflected: TFLite keeps the number of channels.
-    return tf.gather(cells, tf.range(tf.maximum(count, size)) % count, axis=axis)
+    values = tf.gather(cells, tf.minimum(place, count - 1), axis=axis)
+    shape = [1, 1, 1, 1]
+    shape[axis] = -1
+    share = tf.cast(filled, tf.float32) / tf.cast(count, tf.float32)
+    return values * tf.reshape(tf.where(place < count, share, 0.0), shape)
 
 
 def labels_of(y_true: Tensor, valid: Tensor | None, min_pixels: int) -> tuple[Tensor, Tensor]:
@@ -145,9 +161,10 @@ def labels_of(y_true: Tensor, valid: Tensor | None, min_pixels: int) -> tuple[Te
     """
     pixels = tf.reduce_sum(tf.cast(y_true, tf.float32), axis=[1, 2])
     holds = pixels >= min_pixels
-    is_certain = holds | (pixels == 0)
+    is_absent = pixels == 0
     if valid is not None:
-        is_certain &= tf.reduce_any(valid > 0, axis=[1, 2])
+        is_absent &= tf.reduce_mean(tf.cast(valid > 0, tf.float32), axis=[1, 2]) >= SHOWN
+    is_certain = holds | is_absent
     return tf.cast(holds, tf.float32), is_certain
 
 

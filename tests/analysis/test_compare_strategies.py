@@ -162,12 +162,12 @@ def test_all_is_written(study, tmp_path, capsys):
     assert lines[3].endswith("lower")
     assert lines[-1].startswith("comparison of 4 strategies: ")
     rows = pd.read_csv(out / "comparison.csv", dtype={"class": str})
-    assert len(rows) == 2 * 5 * 3  # metrics, classes and all, strategies
+    assert len(rows) == 3 * 5 * 3  # metrics, classes and all, strategies
     assert set(rows["class"]) == {*CLASSES, ALL}
     assert rows["difference"].notna().all()
     assert rows.loc[rows["metric"] == "dice_kaggle", "p"].isna().all()
     runs = pd.read_csv(out / "runs.csv", dtype={"class": str})
-    assert len(runs) == 2 * 5 * 12
+    assert len(runs) == 3 * 5 * 12
     metrics = record_values(study / "b4_focal" / "2")["metrics"]
     one = runs[(runs["strategy"] == "b4_focal") & (runs["seed"] == 2)]
     for row in one.itertuples(index=False):
@@ -183,6 +183,7 @@ def test_markdown_says_what_was_compared_and_how(comparison):
     assert " images, grouped split 01234567, data " in text
     assert text.count("## dice_") == 2 * 5
     assert "images that hold it" in text
+    assert "images without it" in text
     assert "3 on\n  all classes, 12 on single classes" in text
     assert "Jackknife over the groups" in text
     assert "One seed only" not in text
@@ -372,7 +373,7 @@ def test_errors_name_the_way_out_and_write_nothing(study, tmp_path, monkeypatch,
     assert "b4_dice, b4_focal" in refused([study, "--baseline", "b5"], capsys)
     for metric in ("dice_batch", "val_dice_batch", "iou_pooled"):
         error = refused([study, *baseline, "--metric", metric], capsys)
-        assert "not paired image by image; dice_positive or dice_kaggle" in error
+        assert "not paired image by image; dice_positive, dice_kaggle, empty_accuracy" in error
     (tmp_path / "file").touch()
     assert "file" in refused([study, *baseline, "--out", "file"], capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -165,6 +165,8 @@ def test_a_gate_that_loses_on_images_left_out_is_not_taken():
     # Each fold loses by the gate that the four others ask for: the guard has to see a loss.
     ruinous = gated_pair([0.0] * 20, np.where(folds == 0, 1.2, -0.25))
     assert gained_by_gates(ruinous, folds, simple=False).sum() < 0
+    assert ruinous[1].totals(groups).max() > 0  # on the images that it is tuned on it wins
+    assert tune_class_rules(ruinous, groups, has_class).gate == "none"
     helpful = gated_pair([0.0] * 20, [0.1] * 20)
     assert gained_by_gates(helpful, folds, simple=False).sum() == pytest.approx(2.0)
     assert tune_class_rules(helpful, groups, has_class).gate == "hard"

@@ -91,3 +91,13 @@ def test_the_report_survives_its_file():
     report = head_report(["1"], *[counted(DATASET)[0]] * 2)
     assert report.clean is None
     assert HeadReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_images_of_which_more_than_half_is_ignored_say_nothing():
+    def seen(share):
+        valid = np.zeros(DATASET[0].bits.shape, bool)
+        valid[: round(share * len(valid))] = True
+        return headed(0.9, DEFECT)._replace(valid=valid)
+
+    ranking, _ = counted([seen(1.0), seen(0.5), seen(0.4)])
+    assert len(ranking.head) == 2

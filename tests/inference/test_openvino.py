@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from steelexp.errors import UserError
-from steelexp.inference import predictor
+from steelexp.inference import scoring
 from steelexp.inference.openvino_runtime import check_precision, openvino_predictor
 from steelexp.inference.predictor import onnx_predictor
 from tests.damages import damages
@@ -15,8 +15,8 @@ from tests.predictors import card, pixel_onnx, pixel_predictor
 
 
 def test_it_scores_as_onnx_runtime_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(predictor, "LARGEST_AREA", 128 * 128)
-    monkeypatch.setattr(predictor, "WINDOW", (64, 96))
+    monkeypatch.setattr(scoring, "LARGEST_AREA", 128 * 128)
+    monkeypatch.setattr(scoring, "WINDOW", (64, 96))
     file = pixel_onnx(tmp_path / "model.onnx")
     ours = openvino_predictor(file)
     theirs = onnx_predictor(file)

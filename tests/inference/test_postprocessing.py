@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steelexp.inference.postprocessing import label_components, postprocess, remove_small
+from steelexp.inference.postprocessing import (
+    gated_scores,
+    label_components,
+    postprocess,
+    remove_small,
+)
 from steelexp.records.postprocessing import ClassRules
 
 # A component of 4 that touches at a corner, one of 2 and one pixel that is almost there.
@@ -160,3 +165,19 @@ def test_a_large_mask_of_few_runs_has_labels_of_16_bits():
     labels, statistics, _ = label_components(mask)
     assert labels.dtype == np.uint16
     assert statistics[:, cv2.CC_STAT_AREA].tolist() == [256 * 310, 256 * 290, 256 * 1000]
+
+
+def test_gated_scores_are_what_the_thresholds_see():
+    scores = np.array([[[0.8, 0.6], [0.4, 0.2]]], np.float32)
+    rules = [
+        ClassRules(threshold=0.4, gate="soft"),
+        ClassRules(threshold=0.4, gate="hard", min_image_score=0.1),
+    ]
+    image_scores = np.array([0.5, 0.5], np.float32)
+    gated = gated_scores(scores, rules, image_scores)
+    assert gated[..., 0].tolist() == [[pytest.approx(0.4), pytest.approx(0.2)]]
+    assert (gated[..., 1] == scores[..., 1]).all()
+    masks = postprocess(scores, rules, image_scores)
+    assert (masks == (gated >= np.float32(0.4))).all()
+    assert gated_scores(scores, rules[1:] * 2, image_scores) is scores
+    assert gated_scores(scores, rules, None) is scores

@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 
 from steelexp.data.tiling import up_to_32
+from steelexp.inference import scoring
+from steelexp.inference.predictor import Predictor
 from steelexp.inference.scoring import ScoredImage, build_scorer, score_images
 from steelexp.inference.windows import published_windows, sliding_windows
 from steelexp.lazy import keras, tf
 from tests.fakes import dataset_of, pixel_model
+from tests.predictors import card
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +151,45 @@ def test_the_image_score_of_windows_is_the_largest(tmp_path, pixels):
         layout=sliding_windows((32, 32)),
     )
     assert scored.image_scores == pytest.approx([sigmoid(4.4), sigmoid(-0.2)], rel=1e-4)
+
+
+def test_windows_and_flips_together(tmp_path):
+    """A flip within each window, then the largest of the windows' means."""
+    image = np.tile(np.arange(64, dtype=np.uint8), (32, 1))  # grows to the right
+    dataset = dataset_of(tmp_path, [image], [image * 0], ("a", "b"))
+    (scored,) = score_images(
+        build_scorer(head_model(), flips=True),
+        dataset,
+        np.array([0]),
+        max_pixels=1,
+        layout=sliding_windows((32, 32)),
+    )
+    mean = image[:, 32:].mean()  # of the window at the right; the first class takes the largest
+    wanted = (sigmoid(0.02 * mean) + sigmoid(0.02 * mean + 1)) / 2
+    assert scored.image_scores[0] == pytest.approx(wanted, rel=1e-4)
+    first = image[:, :32].mean()
+    wanted = (sigmoid(-0.01 * first) + sigmoid(-0.01 * first + 1)) / 2
+    assert scored.image_scores[1] == pytest.approx(wanted, rel=1e-4)
+
+
+def test_a_large_image_is_evaluated_as_predict_scores_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "LARGEST_AREA", 64 * 64)
+    monkeypatch.setattr(scoring, "WINDOW", (64, 64))
+    draw = np.random.default_rng(0)
+    sizes = ((64, 64), (96, 130), (96, 130), (65, 64))
+    images = [np.sort(draw.integers(0, 256, size), axis=1) for size in sizes]
+    dataset = dataset_of(tmp_path, images, [image % 2 for image in images], ("a", "b"))
+    score = build_scorer(head_model())
+    predictor = Predictor(card(), "stored", score)
+    scored = list(score_images(score, dataset, np.arange(4), max_pixels=10**6))
+    assert [each.row for each in scored] == [0, 1, 2, 3]
+    for each in scored:
+        predicted = predictor.scores(dataset.image(each.row))
+        np.testing.assert_allclose(each.scores, predicted.pixels, atol=1e-6)
+        np.testing.assert_allclose(each.image_scores, predicted.image, atol=1e-6)
+        assert (each.bits == dataset.mask(each.row)).all()
+    whole = sigmoid(0.02 * dataset.image(1).mean())
+    assert scored[1].image_scores[0] > whole + 0.01  # its best window
 
 
 def test_an_image_logit_that_is_no_number_makes_the_scores_nan():

@@ -199,3 +199,19 @@ def test_an_encoders_file_is_loaded_whole_though_pspnet_leaves_out_its_end(tmp_p
     for name in ("Conv1", "block_6_expand"):
         kernel = encoder.get_layer(name).get_weights()[0]
         np.testing.assert_array_equal(loaded.get_layer(name).get_weights()[0], kernel)
+
+
+@pytest.mark.parametrize("resolution", ["full", "half"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_head_gets_the_pixels_of_a_cell(name, resolution):
+    given = []
+
+    def head(encoder_end, cell):
+        given.append(cell)
+        return tf.reduce_mean(encoder_end, axis=[1, 2])[:, :3]
+
+    model = build(name, "plain", head, resolution=resolution)
+    _, image_logits = model(grey(128, 192))
+    assert image_logits.shape == (2, 3)
+    end = {"pspnet": 8}.get(name, 32)
+    assert given == [end * (2 if resolution == "half" else 1)]

@@ -49,9 +49,20 @@ def test_the_window_maximum_of_a_tile_is_its_mean():
         )
 
 
-def test_an_image_smaller_than_a_window_is_repeated_until_it_fills_it():
-    # Three columns of cells become a b c a.
-    assert pooled(cells_of([1, 2, 6]), "window_maximum", (2, 4)) == pytest.approx(10 / 4)
+def test_an_image_smaller_than_a_window_has_the_mean_of_its_cells():
+    assert pooled(cells_of([1, 2, 6]), "window_maximum", (2, 4)) == pytest.approx(3.0)
+    assert pooled(cells_of([-1, -2, -6]), "window_maximum", (1, 4)) == pytest.approx(-3.0)
+    assert pooled(cells_of([0, 0, 3, 1]), "window_maximum", (2, 2)) == pytest.approx(2.0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(0, 2**31 - 1))
+def test_a_turned_image_has_the_same_score(height, width, seed):
+    cells = tf.random.stateless_normal([1, height, width, 1], seed=[seed, 0])
+    for turned in (cells[:, ::-1], cells[:, :, ::-1]):
+        assert pooled(turned, "window_maximum", (3, 4)) == pytest.approx(
+            pooled(cells, "window_maximum", (3, 4)), abs=1e-5
+        )
 
 
 def test_log_sum_exp_by_hand():
@@ -97,12 +108,14 @@ def test_labels_by_hand():
     assert known.numpy().tolist() == [[True, True, False]]  # one pixel of two is no answer
 
 
-def test_a_tile_that_is_ignored_as_a_whole_has_no_label():
-    y = tf.zeros([2, 2, 2, 1])
-    valid = tf.reshape([0.0, 0, 0, 0, 0, 0, 1, 0], [2, 2, 2, 1])
-    holds, known = labels_of(y, valid, 1)
-    assert holds.numpy().tolist() == [[0], [0]]
-    assert known.numpy().tolist() == [[False], [True]]
+def test_a_tile_of_which_more_than_half_is_ignored_has_no_label():
+    y = np.zeros((4, 2, 2, 1), np.float32)
+    y[3, 0, 0] = 1  # what it shows of a class is certain
+    valid = np.zeros((4, 4), np.float32)
+    valid[1, 2] = valid[2, 1:3] = valid[3, 0] = 1
+    holds, known = labels_of(tf.constant(y), tf.constant(valid.reshape(4, 2, 2, 1)), 1)
+    assert holds.numpy().tolist() == [[0], [0], [0], [1]]
+    assert known.numpy().tolist() == [[False], [False], [True], [True]]
 
 
 # --- loss
