@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.strategies.comparison import ALL, Comparison, Row
-from analysis.strategies.comparison_tables import signed
+from analysis.strategies.comparison_tables import part_words, signed
+from steelexp.comparison.evaluated_run import PART_OF_SPLIT
 from steelexp.comparison.evaluated_runs import EvaluatedRuns
 from steelexp.comparison.verdicts import NOT_SHOWN
 from steelexp.palette import BLUE, INK, VERMILLION
@@ -203,10 +204,9 @@ def _finish(
 def on_images(evaluated: EvaluatedRuns) -> str:
     """What was evaluated, for a title."""
     images = evaluated.images
-    picked = " that picked the epochs" if images.part == "val" else ""
-    leak = evaluated.record.split["parts"]["leak"][images.part]
+    leak = evaluated.record.split["parts"]["leak"][PART_OF_SPLIT[images.part]]
     leaky = f", {leak:,} with a copy in training" if leak else ""
-    return f"{len(images.names):,} {images.part} images{picked}{leaky}"
+    return f"{len(images.names):,} {part_words(images.part)}{leaky}"
 
 
 def _verdict_legend(comparison: Comparison, metric: str) -> list[Line2D]:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
 from analysis.strategies.comparison import ALL, Comparison, Row
 from steelexp.comparison.comparability import describe_data
+from steelexp.comparison.evaluated_run import PART_OF_SPLIT
 from steelexp.comparison.evaluated_runs import POSTPROCESSED, EvaluatedRuns
 from steelexp.comparison.intervals import metric_intervals
 from steelexp.comparison.study import Study, departures
-from steelexp.metric_names import Part, class_names, full_name
+from steelexp.metric_names import PART_WORDS, Part, class_names, full_name
 from steelexp.metrics import ALL_EMPTY, PRIMARY
 from steelexp.spreadsheet import csv_text
 from steelexp.terminal import visible
 
-PART_WORDS: Final[Mapping[Part, str]] = {
-    "test": "test images",
-    "val": "validation images, which picked the epochs",
-    "test_post": "test images with a tuned post-processing",
-}
 FEW_GROUPS: Final = 20  # below: an interval rests on few surfaces, and the text says so
 HEAD: Final = ("strategy", "runs", "mean", "SD of runs", "difference", "95 % interval")
 ERRORS: Final = ("error: groups", "error: runs")
@@ -81,7 +77,7 @@ def _cell(value: Any) -> Any:
 
 def markdown(comparison: Comparison, study: Study | None = None) -> str:
     """The whole comparison: what was compared, a table a class and metric, how to read them."""
-    part = PART_WORDS[comparison.evaluated.images.part]
+    part = part_words(comparison.evaluated.images.part)
     parts = [
         plain_line(f"# Strategies beside {comparison.baseline}: {part}"),
         plain_line(setting(comparison.evaluated)),
@@ -96,17 +92,22 @@ def markdown(comparison: Comparison, study: Study | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def part_words(part: Part) -> str:
+    """A part in words, with what it was used for."""
+    return PART_WORDS[part] + (", which picked the epochs" if part == "val" else "")
+
+
 def setting(evaluated: EvaluatedRuns) -> str:
     """What was evaluated, in a paragraph."""
     record = evaluated.record
     images = evaluated.images
     split = record.split["parts"]
     text = (
-        f"{len(images.names):,} {PART_WORDS[images.part]}, in {len(set(images.groups.tolist())):,} "
+        f"{len(images.names):,} {part_words(images.part)}, in {len(set(images.groups.tolist())):,} "
         f"groups of near-duplicates ({describe_data(record)} {split['digest'][:8]}, data "
         f"{record.data[:8]}, threshold {record.threshold:g})."
     )
-    if copies := split["leak"][images.part]:
+    if copies := split["leak"][PART_OF_SPLIT[images.part]]:
         text += (
             f" Leak: {copies:,} of them have a copy among the training images; scores are higher "
             "than on unseen steel."
@@ -118,7 +119,7 @@ def study_text(study: Study, evaluated: EvaluatedRuns) -> str:
     """What the study fixed beforehand, and whether it was kept, in a paragraph."""
     changes = departures(study, evaluated.strategies)
     text = (
-        f"{study.question} Fixed beforehand: {study.metric} on {PART_WORDS[study.part]}, "
+        f"{study.question} Fixed beforehand: {study.metric} on {part_words(study.part)}, "
         f"{', '.join(study.family.strategies)} tested against {study.baseline} with "
         f"{study.family.seeds} seeds each, and a difference of {study.difference:g} that would "
         "matter."

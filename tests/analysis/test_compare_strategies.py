@@ -87,6 +87,19 @@ def test_a_study_says_what_is_tested(study, tmp_path, capsys):
     assert set(tested["strategy"]) == {"b4_focal", "b4_weighted_bce"}
 
 
+def test_a_study_of_post_processed_images(tmp_path, capsys):
+    runs = tmp_path / "runs"
+    write_study(runs, Study({"b4_dice": 0.0, "b4_focal": 0.0}, groups=40, tuned=0.2))
+    plan = tmp_path / "study.yaml"
+    strategies = "{strategies: [b4_focal], seeds: 3}"
+    text = STUDY.replace("part: test", "part: test_post")
+    plan.write_text(re.sub(r"family: .*", f"family: {strategies}", text))
+    assert main([str(runs), "--study", str(plan), "--out", str(tmp_path / "out")]) == 0
+    assert "dice_kaggle less that of b4_dice" in capsys.readouterr().out
+    comparison = (tmp_path / "out" / "comparison.md").read_text()
+    assert comparison.startswith("# Strategies beside b4_dice: test images, post-processed")
+
+
 def test_power_is_printed_by_difference_and_by_seeds(study, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("analysis.strategies.power_table.STUDIES", 4)
     plan = tmp_path / "study.yaml"
@@ -242,7 +255,7 @@ def test_val_images_and_leaks_are_said_in_every_title(tmp_path):
     assert "Leak: 5 of them have a copy among the training images" in text
     for figure in (draw_differences(found, "dice_positive"), draw_classes(found, "dice_kaggle")):
         title = figure.get_suptitle()
-        assert "12 val images that picked the epochs, 5 with a copy in training" in title
+        assert "12 validation images, which picked the epochs, 5 with a copy in training" in title
 
 
 def test_figures_are_written_as_people_write_them():
