@@ -17,6 +17,7 @@ from steelexp.data.variant import first_of_each_group, select
 from steelexp.errors import UserError
 from steelexp.evaluation.external import evaluate_external
 from steelexp.evaluation.result import write_result
+from steelexp.inference.scoring import build_scorer
 from steelexp.labelled_data import LabelledData
 from steelexp.plan import SpecModel
 from steelexp.privacy import public, public_values
@@ -77,8 +78,9 @@ def evaluate_on(
         unknown = public(error.lines[0])
     with folder.hold(), pipeline.original_errors():
         result = evaluate_external(
-            load_model(folder),
+            build_scorer(load_model(folder)),
             dataset,
+            np.arange(len(dataset)),
             all_groups[rows],
             threshold=record.threshold,
             postprocessing=record.postprocessing,

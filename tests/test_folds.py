@@ -17,15 +17,18 @@ from steelexp.__main__ import main
 from steelexp.commands.arguments import requests
 from steelexp.commands.folds import fold_requests
 from steelexp.data import rle
+from steelexp.data.splits.unseen import unseen_rows
 from steelexp.errors import UserError
 from steelexp.folds import write_folds
 from steelexp.metrics import image_metrics
 from steelexp.network_memory import NetworkMemory
-from steelexp.plan import prepare
+from steelexp.plan import SpecModel, prepare
+from steelexp.records.ensemble_file import read_ensemble_file
 from steelexp.records.folds_file import FoldsFile, folds_folders, read_folds_file
 from steelexp.records.image_scores import read_image_scores
 from steelexp.records.store import run_folders
 from steelexp.report.page import page
+from steelexp.spec import load
 from tests.file_schemas import check_files
 
 pytestmark = pytest.mark.usefixtures("no_comet_settings")
@@ -167,6 +170,41 @@ class TestFinishedFolds:
         plans[0].folder.finish(plans[0].folder.finished_record())
         with pytest.raises(UserError, match=r"not of the \d+ images of fold 0; restore it"):
             write_folds(plans, tmp_path / "folds-0", "steelexp run")
+
+
+@pytest.mark.slow
+def test_the_ensemble_is_evaluated_on_the_outer_test_part_and_predicts(spec, finished, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(finished, runs)
+    folder, folds = folds_in(runs)
+    assert main(["evaluate", str(folder)]) == 0
+    evaluation = read_ensemble_file(folder / "ensemble")
+    assert (evaluation.images, len(evaluation.members)) == (folds.outer_test, 3)
+    of_ensemble = read_image_scores(folder / "ensemble" / "image_scores.parquet", "test")
+    member = runs / "tiny" / folds.members[0].digest
+    assert of_ensemble.images == read_image_scores(member / "image_scores.parquet", "test").images
+    singles = [each.metrics["test_dice_kaggle"] for each in evaluation.members]
+    gain = evaluation.metrics["test_dice_kaggle"] - np.mean(singles)
+    assert evaluation.gains["dice_kaggle"].value == pytest.approx(gain, abs=1e-6)
+    assert check_files(folder) == {"folds", "ensemble", "evaluation", "review"}
+    image = Path(load(spec, model=SpecModel).data.settings["root"]) / "train_images" / "00.png"
+    out = tmp_path / "predicted"
+    assert main(["predict", str(folder), str(image), "--out", str(out)]) == 0
+    model = json.loads((out / "prediction.json").read_text())["model"]
+    assert model["digest"] == folds.digest
+    assert model["classes"] == {
+        label: rules.model_dump(mode="json") for label, rules in folds.rules.items()
+    }
+
+
+def test_an_ensemble_of_folds_without_an_outer_test_part_is_refused(spec, tmp_path):
+    plans = [
+        prepare(load(spec, ["split.test=0", f"split.fold={k}"], model=SpecModel), tmp_path)
+        for k in range(3)
+    ]
+    count = IMAGES + 1
+    with pytest.raises(UserError, match=f"trained on {count} of the {count} images"):
+        unseen_rows([plan.split for plan in plans], plans[0].groups)
 
 
 def plans_of(spec: Path, runs: Path):

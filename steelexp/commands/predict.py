@@ -10,10 +10,12 @@ from rich.table import Table
 
 from steelexp.command_line import command_line, program
 from steelexp.commands.arguments import positive, white_level
+from steelexp.commands.ensemble import asked_ensemble, ensemble_lines, results_of_ensemble
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.own_folder import set_aside
 from steelexp.commands.show import one_run
 from steelexp.data.class_sets import MOST_CLASSES_IN_A_BYTE
+from steelexp.ensemble import Ensemble, ensemble_predictor
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.file_names import check_folder
 from steelexp.inference.image_files import ImageFile, image_files
@@ -38,6 +40,7 @@ EPILOG = """\
 examples:
   {program} predict runs/quickstart/<digest> images/ --mm-per-pixel 0.4
   {program} predict runs/b4_dice/<digest> 'line1/*.jpg' line2/0001.png --out today
+  {program} predict runs/b4_dice/folds-<digest> images/     (mean of all folds)
   {program} predict exports/model.onnx images/        (without TensorFlow)
 
 A stopped job goes on when the same command is typed again. Exit code 1: some images could not be
@@ -50,9 +53,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG.format(program=program())
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.set_defaults(act=run_predict, inputs=("paths",))
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, or .onnx file")
+    parser.add_argument(
+        "run", type=Path, metavar="RUN|FOLDS", help="run folder, .onnx file, or a folder of folds"
+    )
     parser.add_argument(
         "paths", nargs="+", metavar="PATH", help="images, folders of images, 'globs/*.jpg'"
+    )
+    parser.add_argument(
+        "--with",
+        dest="others",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="RUN",
+        help="predict with an ensemble: the mean of the scores of RUN and these runs",
     )
     parser.add_argument(
         "--out",
@@ -102,12 +116,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run_predict(args: argparse.Namespace) -> int:
     """Predict, then print a summary of the defects and where the results are."""
     images = image_files(args.paths)
-    file, folder = _model(args)
-    out = args.out or default_folder(folder / "predictions", args.paths, images)
+    ensemble = asked_ensemble(args.run, args.others)
+    if ensemble is None:
+        file, folder = _model(args)
+        results = folder / "predictions"
+    else:
+        _check_ensemble(args)
+        file = None
+        results = results_of_ensemble(args.run, ensemble) / "predictions"
+    out = args.out or default_folder(results, args.paths, images)
     check_folder(out, "--out")
     images = _outside(images, out)
     with explain_write_errors(out, "choose another folder with --out"):
-        summary = _predicted(args, images, file, out)
+        summary = _predicted(args, images, file, out, ensemble)
     show(_table(summary, args.mm_per_pixel))
     for line in _closing_lines(summary, out, overlays=not args.no_overlays):
         say(line)
@@ -117,18 +138,22 @@ def run_predict(args: argparse.Namespace) -> int:
 
 
 def _predicted(
-    args: argparse.Namespace, images: Sequence[ImageFile], file: Path | None, out: Path
+    args: argparse.Namespace,
+    images: Sequence[ImageFile],
+    file: Path | None,
+    out: Path,
+    ensemble: Ensemble | None,
 ) -> Summary:
     if args.fresh and (aside := set_aside(out, SETTINGS, "a prediction")):
         say(f"The earlier results are kept as {aside}")
-    predictor = _load(args, file)
+    predictor = _load(args, file) if ensemble is None else ensemble_predictor(ensemble)
     if file is not None and file != args.run:
         _check_export(predictor, file, one_run(args.run))
     if args.white is not None:
         card = predictor.card.model_copy(update={"white": args.white})
         predictor = predictor._replace(card=card)
-    for line in _model_lines(predictor, len(images)):
-        say(line)
+    lines = _model_lines(predictor, len(images))
+    say(*(lines if ensemble is None else [lines[0], *ensemble_lines(ensemble)]))
     return predict(
         predictor,
         images,
@@ -138,6 +163,15 @@ def _predicted(
         labels=tuple(dict.fromkeys(args.labels)),
         paths=input_paths(args.paths),
     )
+
+
+def _check_ensemble(args: argparse.Namespace) -> None:
+    for option in ("runtime", "precision"):
+        if (value := getattr(args, option)) not in (None, "tensorflow"):
+            raise UserError(
+                f"--{option} {value}: an ensemble is run by TensorFlow; leave it out, or predict "
+                "with one run"
+            )
 
 
 def _load(args: argparse.Namespace, file: Path | None) -> Predictor:

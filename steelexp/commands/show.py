@@ -14,6 +14,7 @@ from steelexp.records.folds_file import read_folds_file
 from steelexp.records.search_file import FILE as SEARCH
 from steelexp.records.search_file import read_search_file
 from steelexp.records.store import RunFolder, run_folders
+from steelexp.report.ensembles import lines_of_folds
 from steelexp.report.external import headline
 from steelexp.report.folds import folds_lines, folds_table
 from steelexp.report.search_table import search_lines, trials_table
@@ -41,7 +42,7 @@ def show_run(args: argparse.Namespace) -> int:
     if (args.run / FOLDS).is_file():
         folds = read_folds_file(args.run)
         show(folds_table(folds))
-        say(*folds_lines(folds), f"Written by: {folds.command}")
+        say(*folds_lines(folds), *lines_of_folds(args.run), f"Written by: {folds.command}")
         return DONE
     folder = one_run(args.run)
     show_record(folder)

@@ -1,7 +1,5 @@
 """Evaluation of a trained network on labelled images that its run never saw."""
 
-from typing import Any
-
 import numpy as np
 
 from steelexp.data.dataset import Dataset
@@ -12,7 +10,7 @@ from steelexp.evaluation.report import report
 from steelexp.evaluation.result import EvaluationResult, PartCounts
 from steelexp.evaluation.review import Review
 from steelexp.evaluation.score_histograms import ScoreCounter, grid_with
-from steelexp.inference.scoring import build_scorer, score_images
+from steelexp.inference.scoring import Scorer, score_images
 from steelexp.metric_names import Part
 from steelexp.metrics import image_metrics
 from steelexp.records.postprocessing import ClassRules, Postprocessing
@@ -22,23 +20,24 @@ PIXELS_PER_BATCH = 2**20
 
 
 def evaluate_external(
-    model: Any,
+    scorer: Scorer,
     dataset: Dataset,
+    rows: Rows,
     groups: Rows,
     *,
     threshold: float,
     postprocessing: Postprocessing | None,
     source: object = "the network",
 ) -> EvaluationResult:
-    """Evaluate a network on all images of a data set, as a run is evaluated on its test images.
+    """Evaluate a network on images of a data set, as a run is evaluated on its test images.
 
     Images go through the network whole, whatever their size. Nothing is tuned on them.
 
     Args:
-        model: Network, grey [B, h, w, 1] -> logits [B, h, w, C], and image logits [B, C] with a
-            classification head.
+        scorer: Scorer of the network.
         dataset: Data set with the network's classes, in the network's order.
-        groups: Group of near-duplicates of each image, [S].
+        rows: Numbers of the images, [R].
+        groups: Group of near-duplicates of each of them, [R].
         threshold: Score threshold of the run.
         postprocessing: Rules of the run; None where it tuned none.
         source: File of the network's weights, for messages.
@@ -46,14 +45,12 @@ def evaluate_external(
     Returns:
         The evaluation with the parts "test" and, with rules, "test_post".
     """
-    rows = np.arange(len(dataset))
     fixed = [ClassRules(threshold=threshold)] * len(dataset.classes)
     rules = fixed if postprocessing is None else list(postprocessing.classes.values())
     scores = ScoreCounter(grid_with(threshold))
     review = Review(dataset.classes)
     detection = DetectionCounts(rules, review.add)
     ranking = RankingCounter()
-    scorer = build_scorer(model)
     for image in score_images(scorer, dataset, rows, max_pixels=PIXELS_PER_BATCH, network=source):
         scores.add(image)
         detection.add(image)

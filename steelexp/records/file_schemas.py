@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from steelexp.checksum import KEY as CHECKSUM
 from steelexp.records.document import VERSION_KEY
+from steelexp.records.ensemble_file import EnsembleFile
 from steelexp.records.evaluation_report import EvaluationReport
 from steelexp.records.external_evaluation import ExternalEvaluation
 from steelexp.records.folds_file import FoldsFile
@@ -52,6 +53,7 @@ FORMATS: Final[Mapping[str, FileFormat]] = {
     "external": FileFormat("external.json of a run on other data", ExternalEvaluation, True),
     "search": FileFormat("search.json of a search", SearchFile, True),
     "folds": FileFormat("folds.json of the folds of a spec", FoldsFile, True),
+    "ensemble": FileFormat("ensemble.json of several runs as one network", EnsembleFile, True),
     "card": FileFormat("Model card of an exported network", ModelCard, True),
     "prediction": FileFormat("prediction.json of a prediction", PredictionSettings, True),
     "probe": FileFormat("probe-KEY.json about a machine", ProbeFile, True),

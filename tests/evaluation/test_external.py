@@ -5,6 +5,7 @@ from steelexp.data.splits.split import Split
 from steelexp.data.tiling import whole_image
 from steelexp.evaluation.evaluator import Evaluator
 from steelexp.evaluation.external import evaluate_external
+from steelexp.inference.scoring import build_scorer
 from steelexp.spec.training_section import TrainingSpec
 from tests.fakes import dataset_of, functions_of, pixel_model
 
@@ -42,7 +43,12 @@ def test_the_test_images_alone_give_what_the_run_reports_on_them(model, tmp_path
     (tmp_path / "other").mkdir()
     other = dataset_of(tmp_path / "other", images[3:], masks[3:], CLASSES)
     result = evaluate_external(
-        model, other, np.arange(5), threshold=0.5, postprocessing=run.postprocessing
+        build_scorer(model),
+        other,
+        np.arange(5),
+        np.arange(5),
+        threshold=0.5,
+        postprocessing=run.postprocessing,
     )
     assert set(result.parts) == {"test", "test_post"}
     for part, each in result.parts.items():
@@ -59,7 +65,12 @@ def test_images_of_any_size_are_counted_whole_and_without_rules_at_the_threshold
     images, masks = images_of([(33, 65), (200, 31), (7, 9)], 1)
     dataset = dataset_of(tmp_path, images, masks, CLASSES)
     result = evaluate_external(
-        model, dataset, np.array([0, 1, 1]), threshold=0.5, postprocessing=None
+        build_scorer(model),
+        dataset,
+        np.arange(3),
+        np.array([0, 1, 1]),
+        threshold=0.5,
+        postprocessing=None,
     )
     assert set(result.parts) == {"test"}
     counts = result.parts["test"].counts

@@ -10,7 +10,7 @@ from steelexp.data.splits.split import Split
 from steelexp.data.tiling import whole_image
 from steelexp.evaluation.evaluator import Evaluator, InferenceSettings
 from steelexp.evaluation.external import evaluate_external
-from steelexp.inference.scoring import scored_image
+from steelexp.inference.scoring import build_scorer, scored_image
 from steelexp.records.store import RunFolder
 from steelexp.spec.training_section import TrainingSpec
 from tests.fakes import dataset_of, functions_of, pixel_model
@@ -75,7 +75,12 @@ def evaluated(model, dataset, folder, inference):
     )
     result = evaluator.result(inference)
     other = evaluate_external(
-        model, dataset, groups, threshold=0.5, postprocessing=result.postprocessing
+        build_scorer(model),
+        dataset,
+        np.arange(len(dataset)),
+        groups,
+        threshold=0.5,
+        postprocessing=result.postprocessing,
     )
     parts = {part: np.stack(each.counts).tolist() for part, each in result.parts.items()}
     epoch = evaluator.after_epoch(1, RunFolder(folder))

@@ -10,6 +10,7 @@ from steelexp.__main__ import main
 from steelexp.checksum import with_checksum
 from steelexp.errors import UserError
 from steelexp.inference.card_text import card_text, read_card
+from steelexp.records.ensemble_file import read_ensemble_file
 from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.external_evaluation import read_external_evaluations
 from steelexp.records.file_schemas import FORMATS, file_schema, schema_name, version_of
@@ -35,6 +36,7 @@ READERS = {
     "review": read_review,
     "external": lambda folder: list(read_external_evaluations(folder.parents[1])),
     "search": lambda folder: read_search_file(folder),
+    "ensemble": lambda folder: read_ensemble_file(folder),
     "folds": lambda folder: read_folds_file(folder),
     "prediction": lambda folder: read_prediction_settings(folder / "prediction.json"),
     "probe": lambda folder: read_probe_file(folder / "probe.json"),

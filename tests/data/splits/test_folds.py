@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelexp.data.dataset import DataError
@@ -76,6 +76,7 @@ def structures(draw):
 
 
 class TestOutOfFold:
+    @settings(max_examples=50)
     @given(
         structure=structures(),
         folds=st.integers(3, 6),
