@@ -18,6 +18,7 @@ from steelexp.data.cache import cache_images
 from steelexp.data.cache_root import cache_root
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.duplicates.groups import duplicate_groups
+from steelexp.data.exclusion import exclude
 from steelexp.data.phases import Phase, phase_at, training_phases
 from steelexp.data.sampling import SAMPLERS
 from steelexp.data.sources import LOADERS
@@ -188,7 +189,8 @@ def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -
     split_file = None
     if spec.split.choice == "file":
         split_file = compare_with_file(spec.split.settings, dataset, full_split)
-    split = thin_training(dataset, groups, full_split, spec.data)
+    thinned = thin_training(dataset, groups, full_split, spec.data)
+    split = exclude(dataset, thinned, spec.data.exclude, source.names)
     _check_positive_weights(spec, dataset)
     _check_defects(dataset, split)
     _check_donors(spec, dataset, split)

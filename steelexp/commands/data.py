@@ -1,11 +1,11 @@
-"""The command `data`: generate, fetch, examine, extend or convert a data set."""
+"""The command `data`: generate, fetch, examine, audit, extend or convert a data set."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelexp.command_line import shell_word
-from steelexp.commands import data_add, data_convert
+from steelexp.commands import data_add, data_audit, data_convert
 from steelexp.commands.arguments import class_names
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.data.doctor.earlier_look import check_replaceable
@@ -91,6 +91,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="names of the mask values 1, 2, ... (default: every value is a class)",
     )
     data_add.add_parser(below)
+    data_audit.add_parser(below)
     data_convert.add_parser(below)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from steelexp.commands.extended_plan import new_row_lines
+from steelexp.data.exclusion import describe_exclusion
 from steelexp.data.splits.split import PARTS
 from steelexp.input_changes import same_spec_on_other_data
 from steelexp.network import network_without_weights
@@ -28,6 +29,7 @@ def plan_lines(plan: Plan) -> list[str]:
     )
     return [
         line,
+        *_exclusion_lines(plan),
         *_phase_lines(plan),
         *late_lines(plan.spec),
         *_start_lines(plan),
@@ -80,6 +82,12 @@ def late_lines(spec: ExperimentSpec) -> list[str]:
         for key, (epochs, effect) in effects.items()
         if epochs >= last
     ]
+
+
+def _exclusion_lines(plan: Plan) -> list[str]:
+    """The images that a list leaves out; no lines without a list."""
+    path = plan.spec.data.exclude
+    return [] if path is None else [describe_exclusion(plan.dataset, plan.split, path)]
 
 
 def _start_lines(plan: Plan) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, get_args
 from pydantic import BaseModel
 
 from steelexp.checksum import KEY as CHECKSUM
+from steelexp.records.audit import AuditFile
 from steelexp.records.document import VERSION_KEY
 from steelexp.records.ensemble_file import EnsembleFile
 from steelexp.records.evaluation_report import EvaluationReport
@@ -56,6 +57,7 @@ FORMATS: Final[Mapping[str, FileFormat]] = {
     "ensemble": FileFormat("ensemble.json of several runs as one network", EnsembleFile, True),
     "card": FileFormat("Model card of an exported network", ModelCard, True),
     "prediction": FileFormat("prediction.json of a prediction", PredictionSettings, True),
+    "audit": FileFormat("audit.json of an audit of labels", AuditFile, True),
     "probe": FileFormat("probe-KEY.json about a machine", ProbeFile, True),
 }
 """Kind -> format; the commands `schema KIND` print the schemas."""

@@ -28,8 +28,13 @@ EPOCH_COLUMNS = (
 )
 
 
-def rendered(**content: Any) -> str:
-    """The page as text, from what page.html names."""
+def rendered(page: str = "page", **content: Any) -> str:
+    """A page as text.
+
+    Args:
+        page: Name of its template and of its script, without the ending.
+        content: Values of the names in the template.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined  # 0.1 s, at the end of a run
     from markupsafe import Markup
 
@@ -72,8 +77,8 @@ def rendered(**content: Any) -> str:
         "status_counts": lambda runs: Counter(run.status for run in runs),
     }
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    script = "\n" + environment.get_template("page.js").render() + "\n"
-    template = environment.get_template("page.html")
+    script = "\n" + environment.get_template(f"{page}.js").render() + "\n"
+    template = environment.get_template(f"{page}.html")
     return template.render(
         version=__version__,
         written=now,

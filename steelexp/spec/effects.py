@@ -31,6 +31,7 @@ more or less often, by the same weights.
 """
 
 ADDED_LATER: Final[Mapping[str, Any]] = {
+    "data.exclude": None,
     "data.train_share": 1.0,
     "data.train_share_seed": 0,
     "head.name": "none",

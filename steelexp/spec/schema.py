@@ -43,6 +43,7 @@ class DataSpec(Component):
             "grey",
             "cache",
             "deduplicate",
+            "exclude",
             "train_fraction",
             "train_fraction_seed",
             "train_share",
@@ -58,6 +59,11 @@ class DataSpec(Component):
         description="Place of decoded images: disk, for all runs; memory, for one run; or none.",
     )
     deduplicate: bool = Field(False, description="Keep one image of each group of near-duplicates.")
+    exclude: str | None = Field(
+        None,
+        description="Table with a column image, such as the list that the page of `data audit` "
+        "saves: these images are left out of training. Validation and test images stay.",
+    )
     train_fraction: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         {},
         description="Class name -> share of its groups of near-duplicates that training keeps. "

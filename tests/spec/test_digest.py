@@ -74,6 +74,7 @@ WITHOUT_EFFECT = {
     "data.cache": "none",
     "data.grey.white": "4095",
     "data.deduplicate": "true",
+    "data.exclude": "list.csv",
     "data.train_fraction": "{'1': 0.5}",
     "data.train_fraction_seed": "1",
     "data.train_share": "0.5",

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelexp.data.dataset import DataError
+from steelexp.data.exclusion import exclude
 from steelexp.data.issue import Issue
 from steelexp.data.sources import LOADERS
 from steelexp.data.splits.kinds import SPLITS
@@ -41,7 +42,8 @@ def deal_parts(
     rows = first_of_each_group(all_groups) if data.deduplicate else np.arange(len(source))
     dataset = select(source, rows)
     full = split.bind(SPLITS)(dataset, all_groups[rows])
-    division = thin_training(dataset, all_groups[rows], full, data)
+    thinned = thin_training(dataset, all_groups[rows], full, data)
+    division = exclude(dataset, thinned, data.exclude, source.names)
     for part, part_rows in zip(PARTS, division, strict=True):
         parts |= {dataset.names[row]: part for row in part_rows.tolist()}
     return list(parts.values())
