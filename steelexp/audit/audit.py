@@ -64,16 +64,21 @@ def audit(plans: Sequence[Plan], *, min_area: int) -> Audit:
     unseen = unseen_images(plans)
     scorers = [build_scorer(load_model(plan.folder)) for plan in plans]
     result = Audit(plans, scorers, unseen, [])
-    total = int(unseen.by.any(axis=0).sum())
+    return result._replace(findings=find(result, min_area=min_area))
+
+
+def find(audit: Audit, *, min_area: int) -> list[Finding]:
+    """Score the images of an audit: every component, the most suspicious first."""
+    total = int(audit.unseen.by.any(axis=0).sum())
     every: list[Suspect] = []
     runs_of: dict[int, list[int]] = {}
-    scored = out_of_fold(scorers, result.dataset, unseen, networks=result.networks)
+    scored = out_of_fold(audit.scorers, audit.dataset, audit.unseen, networks=audit.networks)
     with steps("auditing", total, every=10.0) as advance:
         for done, (image, runs) in enumerate(scored, start=1):
             every += suspects(image, min_area=min_area)
             runs_of[image.row] = runs
             advance(done)
-    return result._replace(findings=ranked(every, runs_of))
+    return ranked(every, runs_of)
 
 
 def ranked(every: Sequence[Suspect], runs_of: dict[int, list[int]]) -> list[Finding]:

@@ -10,6 +10,7 @@ from steelexp.__main__ import main
 from steelexp.checksum import with_checksum
 from steelexp.errors import UserError
 from steelexp.inference.card_text import card_text, read_card
+from steelexp.records.audit import read_audit
 from steelexp.records.ensemble_file import read_ensemble_file
 from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.external_evaluation import read_external_evaluations
@@ -39,6 +40,7 @@ READERS = {
     "ensemble": lambda folder: read_ensemble_file(folder),
     "folds": lambda folder: read_folds_file(folder),
     "prediction": lambda folder: read_prediction_settings(folder / "prediction.json"),
+    "audit": read_audit,
     "probe": lambda folder: read_probe_file(folder / "probe.json"),
     "card": lambda folder: read_card((folder / "card.json").read_bytes(), folder / "card.json"),
 }
