@@ -27,15 +27,15 @@ PARTS = "ttttttvvxx"
 """Part of each image: train, val, or test (x)."""
 
 
-def write_images(root: Path, images: list[np.ndarray]) -> Path:
+def write_images(root: Path, images: list[np.ndarray], form: str = "png") -> Path:
     """Images in Kaggle's layout, each with a square of class 1 or 2."""
     (root / "train_images").mkdir(parents=True)
     rows = ["ImageId,ClassId,EncodedPixels"]
     for number, image in enumerate(images):
         mask = np.zeros(image.shape, bool)
         mask[16:48, 8 * number + 8 : 8 * number + 40] = True
-        rows.append(f"{number}.png,{number % 2 + 1},{rle.encode(mask)}")
-        cv2.imwrite(str(root / "train_images" / f"{number}.png"), image)
+        rows.append(f"{number}.{form},{number % 2 + 1},{rle.encode(mask)}")
+        cv2.imwrite(str(root / "train_images" / f"{number}.{form}"), image)
     (root / "train.csv").write_text("\n".join(rows) + "\n")
     return root
 
@@ -54,7 +54,8 @@ def data(tmp_path: Path) -> Path:
 
 def spec_of(folder: Path, data: Path, parts: str, name: str = "tiny") -> Path:
     words = {"t": "train", "v": "val", "x": "test", "-": "unused"}
-    lines = ["image,part", *(f"{i}.png,{words[part]}" for i, part in enumerate(parts))]
+    form = next((data / "train_images").iterdir()).suffix
+    lines = ["image,part", *(f"{i}{form},{words[part]}" for i, part in enumerate(parts))]
     split = folder / f"{name}-{parts}.csv"
     split.write_text("\n".join(lines) + "\n")
     path = folder / f"{name}-{parts}.yaml"
@@ -167,6 +168,15 @@ def test_near_duplicates_in_other_data_are_found(tmp_path, data, first):
     assert plan.start.comparison.not_compared == 0
     with pytest.raises(UserError, match="1 group of near-duplicates of the test part trained it"):
         second(tmp_path, other, "ttvxtx", f"model.start={first.path}")
+
+
+@pytest.mark.parametrize("form", ["bmp", "jpg"])
+def test_the_same_pictures_in_another_format_are_found(tmp_path, data, first, form):
+    other = write_images(tmp_path / "other", steel(0), form)
+    with pytest.raises(UserError, match="2 groups of near-duplicates of the test part trained it"):
+        second(tmp_path, other, "ttttxxvvtt", f"model.start={first.path}")
+    plan = second(tmp_path, other, PARTS, f"model.start={first.path}")
+    assert plan.start.comparison.val == {"train": 0, "picked": 0, "val": 2}
 
 
 def test_without_its_data_the_comparison_is_by_content_and_says_so(tmp_path, data, first):
