@@ -6,7 +6,8 @@ from pydantic import Field, ValidationError
 from steelexp.model.losses import LOSSES
 from steelexp.plan import COMPONENTS, SpecModel
 from steelexp.spec.component import argument_descriptions, component_model, one_of
-from steelexp.spec.schema import PREFIXES, SECTIONS, LossSpec
+from steelexp.spec.experiment_model import PREFIXES
+from steelexp.spec.schema import SECTIONS, LossSpec
 
 
 def tversky(

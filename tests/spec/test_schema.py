@@ -11,7 +11,8 @@ from steelexp.data.augment import AUGMENTATIONS
 from steelexp.metrics import MONITORS
 from steelexp.plan import COMPONENTS, SpecModel
 from steelexp.spec import json_schema, load
-from steelexp.spec.schema import CHAINS, PREFIXES, SECTIONS, ExperimentSpec
+from steelexp.spec.experiment_model import PREFIXES
+from steelexp.spec.schema import CHAINS, SECTIONS, ExperimentSpec
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SHIPPED = sorted(EXPERIMENTS.glob("**/*.yaml"))

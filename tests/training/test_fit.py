@@ -13,13 +13,13 @@ from steelexp.spec.schema import (
     LossSpec,
     ModelSpec,
     OptimizerSpec,
-    PhaseSpec,
     ScheduleSpec,
     SplitSpec,
     TilingSpec,
     TrackingSpec,
     TrainingSpec,
 )
+from steelexp.spec.training_section import PhaseSpec
 from steelexp.training.fit import DivergedError, compile_model, fit
 from tests.fakes import pixel_model
 
