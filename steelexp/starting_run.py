@@ -204,18 +204,19 @@ def _recorded(own: RunFolder) -> tuple[Start, Mapping[str, Part]] | None:
 
 
 def _check_network(spec: ExperimentSpec, other: ExperimentSpec, folder: RunFolder) -> None:
-    """Raise where the networks have other weights than one another."""
+    """Raise where the networks have other weights, or weights of images scaled in another way."""
     model = spec.model
     assert isinstance(model, ModelSpec)
     now = {"architecture": model.choice, **model.settings}
     before = {"architecture": other.model.choice, **other.model.settings}
-    own = ("weights", "scaling", "resolution", "batch_norm_momentum")
-    keys = ["backbone"] if model.start_weights == "encoder" else [k for k in now if k not in own]
+    own = ("weights", "resolution", "batch_norm_momentum")
+    of_encoder = ["backbone", "scaling"]
+    keys = of_encoder if model.start_weights == "encoder" else [k for k in now if k not in own]
     wrong = [key for key in keys if now.get(key) != before.get(key)]
     if not wrong:
         return
     settings = ", ".join(f"model.{key}={before.get(key)}" for key in wrong)
-    fix = "" if "backbone" in wrong else ", or model.start_weights=encoder"
+    fix = ", or model.start_weights=encoder" if set(wrong).isdisjoint(of_encoder) else ""
     raise UserError(f"model.start: {folder.path}: its network is another one; set {settings}{fix}")
 
 

@@ -298,6 +298,11 @@ def test_the_digest_is_of_the_weights_and_not_of_their_place(tmp_path, data, fir
             ),
         ),
         (["model.backbone=mobilenetv2"], "another one; set model.backbone=mobilenet"),
+        (["model.scaling=imagenet"], "its network is another one; set model.scaling=unit"),
+        (
+            ["model.scaling=imagenet", "model.start_weights=encoder"],
+            "its network is another one; set model.scaling=unit",
+        ),
         (
             ["model.start_at=continue", "model.start_weights=encoder"],
             "it takes all weights of the run; set model.start_weights=all",

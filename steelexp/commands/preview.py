@@ -31,7 +31,7 @@ def plan_lines(plan: Plan) -> list[str]:
         line,
         *_exclusion_lines(plan),
         *_phase_lines(plan),
-        *late_lines(plan.spec),
+        *doubtful_lines(plan.spec),
         *_start_lines(plan),
         *leak_lines(plan.split_summary["parts"]),
     ]
@@ -54,8 +54,8 @@ def _phase_lines(plan: Plan) -> list[str]:
     return [late[i] if phase.first > last else lines[i] for i, phase in enumerate(plan.phases)]
 
 
-def late_lines(spec: ExperimentSpec) -> list[str]:
-    """A line for each setting that ends or begins after the last epoch, as in a short trial.
+def doubtful_lines(spec: ExperimentSpec) -> list[str]:
+    """Lines about settings that end or begin after the last epoch, or freeze random weights.
 
     Args:
         spec: The resolved spec.
@@ -77,11 +77,18 @@ def late_lines(spec: ExperimentSpec) -> list[str]:
             "the encoder does not train",
         ),
     }
-    return [
+    lines = [
         f"{key}: not within training.epochs {last}, so that {effect}"
         for key, (epochs, effect) in effects.items()
         if epochs >= last
     ]
+    model = spec.model.model_dump()
+    if training.freeze_encoder_epochs and model["weights"] == "none" and model["start"] is None:
+        lines.append(
+            "training.freeze_encoder_epochs: with model.weights=none, so that random weights are "
+            "frozen"
+        )
+    return lines
 
 
 def _exclusion_lines(plan: Plan) -> list[str]:
@@ -156,7 +163,7 @@ def _data_lines(plan: Plan) -> list[str]:
             f"  tiles       {plan.tile_count} of {height} x {width} an epoch, "
             f"{plan.uncovered:.1%} of the training pixels in none"
         ),
-        *(f"  {line}" for line in (*_phase_lines(plan), *late_lines(spec))),
+        *(f"  {line}" for line in (*_phase_lines(plan), *doubtful_lines(spec))),
     ]
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from steelexp.commands.preview import late_lines
+from steelexp.commands.preview import doubtful_lines
 from steelexp.plan import SpecModel
 from steelexp.spec import load
 
@@ -9,7 +9,7 @@ name: tiny
 data: {source: synthetic, root: data, strips: 12}
 split: {kind: random, val: 0.2, seed: 1}
 tiling: {kind: cover, size: 64, stride: 64}
-model: {architecture: unet, backbone: mobilenet, weights: none}
+model: {architecture: unet, backbone: mobilenet, weights: imagenet}
 loss: {name: bce}
 loss_warm_up: {name: bce, epochs: 2}
 optimizer: {name: adam}
@@ -31,16 +31,16 @@ def spec(tmp_path):
 def test_settings_that_a_short_training_does_not_reach(spec):
     late = "not within training.epochs {}, so that"
     three = late.format(3)
-    assert late_lines(spec()) == [
+    assert doubtful_lines(spec()) == [
         f"averaging.start_epoch: {three} no weights are averaged",
         f"training.freeze_encoder_epochs: {three} the encoder does not train",
     ]
     one = late.format(1)
-    assert late_lines(spec("training.epochs=1"))[:2] == [
+    assert doubtful_lines(spec("training.epochs=1"))[:2] == [
         f"loss_warm_up.epochs: {one} the main loss does not train",
         f"schedule.warm_up_epochs: {one} the warm-up of the learning rate does not end",
     ]
-    assert late_lines(spec("training.epochs=4")) == []
+    assert doubtful_lines(spec("training.epochs=4")) == []
 
 
 def test_a_spec_with_defaults_has_no_such_line(spec):
@@ -51,4 +51,13 @@ def test_a_spec_with_defaults_has_no_such_line(spec):
         "training.freeze_encoder_epochs=0",
         "training.epochs=1",
     ]
-    assert late_lines(spec(*defaults)) == []
+    assert doubtful_lines(spec(*defaults)) == []
+
+
+def test_random_weights_that_are_frozen(spec):
+    line = (
+        "training.freeze_encoder_epochs: with model.weights=none, so that random weights are frozen"
+    )
+    assert doubtful_lines(spec("training.epochs=4", "model.weights=none")) == [line]
+    started = ["training.epochs=4", "model.weights=none", "model.start=runs/a/1"]
+    assert doubtful_lines(spec(*started)) == []
