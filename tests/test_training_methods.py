@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from steelexp import experiment, network
+from steelexp import experiment, network, network_memory
 from steelexp.data import rle
 from steelexp.evaluation.evaluator import Evaluator
 from steelexp.lazy import keras, tf
@@ -103,13 +103,70 @@ def test_a_killed_run_goes_on_to_the_same_bits(tiny_spec, tmp_path, monkeypatch,
     check_kill(tiny_spec, tmp_path, monkeypatch, overrides, after=2)
 
 
-def check_kill(tiny_spec, tmp_path, monkeypatch, overrides, *, after):
-    """Compare a run with one that is killed after an epoch."""
+PHASES = (
+    "training.phases=[{epochs: 1, tiling: {kind: random_crops, size: 64, count: 2}}, {epochs: 1, "
+    "tiling: {kind: random_crops, size: [32, 64], count: 3}, batch_size: 2, "
+    "learning_rate_factor: 0.5}, {epochs: 2, tiling: {kind: whole}, batch_size: 2}]"
+)
+DEFORMED = "augment={rotation: {}, scale: {}, elastic: {pixels: 4.0, spacing: 32}, cut_out: {}}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_in_phases_that_is_killed_after_each_epoch_goes_on_to_the_same_bits(
+    tiny_spec, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(network, "untrained_model", small_network)
+    words = [PHASES, EMA, WARM_UP, DEFORMED, "training.accumulate=3", FREEZE[0]]
+    check_kill(tiny_spec, tmp_path, monkeypatch, words, after=1, kills=3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "words",
+    [
+        [EMA, *FREEZE, "training.accumulate=3", "schedule={name: plateau, warm_up_epochs: 2.3}"],
+        [METHODS["swa"][0], PHASES],
+    ],
+)
+def test_more_epochs_with_training_methods_are_those_of_one_run(
+    tiny_spec, tmp_path, monkeypatch, words
+):
+    monkeypatch.setattr(network, "untrained_model", small_network)
+    whole, record = run(tiny_spec, tmp_path, [*words, "training.epochs=3"])
+    short, _ = run(tiny_spec, tmp_path, [*words, "training.epochs=2"])
+    start = [f"model.start={short.path}", "model.start_at=continue"]
+    longer, again = run(tiny_spec, tmp_path, [*words, "training.epochs=3", *start])
+    assert [e.metrics for e in longer.epochs] == [e.metrics for e in whole.epochs]
+    assert again.weights == record.weights
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_network_that_a_search_uses_again_trains_as_a_new_one(tiny_spec, tmp_path, monkeypatch):
+    for module in (network, network_memory):
+        monkeypatch.setattr(module, "untrained_model", small_network)
+    memory = network_memory.NetworkMemory()
+
+    def trained(folder, rate, build):
+        words = [EMA, *FREEZE, "training.accumulate=3", f"optimizer.learning_rate={rate}"]
+        plan = prepare(load(tiny_spec, words, model=SpecModel), tmp_path / folder)
+        return experiment.run(plan, command="steelexp run tiny.yaml", build=build).weights
+
+    trained("trials", 0.01, memory.network)
+    again = trained("trials", 0.001, memory.network)
+    assert again == trained("alone", 0.001, network.compiled_network)
+
+
+def check_kill(tiny_spec, tmp_path, monkeypatch, overrides, *, after, kills=1):
+    """Compare a run with one that is killed after some epochs, and again after as many more."""
     whole, record = run(tiny_spec, tmp_path / "whole", overrides)
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save", killed_after(checkpoint.save, after))
-        with pytest.raises(Killed):
-            run(tiny_spec, tmp_path / "killed", overrides)
+    for _ in range(kills):
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint, "save", killed_after(checkpoint.save, after))
+            with pytest.raises(Killed):
+                run(tiny_spec, tmp_path / "killed", overrides)
     resumed, again = run(tiny_spec, tmp_path / "killed", overrides)
     assert resumed.path.name == whole.path.name
     assert [(e.step, e.metrics) for e in resumed.epochs] == [
