@@ -12,9 +12,9 @@ from steelexp.data import pipeline
 from steelexp.data.splits.split import Rows
 from steelexp.data.splits.unseen import unseen_rows
 from steelexp.ensemble import Ensemble, ensemble_scorer
-from steelexp.errors import UserError
 from steelexp.evaluation.external import evaluate_external
 from steelexp.evaluation.result import write_result
+from steelexp.fold_runs import check_same_images
 from steelexp.metric_names import class_names, parse_name
 from steelexp.metrics import METRICS, ON_IMAGES
 from steelexp.plan import Plan
@@ -44,7 +44,7 @@ def evaluate_ensemble(ensemble: Ensemble, plans: Sequence[Plan], place: Path) ->
             are no test images.
     """
     plan = plans[0]
-    _check_same_images(plans)
+    check_same_images(plans)
     rows = unseen_rows([each.split for each in plans], plan.groups)
     groups = plan.groups[rows]
     with RunFolder(place).hold(), pipeline.original_errors():
@@ -74,17 +74,6 @@ def evaluate_ensemble(ensemble: Ensemble, plans: Sequence[Plan], place: Path) ->
         )
         write_ensemble_file(place, evaluation)
     return evaluation
-
-
-def _check_same_images(plans: Sequence[Plan]) -> None:
-    first = plans[0]
-    for plan in plans[1:]:
-        same_data = plan.dataset.manifest == first.dataset.manifest
-        if not same_data or not np.array_equal(plan.groups, first.groups):
-            raise UserError(
-                f"{plan.folder.path}: other data than {first.folder.path}; leave one of them out "
-                "of the ensemble"
-            )
 
 
 def _member(record: Record) -> EnsembleMember:

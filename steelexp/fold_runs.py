@@ -51,6 +51,26 @@ def part_of(plan: Plan) -> FoldPart:
     return fold_part(plan.spec.split.settings)
 
 
+def fold_rows(plans: Sequence[Plan]) -> list[Rows]:
+    """Numbers of the images of the fold of each run.
+
+    Args:
+        plans: Plans of every seed and fold; seed after seed.
+
+    Raises:
+        UserError: The plans have other data.
+        DataError: A network would be evaluated on what it trains on.
+    """
+    first = plans[0]
+    count = fold_count(first)
+    check_same_images(plans)
+    rows: list[Rows] = []
+    for start in range(0, len(plans), count):
+        splits = [plan.split for plan in plans[start : start + count]]
+        rows += out_of_fold_rows(splits, part_of(first), first.groups)
+    return rows
+
+
 def read_folds(plans: Sequence[Plan]) -> list[Fold]:
     """The finished runs of all folds.
 
@@ -61,24 +81,22 @@ def read_folds(plans: Sequence[Plan]) -> list[Fold]:
         UserError: A run is unfinished, or its record is not of the images of its fold.
         DataError: A network would be evaluated on what it trained on.
     """
+    return [_read_fold(plan, rows) for plan, rows in zip(plans, fold_rows(plans), strict=True)]
+
+
+def check_same_images(plans: Sequence[Plan]) -> None:
+    """Check that runs have one data set, with the same groups of near-duplicates.
+
+    Raises:
+        UserError: A run has another one.
+    """
     first = plans[0]
-    count = fold_count(first)
-    folds: list[Fold] = []
-    for start in range(0, len(plans), count):
-        of_seed = plans[start : start + count]
-        _check_same_images(of_seed, first)
-        rows = out_of_fold_rows([plan.split for plan in of_seed], part_of(first), first.groups)
-        folds += [_read_fold(plan, each) for plan, each in zip(of_seed, rows, strict=True)]
-    return folds
-
-
-def _check_same_images(plans: Iterable[Plan], first: Plan) -> None:
-    for plan in plans:
+    for plan in plans[1:]:
         same_data = plan.dataset.manifest == first.dataset.manifest
         if not same_data or not np.array_equal(plan.groups, first.groups):
             raise UserError(
-                f"{plan.folder.path}: the data set has changed since {first.folder.path}; repeat "
-                "the command"
+                f"{plan.folder.path}: other images than those of {first.folder.path}; leave one of "
+                "them out, or repeat the command if the data set has just changed"
             )
 
 

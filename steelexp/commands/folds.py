@@ -7,6 +7,7 @@ from typing import NamedTuple
 from steelexp.command_line import command_line, recorded, runs_words
 from steelexp.commands.arguments import Request, requests
 from steelexp.errors import UserError, explain_write_errors
+from steelexp.fold_runs import fold_rows
 from steelexp.folds import folds_of, write_folds
 from steelexp.plan import prepare
 from steelexp.progress import say, show
@@ -63,23 +64,36 @@ def _check(request: Request) -> None:
         raise UserError(f"{fold}: without effect beside --folds; leave one of them out")
 
 
-def leave_folds(asked: Iterable[FoldRequest], runs: Path) -> int:
-    """Write and show the result of every spec whose runs are all finished.
+def check_folds(asked: Iterable[FoldRequest], runs: Path) -> None:
+    """Resolve every fold, so that one that cannot be run is known before the first is trained.
 
     Args:
         asked: The folds of every spec.
         runs: Folder of the run folders.
 
-    Returns:
-        The number of specs that have unfinished runs.
+    Raises:
+        UserError: A fold cannot be run, such as one without a defect.
+        DataError: A network would be evaluated on what it trains on.
     """
-    unfinished = 0
+    for request in asked:
+        plans = [prepare(member.spec, runs) for member in request.members]
+        fold_rows(plans)
+        if finished := sum(plan.folder.is_finished for plan in plans):
+            say(f"{plans[0].spec.name}: {finished} of {len(plans)} runs are finished already")
+
+
+def leave_folds(asked: Iterable[FoldRequest], runs: Path) -> None:
+    """Write and show the result of every spec whose runs are all finished.
+
+    Args:
+        asked: The folds of every spec.
+        runs: Folder of the run folders.
+    """
     for request in asked:
         words = [*request.words, *runs_words(runs)]
         plans = [prepare(member.spec, runs) for member in request.members]
         missing = [plan.folder.path for plan in plans if not plan.folder.is_finished]
         if missing:
-            unfinished += 1
             say(
                 f"{plans[0].spec.name}: {len(missing)} of {len(plans)} runs of its folds are "
                 f"unfinished; go on with: {command_line('run', *words)}"
@@ -90,4 +104,3 @@ def leave_folds(asked: Iterable[FoldRequest], runs: Path) -> int:
             folds = write_folds(plans, folder, recorded("run", *words))
         show(folds_table(folds))
         say(*folds_lines(folds), f"Folder of the folds: {folder}")
-    return unfinished

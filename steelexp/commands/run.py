@@ -8,7 +8,7 @@ from steelexp import experiment, joint_training
 from steelexp.command_line import command_line, recorded, runs_words
 from steelexp.commands.arguments import Request, add_runs_option, requests
 from steelexp.commands.extended_plan import extended_plan
-from steelexp.commands.folds import fold_requests, leave_folds
+from steelexp.commands.folds import check_folds, fold_requests, leave_folds
 from steelexp.commands.outcome import DONE, FAILED
 from steelexp.commands.own_folder import set_aside
 from steelexp.commands.preview import plan_lines, show_plan
@@ -83,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     check_executor(args, [request.spec for request in every])
     if args.profile:
         _check_profile(args, every)
+    if not args.dry_run:
+        check_folds(folds, args.runs)
     failed = _each(every, args, _preview if args.dry_run else _run_request)
     if len(every) > 1 and not args.dry_run:
         show(leaderboard(standings(run_folders(args.runs))))

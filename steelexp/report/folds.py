@@ -44,8 +44,8 @@ def _figures(
 
 def folds_lines(folds: FoldsFile) -> list[str]:
     """What the table was measured on, with intervals and the spread between folds."""
-    seeds = ", ".join(map(str, folds.seeds))
-    networks = f"{len(folds.members)} single networks: {folds.folds} folds, seeds {seeds}"
+    seeds = f"seed{'s' if len(folds.seeds) > 1 else ''} {', '.join(map(str, folds.seeds))}"
+    networks = f"{len(folds.members)} single networks: {folds.folds} folds, {seeds}"
     lines = [
         (
             f"{networks}; each image is scored by networks that trained on neither it nor a "
