@@ -148,6 +148,7 @@ def _digest(plan: Plan, spec: ExperimentSpec) -> str:
             split=split_digest(plan.dataset, plan.split),
             weights=plan.initial_weights,
             start=plan.start.identity if plan.start else None,
+            unlabelled=plan.unlabelled.facts.identity if plan.unlabelled else None,
         )
     return prepare(SpecModel.model_validate(spec.model_dump()), plan.folder.path.parent).digest
 

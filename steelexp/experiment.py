@@ -20,6 +20,7 @@ from steelexp.network import BuildNetwork, Network, compiled_network, evaluator_
 from steelexp.plan import Plan
 from steelexp.privacy import public, public_values
 from steelexp.progress import say
+from steelexp.pseudo_labels import PseudoLabels, check_labels, labels_line, pseudo_labels
 from steelexp.records import image_scores, provenance
 from steelexp.records.record import Record
 from steelexp.records.store import BusyError, Epoch, RunFolder
@@ -46,6 +47,7 @@ from steelexp.training.execution import Execution, execution_of_run, wishes_of
 from steelexp.training.fit import DivergedError, fit
 from steelexp.training.precision import check_precision
 from steelexp.training.resume import resume, save_epoch, take_epochs
+from steelexp.unlabelled import unlabelled_lines
 
 T = TypeVar("T")
 
@@ -103,6 +105,7 @@ def run(
     code_and_machine = provenance.facts(execution._asdict())
     tracker: Tracker = spec.tracking.bind(TRACKERS)()
     profile = profile or EpochProfile()
+    labels = pseudo_labels(plan, execution.threads)
     network, device = network_on_devices(plan, execution, build)
     model = network.model
     evaluator = evaluator_of(plan, network, profile)
@@ -115,6 +118,7 @@ def run(
             )
         averages: Averages = spec.averaging.bind(AVERAGES)(model)
         history = _start_or_resume(plan, model, averages, execution)
+        check_labels(folder, labels)
         broadcast((history, checkpoint.weights_hash(model)))
         tracker.start(
             tracked_run(
@@ -152,7 +156,7 @@ def run(
                 spec,
                 history,
                 batches=lambda epoch: training_batches(
-                    plan, epoch, network.main_loss_weight, profile
+                    plan, epoch, network.main_loss_weight, profile, labels
                 ),
                 validate=lambda epoch, is_last: broadcast(
                     evaluator.after_epoch(epoch, folder, is_last)
@@ -201,6 +205,7 @@ def run(
                 "settings": public_values(effective_settings(spec)),
                 "initial_weights": plan.initial_weights,
                 **_start_facts(plan),
+                **_unlabelled_facts(plan),
             },
         )
         form = "none" if trial else tracker.model_format
@@ -295,6 +300,15 @@ def _start_facts(plan: Plan) -> dict[str, Any]:
     return {"start": public_values({**plan.start.model_dump(mode="json"), "lines": lines})}
 
 
+def _unlabelled_facts(plan: Plan) -> dict[str, Any]:
+    """The images without labels of a run and their teacher, for its record; nothing without."""
+    if plan.unlabelled is None:
+        return {}
+    facts = plan.unlabelled.facts
+    lines = [*unlabelled_lines(facts), labels_line(plan.folder)]
+    return {"unlabelled": public_values({**facts.model_dump(mode="json"), "lines": lines})}
+
+
 def _goal(plan: Plan) -> Goal | None:
     """What the run tries to improve, for an alert; None where no runs lie beside it."""
     runs = folder_of_runs(plan.folder.path, plan.spec.name)
@@ -329,7 +343,11 @@ def _picture(overlay: Path, folder: RunFolder) -> Picture:
 
 
 def training_batches(
-    plan: Plan, epoch: int, main_loss_weight: Any, profile: EpochProfile | None = None
+    plan: Plan,
+    epoch: int,
+    main_loss_weight: Any,
+    profile: EpochProfile | None = None,
+    labels: PseudoLabels | None = None,
 ) -> Any:
     """Set the main loss's weight for an epoch; return its batches as a tf.data.Dataset."""
     loss_warm_up = plan.spec.loss_warm_up
@@ -338,7 +356,7 @@ def training_batches(
     )
     phase = plan.phase(epoch)
     batches = pipeline.training_batches(
-        plan.dataset,
+        plan.dataset if labels is None else labels.dataset,
         plan.split.train,
         phase.tiling,
         plan.spec.sampling.bind(SAMPLERS),
@@ -346,6 +364,7 @@ def training_batches(
         batch_size=phase.batch_size,
         seed=plan.spec.seed,
         epoch=epoch,
+        pseudo_labelled=None if labels is None else labels.pseudo_labelled,
     )
     return batches.tf_dataset(reading=(profile or EpochProfile()).reading)
 

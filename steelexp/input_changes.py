@@ -126,6 +126,13 @@ def _weights_changes(record: Record, plan: Plan) -> Iterator[str]:
         recorded = f"{start.get('digest')} {start.get('weights')}"
         if recorded != plan.start.identity:
             yield f"the run that it starts with, {plan.start.folder}: other weights"
+    unlabelled = record.provenance.get("unlabelled")
+    if isinstance(unlabelled, Mapping) and plan.unlabelled is not None:
+        facts = plan.unlabelled.facts
+        if (unlabelled.get("digest"), unlabelled.get("weights")) != (facts.digest, facts.weights):
+            yield f"the teacher, {facts.folder}: other weights"
+        if unlabelled.get("images") != facts.images:
+            yield "data.unlabelled: other images"
     before = record.provenance.get("initial_weights")
     if before is not None and before != plan.initial_weights:
         path = plan.spec.model.settings.get("weights")

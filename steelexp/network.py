@@ -89,7 +89,7 @@ def compiled_network(plan: Plan, execution: Execution) -> Network:
         head_loss=head_loss,
         optimizer=optimizer,
         classes=plan.class_count,
-        has_ignore=plan.dataset.has_ignore,
+        has_ignore=plan.trains_with_ignored,
         xla=execution.xla,
     )
     accumulation = None

@@ -109,7 +109,7 @@ def graph_of(plan: Plan, execution: Execution) -> str:
         "initial_weights": plan.initial_weights,
         "start": None if plan.start is None else plan.start.identity,
         "classes": plan.class_count,
-        "ignore": plan.dataset.has_ignore,
+        "ignore": [plan.dataset.has_ignore, plan.trains_with_ignored],
         "loss": spec.loss.model_dump(mode="json"),
         "loss_warm_up": warm_up if spec.loss_warm_up.epochs else None,
         "class_weights": None if plan.class_weights is None else plan.class_weights.tolist(),

@@ -40,11 +40,12 @@ from steelexp.records.store import RunFolder
 from steelexp.regular_file import read_regular
 from steelexp.search.tuners import TUNERS
 from steelexp.spec import ExperimentSpec, Registry, digest, experiment_model
-from steelexp.starting_images import Part
+from steelexp.starting_images import Part, all_seen
 from steelexp.starting_run import Start, starting_run
 from steelexp.tracking.trackers import TRACKERS
 from steelexp.training.averaging import AVERAGES
 from steelexp.training.schedules import SCHEDULES
+from steelexp.unlabelled import LabelledImages, Unlabelled, unlabelled_of
 
 COMPONENTS: dict[str, Registry] = {
     "data": LOADERS,
@@ -85,7 +86,9 @@ class Plan:
         class_weights: [C] weights of mean one; None for equal weights.
         initial_weights: sha256 of the file of initial weights; None without a file.
         start: Run whose weights training starts with; None without one.
-        seen: Hash of each image that those weights have seen -> its part.
+        unlabelled: Images without labels and their teacher; None without such.
+        seen: Hash of each image that the weights or the teacher have seen, or that the teacher
+            labels -> its part.
         digest: Digest of the run, the name of its folder.
         folder: Run folder.
     """
@@ -101,6 +104,7 @@ class Plan:
     class_weights: Weights | None
     initial_weights: str | None
     start: Start | None
+    unlabelled: Unlabelled | None
     seen: Mapping[str, Part]
     digest: str
     folder: RunFolder
@@ -128,6 +132,11 @@ class Plan:
     def steps(self) -> int:
         """Number of optimizer steps per epoch, in the first phase."""
         return math.ceil(self.phases[0].steps / self.spec.training.accumulate)
+
+    @property
+    def trains_with_ignored(self) -> bool:
+        """Whether masks of training tiles have bit C; pseudo-labels have it in every data set."""
+        return self.dataset.has_ignore or self.unlabelled is not None
 
     @property
     def reported_part(self) -> tuple[str, int]:
@@ -201,6 +210,11 @@ def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -
         pipeline.check_augmentations(dataset.classes, phase.tile_size, augmentations)
     _check_head(spec, phases)
     start, seen = starting_run(spec, dataset, groups, split, own=own) or (None, {})
+    labelled = LabelledImages(dataset, groups, split, cached, all_groups)
+    unlabelled = unlabelled_of(spec, labelled, own=own)
+    if unlabelled is not None:
+        _check_unlabelled(unlabelled, phases)
+        seen = all_seen(seen, unlabelled.seen)
     initial_weights = None if start else _weights_digest(spec)
     run_digest = digest(
         spec,
@@ -208,6 +222,7 @@ def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -
         split=split_digest(dataset, split),
         weights=initial_weights,
         start=start.identity if start else None,
+        unlabelled=unlabelled.facts.identity if unlabelled else None,
     )
     return Plan(
         spec=spec,
@@ -221,6 +236,7 @@ def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -
         class_weights=_class_weights(spec, dataset, split),
         initial_weights=initial_weights,
         start=start,
+        unlabelled=unlabelled,
         seen=seen,
         digest=run_digest,
         folder=RunFolder(runs / spec.name / run_digest),
@@ -286,6 +302,24 @@ def _check_donors(spec: ExperimentSpec, dataset: Dataset, split: Split) -> None:
             f"augment.copy_paste.classes: no training image holds {', '.join(absent)}; leave it "
             "out, or take more images or another split"
         )
+
+
+def _check_unlabelled(unlabelled: Unlabelled, phases: Sequence[Phase]) -> None:
+    """Check that tiles of images without labels share batches with those of labelled ones."""
+    if unlabelled.dataset is None:
+        return
+    for phase in phases:
+        if phase.tile_count < 2:
+            raise DataError("data.unlabelled: an epoch has one tile, and takes two at least")
+        for height, width in np.unique(unlabelled.dataset.sizes, axis=0).tolist():
+            size = phase.tiling(height, width, np.random.default_rng(0)).size
+            if size != phase.tile_size:
+                raise DataError(
+                    f"data.unlabelled: an image of {height} x {width} gives a tile of {size[0]} x "
+                    f"{size[1]}, and the labelled images give {phase.tile_size[0]} x "
+                    f"{phase.tile_size[1]}; take tiling.kind=random_crops or cover with a fixed "
+                    "size"
+                )
 
 
 def _check_head(spec: ExperimentSpec, phases: Sequence[Phase]) -> None:

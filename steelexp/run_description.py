@@ -15,11 +15,13 @@ from steelexp.privacy import public_values
 from steelexp.records.record import Record
 from steelexp.records.store import EPOCHS, Epoch
 from steelexp.spec import ExperimentSpec, dump
+from steelexp.starting_images import SEEN, seen_text
 from steelexp.starting_run import start_texts
 from steelexp.training import checkpoint
 from steelexp.training.checkpoint import CheckpointError
 from steelexp.training.plateau import best_epoch
 from steelexp.training.resume import resume, saved_epochs
+from steelexp.unlabelled import unlabelled_texts
 
 
 def describe(plan: Plan) -> None:
@@ -34,7 +36,9 @@ def _texts(plan: Plan) -> dict[str, str]:
         IMAGE_TABLE: image_table(plan.dataset),
         "split.csv": split_csv(plan.dataset, plan.split),
         "split.json": json.dumps(public_values(plan.split_summary), indent=2) + "\n",
-        **({} if plan.start is None else start_texts(plan.start, plan.seen)),
+        **({} if plan.start is None else start_texts(plan.start)),
+        **({} if plan.unlabelled is None else unlabelled_texts(plan.unlabelled)),
+        **({SEEN: seen_text(plan.seen)} if plan.seen else {}),
     }
 
 

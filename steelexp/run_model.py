@@ -1,7 +1,7 @@
 """The trained network of a finished run, from its folder alone; no data set is needed."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from steelexp.cores import available_cores
 from steelexp.errors import UserError, reason
@@ -34,14 +34,21 @@ def run_card(folder: RunFolder) -> ModelCard:
 
 
 def load_model(
-    folder: RunFolder, *, precision: str | None = None, decoder: Decoder | None = None
+    folder: RunFolder,
+    *,
+    precision: str | None = None,
+    decoder: Decoder | None = None,
+    at: Literal["best", "last"] = "best",
+    threads: int | None = None,
 ) -> Any:
-    """The network with the weights of the best epoch.
+    """The network of a finished run with its weights.
 
     Args:
         folder: Folder of a finished run.
         precision: Policy of Keras; None for the run's own, or float32 where that cannot be had.
         decoder: Form of the decoder; None for the run's own. Other runtimes take the plain one.
+        at: Epoch of the weights.
+        threads: Threads of an operation; None for one per core.
 
     Returns:
         tf_keras.Model: grey [B, h, w, 1] uint8 -> logits [B, h, w, C] float32, and image logits
@@ -55,13 +62,15 @@ def load_model(
     spec: ExperimentSpec = load(folder.file("spec.yaml"), model=SpecModel)
     recorded = execution_of_weights(record.provenance, folder.path / RECORD)
     # Time counts more here than digits of the size of a rounding.
-    execution = recorded._replace(threads=available_cores())
+    execution = recorded._replace(threads=threads or available_cores())
     precision = precision or evaluation_precision(spec.training.precision)
     runtime.prepare(seed=spec.seed, precision=precision, execution=execution)
     model = network_without_weights(spec, classes, decoder=decoder or execution.decoder)
-    _load(model, folder.best_weights, record.digest)
-    check_weights(model, folder.best_weights)
-    check_recorded_weights(folder, record, model)
+    file = folder.best_weights if at == "best" else folder.last_weights
+    _load(model, file, record.digest)
+    check_weights(model, file)
+    if at == "best":
+        check_recorded_weights(folder, record, model)
     return model
 
 
@@ -90,18 +99,25 @@ def _load(model: Any, weights: Path, digest: str) -> None:
         ) from None
 
 
-def load_predictor(folder: RunFolder) -> Predictor:
+def load_predictor(
+    folder: RunFolder, *, at: Literal["best", "last"] = "best", threads: int | None = None
+) -> Predictor:
     """The trained network of a finished run, run by TensorFlow.
+
+    Args:
+        folder: Folder of the run.
+        at: Epoch of the weights. The post-processing of the card was tuned with those of the best.
+        threads: Threads of an operation; None for one per core.
 
     Raises:
         UserError: The run is unfinished, or its weights are missing or of another network.
     """
-    model = load_model(folder)
+    model = load_model(folder, at=at, threads=threads)
     return Predictor(
         card=run_card(folder),
         runtime="tensorflow",
         score=build_scorer(model),
         network=weights_hash(model),
-        source=folder.best_weights,
+        source=folder.best_weights if at == "best" else folder.last_weights,
         precision=keras.mixed_precision.global_policy().name,
     )

@@ -1,4 +1,7 @@
-"""The images that a starting run has seen, beside the parts of a new run."""
+"""The images that an earlier run has seen, beside the parts of a new run.
+
+The earlier run is one that a new run starts with, or one that labels images for it.
+"""
 
 import csv
 from collections.abc import Mapping
@@ -20,6 +23,7 @@ from steelexp.privacy import public
 from steelexp.records.store import RunFolder
 from steelexp.report.tables import is_trial
 from steelexp.spec import ExperimentSpec
+from steelexp.spreadsheet import csv_text
 
 SEEN = "start.csv"
 """File of a run folder with the images that its first weights have seen, by content."""
@@ -27,6 +31,9 @@ SEEN = "start.csv"
 
 FILE = "start.json"
 """File of a run folder about the run that it starts with."""
+
+UNLABELLED = "unlabelled.json"
+"""File of a run folder about its images without labels and their teacher."""
 
 HEADER = ("image_hash", "part")
 
@@ -68,8 +75,8 @@ def seen_images(folder: RunFolder, *, picked: bool) -> dict[str, Part]:
     contents = read_image_table(folder.file(IMAGE_TABLE))
     if contents is None:
         raise UserError(f"{folder.path}: it keeps no {IMAGE_TABLE}, which would tell its images")
-    seen = dict(seen_before(folder))
     rank = get_args(Part)
+    own: dict[str, Part] = {}
     for name, part in read_split(folder.file(SPLIT)).items():
         if part not in {"train", "val"}:
             continue
@@ -77,8 +84,23 @@ def seen_images(folder: RunFolder, *, picked: bool) -> dict[str, Part]:
             raise UserError(f"{folder.path}: {name} is in its {SPLIT} and not in its {IMAGE_TABLE}")
         role: Part = "train" if part == "train" else "picked" if picked else "val"
         image = contents[name].image
-        seen[image] = min(role, seen.get(image, role), key=rank.index)
+        own[image] = min(role, own.get(image, role), key=rank.index)
+    return all_seen(seen_before(folder), own)
+
+
+def all_seen(*parts: Mapping[str, Part]) -> dict[str, Part]:
+    """Image hash -> the most that an image did, of several such mappings."""
+    rank = get_args(Part)
+    seen: dict[str, Part] = {}
+    for images in parts:
+        for image, role in images.items():
+            seen[image] = min(role, seen.get(image, role), key=rank.index)
     return seen
+
+
+def seen_text(seen: Mapping[str, Part]) -> str:
+    """Content of the file `SEEN`."""
+    return csv_text([HEADER, *sorted(seen.items())])
 
 
 def seen_before(folder: RunFolder) -> dict[str, Part]:
@@ -89,8 +111,9 @@ def seen_before(folder: RunFolder) -> dict[str, Part]:
     """
     file = folder.file(SEEN)
     if not file.is_file():
-        if folder.file(FILE).is_file():
-            raise UserError(f"{file}: missing, and {FILE} is there; restore it")
+        for name in (FILE, UNLABELLED):
+            if folder.file(name).is_file():
+                raise UserError(f"{file}: missing, and {name} is there; restore it")
         return {}
     with explain_read_errors(file, "restore it"), file.open(newline="", encoding="utf-8") as stream:
         header, *rows = list(csv.reader(stream)) or [[]]
@@ -123,7 +146,7 @@ def compare_images(
             why = public(error.lines[0])
         else:
             rows_by_part = {part: rows_by_part[part] + relatives[part] for part in rows_by_part}
-            why = f"{missing} are no longer in its data" if missing else ""
+            why = f"{missing} are not in its data" if missing else ""
     counts = {
         name: {
             part: len(np.intersect1d(groups[rows], groups[np.array(own, np.int64)]))
@@ -168,16 +191,25 @@ def _relatives(
     return relatives, len(elsewhere) - len(images)
 
 
-def refuse_shared(folder: RunFolder, comparison: Comparison, *, best: bool) -> None:
-    """Raise where evaluated images trained the starting run, picked its epoch or tuned it.
+def refuse_shared(
+    folder: RunFolder,
+    comparison: Comparison,
+    *,
+    best: bool,
+    setting: str = "model.start",
+    at: str = "model.start_at",
+) -> None:
+    """Raise where evaluated images trained the earlier run, picked its epoch or tuned it.
 
     Validation images of both may be the same: within one run, too, the validation part is what
     training is watched on. Test images have to be new to everything.
 
     Args:
-        folder: Folder of the starting run.
+        folder: Folder of the earlier run.
         comparison: Its images in the validation and test part.
         best: Whether the weights are those of its best epoch.
+        setting: Setting that names the run.
+        at: Setting that chooses its epoch.
     """
     did = {"train": "trained it", "picked": "picked its epoch", "val": "validated it"}
     problems = [
@@ -191,12 +223,11 @@ def refuse_shared(folder: RunFolder, comparison: Comparison, *, best: bool) -> N
     only_picked = not comparison.val["train"] and not any(comparison.test.values())
     fix = f"take its split: split={{kind: file, path: {folder.path / SPLIT}}}, or another run"
     if only_picked and best and not is_trial(folder.path.resolve()):
-        fix = "take model.start_at=last, whose weights no image picked"
+        fix = f"take {at}=last, whose weights no image picked"
     elif only_picked:
         fix = "take other validation images, or a run that these did not tune"
     raise UserError(
-        f"model.start: {folder.path}: {', '.join(problems)}, so that scores would be too high; "
-        f"{fix}"
+        f"{setting}: {folder.path}: {', '.join(problems)}, so that scores would be too high; {fix}"
     )
 
 

@@ -3,7 +3,7 @@
 Scores on images that trained the starting run, picked its epoch or tuned it would be too high. So
 its training and validation images are compared with the validation and test part of the new run, by
 content and as near-duplicates. The images of the runs before it count as its own: each run that
-starts with another one writes the images that its weights have seen into `SEEN`.
+starts with another one writes the images that its weights have seen into `starting_images.SEEN`.
 """
 
 import json
@@ -23,11 +23,8 @@ from steelexp.report.tables import is_trial
 from steelexp.spec import ExperimentSpec, load
 from steelexp.spec.effects import effective_settings, is_part_of
 from steelexp.spec.schema import ModelSpec
-from steelexp.spreadsheet import csv_text
 from steelexp.starting_images import (
     FILE,
-    HEADER,
-    SEEN,
     Comparison,
     Part,
     compare_images,
@@ -182,14 +179,11 @@ def start_lines(start: Start, classes: tuple[str, ...]) -> list[str]:
     return lines
 
 
-def start_texts(start: Start, seen: Mapping[str, Part]) -> dict[str, str]:
-    """The files of a run folder about its starting run."""
+def start_texts(start: Start) -> dict[str, str]:
+    """The file of a run folder about its starting run."""
     values = start.model_dump(mode="json")
     values["folder"] = public(values["folder"])
-    return {
-        FILE: json.dumps(values, indent=2) + "\n",
-        SEEN: csv_text([HEADER, *sorted(seen.items())]),
-    }
+    return {FILE: json.dumps(values, indent=2) + "\n"}
 
 
 def _recorded(own: RunFolder) -> tuple[Start, Mapping[str, Part]] | None:
@@ -230,6 +224,10 @@ def _check_continuation(
 ) -> None:
     """Raise where a run that goes on with the epochs of another is not the same but longer."""
     where = f"model.start: {folder.path}: model.start_at=continue"
+    if spec.data.unlabelled is not None or other.data.unlabelled is not None:
+        raise UserError(
+            f"{where} takes no images without labels (data.unlabelled); take model.start_at=last"
+        )
     # What a run began with is in its weights.
     began = ("model.weights", "model.start", "model.start_weights", "model.start_at")
     ignored = ("data", "split", *began, *_GOES_ON_WITH)

@@ -1084,12 +1084,14 @@ def shipped_overrides(path: Path, data: Path) -> list[str]:
     source = spec.data.choice
     if source == "mask_folder":
         few = [
-            "data.train_fraction={inclusion: 1, scratches: 1}",
+            "data.train_fraction={inclusion: 1, patches: 1, scratches: 1}",
             "split.val=0.25",
             "data.subset=null",
         ]
         if "start" in spec.model.model_fields_set:  # tests/test_starting_run.py has finished runs
             few += ["model.start=null", "model.start_weights=all"]
+        if spec.data.unlabelled is not None:  # tests/test_unlabelled.py has teachers
+            few.append("data.unlabelled=null")
         return [*overrides, f"data.root={data / 'neu'}", "tiling.size=32", *few]
     small = [f"data.root={data}", "data.source=severstal"]
     if spec.tiling.choice != "whole":

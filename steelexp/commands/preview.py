@@ -14,6 +14,7 @@ from steelexp.search.objectives import check_objectives
 from steelexp.search.report import budget_lines
 from steelexp.spec import ExperimentSpec
 from steelexp.starting_run import start_lines
+from steelexp.unlabelled import unlabelled_lines
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -32,7 +33,7 @@ def plan_lines(plan: Plan) -> list[str]:
         *_exclusion_lines(plan),
         *_phase_lines(plan),
         *doubtful_lines(plan.spec),
-        *_start_lines(plan),
+        *_source_lines(plan),
         *leak_lines(plan.split_summary["parts"]),
     ]
 
@@ -97,9 +98,10 @@ def _exclusion_lines(plan: Plan) -> list[str]:
     return [] if path is None else [describe_exclusion(plan.dataset, plan.split, path)]
 
 
-def _start_lines(plan: Plan) -> list[str]:
-    """What the run starts with; no lines where it begins anew."""
-    return [] if plan.start is None else start_lines(plan.start, plan.dataset.classes)
+def _source_lines(plan: Plan) -> list[str]:
+    """What the run starts with, and its images without labels; no lines without either."""
+    lines = [] if plan.start is None else start_lines(plan.start, plan.dataset.classes)
+    return lines if plan.unlabelled is None else lines + unlabelled_lines(plan.unlabelled.facts)
 
 
 def search_plan_lines(plan: Plan) -> list[str]:
@@ -158,7 +160,7 @@ def _data_lines(plan: Plan) -> list[str]:
             for name in PARTS
             if parts[name]
         ),
-        *(f"  {line}" for line in (*new_row_lines(plan), *_start_lines(plan), *leak_lines(parts))),
+        *(f"  {line}" for line in (*new_row_lines(plan), *_source_lines(plan), *leak_lines(parts))),
         (
             f"  tiles       {plan.tile_count} of {height} x {width} an epoch, "
             f"{plan.uncovered:.1%} of the training pixels in none"

@@ -19,6 +19,8 @@ from steelexp.spec.effects import effective_settings, is_part_of
 
 COMPARED_BY_CONTENT: Final = ("seed", "data", "split")
 """Sections that the digests of data and split stand for, and the seed, in which runs differ."""
+UNLABELLED: Final = "data.unlabelled"
+"""Section of images without labels, for which the digest of the data does not stand."""
 DATA: Final = "data set (manifest)"
 IMAGES: Final = "images (split)"
 WAY_OUT: Final = "; leave it out, or run it again like the others"
@@ -172,12 +174,17 @@ def _other_images(run: EvaluatedRun, first: EvaluatedRun) -> list[str]:
 
 
 def strategy_settings(spec: ExperimentSpec) -> dict[str, Any]:
-    """The settings that make the strategy; files and runs of weights go by their names."""
+    """The settings that make the strategy; files and runs of weights go by their names.
+
+    A teacher goes by the name of its spec, since each seed may have its own.
+    """
     settings = {
         key: value
         for key, value in effective_settings(spec).items()
-        if not is_part_of(key, COMPARED_BY_CONTENT)
+        if is_part_of(key, [UNLABELLED]) or not is_part_of(key, COMPARED_BY_CONTENT)
     }
+    if (teacher := settings.get(f"{UNLABELLED}.teacher")) is not None:
+        settings[f"{UNLABELLED}.teacher"] = Path(teacher).parent.name
     for key in ("model.weights", "model.start"):
         settings[key] = Path(str(settings.get(key))).name
     return settings

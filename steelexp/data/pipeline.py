@@ -8,7 +8,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,10 +31,23 @@ Reading = Callable[[int], contextlib.AbstractContextManager[None]]
 # Random streams of an epoch: default_rng([seed, stream, epoch, ...]). Stream 1 is tiles.CORNERS.
 _ORDER = 2
 _AUGMENTATION = 3
+_PSEUDO_LABELS = 4
 
 _ALIGNMENT = 64  # bytes; TensorFlow copies arrays whose address is not a multiple
 
 _reader_errors: list[Exception] = []  # raised inside tf.data; it passes on only their text
+
+
+class PseudoLabelled(NamedTuple):
+    """Images with pseudo-labels, from which some tiles of an epoch are cut.
+
+    Attributes:
+        rows: [M] rows of these images in the data set.
+        share: Share of the tiles, between 0 and 1.
+    """
+
+    rows: npt.NDArray[np.int64]
+    share: float
 
 
 @dataclass(frozen=True)
@@ -118,8 +131,12 @@ def training_batches(
     batch_size: int,
     seed: int,
     epoch: int,
+    pseudo_labelled: PseudoLabelled | None = None,
 ) -> Batches:
     """The batches of one epoch. Whatever the sampler, the number of tiles is that of the tiling.
+
+    Images with pseudo-labels take the place of some tiles. Sampler and copy-paste look at the other
+    images only.
 
     Order and content depend on the seed and the epoch only, not on threads. An interrupted epoch
     can therefore resume at any step.
@@ -133,22 +150,65 @@ def training_batches(
         batch_size: Tiles per batch.
         seed: Seed of the run.
         epoch: Epoch from 1.
+        pseudo_labelled: Images with pseudo-labels; None without such.
     """
     table, size = tile_table(dataset, rows, tiling, seed=seed, epoch=epoch)
     count_pixels = functools.cache(lambda: tile_pixels(dataset, table, size))
     probabilities = sampler(count_pixels)
     rng = np.random.default_rng([seed, _ORDER, epoch])
+    others = 0 if pseudo_labelled is None else share_of_tiles(pseudo_labelled.share, len(table))
     tiles: Table = np.arange(len(table))
     if probabilities is not None:
-        tiles = rng.choice(tiles, len(table), p=probabilities)
-    order = tiles[_shuffle(table[tiles, 0], rng)]
+        tiles = rng.choice(tiles, len(table) - others, p=probabilities)
+    elif others:
+        tiles = rng.choice(tiles, len(table) - others, replace=False)
+    drawn = table[tiles]
+    if pseudo_labelled is not None:
+        more = _pseudo_labelled_tiles(
+            dataset, pseudo_labelled.rows, tiling, count=others, seed=seed, epoch=epoch
+        )
+        drawn = np.concatenate([drawn, more])
+    drawn = drawn[_shuffle(drawn[:, 0], rng)]
     donors = Donors(dataset.classes, _random_tile_reader(dataset, table, size, count_pixels))
 
     def transform(step: int, grey: Pixels, bits: Bits) -> tuple[Pixels, Bits]:
         rng = np.random.default_rng([seed, _AUGMENTATION, epoch, step])
         return augment(grey, bits, rng, donors, augmentations)
 
-    return Batches(dataset, table[order], size, batch_size, transform if augmentations else None)
+    return Batches(dataset, drawn, size, batch_size, transform if augmentations else None)
+
+
+def share_of_tiles(share: float, tiles: int) -> int:
+    """Number of an epoch's tiles with pseudo-labels: one at least, and not all.
+
+    Args:
+        share: Share of the tiles.
+        tiles: Number of tiles, two at least.
+    """
+    return min(max(round(share * tiles), 1), tiles - 1)
+
+
+def _pseudo_labelled_tiles(
+    dataset: Dataset,
+    rows: npt.NDArray[np.int64],
+    tiling: Tiling,
+    *,
+    count: int,
+    seed: int,
+    epoch: int,
+) -> Table:
+    """Tiles of images with pseudo-labels: [count, 3]. Each epoch draws other images.
+
+    Only the images that are drawn are tiled, since there may be many more of them than tiles. Where
+    all their tiles are too few, they are repeated.
+    """
+    rng = np.random.default_rng([seed, _PSEUDO_LABELS, epoch])
+    pieces: list[Table] = []
+    for row in rng.permutation(rows)[:count]:
+        pieces.append(tile_table(dataset, np.array([row]), tiling, seed=seed, epoch=epoch)[0])
+        if sum(map(len, pieces)) >= count:
+            break
+    return np.resize(np.concatenate(pieces), (count, 3))
 
 
 def _shuffle(image_rows: Table, rng: np.random.Generator) -> Table:

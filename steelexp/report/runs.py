@@ -51,8 +51,8 @@ class SplitParts(BaseModel):
     images_per_class: dict[str, dict[str, int]] = {}
 
 
-class Start(BaseModel):
-    """The run that a run started with, in words."""
+class Source(BaseModel):
+    """Another run that a run started with, or that labelled images for it, in words."""
 
     lines: tuple[str, ...] = ()
 
@@ -70,7 +70,8 @@ class Provenance(BaseModel):
     platform: str = ""
     processor: str = ""
     packages: dict[str, str | None] = {}
-    start: Start | None = None
+    start: Source | None = None
+    unlabelled: Source | None = None
 
 
 @dataclass(frozen=True)

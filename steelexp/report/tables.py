@@ -64,7 +64,7 @@ def run_lines(record: Record, spec: "ExperimentSpec", folder: RunFolder) -> list
         )
     lines += postprocessing_lines(record.postprocessing, metrics)
     lines += phase_lines(record.tiling)
-    lines += start_lines(record.provenance)
+    lines += source_lines(record.provenance)
     lines += leak_lines(parts)
     if spec.published is not None:
         base = spec.published
@@ -127,14 +127,19 @@ def phase_lines(tiling: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def start_lines(provenance: Mapping[str, Any]) -> list[str]:
-    """What a run started with, in words; nothing for one that began anew.
+def source_lines(provenance: Mapping[str, Any]) -> list[str]:
+    """What a run started with and who labelled images for it, in words; nothing without either.
 
     Args:
         provenance: Provenance of its record.
     """
-    start = provenance.get("start")
-    return list(start.get("lines", ())) if isinstance(start, Mapping) else []
+    sources = (provenance.get(name) for name in ("start", "unlabelled"))
+    return [
+        line
+        for source in sources
+        if isinstance(source, Mapping)
+        for line in source.get("lines", ())
+    ]
 
 
 def leak_lines(parts: Mapping[str, Any]) -> list[str]:

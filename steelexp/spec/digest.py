@@ -8,7 +8,13 @@ from steelexp.spec.schema import ExperimentSpec
 
 
 def digest(
-    spec: ExperimentSpec, *, data: str, split: str, weights: str | None, start: str | None = None
+    spec: ExperimentSpec,
+    *,
+    data: str,
+    split: str,
+    weights: str | None,
+    start: str | None = None,
+    unlabelled: str | None = None,
 ) -> str:
     """Eight hex digits that change when weights or scores may.
 
@@ -21,6 +27,7 @@ def digest(
         split: sha256 of which images train, validate and test.
         weights: sha256 of the file that `model.weights` names; None if it names no file.
         start: Digest and weights of the run that `model.start` names; None if it names none.
+        unlabelled: Teacher, images and settings of `data.unlabelled`; None without it.
     """
     settings = {
         key: value
@@ -33,5 +40,7 @@ def digest(
     if start is not None:
         settings["model.start"] = start
         settings.pop("model.weights", None)  # nothing of them is left
+    if unlabelled is not None:
+        settings["data.unlabelled"] = unlabelled
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -31,6 +31,27 @@ class GreySpec(BaseModel):
     )
 
 
+class UnlabelledSpec(BaseModel):
+    """Images without labels, which a finished run labels."""
+
+    model_config = STRICT
+    root: str = Field(description="Folder of the images; images in subfolders count.")
+    teacher: str = Field(description="Folder of a finished run whose network labels the images.")
+    teacher_at: Literal["last", "best"] = Field(
+        "last",
+        description="Epoch of the teacher: last; or best, which its validation images picked, with "
+        "its post-processing, which they tuned.",
+    )
+    share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="Share of each epoch's tiles that are cut from these images."
+    )
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.9,
+        description="Score above which a pixel has a class. Below 1 - confidence it has none, and "
+        "in between it is ignored.",
+    )
+
+
 class DataSpec(Component):
     """The data set."""
 
@@ -45,6 +66,7 @@ class DataSpec(Component):
             "train_fraction_seed",
             "train_share",
             "train_share_seed",
+            "unlabelled",
         }
     )
     source: str
@@ -76,6 +98,9 @@ class DataSpec(Component):
         "stay.",
     )
     train_share_seed: Seed = Field(0, description="Random seed of the order of those groups.")
+    unlabelled: UnlabelledSpec | None = Field(
+        None, description="Images without labels, which a finished run labels for training."
+    )
 
 
 class SplitSpec(Component):
@@ -245,6 +270,18 @@ class ExperimentSpec(BaseModel):
     published: PublishedSpec | None = None
     seed: Seed = Field(description="Random seed of weights, tile order and random tilings.")
     search: SearchSpec | None = Field(None, description="Hyperparameter search instead of one run.")
+
+    @field_validator("training")
+    @classmethod
+    def _labels_in_one_process(cls, training: TrainingSpec, fields: ValidationInfo) -> TrainingSpec:
+        """Refuse pseudo-labels on several workers: each would label the images for itself."""
+        data = fields.data.get("data")
+        if training.workers > 1 and data is not None and data.unlabelled is not None:
+            raise PydanticCustomError(
+                "training",
+                "one process labels the images of data.unlabelled; take training.workers=1",
+            )
+        return training
 
     @field_validator("averaging")
     @classmethod

@@ -79,6 +79,8 @@ WITHOUT_EFFECT = {
     "data.train_fraction_seed": "1",
     "data.train_share": "0.5",
     "data.train_share_seed": "1",
+    # The teacher's weights and the images are in the digest: tests/test_unlabelled.py.
+    "data.unlabelled": "{root: pool, teacher: runs/a/1}",
     # What the split section leads to is in the split's own hash.
     "split.kind": "overfit",
     "split.val": "0.2",
@@ -180,6 +182,15 @@ def test_changes_with_crops_that_are_drawn_again(spec):
     crops = spec("", "tiling={kind: random_crops}")
     assert digest_of(spec("", "tiling={kind: random_crops, max_black: 1.0}")) == digest_of(crops)
     assert digest_of(spec("", "tiling={kind: random_crops, max_black: 0.5}")) != digest_of(crops)
+
+
+def test_changes_with_the_images_without_labels(spec):
+    result = spec("", "data.unlabelled={root: pool, teacher: runs/a/1}")
+    digests = {
+        digest(result, data="manifest", split="split", weights=None, unlabelled=unlabelled)
+        for unlabelled in (None, "a", "b")
+    }
+    assert len(digests) == 3
 
 
 class TestWeights:

@@ -13,6 +13,7 @@ CHANGES = {
     "published": "{metric: val_dice_batch, value: 0.7, source: published}",
     "data.root": "elsewhere",
     "data.cache": "none",
+    "data.unlabelled.root": "elsewhere",
     "training.overlays": "0",
     "training.devices": "all",
     "training.workers": "2",
@@ -20,6 +21,8 @@ CHANGES = {
     "training.xla": "true",
     "training.convolutions": "winograd",
 }
+BESIDE = {"data.unlabelled.root": ["data.unlabelled={root: pool, teacher: runs/a/1}"]}
+"""Settings without which one of these cannot be set."""
 
 
 def test_a_key_is_part_of_its_section():
@@ -38,7 +41,8 @@ def test_every_setting_without_effect_is_tried_here():
 
 @pytest.mark.parametrize("key", CHANGES)
 def test_it_changes_neither_settings_nor_search(spec, key):
-    one, other = spec("", SEARCH), spec("", SEARCH, f"{key}={CHANGES[key]}")
+    beside = BESIDE.get(key, [])
+    one, other = spec("", SEARCH, *beside), spec("", SEARCH, *beside, f"{key}={CHANGES[key]}")
     assert one != other
     assert effective_settings(one) == effective_settings(other)
     assert identity(one, "digest") == identity(other, "digest")

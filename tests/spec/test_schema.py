@@ -145,6 +145,7 @@ class TestShippedSpecs:
             "ablation",
             "imbalance",
             "search",
+            "unlabelled",
         }  # runs apart, their names in tables
         folders = () if study else path.parent.relative_to(EXPERIMENTS).parts
         if folders == ("synthetic_ablation",):  # beside those of neu_seg/ablation in a list of runs
