@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from steelexp import experiment, network, run_model
+from steelexp.comparison.comparability import strategy_settings
 from steelexp.data.cache import cache_key
 from steelexp.data.cache_root import cache_root
 from steelexp.errors import UserError
-from steelexp.plan import Plan
+from steelexp.plan import Plan, SpecModel
 from steelexp.pseudo_labels import FILE, hard_labels, pseudo_labels
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 from steelexp.report.tables import source_lines
+from steelexp.spec import load
 from steelexp.starting_images import SEEN
 from steelexp.training import checkpoint
 from steelexp.unlabelled import unlabelled_lines
@@ -190,6 +192,21 @@ def test_the_digest_is_of_the_teacher_the_images_and_the_settings(tmp_path, data
     finish(planned(spec_of(tmp_path, data, PARTS, "teacher")), weight=2.0)
     others.append(student(tmp_path, data, teacher).digest)
     assert len({first, *others}) == 6
+
+
+def test_seeds_of_one_strategy_may_have_their_own_teachers(tmp_path, data, teacher):
+    def settings(*overrides: str):
+        spec = load(spec_of(tmp_path, data, PARTS, "student"), overrides, model=SpecModel)
+        return strategy_settings(spec)
+
+    first = settings("data.unlabelled={root: a, teacher: runs/labels_10/1c0ffee1}")
+    assert settings("data.unlabelled={root: b, teacher: runs/labels_10/2c0ffee2}") == first
+    others = [
+        settings(),
+        settings("data.unlabelled={root: a, teacher: runs/labels_20/1c0ffee1}"),
+        settings("data.unlabelled={root: a, teacher: runs/labels_10/1c0ffee1, share: 0.4}"),
+    ]
+    assert first not in others
 
 
 def test_what_the_teacher_has_seen_counts_for_the_next_run(tmp_path, data, teacher):
