@@ -19,6 +19,7 @@ from steelexp.pseudo_labels import FILE, hard_labels, pseudo_labels
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder
 from steelexp.report.tables import source_lines
+from steelexp.report.unlabelled_effect import effect_lines
 from steelexp.spec import load
 from steelexp.starting_images import SEEN
 from steelexp.training import checkpoint
@@ -312,6 +313,16 @@ class TestRuns:
         assert without.weights != record.weights
         assert without.data == record.data
         assert without.class_weights == record.class_weights
+        runs = root / "runs" / "student"
+        shutil.copytree(whole[0].path, runs / record.digest, dirs_exist_ok=True)
+        (line,) = effect_lines(RunFolder(runs / record.digest), record)
+        change = record.metrics["test_dice_positive"] - without.metrics["test_dice_positive"]
+        assert f"without labels, student: {change:+.4f} [" in line
+        assert line.endswith(", as far as one seed tells.")
+        assert effect_lines(RunFolder(runs / without.digest), without) == []
+        shutil.rmtree(runs / without.digest)
+        (line,) = effect_lines(RunFolder(runs / record.digest), record)
+        assert line.endswith("spec.yaml data.unlabelled=null")
 
     def test_name_teacher_and_images_in_record_and_page(self, whole, trained):
         folder, record = whole

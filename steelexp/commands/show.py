@@ -19,6 +19,7 @@ from steelexp.report.external import headline
 from steelexp.report.folds import folds_lines, folds_table
 from steelexp.report.search_table import search_lines, trials_table
 from steelexp.report.tables import metrics_table, run_lines
+from steelexp.report.unlabelled_effect import effect_lines
 from steelexp.spec import read_resolved
 from steelexp.tracking.delivery import status_line
 from steelexp.tracking.journal import NAME as JOURNAL
@@ -86,6 +87,8 @@ def show_record(folder: RunFolder) -> None:
     classes = record.split["parts"]["images_per_class"]["val"]
     show(metrics_table(record.metrics, classes, title=f"{record.name} {record.digest}"))
     for line in run_lines(record, spec, folder):
+        say(line)
+    for line in effect_lines(folder, record):
         say(line)
     for place, evaluation in read_external_evaluations(folder.path):
         report = read_evaluation_report(place, evaluation.files)
