@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from steelexp.data.dataset import DataError, Dataset
@@ -289,8 +290,7 @@ def _without_labelled(images: Dataset, labelled: LabelledImages) -> tuple[Datase
     evaluated = np.concatenate([labelled.split.val, labelled.split.test])
     # Near-duplicates that were taken out of the data set connect others with those that were not.
     in_source = np.isin(labelled.source_groups, labelled.groups[evaluated])
-    groups, source_groups = joint_groups(images, labelled.source)
-    shows_evaluated = np.isin(groups, source_groups[in_source])
+    shows_evaluated = _near(images, labelled.source, in_source)
     training = {dataset.image_hashes[row] for row in labelled.split.train.tolist()}
     has_labels = np.array([image in training for image in images.image_hashes]) & ~shows_evaluated
     rows = np.flatnonzero(~shows_evaluated & ~has_labels)
@@ -301,3 +301,26 @@ def _without_labelled(images: Dataset, labelled: LabelledImages) -> tuple[Datase
             f"{has_labels.sum()} are training images with labels; add images"
         )
     return select(images, rows), int(shows_evaluated.sum()), int(has_labels.sum())
+
+
+def _near(images: Dataset, source: Dataset, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Whether an image has a near-duplicate among chosen images.
+
+    An image of the source itself needs no search. A folder of thousands of images often holds it.
+
+    Args:
+        images: M images.
+        source: T images.
+        chosen: [T] whether an image of the source is chosen, with all of its group.
+
+    Returns:
+        [M] bool.
+    """
+    chosen_hashes = {source.image_hashes[row] for row in np.flatnonzero(chosen).tolist()}
+    near = np.array([image in chosen_hashes for image in images.image_hashes])
+    of_source = set(source.image_hashes)
+    new = np.flatnonzero([image not in of_source for image in images.image_hashes])
+    if len(new):
+        groups, source_groups = joint_groups(select(images, new), source)
+        near[new] = np.isin(groups, source_groups[chosen])
+    return near
