@@ -195,13 +195,13 @@ def unlabelled_lines(facts: UnlabelledFacts) -> list[str]:
     ]
     if facts.evaluated:
         lines.append(
-            f"{facts.evaluated} images without labels are left out, because a near-duplicate is in "
-            "the val or test part."
+            f"Left out because they, or a near-duplicate, are in the val or test part: "
+            f"{facts.evaluated} images of the folder."
         )
     if facts.labelled:
         lines.append(
-            f"{facts.labelled} images without labels are left out, because they are training "
-            "images with labels."
+            "Left out because they are training images with labels: "
+            f"{facts.labelled} images of the folder."
         )
     if shared := sum(facts.comparison.val.values()):
         lines.append(

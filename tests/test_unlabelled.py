@@ -103,10 +103,10 @@ class TestImages:
         assert (facts.evaluated, facts.labelled) == (2, 1)
         assert unlabelled_lines(facts)[1:3] == [
             (
-                "2 images without labels are left out, because a near-duplicate is in the val or "
-                "test part."
+                "Left out because they, or a near-duplicate, are in the val or test part: 2 images "
+                "of the folder."
             ),
-            "1 images without labels are left out, because they are training images with labels.",
+            "Left out because they are training images with labels: 1 images of the folder.",
         ]
 
     def test_are_left_out_by_a_copy_that_the_data_set_left_out(self, tmp_path, teacher):
