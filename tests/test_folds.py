@@ -236,6 +236,11 @@ class TestRequests:
         with pytest.raises(UserError, match=message):
             fold_requests(requests([str(spec), override], None), None)
 
+    def test_more_folds_than_runs_of_one_command_are_refused(self, spec):
+        every = requests([str(spec), "split.folds=501"], "0,1")
+        with pytest.raises(UserError, match="--folds: 1,002 runs; at most 1,000 at a time"):
+            fold_requests(every, "0,1")
+
     def test_a_run_folder_is_refused(self, spec, finished):
         run = next(run_folders(finished)).path
         with pytest.raises(UserError, match="a run folder is one fold"):

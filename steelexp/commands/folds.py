@@ -9,6 +9,7 @@ from steelexp.commands.arguments import Request, requests
 from steelexp.errors import UserError, explain_write_errors
 from steelexp.fold_runs import fold_rows
 from steelexp.folds import folds_of, write_folds
+from steelexp.limits import SEEDS
 from steelexp.plan import prepare
 from steelexp.progress import say, show
 from steelexp.report.folds import folds_lines, folds_table
@@ -39,6 +40,10 @@ def fold_requests(every: Sequence[Request], seeds: str | None) -> list[FoldReque
     asked: dict[str, FoldRequest] = {}
     for request in every:
         _check(request)
+    count = sum(request.spec.split.settings["folds"] for request in every)
+    if count > SEEDS:
+        raise UserError(f"--folds: {count:,} runs; at most {SEEDS:,} at a time")
+    for request in every:
         path, *overrides = request.words
         own = overrides if seeds is None else overrides[:-1]
         words = (path, *own, "--folds", *([] if seeds is None else ["--seeds", seeds]))
