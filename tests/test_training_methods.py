@@ -192,7 +192,7 @@ def test_the_averages_are_evaluated_kept_and_read(tiny_spec, tmp_path, monkeypat
     after_epoch = Evaluator.after_epoch
 
     def spied(evaluator, *args):
-        validated.append(checkpoint.weights_hash(evaluator._functions.model))
+        validated.append(checkpoint.weights_hash(evaluator._functions._model))
         return after_epoch(evaluator, *args)
 
     monkeypatch.setattr(Evaluator, "after_epoch", spied)
