@@ -68,7 +68,7 @@ check: $(READY)  ## Check format, lint, types, layers and the shipped specs
 	$(BIN)/python -m steelexp schema > experiments/spec.schema.json
 
 schemas: $(READY)  ## Write the JSON Schemas of the files that steelexp writes
-	@for kind in record run evaluation reevaluation external folds ensemble search card prediction audit; do \
+	@for kind in record run evaluation reevaluation external folds ensemble forecast search card prediction audit; do \
 	  text=$$($(BIN)/python -m steelexp schema $$kind) || exit; \
 	  version=$$(echo "$$text" | sed -n 's/.*urn:steelexp:[a-z]*:\([0-9]*\).*/\1/p'); \
 	  echo "$$text" > docs/schemas/$$kind-$$version.schema.json; done

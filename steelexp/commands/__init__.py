@@ -2,6 +2,7 @@
 
 COMMANDS = {
     "run": "train, evaluate and track an experiment, or run a hyperparameter search",
+    "forecast": "forecast how many more labelled images a spec needs for a score",
     "check": "check specs; train nothing",
     "explain": "say what a setting of a spec means",
     "schema": "print the JSON Schema of a kind of file",

@@ -135,6 +135,15 @@ def _each(
     return failed
 
 
+def run_requests(every: Sequence[Request], args: argparse.Namespace) -> int:
+    """Run experiments, one after the other; skip what is finished.
+
+    Returns:
+        Number of those that failed.
+    """
+    return _each(every, args, _run_request)
+
+
 def _preview(request: Request, args: argparse.Namespace) -> None:
     if request.folder is not None:
         raise UserError(

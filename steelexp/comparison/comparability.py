@@ -124,10 +124,15 @@ class _Seeds:
         return keys
 
 
-def _other_conditions(run: EvaluatedRun, first: EvaluatedRun) -> list[str]:
+def evaluated_otherwise(run: EvaluatedRun, first: EvaluatedRun) -> list[str]:
+    """Why two runs on different training images cannot be set side by side; [] if they can."""
+    return _other_conditions(run, first, ignored=IMAGES) or _other_images(run, first)
+
+
+def _other_conditions(run: EvaluatedRun, first: EvaluatedRun, ignored: str = "") -> list[str]:
     ours = conditions(run.record)
     theirs = conditions(first.record)
-    changed = [name for name in ours if ours[name] != theirs[name]]
+    changed = [name for name in ours if ours[name] != theirs[name] and name != ignored]
     return [
         _other_definitions(run, first)
         if name == "definitions"

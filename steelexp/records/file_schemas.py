@@ -18,6 +18,7 @@ from steelexp.records.ensemble_file import EnsembleFile
 from steelexp.records.evaluation_report import EvaluationReport
 from steelexp.records.external_evaluation import ExternalEvaluation
 from steelexp.records.folds_file import FoldsFile
+from steelexp.records.forecast_file import ForecastFile
 from steelexp.records.model_card import ModelCard
 from steelexp.records.prediction_settings import PredictionSettings
 from steelexp.records.probe_file import ProbeFile
@@ -52,6 +53,9 @@ FORMATS: Final[Mapping[str, FileFormat]] = {
     ),
     "review": FileFormat("review.json of an evaluation", ReviewFile, False),
     "external": FileFormat("external.json of a run on other data", ExternalEvaluation, True),
+    "forecast": FileFormat(
+        "forecast.json of scores that more images would give", ForecastFile, True
+    ),
     "search": FileFormat("search.json of a search", SearchFile, True),
     "folds": FileFormat("folds.json of the folds of a spec", FoldsFile, True),
     "ensemble": FileFormat("ensemble.json of several runs as one network", EnsembleFile, True),

@@ -16,6 +16,7 @@ from steelexp.records.evaluation_report import read_evaluation_report
 from steelexp.records.external_evaluation import read_external_evaluations
 from steelexp.records.file_schemas import FORMATS, file_schema, schema_name, version_of
 from steelexp.records.folds_file import read_folds_file
+from steelexp.records.forecast_file import read_forecast
 from steelexp.records.model_card import card_of
 from steelexp.records.prediction_settings import read_prediction_settings
 from steelexp.records.probe_file import read_probe_file
@@ -36,6 +37,7 @@ READERS = {
     "evaluation": lambda folder: read_evaluation_report(folder, {}),
     "review": read_review,
     "external": lambda folder: list(read_external_evaluations(folder.parents[1])),
+    "forecast": read_forecast,
     "search": lambda folder: read_search_file(folder),
     "ensemble": lambda folder: read_ensemble_file(folder),
     "folds": lambda folder: read_folds_file(folder),
