@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -307,6 +308,35 @@ class TestRuns:
         assert (again.metrics, again.weights) == (record.metrics, record.weights)
         assert [e.metrics for e in plan.folder.epochs] == [e.metrics for e in folder.epochs]
 
+    def test_label_in_the_order_of_the_new_classes(self, root, images, trained):
+        plan = student(root, images, trained, *OVERRIDES)
+        labels = pseudo_labels(plan, 2).labels
+        pool = plan.unlabelled.dataset
+        turned = replace(plan.dataset, classes=pool.classes[::-1])
+        other = plan.unlabelled._replace(dataset=replace(pool, classes=pool.classes[::-1]))
+        (bits, again) = (
+            each.mask(0)
+            for each in (
+                labels,
+                pseudo_labels(replace(plan, dataset=turned, unlabelled=other), 2).labels,
+            )
+        )
+        planes = [bits >> c & 1 for c in range(4)]
+        assert len({int(plane.sum()) for plane in planes}) > 1
+        assert [(again >> c & 1).tolist() for c in range(4)] == [
+            plane.tolist() for plane in planes[::-1]
+        ]
+
+    def test_take_the_post_processing_of_the_best_epoch(self, root, images, trained):
+        best = "data.unlabelled.teacher_at=best"
+        plan = student(root, images, trained, "parts=tttttt--vx", *OVERRIDES, best)
+        labels = pseudo_labels(plan, 2).labels
+        predictor = run_model.load_predictor(trained)
+        for row in range(len(labels)):
+            scores = predictor.scores(labels.image(row))
+            expected = hard_labels(scores.pixels, 0.5, predictor.postprocess(scores))
+            assert labels.mask(row).tolist() == expected.tolist()
+
     def test_are_on_the_data_of_the_same_spec_without_images(self, root, images, whole):
         _, record = whole
         without = train(planned(spec_of(root, images, PARTS, "student"), *OVERRIDES[1:]))
@@ -317,8 +347,8 @@ class TestRuns:
         shutil.copytree(whole[0].path, runs / record.digest, dirs_exist_ok=True)
         (line,) = effect_lines(RunFolder(runs / record.digest), record)
         change = record.metrics["test_dice_positive"] - without.metrics["test_dice_positive"]
-        assert f"without labels, student: {change:+.4f} [" in line
-        assert line.endswith(", as far as one seed tells.")
+        assert f"of student, the same spec without data.unlabelled: {change:+.4f} [" in line
+        assert line.endswith("]. One seed on either side decides nothing; train at least three.")
         assert effect_lines(RunFolder(runs / without.digest), without) == []
         shutil.rmtree(runs / without.digest)
         (line,) = effect_lines(RunFolder(runs / record.digest), record)

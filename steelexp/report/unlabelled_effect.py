@@ -82,18 +82,18 @@ def _sentence(ours: list[EvaluatedRun], theirs: list[EvaluatedRun]) -> str:
     apart = difference(*sides)
     low = float(apart.low[-1])
     high = float(apart.high[-1])
-    seeds = min(len(ours), len(theirs)) > 1
-    verdict = "Whether the images without labels help is not shown"
-    if low > 0:
-        verdict = "The images without labels helped"
+    verdict = "The images did not help, as far as these runs show"
+    if min(len(ours), len(theirs)) == 1:
+        verdict = "One seed on either side decides nothing; train at least three"
+    elif low > 0:
+        verdict = "The images helped"
     elif high < 0:
-        verdict = "The images without labels did not help: they harmed"
-    caveat = "" if seeds else ", as far as one seed tells"
+        verdict = "The images did not help: they harmed"
     return (
         f"{full_name(PRIMARY, ours[0].images.part)} {sides[0].mean[-1]:.4f} over {_seeds(ours)} "
-        f"against {sides[1].mean[-1]:.4f} over {_seeds(theirs)} of the same spec without images "
-        f"without labels, {theirs[0].record.name}: {apart.value[-1]:+.4f} [{low:+.4f}, "
-        f"{high:+.4f}]. {verdict}{caveat}."
+        f"against {sides[1].mean[-1]:.4f} over {_seeds(theirs)} of {theirs[0].record.name}, the "
+        f"same spec without {UNLABELLED}: {apart.value[-1]:+.4f} [{low:+.4f}, "
+        f"{high:+.4f}]. {verdict}."
     )
 
 
