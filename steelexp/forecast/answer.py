@@ -84,14 +84,15 @@ def _refusal(data: Observations, curves: Curves, target: float) -> str:
     if now.median >= target:
         return f"reached already: {now} with {curves.largest:,.0f} training images"
     if not rises(data):
-        return "no upward trend beyond the noise of seeds and evaluated images"
+        return "no upward trend: what there is may be noise of seeds and evaluated images"
     limit = interval(curves.limit)
     if limit.high < target:
         return f"above what more images approach: {limit}"
-    if interval(curves.images_for(target)).median > FARTHEST * curves.largest:
+    far = FARTHEST * curves.largest
+    if interval(curves.images_for(target)).median > far:
         return (
-            f"farther than {FARTHEST} times the largest size of {curves.largest:,.0f} training "
-            f"images, where it has {interval(curves.at(FARTHEST * curves.largest))}"
+            f"farther than {FARTHEST} times the largest size: {interval(curves.at(far))} with "
+            f"{far:,.0f} training images"
         )
     return ""
 

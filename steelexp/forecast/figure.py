@@ -2,6 +2,7 @@
 
 import io
 import math
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 from steelexp.metric_names import PART_WORDS
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 FILE: Final = "forecast.png"
 
 _COLUMNS: Final = 3
+_LINE: Final = 60
+"""Characters that fit above an axis."""
 
 
 def forecast_picture(forecast: ForecastFile) -> bytes:
@@ -63,7 +66,7 @@ def _draw(axis: "Axes", forecast: ForecastFile, curve: ForecastCurve) -> None:
     axis.minorticks_off()
     axis.set_xlabel("training images")
     title = "all classes" if curve.label is None else f"class {curve.label}"
-    axis.set_title(f"{title}: {_words(curve)}", fontsize=9, wrap=True)
+    axis.set_title(textwrap.fill(f"{title}: {_words(curve)}", _LINE), fontsize=9)
     axis.grid(color="0.9")
 
 
