@@ -2,7 +2,8 @@
 
     STEELEXP_NEU_SEG=FOLDER python benchmarks/label_errors.py plant OUT
     STEELEXP_MOBILENET=FILE python -m steelexp run OUT/planted.yaml --runs OUT/runs   # and so on
-    python benchmarks/label_errors.py rank OUT [--cleanlab PYTHON]
+    python benchmarks/label_errors.py score OUT [--cleanlab PYTHON]
+    python benchmarks/label_errors.py rank OUT
 
 `plant` copies one image of each group of near-duplicates of NEU-Seg's training part to OUT/clean,
 with its labels, and to OUT/planted, with errors in 5 % of the labelled components of at least 64
@@ -12,32 +13,50 @@ outline of a component is cut, widened or moved. An image has one error at most.
 spec for each of two folds of five, whose parts for validation and test are four fifths of the
 images.
 
-`rank` audits the planted labels. The images are in two halves. What the audit weighs was chosen on
-half 0, and half 1 is reported. The order of the images is compared with a random one, with the mean
-cross-entropy of an image, and with cleanlab's score of an image (softmin of the pixels' confidence
-in their label), which PYTHON, an interpreter with cleanlab, computes. The order of the components
-is compared with the mean cross-entropy of a component. Intervals: 1,000 bootstrap samples of the
+`score` audits the planted labels, and `rank` compares. The images are in two halves. What the audit
+weighs was chosen on half 0, and half 1 is reported. A component hits an error of its image where
+the boxes of both have an intersection over union of at least 0.3. The order of the components is
+compared with a random one, with the disagreement alone, and with the mean cross-entropy of a
+component. The order of the images is compared with a random one, with the mean cross-entropy of an
+image, and with cleanlab's score of an image (softmin of the pixels' confidence in their label),
+which PYTHON, an interpreter with cleanlab, computes. Intervals: 1,000 bootstrap samples of the
 groups of near-duplicates, which are the images here.
 """
 
 import argparse
+import os
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 
+from steelexp.audit.components import region_of, suspects
+from steelexp.audit.out_of_fold import out_of_fold
+from steelexp.audit.suspicion import suspicion
+from steelexp.audit.unseen import unseen_images
+from steelexp.commands.run_plan import plan_of_run
 from steelexp.data.cache import cache_images
 from steelexp.data.cache_root import cache_root
 from steelexp.data.duplicates.groups import duplicate_groups
 from steelexp.data.mask_folder.reader import mask_folder
 from steelexp.data.variant import first_of_each_group
+from steelexp.evaluation.component_confusion import Box
+from steelexp.inference.scoring import build_scorer
+from steelexp.records.store import run_folders
+from steelexp.run_model import load_model
 
 CLASSES = ("inclusion", "patches", "scratches")
 KINDS = ("missed", "invented", "swapped", "ragged")
 SHARE = 0.05
 SMALLEST = 64  # pixels of a component with an error
 SMALLEST_RAGGED = 200
+MIN_AREA = 32  # pixels of a component that is ranked
+SAME = 0.3  # least intersection over union of the boxes of a finding and of the error that it hits
+SAMPLES = 1000
+RANKINGS = ("audit", "disagreement", "mean cross-entropy", "cleanlab softmin")
 SEED = 0
 
 SPEC = """\
@@ -211,17 +230,182 @@ def moved(region, random):
 CHANGES = {"missed": removed, "invented": added, "swapped": swapped, "ragged": ragged}
 
 
+def score(out, cleanlab):
+    """Write what each ranking says of each component and image."""
+    runs = [folder for path in sorted(out.glob("runs/planted_*")) for folder in run_folders(path)]
+    plans = [replace(plan_of_run(run, run.path.parent), folder=run) for run in runs]
+    scorers = [build_scorer(load_model(plan.folder)) for plan in plans]
+    dataset = plans[0].dataset
+    every, losses, image_losses, scored = [], [], {}, {}
+    for image, _ in out_of_fold(scorers, dataset, unseen_images(plans)):
+        own = list(suspects(image, min_area=MIN_AREA))
+        cost = costs(image)
+        image_losses[image.row] = cost.sum(axis=2).mean()
+        losses += [cost[..., s.label][region_of(image, s)].mean() for s in own]
+        every += own
+        scored[image.row] = image if cleanlab else None
+    errors = pd.read_csv(out / "errors.csv", dtype={"image": str}, keep_default_na=False)
+    errors = errors.set_index("image")
+    stems = {row: Path(dataset.names[row]).stem for row in scored}
+    planted = {row: errors["kind"][stem] for row, stem in stems.items()}
+    boxes = {row: error_box(out, stems[row], kind) for row, kind in planted.items() if kind}
+    components = pd.DataFrame(
+        {
+            "row": [s.row for s in every],
+            "kind": [s.kind for s in every],
+            "audit": suspicion(every),
+            "disagreement": [s.disagreement for s in every],
+            "mean cross-entropy": losses,
+            "hit": [s.row in boxes and overlap(s.box, boxes[s.row]) >= SAME for s in every],
+        }
+    )
+    images = pd.DataFrame({"row": list(scored)})
+    images["audit"] = images["row"].map(components.groupby("row")["audit"].max()).fillna(0)
+    images["mean cross-entropy"] = images["row"].map(image_losses)
+    if cleanlab:
+        images["cleanlab softmin"] = -peer(cleanlab, out, scored, images["row"].tolist())
+    images["hit"] = images["row"].isin(list(boxes))
+    for name, frame in (("components", components), ("images", images)):
+        frame["planted"] = frame["row"].map(planted)
+        frame["half"] = frame["row"].map(lambda row: errors["half"][stems[row]])
+        frame.to_csv(out / f"{name}.csv", index=False)
+
+
+def rank(out):
+    """Print how the rankings do on each half."""
+    for half in (0, 1):
+        for unit in ("components", "images"):
+            frame = pd.read_csv(out / f"{unit}.csv", keep_default_na=False)
+            frame = frame[frame["half"] == half]
+            errors = frame.loc[frame["planted"] != "", "row"].nunique()
+            print(
+                f"half {half}: {len(frame)} {unit}, {frame['hit'].sum()} hit one of {errors} errors"
+            )
+            for name in RANKINGS:
+                if name in frame:
+                    print(f"    {name:20} {described(frame, name)}")
+            print(f"    {'random':20} precision {frame['hit'].mean():.3f}")
+            if unit == "components":
+                describe_kinds(frame)
+
+
+def describe_kinds(frame):
+    """Print how many errors of each kind are among the first 100."""
+    first = frame.sort_values("audit", ascending=False, kind="stable").head(100)
+    found = first[first["hit"]]
+    for kind in KINDS:
+        total = frame.loc[frame["planted"] == kind, "row"].nunique()
+        hits = found[found["planted"] == kind]
+        same = hits.loc[hits["kind"] == kind, "row"].nunique()
+        print(f"    {kind}: {hits['row'].nunique()} of {total} in the first 100, {same} as {kind}")
+
+
+def costs(image):
+    """Cross-entropy of each pixel and class, [H, W, C]."""
+    scores = np.clip(image.scores, 1e-4, 1 - 1e-4)
+    truth = np.stack([image.truth(c) for c in range(scores.shape[2])], axis=2)
+    return -np.log(np.where(truth, scores, 1 - scores))
+
+
+def error_box(out, stem, kind):
+    """Box of an error; of a ragged border, with all of the clean and the planted component."""
+    clean, mask = (
+        cv2.imread(str(out / name / "masks" / f"{stem}.png"), cv2.IMREAD_GRAYSCALE)
+        for name in ("clean", "planted")
+    )
+    area = clean != mask
+    if kind == "ragged":
+        value = max(clean[area].max(), mask[area].max())
+        beside = cv2.dilate(area.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        for each in (clean, mask):
+            _, labels = cv2.connectedComponents((each == value).astype(np.uint8), connectivity=8)
+            area = area | np.isin(labels, np.setdiff1d(labels[beside], [0]))
+    rows, columns = np.nonzero(area)
+    return Box(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
+
+
+def overlap(a, b):
+    """Intersection over union of two boxes."""
+    height = min(a.bottom, b.bottom) - max(a.top, b.top)
+    width = min(a.right, b.right) - max(a.left, b.left)
+    both = max(height, 0) * max(width, 0)
+    areas = [(box.bottom - box.top) * (box.right - box.left) for box in (a, b)]
+    return both / (sum(areas) - both)
+
+
+def described(frame, name):
+    """Precision at 50 and 100, recall at 100, average precision, each with its interval."""
+    random = np.random.default_rng(SEED)
+    order = frame.sort_values(name, ascending=False, kind="stable")
+    rows, places = np.unique(order["row"].to_numpy(), return_inverse=True)
+    has_error = np.zeros(len(rows), bool)
+    has_error[places[order["planted"].to_numpy() != ""]] = True
+    hits = order["hit"].to_numpy()
+    once = measures(hits, places, np.ones(len(rows), int), has_error)
+    draws = random.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), SAMPLES)
+    samples = [measures(hits, places, draw, has_error) for draw in draws]
+    low, high = np.percentile(samples, [2.5, 97.5], axis=0)
+    names = ("P50", "P100", "recall100", "AP")
+    return "  ".join(
+        f"{n} {v:.2f} [{a:.2f}, {b:.2f}]" for n, v, a, b in zip(names, once, low, high, strict=True)
+    )
+
+
+def measures(hits, places, copies, has_error):
+    """The measures of a ranking of which each image has some copies; an error is found once.
+
+    Args:
+        hits: [N] whether each item, the first one first, is an error.
+        places: [N] number of its image.
+        copies: [R] copies of each image.
+        has_error: [R] whether it has an error.
+    """
+    items = np.repeat(np.arange(len(hits)), copies[places])
+    all_hits = hits[items]
+    errors = max(copies[has_error].sum(), 1)
+    first = items[:100]
+    found = np.unique(places[first[hits[first]]])
+    precision = np.cumsum(all_hits) / np.arange(1, len(all_hits) + 1)
+    average = (precision * all_hits).sum() / errors
+    return all_hits[:50].mean(), all_hits[:100].mean(), copies[found].sum() / errors, average
+
+
+def peer(python, out, images, rows):
+    """Cleanlab's score of each image, by an interpreter that has it."""
+    labels, scores = [], []
+    for row in rows:
+        image = images[row]
+        values = np.concatenate([1 - image.scores.max(axis=2, keepdims=True), image.scores], axis=2)
+        scores.append(np.moveaxis(values / values.sum(axis=2, keepdims=True), 2, 0))
+        labels.append(values_of(image.bits))
+    np.savez(out / "peer.npz", labels=np.stack(labels), scores=np.stack(scores))
+    subprocess.run([python, "-c", PEER, str(out)], check=True)
+    return np.load(out / "peer_scores.npy")
+
+
+PEER = """
+import sys
+import numpy as np
+from cleanlab.segmentation.rank import get_label_quality_scores
+data = np.load(sys.argv[1] + "/peer.npz")
+scores, _ = get_label_quality_scores(data["labels"].astype(int), data["scores"], verbose=False)
+np.save(sys.argv[1] + "/peer_scores.npy", scores)
+"""
+
+
 def main():
     """Plant errors, or rank what was planted."""
-    import os
-
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("stage", choices=("plant", "rank"))
+    parser.add_argument("stage", choices=("plant", "score", "rank"))
     parser.add_argument("out", type=Path)
     parser.add_argument("--cleanlab", metavar="PYTHON")
     args = parser.parse_args()
     if args.stage == "plant":
         plant(args.out, Path(os.environ["STEELEXP_NEU_SEG"]))
+    elif args.stage == "score":
+        score(args.out, args.cleanlab)
+    else:
+        rank(args.out)
 
 
 if __name__ == "__main__":
