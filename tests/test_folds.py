@@ -88,8 +88,11 @@ def folds_in(runs: Path) -> tuple[Path, FoldsFile]:
 
 
 def content(runs: Path) -> dict[str, bytes]:
-    """Weights and scores of every run, and all files of the folds."""
-    names = ("best.h5", "image_scores.parquet", "folds.json", "seed-1.parquet")
+    """Scores of every run, and the files of the folds, which hold the hashes of all weights.
+
+    Checkpoints also hold the seconds of their epochs.
+    """
+    names = ("image_scores.parquet", "folds.json", "seed-1.parquet")
     files = [path for path in sorted(runs.rglob("*")) if path.name in names]
     contents = {path.relative_to(runs).as_posix(): path.read_bytes() for path in files}
     return {name: _without_command(data) for name, data in contents.items()}
