@@ -42,6 +42,15 @@ def test_pixels_of_all_folds_are_counted_together():
     )
 
 
+def test_a_fold_has_the_metric_of_its_own_images():
+    mixed = Counts(
+        *(np.where(FOLDS[:, None] == 0, a, b) for a, b in zip(BETTER, WORSE, strict=True))
+    )
+    pooled = pooled_metrics([mixed], GROUPS, FOLDS, ["1"])["dice_positive"]
+    assert pooled.folds == [1.0, pytest.approx(2 / 3, abs=1e-6), None]
+    assert pooled.fold_spread == pytest.approx(np.std([1, 2 / 3], ddof=1), abs=1e-6)
+
+
 def test_one_seed_has_the_interval_of_one_network():
     random = np.random.default_rng(0)
     counts = Counts(*random.integers(0, 9, (3, 40, 2)))

@@ -28,13 +28,15 @@ def test_folds_are_evaluated_on_the_outer_test_part_alone(structure, folds, seed
 
 
 @given(
-    parts=st.lists(st.lists(st.integers(0, 3), min_size=12, max_size=12), min_size=2, max_size=3),
-    groups=st.lists(st.integers(0, 5), min_size=12, max_size=12),
+    tested=st.lists(st.booleans(), min_size=8, max_size=8),
+    others=st.lists(st.lists(st.sampled_from([0, 1, 3]), min_size=8, max_size=8), min_size=2),
+    groups=st.lists(st.integers(0, 11), min_size=8, max_size=8),
 )
-def test_what_any_splits_have_in_common_was_seen_by_no_member(parts, groups):
-    """Parts by number: train, val, test, unused; whatever is returned, no member has seen it."""
+def test_what_any_runs_with_one_test_part_return_was_seen_by_none(tested, others, groups):
+    """Parts by number: train, val, test, unused."""
     groups = np.array(groups)
-    splits = [Split(*(np.flatnonzero(np.array(p) == n) for n in range(3))) for p in parts]
+    parts = [np.where(tested, 2, numbers) for numbers in others]
+    splits = [Split(*(np.flatnonzero(each == n) for n in range(3))) for each in parts]
     try:
         rows = unseen_rows(splits, groups)
     except DataError:
@@ -53,6 +55,9 @@ def test_images_that_trained_and_those_that_picked_an_epoch_are_counted():
     one = split([2], [3], [0, 4])
     with pytest.raises(DataError, match=r"trained on 1 of the 2 images.*and 1 more picked"):
         unseen_rows([one, split([1, 2], [4], [])], groups)  # 1 is a copy of 0
+    copy_in_val = split([2], [1], [0])
+    with pytest.raises(DataError, match=r"trained on 0 of the 1 images.*and 1 more picked"):
+        unseen_rows([copy_in_val, copy_in_val], groups)
     with pytest.raises(DataError, match="have other test images"):
         unseen_rows([one, split([2], [3], [0])], groups)
     with pytest.raises(DataError, match="have no test images"):
