@@ -16,6 +16,7 @@ from steelexp.forecast.figure import FILE as PICTURE
 from steelexp.forecast.figure import forecast_picture
 from steelexp.forecast.result import SizeRuns, forecast
 from steelexp.forecast.table import forecast_lines, forecast_table
+from steelexp.limits import SEEDS
 from steelexp.metric_names import Part
 from steelexp.metrics import CURVES, PRIMARY
 from steelexp.plan import prepare
@@ -55,13 +56,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "specs", nargs="+", metavar="SPEC|key=value", help="a spec file, and overrides"
     )
-    parser.add_argument("--target", type=_between_0_and_1, required=True, help="score to reach")
+    parser.add_argument("--target", type=score, required=True, help="score to reach")
     parser.add_argument(
         "--metric", choices=CURVES, default=PRIMARY, help=f"metric (default: {PRIMARY})"
     )
     parser.add_argument(
         "--shares",
-        type=_shares,
+        type=shares,
         default="0.125,0.25,0.5,1",
         help=f"shares of the training images, {FEWEST_SIZES} or more (default: 0.125,0.25,0.5,1)",
     )
@@ -81,7 +82,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _between_0_and_1(word: str) -> float:
+def score(word: str) -> float:
     """A score, for argparse."""
     number = float(word)
     if not 0 < number < 1:
@@ -89,14 +90,14 @@ def _between_0_and_1(word: str) -> float:
     return number
 
 
-def _shares(text: str) -> tuple[float, ...]:
+def shares(text: str) -> tuple[float, ...]:
     """Shares between commas, ascending, for argparse."""
-    shares = sorted({float(word) for word in text.split(",")})
-    if not all(0 < share <= 1 for share in shares) or len(shares) < FEWEST_SIZES:
+    ascending = sorted({float(word) for word in text.split(",")})
+    if not all(0 < share <= 1 for share in ascending) or len(ascending) < FEWEST_SIZES:
         raise argparse.ArgumentTypeError(
             f"{text}: at least {FEWEST_SIZES} different shares above 0 and up to 1 are expected"
         )
-    return tuple(shares)
+    return tuple(ascending)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -157,6 +158,8 @@ def _seeds(text: str) -> list[str]:
         raise UserError(
             f"--seeds {text}: the spread between seeds needs {FEWEST_SEEDS} seeds or more"
         )
+    if len(seeds) > SEEDS:
+        raise UserError(f"--seeds: {len(seeds):,} seeds; at most {SEEDS:,} at a time")
     return seeds
 
 

@@ -74,9 +74,16 @@ def test_what_it_cannot_forecast_is_refused_in_a_line(spec, tmp_path, capsys, wo
     assert line == f"steelexp: {REFUSED[words]}"
 
 
+def test_more_seeds_than_one_command_takes_are_refused(spec, capsys):
+    seeds = ",".join(map(str, range(1001)))
+    assert main(["forecast", spec, "--target", "0.8", "--seeds", seeds]) == 2
+    assert capsys.readouterr().err == "steelexp: --seeds: 1,001 seeds; at most 1,000 at a time\n"
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
+        (["--target", "high"], "argument --target: invalid score value: 'high'"),
         (["--target", "1.2"], "1.2: a score above 0 and below 1 is expected"),
         (["--target", "0.8", "--shares", "0.25,0.5,1"], "at least 4 different shares above 0"),
         (["--target", "0.8", "--shares", "0,0.25,0.5,1"], "at least 4 different shares above 0"),
