@@ -140,6 +140,10 @@ def _checked_spec(words: Sequence[str]) -> ExperimentSpec:
             spec.model.start is not None,
             "that run has seen images which the smaller shares leave out; leave it out",
         ),
+        "data.unlabelled": (
+            spec.data.unlabelled is not None,
+            "its teacher has seen images which the smaller shares leave out; leave it out",
+        ),
         "split.kind": (
             spec.split.choice == "overfit",
             "overfit evaluates the training images; take split.kind=grouped",

@@ -61,6 +61,10 @@ REFUSED = {
         "dents.yaml: model.start: refused by forecast: that run has seen images which the smaller "
         "shares leave out; leave it out"
     ),
+    "data.unlabelled={root: set, teacher: runs/dents/12345678}": (
+        "dents.yaml: data.unlabelled: refused by forecast: its teacher has seen images which the "
+        "smaller shares leave out; leave it out"
+    ),
     "other.yaml": "forecast: name one spec file; it is trained with several shares and seeds",
 }
 
