@@ -305,7 +305,8 @@ def _unlabelled_facts(plan: Plan) -> dict[str, Any]:
     if plan.unlabelled is None:
         return {}
     facts = plan.unlabelled.facts
-    lines = [*unlabelled_lines(facts), labels_line(plan.folder)]
+    images, *left_out = unlabelled_lines(facts)
+    lines = [images, labels_line(plan.folder), *left_out]
     return {"unlabelled": public_values({**facts.model_dump(mode="json"), "lines": lines})}
 
 

@@ -126,7 +126,10 @@ def labels_line(folder: RunFolder) -> str:
     """What the pseudo-labels of a run hold, in words."""
     content = read_labels_file(folder)
     classes = ", ".join(f"{name}: {n}" for name, n in content["images_per_class"].items())
-    return f"{content['ignored']:.1%} of their pixels are ignored; images of class {classes}."
+    return (
+        f"{content['ignored']:.1%} of the pixels of the pseudo-labels are ignored; images of class "
+        f"{classes}."
+    )
 
 
 def hard_labels(

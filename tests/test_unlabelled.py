@@ -360,7 +360,9 @@ class TestRuns:
         assert (unlabelled["digest"], unlabelled["count"]) == (trained.digest, 4)
         lines = source_lines(record.provenance)
         assert lines[0].startswith("50% of the tiles are cut from 4 images without labels.")
-        assert lines[-1].startswith("0.0% of their pixels are ignored; images of class 1: ")
+        assert lines[1].startswith(
+            "0.0% of the pixels of the pseudo-labels are ignored; images of class 1: "
+        )
         assert "4 images without labels" in (folder.path / "report.html").read_text()
 
     def test_refuse_other_labels_than_they_began_with(self, root, images, trained, monkeypatch):
