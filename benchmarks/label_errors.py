@@ -33,7 +33,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from steelexp.audit.components import region_of, suspects
+from steelexp.audit.components import suspects
 from steelexp.audit.out_of_fold import out_of_fold
 from steelexp.audit.suspicion import suspicion
 from steelexp.audit.unseen import unseen_images
@@ -236,13 +236,10 @@ def score(out, cleanlab):
     plans = [replace(plan_of_run(run, run.path.parent), folder=run) for run in runs]
     scorers = [build_scorer(load_model(plan.folder)) for plan in plans]
     dataset = plans[0].dataset
-    every, losses, image_losses, scored = [], [], {}, {}
+    every, image_losses, scored = [], {}, {}
     for image, _ in out_of_fold(scorers, dataset, unseen_images(plans)):
-        own = list(suspects(image, min_area=MIN_AREA))
-        cost = costs(image)
-        image_losses[image.row] = cost.sum(axis=2).mean()
-        losses += [cost[..., s.label][region_of(image, s)].mean() for s in own]
-        every += own
+        image_losses[image.row] = costs(image).sum(axis=2).mean()
+        every += suspects(image, min_area=MIN_AREA)
         scored[image.row] = image if cleanlab else None
     errors = pd.read_csv(out / "errors.csv", dtype={"image": str}, keep_default_na=False)
     errors = errors.set_index("image")
@@ -255,7 +252,7 @@ def score(out, cleanlab):
             "kind": [s.kind for s in every],
             "audit": suspicion(every),
             "disagreement": [s.disagreement for s in every],
-            "mean cross-entropy": losses,
+            "mean cross-entropy": [s.loss for s in every],
             "hit": [s.row in boxes and overlap(s.box, boxes[s.row]) >= SAME for s in every],
         }
     )
@@ -281,9 +278,7 @@ def rank(out):
             print(
                 f"half {half}: {len(frame)} {unit}, {frame['hit'].sum()} hit one of {errors} errors"
             )
-            for name in RANKINGS:
-                if name in frame:
-                    print(f"    {name:20} {described(frame, name)}")
+            describe(frame, [name for name in RANKINGS if name in frame])
             print(f"    {'random':20} precision {frame['hit'].mean():.3f}")
             if unit == "components":
                 describe_kinds(frame)
@@ -333,8 +328,21 @@ def overlap(a, b):
     return both / (sum(areas) - both)
 
 
-def described(frame, name):
-    """Precision at 50 and 100, recall at 100, average precision, each with its interval."""
+def describe(frame, names):
+    """Print the measures of each ranking with intervals, and the first one's gain over it."""
+    baseline = None
+    for name in names:
+        once, samples = bootstrapped(frame, name)
+        print(f"    {name:20} {in_words(once, samples)}")
+        if baseline is None:
+            baseline = once, samples
+        else:
+            gain = in_words(baseline[0] - once, baseline[1] - samples)
+            print(f"    {f'{names[0]} - it':>20} {gain}")
+
+
+def bootstrapped(frame, name):
+    """The measures of a ranking, [4], and of bootstrap samples of the images, [SAMPLES, 4]."""
     random = np.random.default_rng(SEED)
     order = frame.sort_values(name, ascending=False, kind="stable")
     rows, places = np.unique(order["row"].to_numpy(), return_inverse=True)
@@ -344,6 +352,11 @@ def described(frame, name):
     once = measures(hits, places, np.ones(len(rows), int), has_error)
     draws = random.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), SAMPLES)
     samples = [measures(hits, places, draw, has_error) for draw in draws]
+    return np.array(once), np.array(samples)
+
+
+def in_words(once, samples):
+    """The measures, each with its interval of 95 %."""
     low, high = np.percentile(samples, [2.5, 97.5], axis=0)
     names = ("P50", "P100", "recall100", "AP")
     return "  ".join(

@@ -29,6 +29,9 @@ from steelexp.inference.scoring import ScoredImage, Scores
 LEVEL: Final = 0.5
 """Score from which a pixel is predicted."""
 
+LEAST: Final = 1e-4
+"""Least confidence in a label that counts: a cross-entropy of 9.2."""
+
 Kind = Literal["missed", "invented", "swapped", "ragged"]
 
 
@@ -46,6 +49,7 @@ class Suspect(NamedTuple):
         own_score: Mean score of its pixels for the class `label`.
         other_score: Highest mean score of its pixels for another class.
         disagreement: Disagreement of label and scores, 0 to 1.
+        loss: Mean cross-entropy of its pixels for the class `label`.
     """
 
     row: int
@@ -57,6 +61,7 @@ class Suspect(NamedTuple):
     own_score: float
     other_score: float
     disagreement: float
+    loss: float
 
 
 def suspects(image: ScoredImage, *, min_area: int) -> Iterator[Suspect]:
@@ -102,7 +107,9 @@ def _judge(
     shares = predicted.reshape(-1, predicted.shape[2])[places].mean(axis=0)
     rival, rival_score = _rival(scores, image.bits.ravel()[places], c)
     own = float(scores[:, c].mean())
-    suspect = Suspect(image.row, "ragged", c, None, 0, Box(0, 0, 0, 0), own, rival_score, 0.0)
+    loss = _cross_entropy(scores[:, c])
+    box = Box(0, 0, 0, 0)
+    suspect = Suspect(image.row, "ragged", c, None, 0, box, own, rival_score, 0.0, loss)
     if rival is not None and rival_score > own and shares[rival] >= OVERLAP:
         doubt = (1 + rival_score - own) / 2
         return suspect._replace(kind="swapped", other=rival, disagreement=doubt)
@@ -149,7 +156,8 @@ def _missed(image: ScoredImage, c: int, regions: Components, min_area: int) -> I
         others = np.delete(bare.mean(axis=0), c)
         highest = float(others.max(initial=0.0))
         box = regions.boxes[number]
-        yield Suspect(image.row, "missed", c, None, len(places), box, own, highest, own)
+        loss = _cross_entropy(1 - bare[:, c])
+        yield Suspect(image.row, "missed", c, None, len(places), box, own, highest, own, loss)
 
 
 def region_of(image: ScoredImage, suspect: Suspect) -> Mask:
@@ -169,6 +177,11 @@ def _numbers(components: Components, size: int) -> Pixels:
     numbers = np.zeros(size, np.int64)
     numbers[components.pixels] = components.numbers
     return numbers
+
+
+def _cross_entropy(confidence: Scores) -> float:
+    """Mean cross-entropy of pixels with such a confidence in their label."""
+    return float(-np.log(np.maximum(confidence, LEAST)).mean())
 
 
 def _flat(scores: Scores) -> Scores:

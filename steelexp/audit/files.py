@@ -27,8 +27,8 @@ PAGE = "audit.html"
 PICTURES = "pictures"
 
 COLUMNS = (
-    *("rank", "image", "kind", "class", "other", "suspicion", "disagreement", "own_score"),
-    *("other_score", "area", "top", "left", "bottom", "right", "runs", "picked_epoch"),
+    *("rank", "image", "kind", "class", "other", "suspicion", "disagreement", "loss"),
+    *("own_score", "other_score", "area", "top", "left", "bottom", "right", "runs", "picked_epoch"),
 )
 """Columns of audit.csv; `runs` are the numbers of the runs that scored the image."""
 
@@ -121,6 +121,7 @@ def _finding(audit: Audit, rank: int, finding: Finding, *, picked_epoch: bool) -
         other="" if suspect.other is None else classes[suspect.other],
         suspicion=round(finding.suspicion, 4),
         disagreement=round(suspect.disagreement, 4),
+        loss=round(suspect.loss, 4),
         own_score=round(suspect.own_score, 4),
         other_score=round(suspect.other_score, 4),
         area=suspect.area,

@@ -4,14 +4,15 @@ Disagreements of different kinds are not comparable. Outlines of right labels al
 little, and more on small components. One network predicts hundreds of components without a label,
 and takes few for another class. So
 
-    suspicion = excess / rank
+    suspicion = excess x loss / rank
 
 - The excess of a ragged component is its disagreement beyond the median of the NEIGHBOURS
   components of its class that are nearest in size. That of any other kind is its disagreement.
+- The loss is the mean cross-entropy of its pixels, which tells a certain disagreement from a mild
+  one.
 - The rank is that of the excess among the components of the same kind and class, from 1.
 
-The first of each kind and class come first, then the second ones: 1 / rank is what the number of
-components that are at least as suspicious leaves to one of them. This rule and the alternatives are
+So no kind and no class fills the beginning of the list alone. This rule and the alternatives are
 measured in benchmarks/label_errors.py (docs/audit.md).
 """
 
@@ -38,7 +39,8 @@ def suspicion(suspects: Sequence[Suspect]) -> Values:
         excess = np.array([suspects[number].disagreement for number in members])
         if kind == "ragged":
             excess = beyond_usual(excess, np.array([suspects[number].area for number in members]))
-        numbers[members] = excess / ranks(excess)
+        loss = np.array([suspects[number].loss for number in members])
+        numbers[members] = excess * loss / ranks(excess)
     return numbers
 
 

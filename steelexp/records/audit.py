@@ -45,6 +45,7 @@ class AuditFinding(_Part):
         other: Class that the scores take it for instead; "" for none.
         suspicion: Suspicion; higher is more suspicious.
         disagreement: Disagreement of label and scores, 0 to 1.
+        loss: Mean cross-entropy of its pixels for the class `label`.
         own_score: Mean score of its pixels for the class `label`.
         other_score: Highest mean score of its pixels for another class.
         area: Pixels.
@@ -64,6 +65,7 @@ class AuditFinding(_Part):
     other: str
     suspicion: float
     disagreement: float
+    loss: float
     own_score: float
     other_score: float
     area: int

@@ -1,5 +1,7 @@
 """Suspects on images of a few pixels, each worked out by hand."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,7 @@ def test_a_prediction_without_a_label_is_missed():
     assert (suspect.label, suspect.other) == (0, None)
     assert (suspect.area, suspect.box) == (2, Box(0, 0, 1, 2))
     assert suspect.disagreement == pytest.approx(0.8)  # mean of 0.9 and 0.7
+    assert suspect.loss == pytest.approx(-(math.log(0.1) + math.log(0.3)) / 2)
     assert suspect.other_score == pytest.approx(0.1)
     assert region_of(image, suspect).tolist() == [[True, True, False]]
 
@@ -34,6 +37,7 @@ def test_a_label_with_low_scores_is_invented():
     suspect = only(scored([[[0.1, 0.3, 0.0]]], {0: [[1, 1, 0]]}))
     assert (suspect.kind, suspect.area) == ("invented", 2)
     assert suspect.disagreement == pytest.approx(1 - 0.2)
+    assert suspect.loss == pytest.approx(-(math.log(0.1) + math.log(0.3)) / 2)
 
 
 def test_a_label_that_scores_higher_for_another_class_is_swapped():

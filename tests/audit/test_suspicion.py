@@ -10,8 +10,8 @@ from steelexp.evaluation.component_confusion import Box
 KINDS = ("missed", "invented", "swapped", "ragged")
 
 
-def suspect(kind, label, disagreement, area=100):
-    return Suspect(0, kind, label, None, area, Box(0, 0, 1, 1), 0.5, 0.5, disagreement)
+def suspect(kind, label, disagreement, area=100, loss=1.0):
+    return Suspect(0, kind, label, None, area, Box(0, 0, 1, 1), 0.5, 0.5, disagreement, loss)
 
 
 def test_the_first_of_each_kind_and_class_come_first():
@@ -28,6 +28,11 @@ def test_a_ragged_border_counts_beyond_what_is_usual():
     every = [suspect("ragged", 0, value) for value in (0.2, 0.2, 0.3, 0.7)]
     # The medians of the other three are 0.3, 0.3, 0.2 and 0.2.
     assert suspicion(every).tolist() == pytest.approx([0, 0, 0.1 / 2, 0.5])
+
+
+def test_a_certain_disagreement_counts_more():
+    every = [suspect("missed", 0, 0.9, loss=2.0), suspect("missed", 1, 0.9, loss=3.0)]
+    assert suspicion(every).tolist() == pytest.approx([1.8, 2.7])
 
 
 def test_usual_is_what_components_of_the_same_size_show():

@@ -26,6 +26,7 @@ def finding(rank, image, kind, label, other=""):
         other=other,
         suspicion=1 / rank,
         disagreement=0.5,
+        loss=1.0,
         own_score=0.25,
         other_score=0.75,
         area=100,
