@@ -1,7 +1,7 @@
 """How well `data audit` finds label errors that were planted into NEU-Seg, beside other rankings.
 
     STEELEXP_NEU_SEG=FOLDER python benchmarks/label_errors.py plant OUT
-    STEELEXP_MOBILENET=FILE python -m steelexp run OUT/planted_0.yaml OUT/planted_2.yaml --runs OUT/runs
+    STEELEXP_MOBILENET=FILE python -m steelexp run OUT/planted_*.yaml --runs OUT/runs
     python benchmarks/label_errors.py score OUT [--cleanlab PYTHON]
     python benchmarks/label_errors.py rank OUT
 
