@@ -1120,8 +1120,8 @@ def tiny_neu(tiny_severstal: Path) -> Path:
 
 
 def shipped() -> Iterator[Any]:
-    """Every spec; all are slow but one of the imbalance study and the winners' single model."""
-    quick = {"neu_seg/imbalance/dice_copy_paste", "severstal/best_single"}
+    """Every spec; all are slow but one of the imbalance study."""
+    quick = {"neu_seg/imbalance/dice_copy_paste"}
     for path in SHIPPED:
         name = path.relative_to(EXPERIMENTS).with_suffix("").as_posix()
         slow = name not in quick
