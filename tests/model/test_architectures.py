@@ -138,9 +138,10 @@ def test_the_folded_form_has_the_same_weights_and_logits(name):
 @pytest.mark.slow  # XLA compiles each network
 @pytest.mark.parametrize("name", OTHERS)
 def test_xla_compiles_the_folded_form_and_its_gradient(name):
-    model = build(name, "folded", batch_norm_momentum=0.0)
+    # Statistics of a batch of so few values would make rounding 1e-3 of the largest logit.
+    keras.utils.set_random_seed(1)
+    model = build(name, "folded")
     image = grey(64, 64)
-    model(image, training=True)
     upstream = np.random.default_rng(1).normal(size=(2, 64, 64, 3)).astype(np.float32)
 
     def outcome(*, xla):
@@ -155,9 +156,8 @@ def test_xla_compiles_the_folded_form_and_its_gradient(name):
 
     logits, gradients = outcome(xla=False)
     compiled = outcome(xla=True)
-    np.testing.assert_allclose(compiled[0], logits, atol=1e-4)
-    for theirs, ours in zip(compiled[1], gradients, strict=True):
-        np.testing.assert_allclose(theirs, ours, atol=1e-4)
+    for theirs, ours in zip((compiled[0], *compiled[1]), (logits, *gradients), strict=True):
+        np.testing.assert_allclose(theirs, ours, atol=2e-5 * np.abs(ours).max())
 
 
 @pytest.mark.parametrize("factor", [2, 8])
