@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from steelexp.errors import UserError, reason
-from steelexp.records.document import read_document
+from steelexp.records.document import read_model
 
 FILE: Final = "audit.json"
 VERSION: Final = 1
@@ -117,8 +116,4 @@ def read_audit(folder: Path) -> AuditFile:
     """
     file = folder / FILE
     fix = "audit the runs again"
-    values = read_document(file, version=VERSION, noun="an audit", fix=fix)
-    try:
-        return AuditFile.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{file}: not an audit ({reason(error)}); {fix}") from None
+    return read_model(file, AuditFile, noun="an audit", fix=fix)

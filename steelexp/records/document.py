@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
 
 from steelexp.checksum import ChecksumError, with_checksum, without_checksum
 from steelexp.errors import UserError, explain_read_errors, reason
@@ -12,6 +14,8 @@ from steelexp.records.atomic import write_atomically
 from steelexp.regular_file import read_regular
 
 VERSION_KEY: Final = "schema_version"
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class VersionError(UserError):
@@ -75,6 +79,43 @@ def read_values(
         raise UserError(f"{path}: not {noun} ({reason(error)}); {fix}") from None
     check_version(values, version, path, version_fix or fix)
     return values
+
+
+def read_model(
+    path: Path,
+    model: type[Model],
+    *,
+    noun: str,
+    fix: str,
+    version_fix: str | None = None,
+    has_checksum: bool = True,
+) -> Model:
+    """Read a JSON file as the model that it is of; other arguments as of `read_document`.
+
+    Args:
+        path: File to read.
+        model: Model of its values; its `schema_version` is the version that is read.
+        noun: Name of such a file for messages: "a record".
+        fix: Way out if the file is damaged.
+        version_fix: Way out if it is of another version; None for the same.
+        has_checksum: Whether the file has a checksum of its values.
+
+    Raises:
+        VersionError: Another version of steelexp wrote it.
+        UserError: It cannot be read, is damaged, or is another file.
+    """
+    read = read_document if has_checksum else read_values
+    values = read(path, version=version_of(model), noun=noun, fix=fix, version_fix=version_fix)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path}: not {noun} ({reason(error)}); {fix}") from None
+
+
+def version_of(model: type[BaseModel]) -> int:
+    """Version of the files of a model."""
+    version: int = get_args(model.model_fields[VERSION_KEY].annotation)[0]
+    return version
 
 
 def check_version(values: Mapping[str, Any], version: int, path: Path, fix: str) -> None:

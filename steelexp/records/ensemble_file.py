@@ -7,10 +7,9 @@ evaluation.json, image_scores.parquet and plots beside it.
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from steelexp.errors import UserError, reason
-from steelexp.records.document import read_document, write_document
+from steelexp.records.document import read_model, write_document
 from steelexp.records.postprocessing import ClassRules
 
 FILE: Final = "ensemble.json"
@@ -105,10 +104,4 @@ def read_ensemble_file(folder: Path) -> EnsembleFile:
         UserError: It cannot be read, is damaged, or another version wrote it.
     """
     file = folder / FILE
-    values = read_document(file, version=VERSION, noun="an evaluation of an ensemble", fix=_FIX)
-    try:
-        return EnsembleFile.model_validate(values)
-    except ValidationError as error:
-        raise UserError(
-            f"{file}: not an evaluation of an ensemble ({reason(error)}); {_FIX}"
-        ) from None
+    return read_model(file, EnsembleFile, noun="an evaluation of an ensemble", fix=_FIX)

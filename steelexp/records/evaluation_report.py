@@ -8,13 +8,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
 )
 
 from steelexp.command_line import command_line
-from steelexp.errors import UserError, reason
-from steelexp.records.document import read_values
+from steelexp.records.document import read_model
 from steelexp.records.postprocessing import ClassRules
 from steelexp.records.run_file import check_hash
 
@@ -224,8 +222,6 @@ def read_evaluation_report(folder: Path, files: Mapping[str, str]) -> Evaluation
         return None
     fix = f"evaluate the run again: {command_line('evaluate', folder)}"
     check_hash(file, files.get(FILE), fix=fix)
-    values = read_values(file, version=VERSION, noun="an evaluation report", fix=fix)
-    try:
-        return EvaluationReport.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{file}: not an evaluation report ({reason(error)}); {fix}") from None
+    return read_model(
+        file, EvaluationReport, noun="an evaluation report", fix=fix, has_checksum=False
+    )

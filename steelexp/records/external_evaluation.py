@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from steelexp.errors import UserError, reason
 from steelexp.file_names import short_name
-from steelexp.records.document import read_document
+from steelexp.records.document import read_model
 from steelexp.records.postprocessing import Postprocessing
 from steelexp.records.reevaluation import FOLDER
 
@@ -81,9 +80,5 @@ def read_external_evaluations(run: Path) -> Iterator[tuple[Path, ExternalEvaluat
     """
     for file in sorted((run / FOLDER).glob(f"*/{FILE}")):
         fix = "evaluate the run on these data again"
-        values = read_document(file, version=VERSION, noun="an evaluation", fix=fix)
-        try:
-            evaluation = ExternalEvaluation.model_validate(values)
-        except ValidationError as error:
-            raise UserError(f"{file}: not an evaluation ({reason(error)}); {fix}") from None
+        evaluation = read_model(file, ExternalEvaluation, noun="an evaluation", fix=fix)
         yield file.parent, evaluation

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple, get_args
 from pydantic import BaseModel
 
 from steelexp.checksum import KEY as CHECKSUM
+from steelexp.records import document
 from steelexp.records.audit import AuditFile
-from steelexp.records.document import VERSION_KEY
 from steelexp.records.ensemble_file import EnsembleFile
 from steelexp.records.evaluation_report import EvaluationReport
 from steelexp.records.external_evaluation import ExternalEvaluation
@@ -69,9 +69,7 @@ FORMATS: Final[Mapping[str, FileFormat]] = {
 
 def version_of(kind: str) -> int:
     """Version of a kind of file that this version of steelexp writes and reads."""
-    field = FORMATS[kind].model.model_fields[VERSION_KEY]
-    version: int = get_args(field.annotation)[0]
-    return version
+    return document.version_of(FORMATS[kind].model)
 
 
 def schema_name(kind: str) -> str:
@@ -101,7 +99,7 @@ def file_schema(kind: str) -> dict[str, Any]:
             "description": "XXH3 of 128 bits of the other values, as JSON with sorted keys and "
             "without spaces.",
         }
-    names = [VERSION_KEY, *content["required"], *([CHECKSUM] if has_checksum else [])]
+    names = [document.VERSION_KEY, *content["required"], *([CHECKSUM] if has_checksum else [])]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:steelexp:{kind}:{version_of(kind)}",

@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from steelexp.errors import UserError, reason
-from steelexp.records.document import read_document, write_document
+from steelexp.records.document import read_model, write_document
 from steelexp.records.postprocessing import ClassRules
 from steelexp.records.run_file import check_hash
 from steelexp.records.store import walk
@@ -168,11 +167,7 @@ def read_folds_file(folder: Path) -> FoldsFile:
         UserError: It cannot be read, is damaged, or another version wrote it.
     """
     file = folder / FILE
-    values = read_document(file, version=VERSION, noun="a result of folds", fix=_FIX)
-    try:
-        return FoldsFile.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{file}: not a result of folds ({reason(error)}); {_FIX}") from None
+    return read_model(file, FoldsFile, noun="a result of folds", fix=_FIX)
 
 
 def checked_table(folder: Path, folds: FoldsFile, seed: int) -> Path:

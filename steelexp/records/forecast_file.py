@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from steelexp.errors import UserError, reason
 from steelexp.metric_names import Part
-from steelexp.records.document import read_document, write_document
+from steelexp.records.document import read_model, write_document
 
 FILE: Final = "forecast.json"
 VERSION: Final = 1
@@ -142,8 +141,4 @@ def read_forecast(folder: Path) -> ForecastFile:
         UserError: It cannot be read, is damaged, or another version wrote it.
     """
     path = folder / FILE
-    values = read_document(path, version=VERSION, noun="a forecast", fix=_FIX)
-    try:
-        return ForecastFile.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{path}: not a forecast ({reason(error)}); {_FIX}") from None
+    return read_model(path, ForecastFile, noun="a forecast", fix=_FIX)

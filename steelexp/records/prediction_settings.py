@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from steelexp.errors import UserError, reason
-from steelexp.records.document import read_document, write_document
+from steelexp.records.document import read_model, write_document
 
 FILE: Final = "prediction.json"
 VERSION: Final = 2
@@ -54,8 +53,4 @@ def read_prediction_settings(file: Path) -> PredictionSettings:
         UserError: The file cannot be read, is damaged, or is another one.
     """
     noun = "the settings of a prediction"
-    values = read_document(file, version=VERSION, noun=noun, fix=_FIX)
-    try:
-        return PredictionSettings.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{file}: not {noun} ({reason(error)}); {_FIX}") from None
+    return read_model(file, PredictionSettings, noun=noun, fix=_FIX)

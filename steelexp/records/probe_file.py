@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from steelexp.errors import UserError, reason
-from steelexp.records.document import read_document, write_document
+from steelexp.records.document import read_model, write_document
 
 VERSION: Final = 1
 _FIX: Final = "remove it; it is measured again"
@@ -83,8 +82,4 @@ def read_probe_file(path: Path) -> ProbeFile:
     Raises:
         UserError: It cannot be read, is damaged, or another version wrote it.
     """
-    values = read_document(path, version=VERSION, noun="a probe", fix=_FIX)
-    try:
-        return ProbeFile.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{path}: not a probe ({reason(error)}); {_FIX}") from None
+    return read_model(path, ProbeFile, noun="a probe", fix=_FIX)

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from steelexp.command_line import command_line
-from steelexp.errors import UserError, reason
-from steelexp.records.document import read_document, write_document
+from steelexp.records.document import read_model, write_document
 from steelexp.records.postprocessing import Postprocessing
 
 VERSION: Final = 4
@@ -108,10 +107,4 @@ def read_record(file: Path) -> Record:
     """
     again = command_line("run", file.parent)
     fix = f"restore it, or remove it and let the run evaluate its weights again: {again}"
-    values = read_document(
-        file, version=VERSION, noun="a record", fix=fix, version_fix=_VERSION_FIX
-    )
-    try:
-        return Record.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{file}: not a record ({reason(error)}); {fix}") from None
+    return read_model(file, Record, noun="a record", fix=fix, version_fix=_VERSION_FIX)

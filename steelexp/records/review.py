@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from steelexp.command_line import command_line
-from steelexp.errors import UserError, reason
-from steelexp.records.document import read_values
+from steelexp.records.document import read_model
 
 FOLDER: Final = "review"
 FILE: Final = "review.json"
@@ -103,8 +102,4 @@ def read_review(folder: Path) -> ReviewFile | None:
     if not file.is_file():
         return None
     fix = f"evaluate the run again: {command_line('evaluate', folder.parent)}"
-    values = read_values(file, version=VERSION, noun="a review", fix=fix)
-    try:
-        return ReviewFile.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{file}: not a review ({reason(error)}); {fix}") from None
+    return read_model(file, ReviewFile, noun="a review", fix=fix, has_checksum=False)

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from steelexp.checksum import hash_bytes
 from steelexp.command_line import command_line
-from steelexp.errors import UserError, explain_read_errors, reason
+from steelexp.errors import UserError, explain_read_errors
 from steelexp.limits import WEIGHTS_BYTES
-from steelexp.records.document import read_document, write_document
+from steelexp.records.document import read_model, write_document
 from steelexp.regular_file import read_regular
 
 FILE: Final = "run.json"
@@ -64,11 +64,7 @@ def read_run_file(folder: Path) -> RunFile | None:
     if not file.is_file():
         return None
     fix = way_out(folder)
-    values = read_document(file, version=VERSION, noun="the description of a run", fix=fix)
-    try:
-        return RunFile.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{file}: not the description of a run ({reason(error)}); {fix}") from None
+    return read_model(file, RunFile, noun="the description of a run", fix=fix)
 
 
 def hashes_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
