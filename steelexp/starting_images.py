@@ -4,8 +4,10 @@ The earlier run is one that a new run starts with, or one that labels images for
 """
 
 import csv
+import json
 from collections.abc import Mapping
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -18,12 +20,13 @@ from steelexp.data.run_data import SPLIT, read_run_data
 from steelexp.data.splits.file import read_split
 from steelexp.data.splits.split import Rows, Split
 from steelexp.data.variant import select
-from steelexp.errors import UserError, explain_read_errors
+from steelexp.errors import UserError, explain_read_errors, reason
 from steelexp.privacy import public
-from steelexp.records.store import RunFolder
+from steelexp.records.store import RunFolder, is_run_folder
 from steelexp.report.tables import is_trial
 from steelexp.spec import ExperimentSpec
 from steelexp.spreadsheet import csv_text
+from steelexp.training import checkpoint
 
 SEEN = "start.csv"
 """File of a run folder with the images that its first weights have seen, by content."""
@@ -34,6 +37,8 @@ FILE = "start.json"
 
 UNLABELLED = "unlabelled.json"
 """File of a run folder about its images without labels and their teacher."""
+
+Facts = TypeVar("Facts", bound=BaseModel)
 
 HEADER = ("image_hash", "part")
 
@@ -229,6 +234,62 @@ def refuse_shared(
     raise UserError(
         f"{setting}: {folder.path}: {', '.join(problems)}, so that scores would be too high; {fix}"
     )
+
+
+def named_run(setting: str, path: str) -> RunFolder:
+    """The run folder that a setting names.
+
+    Args:
+        setting: Dotted setting, for the message.
+        path: Its value.
+
+    Raises:
+        UserError: It is no run folder.
+    """
+    if not is_run_folder(Path(path)):
+        raise UserError(
+            f"{setting}: {path}: no run folder; give one, such as runs/quickstart/DIGEST"
+        )
+    return RunFolder(Path(path))
+
+
+def weights_file(folder: RunFolder, at: str) -> Path:
+    """The file with the weights of the best epoch of a run, or of its last one."""
+    return folder.best_weights if at == "best" else folder.last_weights
+
+
+def hash_weights(setting: str, folder: RunFolder, digest: str, at: str) -> str:
+    """Hash of the weights of a run that a setting names.
+
+    Raises:
+        UserError: They are no longer there, or damaged.
+    """
+    path = weights_file(folder, at)
+    if not path.is_file():
+        raise UserError(f"{setting}: {path}: no such file; the run's weights were moved")
+    return checkpoint.hash_by_name(checkpoint.read_weights(path, digest))
+
+
+def facts_text(facts: BaseModel) -> str:
+    """The file of a run folder about another run, with the folder as others may see it."""
+    values = facts.model_dump(mode="json")
+    values["folder"] = public(values["folder"])
+    return json.dumps(values, indent=2) + "\n"
+
+
+def recorded_facts(own: RunFolder, name: str, model: type[Facts]) -> Facts | None:
+    """What a run has recorded of another run when it began; None without such a file.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    file = own.file(name)
+    if not file.is_file():
+        return None
+    try:
+        return model.model_validate(json.loads(file.read_text("utf-8")))
+    except ValueError as error:
+        raise UserError(f"{file}: damaged ({reason(error)}); restore it") from None
 
 
 def groups_in_words(count: int) -> str:

@@ -6,17 +6,15 @@ content and as near-duplicates. The images of the runs before it count as its ow
 starts with another one writes the images that its weights have seen into `starting_images.SEEN`.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from steelexp.data.dataset import Dataset
 from steelexp.data.splits.split import Rows, Split, split_digest
-from steelexp.errors import UserError, reason
-from steelexp.privacy import public
+from steelexp.errors import UserError
 from steelexp.records.record import Record
 from steelexp.records.store import RunFolder, is_run_folder
 from steelexp.report.tables import is_trial
@@ -28,10 +26,15 @@ from steelexp.starting_images import (
     Comparison,
     Part,
     compare_images,
+    facts_text,
     groups_in_words,
+    hash_weights,
+    named_run,
+    recorded_facts,
     refuse_shared,
     seen_before,
     seen_images,
+    weights_file,
 )
 from steelexp.training import checkpoint
 
@@ -72,8 +75,7 @@ class Start(BaseModel):
     @property
     def file(self) -> Path:
         """The file with the weights."""
-        folder = RunFolder(Path(self.folder))
-        return folder.best_weights if self.at == "best" else folder.last_weights
+        return weights_file(RunFolder(Path(self.folder)), self.at)
 
     def read_weights(self) -> checkpoint.WeightsByName:
         """The weights by name.
@@ -116,13 +118,10 @@ def starting_run(
     assert isinstance(model, ModelSpec)
     if model.start is None:
         return None
-    folder = RunFolder(Path(model.start))
-    if not is_run_folder(folder.path):
-        if own is not None and (recorded := _recorded(own)):
-            return recorded
-        raise UserError(
-            f"model.start: {model.start}: no run folder; give one, such as runs/quickstart/DIGEST"
-        )
+    is_there = is_run_folder(Path(model.start))
+    if not is_there and own is not None and (recorded := recorded_facts(own, FILE, Start)):
+        return recorded, seen_before(own)
+    folder = named_run("model.start", model.start)
     record = folder.finished_record()
     other: ExperimentSpec = load(folder.file("spec.yaml"), model=type(spec))
     _check_network(spec, other, folder)
@@ -131,13 +130,10 @@ def starting_run(
     seen = seen_images(folder, picked=model.start_at == "best" or is_trial(folder.path.resolve()))
     comparison = compare_images(seen, dataset, groups, split, other, record.white)
     refuse_shared(folder, comparison, best=model.start_at == "best")
-    path = folder.best_weights if model.start_at == "best" else folder.last_weights
-    if not path.is_file():
-        raise UserError(f"model.start: {path}: no such file; the run's weights were moved")
     start = Start(
         folder=str(folder.path),
         digest=record.digest,
-        weights=checkpoint.hash_by_name(checkpoint.read_weights(path, record.digest)),
+        weights=hash_weights("model.start", folder, record.digest, model.start_at),
         take=model.start_weights,
         at=model.start_at,
         epoch=record.best_epoch if model.start_at == "best" else record.epochs,
@@ -181,20 +177,7 @@ def start_lines(start: Start, classes: tuple[str, ...]) -> list[str]:
 
 def start_texts(start: Start) -> dict[str, str]:
     """The file of a run folder about its starting run."""
-    values = start.model_dump(mode="json")
-    values["folder"] = public(values["folder"])
-    return {FILE: json.dumps(values, indent=2) + "\n"}
-
-
-def _recorded(own: RunFolder) -> tuple[Start, Mapping[str, Part]] | None:
-    """The starting run as a run that began with it has recorded it; None without a record."""
-    file = own.file(FILE)
-    if not file.is_file():
-        return None
-    try:
-        return Start.model_validate(json.loads(file.read_text("utf-8"))), seen_before(own)
-    except (ValueError, ValidationError) as error:
-        raise UserError(f"{file}: damaged ({reason(error)}); restore it") from None
+    return {FILE: facts_text(start)}
 
 
 def _check_network(spec: ExperimentSpec, other: ExperimentSpec, folder: RunFolder) -> None:

@@ -5,7 +5,6 @@ compared with the validation and test part like a run that a new run starts with
 show the surface of a validation or test image are left out.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from steelexp.data.dataset import DataError, Dataset
 from steelexp.data.duplicates.relatives import joint_groups
@@ -21,8 +20,7 @@ from steelexp.data.image_folder import unlabelled_images
 from steelexp.data.splits.split import Rows, Split
 from steelexp.data.variant import select
 from steelexp.data.white_level import set_white_level
-from steelexp.errors import UserError, reason
-from steelexp.privacy import public
+from steelexp.errors import UserError
 from steelexp.records.store import RunFolder, is_run_folder
 from steelexp.report.tables import is_trial
 from steelexp.spec import ExperimentSpec, load
@@ -32,12 +30,16 @@ from steelexp.starting_images import (
     Comparison,
     Part,
     compare_images,
+    facts_text,
     groups_in_words,
+    hash_weights,
+    named_run,
+    recorded_facts,
     refuse_shared,
     seen_before,
     seen_images,
+    weights_file,
 )
-from steelexp.training import checkpoint
 
 _TEACHER = "data.unlabelled.teacher"
 
@@ -85,7 +87,7 @@ class UnlabelledFacts(BaseModel):
     @property
     def file(self) -> Path:
         """The file of the teacher's weights."""
-        return _weights_file(RunFolder(Path(self.folder)), self.at)
+        return weights_file(RunFolder(Path(self.folder)), self.at)
 
 
 class Unlabelled(NamedTuple):
@@ -141,15 +143,10 @@ def unlabelled_of(
     section = spec.data.unlabelled
     if section is None:
         return None
-    folder = RunFolder(Path(section.teacher))
-    gone = not is_run_folder(folder.path) or not Path(section.root).is_dir()
-    if gone and own is not None and (recorded := _recorded(own)):
-        return recorded
-    if not is_run_folder(folder.path):
-        raise UserError(
-            f"{_TEACHER}: {section.teacher}: no run folder; give one, such as runs/quickstart/"
-            "DIGEST"
-        )
+    gone = not is_run_folder(Path(section.teacher)) or not Path(section.root).is_dir()
+    if gone and own is not None and (recorded := recorded_facts(own, FILE, UnlabelledFacts)):
+        return Unlabelled(recorded, None, seen_before(own))
+    folder = named_run(_TEACHER, section.teacher)
     record = folder.finished_record()
     _check_classes(folder, tuple(record.class_weights), labelled.dataset.classes)
     comparison, seen = _compare_teacher(spec, section, folder, record.white, labelled)
@@ -160,13 +157,10 @@ def unlabelled_of(
             f"is {images.white}; take a teacher of the same camera"
         )
     used, evaluated, known = _without_labelled(images, labelled)
-    path = _weights_file(folder, section.teacher_at)
-    if not path.is_file():
-        raise UserError(f"{_TEACHER}: {path}: no such file; the run's weights were moved")
     facts = UnlabelledFacts(
         folder=str(folder.path),
         digest=record.digest,
-        weights=checkpoint.hash_by_name(checkpoint.read_weights(path, record.digest)),
+        weights=hash_weights(_TEACHER, folder, record.digest, section.teacher_at),
         at=section.teacher_at,
         epoch=record.best_epoch if section.teacher_at == "best" else record.epochs,
         comparison=comparison,
@@ -218,25 +212,7 @@ def unlabelled_lines(facts: UnlabelledFacts) -> list[str]:
 
 def unlabelled_texts(unlabelled: Unlabelled) -> dict[str, str]:
     """The file of a run folder about its images without labels."""
-    values = unlabelled.facts.model_dump(mode="json")
-    values["folder"] = public(values["folder"])
-    return {FILE: json.dumps(values, indent=2) + "\n"}
-
-
-def _recorded(own: RunFolder) -> Unlabelled | None:
-    """The images as a run that began with them has recorded them; None without a record."""
-    file = own.file(FILE)
-    if not file.is_file():
-        return None
-    try:
-        facts = UnlabelledFacts.model_validate(json.loads(file.read_text("utf-8")))
-    except (ValueError, ValidationError) as error:
-        raise UserError(f"{file}: damaged ({reason(error)}); restore it") from None
-    return Unlabelled(facts, None, seen_before(own))
-
-
-def _weights_file(folder: RunFolder, at: str) -> Path:
-    return folder.best_weights if at == "best" else folder.last_weights
+    return {FILE: facts_text(unlabelled.facts)}
 
 
 def _check_classes(folder: RunFolder, theirs: tuple[str, ...], ours: tuple[str, ...]) -> None:

@@ -72,7 +72,8 @@ def _sections(parts: Sequence[Part]) -> Iterator[str]:
 def _lines(parts: Sequence[Part], key: str) -> Iterator[str]:
     """What a key means, each answer with an empty line behind it."""
     for part in parts:
-        whole = key in {part.key, part.component, f"{part.key}.{part.component}"} and key
+        names = {part.key, part.component, f"{part.key}.{part.component}"} - {""}
+        whole = key in names
         settings = [each for each in part.settings if whole or each.key == key]
         if whole:
             yield from _wrapped(f"{_title(part.key, part.component)}: {part.meaning}", 0)

@@ -8,10 +8,9 @@ So it is of no use to other programs and has no published schema.
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from steelexp.errors import UserError, reason
-from steelexp.records.document import VersionError, read_document, write_document
+from steelexp.records.document import VersionError, read_model, write_document
 
 FILE: Final = "thumbnails.json"
 VERSION: Final = 1
@@ -70,10 +69,7 @@ def read_thumbnails(file: Path, sources: dict[str, int]) -> Thumbnails | None:
     if not file.is_file():
         return None
     try:
-        values = read_document(file, version=VERSION, noun="thumbnails of overlays", fix=_FIX)
-        thumbnails = Thumbnails.model_validate(values)
+        thumbnails = read_model(file, Thumbnails, noun="thumbnails of overlays", fix=_FIX)
     except VersionError:
         return None
-    except ValidationError as error:
-        raise UserError(f"{file}: not thumbnails of overlays ({reason(error)}); {_FIX}") from None
     return thumbnails if thumbnails.sources == sources else None
