@@ -36,6 +36,13 @@ from steelexp.model.class_weights import CLASS_WEIGHTS, Weights, count_classes
 from steelexp.model.classification_head import HEADS
 from steelexp.model.losses import LOSSES
 from steelexp.model.optimizers import OPTIMIZERS
+from steelexp.plan_checks import (
+    check_defects,
+    check_donors,
+    check_head,
+    check_positive_weights,
+    check_unlabelled,
+)
 from steelexp.records.store import RunFolder
 from steelexp.regular_file import read_regular
 from steelexp.search.tuners import TUNERS
@@ -200,20 +207,20 @@ def prepare(spec: ExperimentSpec, runs: Path, *, own: RunFolder | None = None) -
         split_file = compare_with_file(spec.split.settings, dataset, full_split)
     thinned = thin_training(dataset, groups, full_split, spec.data)
     split = exclude(dataset, thinned, spec.data.exclude, source.names)
-    _check_positive_weights(spec, dataset)
-    _check_defects(dataset, split)
-    _check_donors(spec, dataset, split)
+    check_positive_weights(spec, dataset)
+    check_defects(dataset, split)
+    check_donors(spec, dataset, split)
     tiling = spec.tiling.bind(TILINGS)
     augmentations = spec.augment.bind(AUGMENTATIONS)
     phases = training_phases(spec.training, spec.tiling, dataset, split.train, seed=spec.seed)
     for phase in phases:
         pipeline.check_augmentations(dataset.classes, phase.tile_size, augmentations)
-    _check_head(spec, phases)
+    check_head(spec, phases)
     start, seen = starting_run(spec, dataset, groups, split, own=own) or (None, {})
     labelled = LabelledImages(dataset, groups, split, cached, all_groups)
     unlabelled = unlabelled_of(spec, labelled, own=own)
     if unlabelled is not None:
-        _check_unlabelled(unlabelled, phases)
+        check_unlabelled(unlabelled, phases)
         seen = all_seen(seen, unlabelled.seen)
     initial_weights = None if start else _weights_digest(spec)
     run_digest = digest(
@@ -276,70 +283,6 @@ def weighted_losses() -> list[str]:
     return [
         name for name, f in LOSSES.items() if "class_weights" in inspect.signature(f).parameters
     ]
-
-
-def _check_positive_weights(spec: ExperimentSpec, dataset: Dataset) -> None:
-    """Check that each loss has one positive weight, or one for each class."""
-    allowed = {1, len(dataset.classes)}
-    for section in ("loss", "loss_warm_up"):
-        count = len(getattr(spec, section).settings.get("positive_weights", (1.0,)))
-        if count not in allowed:
-            raise DataError(
-                f"{section}.positive_weights: {count} weights for {max(allowed)} classes; give one "
-                "for each class, or one for all"
-            )
-
-
-def _check_donors(spec: ExperimentSpec, dataset: Dataset, split: Split) -> None:
-    """Check that the pasted classes occur in the training images."""
-    pasted = spec.augment.model_dump().get("copy_paste", {}).get("classes") or ()
-    pixels = dataset.pixels[split.train].sum(axis=0).tolist()
-    absent = [
-        c for c, count in zip(dataset.classes, pixels, strict=True) if c in pasted and not count
-    ]
-    if absent:
-        raise DataError(
-            f"augment.copy_paste.classes: no training image holds {', '.join(absent)}; leave it "
-            "out, or take more images or another split"
-        )
-
-
-def _check_unlabelled(unlabelled: Unlabelled, phases: Sequence[Phase]) -> None:
-    """Check that tiles of images without labels share batches with those of labelled ones."""
-    if unlabelled.dataset is None:
-        return
-    for phase in phases:
-        if phase.tile_count < 2:
-            raise DataError("data.unlabelled: an epoch has one tile, and takes two at least")
-        for height, width in np.unique(unlabelled.dataset.sizes, axis=0).tolist():
-            size = phase.tiling(height, width, np.random.default_rng(0)).size
-            if size != phase.tile_size:
-                raise DataError(
-                    f"data.unlabelled: an image of {height} x {width} gives a tile of {size[0]} x "
-                    f"{size[1]}, and the labelled images give {phase.tile_size[0]} x "
-                    f"{phase.tile_size[1]}; take tiling.kind=random_crops or cover with a fixed "
-                    "size"
-                )
-
-
-def _check_head(spec: ExperimentSpec, phases: Sequence[Phase]) -> None:
-    """Check that a tile can hold as many pixels of a class as the head asks for."""
-    pixels = spec.head.settings.get("min_pixels", 0)
-    smallest = min(math.prod(phase.tile_size) for phase in phases)
-    if pixels > smallest:
-        raise DataError(
-            f"head.min_pixels: {pixels}: a training tile has {smallest} pixels, so no tile would "
-            "hold a class; give fewer"
-        )
-
-
-def _check_defects(dataset: Dataset, split: Split) -> None:
-    for part, rows in (("val", split.val), ("test", split.test)):
-        if len(rows) and not dataset.pixels[rows].any():
-            raise DataError(
-                f"split: none of the {len(rows)} {part} images holds a defect, so nothing can be "
-                "evaluated; take more images or another split.seed"
-            )
 
 
 def _weights_digest(spec: ExperimentSpec) -> str | None:

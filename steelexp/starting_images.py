@@ -1,6 +1,7 @@
-"""The images that an earlier run has seen, beside the parts of a new run.
+"""An earlier run that a new run names, and the images that it has seen.
 
-The earlier run is one that a new run starts with, or one that labels images for it.
+The earlier run is one that the new run starts with, or one that labels images for it. What it has
+seen is compared with the parts of the new run.
 """
 
 import csv
